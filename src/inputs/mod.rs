@@ -1,0 +1,51 @@
+//! What stands beside the archive: approvals, detections, and the policy file with its settings.
+
+mod settings;
+
+use chrono::{DateTime, Utc};
+
+pub use settings::{Settings, Signal};
+
+/// One row of `--approvals`: somebody allowed a principal's MFA to be off for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// The ticket.
+    pub ticket: String,
+    /// Account id, as text: leading zeros count.
+    pub account: String,
+    /// The user name; `root` for the root user.
+    pub user: String,
+    /// Who approved.
+    pub approver: String,
+    /// First moment covered.
+    pub valid_from: DateTime<Utc>,
+    /// First moment no longer covered.
+    pub valid_to: DateTime<Utc>,
+}
+
+/// One row of `--detections`: an alert, a finding or a ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detection {
+    /// When it was noticed.
+    pub detected_at: DateTime<Utc>,
+    /// By what, such as `siem`.
+    pub source: String,
+    /// The alert's or ticket's id.
+    pub reference: String,
+    /// What it is about.
+    pub subject: DetectionSubject,
+}
+
+/// What a detection is about: an event, or a principal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DetectionSubject {
+    /// The CloudTrail event id.
+    Event(String),
+    /// Account and user name.
+    Principal {
+        /// Account id, as text.
+        account: String,
+        /// User name; `root` for the root user.
+        user: String,
+    },
+}

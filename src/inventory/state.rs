@@ -1,0 +1,117 @@
+//! What IAM says at one moment, whatever it was read from.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// IAM state of one or many accounts at one moment.
+///
+/// Every `Option` is "not told": a credential report tells whether a user has a device, not which; the list of virtual
+/// devices tells of virtual ones only. Nothing is filled in by guessing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IamState {
+    /// The snapshot time. Where accounts were read one after the other, the latest of their times.
+    pub taken_at: DateTime<Utc>,
+    /// By account id.
+    pub accounts: BTreeMap<String, AccountState>,
+    /// What could not be had, for the report to say.
+    pub missing: Vec<MissingInput>,
+}
+
+/// One input that was not there or could not be read for want of permission.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MissingInput {
+    /// The account, where the input belongs to one.
+    pub account: Option<String>,
+    /// What is missing, such as `credential report` or `policies`.
+    pub what: String,
+    /// Why, and what that means for the report.
+    pub why: String,
+}
+
+/// IAM state of one account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountState {
+    /// The account's users, in order of name.
+    pub users: Vec<UserState>,
+    /// Whether `users` holds all users (from a credential report, authorization details or a list of users), so that
+    /// a user who is not in it does not exist.
+    pub users_complete: bool,
+    /// The root user, where an input tells of it.
+    pub root: Option<RootState>,
+    /// All virtual devices (`list-virtual-mfa-devices`); `None` where that list was not read.
+    pub virtual_devices: Option<Vec<VirtualDevice>>,
+}
+
+/// One IAM user.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserState {
+    /// The user name, in IAM's own letter case.
+    pub name: String,
+    /// The unique id, `AIDA…`: not in a credential report.
+    pub id: Option<String>,
+    /// The ARN.
+    pub arn: Option<String>,
+    /// When the user was created.
+    pub created_at: Option<DateTime<Utc>>,
+    /// Whether it has a console password.
+    pub password: Option<bool>,
+    /// `mfa_active`: whether it has at least one active device.
+    pub mfa_active: Option<bool>,
+    /// All its active devices (`list-mfa-devices`); `None` where that list was not read.
+    pub devices: Option<Vec<Device>>,
+    /// How many of its access keys are active.
+    pub active_access_keys: Option<u32>,
+    /// Its tags; `None` where tags were not read.
+    pub tags: Option<BTreeMap<String, String>>,
+    /// Whether a policy denies everything but MFA self-service without MFA; `None` where policies were not read.
+    pub mfa_enforced: Option<bool>,
+    /// Whether its policies allow every action, or all of IAM, on every resource; `None` where policies were not read.
+    pub privileged: Option<bool>,
+}
+
+/// The root user.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootState {
+    /// Whether it has at least one active device.
+    pub mfa_active: Option<bool>,
+    /// Whether it has a password: centrally managed member accounts have none. Credential reports of old do not tell.
+    pub password: Option<bool>,
+    /// How many of its access keys are active.
+    pub active_access_keys: Option<u32>,
+}
+
+/// An active device.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Device {
+    /// Serial number: an ARN for virtual and FIDO devices, a vendor's number for hardware tokens.
+    pub serial: String,
+    /// `EnableDate`.
+    pub enabled_at: Option<DateTime<Utc>>,
+}
+
+/// A virtual device entity, assigned or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualDevice {
+    /// The device.
+    #[serde(flatten)]
+    pub device: Device,
+    /// To whom it is assigned; `None` for an entity that nobody enabled.
+    pub owner: Option<DeviceOwner>,
+}
+
+/// To whom a virtual device is assigned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceOwner {
+    /// The root user (`User.Arn` ends with `:root`).
+    Root,
+    /// An IAM user.
+    User {
+        /// The user name.
+        name: String,
+        /// The unique id.
+        id: Option<String>,
+    },
+}

@@ -1,0 +1,10 @@
+//! mfatrail: who was without MFA, from when to when, from a CloudTrail archive.
+
+pub mod cloudtrail;
+pub mod exposure;
+pub mod inputs;
+pub mod inventory;
+pub mod mfa;
+pub mod report;
+pub mod source;
+pub mod trace;

@@ -1,0 +1,291 @@
+//! The typed event that everything after the scan works on.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::cloudtrail::Actor;
+
+/// One extracted record: an MFA lifecycle event, a sign-in, or something that opens, ends or changes an exposure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// `eventID`; a record without one is identified by `sha256:` and the hash of its text.
+    pub id: String,
+    /// `eventTime`: when AWS took the request, whole seconds.
+    pub time: DateTime<Utc>,
+    /// `recipientAccountId`: whose record it is.
+    pub account: String,
+    /// `awsRegion`.
+    pub region: String,
+    /// `eventSource`.
+    pub source: String,
+    /// `eventName`.
+    pub name: String,
+    /// What was done.
+    pub action: Action,
+    /// About whom, as far as this record alone tells.
+    pub target: Target,
+    /// Who did it.
+    pub actor: Actor,
+    /// Whether the actor's session was MFA-authenticated; `None` where that cannot be known.
+    pub actor_mfa: Option<bool>,
+    /// `sourceIPAddress`: an address, or a service's host name.
+    pub source_ip: Option<String>,
+    /// `userAgent`, as sent by the client: attacker-controlled text.
+    pub user_agent: Option<String>,
+    /// The failure of an attempt; `None` where the call succeeded.
+    pub failure: Option<Failure>,
+    /// The objects that hold the record: more than one where several trails deliver to the archive.
+    pub objects: BTreeSet<String>,
+    /// When CloudTrail delivered the first of those objects; `None` for objects whose key does not tell.
+    pub delivered_at: Option<DateTime<Utc>>,
+}
+
+/// Why an attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// `errorCode`; `None` for a failed sign-in, which bears none.
+    pub code: Option<String>,
+    /// `errorMessage`.
+    pub message: Option<String>,
+}
+
+/// About whom an event is, as far as the record itself tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// An IAM user of the event's account. The id is known where the user made the call, or was created by it.
+    User {
+        /// The user name at that time.
+        name: Option<String>,
+        /// The unique id, `AIDA…`.
+        id: Option<String>,
+    },
+    /// The root user of the event's account.
+    Root,
+    /// An IAM Identity Center user: identity store or directory id, and user id.
+    IdentityCenter {
+        /// `d-…`; `None` where the record does not tell.
+        store: Option<String>,
+        /// The user's GUID.
+        user: String,
+    },
+    /// Only the device is named; its owner comes from the ledger of devices.
+    DeviceOnly,
+    /// The record names nobody: trail events, and refused calls whose message names no user.
+    Nobody,
+}
+
+/// What an event did, or tried to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "action")]
+pub enum Action {
+    /// A device entity was created (`CreateVirtualMFADevice`, Identity Center's `Start…Registration`): protects nobody yet.
+    DeviceCreated {
+        /// Serial number, where the record names it.
+        serial: Option<String>,
+    },
+    /// A device became active for a principal.
+    DeviceEnabled {
+        /// Serial number, where the record names it.
+        serial: Option<String>,
+    },
+    /// A device was resynchronised: it is active.
+    DeviceResynced {
+        /// Serial number, where the record names it.
+        serial: Option<String>,
+    },
+    /// A device stopped protecting its principal.
+    DeviceDeactivated {
+        /// Serial number, where the record names it.
+        serial: Option<String>,
+    },
+    /// A virtual device entity was deleted.
+    DeviceDeleted {
+        /// Serial number, where the record names it.
+        serial: Option<String>,
+    },
+    /// A device was tagged.
+    DeviceTagged {
+        /// Serial number, where the record names it.
+        serial: Option<String>,
+    },
+    /// A device was untagged, or renamed in Identity Center.
+    DeviceUntagged {
+        /// Serial number, where the record names it.
+        serial: Option<String>,
+    },
+    /// A console sign-in.
+    ConsoleLogin {
+        /// `MFAUsed`.
+        mfa_used: Option<bool>,
+        /// `MFAIdentifier`: the serial number of the device used.
+        serial: Option<String>,
+    },
+    /// The sign-in page asked for a second factor.
+    MfaChecked,
+    /// `GetSessionToken` with a serial number: the device was in use.
+    SessionToken {
+        /// Serial number.
+        serial: String,
+    },
+    /// `AssumeRoot`: the access key of the session that will appear as the root user of another account.
+    RootAssumed {
+        /// The member account.
+        target_account: Option<String>,
+        /// The session's access key.
+        access_key: Option<String>,
+    },
+    /// `CreateUser`.
+    UserCreated,
+    /// `DeleteUser`.
+    UserDeleted,
+    /// `UpdateUser` with a new name.
+    UserRenamed {
+        /// The name from now on.
+        new_name: String,
+    },
+    /// `CreateLoginProfile`.
+    PasswordCreated,
+    /// `UpdateLoginProfile`.
+    PasswordReset,
+    /// `ChangePassword` (`PasswordUpdated` of old): by the principal itself.
+    PasswordChanged,
+    /// `DeleteLoginProfile`.
+    PasswordRemoved,
+    /// `CreateAccessKey`.
+    AccessKeyCreated {
+        /// The key, where the record names it.
+        key: Option<String>,
+    },
+    /// `UpdateAccessKey`.
+    AccessKeyUpdated {
+        /// The key, where the record names it.
+        key: Option<String>,
+        /// Whether it is active from now on.
+        active: bool,
+    },
+    /// `DeleteAccessKey`.
+    AccessKeyDeleted {
+        /// The key, where the record names it.
+        key: Option<String>,
+    },
+    /// `AttachUserPolicy`.
+    PolicyAttached {
+        /// The managed policy.
+        arn: Option<String>,
+    },
+    /// `DetachUserPolicy`.
+    PolicyDetached {
+        /// The managed policy.
+        arn: Option<String>,
+    },
+    /// `PutUserPolicy`.
+    PolicyPut {
+        /// The inline policy's name.
+        policy: Option<String>,
+        /// Its document, JSON text.
+        document: Option<String>,
+    },
+    /// `DeleteUserPolicy`.
+    PolicyDeleted {
+        /// The inline policy's name.
+        policy: Option<String>,
+    },
+    /// `AddUserToGroup` or `RemoveUserFromGroup`.
+    GroupChanged {
+        /// The group.
+        group: Option<String>,
+        /// Whether the user was added.
+        added: bool,
+    },
+    /// What weakens or restores the evidence itself: `StopLogging`, `StartLogging`, `DeleteTrail`, `UpdateTrail`, `PutEventSelectors`.
+    TrailChanged {
+        /// The trail's name or ARN.
+        trail: Option<String>,
+    },
+}
+
+impl Action {
+    /// The serial number of the device that the event names.
+    #[must_use]
+    pub fn serial(&self) -> Option<&str> {
+        match self {
+            Self::DeviceCreated { serial }
+            | Self::DeviceEnabled { serial }
+            | Self::DeviceResynced { serial }
+            | Self::DeviceDeactivated { serial }
+            | Self::DeviceDeleted { serial }
+            | Self::DeviceTagged { serial }
+            | Self::DeviceUntagged { serial }
+            | Self::ConsoleLogin { serial, .. } => serial.as_deref(),
+            Self::SessionToken { serial } => Some(serial),
+            _ => None,
+        }
+    }
+
+    /// Whether this is a device lifecycle event (specified as: creates, enables, resynchronises, deactivates, deletes,
+    /// tags or untags a device).
+    #[must_use]
+    pub fn is_lifecycle(&self) -> bool {
+        matches!(
+            self,
+            Self::DeviceCreated { .. }
+                | Self::DeviceEnabled { .. }
+                | Self::DeviceResynced { .. }
+                | Self::DeviceDeactivated { .. }
+                | Self::DeviceDeleted { .. }
+                | Self::DeviceTagged { .. }
+                | Self::DeviceUntagged { .. }
+        )
+    }
+
+    /// The rank by which events of one second are ordered: create, enable, resync, tag, deactivate, delete.
+    ///
+    /// CloudTrail's clock has a resolution of one second and its files no order; the console's "remove" writes the
+    /// deactivation and the deletion in the same second, in either order.
+    #[must_use]
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::UserCreated => 0,
+            Self::DeviceCreated { .. }
+            | Self::PasswordCreated
+            | Self::AccessKeyCreated { .. }
+            | Self::RootAssumed { .. } => 1,
+            Self::DeviceEnabled { .. } => 2,
+            Self::DeviceResynced { .. } | Self::ConsoleLogin { .. } | Self::MfaChecked | Self::SessionToken { .. } => 3,
+            Self::DeviceTagged { .. }
+            | Self::DeviceUntagged { .. }
+            | Self::PasswordReset
+            | Self::PasswordChanged
+            | Self::AccessKeyUpdated { .. }
+            | Self::PolicyAttached { .. }
+            | Self::PolicyPut { .. }
+            | Self::GroupChanged { .. }
+            | Self::TrailChanged { .. } => 4,
+            Self::DeviceDeactivated { .. } => 5,
+            Self::DeviceDeleted { .. }
+            | Self::PasswordRemoved
+            | Self::AccessKeyDeleted { .. }
+            | Self::PolicyDetached { .. }
+            | Self::PolicyDeleted { .. } => 6,
+            Self::UserRenamed { .. } => 7,
+            Self::UserDeleted => 8,
+        }
+    }
+}
+
+impl Event {
+    /// Whether the call had its effect. Attempts are reported but change no state.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    /// The total order of events: time, meaning, id. It does not depend on the order of input.
+    #[must_use]
+    pub fn order(&self) -> (DateTime<Utc>, u8, &str, &str) {
+        (self.time, self.action.rank(), &self.id, &self.account)
+    }
+}

@@ -1,0 +1,5 @@
+//! One [`Report`] value, rendered to each format.
+
+mod model;
+
+pub use model::*;

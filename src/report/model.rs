@@ -1,0 +1,578 @@
+//! The report as data: `report.json` is this, serialised; every other format says the same.
+//!
+//! Field names and their order are the output contract `mfatrail.report/1`. Times are UTC, durations whole or
+//! fractional seconds (`_s`), exposure is in hours. `null` means "not known" or "nothing to average", never zero.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::inputs::Settings;
+
+/// The contract's name and version.
+pub const SCHEMA: &str = "mfatrail.report/1";
+
+/// A whole report.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The program that made it.
+    pub tool: Tool,
+    /// When it was rendered: the only value that a clock decides.
+    pub generated_at: DateTime<Utc>,
+    /// The reported period, half-open.
+    pub period: Period,
+    /// Up to when open windows are measured.
+    pub as_of: DateTime<Utc>,
+    /// The headline figures.
+    pub figures: Figures,
+    /// Every window that touches the period, in order of opening.
+    pub windows: Vec<Window>,
+    /// Every lifecycle event of the period, attempts included, in order of time.
+    pub events: Vec<LifecycleEvent>,
+    /// Where IAM and the archive disagree.
+    pub reconciliation: Vec<Finding>,
+    /// What the report rests on.
+    pub coverage: Coverage,
+    /// What a reader must know before trusting a figure: missing inputs, regions not seen, tickets that matched nothing.
+    pub notices: Vec<Notice>,
+    /// The settings in force.
+    pub policy: Settings,
+}
+
+/// The program that made a report.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tool {
+    /// `CARGO_PKG_VERSION`.
+    pub version: &'static str,
+}
+
+/// A half-open period `[from, to)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Period {
+    /// Its first moment.
+    pub from: DateTime<Utc>,
+    /// The first moment after it.
+    pub to: DateTime<Utc>,
+}
+
+impl Period {
+    /// Whether `time` lies in the period.
+    #[must_use]
+    pub fn contains(&self, time: DateTime<Utc>) -> bool {
+        self.from <= time && time < self.to
+    }
+}
+
+/// A mean never comes alone. Every field but `n` is `None` for an empty set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Stat {
+    /// How many durations there were.
+    pub n: usize,
+    /// Arithmetic mean, seconds.
+    pub mean_s: Option<f64>,
+    /// Median, seconds; of an even `n` the mean of the middle two.
+    pub median_s: Option<f64>,
+    /// 90th percentile by nearest rank, seconds.
+    pub p90_s: Option<f64>,
+    /// Maximum, seconds.
+    pub max_s: Option<f64>,
+}
+
+/// A statistic of times to detect.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct DetectStat {
+    /// Over the detected.
+    #[serde(flatten)]
+    pub stat: Stat,
+    /// How many were not detected: never in the mean, never dropped.
+    pub undetected: usize,
+}
+
+/// A statistic of times to remediate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct CloseStat {
+    /// Over the closed.
+    #[serde(flatten)]
+    pub stat: Stat,
+    /// How many are open at `as_of`.
+    pub open: usize,
+}
+
+/// The figures of one kind of identity.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct KindFigures {
+    /// Time to detect, whole cohort.
+    pub mttd: DetectStat,
+    /// Time to detect, the not legitimate part.
+    pub mttd_not_legitimate: DetectStat,
+    /// Time to remediate, whole cohort.
+    pub mttr: CloseStat,
+    /// Time to remediate, the not legitimate part.
+    pub mttr_not_legitimate: CloseStat,
+    /// From the deactivation to CloudTrail's delivery of its record: no detector on the archive can be faster.
+    pub delivery: Stat,
+    /// `never_enrolled` windows that opened in the period.
+    pub enrolment: CloseStat,
+    /// Deactivations in the period.
+    pub deactivations: Deactivations,
+    /// Time without MFA.
+    pub exposure: Exposure,
+}
+
+/// The headline figures: IAM users and root users.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Figures {
+    /// IAM users and root users.
+    #[serde(flatten)]
+    pub iam: KindFigures,
+    /// IAM Identity Center users, kept apart from IAM in every mean; `None` where the archive holds none of their events.
+    pub identity_center: Option<KindFigures>,
+    /// MFA coverage at the snapshot; `None` without IAM state.
+    pub mfa_coverage: Option<MfaCoverage>,
+}
+
+/// Counts of deactivations whose `eventTime` lies in the period.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Deactivations {
+    /// Successful ones: `opened_window + left_another_device + no_password`.
+    pub total: usize,
+    /// Those that opened a window.
+    pub opened_window: usize,
+    /// Of these, legitimate by their class.
+    pub legitimate: usize,
+    /// Of these, not legitimate by their class.
+    pub not_legitimate: usize,
+    /// Those that left another device active.
+    pub left_another_device: usize,
+    /// Those of principals known to have no console password.
+    pub no_password: usize,
+    /// Attempts that failed.
+    pub failed_attempts: usize,
+    /// Of those that opened a window, how many per class.
+    pub by_class: ByClass,
+}
+
+/// Window-opening deactivations per class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names are the classes; see `Class`")]
+pub struct ByClass {
+    pub approved: usize,
+    pub offboarding: usize,
+    pub suspected_takeover: usize,
+    pub replacement: usize,
+    pub workaround: usize,
+    pub unexplained: usize,
+}
+
+/// Exposure by `removed` windows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Exposure {
+    /// Principal-hours without MFA inside the period.
+    pub principal_hours: f64,
+    /// Windows open at the period's end.
+    pub open_at_end: usize,
+    /// Windows open at the period's start.
+    pub carried_in: usize,
+}
+
+/// MFA coverage at the snapshot. A count whose input is missing is `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names are the definitions")]
+pub struct MfaCoverage {
+    pub users: Option<usize>,
+    pub users_with_mfa: Option<usize>,
+    pub console_users: Option<usize>,
+    pub console_users_with_mfa: Option<usize>,
+    pub users_mfa_enforced: Option<usize>,
+    pub users_with_mfa_and_enforced: Option<usize>,
+    pub roots: Option<usize>,
+    pub roots_with_mfa: Option<usize>,
+}
+
+/// Whose MFA it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Principal {
+    /// What kind of identity.
+    pub kind: PrincipalKind,
+    /// Its latest name; `root` for the root user, the user id for Identity Center.
+    pub name: String,
+    /// The unique id, `AIDA…` or a GUID, where known.
+    pub id: Option<String>,
+}
+
+/// The kinds of principals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum PrincipalKind {
+    IamUser,
+    Root,
+    IdentityCenter,
+}
+
+/// Why a principal that should have MFA has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowKind {
+    /// It had a device.
+    Removed,
+    /// It got a console password and no device yet.
+    NeverEnrolled,
+}
+
+/// What ended a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseReason {
+    /// A device was enabled for the principal.
+    Reenabled,
+    /// The user was deleted.
+    UserDeleted,
+    /// The console password was removed.
+    PasswordRemoved,
+    /// A policy denied everything.
+    Denied,
+    /// No event, but IAM shows a device enabled after the opening.
+    SeenInIam,
+    /// No enrolment was seen, but a device of the principal was used or deactivated: the enrolment is missing, the
+    /// window ended at this event at the latest. A reconciliation finding goes with it.
+    SeenInUse,
+}
+
+/// Whether an unseen device may remain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    /// All devices of the principal were known.
+    Confirmed,
+    /// An unseen device may remain.
+    Possible,
+}
+
+/// The class of a deactivation that opened a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the rules are documented where they are applied, in `exposure::classify`")]
+pub enum Class {
+    Approved,
+    Offboarding,
+    SuspectedTakeover,
+    Replacement,
+    Workaround,
+    Unexplained,
+}
+
+impl Class {
+    /// Every class, in the order of the rules.
+    pub const ALL: [Self; 6] = [
+        Self::Approved,
+        Self::Offboarding,
+        Self::SuspectedTakeover,
+        Self::Replacement,
+        Self::Workaround,
+        Self::Unexplained,
+    ];
+
+    /// The name in the contract.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Offboarding => "offboarding",
+            Self::SuspectedTakeover => "suspected_takeover",
+            Self::Replacement => "replacement",
+            Self::Workaround => "workaround",
+            Self::Unexplained => "unexplained",
+        }
+    }
+
+    /// Whether a deactivation of this class is legitimate.
+    #[must_use]
+    pub fn legitimate(self) -> bool {
+        matches!(self, Self::Approved | Self::Offboarding | Self::Replacement)
+    }
+}
+
+/// What is known of a console password at a window's opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum ConsolePassword {
+    Yes,
+    No,
+    Unknown,
+}
+
+/// An interval in which a principal that should have MFA had none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Window {
+    /// Removed or never enrolled.
+    pub kind: WindowKind,
+    /// The account.
+    pub account: String,
+    /// Whose MFA.
+    pub principal: Principal,
+    /// From IAM tags.
+    pub owner: Option<String>,
+    /// The opening event's time.
+    pub opened_at: DateTime<Utc>,
+    /// The opening event's id.
+    pub opened_by_event: String,
+    /// The opening event's name: a deactivation, or what brought an exposure back.
+    pub opened_by: String,
+    /// The serial number of the deactivated device, where the opening event names one.
+    pub device: Option<String>,
+    /// Who made the opening call.
+    pub actor: String,
+    /// Whether that session was MFA-authenticated.
+    pub actor_mfa: Option<bool>,
+    /// From where.
+    pub source_ip: Option<String>,
+    /// When CloudTrail delivered the opening event.
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// When it closed; `None` for an open window.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// The closing event's id; `None` where no event closed it.
+    pub closed_by_event: Option<String>,
+    /// What closed it.
+    pub close_reason: Option<CloseReason>,
+    /// From opening to close, or to `as_of`; whole seconds.
+    pub duration_s: i64,
+    /// Whether an unseen device may remain.
+    pub certainty: Certainty,
+    /// Only deactivations are classified.
+    pub class: Option<Class>,
+    /// By the class.
+    pub legitimate: Option<bool>,
+    /// The rule that decided, and every signal, with their evidence.
+    pub reasons: Vec<Reason>,
+    /// The first detection.
+    pub detection: Option<Detected>,
+    /// The approval that covers it.
+    pub approval: Option<Approved>,
+    /// Console password at the opening.
+    pub console_password: ConsolePassword,
+    /// Active access keys at the opening.
+    pub active_access_keys: Option<u32>,
+    /// Whether the principal's policies allow everything, or all of IAM, at the snapshot.
+    pub privileged: Option<bool>,
+    /// What the principal did meanwhile.
+    pub activity: Activity,
+}
+
+/// A rule or a signal that held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// The class's or signal's name.
+    pub rule: &'static str,
+    /// The events that made it hold, in order of time.
+    pub event_ids: Vec<String>,
+}
+
+/// How a deactivation was noticed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Detected {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Reported by an input, or inferred from the archive.
+    pub kind: DetectionKind,
+    /// The alert's source, or the inferred detector's ARN.
+    pub source: String,
+    /// The alert's reference, or the event's id.
+    pub reference: String,
+    /// From the deactivation, whole seconds.
+    pub time_to_detect_s: i64,
+}
+
+/// Where a detection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DetectionKind {
+    /// A row of `--detections`.
+    Reported,
+    /// A call about the principal by somebody else.
+    Inferred,
+}
+
+/// The approval that covers a deactivation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Approved {
+    /// The ticket.
+    pub ticket: String,
+    /// Who approved.
+    pub approver: String,
+}
+
+/// What the principal itself did between a window's opening and its close.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Activity {
+    /// Records of its calls and sign-ins.
+    pub events: usize,
+    /// Successful console sign-ins without MFA.
+    pub console_logins_without_mfa: usize,
+    /// Calls that are not read-only.
+    pub writes: usize,
+    /// Refused calls and failed sign-ins.
+    pub errors: usize,
+    /// From where, sorted.
+    pub source_ips: Vec<String>,
+    /// `eventSource`s, sorted.
+    pub services: Vec<String>,
+}
+
+/// A lifecycle event of the period.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LifecycleEvent {
+    /// `eventID`.
+    pub event_id: String,
+    /// `eventTime`.
+    pub event_time: DateTime<Utc>,
+    /// `eventName`.
+    pub event_name: String,
+    /// Whether it had its effect.
+    pub outcome: Outcome,
+    /// `errorCode` of an attempt.
+    pub error_code: Option<String>,
+    /// `recipientAccountId`.
+    pub account: String,
+    /// `awsRegion`.
+    pub region: String,
+    /// Whose device; `None` where nothing tells.
+    pub principal: Option<Principal>,
+    /// Serial number.
+    pub device: Option<String>,
+    /// Who made the call.
+    pub actor: String,
+    /// Whether its session was MFA-authenticated.
+    pub actor_mfa: Option<bool>,
+    /// From where.
+    pub source_ip: Option<String>,
+    /// Attacker-controlled text.
+    pub user_agent: Option<String>,
+    /// For deactivations: how many known devices remained.
+    pub remaining_devices: Option<usize>,
+    /// The objects that hold the record, sorted.
+    pub objects: Vec<String>,
+}
+
+/// Whether a call had its effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Outcome {
+    Success,
+    Failed,
+}
+
+/// Where IAM and the archive disagree: evidence is missing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// The account.
+    pub account: String,
+    /// Whose MFA; `None` for a device without an owner.
+    pub principal: Option<Principal>,
+    /// The device, where one is named.
+    pub device: Option<String>,
+    /// What is wrong.
+    pub finding: FindingCode,
+    /// The interval in which the missing event must lie.
+    pub between: [DateTime<Utc>; 2],
+}
+
+/// The kinds of reconciliation findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingCode {
+    /// A device is active whose enrolment lies in the covered range and was never seen.
+    EnableNotInArchive,
+    /// The archive's last word is an enrolment, IAM lacks the device.
+    DeactivateNotInArchive,
+    /// IAM shows a virtual device that is assigned to nobody.
+    DeviceWithoutOwner,
+    /// A console user without MFA and without a window that explains it.
+    WithoutMfaUnexplained,
+}
+
+/// What was listed, read, failed and skipped: `objects_listed = objects_read + objects_failed + objects_skipped`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Coverage {
+    /// Objects in range.
+    pub objects_listed: u64,
+    /// Read whole.
+    pub objects_read: u64,
+    /// Not read, or not whole: each is in `failures`.
+    pub objects_failed: u64,
+    /// Skipped by intent: digests, Insights and other products' files.
+    pub objects_skipped: u64,
+    /// Records in the objects read.
+    pub records: u64,
+    /// Bytes as stored.
+    pub bytes_compressed: u64,
+    /// Bytes of JSON.
+    pub bytes_raw: u64,
+    /// `eventTime` of the first record read.
+    pub first_record: Option<DateTime<Utc>>,
+    /// `eventTime` of the last record read.
+    pub last_record: Option<DateTime<Utc>>,
+    /// Whether everything that was listed could be read, and something was.
+    pub complete: bool,
+    /// Objects and records per account, region and delivery day.
+    pub days: Vec<CoverageDay>,
+    /// Intervals of the period without any object, and what weakened the evidence.
+    pub gaps: Vec<Gap>,
+    /// What could not be read, in order of name.
+    pub failures: Vec<ReadFailure>,
+    /// Filled in by digest verification; `None` where no digests were verified.
+    pub integrity: Option<serde_json::Value>,
+}
+
+/// Objects of one account and region, delivered on one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CoverageDay {
+    /// Account id of the key.
+    pub account: String,
+    /// Region of the key.
+    pub region: String,
+    /// `yyyy-mm-dd`, by the key's date folders.
+    pub day: String,
+    /// Objects read.
+    pub objects: u64,
+    /// Records in them.
+    pub records: u64,
+}
+
+/// An interval in which the evidence is absent or was weakened.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Gap {
+    /// The account.
+    pub account: String,
+    /// The region; `None` for all.
+    pub region: Option<String>,
+    /// Its first moment.
+    pub from: DateTime<Utc>,
+    /// The first moment after it.
+    pub to: DateTime<Utc>,
+    /// `no_objects`, `iam_region_not_read`, or the name of the event that weakened the evidence, such as `StopLogging`.
+    pub cause: String,
+    /// The event that tells of it, where one does.
+    pub event_id: Option<String>,
+}
+
+/// Something that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ReadFailure {
+    /// The object's key or the file's path.
+    pub object: String,
+    /// What was wrong, where.
+    pub error: String,
+}
+
+/// Something a reader must know before trusting a figure.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Notice {
+    /// A stable kebab-case code.
+    pub code: &'static str,
+    /// The sentence.
+    pub text: String,
+}
