@@ -1,6 +1,7 @@
 //! One CloudTrail record, borrowed from the parsed document.
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 use simd_json::prelude::*;
 
 use super::identity::{Actor, ActorKind};
@@ -86,6 +87,22 @@ impl<'tape, 'input> Record<'tape, 'input> {
             "false" | "no" => Some(false),
             _ => None,
         })
+    }
+
+    /// `eventID`; hand-made records without one are identified by the hash of their text, so that the same record in two
+    /// objects is still one event.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.text(&["eventID"]).map_or_else(
+            || {
+                let hash = Sha256::digest(self.value.encode().as_bytes());
+                hash.iter().fold("sha256:".to_owned(), |mut text, byte| {
+                    text.push_str(&format!("{byte:02x}"));
+                    text
+                })
+            },
+            str::to_owned,
+        )
     }
 
     /// Whose record it is: `recipientAccountId`, else the caller's account.

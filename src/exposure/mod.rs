@@ -1,14 +1,43 @@
 //! From events and IAM state to windows, findings and figures: pure functions, no clock, no I/O.
+//!
+//! ```text
+//! events --ledger--> principals --devices--> D(t) --windows--> windows --classify, detect, activity--> figures
+//!                        ^                    ^                             ^
+//!                    IAM state            IAM state                     the trace
+//! ```
+//!
+//! It is called twice for a report: [`wanted`] says whose calls matter, so that the trace can be asked for no more than
+//! these, and [`analyse`] does the rest.
 
-use std::collections::BTreeMap;
+mod activity;
+mod classify;
+mod credentials;
+mod detect;
+mod devices;
+mod figures;
+mod ledger;
+mod reconcile;
+mod sightings;
+mod windows;
 
-use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::inputs::{Approval, Detection, Settings};
-use crate::inventory::IamState;
-use crate::mfa::Event;
-use crate::report::{Figures, Finding, LifecycleEvent, Notice, Period, Window};
-use crate::trace::Context;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::cloudtrail::{Actor, ActorKind};
+use crate::inputs::{Approval, Detection, DetectionSubject, Settings};
+use crate::inventory::{IamState, UserState};
+use crate::mfa::{Action, Event, user_id, user_name};
+use crate::report::{
+    Approved, Figures, Finding, LifecycleEvent, Notice, Outcome, Period, PrincipalKind, Reason, Window,
+};
+use crate::trace::{Call, Context, Selection, sighting_key};
+use classify::{Facts, Verdict};
+use devices::{Bounds, Devices};
+use ledger::{ABOUT_ROOT, Entity, IamEntry, Ledger};
+use windows::{Deactivation, Draft};
+
+pub use figures::stat;
 
 /// Everything that a report is computed from.
 #[derive(Debug, Clone)]
@@ -44,6 +73,336 @@ pub struct Analysis {
     pub reconciliation: Vec<Finding>,
     /// The figures.
     pub figures: Figures,
-    /// Approvals and detections that matched nothing, and other things that a reader must know.
+    /// Approvals and detections that matched nothing.
     pub notices: Vec<Notice>,
+}
+
+/// Whose calls the analysis needs: of all that an archive holds, a handful.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// (account, lower-case user name or unique id) of principals with windows, and of users who opened them.
+    users: BTreeSet<(String, String)>,
+    /// Accounts whose root user matters.
+    roots: BTreeSet<String>,
+    identity_center: BTreeSet<String>,
+    /// Roles and services that opened windows, by [`sighting_key`].
+    actors: BTreeSet<String>,
+    /// Callers that read about a principal with a window: whether that was a sweep takes all their reading calls.
+    readers: BTreeSet<Actor>,
+    /// When those reading calls were made.
+    read_at: BTreeSet<DateTime<Utc>>,
+}
+
+impl Selection for Wanted {
+    fn caller(&self, actor: &Actor, account: &str) -> bool {
+        let known = |key: &str| self.users.contains(&(account.to_owned(), key.to_owned()));
+        match actor.kind {
+            ActorKind::Root => self.roots.contains(account),
+            ActorKind::IdentityCenter => actor.id.as_ref().is_some_and(|id| self.identity_center.contains(id)),
+            ActorKind::IamUser => {
+                user_name(actor).is_some_and(|name| known(&name.to_lowercase()))
+                    || user_id(actor).is_some_and(|id| known(&id))
+            }
+            _ => false,
+        }
+    }
+
+    fn about(&self, account: &str, about: &str) -> bool {
+        self.users.contains(&(account.to_owned(), about.to_owned()))
+            || (about == ABOUT_ROOT && self.roots.contains(account))
+    }
+
+    fn reader(&self, actor: &Actor) -> bool {
+        self.readers.contains(actor)
+    }
+
+    fn near_reading(&self, time: DateTime<Utc>) -> bool {
+        self.read_at.range(time - detect::SWEEP_SPAN..=time + detect::SWEEP_SPAN).next().is_some()
+    }
+
+    fn actor(&self, key: &str) -> bool {
+        self.actors.contains(key)
+    }
+
+    fn add_readers(&mut self, calls: &[Call]) {
+        for call in calls.iter().filter(|call| call.read_only) {
+            if call.about_user.as_deref().is_some_and(|about| self.about(&call.account, about)) {
+                self.readers.insert(call.actor.clone());
+                self.read_at.insert(call.time);
+            }
+        }
+    }
+}
+
+impl Wanted {
+    fn add(&mut self, entity: &Entity<'_>) {
+        match entity.kind {
+            PrincipalKind::Root => {
+                self.roots.insert(entity.account.clone());
+            }
+            PrincipalKind::IdentityCenter => self.identity_center.extend(entity.id.clone()),
+            PrincipalKind::IamUser => {
+                let names = entity.names.iter().map(|span| span.name.to_lowercase());
+                let keys = names.chain(entity.id.clone());
+                self.users.extend(keys.map(|key| (entity.account.clone(), key)));
+            }
+        }
+    }
+}
+
+/// Determines whose calls matter: those of the principals with windows and of the users who opened them.
+#[must_use]
+pub fn wanted(input: &Input<'_>) -> Wanted {
+    let Replayed { ledger, windows, .. } = Replayed::new(input);
+    let mut wanted = Wanted::default();
+    for draft in &windows {
+        if let Some(entity) = ledger.entities.get(draft.entity) {
+            wanted.add(entity);
+        }
+        let Some(opening) = ledger.events.get(draft.opened) else { continue };
+        wanted.actors.extend(sighting_key(&opening.actor).map(str::to_owned));
+        let is_actor = |entity: &&Entity<'_>| ledger.is_entity(entity, &opening.actor, &opening.account, opening.time);
+        ledger.entities.iter().filter(is_actor).for_each(|entity| wanted.add(entity));
+        // An actor that no event is about is no principal of the ledger, and yet its addresses are looked up.
+        if opening.actor.kind == ActorKind::IamUser {
+            let keys = user_name(&opening.actor).map(str::to_lowercase).into_iter().chain(user_id(&opening.actor));
+            wanted.users.extend(keys.map(|key| (opening.account.clone(), key)));
+        }
+    }
+    wanted
+}
+
+/// Events replayed into windows, before the context is looked at.
+struct Replayed<'a> {
+    ledger: Ledger<'a>,
+    windows: Vec<Draft>,
+    deactivations: Vec<Deactivation>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Replayed<'a> {
+    fn new(input: &Input<'a>) -> Self {
+        let read_from = input.period.from - TimeDelta::seconds(input.settings.lookback_s);
+        let considered = |event: &&Event| read_from <= event.time && event.time <= input.as_of;
+        let ledger = Ledger::new(input.events.iter().filter(considered).cloned().collect(), input.iam);
+        let bounds = |account: &str| Bounds { covered: input.covered.get(account).copied(), read_from };
+        let (mut windows, mut deactivations, mut findings) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, entity) in ledger.entities.iter().enumerate() {
+            let bounds = bounds(&entity.account);
+            let devices = Devices::new(&ledger.events, entity, input.iam, bounds);
+            let replayed = windows::replay(&ledger, id, entity, &devices);
+            findings.extend(reconcile::principal_findings(
+                entity,
+                &replayed.missing,
+                &replayed.windows,
+                input.iam,
+                bounds,
+            ));
+            windows.extend(replayed.windows);
+            deactivations.extend(replayed.deactivations);
+        }
+        if let Some(iam) = input.iam {
+            findings.extend(reconcile::ownerless(&ledger, iam, bounds));
+        }
+        findings.sort();
+        findings.dedup();
+        windows.sort_by_key(|draft| draft.opened);
+        Self { ledger, windows, deactivations, findings }
+    }
+}
+
+/// Computes a report's windows, events, findings and figures.
+#[must_use]
+pub fn analyse(input: &Input<'_>) -> Analysis {
+    let Replayed { mut ledger, windows: drafts, deactivations, findings } = Replayed::new(input);
+    let context = unique(input.context);
+    ledger.learn_ids(&context.calls);
+    let facts = Facts { ledger: &ledger, context: &context, settings: input.settings, as_of: input.as_of };
+
+    let touches = |draft: &&Draft| {
+        draft.opened_at < input.period.to && draft.close.is_none_or(|close| close.at > input.period.from)
+            || input.period.contains(draft.opened_at)
+    };
+    let windows: Vec<Window> = drafts.iter().filter(touches).filter_map(|draft| window(facts, draft, input)).collect();
+    let events = lifecycle_events(&ledger, &deactivations, input.period);
+    let figures = Figures {
+        iam: kind_figures(&ledger, &windows, &deactivations, input, |kind| kind != PrincipalKind::IdentityCenter),
+        identity_center: ledger.entities.iter().any(|entity| entity.kind == PrincipalKind::IdentityCenter).then(|| {
+            kind_figures(&ledger, &windows, &deactivations, input, |kind| kind == PrincipalKind::IdentityCenter)
+        }),
+        mfa_coverage: input.iam.map(figures::coverage),
+    };
+    let notices = unmatched(facts, &drafts, &deactivations, input);
+    Analysis { windows, events, reconciliation: findings, figures, notices }
+}
+
+/// Trails deliver a call as often as there are trails; it counts once.
+fn unique(context: &Context) -> Context {
+    let mut calls: BTreeMap<(&str, &str), &Call> = BTreeMap::new();
+    for call in &context.calls {
+        calls.entry((call.account.as_str(), call.event_id.as_str())).or_insert(call);
+    }
+    let mut calls: Vec<Call> = calls.into_values().cloned().collect();
+    calls.sort_by(|a, b| (a.time, &a.event_id).cmp(&(b.time, &b.event_id)));
+    Context { calls, sightings: context.sightings.clone() }
+}
+
+fn window(facts: Facts<'_>, draft: &Draft, input: &Input<'_>) -> Option<Window> {
+    let ledger = facts.ledger;
+    let opening = ledger.events.get(draft.opened)?;
+    let entity = ledger.entities.get(draft.entity)?;
+    let verdict = classify::classify(facts, draft, input.approvals);
+    let detection = verdict.is_some().then(|| detect::detect(facts, draft, input.detections)).flatten();
+    let (class, reasons, approval) = match verdict {
+        Some(Verdict { class, reasons, approval }) => (Some(class), reasons, approval),
+        None => (None, Vec::<Reason>::new(), None),
+    };
+    Some(Window {
+        kind: draft.kind,
+        account: entity.account.clone(),
+        principal: entity.principal(),
+        owner: iam_user(entity).and_then(|user| owner(user, input.settings)),
+        opened_at: draft.opened_at,
+        opened_by_event: opening.id.clone(),
+        opened_by: opening.name.clone(),
+        device: opening.action.serial().map(str::to_owned),
+        actor: opening.actor.display(),
+        actor_mfa: opening.actor_mfa,
+        source_ip: opening.source_ip.clone(),
+        delivered_at: opening.delivered_at,
+        closed_at: draft.close.map(|close| close.at),
+        closed_by_event: draft.close.and_then(|close| Some(ledger.events.get(close.event?)?.id.clone())),
+        close_reason: draft.close.map(|close| close.reason),
+        duration_s: (draft.close.map_or(input.as_of, |close| close.at) - draft.opened_at).num_seconds(),
+        certainty: draft.certainty,
+        class,
+        legitimate: class.map(crate::report::Class::legitimate),
+        reasons,
+        detection,
+        approval: approval
+            .map(|approval| Approved { ticket: approval.ticket.clone(), approver: approval.approver.clone() }),
+        console_password: credentials::password(ledger, entity, draft.opened),
+        active_access_keys: credentials::active_access_keys(ledger, entity, draft.opened),
+        privileged: match entity.kind {
+            PrincipalKind::Root => Some(true),
+            _ => iam_user(entity).and_then(|user| user.privileged),
+        },
+        activity: activity::activity(facts, draft, entity),
+    })
+}
+
+fn iam_user<'a>(entity: &Entity<'a>) -> Option<&'a UserState> {
+    match entity.iam {
+        IamEntry::User(user) => Some(user),
+        _ => None,
+    }
+}
+
+/// The value of the first configured tag that the user has; tag keys are compared without regard to case, as IAM does.
+fn owner(user: &UserState, settings: &Settings) -> Option<String> {
+    let tags = user.tags.as_ref()?;
+    settings.owner_tags.iter().find_map(|key| {
+        tags.iter()
+            .find(|(tag, value)| tag.eq_ignore_ascii_case(key) && !value.is_empty())
+            .map(|(_, value)| value.clone())
+    })
+}
+
+fn lifecycle_events(ledger: &Ledger<'_>, deactivations: &[Deactivation], period: Period) -> Vec<LifecycleEvent> {
+    let remaining: BTreeMap<usize, usize> = deactivations.iter().map(|one| (one.event, one.remaining)).collect();
+    let in_period = ledger.events.iter().enumerate();
+    in_period
+        .filter(|(_, event)| event.action.is_lifecycle() && period.contains(event.time))
+        .map(|(index, event)| LifecycleEvent {
+            event_id: event.id.clone(),
+            event_time: event.time,
+            event_name: event.name.clone(),
+            outcome: if event.succeeded() { Outcome::Success } else { Outcome::Failed },
+            error_code: event.failure.as_ref().and_then(|failure| failure.code.clone()),
+            account: event.account.clone(),
+            region: event.region.clone(),
+            principal: ledger
+                .owners
+                .get(index)
+                .copied()
+                .flatten()
+                .and_then(|id| ledger.entities.get(id))
+                .map(Entity::principal),
+            device: event.action.serial().map(str::to_owned),
+            actor: event.actor.display(),
+            actor_mfa: event.actor_mfa,
+            source_ip: event.source_ip.clone(),
+            user_agent: event.user_agent.clone(),
+            remaining_devices: remaining.get(&index).copied(),
+            objects: event.objects.iter().cloned().collect(),
+        })
+        .collect()
+}
+
+fn kind_figures(
+    ledger: &Ledger<'_>,
+    windows: &[Window],
+    deactivations: &[Deactivation],
+    input: &Input<'_>,
+    of_kind: impl Fn(PrincipalKind) -> bool,
+) -> crate::report::KindFigures {
+    let windows: Vec<&Window> = windows.iter().filter(|window| of_kind(window.principal.kind)).collect();
+    let kind = |id: usize| ledger.entities.get(id).map(|entity| entity.kind);
+    let deactivations: Vec<(DateTime<Utc>, Deactivation)> = deactivations
+        .iter()
+        .filter(|one| kind(one.entity).is_some_and(&of_kind))
+        .filter_map(|one| Some((ledger.events.get(one.event)?.time, *one)))
+        .collect();
+    let failed_attempts = ledger
+        .events
+        .iter()
+        .filter(|event| {
+            let identity_center = event.source != "iam.amazonaws.com";
+            let kind = if identity_center { PrincipalKind::IdentityCenter } else { PrincipalKind::IamUser };
+            !event.succeeded()
+                && matches!(event.action, Action::DeviceDeactivated { .. })
+                && input.period.contains(event.time)
+                && of_kind(kind)
+        })
+        .count();
+    figures::figures(&windows, &deactivations, failed_attempts, input.period, input.as_of)
+}
+
+/// Tickets and alerts that matched nothing are said: they may hide a typo, or evidence that is missing.
+fn unmatched(facts: Facts<'_>, drafts: &[Draft], deactivations: &[Deactivation], input: &Input<'_>) -> Vec<Notice> {
+    let ledger = facts.ledger;
+    let mut notices = Vec::new();
+    let in_period =
+        |approval: &&Approval| approval.valid_from < input.period.to && approval.valid_to > input.period.from;
+    for approval in input.approvals.iter().filter(in_period) {
+        let matched = deactivations.iter().any(|one| {
+            let (Some(entity), Some(event)) = (ledger.entities.get(one.entity), ledger.events.get(one.event)) else {
+                return false;
+            };
+            classify::approval(std::slice::from_ref(approval), entity, event.time).is_some()
+        });
+        if !matched {
+            notices.push(Notice {
+                code: "approval-matched-nothing",
+                text: format!(
+                    "approval {} for user {} of account {} matched no deactivation",
+                    approval.ticket, approval.user, approval.account
+                ),
+            });
+        }
+    }
+    for detection in input.detections.iter().filter(|detection| input.period.contains(detection.detected_at)) {
+        if !drafts.iter().any(|draft| detect::speaks_of(facts, draft, detection)) {
+            let subject = match &detection.subject {
+                DetectionSubject::Event(id) => format!("event {id}"),
+                DetectionSubject::Principal { account, user } => format!("user {user} of account {account}"),
+            };
+            notices.push(Notice {
+                code: "detection-matched-nothing",
+                text: format!("detection {} about {subject} matched no window", detection.reference),
+            });
+        }
+    }
+    notices.sort();
+    notices
 }

@@ -1,5 +1,7 @@
 //! Which records count, and what they mean: the typed [`Event`].
 
 mod event;
+mod extract;
 
 pub use event::{Action, Event, Failure, Target};
+pub use extract::{ROOT_USER_NAME, extract, user_id, user_name};

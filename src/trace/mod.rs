@@ -1,9 +1,13 @@
 //! Who called what from where, for everything that is no lifecycle event: activity in windows, addresses seen before,
 //! and calls about a principal that show that somebody noticed.
 
+mod collect;
+
 use chrono::{DateTime, Utc};
 
-use crate::cloudtrail::Actor;
+use crate::cloudtrail::{Actor, ActorKind};
+
+pub use collect::{Part, Trace};
 
 /// One call or sign-in, as far as the figures need it.
 ///
@@ -58,4 +62,37 @@ pub struct Context {
     pub calls: Vec<Call>,
     /// Sightings of roles, services and the rest.
     pub sightings: Vec<Sighting>,
+}
+
+/// Whose calls matter. Asked without regard to time, so that a trace can answer once per caller and not once per call:
+/// what is collected is more than what counts, and the analysis picks.
+pub trait Selection {
+    /// Whether the calls of `actor` in `account` matter.
+    fn caller(&self, actor: &Actor, account: &str) -> bool;
+
+    /// Whether calls about the user `about` (as [`Call::about_user`]) of `account` matter.
+    fn about(&self, account: &str, about: &str) -> bool;
+
+    /// Whether the sightings of an actor matter; by [`sighting_key`].
+    fn actor(&self, key: &str) -> bool;
+
+    /// Adds the callers among `calls` that read about a principal that matters: whether that was a sweep takes their
+    /// other reading calls too.
+    fn add_readers(&mut self, calls: &[Call]);
+
+    /// Whether `actor` was added as a reader.
+    fn reader(&self, actor: &Actor) -> bool;
+
+    /// Whether a reading call at `time` is near enough to one that might notice something.
+    fn near_reading(&self, time: DateTime<Utc>) -> bool;
+}
+
+/// How sightings name an actor: `principalId`, which for a role session holds the session's name, else the ARN; `None`
+/// for users, whose calls are kept one by one.
+#[must_use]
+pub fn sighting_key(actor: &Actor) -> Option<&str> {
+    match actor.kind {
+        ActorKind::IamUser | ActorKind::Root | ActorKind::IdentityCenter => None,
+        _ => actor.id.as_deref().or(actor.arn.as_deref()),
+    }
 }

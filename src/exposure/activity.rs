@@ -1,0 +1,29 @@
+//! What a principal did while it was without MFA.
+
+use std::collections::BTreeSet;
+
+use super::classify::Facts;
+use super::ledger::Entity;
+use super::windows::Draft;
+use crate::report::Activity;
+
+/// The principal's own calls and sign-ins from the opening, its own opening call included, up to the close; of an open
+/// window up to and with `as_of`.
+pub(super) fn activity(facts: Facts<'_>, draft: &Draft, entity: &Entity<'_>) -> Activity {
+    let mut activity = Activity::default();
+    let (mut addresses, mut services) = (BTreeSet::new(), BTreeSet::new());
+    let calls = draft.calls(facts).iter();
+    let own = calls.filter(|call| facts.ledger.is_entity(entity, &call.actor, &call.account, call.time));
+    for call in own {
+        activity.events += 1;
+        activity.errors += usize::from(call.failed);
+        activity.writes += usize::from(!call.read_only);
+        let signed_in = call.name == "ConsoleLogin" && !call.failed;
+        activity.console_logins_without_mfa += usize::from(signed_in && call.sign_in_mfa == Some(false));
+        addresses.extend(call.source_ip.clone());
+        services.insert(call.service.clone());
+    }
+    activity.source_ips = addresses.into_iter().collect();
+    activity.services = services.into_iter().collect();
+    activity
+}

@@ -1,0 +1,289 @@
+//! The class of a deactivation that opened a window: the first rule that holds decides, every signal is listed.
+//!
+//! | class | rule |
+//! | --- | --- |
+//! | `approved` | an approval covers principal and time |
+//! | `offboarding` | the user, or the root user's password, is deleted within the grace |
+//! | `suspected_takeover` | as many signals as the threshold says |
+//! | `replacement` | a device is enabled for the principal within the grace |
+//! | `workaround` | by the principal itself, not re-enabled within the grace, and then active without MFA |
+//! | `unexplained` | none of these |
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::ledger::{Entity, Ledger};
+use super::sightings::{Who, seen};
+use super::windows::Draft;
+use crate::cloudtrail::ActorKind;
+use crate::inputs::{Approval, Settings, Signal};
+use crate::inventory::policy;
+use crate::mfa::{Action, Event};
+use crate::report::{Class, PrincipalKind, Reason, WindowKind};
+use crate::trace::Context;
+
+/// How far around a deactivation its signals are looked for; specified as one hour.
+const SIGNAL_SPAN: TimeDelta = TimeDelta::hours(1);
+
+/// The specified number of other principals whose devices go at the same time.
+const SEVERAL: usize = 2;
+
+/// What classification looks at.
+///
+/// The context's calls are unique and in order of time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts<'f> {
+    pub(super) ledger: &'f Ledger<'f>,
+    pub(super) context: &'f Context,
+    pub(super) settings: &'f Settings,
+    pub(super) as_of: DateTime<Utc>,
+}
+
+/// A class with its reasons, and the approval that decided.
+#[derive(Debug)]
+pub(super) struct Verdict<'f> {
+    pub(super) class: Class,
+    pub(super) reasons: Vec<Reason>,
+    pub(super) approval: Option<&'f Approval>,
+}
+
+/// Classifies one window; `None` for windows that no deactivation opened.
+pub(super) fn classify<'f>(facts: Facts<'f>, draft: &Draft, approvals: &'f [Approval]) -> Option<Verdict<'f>> {
+    let case = Case::new(facts, draft)?;
+    let signals: Vec<Reason> = Signal::ALL
+        .into_iter()
+        .filter(|signal| facts.settings.takeover_signals.contains(signal))
+        .filter_map(|signal| Some(Reason { rule: signal.name(), event_ids: case.ids(case.signal(signal)?) }))
+        .collect();
+    let approval = approval(approvals, case.entity, case.time);
+    let opening = || Some(vec![draft.opened]);
+    let takeover = || {
+        let mut evidence: Vec<String> = signals.iter().flat_map(|reason| reason.event_ids.clone()).collect();
+        let mut unique = BTreeSet::new();
+        evidence.retain(|id| unique.insert(id.clone()));
+        (signals.len() >= facts.settings.takeover_threshold).then_some(evidence)
+    };
+    let (class, event_ids) = if approval.is_some() {
+        (Class::Approved, case.ids(opening()?))
+    } else if let Some(evidence) = case.offboarding() {
+        (Class::Offboarding, case.ids(evidence))
+    } else if let Some(evidence) = takeover() {
+        (Class::SuspectedTakeover, evidence)
+    } else if let Some(evidence) = case.replacement() {
+        (Class::Replacement, case.ids(evidence))
+    } else if let Some(evidence) = case.workaround() {
+        (Class::Workaround, evidence)
+    } else {
+        (Class::Unexplained, case.ids(opening()?))
+    };
+    let mut reasons = vec![Reason { rule: class.name(), event_ids }];
+    reasons.extend(signals);
+    Some(Verdict { class, reasons, approval })
+}
+
+/// The approval that covers a principal at a time: the one that began last, by ticket among equals.
+pub(super) fn approval<'f>(
+    approvals: &'f [Approval],
+    entity: &Entity<'_>,
+    time: DateTime<Utc>,
+) -> Option<&'f Approval> {
+    approvals
+        .iter()
+        .filter(|approval| approval.account == entity.account && entity.is_ever_called(&approval.user))
+        .filter(|approval| approval.valid_from <= time && time < approval.valid_to)
+        .min_by_key(|approval| (std::cmp::Reverse(approval.valid_from), approval.ticket.as_str()))
+}
+
+/// One deactivation that opened a window.
+struct Case<'f> {
+    facts: Facts<'f>,
+    draft: &'f Draft,
+    entity: &'f Entity<'f>,
+    opening: &'f Event,
+    time: DateTime<Utc>,
+}
+
+impl<'f> Case<'f> {
+    fn new(facts: Facts<'f>, draft: &'f Draft) -> Option<Self> {
+        let opening = facts.ledger.events.get(draft.opened)?;
+        let opened_by_removal =
+            draft.kind == WindowKind::Removed && matches!(opening.action, Action::DeviceDeactivated { .. });
+        let entity = facts.ledger.entities.get(draft.entity)?;
+        opened_by_removal.then_some(Self { facts, draft, entity, opening, time: opening.time })
+    }
+
+    fn ids(&self, events: Vec<usize>) -> Vec<String> {
+        events.into_iter().filter_map(|index| Some(self.facts.ledger.events.get(index)?.id.clone())).collect()
+    }
+
+    /// The principal's own successful events after the opening, in order.
+    fn later(&self) -> impl Iterator<Item = (usize, &'f Event)> {
+        let (ledger, opened) = (self.facts.ledger, self.draft.opened);
+        self.entity
+            .events
+            .iter()
+            .filter(move |index| **index > opened)
+            .filter_map(move |index| Some((*index, ledger.events.get(*index)?)))
+            .filter(|(_, event)| event.succeeded())
+    }
+
+    fn by_principal(&self, event: &Event) -> bool {
+        self.facts.ledger.is_entity(self.entity, &event.actor, &event.account, event.time)
+    }
+
+    fn offboarding(&self) -> Option<Vec<usize>> {
+        let until = self.time + TimeDelta::seconds(self.facts.settings.offboarding_grace_s);
+        let gone = |event: &Event| match event.action {
+            Action::UserDeleted => true,
+            Action::PasswordRemoved => self.entity.kind == PrincipalKind::Root,
+            _ => false,
+        };
+        self.later().find(|(_, event)| event.time <= until && gone(event)).map(|(index, _)| vec![index])
+    }
+
+    fn next_enrolment(&self) -> Option<(usize, &'f Event)> {
+        self.later().find(|(_, event)| matches!(event.action, Action::DeviceEnabled { .. }))
+    }
+
+    /// A device enabled within the grace. Where only IAM tells of it, the evidence is the deactivation itself.
+    fn replacement(&self) -> Option<Vec<usize>> {
+        let until = self.time + TimeDelta::seconds(self.facts.settings.replacement_grace_s);
+        if let Some((index, event)) = self.next_enrolment()
+            && event.time <= until
+        {
+            return Some(vec![index]);
+        }
+        let close = self.draft.close.filter(|close| close.event.is_none() && close.at <= until);
+        close.map(|_| vec![self.draft.opened])
+    }
+
+    /// Returns the event ids of the calls without MFA.
+    fn workaround(&self) -> Option<Vec<String>> {
+        if !self.by_principal(self.opening) {
+            return None;
+        }
+        let ledger = self.facts.ledger;
+        let first = self
+            .draft
+            .calls(self.facts)
+            .iter()
+            // What shares the opening's second may have come before it.
+            .filter(|call| call.time > self.time)
+            .filter(|call| !call.failed && ledger.is_entity(self.entity, &call.actor, &call.account, call.time))
+            .filter(|call| match call.name.as_str() {
+                "ConsoleLogin" => call.sign_in_mfa == Some(false),
+                _ => call.session_mfa == Some(false),
+            })
+            .min_by_key(|call| (call.time, call.event_id.as_str()))?;
+        Some(vec![self.opening.id.clone(), first.event_id.clone()])
+    }
+
+    /// The events that make a signal hold; `None` where it does not.
+    fn signal(&self, signal: Signal) -> Option<Vec<usize>> {
+        let opening = vec![self.draft.opened];
+        match signal {
+            Signal::ActorWithoutMfa => {
+                let person = matches!(self.opening.actor.kind, ActorKind::IamUser | ActorKind::Root);
+                (person && self.opening.actor_mfa == Some(false)).then_some(opening)
+            }
+            Signal::RootUser => (self.opening.actor.kind == ActorKind::Root).then_some(opening),
+            Signal::NewSource => {
+                let who = self.owner_of_actor().map_or(Who::Actor(&self.opening.actor), Who::Entity);
+                self.never_seen_at(who, self.opening.source_ip.as_deref()?).then_some(opening)
+            }
+            Signal::ForeignEnrolment => {
+                let (index, enrolment) = self.next_enrolment()?;
+                self.never_seen_at(Who::Entity(self.entity), enrolment.source_ip.as_deref()?).then_some(vec![index])
+            }
+            Signal::SeveralPrincipals => self.several_principals(),
+            Signal::Persistence => self.persistence(),
+            Signal::PriorFailures => self.prior_failures(),
+        }
+    }
+
+    /// The actor as a principal, where it is one.
+    fn owner_of_actor(&self) -> Option<&'f Entity<'f>> {
+        let event = self.opening;
+        let mut entities = self.facts.ledger.entities.iter();
+        entities.find(|entity| self.facts.ledger.is_entity(entity, &event.actor, &event.account, event.time))
+    }
+
+    /// Seen in the look-back, but never at this address.
+    fn never_seen_at(&self, who: Who<'_>, source_ip: &str) -> bool {
+        let from = self.time - TimeDelta::seconds(self.facts.settings.lookback_s);
+        let (at_all, there) = seen(self.facts.ledger, self.facts.context, who, source_ip, [from, self.time]);
+        at_all && !there
+    }
+
+    fn several_principals(&self) -> Option<Vec<usize>> {
+        let ledger = self.facts.ledger;
+        let mut others = BTreeSet::new();
+        let mut evidence = Vec::new();
+        for (index, event) in ledger.events.iter().enumerate() {
+            let owner = ledger.owners.get(index).copied().flatten();
+            if event.succeeded()
+                && matches!(event.action, Action::DeviceDeactivated { .. })
+                && (event.time - self.time).abs() <= SIGNAL_SPAN
+                && event.actor.same_as(&self.opening.actor)
+                && let Some(other) = owner.filter(|owner| *owner != self.draft.entity)
+            {
+                others.insert(other);
+                evidence.push(index);
+            }
+        }
+        (others.len() >= SEVERAL).then_some(evidence)
+    }
+
+    fn persistence(&self) -> Option<Vec<usize>> {
+        let until = self.time + SIGNAL_SPAN;
+        let opened = self.draft.opened;
+        let ledger = self.facts.ledger;
+        let gained = |event: &Event| match &event.action {
+            Action::AccessKeyCreated { .. } | Action::PasswordCreated => true,
+            Action::PasswordReset | Action::PasswordChanged => !self.by_principal(event),
+            Action::PolicyAttached { arn } => arn.as_deref().is_some_and(policy::is_full_access_arn),
+            Action::PolicyPut { document, .. } => document.as_deref().and_then(policy::allows_everything) == Some(true),
+            _ => false,
+        };
+        let evidence: Vec<usize> = self
+            .entity
+            .events
+            .iter()
+            .copied()
+            .filter(|index| *index != opened)
+            .filter(|index| {
+                ledger.events.get(*index).is_some_and(|event| {
+                    event.succeeded() && self.time <= event.time && event.time <= until && gained(event)
+                })
+            })
+            .collect();
+        (!evidence.is_empty()).then_some(evidence)
+    }
+
+    fn prior_failures(&self) -> Option<Vec<usize>> {
+        let from = self.time - SIGNAL_SPAN;
+        let evidence: Vec<usize> = self
+            .facts
+            .ledger
+            .events
+            .iter()
+            .enumerate()
+            .filter(|(_, event)| !event.succeeded() && from <= event.time && event.time <= self.time)
+            .filter(|(_, event)| {
+                matches!(event.action, Action::ConsoleLogin { .. } | Action::DeviceDeactivated { .. })
+                    && self.by_the_actor(event)
+            })
+            .map(|(index, _)| index)
+            .collect();
+        (!evidence.is_empty()).then_some(evidence)
+    }
+
+    /// Whether the opening call's actor made `event` too. Failed sign-ins lack the ARN, and sometimes the id.
+    fn by_the_actor(&self, event: &Event) -> bool {
+        match self.owner_of_actor() {
+            Some(entity) => self.facts.ledger.is_entity(entity, &event.actor, &event.account, event.time),
+            None => event.actor.same_as(&self.opening.actor),
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! D(t): the set of active devices of one principal at any moment.
+//!
+//! Every device leaves *markers*: it was enabled, seen in use, deactivated, or IAM lists it, or IAM's complete list
+//! lacks it. Between two markers its state is what both allow. Where they contradict each other an event is missing:
+//! that becomes a reconciliation finding, and the device counts as enabled by the later marker at the latest.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::ledger::{Entity, IamEntry};
+use crate::inventory::{AccountState, Device, DeviceOwner, IamState};
+use crate::mfa::{Action, Event};
+use crate::report::{FindingCode, PrincipalKind};
+
+/// A point in the order of everything: an event by its index, or a moment after all events of that second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Point {
+    Event(usize),
+    Moment(DateTime<Utc>),
+}
+
+/// One interval in which a device was active.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) serial: String,
+    /// `None`: since before anything that is known.
+    pub(super) from: Option<Point>,
+    /// The first point at which it is no longer active; `None`: still active.
+    pub(super) to: Option<Point>,
+    /// The enrolment was not seen: the device must have been enabled after this moment and before `from`.
+    pub(super) unseen_after: Option<DateTime<Utc>>,
+}
+
+/// A contradiction: an event is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub(super) device: Option<String>,
+    pub(super) code: FindingCode,
+    pub(super) between: [DateTime<Utc>; 2],
+}
+
+/// All devices of one principal.
+#[derive(Debug)]
+pub(super) struct Devices {
+    pub(super) spans: Vec<Span>,
+    pub(super) missing: Vec<Missing>,
+    /// From where on the set is known to be whole: always (IAM told all), from the creation on, or never.
+    complete_from: Option<Option<usize>>,
+}
+
+/// What bounds the search for missing events.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// The first record of the account that was read; `None` where none was.
+    pub(super) covered: Option<[DateTime<Utc>; 2]>,
+    /// The start of what was asked for.
+    pub(super) read_from: DateTime<Utc>,
+}
+
+impl Devices {
+    /// Derives all spans from an entity's events and from IAM state.
+    pub(super) fn new(events: &[Event], entity: &Entity<'_>, iam: Option<&IamState>, bounds: Bounds) -> Self {
+        let told = iam.map(|iam| (iam.taken_at, Told::of(entity, iam)));
+        let mut tracker =
+            Tracker { events, entity, bounds, devices: BTreeMap::new(), spans: Vec::new(), missing: Vec::new() };
+        let mut snapshot_due = told.as_ref();
+        for &index in &entity.events {
+            let Some(event) = events.get(index).filter(|event| event.succeeded()) else { continue };
+            if let Some((taken_at, told)) = snapshot_due.filter(|(taken_at, _)| event.time > *taken_at) {
+                tracker.snapshot(*taken_at, told);
+                snapshot_due = None;
+            }
+            tracker.event(index, event);
+        }
+        if let Some((taken_at, told)) = snapshot_due {
+            tracker.snapshot(*taken_at, told);
+        }
+        let complete = told.is_some_and(|(_, told)| told.complete);
+        let complete_from = if complete { Some(None) } else { entity.created.map(Some) };
+        let Tracker { devices, mut spans, missing, .. } = tracker;
+        spans.extend(devices.into_iter().filter_map(|(serial, state)| match state {
+            State::Active { from, unseen_after, .. } => Some(Span { serial, from, to: None, unseen_after }),
+            State::Inactive { .. } => None,
+        }));
+        Self { spans, missing, complete_from }
+    }
+
+    /// How many devices are known to be active right before (`after = false`) or after the event at `index`.
+    pub(super) fn active(&self, events: &[Event], index: usize, after: bool) -> usize {
+        self.spans.iter().filter(|span| span.covers(events, index, after)).count()
+    }
+
+    /// Whether all devices are known at the event at `index`.
+    pub(super) fn complete_at(&self, index: usize) -> bool {
+        match self.complete_from {
+            Some(None) => true,
+            Some(Some(created)) => created <= index,
+            None => false,
+        }
+    }
+
+    /// Whether a device was ever active before the event at `index`.
+    pub(super) fn had_any_before(&self, events: &[Event], index: usize) -> bool {
+        self.spans.iter().any(|span| span.from.is_none_or(|from| reached(events, from, index, false)))
+    }
+
+    /// The span whose missing enrolment the event at `index` gives away.
+    pub(super) fn given_away_by(&self, index: usize) -> bool {
+        self.spans.iter().any(|span| span.unseen_after.is_some() && span.from == Some(Point::Event(index)))
+    }
+
+    /// The moments at which IAM says that a device was enabled without any event of it, in order.
+    pub(super) fn enabled_by_iam(&self) -> Vec<DateTime<Utc>> {
+        let mut moments: Vec<_> = self
+            .spans
+            .iter()
+            .filter_map(|span| match span.from {
+                Some(Point::Moment(at)) => Some(at),
+                _ => None,
+            })
+            .collect();
+        moments.sort_unstable();
+        moments
+    }
+}
+
+impl Span {
+    fn covers(&self, events: &[Event], index: usize, after: bool) -> bool {
+        self.from.is_none_or(|from| reached(events, from, index, after) || (!after && self.starts_unseen_at(index)))
+            && !self.to.is_some_and(|to| reached(events, to, index, after))
+    }
+
+    /// An event that gives a missing enrolment away found the device active already.
+    fn starts_unseen_at(&self, index: usize) -> bool {
+        self.unseen_after.is_some() && self.from == Some(Point::Event(index))
+    }
+}
+
+/// Whether `point` lies at or before the event at `index`; with `after = false`, strictly before it.
+fn reached(events: &[Event], point: Point, index: usize, after: bool) -> bool {
+    match point {
+        Point::Event(at) => at < index || (after && at == index),
+        Point::Moment(at) => events.get(index).is_some_and(|event| at <= event.time),
+    }
+}
+
+/// What IAM tells of one principal's devices.
+#[derive(Debug, Default)]
+struct Told {
+    /// Devices that IAM lists for it.
+    listed: Vec<Device>,
+    /// Whether it has at least one.
+    any: Option<bool>,
+    /// Whether `listed` is all.
+    complete: bool,
+    /// Whether `listed` holds all virtual ones.
+    complete_virtual: bool,
+}
+
+impl Told {
+    fn of(entity: &Entity<'_>, iam: &IamState) -> Self {
+        let Some(state) = iam.accounts.get(&entity.account) else { return Self::default() };
+        let assigned = virtual_devices_of(entity, state);
+        let complete_virtual = assigned.is_some();
+        let mut listed = assigned.unwrap_or_default();
+        let (any, all) = match entity.iam {
+            IamEntry::Untold => return Self::default(),
+            IamEntry::Gone => return Self { any: Some(false), complete: true, ..Self::default() },
+            IamEntry::Root(root) => (root.mfa_active, None),
+            IamEntry::User(user) => (user.mfa_active, user.devices.as_ref()),
+        };
+        if let Some(all) = all {
+            return Self { any: Some(!all.is_empty()), listed: all.clone(), complete: true, complete_virtual };
+        }
+        if any == Some(false) && listed.is_empty() {
+            return Self { any, complete: true, ..Self::default() };
+        }
+        listed.sort();
+        Self { any: any.map(|any| any || !listed.is_empty()), listed, complete: false, complete_virtual }
+    }
+}
+
+fn virtual_devices_of(entity: &Entity<'_>, state: &AccountState) -> Option<Vec<Device>> {
+    let mine = |owner: &DeviceOwner| match (entity.kind, owner) {
+        (PrincipalKind::Root, DeviceOwner::Root) => true,
+        (PrincipalKind::IamUser, DeviceOwner::User { name, id }) => match (id, &entity.id) {
+            (Some(theirs), Some(mine)) => theirs == mine,
+            _ => name.eq_ignore_ascii_case(entity.name()),
+        },
+        _ => false,
+    };
+    let listed = state.virtual_devices.as_ref()?;
+    Some(
+        listed
+            .iter()
+            .filter(|listed| listed.owner.as_ref().is_some_and(mine))
+            .map(|listed| listed.device.clone())
+            .collect(),
+    )
+}
+
+/// What is known of one device while the markers are walked.
+#[derive(Debug, Clone)]
+enum State {
+    Active { from: Option<Point>, unseen_after: Option<DateTime<Utc>>, last: DateTime<Utc> },
+    Inactive { since: DateTime<Utc> },
+}
+
+struct Tracker<'e, 'a> {
+    events: &'e [Event],
+    entity: &'e Entity<'a>,
+    bounds: Bounds,
+    devices: BTreeMap<String, State>,
+    spans: Vec<Span>,
+    missing: Vec<Missing>,
+}
+
+impl Tracker<'_, '_> {
+    fn event(&mut self, index: usize, event: &Event) {
+        match &event.action {
+            Action::DeviceEnabled { serial } => {
+                // An enrolment that names no device (Identity Center's may not) still protects.
+                let serial = serial.clone().unwrap_or_else(|| anonymous(&event.id));
+                self.enabled(serial, index, event.time);
+            }
+            Action::DeviceResynced { serial: Some(serial) }
+            | Action::SessionToken { serial }
+            | Action::ConsoleLogin { mfa_used: Some(true), serial: Some(serial) } => {
+                self.in_use(serial, index, event.time);
+            }
+            Action::DeviceDeactivated { serial } => {
+                let serial = serial.clone().or_else(|| self.only_active()).unwrap_or_else(|| anonymous(&event.id));
+                self.in_use(&serial, index, event.time);
+                self.close(&serial, Point::Event(index), event.time);
+            }
+            _ => {}
+        }
+    }
+
+    fn enabled(&mut self, serial: String, index: usize, time: DateTime<Utc>) {
+        match self.devices.get_mut(&serial) {
+            Some(State::Active { last, .. }) => *last = time,
+            _ => {
+                let from = Some(Point::Event(index));
+                self.devices.insert(serial, State::Active { from, unseen_after: None, last: time });
+            }
+        }
+    }
+
+    /// The device is active at this event, whether or not its enrolment was seen.
+    fn in_use(&mut self, serial: &str, index: usize, time: DateTime<Utc>) {
+        match self.devices.get_mut(serial) {
+            Some(State::Active { last, .. }) => *last = time,
+            Some(State::Inactive { since }) => {
+                let since = *since;
+                self.unseen_enrolment(serial, since, Point::Event(index), time);
+            }
+            None => {
+                // The enrolment that named no device may have been this one.
+                let anonymous = self.devices.keys().find(|known| is_anonymous(known)).cloned();
+                if let Some(state) = anonymous.and_then(|known| self.devices.remove(&known)) {
+                    self.devices.insert(serial.to_owned(), state);
+                } else if let Some(created) = self.created_at() {
+                    self.unseen_enrolment(serial, created, Point::Event(index), time);
+                } else {
+                    let state = State::Active { from: None, unseen_after: None, last: time };
+                    self.devices.insert(serial.to_owned(), state);
+                }
+            }
+        }
+    }
+
+    fn unseen_enrolment(&mut self, serial: &str, since: DateTime<Utc>, from: Point, until: DateTime<Utc>) {
+        self.missing.push(Missing {
+            device: (!is_anonymous(serial)).then(|| serial.to_owned()),
+            code: FindingCode::EnableNotInArchive,
+            between: [since, until],
+        });
+        self.devices
+            .insert(serial.to_owned(), State::Active { from: Some(from), unseen_after: Some(since), last: until });
+    }
+
+    fn close(&mut self, serial: &str, to: Point, time: DateTime<Utc>) {
+        let state = self.devices.insert(serial.to_owned(), State::Inactive { since: time });
+        if let Some(State::Active { from, unseen_after, .. }) = state {
+            self.spans.push(Span { serial: serial.to_owned(), from, to: Some(to), unseen_after });
+        }
+    }
+
+    fn only_active(&self) -> Option<String> {
+        let mut active = self.devices.iter().filter(|(_, state)| matches!(state, State::Active { .. }));
+        active.next().map(|(serial, _)| serial.clone())
+    }
+
+    fn created_at(&self) -> Option<DateTime<Utc>> {
+        self.events.get(self.entity.created?).map(|event| event.time)
+    }
+
+    /// IAM's word, at its place in the order of events.
+    fn snapshot(&mut self, taken_at: DateTime<Utc>, told: &Told) {
+        for device in &told.listed {
+            self.listed(device, taken_at);
+        }
+        let lacking: Vec<(String, DateTime<Utc>)> = self
+            .devices
+            .iter()
+            .filter_map(|(serial, state)| match state {
+                State::Active { last, .. }
+                    if !told.listed.iter().any(|device| device.serial == *serial)
+                        && !is_anonymous(serial)
+                        && (told.complete || (told.complete_virtual && serial.contains(":mfa/"))) =>
+                {
+                    Some((serial.clone(), *last))
+                }
+                _ => None,
+            })
+            .collect();
+        for (serial, last) in lacking {
+            self.missing.push(Missing {
+                device: Some(serial.clone()),
+                code: FindingCode::DeactivateNotInArchive,
+                between: [last, taken_at],
+            });
+            self.close(&serial, Point::Moment(taken_at), taken_at);
+        }
+        if told.complete && told.listed.is_empty() {
+            // Whatever had no name is gone too.
+            let anonymous: Vec<String> = self.devices.keys().filter(|serial| is_anonymous(serial)).cloned().collect();
+            for serial in anonymous {
+                self.close(&serial, Point::Moment(taken_at), taken_at);
+            }
+        }
+        if told.any == Some(true) && self.only_active().is_none() {
+            self.unseen_device(taken_at);
+        }
+    }
+
+    /// IAM lists the device as active.
+    fn listed(&mut self, device: &Device, taken_at: DateTime<Utc>) {
+        let enabled_at = device.enabled_at.filter(|at| *at <= taken_at);
+        let since = match self.devices.get(&device.serial) {
+            Some(State::Active { .. }) => return,
+            Some(State::Inactive { since }) => Some(*since),
+            None => self.created_at(),
+        };
+        match (since, enabled_at) {
+            (Some(since), enabled_at) => {
+                let from = enabled_at.filter(|at| *at >= since).unwrap_or(taken_at);
+                let known = self.last_known_before(from).map_or(since, |known| known.max(since));
+                self.unseen_enrolment(&device.serial, known, Point::Moment(from), from);
+            }
+            (None, Some(at)) => {
+                let known = self.last_known_before(at);
+                if let Some(known) = known.filter(|_| self.bounds.covers(at)) {
+                    self.unseen_enrolment(&device.serial, known, Point::Moment(at), at);
+                } else {
+                    let state = State::Active { from: Some(Point::Moment(at)), unseen_after: None, last: at };
+                    self.devices.insert(device.serial.clone(), state);
+                }
+            }
+            (None, None) => {
+                let state = State::Active { from: None, unseen_after: None, last: taken_at };
+                self.devices.insert(device.serial.clone(), state);
+            }
+        }
+    }
+
+    /// IAM says that the principal has a device, and nothing tells which: it was there all the time, unless all
+    /// devices were known at some moment.
+    fn unseen_device(&mut self, taken_at: DateTime<Utc>) {
+        let serial = anonymous("unseen");
+        if let Some(created) = self.created_at() {
+            let known = self.last_known_before(taken_at).map_or(created, |known| known.max(created));
+            self.unseen_enrolment(&serial, known, Point::Moment(taken_at), taken_at);
+        } else {
+            self.devices.insert(serial, State::Active { from: None, unseen_after: None, last: taken_at });
+        }
+    }
+
+    /// The last moment at or before `at` of which something is known: a device event of the principal, or the first
+    /// record of the account.
+    fn last_known_before(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let devices = self.entity.events.iter().filter_map(|index| self.events.get(*index));
+        let own = devices
+            .filter(|event| event.succeeded() && event.action.is_lifecycle() && event.time <= at)
+            .map(|event| event.time)
+            .max();
+        own.or_else(|| self.bounds.start().filter(|start| *start <= at))
+    }
+}
+
+impl Bounds {
+    pub(super) fn start(&self) -> Option<DateTime<Utc>> {
+        self.covered.map(|[first, _]| first.max(self.read_from))
+    }
+
+    /// Whether an event at `at` would have been read.
+    fn covers(&self, at: DateTime<Utc>) -> bool {
+        self.covered.is_some_and(|[first, last]| first.max(self.read_from) <= at && at <= last)
+    }
+}
+
+/// A device that no record names.
+fn anonymous(what: &str) -> String {
+    format!("?{what}")
+}
+
+fn is_anonymous(serial: &str) -> bool {
+    serial.starts_with('?')
+}

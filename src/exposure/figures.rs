@@ -1,0 +1,158 @@
+//! The figures: statistics over the cohort, exposure, and MFA coverage.
+
+use chrono::{DateTime, Utc};
+
+use super::windows::{Deactivation, Effect};
+use crate::inventory::{AccountState, IamState};
+use crate::report::{
+    ByClass, Class, CloseStat, Deactivations, DetectStat, Exposure, KindFigures, MfaCoverage, Period, Stat, Window,
+    WindowKind,
+};
+
+/// Statistic of durations in whole seconds; an empty set has no mean.
+#[must_use]
+pub fn stat(mut seconds: Vec<i64>) -> Stat {
+    seconds.sort_unstable();
+    let n = seconds.len();
+    let at = |index: usize| seconds.get(index).map(|value| *value as f64);
+    let median = match n {
+        0 => None,
+        _ if n % 2 == 1 => at(n / 2),
+        _ => at(n / 2 - 1).zip(at(n / 2)).map(|(low, high)| f64::midpoint(low, high)),
+    };
+    Stat {
+        n,
+        mean_s: (n > 0).then(|| seconds.iter().map(|value| *value as f64).sum::<f64>() / n as f64),
+        median_s: median,
+        // Nearest rank: the smallest value that at least 90 % of the values do not exceed.
+        p90_s: at((n * 9).div_ceil(10).wrapping_sub(1)),
+        max_s: at(n.wrapping_sub(1)),
+    }
+}
+
+fn close_stat<'w>(windows: impl Iterator<Item = &'w Window>) -> CloseStat {
+    let (closed, open): (Vec<&Window>, Vec<&Window>) = windows.partition(|window| window.closed_at.is_some());
+    CloseStat { stat: stat(closed.iter().map(|window| window.duration_s).collect()), open: open.len() }
+}
+
+fn detect_stat<'w>(windows: impl Iterator<Item = &'w Window>) -> DetectStat {
+    let times: Vec<Option<i64>> =
+        windows.map(|window| window.detection.as_ref().map(|detection| detection.time_to_detect_s)).collect();
+    let undetected = times.iter().filter(|time| time.is_none()).count();
+    DetectStat { stat: stat(times.into_iter().flatten().collect()), undetected }
+}
+
+/// Whether a deactivation opened the window: only those are in the cohort.
+fn by_deactivation(window: &Window) -> bool {
+    window.class.is_some()
+}
+
+/// The figures of `windows` and `deactivations`, all of one kind of identity. `deactivations` come with the moment;
+/// `failed_attempts` are counted by the caller, which knows the attempts.
+pub(super) fn figures(
+    windows: &[&Window],
+    deactivations: &[(DateTime<Utc>, Deactivation)],
+    failed_attempts: usize,
+    period: Period,
+    as_of: DateTime<Utc>,
+) -> KindFigures {
+    let cohort =
+        || windows.iter().copied().filter(|window| by_deactivation(window) && period.contains(window.opened_at));
+    let suspect = || cohort().filter(|window| window.legitimate == Some(false));
+    let enrolment = windows
+        .iter()
+        .copied()
+        .filter(|window| window.kind == WindowKind::NeverEnrolled && period.contains(window.opened_at));
+    let delivery =
+        cohort().filter_map(|window| Some((window.delivered_at? - window.opened_at).num_seconds().max(0))).collect();
+    let in_period = deactivations.iter().filter(|(time, _)| period.contains(*time));
+    let count = |effect: Effect| in_period.clone().filter(|(_, one)| one.effect == effect).count();
+    let class = |class: Class| cohort().filter(|window| window.class == Some(class)).count();
+    KindFigures {
+        mttd: detect_stat(cohort()),
+        mttd_not_legitimate: detect_stat(suspect()),
+        mttr: close_stat(cohort()),
+        mttr_not_legitimate: close_stat(suspect()),
+        delivery: stat(delivery),
+        enrolment: close_stat(enrolment),
+        deactivations: Deactivations {
+            total: in_period.clone().count(),
+            opened_window: count(Effect::OpenedWindow),
+            legitimate: cohort().filter(|window| window.legitimate == Some(true)).count(),
+            not_legitimate: suspect().count(),
+            left_another_device: count(Effect::LeftAnotherDevice),
+            no_password: count(Effect::NoPassword),
+            failed_attempts,
+            by_class: ByClass {
+                approved: class(Class::Approved),
+                offboarding: class(Class::Offboarding),
+                suspected_takeover: class(Class::SuspectedTakeover),
+                replacement: class(Class::Replacement),
+                workaround: class(Class::Workaround),
+                unexplained: class(Class::Unexplained),
+            },
+        },
+        exposure: exposure(windows, period, as_of),
+    }
+}
+
+/// Time without MFA inside the period, by `removed` windows; nothing is measured beyond `as_of`.
+fn exposure(windows: &[&Window], period: Period, as_of: DateTime<Utc>) -> Exposure {
+    let end = period.to.min(as_of);
+    let mut result = Exposure::default();
+    let mut seconds = 0;
+    for window in windows.iter().filter(|window| window.kind == WindowKind::Removed) {
+        let closed = window.closed_at.unwrap_or(as_of);
+        seconds += (closed.min(end) - window.opened_at.max(period.from)).num_seconds().max(0);
+        let open_at_end = window.closed_at.is_none_or(|closed| closed >= period.to);
+        result.open_at_end += usize::from(window.opened_at < period.to && open_at_end);
+        result.carried_in +=
+            usize::from(window.opened_at < period.from && window.closed_at.is_none_or(|closed| closed > period.from));
+    }
+    result.principal_hours = seconds as f64 / 3600.0;
+    result
+}
+
+/// MFA coverage at the snapshot, over all accounts. A count that one account's inputs cannot give is `None`.
+pub(super) fn coverage(iam: &IamState) -> MfaCoverage {
+    let accounts: Vec<&AccountState> = iam.accounts.values().collect();
+    let users = || accounts.iter().flat_map(|account| account.users.iter().map(move |user| (account, user)));
+    let all_told = !accounts.is_empty() && accounts.iter().all(|account| account.users_complete);
+    let count = |predicate: &dyn Fn(&AccountState, &crate::inventory::UserState) -> Option<bool>| -> Option<usize> {
+        if !all_told {
+            return None;
+        }
+        users().map(|(account, user)| predicate(account, user)).try_fold(0, |sum, held| Some(sum + usize::from(held?)))
+    };
+    let both = |one: Option<bool>, other: Option<bool>| match (one, other) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
+    };
+    let roots = || accounts.iter().map(|account| account.root.as_ref());
+    MfaCoverage {
+        users: count(&|_, _| Some(true)),
+        users_with_mfa: count(&|account, user| has_mfa(account, user)),
+        console_users: count(&|_, user| user.password),
+        console_users_with_mfa: count(&|account, user| both(user.password, has_mfa(account, user))),
+        users_mfa_enforced: count(&|_, user| user.mfa_enforced),
+        users_with_mfa_and_enforced: count(&|account, user| both(has_mfa(account, user), user.mfa_enforced)),
+        roots: roots().try_fold(0, |sum, root| root.map(|_| sum + 1)).filter(|_| !accounts.is_empty()),
+        roots_with_mfa: roots()
+            .try_fold(0, |sum, root| Some(sum + usize::from(root?.mfa_active?)))
+            .filter(|_| !accounts.is_empty()),
+    }
+}
+
+/// Whether a user has an active device, as far as IAM state tells: the list of virtual devices can prove one, never
+/// that there is none.
+pub(super) fn has_mfa(account: &AccountState, user: &crate::inventory::UserState) -> Option<bool> {
+    if let Some(devices) = &user.devices {
+        return Some(!devices.is_empty());
+    }
+    let listed = account.virtual_devices.iter().flatten().any(|listed| match &listed.owner {
+        Some(crate::inventory::DeviceOwner::User { name, .. }) => name.eq_ignore_ascii_case(&user.name),
+        _ => false,
+    });
+    if listed { Some(true) } else { user.mfa_active }
+}

@@ -1,0 +1,493 @@
+//! Whose event is it: the ledger of principals and of devices' owners.
+//!
+//! A user's name is not its identity. Names move by renames, and a user deleted and created again under one name is
+//! another principal. The ledger replays the events in order and gives each the principal that bore the name *then*;
+//! unique ids, where a record tells one, win over names. IAM state is joined at its own moment.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+
+use crate::cloudtrail::{Actor, ActorKind};
+use crate::inventory::{DeviceOwner, IamState, RootState, UserState};
+use crate::mfa::{Action, Event, Target, user_id, user_name};
+use crate::report::{Principal, PrincipalKind};
+use crate::trace::Call;
+
+/// Index of an [`Entity`] in its ledger.
+pub(super) type EntityId = usize;
+
+/// The name under which IAM calls mean the root user, as [`Call::about_user`] has it.
+pub(super) const ABOUT_ROOT: &str = "aws root user";
+
+/// A principal, from its creation to its deletion.
+#[derive(Debug, Clone)]
+pub(super) struct Entity<'a> {
+    pub(super) account: String,
+    pub(super) kind: PrincipalKind,
+    pub(super) id: Option<String>,
+    /// Its names in order, each with the interval in which it bore it; `None` is unbounded.
+    pub(super) names: Vec<NameSpan>,
+    /// Where its creation was seen.
+    pub(super) created: Option<usize>,
+    /// Where its deletion was seen.
+    pub(super) deleted: Option<usize>,
+    /// Its events, successful and failed, as indices into the ledger's events.
+    pub(super) events: Vec<usize>,
+    pub(super) iam: IamEntry<'a>,
+}
+
+/// One name of an entity.
+#[derive(Debug, Clone)]
+pub(super) struct NameSpan {
+    pub(super) name: String,
+    pub(super) from: Option<DateTime<Utc>>,
+    pub(super) to: Option<DateTime<Utc>>,
+}
+
+/// What IAM state tells of an entity.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum IamEntry<'a> {
+    /// No IAM state covers it.
+    Untold,
+    /// IAM's complete list of users lacks it.
+    Gone,
+    User(&'a UserState),
+    Root(&'a RootState),
+}
+
+/// Events in order, each with its principal.
+#[derive(Debug)]
+pub(super) struct Ledger<'a> {
+    pub(super) events: Vec<Event>,
+    pub(super) owners: Vec<Option<EntityId>>,
+    pub(super) entities: Vec<Entity<'a>>,
+    /// IAM's snapshot time.
+    pub(super) taken_at: Option<DateTime<Utc>>,
+    assumed_root_keys: BTreeSet<String>,
+}
+
+impl Entity<'_> {
+    /// The name that the report shows: the latest.
+    pub(super) fn name(&self) -> &str {
+        self.names.last().map_or("", |span| span.name.as_str())
+    }
+
+    pub(super) fn principal(&self) -> Principal {
+        Principal { kind: self.kind, name: self.name().to_owned(), id: self.id.clone() }
+    }
+
+    /// Whether the entity bore `name` at `time`. Both ends count: a rename and a call under the old name can share a
+    /// second.
+    pub(super) fn is_called(&self, name: &str, time: DateTime<Utc>) -> bool {
+        self.names.iter().any(|span| {
+            span.name.eq_ignore_ascii_case(name)
+                && span.from.is_none_or(|from| from <= time)
+                && span.to.is_none_or(|to| time <= to)
+        })
+    }
+
+    /// Whether an approval's or a detection's user means this entity, under any of its names.
+    pub(super) fn is_ever_called(&self, name: &str) -> bool {
+        match self.kind {
+            PrincipalKind::Root => {
+                ["root", "<root_account>", ABOUT_ROOT].iter().any(|root| name.eq_ignore_ascii_case(root))
+            }
+            PrincipalKind::IamUser => self.names.iter().any(|span| span.name.eq_ignore_ascii_case(name)),
+            PrincipalKind::IdentityCenter => self.id.as_deref() == Some(name) || self.name() == name,
+        }
+    }
+}
+
+impl<'a> Ledger<'a> {
+    /// Replays `events`, given in any order and with duplicates, and joins `iam`.
+    pub(super) fn new(events: Vec<Event>, iam: Option<&'a IamState>) -> Self {
+        let mut events = in_order(events);
+        let assumed_root_keys = attribute_assumed_root(&mut events);
+        let mut replay = Replay::default();
+        let mut owners: Vec<Option<EntityId>> = Vec::with_capacity(events.len());
+        for (index, event) in events.iter().enumerate() {
+            owners.push(replay.apply(index, event));
+        }
+        let mut entities = replay.entities;
+        if let Some(iam) = iam {
+            join(&mut entities, iam);
+        }
+        own_devices(&events, &mut owners, &entities, iam);
+        for (index, owner) in owners.iter().enumerate() {
+            if let Some(entity) = owner.and_then(|id| entities.get_mut(id)) {
+                entity.events.push(index);
+            }
+        }
+        Self { events, owners, entities, taken_at: iam.map(|iam| iam.taken_at), assumed_root_keys }
+    }
+
+    /// Learns unique ids that only ordinary calls tell.
+    pub(super) fn learn_ids(&mut self, calls: &[Call]) {
+        for entity in
+            self.entities.iter_mut().filter(|entity| entity.id.is_none() && entity.kind == PrincipalKind::IamUser)
+        {
+            let told = calls.iter().filter(|call| {
+                call.account == entity.account
+                    && call.actor.kind == ActorKind::IamUser
+                    && user_name(&call.actor).is_some_and(|name| entity.is_called(name, call.time))
+            });
+            entity.id = told.filter_map(|call| Some((call.time, user_id(&call.actor)?))).min().map(|(_, id)| id);
+        }
+    }
+
+    /// Whether `actor`, calling at `time` in `account`, is the entity itself.
+    pub(super) fn is_entity(&self, entity: &Entity<'_>, actor: &Actor, account: &str, time: DateTime<Utc>) -> bool {
+        match entity.kind {
+            PrincipalKind::Root => {
+                actor.kind == ActorKind::Root
+                    && account == entity.account
+                    && !actor.access_key.as_ref().is_some_and(|key| self.assumed_root_keys.contains(key))
+            }
+            PrincipalKind::IdentityCenter => actor.kind == ActorKind::IdentityCenter && actor.id == entity.id,
+            PrincipalKind::IamUser => {
+                actor.kind == ActorKind::IamUser
+                    && account == entity.account
+                    && actor.account.as_deref().is_none_or(|home| home == entity.account)
+                    && match (user_id(actor), &entity.id) {
+                        (Some(mine), Some(theirs)) => mine == *theirs,
+                        _ => user_name(actor).is_some_and(|name| entity.is_called(name, time)),
+                    }
+            }
+        }
+    }
+
+    /// Whether a call is about the entity by its parameters.
+    pub(super) fn is_about(&self, entity: &Entity<'_>, call: &Call) -> bool {
+        call.account == entity.account
+            && call.about_user.as_deref().is_some_and(|about| match entity.kind {
+                PrincipalKind::Root => about == ABOUT_ROOT,
+                PrincipalKind::IamUser => entity.is_called(about, call.time),
+                PrincipalKind::IdentityCenter => false,
+            })
+    }
+}
+
+/// Sorts, and folds what is the same event: one (account, id) in two objects is one event, held by both.
+fn in_order(events: Vec<Event>) -> Vec<Event> {
+    let mut unique: BTreeMap<(String, String), Event> = BTreeMap::new();
+    for event in events {
+        match unique.entry((event.account.clone(), event.id.clone())) {
+            std::collections::btree_map::Entry::Vacant(slot) => {
+                slot.insert(event);
+            }
+            std::collections::btree_map::Entry::Occupied(mut slot) => {
+                let kept = slot.get_mut();
+                kept.objects.extend(event.objects);
+                kept.delivered_at = match (kept.delivered_at, event.delivered_at) {
+                    (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
+                    (mine, theirs) => mine.or(theirs),
+                };
+            }
+        }
+    }
+    let mut events: Vec<Event> = unique.into_values().collect();
+    events.sort_by(|a, b| a.order().cmp(&b.order()));
+    events
+}
+
+/// Calls of `AssumeRoot` sessions appear as the member account's root user. They are joined by access key, and are the
+/// doing of whoever assumed it. Returns the access keys.
+fn attribute_assumed_root(events: &mut [Event]) -> BTreeSet<String> {
+    let assumed: BTreeMap<String, (Actor, Option<bool>)> = events
+        .iter()
+        .filter(|event| event.succeeded())
+        .filter_map(|event| match &event.action {
+            Action::RootAssumed { access_key: Some(key), .. } => {
+                Some((key.clone(), (event.actor.clone(), event.actor_mfa)))
+            }
+            _ => None,
+        })
+        .collect();
+    for event in events.iter_mut().filter(|event| event.actor.kind == ActorKind::Root) {
+        let Some((who, mfa)) = event.actor.access_key.as_ref().and_then(|key| assumed.get(key)) else { continue };
+        event.actor = Actor { kind: ActorKind::AssumedRoot, access_key: event.actor.access_key.take(), ..who.clone() };
+        event.actor_mfa = *mfa;
+    }
+    assumed.into_keys().collect()
+}
+
+/// The replay of names.
+#[derive(Debug, Default)]
+struct Replay<'a> {
+    entities: Vec<Entity<'a>>,
+    /// Who bears a name (lower case: IAM's names are unique without regard to case) now.
+    named: HashMap<(String, String), EntityId>,
+    by_id: HashMap<(String, String), EntityId>,
+    roots: HashMap<String, EntityId>,
+    identity_center: HashMap<(Option<String>, String), EntityId>,
+    /// Who bore a name until just now, for calls of the same second.
+    left: HashMap<(String, String), (EntityId, DateTime<Utc>)>,
+}
+
+impl Replay<'_> {
+    /// The event's principal as its own record tells it, after its effect on names.
+    fn apply(&mut self, index: usize, event: &Event) -> Option<EntityId> {
+        match &event.target {
+            Target::Nobody | Target::DeviceOnly => None,
+            Target::Root => Some(self.root(&event.account)),
+            Target::IdentityCenter { store, user } => {
+                let known = self.identity_center.get(&(store.clone(), user.clone())).copied();
+                Some(known.unwrap_or_else(|| {
+                    let id = self.add(&event.account, PrincipalKind::IdentityCenter, user, Some(user.clone()), None);
+                    self.identity_center.insert((store.clone(), user.clone()), id);
+                    id
+                }))
+            }
+            Target::User { name, id } => self.user(index, event, name.as_deref(), id.as_deref()),
+        }
+    }
+
+    fn root(&mut self, account: &str) -> EntityId {
+        if let Some(id) = self.roots.get(account) {
+            return *id;
+        }
+        let id = self.add(account, PrincipalKind::Root, "root", None, None);
+        self.roots.insert(account.to_owned(), id);
+        id
+    }
+
+    fn user(&mut self, index: usize, event: &Event, name: Option<&str>, id: Option<&str>) -> Option<EntityId> {
+        let account = event.account.as_str();
+        if event.action == Action::UserCreated && event.succeeded() {
+            let name = name?;
+            self.release(account, name, event.time);
+            let entity = self.add(account, PrincipalKind::IamUser, name, id.map(str::to_owned), Some(event.time));
+            self.entities.get_mut(entity)?.created = Some(index);
+            self.bear(account, name, entity);
+            return Some(entity);
+        }
+        let entity = self.resolve(account, name, id, event.time)?;
+        if event.succeeded() {
+            match &event.action {
+                Action::UserDeleted => {
+                    let current = self.entities.get(entity)?.name().to_owned();
+                    self.release(account, &current, event.time);
+                    self.entities.get_mut(entity)?.deleted = Some(index);
+                }
+                Action::UserRenamed { new_name } => {
+                    let current = self.entities.get(entity)?.name().to_owned();
+                    self.release(account, &current, event.time);
+                    self.release(account, new_name, event.time);
+                    let span = NameSpan { name: new_name.clone(), from: Some(event.time), to: None };
+                    self.entities.get_mut(entity)?.names.push(span);
+                    self.bear(account, new_name, entity);
+                }
+                _ => {}
+            }
+        }
+        Some(entity)
+    }
+
+    /// The entity that bears `name`, or has `id`, at this point of the replay; a new one where nobody does.
+    fn resolve(
+        &mut self,
+        account: &str,
+        name: Option<&str>,
+        id: Option<&str>,
+        time: DateTime<Utc>,
+    ) -> Option<EntityId> {
+        if let Some(id) = id
+            && let Some(entity) = self.by_id.get(&(account.to_owned(), id.to_owned())).copied()
+        {
+            if let Some(name) = name {
+                self.renamed_unseen(account, entity, name, time);
+            }
+            return Some(entity);
+        }
+        let Some(name) = name else {
+            return Some(self.add(account, PrincipalKind::IamUser, id?, id.map(str::to_owned), None));
+        };
+        let key = (account.to_owned(), name.to_lowercase());
+        if let Some(entity) = self.named.get(&key).copied() {
+            match (id, self.entities.get(entity)?.id.as_deref()) {
+                // Another id under the name: deleted and created again, unseen.
+                (Some(id), Some(known)) if id != known => self.release(account, name, time),
+                (Some(id), None) => {
+                    self.entities.get_mut(entity)?.id = Some(id.to_owned());
+                    self.by_id.insert((account.to_owned(), id.to_owned()), entity);
+                    return Some(entity);
+                }
+                _ => return Some(entity),
+            }
+        } else if let Some((entity, left_at)) = self.left.get(&key).copied()
+            && left_at == time
+            && id.is_none()
+        {
+            return Some(entity);
+        }
+        let entity = self.add(account, PrincipalKind::IamUser, name, id.map(str::to_owned), None);
+        self.bear(account, name, entity);
+        Some(entity)
+    }
+
+    /// A user known by its id appears under a name that it is not known to bear: the rename was not seen.
+    fn renamed_unseen(&mut self, account: &str, id: EntityId, name: &str, time: DateTime<Utc>) {
+        let Some(entity) = self.entities.get(id) else { return };
+        let current = entity.name().to_owned();
+        if current.eq_ignore_ascii_case(name) || entity.deleted.is_some() || entity.is_called(name, time) {
+            return;
+        }
+        self.release(account, &current, time);
+        self.release(account, name, time);
+        if let Some(entity) = self.entities.get_mut(id) {
+            entity.names.push(NameSpan { name: name.to_owned(), from: Some(time), to: None });
+        }
+        self.bear(account, name, id);
+    }
+
+    fn bear(&mut self, account: &str, name: &str, entity: EntityId) {
+        self.named.insert((account.to_owned(), name.to_lowercase()), entity);
+    }
+
+    /// Nobody bears `name` from now on.
+    fn release(&mut self, account: &str, name: &str, time: DateTime<Utc>) {
+        let key = (account.to_owned(), name.to_lowercase());
+        let Some(entity) = self.named.remove(&key) else { return };
+        self.left.insert(key, (entity, time));
+        if let Some(span) = self.entities.get_mut(entity).and_then(|entity| entity.names.last_mut()) {
+            span.to = Some(time);
+        }
+    }
+
+    fn add(
+        &mut self,
+        account: &str,
+        kind: PrincipalKind,
+        name: &str,
+        id: Option<String>,
+        from: Option<DateTime<Utc>>,
+    ) -> EntityId {
+        if let Some(id) = id.as_ref().filter(|_| kind == PrincipalKind::IamUser) {
+            self.by_id.insert((account.to_owned(), id.clone()), self.entities.len());
+        }
+        self.entities.push(new_entity(account, kind, name, id, from));
+        self.entities.len() - 1
+    }
+}
+
+fn new_entity<'a>(
+    account: &str,
+    kind: PrincipalKind,
+    name: &str,
+    id: Option<String>,
+    from: Option<DateTime<Utc>>,
+) -> Entity<'a> {
+    Entity {
+        account: account.to_owned(),
+        kind,
+        id,
+        names: vec![NameSpan { name: name.to_owned(), from, to: None }],
+        created: None,
+        deleted: None,
+        events: Vec::new(),
+        iam: IamEntry::Untold,
+    }
+}
+
+/// Gives every entity what IAM tells of it, and adds those that only IAM knows.
+fn join<'a>(entities: &mut Vec<Entity<'a>>, iam: &'a IamState) {
+    for (account, state) in &iam.accounts {
+        let mut matched = BTreeSet::new();
+        for user in &state.users {
+            let by_id = user.id.as_ref().and_then(|id| {
+                entities.iter().position(|entity| entity.account == *account && entity.id.as_ref() == Some(id))
+            });
+            // Backwards: of two that shared the name in turn, the later one is there.
+            let by_name = entities.iter().rposition(|entity| {
+                entity.account == *account
+                    && entity.kind == PrincipalKind::IamUser
+                    && entity.is_called(&user.name, iam.taken_at)
+                    && (entity.id.is_none() || user.id.is_none())
+                    && entity.deleted.is_none()
+            });
+            let found = by_id.or(by_name).unwrap_or_else(|| {
+                entities.push(new_entity(account, PrincipalKind::IamUser, &user.name, user.id.clone(), None));
+                entities.len() - 1
+            });
+            matched.insert(found);
+            let Some(entity) = entities.get_mut(found) else { continue };
+            entity.iam = IamEntry::User(user);
+            entity.id = entity.id.take().or_else(|| user.id.clone());
+            if let Some(last) = entity.names.last_mut()
+                && last.from.is_none_or(|from| from <= iam.taken_at)
+                && last.name != user.name
+            {
+                if last.name.eq_ignore_ascii_case(&user.name) {
+                    last.name.clone_from(&user.name);
+                } else {
+                    entity.names.push(NameSpan { name: user.name.clone(), from: None, to: None });
+                }
+            }
+        }
+        if state.users_complete {
+            for (index, entity) in entities.iter_mut().enumerate() {
+                let before = entity.names.first().and_then(|span| span.from).is_none_or(|from| from <= iam.taken_at);
+                if entity.account == *account
+                    && entity.kind == PrincipalKind::IamUser
+                    && before
+                    && !matched.contains(&index)
+                {
+                    entity.iam = IamEntry::Gone;
+                }
+            }
+        }
+        if let Some(root) = &state.root {
+            let known =
+                entities.iter().position(|entity| entity.account == *account && entity.kind == PrincipalKind::Root);
+            let found = known.unwrap_or_else(|| {
+                entities.push(new_entity(account, PrincipalKind::Root, "root", None, None));
+                entities.len() - 1
+            });
+            if let Some(entity) = entities.get_mut(found) {
+                entity.iam = IamEntry::Root(root);
+            }
+        }
+    }
+}
+
+/// Gives events that name only a device to the device's owner: whoever last had it, else whoever has it next, else
+/// whom IAM says.
+fn own_devices(events: &[Event], owners: &mut [Option<EntityId>], entities: &[Entity<'_>], iam: Option<&IamState>) {
+    let mut uses: HashMap<(&str, &str), Vec<(usize, EntityId)>> = HashMap::new();
+    for (index, event) in events.iter().enumerate() {
+        let binds = !matches!(event.action, Action::DeviceCreated { .. });
+        if let (true, true, Some(serial), Some(owner)) =
+            (binds, event.succeeded(), event.action.serial(), owners.get(index).copied().flatten())
+        {
+            uses.entry((event.account.as_str(), serial)).or_default().push((index, owner));
+        }
+    }
+    for (index, event) in events.iter().enumerate() {
+        if event.target != Target::DeviceOnly {
+            continue;
+        }
+        let Some(serial) = event.action.serial() else { continue };
+        let known = uses.get(&(event.account.as_str(), serial)).map_or(&[][..], Vec::as_slice);
+        let before = known.iter().rev().find(|(at, _)| *at < index);
+        let nearest = before.or_else(|| known.first()).map(|(_, owner)| *owner);
+        if let Some(slot) = owners.get_mut(index) {
+            *slot = nearest.or_else(|| owner_in_iam(&event.account, serial, entities, iam?));
+        }
+    }
+}
+
+fn owner_in_iam(account: &str, serial: &str, entities: &[Entity<'_>], iam: &IamState) -> Option<EntityId> {
+    let state = iam.accounts.get(account)?;
+    let listed = state.virtual_devices.iter().flatten().find(|listed| listed.device.serial == serial);
+    let owner = listed.and_then(|listed| listed.owner.as_ref());
+    entities.iter().position(|entity| {
+        entity.account == account
+            && match (&entity.iam, owner) {
+                (IamEntry::Root(_), Some(DeviceOwner::Root)) => true,
+                (IamEntry::User(user), Some(DeviceOwner::User { name, .. })) => user.name.eq_ignore_ascii_case(name),
+                (IamEntry::User(user), None) => user.devices.iter().flatten().any(|device| device.serial == serial),
+                _ => false,
+            }
+    })
+}

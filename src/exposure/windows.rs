@@ -1,0 +1,216 @@
+//! Exposure windows of one principal: when one opens, and what closes it.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::classify::Facts;
+use super::credentials;
+use super::devices::{Devices, Missing};
+use super::ledger::{Entity, EntityId, Ledger};
+use super::sightings::between;
+use crate::inventory::policy;
+use crate::mfa::{Action, Event};
+use crate::report::{Certainty, CloseReason, FindingCode, WindowKind};
+use crate::trace::Call;
+
+/// A window, before anything is said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Draft {
+    pub(super) entity: EntityId,
+    pub(super) kind: WindowKind,
+    /// The opening event.
+    pub(super) opened: usize,
+    pub(super) opened_at: DateTime<Utc>,
+    pub(super) certainty: Certainty,
+    pub(super) close: Option<Close>,
+}
+
+impl Draft {
+    /// The calls of the window's time: from the opening up to the close, of an open window up to and with `as_of`.
+    pub(super) fn calls<'f>(&self, facts: Facts<'f>) -> &'f [Call] {
+        let end = self.close.map_or(facts.as_of + TimeDelta::seconds(1), |close| close.at);
+        between(&facts.context.calls, self.opened_at, end)
+    }
+}
+
+/// How a window ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Close {
+    pub(super) at: DateTime<Utc>,
+    pub(super) event: Option<usize>,
+    pub(super) reason: CloseReason,
+}
+
+/// What became of one successful deactivation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    OpenedWindow,
+    LeftAnotherDevice,
+    NoPassword,
+}
+
+/// A successful deactivation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Deactivation {
+    pub(super) entity: EntityId,
+    pub(super) event: usize,
+    /// How many known devices remained.
+    pub(super) remaining: usize,
+    pub(super) effect: Effect,
+}
+
+/// What the replay of one principal gives.
+#[derive(Debug, Default)]
+pub(super) struct Replayed {
+    pub(super) windows: Vec<Draft>,
+    pub(super) deactivations: Vec<Deactivation>,
+    pub(super) missing: Vec<Missing>,
+}
+
+/// Replays one principal's events.
+pub(super) fn replay(ledger: &Ledger<'_>, id: EntityId, entity: &Entity<'_>, devices: &Devices) -> Replayed {
+    let mut machine = Machine {
+        ledger,
+        id,
+        entity,
+        devices,
+        by_iam: devices.enabled_by_iam(),
+        open: None,
+        denies: BTreeSet::new(),
+        replayed: Replayed { missing: devices.missing.clone(), ..Replayed::default() },
+    };
+    for &index in &entity.events {
+        if let Some(event) = ledger.events.get(index).filter(|event| event.succeeded()) {
+            machine.close_by_iam_before(event.time);
+            machine.step(index, event);
+        }
+    }
+    machine.close_by_iam_before(DateTime::<Utc>::MAX_UTC);
+    machine.replayed.windows.extend(machine.open.take());
+    machine.replayed
+}
+
+struct Machine<'e, 'a> {
+    ledger: &'e Ledger<'a>,
+    id: EntityId,
+    entity: &'e Entity<'a>,
+    devices: &'e Devices,
+    by_iam: Vec<DateTime<Utc>>,
+    open: Option<Draft>,
+    /// The policies that deny the user everything now.
+    denies: BTreeSet<String>,
+    replayed: Replayed,
+}
+
+impl Machine<'_, '_> {
+    fn step(&mut self, index: usize, event: &Event) {
+        if self.devices.given_away_by(index) {
+            self.close(Close { at: event.time, event: Some(index), reason: CloseReason::SeenInUse });
+        }
+        let closes = |reason| Close { at: event.time, event: Some(index), reason };
+        match &event.action {
+            Action::DeviceDeactivated { .. } => self.deactivated(index, event),
+            Action::DeviceEnabled { .. } => self.close(closes(CloseReason::Reenabled)),
+            Action::UserDeleted => self.close(closes(CloseReason::UserDeleted)),
+            Action::PasswordRemoved => self.close(closes(CloseReason::PasswordRemoved)),
+            Action::PasswordCreated => self.password_created(index, event),
+            Action::PolicyAttached { arn: Some(arn) } if policy::is_deny_all_arn(arn) => {
+                self.denies.insert(managed(arn));
+                self.close(closes(CloseReason::Denied));
+            }
+            Action::PolicyPut { policy: name, document } => {
+                let name = inline(name.as_deref());
+                if document.as_deref().and_then(policy::denies_everything) == Some(true) {
+                    self.denies.insert(name);
+                    self.close(closes(CloseReason::Denied));
+                } else {
+                    self.deny_removed(&name, index, event);
+                }
+            }
+            Action::PolicyDetached { arn: Some(arn) } => self.deny_removed(&managed(arn), index, event),
+            Action::PolicyDeleted { policy } => self.deny_removed(&inline(policy.as_deref()), index, event),
+            _ => {}
+        }
+    }
+
+    fn deactivated(&mut self, index: usize, event: &Event) {
+        let remaining = self.devices.active(&self.ledger.events, index, true);
+        let effect = if remaining > 0 {
+            Effect::LeftAnotherDevice
+        } else if credentials::known_without_password(self.ledger, self.entity, index) {
+            Effect::NoPassword
+        } else {
+            self.open(WindowKind::Removed, index, event);
+            Effect::OpenedWindow
+        };
+        self.replayed.deactivations.push(Deactivation { entity: self.id, event: index, remaining, effect });
+    }
+
+    /// A password for a principal without a device: the first one, or given back.
+    fn password_created(&mut self, index: usize, event: &Event) {
+        if self.open.is_some() || !self.denies.is_empty() || self.devices.active(&self.ledger.events, index, true) > 0 {
+            return;
+        }
+        if let Some(last) = self.replayed.windows.last() {
+            self.open(last.kind, index, event);
+        } else if self.devices.had_any_before(&self.ledger.events, index) {
+            self.open(WindowKind::Removed, index, event);
+        } else if self.devices.complete_at(index) {
+            self.open(WindowKind::NeverEnrolled, index, event);
+        }
+    }
+
+    fn deny_removed(&mut self, name: &str, index: usize, event: &Event) {
+        if !self.denies.remove(name) || !self.denies.is_empty() || self.open.is_some() {
+            return;
+        }
+        let Some(last) = self.replayed.windows.last() else { return };
+        let ended_by_deny = last.close.is_some_and(|close| close.reason == CloseReason::Denied);
+        if ended_by_deny
+            && self.devices.active(&self.ledger.events, index, true) == 0
+            && !credentials::known_without_password(self.ledger, self.entity, index)
+        {
+            self.open(last.kind, index, event);
+        }
+    }
+
+    fn open(&mut self, kind: WindowKind, index: usize, event: &Event) {
+        let certainty = if self.devices.complete_at(index) { Certainty::Confirmed } else { Certainty::Possible };
+        if self.open.is_none() {
+            let entity = self.id;
+            self.open = Some(Draft { entity, kind, opened: index, opened_at: event.time, certainty, close: None });
+        }
+    }
+
+    fn close(&mut self, close: Close) {
+        if let Some(mut window) = self.open.take() {
+            window.close = Some(close);
+            self.replayed.windows.push(window);
+        }
+    }
+
+    /// IAM shows a device enabled after the opening, and no event tells of it: the window ended then, and the missing
+    /// enrolment is a finding.
+    fn close_by_iam_before(&mut self, time: DateTime<Utc>) {
+        let Some(opened_at) = self.open.as_ref().map(|window| window.opened_at) else { return };
+        let Some(at) = self.by_iam.iter().copied().find(|at| opened_at < *at && *at < time) else { return };
+        self.close(Close { at, event: None, reason: CloseReason::SeenInIam });
+        if !self.replayed.missing.iter().any(|missing| missing.between[1] == at) {
+            let device = self.devices.spans.iter().find(|span| span.from == Some(super::devices::Point::Moment(at)));
+            self.replayed.missing.push(Missing {
+                device: device.map(|span| span.serial.clone()),
+                code: FindingCode::EnableNotInArchive,
+                between: [opened_at, at],
+            });
+        }
+    }
+}
+
+fn managed(arn: &str) -> String {
+    format!("managed:{arn}")
+}
+
+fn inline(name: Option<&str>) -> String {
+    format!("inline:{}", name.unwrap_or_default())
+}

@@ -1,0 +1,267 @@
+//! Which records count, and what each of them says.
+//!
+//! A record counts by its exact `eventSource` and `eventName` alone: the names also occur inside other records' fields.
+
+use std::collections::BTreeSet;
+
+use super::event::{Action, Event, Failure, Target};
+use crate::cloudtrail::{Actor, ActorKind, Record};
+
+/// The name that console calls bear in `requestParameters.userName` when the root user is meant. With its spaces it can
+/// be no IAM user's name.
+pub const ROOT_USER_NAME: &str = "AWS ROOT USER";
+
+/// What a failed sign-in bears instead of a user name that does not exist.
+const HIDDEN_USER_NAME: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
+const IAM: &str = "iam.amazonaws.com";
+const SIGN_IN: &str = "signin.amazonaws.com";
+const STS: &str = "sts.amazonaws.com";
+const TRAIL: &str = "cloudtrail.amazonaws.com";
+
+/// The two event sources under which IAM Identity Center logs its users' devices.
+const IDENTITY_CENTER: [&str; 2] = ["sso-directory.amazonaws.com", "identitystore.amazonaws.com"];
+
+/// Maps a record to an event; `None` for the other forty-nine thousand of fifty thousand.
+///
+/// `object` and `delivered_at` are kept with the event, so that it can be cited.
+#[must_use]
+pub fn extract(record: &Record<'_, '_>) -> Option<Event> {
+    let action = action(record)?;
+    let actor = record.actor();
+    let failure = record.failed().then(|| Failure {
+        code: record.error_code().map(str::to_owned),
+        message: record.text(&["errorMessage"]).map(str::to_owned),
+    });
+    let target = target(record, &action, &actor, failure.as_ref());
+    let action = name_device_of_refusal(action, failure.as_ref());
+    Some(Event {
+        id: record.id(),
+        time: record.time,
+        account: record.account().unwrap_or_default().to_owned(),
+        region: record.text(&["awsRegion"]).unwrap_or_default().to_owned(),
+        source: record.source.to_owned(),
+        name: record.name.to_owned(),
+        action,
+        target,
+        actor_mfa: record.session_mfa(actor.kind),
+        actor,
+        source_ip: record.text(&["sourceIPAddress"]).map(str::to_owned),
+        user_agent: record.text(&["userAgent"]).map(str::to_owned),
+        failure,
+        objects: BTreeSet::new(),
+        delivered_at: None,
+    })
+}
+
+/// What the record's call does, by source and name.
+fn action(record: &Record<'_, '_>) -> Option<Action> {
+    let parameter = |name: &str| record.text(&["requestParameters", name]).map(str::to_owned);
+    let serial = || parameter("serialNumber");
+    let key = || parameter("accessKeyId");
+    Some(match (record.source, record.name) {
+        (IAM, "CreateVirtualMFADevice") => Action::DeviceCreated {
+            serial: record.text(&["responseElements", "virtualMFADevice", "serialNumber"]).map(str::to_owned),
+        },
+        (IAM, "EnableMFADevice") => Action::DeviceEnabled { serial: serial() },
+        (IAM, "ResyncMFADevice") => Action::DeviceResynced { serial: serial() },
+        (IAM, "DeactivateMFADevice") => Action::DeviceDeactivated { serial: serial() },
+        (IAM, "DeleteVirtualMFADevice") => Action::DeviceDeleted { serial: serial() },
+        (IAM, "TagMFADevice") => Action::DeviceTagged { serial: serial() },
+        (IAM, "UntagMFADevice") => Action::DeviceUntagged { serial: serial() },
+        (IAM, "CreateUser") => Action::UserCreated,
+        (IAM, "DeleteUser") => Action::UserDeleted,
+        // Without a new name it moves the user to another path only.
+        (IAM, "UpdateUser") => Action::UserRenamed { new_name: parameter("newUserName")? },
+        (IAM, "CreateLoginProfile") => Action::PasswordCreated,
+        (IAM, "UpdateLoginProfile") => Action::PasswordReset,
+        (IAM, "DeleteLoginProfile") => Action::PasswordRemoved,
+        (IAM, "ChangePassword") => Action::PasswordChanged,
+        (IAM, "CreateAccessKey") => Action::AccessKeyCreated {
+            key: record.text(&["responseElements", "accessKey", "accessKeyId"]).map(str::to_owned),
+        },
+        (IAM, "UpdateAccessKey") => Action::AccessKeyUpdated {
+            key: key(),
+            active: parameter("status").is_some_and(|status| status.eq_ignore_ascii_case("active")),
+        },
+        (IAM, "DeleteAccessKey") => Action::AccessKeyDeleted { key: key() },
+        (IAM, "AttachUserPolicy") => Action::PolicyAttached { arn: parameter("policyArn") },
+        (IAM, "DetachUserPolicy") => Action::PolicyDetached { arn: parameter("policyArn") },
+        (IAM, "PutUserPolicy") => {
+            Action::PolicyPut { policy: parameter("policyName"), document: parameter("policyDocument") }
+        }
+        (IAM, "DeleteUserPolicy") => Action::PolicyDeleted { policy: parameter("policyName") },
+        (IAM, "AddUserToGroup") => Action::GroupChanged { group: parameter("groupName"), added: true },
+        (IAM, "RemoveUserFromGroup") => Action::GroupChanged { group: parameter("groupName"), added: false },
+        (SIGN_IN, "ConsoleLogin") => Action::ConsoleLogin {
+            mfa_used: record.flag(&["additionalEventData", "MFAUsed"]),
+            serial: record.text(&["additionalEventData", "MFAIdentifier"]).map(str::to_owned),
+        },
+        (SIGN_IN, "CheckMfa") => Action::MfaChecked,
+        (STS, "GetSessionToken") => Action::SessionToken { serial: serial()? },
+        (STS, "AssumeRoot") => Action::RootAssumed {
+            target_account: parameter("targetPrincipal").map(|principal| account_of(&principal)),
+            access_key: record.text(&["responseElements", "credentials", "accessKeyId"]).map(str::to_owned),
+        },
+        (TRAIL, "StopLogging" | "StartLogging" | "DeleteTrail") => Action::TrailChanged { trail: parameter("name") },
+        (TRAIL, "UpdateTrail" | "PutEventSelectors") => {
+            Action::TrailChanged { trail: parameter("name").or_else(|| parameter("trailName")) }
+        }
+        (source, name) if IDENTITY_CENTER.contains(&source) => identity_center_action(record, name)?,
+        _ => return None,
+    })
+}
+
+/// Identity Center's device events: "start" is a request, "complete" registers the device, "update" only renames it.
+fn identity_center_action(record: &Record<'_, '_>, name: &str) -> Option<Action> {
+    let serial = [
+        ["requestParameters", "deviceId"].as_slice(),
+        ["responseElements", "deviceId"].as_slice(),
+        ["responseElements", "mfaDevice", "deviceId"].as_slice(),
+        ["responseElements", "device", "deviceId"].as_slice(),
+    ]
+    .iter()
+    .find_map(|path| record.text(path))
+    .map(str::to_owned);
+    Some(match name {
+        "StartWebAuthnDeviceRegistration" | "StartVirtualMfaDeviceRegistration" => Action::DeviceCreated { serial },
+        "CompleteWebAuthnDeviceRegistration" | "CompleteVirtualMfaDeviceRegistration" => {
+            Action::DeviceEnabled { serial }
+        }
+        "DeleteMfaDeviceForUser" => Action::DeviceDeactivated { serial },
+        "UpdateMfaDeviceForUser" => Action::DeviceTagged { serial },
+        _ => return None,
+    })
+}
+
+/// About whom the call is: `requestParameters.userName`; where that is absent, the caller; where a refused call has no
+/// parameters, the user that the message names as the resource.
+fn target(record: &Record<'_, '_>, action: &Action, actor: &Actor, failure: Option<&Failure>) -> Target {
+    if IDENTITY_CENTER.contains(&record.source) {
+        return identity_center_target(record);
+    }
+    match action {
+        Action::TrailChanged { .. } | Action::RootAssumed { .. } => return Target::Nobody,
+        Action::DeviceDeleted { .. } | Action::DeviceTagged { .. } | Action::DeviceUntagged { .. }
+            if record.text(&["requestParameters", "serialNumber"]).is_some() =>
+        {
+            return Target::DeviceOnly;
+        }
+        _ => {}
+    }
+    if let Some(name) = record.text(&["requestParameters", "userName"]) {
+        if name == ROOT_USER_NAME {
+            return Target::Root;
+        }
+        let created_id =
+            record.text(&["responseElements", "user", "userId"]).filter(|_| *action == Action::UserCreated);
+        let own = actor.kind == ActorKind::IamUser
+            && actor.account.as_deref().is_none_or(|account| Some(account) == record.account())
+            && user_name(actor).is_some_and(|own| own.eq_ignore_ascii_case(name));
+        let id = created_id.map(str::to_owned).or_else(|| if own { user_id(actor) } else { None });
+        return Target::User { name: Some(name.to_owned()), id };
+    }
+    if let Some(failure) = failure
+        && record.get(&["requestParameters"]).is_none()
+        && record.source == IAM
+    {
+        return failure.message.as_deref().map_or(Target::Nobody, target_of_refusal);
+    }
+    match actor.kind {
+        ActorKind::Root | ActorKind::AssumedRoot => Target::Root,
+        ActorKind::IamUser => match user_name(actor) {
+            Some(name) if name == HIDDEN_USER_NAME => Target::Nobody,
+            name => match (name, user_id(actor)) {
+                (None, None) => Target::Nobody,
+                (name, id) => Target::User { name: name.map(str::to_owned), id },
+            },
+        },
+        _ => Target::Nobody,
+    }
+}
+
+fn identity_center_target(record: &Record<'_, '_>) -> Target {
+    let first = |paths: &[&[&str]]| paths.iter().find_map(|path| record.text(path)).map(str::to_owned);
+    let user = first(&[
+        &["requestParameters", "user", "userId"],
+        &["requestParameters", "userId"],
+        &["userIdentity", "onBehalfOf", "userId"],
+    ]);
+    let store = first(&[
+        &["requestParameters", "user", "directoryId"],
+        &["requestParameters", "directoryId"],
+        &["requestParameters", "identityStoreId"],
+    ])
+    .or_else(|| {
+        let arn = record.text(&["userIdentity", "onBehalfOf", "identityStoreArn"])?;
+        arn.rsplit('/').next().map(str::to_owned)
+    });
+    user.map_or(Target::Nobody, |user| Target::IdentityCenter { store, user })
+}
+
+/// The text after "on resource: " of a refusal, up to the next space (user names hold none).
+fn refused_resource(message: &str) -> Option<&str> {
+    Some(message.split_once("on resource: ")?.1)
+}
+
+fn target_of_refusal(message: &str) -> Target {
+    let Some(resource) = refused_resource(message) else { return Target::Nobody };
+    if let Some(rest) = resource.strip_prefix("user ") {
+        if rest.starts_with(ROOT_USER_NAME) {
+            return Target::Root;
+        }
+        return match rest.split_whitespace().next() {
+            Some(name) => Target::User { name: Some(name.to_owned()), id: None },
+            None => Target::Nobody,
+        };
+    }
+    let token = resource.split_whitespace().next().unwrap_or_default();
+    match token.split_once(":user/") {
+        Some((prefix, path)) if prefix.starts_with("arn:") => {
+            let name = path.rsplit('/').next().filter(|name| !name.is_empty());
+            name.map_or(Target::Nobody, |name| Target::User { name: Some(name.to_owned()), id: None })
+        }
+        _ if token.starts_with("arn:") && (token.contains(":mfa/") || token.contains(":u2f/")) => Target::DeviceOnly,
+        _ => Target::Nobody,
+    }
+}
+
+/// A refused call has no parameters; where its message names a device as the resource, that is the device.
+fn name_device_of_refusal(action: Action, failure: Option<&Failure>) -> Action {
+    let message = failure.and_then(|failure| failure.message.as_deref());
+    let named = message.and_then(refused_resource).and_then(|resource| resource.split_whitespace().next());
+    let Some(device) = named.filter(|token| token.contains(":mfa/") || token.contains(":u2f/")) else { return action };
+    let serial = Some(device.to_owned());
+    match action {
+        Action::DeviceEnabled { serial: None } => Action::DeviceEnabled { serial },
+        Action::DeviceResynced { serial: None } => Action::DeviceResynced { serial },
+        Action::DeviceDeactivated { serial: None } => Action::DeviceDeactivated { serial },
+        Action::DeviceDeleted { serial: None } => Action::DeviceDeleted { serial },
+        Action::DeviceTagged { serial: None } => Action::DeviceTagged { serial },
+        Action::DeviceUntagged { serial: None } => Action::DeviceUntagged { serial },
+        other => other,
+    }
+}
+
+/// The name of an IAM user who called: `userName`, else the last part of the ARN.
+#[must_use]
+pub fn user_name(actor: &Actor) -> Option<&str> {
+    actor.name.as_deref().or_else(|| {
+        let (_, path) = actor.arn.as_deref()?.split_once(":user/")?;
+        path.rsplit('/').next().filter(|name| !name.is_empty())
+    })
+}
+
+/// The unique id of an IAM user who called. Anonymised records hold other things there; only `AIDA…` is an id.
+#[must_use]
+pub fn user_id(actor: &Actor) -> Option<String> {
+    actor.id.clone().filter(|id| id.starts_with("AIDA"))
+}
+
+/// `AssumeRoot`'s `targetPrincipal` is an account id or an ARN.
+fn account_of(principal: &str) -> String {
+    match principal.strip_prefix("arn:") {
+        Some(arn) => arn.split(':').nth(3).unwrap_or_default().to_owned(),
+        None => principal.to_owned(),
+    }
+}

@@ -1,0 +1,481 @@
+//! The trace as it is gathered by the scan: compact rows, so that millions of calls fit, and on disk what does not.
+//!
+//! Which calls matter is known only when all events have been seen: an enrolment in November decides about a window in
+//! October. Reading the archive twice would double the cost of a scan and is impossible for standard input, so the scan
+//! keeps a small row of each call that *could* matter, and the analysis asks for the few that do.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::hash::Hash;
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+
+use chrono::{DateTime, Utc};
+
+use super::{Call, Context, Selection, Sighting, sighting_key};
+use crate::cloudtrail::{Actor, ActorKind, Record};
+use crate::mfa::user_name;
+
+/// Rows kept in memory by one worker, before they go to a temporary file: 25 MB.
+const ROWS_IN_MEMORY: usize = 500_000;
+
+/// Sightings kept in memory by one worker, likewise.
+const SIGHTINGS_IN_MEMORY: usize = 200_000;
+
+/// Everything that a scan noted of ordinary calls.
+#[derive(Debug, Default)]
+pub struct Trace {
+    parts: Vec<Part>,
+}
+
+/// The notes of one worker: its row numbers mean nothing elsewhere.
+#[derive(Debug, Default)]
+pub struct Part {
+    texts: Interner<Box<str>>,
+    actors: Interner<Actor>,
+    rows: Spill<Row>,
+    sightings: HashMap<SightingKey, [i64; 2]>,
+    spilled_sightings: Spill<SightingRow>,
+}
+
+/// Gives each distinct value a number.
+#[derive(Debug)]
+struct Interner<T> {
+    numbers: HashMap<T, u32>,
+    values: Vec<T>,
+}
+
+impl<T> Default for Interner<T> {
+    fn default() -> Self {
+        Self { numbers: HashMap::new(), values: Vec::new() }
+    }
+}
+
+impl<T: Hash + Eq + Clone> Interner<T> {
+    fn number<Q: Hash + Eq + ?Sized + ToOwned>(&mut self, value: &Q) -> u32
+    where
+        T: std::borrow::Borrow<Q> + for<'q> From<&'q Q>,
+    {
+        if let Some(number) = self.numbers.get(value) {
+            return *number;
+        }
+        self.insert(T::from(value))
+    }
+
+    fn insert(&mut self, value: T) -> u32 {
+        if let Some(number) = self.numbers.get(&value) {
+            return *number;
+        }
+        let number = u32::try_from(self.values.len()).unwrap_or(NONE);
+        self.values.push(value.clone());
+        self.numbers.insert(value, number);
+        number
+    }
+}
+
+/// No text.
+const NONE: u32 = u32::MAX;
+
+/// A call in 44 bytes. Texts and actors are numbers of the part's interners.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    time: i64,
+    id: u128,
+    account: u32,
+    actor: u32,
+    source_ip: u32,
+    service: u32,
+    name: u32,
+    about: u32,
+    flags: u8,
+}
+
+const READ_ONLY: u8 = 1;
+const FAILED: u8 = 2;
+const MFA_KNOWN: u8 = 4;
+const MFA: u8 = 8;
+const SIGN_IN_KNOWN: u8 = 16;
+const SIGN_IN_MFA: u8 = 32;
+/// The event's id is no UUID; the row's `id` is its number among the texts.
+const TEXT_ID: u8 = 64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct SightingKey {
+    actor: u32,
+    source_ip: u32,
+    day: i64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct SightingRow {
+    actor: u32,
+    source_ip: u32,
+    first: i64,
+    last: i64,
+}
+
+impl Part {
+    /// Notes one record.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be written.
+    pub fn note(&mut self, record: &Record<'_, '_>) -> io::Result<()> {
+        let actor = record.actor();
+        let account = record.account().unwrap_or_default();
+        let about = about_user(record);
+        let person = matches!(actor.kind, ActorKind::IamUser | ActorKind::Root | ActorKind::IdentityCenter);
+        if person && actor.account.as_deref().is_some_and(|home| home != account) {
+            // The copy that another account got of a cross-account call: the caller's own account has it too.
+            return Ok(());
+        }
+        let seconds = record.time.timestamp();
+        if !person {
+            self.sight(&actor, record.text(&["sourceIPAddress"]), seconds)?;
+            if about.is_none() {
+                return Ok(());
+            }
+        }
+        let mut flags = 0;
+        flags |= if record.read_only() { READ_ONLY } else { 0 };
+        flags |= if record.failed() { FAILED } else { 0 };
+        flags |= match record.session_mfa(actor.kind) {
+            Some(mfa) => MFA_KNOWN | if mfa { MFA } else { 0 },
+            None => 0,
+        };
+        let signed_in = record.source == "signin.amazonaws.com" && record.name == "ConsoleLogin";
+        flags |= match record.flag(&["additionalEventData", "MFAUsed"]).filter(|_| signed_in) {
+            Some(mfa) => SIGN_IN_KNOWN | if mfa { SIGN_IN_MFA } else { 0 },
+            None => 0,
+        };
+        let id = record.id();
+        let (id, text_id) = match uuid(&id) {
+            Some(id) => (id, 0),
+            None => (u128::from(self.texts.number(id.as_str())), TEXT_ID),
+        };
+        let row = Row {
+            time: seconds,
+            id,
+            account: self.texts.number(account),
+            actor: self.actors.insert(without_key(actor)),
+            source_ip: self.optional(record.text(&["sourceIPAddress"])),
+            service: self.texts.number(record.source),
+            name: self.texts.number(record.name),
+            about: self.optional(about.as_deref()),
+            flags: flags | text_id,
+        };
+        self.rows.push(row, ROWS_IN_MEMORY)
+    }
+
+    fn optional(&mut self, text: Option<&str>) -> u32 {
+        text.map_or(NONE, |text| self.texts.number(text))
+    }
+
+    /// Folds a call of somebody who is no user into the day's sighting at that address.
+    fn sight(&mut self, actor: &Actor, source_ip: Option<&str>, seconds: i64) -> io::Result<()> {
+        let (Some(actor), Some(source_ip)) = (sighting_key(actor), source_ip) else { return Ok(()) };
+        let key = SightingKey {
+            actor: self.texts.number(actor),
+            source_ip: self.texts.number(source_ip),
+            day: seconds.div_euclid(86_400),
+        };
+        let span = self.sightings.entry(key).or_insert([seconds, seconds]);
+        *span = [span[0].min(seconds), span[1].max(seconds)];
+        if self.sightings.len() >= SIGHTINGS_IN_MEMORY {
+            for (key, [first, last]) in self.sightings.drain() {
+                let row = SightingRow { actor: key.actor, source_ip: key.source_ip, first, last };
+                self.spilled_sightings.push(row, SIGHTINGS_IN_MEMORY)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&self, number: u32) -> Option<&str> {
+        self.texts.values.get(usize::try_from(number).ok()?).map(AsRef::as_ref)
+    }
+
+    fn owned(&self, number: u32) -> String {
+        self.text(number).unwrap_or_default().to_owned()
+    }
+
+    fn call(&self, row: &Row) -> Option<Call> {
+        let flag = |bit: u8| row.flags & bit != 0;
+        let id = if flag(TEXT_ID) {
+            self.owned(u32::try_from(row.id).ok()?)
+        } else {
+            let text = format!("{:032x}", row.id);
+            [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
+        };
+        Some(Call {
+            event_id: id,
+            time: DateTime::<Utc>::from_timestamp(row.time, 0)?,
+            account: self.owned(row.account),
+            actor: self.actors.values.get(usize::try_from(row.actor).ok()?)?.clone(),
+            source_ip: self.text(row.source_ip).map(str::to_owned),
+            service: self.owned(row.service),
+            name: self.owned(row.name),
+            read_only: flag(READ_ONLY),
+            failed: flag(FAILED),
+            session_mfa: flag(MFA_KNOWN).then_some(flag(MFA)),
+            sign_in_mfa: flag(SIGN_IN_KNOWN).then_some(flag(SIGN_IN_MFA)),
+            about_user: self.text(row.about).map(str::to_owned),
+        })
+    }
+
+    fn collect(&mut self, wanted: &dyn Selection, sweeps: bool, into: &mut Context) -> io::Result<()> {
+        let mut rows = Vec::new();
+        // Asked once per caller and per user, not once per call.
+        let mut callers: HashMap<(u32, u32), bool> = HashMap::new();
+        let mut abouts: HashMap<(u32, u32), bool> = HashMap::new();
+        let readers: Vec<bool> = self.actors.values.iter().map(|actor| wanted.reader(actor)).collect();
+        let (texts, actors) = (&self.texts.values, &self.actors.values);
+        let text = |number: u32| texts.get(number as usize).map_or("", AsRef::as_ref);
+        self.rows.for_each(|row| {
+            let keep = if sweeps {
+                row.about != NONE
+                    && row.flags & READ_ONLY != 0
+                    && readers.get(row.actor as usize) == Some(&true)
+                    && DateTime::from_timestamp(row.time, 0).is_some_and(|time| wanted.near_reading(time))
+            } else {
+                *callers.entry((row.actor, row.account)).or_insert_with(|| {
+                    actors.get(row.actor as usize).is_some_and(|actor| wanted.caller(actor, text(row.account)))
+                }) || (row.about != NONE
+                    && *abouts
+                        .entry((row.account, row.about))
+                        .or_insert_with(|| wanted.about(text(row.account), text(row.about))))
+            };
+            if keep {
+                rows.push(row);
+            }
+        })?;
+        into.calls.extend(rows.iter().filter_map(|row| self.call(row)));
+        if sweeps {
+            return Ok(());
+        }
+        let mut sightings = Vec::new();
+        for (key, [first, last]) in &self.sightings {
+            sightings.push(SightingRow { actor: key.actor, source_ip: key.source_ip, first: *first, last: *last });
+        }
+        self.spilled_sightings.for_each(|row| sightings.push(row))?;
+        for row in sightings {
+            let (Some(actor), Some(source_ip)) = (self.text(row.actor), self.text(row.source_ip)) else { continue };
+            let (Some(first), Some(last)) =
+                (DateTime::from_timestamp(row.first, 0), DateTime::from_timestamp(row.last, 0))
+            else {
+                continue;
+            };
+            if wanted.actor(actor) {
+                into.sightings.push(Sighting { actor: actor.to_owned(), source_ip: source_ip.to_owned(), first, last });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Trace {
+    /// Adds the notes of one worker.
+    pub fn add(&mut self, part: Part) {
+        self.parts.push(part);
+    }
+
+    /// Adds the notes of another trace.
+    pub fn merge(&mut self, other: Self) {
+        self.parts.extend(other.parts);
+    }
+
+    /// Returns what the analysis wants: the calls by and about the principals that matter, and then, to tell sweeps
+    /// from notice, the reading calls of whoever read about them.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be read back.
+    pub fn collect(&mut self, wanted: &mut dyn Selection) -> io::Result<Context> {
+        let mut context = Context::default();
+        for part in &mut self.parts {
+            part.collect(wanted, false, &mut context)?;
+        }
+        wanted.add_readers(&context.calls);
+        for part in &mut self.parts {
+            part.collect(wanted, true, &mut context)?;
+        }
+        Ok(context)
+    }
+}
+
+/// The user that an IAM call is about, in lower case, as IAM compares names.
+fn about_user(record: &Record<'_, '_>) -> Option<String> {
+    (record.source == "iam.amazonaws.com")
+        .then(|| record.text(&["requestParameters", "userName"]).map(str::to_lowercase))
+        .flatten()
+}
+
+/// One user has many sessions; only the root user's key is kept, which tells `AssumeRoot` sessions from the root user.
+fn without_key(actor: Actor) -> Actor {
+    let name = user_name(&actor).map(str::to_owned);
+    Actor { access_key: actor.access_key.filter(|_| actor.kind == ActorKind::Root), name, ..actor }
+}
+
+/// A UUID in its canonical form: what every `eventID` of CloudTrail is.
+fn uuid(text: &str) -> Option<u128> {
+    let bytes = text.as_bytes();
+    let canonical = bytes.len() == 36
+        && bytes.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
+        });
+    canonical.then(|| u128::from_str_radix(&text.replace('-', ""), 16).ok()).flatten()
+}
+
+/// A value of fixed size in a temporary file.
+trait Packed: Copy {
+    const SIZE: usize;
+    fn pack(&self, into: &mut Vec<u8>);
+    fn unpack(from: &[u8]) -> Option<Self>;
+}
+
+/// Takes the first `N` bytes of `from`.
+fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, tail) = from.split_first_chunk::<N>()?;
+    *from = tail;
+    Some(*head)
+}
+
+impl Packed for Row {
+    const SIZE: usize = 8 + 16 + 6 * 4 + 1;
+
+    fn pack(&self, into: &mut Vec<u8>) {
+        into.extend(self.time.to_le_bytes());
+        into.extend(self.id.to_le_bytes());
+        for number in [self.account, self.actor, self.source_ip, self.service, self.name, self.about] {
+            into.extend(number.to_le_bytes());
+        }
+        into.push(self.flags);
+    }
+
+    fn unpack(mut from: &[u8]) -> Option<Self> {
+        let from = &mut from;
+        Some(Self {
+            time: i64::from_le_bytes(take(from)?),
+            id: u128::from_le_bytes(take(from)?),
+            account: u32::from_le_bytes(take(from)?),
+            actor: u32::from_le_bytes(take(from)?),
+            source_ip: u32::from_le_bytes(take(from)?),
+            service: u32::from_le_bytes(take(from)?),
+            name: u32::from_le_bytes(take(from)?),
+            about: u32::from_le_bytes(take(from)?),
+            flags: take::<1>(from)?[0],
+        })
+    }
+}
+
+impl Packed for SightingRow {
+    const SIZE: usize = 2 * 4 + 2 * 8;
+
+    fn pack(&self, into: &mut Vec<u8>) {
+        into.extend(self.actor.to_le_bytes());
+        into.extend(self.source_ip.to_le_bytes());
+        into.extend(self.first.to_le_bytes());
+        into.extend(self.last.to_le_bytes());
+    }
+
+    fn unpack(mut from: &[u8]) -> Option<Self> {
+        let from = &mut from;
+        Some(Self {
+            actor: u32::from_le_bytes(take(from)?),
+            source_ip: u32::from_le_bytes(take(from)?),
+            first: i64::from_le_bytes(take(from)?),
+            last: i64::from_le_bytes(take(from)?),
+        })
+    }
+}
+
+/// Rows in memory, and the earlier ones in an unnamed temporary file that goes with the process.
+#[derive(Debug)]
+struct Spill<T> {
+    recent: Vec<T>,
+    file: Option<File>,
+}
+
+impl<T> Default for Spill<T> {
+    fn default() -> Self {
+        Self { recent: Vec::new(), file: None }
+    }
+}
+
+impl<T: Packed> Spill<T> {
+    fn push(&mut self, row: T, in_memory: usize) -> io::Result<()> {
+        self.recent.push(row);
+        if self.recent.len() < in_memory {
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(tempfile::tempfile()?),
+        };
+        file.seek(SeekFrom::End(0))?;
+        let mut writer = BufWriter::new(file);
+        let mut packed = Vec::with_capacity(T::SIZE);
+        for row in self.recent.drain(..) {
+            packed.clear();
+            row.pack(&mut packed);
+            writer.write_all(&packed)?;
+        }
+        writer.flush()
+    }
+
+    fn for_each(&mut self, mut visit: impl FnMut(T)) -> io::Result<()> {
+        if let Some(file) = &mut self.file {
+            file.seek(SeekFrom::Start(0))?;
+            let mut reader = BufReader::new(file);
+            let mut packed = vec![0; T::SIZE];
+            loop {
+                match reader.read_exact(&mut packed) {
+                    Ok(()) => {}
+                    Err(end) if end.kind() == io::ErrorKind::UnexpectedEof => break,
+                    Err(error) => return Err(error),
+                }
+                if let Some(row) = T::unpack(&packed) {
+                    visit(row);
+                }
+            }
+        }
+        self.recent.iter().copied().for_each(visit);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_survive_the_temporary_file() {
+        let mut spill = Spill::default();
+        let row = |n: u32| Row {
+            time: i64::from(n),
+            id: u128::MAX - u128::from(n),
+            account: n,
+            actor: n + 1,
+            source_ip: NONE,
+            service: n + 2,
+            name: n + 3,
+            about: n + 4,
+            flags: 7,
+        };
+        for n in 0..25 {
+            spill.push(row(n), 10).unwrap();
+        }
+        assert_eq!(spill.recent.len(), 5, "twenty rows are in the file");
+        for _ in 0..2 {
+            let mut seen = Vec::new();
+            spill.for_each(|row| seen.push((row.time, row.id, row.account, row.about, row.flags))).unwrap();
+            let want: Vec<_> = (0..25).map(|n| (i64::from(n), u128::MAX - u128::from(n), n, n + 4, 7)).collect();
+            assert_eq!(seen, want);
+        }
+    }
+
+    #[test]
+    fn only_canonical_uuids_are_packed() {
+        assert_eq!(uuid("00000000-0000-0000-0000-0000000000ff"), Some(255));
+        for other in ["00000000-0000-0000-0000-0000000000FF", "0000000000000000000000000000000000ff", "", "sha256:ab"] {
+            assert_eq!(uuid(other), None, "{other}");
+        }
+    }
+}
