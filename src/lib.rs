@@ -9,3 +9,4 @@ pub mod mfa;
 pub mod report;
 pub mod source;
 pub mod trace;
+pub mod units;
