@@ -1,5 +1,6 @@
 //! mfatrail: who was without MFA, from when to when, from a CloudTrail archive.
 
+mod aws;
 pub mod cloudtrail;
 pub mod exposure;
 pub mod inputs;
@@ -8,3 +9,4 @@ pub mod mfa;
 pub mod report;
 pub mod source;
 pub mod trace;
+pub mod units;

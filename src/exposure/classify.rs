@@ -18,7 +18,7 @@ use super::sightings::{Who, seen};
 use super::windows::Draft;
 use crate::cloudtrail::ActorKind;
 use crate::inputs::{Approval, Settings, Signal};
-use crate::inventory::policy;
+use crate::inventory;
 use crate::mfa::{Action, Event};
 use crate::report::{Class, PrincipalKind, Reason, WindowKind};
 use crate::trace::Context;
@@ -242,8 +242,10 @@ impl<'f> Case<'f> {
         let gained = |event: &Event| match &event.action {
             Action::AccessKeyCreated { .. } | Action::PasswordCreated => true,
             Action::PasswordReset | Action::PasswordChanged => !self.by_principal(event),
-            Action::PolicyAttached { arn } => arn.as_deref().is_some_and(policy::is_full_access_arn),
-            Action::PolicyPut { document, .. } => document.as_deref().and_then(policy::allows_everything) == Some(true),
+            Action::PolicyAttached { arn } => arn.as_deref().is_some_and(inventory::is_full_access_arn),
+            Action::PolicyPut { document, .. } => {
+                document.as_deref().and_then(inventory::allows_everything) == Some(true)
+            }
             _ => false,
         };
         let evidence: Vec<usize> = self

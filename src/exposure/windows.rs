@@ -9,7 +9,7 @@ use super::credentials;
 use super::devices::{Devices, Missing};
 use super::ledger::{Entity, EntityId, Ledger};
 use super::sightings::between;
-use crate::inventory::policy;
+use crate::inventory;
 use crate::mfa::{Action, Event};
 use crate::report::{Certainty, CloseReason, FindingCode, WindowKind};
 use crate::trace::Call;
@@ -115,13 +115,13 @@ impl Machine<'_, '_> {
             Action::UserDeleted => self.close(closes(CloseReason::UserDeleted)),
             Action::PasswordRemoved => self.close(closes(CloseReason::PasswordRemoved)),
             Action::PasswordCreated => self.password_created(index, event),
-            Action::PolicyAttached { arn: Some(arn) } if policy::is_deny_all_arn(arn) => {
+            Action::PolicyAttached { arn: Some(arn) } if inventory::is_deny_all_arn(arn) => {
                 self.denies.insert(managed(arn));
                 self.close(closes(CloseReason::Denied));
             }
             Action::PolicyPut { policy: name, document } => {
                 let name = inline(name.as_deref());
-                if document.as_deref().and_then(policy::denies_everything) == Some(true) {
+                if document.as_deref().and_then(inventory::denies_everything) == Some(true) {
                     self.denies.insert(name);
                     self.close(closes(CloseReason::Denied));
                 } else {

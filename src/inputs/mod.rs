@@ -1,9 +1,15 @@
 //! What stands beside the archive: approvals, detections, and the policy file with its settings.
 
+pub mod approvals;
+pub mod detections;
+pub(crate) mod error;
+pub mod policy_file;
 mod settings;
+pub(crate) mod table;
 
 use chrono::{DateTime, Utc};
 
+pub use error::{InputError, Problem};
 pub use settings::{Settings, Signal};
 
 /// One row of `--approvals`: somebody allowed a principal's MFA to be off for a while.

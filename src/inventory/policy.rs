@@ -1,12 +1,720 @@
-pub fn denies_everything(_: &str) -> Option<bool> {
-    None
+//! What a user's policies mean for MFA: whether they enforce it, whether they make the user privileged, and whether one
+//! document denies or allows everything.
+//!
+//! Enforcement is not found by recognising a few well-known texts, because many texts look like one of them and do not
+//! enforce: conditions are evaluated for the two kinds of request that come without MFA. One is signed with a long-term
+//! access key, which carries neither `aws:MultiFactorAuthPresent` nor `aws:MultiFactorAuthAge`; the other comes from a
+//! console or token session without MFA, which carries `aws:MultiFactorAuthPresent` as `false`. Policies enforce MFA
+//! where both kinds are refused everything but MFA self-service, and a request with MFA is not.
+//!
+//! What cannot be judged from identity policies counts as not enforcing: a deny that has another condition beside, or
+//! names resources, or lists more than MFA self-service as exempt. Service control policies, resource policies and
+//! permissions boundaries are not in the inputs and are not considered, neither for enforcement nor for privileges.
+
+use serde_json::Value;
+
+/// What a user may do without MFA under a policy that enforces it: enrol a device, see that it worked, change an
+/// expired password (IAM demands that before anything else), and get a session that carries MFA. Reading the account's
+/// password rules, name and summary is what the console's security page does before it shows the enrolment. Anything
+/// that takes a device away is no self-service: a stolen password must not be able to undo MFA.
+const SELF_SERVICE: [&str; 17] = [
+    "iam:changepassword",
+    "iam:createvirtualmfadevice",
+    "iam:enablemfadevice",
+    "iam:getaccountpasswordpolicy",
+    "iam:getaccountsummary",
+    "iam:getloginprofile",
+    "iam:getmfadevice",
+    "iam:getuser",
+    "iam:listaccountaliases",
+    "iam:listmfadevices",
+    "iam:listmfadevicetags",
+    "iam:listusers",
+    "iam:listvirtualmfadevices",
+    "iam:resyncmfadevice",
+    "iam:tagmfadevice",
+    "sts:getcalleridentity",
+    "sts:getsessiontoken",
+];
+
+/// Every IAM action whose name holds `MFADevice`: only for these can a pattern with a wildcard be told to be harmless.
+const MFA_DEVICE_ACTIONS: [&str; 11] = [
+    "iam:createvirtualmfadevice",
+    "iam:deactivatemfadevice",
+    "iam:deletevirtualmfadevice",
+    "iam:enablemfadevice",
+    "iam:getmfadevice",
+    "iam:listmfadevices",
+    "iam:listmfadevicetags",
+    "iam:listvirtualmfadevices",
+    "iam:resyncmfadevice",
+    "iam:tagmfadevice",
+    "iam:untagmfadevice",
+];
+
+/// An action that no pattern names: what matches it matches all of IAM.
+const ANY_IAM_ACTION: &str = "iam:~~~~~~~~~~~~";
+
+/// A parsed policy document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Policy {
+    statements: Vec<Statement>,
 }
-pub fn allows_everything(_: &str) -> Option<bool> {
-    None
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Statement {
+    allow: bool,
+    actions: Scope,
+    resources: Scope,
+    conditions: Vec<Condition>,
 }
-pub fn is_deny_all_arn(a: &str) -> bool {
-    a.ends_with("AWSDenyAll")
+
+/// A list of patterns, in lower case, or everything but such a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Scope {
+    Only(Vec<String>),
+    AllBut(Vec<String>),
 }
-pub fn is_full_access_arn(_: &str) -> bool {
-    false
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Condition {
+    /// The operator in lower case, without its `IfExists`.
+    operator: String,
+    if_exists: bool,
+    /// The condition key in lower case.
+    key: String,
+    values: Vec<String>,
+}
+
+/// A kind of request, as far as MFA conditions can tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Request {
+    /// Signed with a long-term access key: no MFA key at all.
+    LongTermKey,
+    /// From a session without MFA.
+    SessionWithoutMfa,
+    /// From a session that has just been authenticated with MFA.
+    WithMfa,
+}
+
+const WITHOUT_MFA: [Request; 2] = [Request::LongTermKey, Request::SessionWithoutMfa];
+
+/// What is known of one policy that applies to a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// Its document.
+    Known(Policy),
+    /// An AWS managed policy whose document is not at hand. AWS's own policies grant without asking for MFA, and those
+    /// that grant everything are known by name.
+    AwsManaged,
+    /// A customer's policy whose document is not at hand: it may grant or deny anything.
+    Unknown,
+}
+
+/// An attached managed policy, by its ARN and, where the input has it, its document.
+pub(crate) fn attached(arn: &str, document: Option<Policy>) -> Applied {
+    match document.or_else(|| built_in(arn)) {
+        Some(policy) => Applied::Known(policy),
+        None if aws_managed(arn).is_some() => Applied::AwsManaged,
+        None => Applied::Unknown,
+    }
+}
+
+/// Whether the policies that apply to a user refuse it everything but MFA self-service as long as it has no MFA.
+/// `None` where that hangs on a document that is not at hand.
+pub(crate) fn mfa_enforced(policies: &[Applied]) -> Option<bool> {
+    let statements = || {
+        policies.iter().flat_map(|applied| match applied {
+            Applied::Known(policy) => policy.statements.as_slice(),
+            Applied::AwsManaged | Applied::Unknown => &[],
+        })
+    };
+    let denied = |request| statements().any(|statement| statement.denies_until_mfa(request));
+    if WITHOUT_MFA.into_iter().all(denied) {
+        return Some(true);
+    }
+    let unknown = policies.contains(&Applied::Unknown);
+    let unconditional_grant = policies.contains(&Applied::AwsManaged);
+    let not_granted = |request| {
+        !unconditional_grant
+            && statements().any(|statement| statement.grants_only_with_mfa(request))
+            && !statements().any(|statement| statement.grants_beyond_self_service(request))
+    };
+    let refused = WITHOUT_MFA.into_iter().all(|request| denied(request) || not_granted(request));
+    // A document that is not at hand can turn either answer: by a deny into yes, by a grant into no.
+    if unknown { None } else { Some(refused) }
+}
+
+/// Whether the policies that apply to a user allow every action, or all of IAM, on every resource. Conditions on the
+/// grant do not make it less of one, for they are met by whoever knows them; denies are not set off against it, because
+/// the question is what the principal is, not what it can do in the hour of its containment. `PowerUserAccess`, which
+/// leaves out IAM, is not privileged in this sense. `None` where it hangs on a document that is not at hand.
+pub(crate) fn privileged(policies: &[Applied]) -> Option<bool> {
+    let full = policies.iter().any(|applied| match applied {
+        Applied::Known(policy) => policy.statements.iter().any(Statement::allows_iam_in_full),
+        Applied::AwsManaged | Applied::Unknown => false,
+    });
+    if full {
+        Some(true)
+    } else if policies.contains(&Applied::Unknown) {
+        None
+    } else {
+        Some(false)
+    }
+}
+
+/// Whether a policy document denies every action on every resource without condition. `None` where `document` is no
+/// policy. Takes JSON text, URL-encoded or not.
+#[must_use]
+pub fn denies_everything(document: &str) -> Option<bool> {
+    let policy = Policy::parse_text(document)?;
+    Some(policy.statements.iter().any(|statement| {
+        !statement.allow
+            && statement.conditions.is_empty()
+            && statement.actions.is_everything()
+            && statement.resources.is_everything()
+    }))
+}
+
+/// Whether a policy document allows every action on every resource, with or without condition. `None` where `document`
+/// is no policy. Takes JSON text, URL-encoded or not.
+#[must_use]
+pub fn allows_everything(document: &str) -> Option<bool> {
+    let policy = Policy::parse_text(document)?;
+    Some(
+        policy.statements.iter().any(|statement| {
+            statement.allow && statement.actions.is_everything() && statement.resources.is_everything()
+        }),
+    )
+}
+
+/// Whether `arn` is AWS's own `AWSDenyAll`, in any partition.
+#[must_use]
+pub fn is_deny_all_arn(arn: &str) -> bool {
+    aws_managed(arn).is_some_and(|name| name.eq_ignore_ascii_case("AWSDenyAll"))
+}
+
+/// Whether `arn` is AWS's own `AdministratorAccess`, in any partition.
+#[must_use]
+pub fn is_full_access_arn(arn: &str) -> bool {
+    aws_managed(arn).is_some_and(|name| name.eq_ignore_ascii_case("AdministratorAccess"))
+}
+
+/// The path and name of an AWS managed policy: what follows `arn:<partition>:iam::aws:policy/`.
+fn aws_managed(arn: &str) -> Option<&str> {
+    let mut parts = arn.splitn(6, ':');
+    let (scheme, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
+    let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
+    let known = scheme == "arn" && !partition.is_empty() && service == "iam" && region.is_empty() && account == "aws";
+    if known { resource.strip_prefix("policy/") } else { None }
+}
+
+/// AWS managed policies that decide something here. Their documents are not always in the authorization details.
+fn built_in(arn: &str) -> Option<Policy> {
+    let (allow, actions) = match aws_managed(arn)? {
+        "AdministratorAccess" => (true, vec!["*"]),
+        "AWSDenyAll" => (false, vec!["*"]),
+        "IAMFullAccess" => (true, vec!["iam:*"]),
+        "IAMUserChangePassword" => (true, vec!["iam:changepassword", "iam:getaccountpasswordpolicy"]),
+        _ => return None,
+    };
+    let statement = Statement {
+        allow,
+        actions: Scope::Only(actions.into_iter().map(str::to_owned).collect()),
+        resources: Scope::Only(vec!["*".to_owned()]),
+        conditions: Vec::new(),
+    };
+    Some(Policy { statements: vec![statement] })
+}
+
+impl Policy {
+    /// From a JSON object, or from a string that holds one, URL-encoded as the API sends it or plain. `None` where it
+    /// is not a policy.
+    pub(crate) fn parse(document: &Value) -> Option<Self> {
+        match document {
+            Value::String(text) => Self::parse_text(text),
+            Value::Object(_) => Self::from_object(document),
+            _ => None,
+        }
+    }
+
+    /// From text, URL-encoded or plain.
+    pub(crate) fn parse_text(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let document: Value = if text.starts_with('{') {
+            serde_json::from_str(text).ok()?
+        } else {
+            serde_json::from_str(&percent_decode(text)?).ok()?
+        };
+        Self::from_object(&document)
+    }
+
+    fn from_object(document: &Value) -> Option<Self> {
+        let statements = match field(document, "Statement")? {
+            Value::Array(list) => list.iter().map(Statement::parse).collect::<Option<Vec<_>>>()?,
+            one => vec![Statement::parse(one)?],
+        };
+        Some(Self { statements })
+    }
+}
+
+impl Statement {
+    fn parse(statement: &Value) -> Option<Self> {
+        let allow = match field(statement, "Effect")?.as_str()? {
+            "Allow" => true,
+            "Deny" => false,
+            _ => return None,
+        };
+        let scope = |only, all_but| match (field(statement, only), field(statement, all_but)) {
+            (Some(list), None) => Some(Scope::Only(patterns(list)?)),
+            (None, Some(list)) => Some(Scope::AllBut(patterns(list)?)),
+            _ => None,
+        };
+        Some(Self {
+            allow,
+            actions: scope("Action", "NotAction")?,
+            resources: scope("Resource", "NotResource")?,
+            conditions: field(statement, "Condition").map_or(Some(Vec::new()), conditions)?,
+        })
+    }
+
+    /// Denies the request everything but MFA self-service for want of MFA: with MFA it would not.
+    fn denies_until_mfa(&self, request: Request) -> bool {
+        !self.allow
+            && self.resources.is_everything()
+            && match &self.actions {
+                Scope::Only(_) => self.actions.is_everything(),
+                Scope::AllBut(exempt) => exempt.iter().all(|pattern| is_self_service(pattern)),
+            }
+            && self.conditions.iter().all(|condition| condition.holds(request) == Some(true))
+            && self.conditions.iter().any(|condition| condition.holds(Request::WithMfa) == Some(false))
+    }
+
+    /// Whether the statement may grant the request more than MFA self-service. Conditions that say nothing of MFA are
+    /// taken to be met.
+    fn grants_beyond_self_service(&self, request: Request) -> bool {
+        let beyond = match &self.actions {
+            Scope::Only(actions) => !actions.iter().all(|pattern| is_self_service(pattern)),
+            Scope::AllBut(_) => true,
+        };
+        self.allow && beyond && self.conditions.iter().all(|condition| condition.holds(request) != Some(false))
+    }
+
+    /// A grant that the request does not get and that the same request with MFA may get.
+    fn grants_only_with_mfa(&self, request: Request) -> bool {
+        self.grants_beyond_self_service(Request::WithMfa) && !self.grants_beyond_self_service(request)
+    }
+
+    fn allows_iam_in_full(&self) -> bool {
+        let covers = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, ANY_IAM_ACTION));
+        self.allow
+            && self.resources.is_everything()
+            && match &self.actions {
+                Scope::Only(actions) => covers(actions),
+                Scope::AllBut(exempt) => !covers(exempt),
+            }
+    }
+}
+
+impl Scope {
+    /// Everything, literally: `*`, or for actions `*:*`.
+    fn is_everything(&self) -> bool {
+        match self {
+            Self::Only(list) => list.iter().any(|pattern| pattern == "*" || pattern == "*:*"),
+            Self::AllBut(_) => false,
+        }
+    }
+}
+
+impl Condition {
+    /// Whether the condition holds for a request; `None` where it is about something else than MFA, or written so that
+    /// it cannot be relied on. `ForAllValues` and `ForAnyValue` are for keys of many values; on an MFA key, which has
+    /// one or none, AWS advises against them: an absent key satisfies the former.
+    fn holds(&self, request: Request) -> Option<bool> {
+        let present = match (self.key.as_str(), request) {
+            ("aws:multifactorauthpresent", Request::LongTermKey) => None,
+            ("aws:multifactorauthpresent", Request::SessionWithoutMfa) => Some("false"),
+            ("aws:multifactorauthpresent", Request::WithMfa) => Some("true"),
+            ("aws:multifactorauthage", Request::LongTermKey | Request::SessionWithoutMfa) => None,
+            ("aws:multifactorauthage", Request::WithMfa) => Some("0"),
+            _ => return None,
+        };
+        if self.operator == "null" {
+            return Some(self.values.iter().any(|value| value.eq_ignore_ascii_case("true") == present.is_none()));
+        }
+        let compare: fn(&str, &str) -> Option<bool> = match self.operator.as_str() {
+            "bool" => |have, want| Some(have.eq_ignore_ascii_case(want)),
+            "numericlessthan" => |have, want| Some(number(have)? < number(want)?),
+            "numericlessthanequals" => |have, want| Some(number(have)? <= number(want)?),
+            "numericgreaterthan" => |have, want| Some(number(have)? > number(want)?),
+            "numericgreaterthanequals" => |have, want| Some(number(have)? >= number(want)?),
+            _ => return None,
+        };
+        let Some(have) = present else { return Some(self.if_exists) };
+        let results: Option<Vec<bool>> = self.values.iter().map(|want| compare(have, want)).collect();
+        Some(results?.contains(&true))
+    }
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok()
+}
+
+fn is_self_service(pattern: &str) -> bool {
+    if !pattern.contains(['*', '?']) {
+        return SELF_SERVICE.contains(&pattern);
+    }
+    // Only where the literal part pins the action down is it known what a wildcard can stand for.
+    pattern.starts_with("iam:")
+        && pattern.contains("mfadevice")
+        && MFA_DEVICE_ACTIONS.iter().filter(|action| matches(pattern, action)).all(|a| SELF_SERVICE.contains(a))
+}
+
+/// A member of a JSON object, its name in any letter case: IAM takes `action` for `Action`.
+fn field<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    let object = object.as_object()?;
+    object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+}
+
+fn patterns(list: &Value) -> Option<Vec<String>> {
+    match list {
+        Value::String(one) => Some(vec![one.to_lowercase()]),
+        Value::Array(many) => many.iter().map(|item| Some(item.as_str()?.to_lowercase())).collect(),
+        _ => None,
+    }
+}
+
+fn conditions(block: &Value) -> Option<Vec<Condition>> {
+    let mut conditions = Vec::new();
+    for (operator, tests) in block.as_object()? {
+        let operator = operator.to_lowercase();
+        let (operator, if_exists) = match operator.strip_suffix("ifexists") {
+            Some(bare) => (bare.to_owned(), true),
+            None => (operator, false),
+        };
+        for (key, values) in tests.as_object()? {
+            let values = match values {
+                Value::Array(many) => many.iter().map(scalar).collect::<Option<Vec<_>>>()?,
+                one => vec![scalar(one)?],
+            };
+            conditions.push(Condition { operator: operator.clone(), if_exists, key: key.to_lowercase(), values });
+        }
+    }
+    Some(conditions)
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether `pattern`, with `*` and `?`, matches `text` as a whole. Both in lower case. Backtracks to the last `*` only,
+/// so that no pattern takes more than pattern times text steps.
+fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(&byte) = text.get(t) {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&wanted) if wanted == b'?' || wanted == byte => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    p = at + 1;
+                    t = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.iter().skip(p).all(|&byte| byte == b'*')
+}
+
+/// RFC 3986 decoding, as IAM encodes documents: `+` is a plus sign.
+fn percent_decode(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let high = char::from(bytes.next()?).to_digit(16)?;
+            let low = char::from(bytes.next()?).to_digit(16)?;
+            out.push(u8::try_from(high * 16 + low).ok()?);
+        } else {
+            out.push(byte);
+        }
+    }
+    String::from_utf8(out).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SELF_LIST: [&str; 7] = [
+        "iam:CreateVirtualMFADevice",
+        "iam:EnableMFADevice",
+        "iam:GetUser",
+        "iam:ListMFADevices",
+        "iam:ListVirtualMFADevices",
+        "iam:ResyncMFADevice",
+        "sts:GetSessionToken",
+    ];
+
+    fn known(statements: Value) -> Applied {
+        let document = json!({"Version": "2012-10-17", "Statement": statements});
+        Applied::Known(Policy::parse(&document).expect("a policy"))
+    }
+
+    fn deny(condition: Value) -> Value {
+        json!({"Effect": "Deny", "NotAction": SELF_LIST, "Resource": "*", "Condition": condition})
+    }
+
+    fn allow(condition: Value) -> Value {
+        json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": condition})
+    }
+
+    fn present(operator: &str, value: Value) -> Value {
+        json!({operator: {"aws:MultiFactorAuthPresent": value}})
+    }
+
+    #[test]
+    fn what_enforces_mfa_and_what_only_looks_so() {
+        let grant = json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"});
+        let enrol =
+            json!({"Effect": "Allow", "Action": ["iam:EnableMFADevice", "iam:ListMFADevices"], "Resource": "*"});
+        let with_not_action = |list: Value| {
+            json!({"Effect": "Deny", "NotAction": list, "Resource": "*",
+                   "Condition": present("BoolIfExists", json!("false"))})
+        };
+        let cases = [
+            ("deny, BoolIfExists false", json!([deny(present("BoolIfExists", json!("false"))), grant]), true),
+            ("the value as a bool", json!([deny(present("BoolIfExists", json!(false)))]), true),
+            ("the value as a list", json!([deny(present("BoolIfExists", json!(["false"])))]), true),
+            ("one statement, no list", deny(present("BoolIfExists", json!("false"))), true),
+            (
+                "letter case of operator, key and value",
+                json!([deny(json!({"boolifexists": {"AWS:multifactorauthpresent": "False"}}))]),
+                true,
+            ),
+            (
+                "deny Action *",
+                json!([{"Effect": "Deny", "Action": ["*"], "Resource": ["*"],
+                        "Condition": present("BoolIfExists", json!("false"))}]),
+                true,
+            ),
+            ("deny, Bool false: long-term keys pass", json!([deny(present("Bool", json!("false"))), grant]), false),
+            ("deny, Null true: sessions without MFA pass", json!([deny(present("Null", json!("true"))), grant]), false),
+            (
+                "deny, Null true and Bool false in two statements",
+                json!([deny(present("Null", json!("true"))), deny(present("Bool", json!("false"))), grant]),
+                true,
+            ),
+            (
+                "deny, Null true and Bool false in one statement: never both",
+                json!([
+                    deny(json!({"Null": {"aws:MultiFactorAuthPresent": true},
+                                   "Bool": {"aws:MultiFactorAuthPresent": false}})),
+                    grant
+                ]),
+                false,
+            ),
+            ("allow, Bool true on every grant", json!([allow(present("Bool", json!("true")))]), true),
+            ("allow, Bool true, and self-service without", json!([allow(present("Bool", json!("true"))), enrol]), true),
+            ("allow, Bool true, and a grant without", json!([allow(present("Bool", json!("true"))), grant]), false),
+            (
+                "allow, Bool true and an address",
+                json!([allow(json!({"Bool": {"aws:MultiFactorAuthPresent": "true"},
+                                    "IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}))]),
+                true,
+            ),
+            ("allow, BoolIfExists true: keys pass", json!([allow(present("BoolIfExists", json!("true")))]), false),
+            (
+                "allow, age below an hour",
+                json!([allow(json!({"NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}))]),
+                true,
+            ),
+            (
+                "allow, age below an hour if it exists",
+                json!([allow(json!({"NumericLessThanIfExists": {"aws:MultiFactorAuthAge": 3600}}))]),
+                false,
+            ),
+            (
+                "deny, age above an hour if it exists",
+                json!([deny(json!({"NumericGreaterThanIfExists": {"aws:MultiFactorAuthAge": "3600"}})), grant]),
+                true,
+            ),
+            (
+                "deny, age above an hour: no age, no deny",
+                json!([deny(json!({"NumericGreaterThan": {"aws:MultiFactorAuthAge": "3600"}})), grant]),
+                false,
+            ),
+            ("deny, no age", json!([deny(json!({"Null": {"aws:MultiFactorAuthAge": "true"}})), grant]), true),
+            ("deny, ForAllValues", json!([deny(present("ForAllValues:BoolIfExists", json!("false"))), grant]), false),
+            ("allow, ForAllValues", json!([allow(present("ForAllValues:Bool", json!("true")))]), false),
+            (
+                "deny with another condition beside",
+                json!([
+                    deny(json!({"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"},
+                                   "NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}})),
+                    grant
+                ]),
+                false,
+            ),
+            (
+                "deny on some resources",
+                json!([{"Effect": "Deny", "Action": "*", "Resource": "arn:aws:s3:::example",
+                        "Condition": present("BoolIfExists", json!("false"))}, grant]),
+                false,
+            ),
+            (
+                "deny on all resources but some",
+                json!([{"Effect": "Deny", "Action": "*", "NotResource": "arn:aws:s3:::example",
+                        "Condition": present("BoolIfExists", json!("false"))}, grant]),
+                false,
+            ),
+            (
+                "deny of some actions",
+                json!([{"Effect": "Deny", "Action": ["ec2:*", "s3:*"], "Resource": "*",
+                        "Condition": present("BoolIfExists", json!("false"))}, grant]),
+                false,
+            ),
+            ("deny everything, always", json!([{"Effect": "Deny", "Action": "*", "Resource": "*"}, grant]), false),
+            ("deny with MFA too", json!([deny(present("BoolIfExists", json!(["true", "false"]))), grant]), false),
+            ("deny of those with MFA", json!([deny(present("Bool", json!("true"))), grant]), false),
+            ("a grant and nothing else", json!([grant]), false),
+            ("no grant at all", json!([]), false),
+            ("exempt: deactivation", with_not_action(json!(["iam:ListMFADevices", "iam:DeactivateMFADevice"])), false),
+            ("exempt: deletion", with_not_action(json!(["iam:DeleteVirtualMFADevice"])), false),
+            ("exempt: all of IAM", with_not_action(json!("iam:*")), false),
+            ("exempt: everything", with_not_action(json!("*")), false),
+            ("exempt: every MFA action", with_not_action(json!(["iam:*MFA*"])), false),
+            ("exempt: every MFA device action", with_not_action(json!(["iam:*MFADevice*"])), false),
+            ("exempt: reading devices", with_not_action(json!(["iam:List*MFADevices", "iam:GetMFADevice*"])), true),
+            ("exempt: all reads", with_not_action(json!(["iam:List*"])), false),
+            ("exempt: assuming roles", with_not_action(json!(["sts:AssumeRole", "iam:GetUser"])), false),
+            ("exempt: another service", with_not_action(json!(["s3:GetObject", "iam:GetUser"])), false),
+            (
+                "exempt: variants that AWS documents",
+                with_not_action(json!(["iam:ChangePassword", "iam:GetAccountPasswordPolicy", "iam:GetMFADevice"])),
+                true,
+            ),
+        ];
+        for (name, statements, enforced) in cases {
+            assert_eq!(mfa_enforced(&[known(statements)]), Some(enforced), "{name}");
+        }
+    }
+
+    #[test]
+    fn enforcement_over_several_policies() {
+        let guard = known(json!([deny(present("BoolIfExists", json!("false")))]));
+        let half_a = known(json!([deny(present("Bool", json!("false")))]));
+        let half_b = known(json!([deny(present("Null", json!(true)))]));
+        let conditioned = known(json!([allow(present("Bool", json!("true")))]));
+        let admin = attached("arn:aws:iam::aws:policy/AdministratorAccess", None);
+        let change = attached("arn:aws:iam::aws:policy/IAMUserChangePassword", None);
+        let read_only = attached("arn:aws:iam::aws:policy/ReadOnlyAccess", None);
+        let own = attached("arn:aws:iam::111122223333:policy/example", None);
+        assert_eq!(read_only, Applied::AwsManaged);
+        assert_eq!(own, Applied::Unknown);
+
+        assert_eq!(mfa_enforced(&[]), Some(false));
+        assert_eq!(mfa_enforced(&[guard.clone(), admin.clone()]), Some(true));
+        assert_eq!(mfa_enforced(&[guard, own.clone()]), Some(true), "a deny holds whatever else there is");
+        assert_eq!(mfa_enforced(&[half_a, half_b]), Some(true));
+        assert_eq!(mfa_enforced(&[conditioned.clone(), change]), Some(true));
+        assert_eq!(mfa_enforced(&[conditioned.clone(), read_only]), Some(false));
+        assert_eq!(mfa_enforced(&[conditioned.clone(), admin]), Some(false));
+        assert_eq!(mfa_enforced(&[conditioned, own]), None);
+    }
+
+    #[test]
+    fn who_is_privileged() {
+        let grant = |action: Value| known(json!([{"Effect": "Allow", "Action": action, "Resource": "*"}]));
+        let all_but = |action: Value| known(json!([{"Effect": "Allow", "NotAction": action, "Resource": ["*"]}]));
+        let cases = [
+            ("everything", grant(json!("*")), true),
+            ("everything, with a service", grant(json!(["*:*"])), true),
+            ("all of IAM", grant(json!(["s3:GetObject", "IAM:*"])), true),
+            ("some of IAM", grant(json!(["iam:Get*", "iam:List*"])), false),
+            ("another service", grant(json!("s3:*")), false),
+            ("everything but IAM", all_but(json!(["iam:*", "organizations:*"])), false),
+            ("everything but another service", all_but(json!("s3:*")), true),
+            (
+                "on one resource",
+                known(json!({"Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:::example"})),
+                false,
+            ),
+            (
+                "a condition does not change it",
+                known(json!({"Effect": "Allow", "Action": "*", "Resource": "*",
+                             "Condition": {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}})),
+                true,
+            ),
+            ("a deny is no grant", known(json!({"Effect": "Deny", "Action": "*", "Resource": "*"})), false),
+            ("AdministratorAccess", attached("arn:aws-cn:iam::aws:policy/AdministratorAccess", None), true),
+            ("IAMFullAccess", attached("arn:aws-us-gov:iam::aws:policy/IAMFullAccess", None), true),
+            ("PowerUserAccess", attached("arn:aws:iam::aws:policy/PowerUserAccess", None), false),
+        ];
+        for (name, policy, expected) in cases {
+            assert_eq!(privileged(&[policy]), Some(expected), "{name}");
+        }
+        let own = attached("arn:aws:iam::111122223333:policy/AdministratorAccess", None);
+        assert_eq!(privileged(std::slice::from_ref(&own)), None, "a customer's policy of that name is not AWS's");
+        assert_eq!(privileged(&[own, grant(json!("*"))]), Some(true));
+        assert_eq!(privileged(&[]), Some(false));
+    }
+
+    #[test]
+    fn documents_that_deny_or_allow_everything() {
+        let deny_all = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+        let encoded = "%7B%22Statement%22%3A%7B%22Effect%22%3A%22Deny%22%2C%22Action%22%3A%5B%22%2A%22%5D%2C%22Resource%22%3A%22%2A%22%7D%7D";
+        let conditional = r#"{"Statement":{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"DateLessThan":{"aws:TokenIssueTime":"2026-01-01T00:00:00Z"}}}}"#;
+        let partial = r#"{"Statement":{"Effect":"Deny","NotAction":"iam:GetUser","Resource":"*"}}"#;
+        let admin = r#"{"Statement":[{"Sid":"x","Effect":"Allow","Action":["*"],"Resource":["*"]}]}"#;
+        assert_eq!(denies_everything(deny_all), Some(true));
+        assert_eq!(denies_everything(encoded), Some(true));
+        assert_eq!(denies_everything(conditional), Some(false));
+        assert_eq!(denies_everything(partial), Some(false));
+        assert_eq!(denies_everything(admin), Some(false));
+        assert_eq!(allows_everything(admin), Some(true));
+        assert_eq!(allows_everything(deny_all), Some(false));
+        for text in ["", "no policy", "{}", "[]", "%zz", r#"{"Statement":[{"Effect":"Maybe"}]}"#, "{\"Statement\":"] {
+            assert_eq!(denies_everything(text), None, "{text}");
+            assert_eq!(allows_everything(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn managed_policies_are_known_in_every_partition() {
+        assert!(is_deny_all_arn("arn:aws:iam::aws:policy/AWSDenyAll"));
+        assert!(is_deny_all_arn("arn:aws-us-gov:iam::aws:policy/AWSDenyAll"));
+        assert!(!is_deny_all_arn("arn:aws:iam::111122223333:policy/AWSDenyAll"));
+        assert!(is_full_access_arn("arn:aws-cn:iam::aws:policy/AdministratorAccess"));
+        assert!(!is_full_access_arn("arn:aws:iam::111122223333:policy/AdministratorAccess"));
+        assert!(!is_full_access_arn("AdministratorAccess"));
+    }
+
+    #[test]
+    fn wildcards() {
+        assert!(matches("iam:*mfa*", "iam:deactivatemfadevice"));
+        assert!(matches("iam:get?ser", "iam:getuser"));
+        assert!(matches("*", ""));
+        assert!(!matches("iam:get*", "iam:listusers"));
+        assert!(!matches("iam:getuser", "iam:getuserpolicy"));
+        assert!(!matches("", "x"));
+        let hostile = "*a".repeat(200);
+        assert!(!matches(&hostile, &"a".repeat(150)));
+    }
 }

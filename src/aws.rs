@@ -1,0 +1,146 @@
+//! How every AWS client of this program is set up, in one place: credentials, region, retries and timeouts.
+//!
+//! Two defaults of the SDK do not suit a program that makes very many calls. A server that accepts a connection and
+//! never answers holds a call for ever, so every attempt has a deadline. And all retries draw on one bucket of tokens
+//! that a burst of throttling empties, after which calls fail that a second attempt would have answered; the bucket
+//! is therefore unlimited and the number of attempts is the limit.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use aws_config::default_provider::region::DefaultRegionChain;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_iam::config::SharedCredentialsProvider;
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// Attempts per call, the first included.
+const ATTEMPTS: u32 = 8;
+/// Where nothing names a region. IAM, which is global, is reached there in the `aws` partition.
+pub(crate) const DEFAULT_REGION: &str = "us-east-1";
+/// How sessions of assumed roles are called, so that they can be told apart in the very trail that is read.
+const SESSION_NAME: &str = "mfatrail";
+
+/// What the command line says about the connection to AWS. What is absent follows the SDK's default chain:
+/// environment, profile, container, instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Connection {
+    /// `--profile`.
+    pub profile: Option<String>,
+    /// `--region`.
+    pub region: Option<String>,
+    /// `--endpoint-url`: a stand-in for AWS, asked for every service, STS included. To replace one service alone, the
+    /// SDK reads `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_IAM` and `AWS_ENDPOINT_URL_STS`.
+    pub endpoint_url: Option<String>,
+    /// A role to assume first.
+    pub role_arn: Option<String>,
+    /// The external id that the role's trust policy may ask for.
+    pub external_id: Option<String>,
+}
+
+/// The configuration for all clients. Makes no call but those that the SDK's region chain makes: a wrong credential is
+/// found by the first call that needs it.
+pub(crate) async fn sdk_config(connection: &Connection) -> SdkConfig {
+    let mut chain = DefaultRegionChain::builder();
+    if let Some(profile) = &connection.profile {
+        chain = chain.profile_name(profile);
+    }
+    let region = RegionProviderChain::first_try(connection.region.clone().map(Region::new))
+        .or_else(chain.build())
+        .or_else(Region::new(DEFAULT_REGION));
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(region)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(Duration::from_secs(20)))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(3))
+                .read_timeout(Duration::from_secs(20))
+                .operation_attempt_timeout(Duration::from_secs(60))
+                .build(),
+        );
+    if let Ok(name) = AppName::new("mfatrail") {
+        loader = loader.app_name(name);
+    }
+    if let Some(profile) = &connection.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(url) = &connection.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    let config = loader.load().await;
+    match &connection.role_arn {
+        Some(role) => assume(&config, role, connection.external_id.as_deref()).await,
+        None => config,
+    }
+}
+
+/// `config` with the credentials of a role, which are fetched when the first call needs them and renewed in time.
+pub(crate) async fn assume(config: &SdkConfig, role_arn: &str, external_id: Option<&str>) -> SdkConfig {
+    let mut role = AssumeRoleProvider::builder(role_arn).configure(config).session_name(SESSION_NAME);
+    if let Some(id) = external_id {
+        role = role.external_id(id);
+    }
+    let provider = role.build().await;
+    // The cache of the configuration it came from must not be shared: it belongs to the caller's own credentials.
+    config
+        .to_builder()
+        .credentials_provider(SharedCredentialsProvider::new(provider))
+        .identity_cache(aws_config::identity::IdentityCache::lazy().build())
+        .build()
+}
+
+/// The retry bucket for one kind of work: set it on each service's own configuration.
+pub(crate) fn retry_partition(name: &'static str) -> RetryPartition {
+    RetryPartition::custom(name).token_bucket(TokenBucket::unlimited()).build()
+}
+
+/// A runtime that drives every call from the calling thread: the calls wait for the network, not for a processor.
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// The service's error code, where the service answered with one.
+pub(crate) fn error_code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
+    match error {
+        SdkError::ServiceError(answer) => answer.err().code(),
+        _ => None,
+    }
+}
+
+/// One line that says what went wrong: the service's code and message, else the chain of causes.
+pub(crate) fn describe<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    if let SdkError::ServiceError(answer) = error {
+        match (answer.err().code(), answer.err().message()) {
+            (Some(code), Some(message)) => return format!("{code}: {message}"),
+            (Some(code), None) => return code.to_owned(),
+            _ => {}
+        }
+    }
+    causes(error)
+}
+
+/// An error with its causes in one line. Equal neighbours are said once.
+pub(crate) fn causes(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut last = text.clone();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let message = cause.to_string();
+        if message != last {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        last = message;
+        next = cause.source();
+    }
+    text
+}

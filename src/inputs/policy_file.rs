@@ -1,0 +1,230 @@
+//! `--policy`: the settings that decide figures, in TOML. What the file leaves out keeps its default.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{InputError, Place, Problem, read_text};
+use super::table::finish;
+use super::{Settings, Signal};
+use crate::units::parse_duration;
+
+const KEYS: [&str; 6] =
+    ["offboarding_grace", "replacement_grace", "lookback", "takeover_signals", "takeover_threshold", "owner_tags"];
+
+/// Reads a policy file.
+///
+/// # Errors
+/// [`InputError`] names the file and everything that is wrong with it.
+pub fn read(path: &Path) -> Result<Settings, InputError> {
+    let (file, text) = read_text(path)?;
+    from_text(&file, &text)
+}
+
+/// Reads settings from text; `file` is the name that errors bear.
+///
+/// # Errors
+/// As of [`read`].
+pub fn from_text(file: &str, text: &str) -> Result<Settings, InputError> {
+    let mut settings = Settings::default();
+    let mut reader = Reader { text, problems: Vec::new() };
+    let table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => {
+            let at = error.span().map_or(0, |span| span.start);
+            reader.problems.push(Problem::at(Place::of_byte(text, at), None, error.message().replace('\n', ", ")));
+            return finish(file, settings, reader.problems);
+        }
+    };
+    let mut threshold_at = 0;
+    for (key, value) in table.get_ref() {
+        let name = key.get_ref().as_ref();
+        match name {
+            "offboarding_grace" => reader.seconds(name, value, &mut settings.offboarding_grace_s),
+            "replacement_grace" => reader.seconds(name, value, &mut settings.replacement_grace_s),
+            "lookback" => reader.seconds(name, value, &mut settings.lookback_s),
+            "takeover_signals" => {
+                if let Some(names) = reader.strings(name, value) {
+                    settings.takeover_signals = reader.signals(name, &names);
+                }
+            }
+            "takeover_threshold" => {
+                threshold_at = value.span().start;
+                let number = match value.get_ref() {
+                    DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok(),
+                    _ => None,
+                };
+                match number.and_then(|number| usize::try_from(number).ok()) {
+                    Some(number) if number >= 1 => settings.takeover_threshold = number,
+                    _ => reader.problem(name, value, "must be a whole number of at least 1".to_owned()),
+                }
+            }
+            "owner_tags" => {
+                if let Some(tags) = reader.strings(name, value) {
+                    for (_, at) in tags.iter().filter(|(tag, _)| tag.trim().is_empty()) {
+                        reader.problem_at(name, *at, "a tag's key cannot be empty".to_owned());
+                    }
+                    settings.owner_tags = tags.into_iter().map(|(tag, _)| tag).collect();
+                }
+            }
+            _ => {
+                let hint = match closest(name, KEYS) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the keys are {}", KEYS.join(", ")),
+                };
+                let at = Place::of_byte(text, key.span().start);
+                reader.problems.push(Problem::at(at, None, format!("unknown key `{name}` (hint: {hint})")));
+            }
+        }
+    }
+    // No signals at all is a way to switch the class off. Fewer than the threshold is a slip that would do so silently.
+    let signals = settings.takeover_signals.len();
+    if reader.problems.is_empty() && signals > 0 && settings.takeover_threshold > signals {
+        let what = format!(
+            "{} can never be reached by {signals} signals (hint: lower it, or name more in `takeover_signals`)",
+            settings.takeover_threshold
+        );
+        reader.problem_at("takeover_threshold", threshold_at, what);
+    }
+    finish(file, settings, reader.problems)
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn problem_at(&mut self, key: &str, offset: usize, what: String) {
+        self.problems.push(Problem::at(Place::of_byte(self.text, offset), Some(key), what));
+    }
+
+    fn problem(&mut self, key: &str, value: &Spanned<DeValue<'_>>, what: String) {
+        self.problem_at(key, value.span().start, what);
+    }
+
+    fn seconds(&mut self, key: &str, value: &Spanned<DeValue<'_>>, setting: &mut i64) {
+        let DeValue::String(text) = value.get_ref() else {
+            return self.problem(key, value, "must be a string such as \"24h\"".to_owned());
+        };
+        match parse_duration(text) {
+            Ok(duration) if duration.num_seconds() > 0 => *setting = duration.num_seconds(),
+            Ok(_) => self.problem(key, value, "must be longer than nothing".to_owned()),
+            Err(error) => self.problem(key, value, error.to_string()),
+        }
+    }
+
+    /// A list of strings, each with its offset.
+    fn strings(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<Vec<(String, usize)>> {
+        let DeValue::Array(items) = value.get_ref() else {
+            self.problem(key, value, "must be a list of strings".to_owned());
+            return None;
+        };
+        let mut strings = Vec::new();
+        for item in items.iter() {
+            match item.get_ref() {
+                DeValue::String(text) => strings.push((text.to_string(), item.span().start)),
+                _ => self.problem(key, item, "must be a string".to_owned()),
+            }
+        }
+        Some(strings)
+    }
+
+    fn signals(&mut self, key: &str, names: &[(String, usize)]) -> BTreeSet<Signal> {
+        let mut signals = BTreeSet::new();
+        for (name, at) in names {
+            if let Some(signal) = Signal::ALL.into_iter().find(|signal| signal.name() == name) {
+                signals.insert(signal);
+                continue;
+            }
+            let hint = match closest(name, Signal::ALL.map(Signal::name)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the signals are {}", Signal::ALL.map(Signal::name).join(", ")),
+            };
+            self.problem_at(key, *at, format!("unknown signal `{name}` (hint: {hint})"));
+        }
+        signals
+    }
+}
+
+/// The candidate that is a few slips of the finger away, if there is one.
+fn closest<const N: usize>(name: &str, candidates: [&'static str; N]) -> Option<&'static str> {
+    // Nobody mistypes a name of this length into one of ours; the bound keeps the comparison short.
+    if name.len() > 64 {
+        return None;
+    }
+    let near = candidates.into_iter().map(|candidate| (distance(name, candidate), candidate)).min()?;
+    (near.0 <= 3).then_some(near.1)
+}
+
+/// Levenshtein distance, in characters.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for ((right, diagonal), above) in b.chars().zip(&row).zip(row.iter().skip(1)) {
+            let before = next.last().copied().unwrap_or_default();
+            next.push((diagonal + usize::from(left != right)).min(above + 1).min(before + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        from_text("policy.toml", text).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn what_is_left_out_keeps_its_default() {
+        assert_eq!(from_text("p", "").expect("empty"), Settings::default());
+        let text = "offboarding_grace = \"36h\"\nreplacement_grace = \"30m\"\nlookback = \"7d\"\n\
+                    takeover_signals = [\"root_user\", \"new_source\", \"persistence\"]\ntakeover_threshold = 0x3\n\
+                    owner_tags = [\"team\"]\n";
+        let settings = from_text("p", text).expect("all keys");
+        assert_eq!(settings.offboarding_grace_s, 129_600);
+        assert_eq!(settings.replacement_grace_s, 1_800);
+        assert_eq!(settings.lookback_s, 604_800);
+        assert_eq!(
+            settings.takeover_signals,
+            [Signal::RootUser, Signal::NewSource, Signal::Persistence].into_iter().collect()
+        );
+        assert_eq!(settings.takeover_threshold, 3);
+        assert_eq!(settings.owner_tags, ["team"]);
+        assert!(from_text("p", "takeover_signals = []").expect("off").takeover_signals.is_empty());
+    }
+
+    #[test]
+    fn all_problems_are_named_with_their_places() {
+        let text = "ofboarding_grace = \"1h\"\nreplacement_grace = 60\nlookback = \"0d\"\ntakeover_threshold = 0\n\
+                    takeover_signals = [\"new_sorce\", 7]\nowner_tags = \"owner\"\nquite_different = 1\n";
+        assert_eq!(
+            error(text),
+            "`policy.toml`: line 1, column 1: unknown key `ofboarding_grace` (hint: did you mean `offboarding_grace`?)\n\
+             `policy.toml`: line 2, column 21 (`replacement_grace`): must be a string such as \"24h\"\n\
+             `policy.toml`: line 3, column 12 (`lookback`): must be longer than nothing\n\
+             `policy.toml`: line 4, column 22 (`takeover_threshold`): must be a whole number of at least 1\n\
+             `policy.toml`: line 5, column 21 (`takeover_signals`): unknown signal `new_sorce` (hint: did you mean `new_source`?)\n\
+             `policy.toml`: line 5, column 34 (`takeover_signals`): must be a string\n\
+             `policy.toml`: line 6, column 14 (`owner_tags`): must be a list of strings\n\
+             `policy.toml`: line 7, column 1: unknown key `quite_different` (hint: the keys are offboarding_grace, replacement_grace, lookback, takeover_signals, takeover_threshold, owner_tags)"
+        );
+    }
+
+    #[test]
+    fn ranges_and_syntax() {
+        assert!(error("lookback = \"1w\"").contains("is not a duration"));
+        assert!(error("takeover_threshold = -1").contains("at least 1"));
+        assert!(error("takeover_threshold = 2.0").contains("at least 1"));
+        assert!(error("takeover_threshold = 99999999999999999999").contains("at least 1"));
+        assert!(error("takeover_threshold = 8").contains("can never be reached by 7 signals"));
+        assert!(error("owner_tags = [\" \"]").contains("cannot be empty"));
+        assert!(error("a = 1\nlookback = ").starts_with("`policy.toml`: line 2, column"));
+    }
+}
