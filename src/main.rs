@@ -1,1 +1,5 @@
-fn main() {}
+//! The `mfatrail` command.
+
+fn main() -> std::process::ExitCode {
+    mfatrail::cli::main()
+}

@@ -1,0 +1,221 @@
+//! What the user typed. Nothing is derived here: see [`super::report`] and [`super::iam`] for what is made of it.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Who was without MFA, from when to when, who did it, did anyone notice, and how fast was it mended:
+/// answered from a CloudTrail archive and IAM.
+#[derive(Debug, Parser)]
+#[command(name = "mfatrail", version, propagate_version = true, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Report(Box<ReportArgs>),
+    /// IAM state
+    #[command(subcommand)]
+    Iam(IamCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum IamCommand {
+    Snapshot(Box<SnapshotArgs>),
+}
+
+/// Make a report of a period: exposure windows, MTTD, MTTR and what they rest on
+///
+/// Reads the archive, rebuilds every principal's MFA state, joins IAM state and writes a folder with index.html,
+/// report.md, report.json, windows.csv, events.csv and MANIFEST.sha256. The folder's path goes to standard output, a
+/// summary to standard error.
+#[derive(Debug, Args)]
+#[command(after_long_help = REPORT_HELP)]
+pub(super) struct ReportArgs {
+    /// Where the archive is: s3://bucket/prefix, a directory, a file, or - for standard input
+    #[arg(value_name = "SOURCE", required = true)]
+    pub(super) sources: Vec<OsString>,
+
+    #[command(flatten)]
+    pub(super) period: PeriodArgs,
+
+    /// Measure open windows up to this moment, and consider nothing later [default: the time of the IAM state, else
+    /// the latest delivery among the objects read]
+    #[arg(long, value_name = "TIME", help_heading = "Period")]
+    pub(super) as_of: Option<String>,
+
+    /// IAM state: "live", a directory with files of the AWS CLI (for several accounts a folder per account id), or a
+    /// file of `mfatrail iam snapshot`
+    #[arg(long, value_name = "live|DIR|FILE", help_heading = "Inputs")]
+    pub(super) iam: Option<OsString>,
+
+    /// When the AWS CLI's files in --iam were made: they bear no time
+    #[arg(long, value_name = "TIME", requires = "iam", help_heading = "Inputs")]
+    pub(super) iam_as_of: Option<String>,
+
+    /// With --iam live, the role to assume in each account of the archive
+    #[arg(long, value_name = "NAME", requires = "iam", help_heading = "Inputs")]
+    pub(super) iam_role: Option<String>,
+
+    /// Approvals, CSV or JSON: ticket, account, user, approver, valid_from, valid_to
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    pub(super) approvals: Option<PathBuf>,
+
+    /// Detections, CSV or JSON: detected_at, source, reference, and event_id, or account and user
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    pub(super) detections: Option<PathBuf>,
+
+    /// Policy, TOML: graces, look-back, takeover signals and their threshold, owner tags
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    pub(super) policy: Option<PathBuf>,
+
+    /// The report's folder [default: mfatrail-report-<period>]; an earlier report in it is replaced
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(super) out: Option<PathBuf>,
+
+    /// End with status 1 if the report holds one of these
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', help_heading = "Output")]
+    pub(super) fail_on: Vec<FailOn>,
+
+    /// Say what would be read, objects and bytes, and read nothing
+    #[arg(long, help_heading = "Output")]
+    pub(super) dry_run: bool,
+
+    #[command(flatten)]
+    pub(super) archive: ArchiveArgs,
+
+    #[command(flatten)]
+    pub(super) aws: AwsArgs,
+}
+
+const REPORT_HELP: &str = "\
+Times are a date (2026-10-01), an RFC 3339 time (2026-10-01T08:00:00Z), or an age (7d, 36h). Everything is UTC, and
+periods are half-open: --to is the first moment that no longer belongs.
+
+Examples:
+  mfatrail report fixtures/archive --month 2026-10 --iam fixtures/iam --iam-as-of 2026-11-02 --out out/report
+  mfatrail report s3://trail-bucket --month 2026-10 --iam live --iam-role Auditor --fail-on open-window
+  mfatrail report s3://trail-bucket/prefix --from 36h --account 111122223333 --dry-run
+  zcat *.json.gz | mfatrail report - --from 2026-10-01 --to 2026-10-08
+
+Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 done, but the evidence is
+incomplete; 1 done, and --fail-on found what it names; 0 done.";
+
+#[derive(Debug, Args)]
+#[group(id = "period", required = true, multiple = true)]
+pub(super) struct PeriodArgs {
+    /// A calendar month, UTC
+    #[arg(long, value_name = "YYYY-MM", conflicts_with_all = ["from", "to"], help_heading = "Period")]
+    pub(super) month: Option<String>,
+
+    /// The period's first moment
+    #[arg(long, value_name = "TIME", help_heading = "Period")]
+    pub(super) from: Option<String>,
+
+    /// The first moment after the period [default: now]
+    #[arg(long, value_name = "TIME", requires = "from", help_heading = "Period")]
+    pub(super) to: Option<String>,
+}
+
+/// What --fail-on names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// A window that is open at --as-of
+    OpenWindow,
+    /// A deactivation whose class is not legitimate
+    NotLegitimate,
+    /// A reconciliation finding
+    Reconciliation,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ArchiveArgs {
+    /// Read only this account's folders; may be repeated
+    #[arg(long = "account", value_name = "ID", help_heading = "Archive")]
+    pub(super) accounts: Vec<String>,
+
+    /// Read only this region's folders; may be repeated. IAM's own events are in one region per partition (us-east-1,
+    /// us-gov-west-1, cn-north-1)
+    #[arg(long = "region", value_name = "REGION", help_heading = "Archive")]
+    pub(super) regions: Vec<String>,
+
+    /// How late CloudTrail may have delivered: the listing reaches this far past the end of the range
+    #[arg(long, value_name = "DURATION", default_value = "1d", help_heading = "Archive")]
+    pub(super) delivery_slack: String,
+
+    /// Refuse objects that inflate to more than this
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", help_heading = "Archive")]
+    pub(super) inflate_limit: String,
+
+    /// Decode on this many threads [default: one per core]
+    #[arg(long, value_name = "N", help_heading = "Archive")]
+    pub(super) threads: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AwsArgs {
+    /// Profile of the AWS CLI's configuration
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub(super) profile: Option<String>,
+
+    /// The region to call AWS in: the bucket's [default: AWS_REGION, the profile's, else us-east-1]
+    #[arg(long, value_name = "REGION", help_heading = "AWS")]
+    pub(super) aws_region: Option<String>,
+
+    /// Another endpoint, addressed path-style [also: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_IAM]
+    #[arg(long, value_name = "URL", help_heading = "AWS")]
+    pub(super) endpoint_url: Option<String>,
+
+    /// A role to assume for reading the archive
+    #[arg(long, value_name = "ARN", help_heading = "AWS")]
+    pub(super) role_arn: Option<String>,
+
+    /// The external id that the role asks for
+    #[arg(long, value_name = "ID", requires = "role_arn", help_heading = "AWS")]
+    pub(super) external_id: Option<String>,
+
+    /// Pay for the requests, for buckets that ask for it
+    #[arg(long, help_heading = "AWS")]
+    pub(super) request_payer: bool,
+}
+
+/// Keep today's IAM state for later reports
+///
+/// Reads users, MFA devices, policies, groups, tags, the credential report and the account summary, and writes one
+/// JSON file that --iam of a later report takes. What permissions do not allow is left out, and named.
+#[derive(Debug, Args)]
+#[command(after_long_help = SNAPSHOT_HELP)]
+pub(super) struct SnapshotArgs {
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: PathBuf,
+
+    /// The role to assume in each --account
+    #[arg(long, value_name = "NAME", requires = "accounts")]
+    pub(super) iam_role: Option<String>,
+
+    /// With --iam-role, an account to read; may be repeated
+    #[arg(long = "account", id = "accounts", value_name = "ID", requires = "iam_role")]
+    pub(super) accounts: Vec<String>,
+
+    /// Profile of the AWS CLI's configuration
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub(super) profile: Option<String>,
+
+    /// The region to call AWS in [default: AWS_REGION, the profile's, else us-east-1]
+    #[arg(long, value_name = "REGION", help_heading = "AWS")]
+    pub(super) aws_region: Option<String>,
+
+    /// Another endpoint [also: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_IAM]
+    #[arg(long, value_name = "URL", help_heading = "AWS")]
+    pub(super) endpoint_url: Option<String>,
+}
+
+const SNAPSHOT_HELP: &str = "\
+Examples:
+  mfatrail iam snapshot --out iam-2026-11-02.json
+  mfatrail iam snapshot --iam-role Auditor --account 111122223333 --account 444455556666 --out iam.json";

@@ -1,0 +1,57 @@
+//! Exit statuses, and the errors that end a run.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// How a run ended. Of several that apply the first in the order 2, 4, 3, 1, 0 is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    /// 0: done.
+    Done,
+    /// 1: done, and `--fail-on` found what it names.
+    Found,
+    /// 3: done, but the evidence is incomplete.
+    Incomplete,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(match status {
+            Status::Done => 0,
+            Status::Found => 1,
+            Status::Incomplete => 3,
+        })
+    }
+}
+
+/// Why a run did not get done: one sentence, with a way out.
+#[derive(Debug)]
+pub(super) enum CliError {
+    /// 2: wrong usage or malformed input; nothing was written.
+    Usage(String),
+    /// 4: the run failed.
+    Failed(String),
+}
+
+impl CliError {
+    pub(super) fn usage(error: impl Display) -> Self {
+        Self::Usage(error.to_string())
+    }
+
+    pub(super) fn failed(error: impl Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
+    pub(super) fn message(&self) -> &str {
+        match self {
+            Self::Usage(message) | Self::Failed(message) => message,
+        }
+    }
+
+    pub(super) fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Usage(_) => 2,
+            Self::Failed(_) => 4,
+        })
+    }
+}
