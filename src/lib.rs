@@ -2,6 +2,7 @@
 
 pub mod cloudtrail;
 pub mod exposure;
+pub mod inflate;
 pub mod inputs;
 pub mod inventory;
 pub mod mfa;
