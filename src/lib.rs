@@ -1,11 +1,15 @@
 //! mfatrail: who was without MFA, from when to when, from a CloudTrail archive.
 
 mod aws;
+pub mod cli;
 pub mod cloudtrail;
+pub mod evidence;
 pub mod exposure;
+pub mod inflate;
 pub mod inputs;
 pub mod inventory;
 pub mod mfa;
+pub mod pipeline;
 pub mod report;
 pub mod source;
 pub mod trace;

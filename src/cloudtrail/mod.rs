@@ -1,7 +1,9 @@
 //! CloudTrail's own formats: the record, its envelope and its `userIdentity`. Nothing here knows of MFA.
 
+mod container;
 mod identity;
 mod record;
 
+pub use container::{ContainerError, Contents, Scratch, for_each_record};
 pub use identity::{Actor, ActorKind};
 pub use record::{Record, RecordError, Value};

@@ -1,5 +1,7 @@
 //! One CloudTrail record, borrowed from the parsed document.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use simd_json::prelude::*;
@@ -35,6 +37,12 @@ pub enum RecordError {
     /// `eventTime` is not an RFC 3339 time.
     #[error("`eventTime` is no RFC 3339 time")]
     BadTime,
+    /// The text is no JSON, or holds a number that no machine number can hold.
+    #[error("not valid JSON")]
+    BadJson,
+    /// One record larger than any that CloudTrail writes.
+    #[error("larger than {0} bytes, which no record is")]
+    TooLarge(usize),
 }
 
 impl std::fmt::Debug for Record<'_, '_> {
@@ -89,20 +97,49 @@ impl<'tape, 'input> Record<'tape, 'input> {
         })
     }
 
-    /// `eventID`; hand-made records without one are identified by the hash of their text, so that the same record in two
-    /// objects is still one event.
+    /// `eventID`; for a record without one, `sha256-` and a digest of its contents, so that a copy of it in another
+    /// object has the same.
     #[must_use]
-    pub fn id(&self) -> String {
-        self.text(&["eventID"]).map_or_else(
-            || {
-                let hash = Sha256::digest(self.value.encode().as_bytes());
-                hash.iter().fold("sha256:".to_owned(), |mut text, byte| {
-                    text.push_str(&format!("{byte:02x}"));
-                    text
-                })
-            },
-            str::to_owned,
-        )
+    pub fn id(&self) -> Cow<'tape, str> {
+        self.text(&["eventID"]).map_or_else(|| Cow::Owned(self.fingerprint()), Cow::Borrowed)
+    }
+
+    /// White space and the way characters are escaped do not count. An explicit stack, for a record may be nested as
+    /// deep as its sender liked.
+    fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut text = |kind: u8, text: &str| {
+            hash.update([kind]);
+            hash.update(text.len().to_be_bytes());
+            hash.update(text);
+        };
+        let mut stack = vec![(None, self.value)];
+        while let Some((key, value)) = stack.pop() {
+            if let Some(key) = key {
+                text(b'k', key);
+            }
+            if let Some(array) = value.as_array() {
+                text(b'[', &array.len().to_string());
+                stack.extend(array.iter().map(|element| (None, element)));
+            } else if let Some(object) = value.as_object() {
+                text(b'{', &object.len().to_string());
+                stack.extend(object.iter().map(|(key, member)| (Some(key), member)));
+            } else if let Some(string) = value.as_str() {
+                text(b'"', string);
+            } else if let Some(flag) = value.as_bool() {
+                text(b'b', if flag { "true" } else { "false" });
+            } else if let Some(number) = value.as_i64() {
+                text(b'n', &number.to_string());
+            } else if let Some(number) = value.as_u64() {
+                text(b'n', &number.to_string());
+            } else if let Some(number) = value.as_f64() {
+                text(b'n', &number.to_string());
+            } else {
+                text(b'0', "");
+            }
+        }
+        let digest = hash.finalize();
+        digest.iter().fold("sha256-".to_owned(), |id, byte| id + &format!("{byte:02x}"))
     }
 
     /// Whose record it is: `recipientAccountId`, else the caller's account.

@@ -10,7 +10,7 @@ use crate::cloudtrail::Actor;
 /// One extracted record: an MFA lifecycle event, a sign-in, or something that opens, ends or changes an exposure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// `eventID`; a record without one is identified by `sha256:` and the hash of its text.
+    /// `eventID`; a record without one is identified by `sha256-` and a digest of its contents.
     pub id: String,
     /// `eventTime`: when AWS took the request, whole seconds.
     pub time: DateTime<Utc>,

@@ -36,7 +36,7 @@ pub fn extract(record: &Record<'_, '_>) -> Option<Event> {
     let target = target(record, &action, &actor, failure.as_ref());
     let action = name_device_of_refusal(action, failure.as_ref());
     Some(Event {
-        id: record.id(),
+        id: record.id().into_owned(),
         time: record.time,
         account: record.account().unwrap_or_default().to_owned(),
         region: record.text(&["awsRegion"]).unwrap_or_default().to_owned(),

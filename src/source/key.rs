@@ -1,13 +1,18 @@
 //! What a key or a path says: account, region, delivery day and time, and whose file it is.
+//!
+//! The layout is AWS's: `[prefix/]AWSLogs/[o-id/]<account>/CloudTrail/<region>/<yyyy>/<mm>/<dd>/<file>`. The prefix is
+//! the customer's and may hold anything, the word `AWSLogs` included, so the last place at which the layout fits counts.
+//! Trees that were cut below `AWSLogs` are known by CloudTrail's file names alone.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
 /// Whose file a key names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Product {
     /// A CloudTrail log file, or a file outside the layout: read it.
     Log,
-    /// Another product's file, CloudTrail's digests and Insights included: skipped by intent.
+    /// Another product's file, CloudTrail's digests and Insights included, a folder marker or a hidden file: skipped by
+    /// intent.
     Other,
 }
 
@@ -24,4 +29,256 @@ pub struct KeyInfo {
     pub day: Option<NaiveDate>,
     /// The time in the file name: when CloudTrail delivered it, to the minute.
     pub delivered_at: Option<DateTime<Utc>>,
+}
+
+impl KeyInfo {
+    /// Reads a key or a path with `/` between its segments. Nothing is an error: what is outside the layout is a log of
+    /// which nothing is known.
+    #[must_use]
+    pub fn parse(path: &str) -> Self {
+        let (folders, file) = path.rsplit_once('/').unwrap_or(("", path));
+        let segments: Vec<&str> = folders.split('/').filter(|segment| !segment.is_empty()).collect();
+        let mut info = match Folder::of(&segments) {
+            Folder::Product { account, product, below } => Self::in_layout(account, product, below),
+            Folder::Account { .. } | Folder::Elsewhere => Self::by_name(&segments, file),
+        };
+        if file.is_empty() || file.starts_with('.') {
+            info.product = Product::Other;
+        }
+        info.delivered_at = file.split(['_', '.']).find_map(minute);
+        info
+    }
+
+    fn in_layout(account: &str, product: &str, below: &[&str]) -> Self {
+        let mut info = Self { account: Some(account.to_owned()), ..Self::unknown() };
+        if product != "CloudTrail" {
+            info.product = Product::Other;
+        }
+        // Only CloudTrail's own products are known to put a region and three date folders here.
+        if (product == "CloudTrail" || product.starts_with("CloudTrail-"))
+            && let [region, days @ ..] = below
+            && is_region(region)
+        {
+            info.region = Some((*region).to_owned());
+            info.day = match days {
+                [year, month, day, ..] => date(year, month, day),
+                _ => None,
+            };
+        }
+        info
+    }
+
+    /// Outside the layout: `<account>_CloudTrail_<region>_<time>_<suffix>`, with date folders or without.
+    fn by_name(segments: &[&str], file: &str) -> Self {
+        let mut info = Self::unknown();
+        let mut parts = file.split('_');
+        let (Some(account), Some(product), Some(region)) = (parts.next(), parts.next(), parts.next()) else {
+            return info;
+        };
+        if !is_account(account) || !is_region(region) {
+            return info;
+        }
+        match product {
+            "CloudTrail" => {}
+            _ if product.starts_with("CloudTrail-") => info.product = Product::Other,
+            _ => return info,
+        }
+        info.account = Some(account.to_owned());
+        info.region = Some(region.to_owned());
+        // A file without its date folders was moved, and is always read: its name is no reason to leave it out.
+        if let [.., year, month, day] = segments {
+            info.day = date(year, month, day);
+        }
+        info
+    }
+
+    const fn unknown() -> Self {
+        Self { product: Product::Log, account: None, region: None, day: None, delivered_at: None }
+    }
+}
+
+/// Where in the layout a folder lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Folder<'p, 's> {
+    /// Above `AWSLogs`, between it and an account, or outside the layout.
+    Elsewhere,
+    /// `…/AWSLogs/[o-id/]<account>`.
+    Account {
+        /// Twelve digits.
+        account: &'s str,
+    },
+    /// `…/AWSLogs/[o-id/]<account>/<product>[/…]`.
+    Product {
+        /// Twelve digits.
+        account: &'s str,
+        /// `CloudTrail`, `CloudTrail-Digest`, `Config` and so on.
+        product: &'s str,
+        /// The segments below the product.
+        below: &'p [&'s str],
+    },
+}
+
+impl<'p, 's> Folder<'p, 's> {
+    /// Places a folder, given by its non-empty segments.
+    pub(super) fn of(segments: &'p [&'s str]) -> Self {
+        let mut found = Self::Elsewhere;
+        for (at, _) in segments.iter().enumerate().rev().filter(|(_, segment)| **segment == "AWSLogs") {
+            let below = segments.get(at + 1..).unwrap_or_default();
+            let below = match below {
+                [organisation, rest @ ..] if is_organisation(organisation) => rest,
+                _ => below,
+            };
+            match below {
+                [account, product, below @ ..] if is_account(account) => return Self::Product { account, product, below },
+                [account] if is_account(account) && found == Self::Elsewhere => found = Self::Account { account },
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+pub(super) fn is_account(segment: &str) -> bool {
+    segment.len() == 12 && segment.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_organisation(segment: &str) -> bool {
+    segment.strip_prefix("o-").is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// `us-east-1`, `us-gov-west-1`, `us-isob-east-1`: words and a number. New regions appear without notice.
+pub(super) fn is_region(segment: &str) -> bool {
+    let Some((words, number)) = segment.rsplit_once('-') else { return false };
+    (1..=2).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && words.contains('-')
+        && words.split('-').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+}
+
+fn date(year: &str, month: &str, day: &str) -> Option<NaiveDate> {
+    let number = |text: &str, digits: usize| {
+        (text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse::<u32>().ok())?
+    };
+    NaiveDate::from_ymd_opt(i32::try_from(number(year, 4)?).ok()?, number(month, 2)?, number(day, 2)?)
+}
+
+/// `20240131T2355Z`.
+fn minute(part: &str) -> Option<DateTime<Utc>> {
+    if part.len() != 14 {
+        return None;
+    }
+    NaiveDateTime::parse_from_str(part, "%Y%m%dT%H%MZ").ok().map(|time| time.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "111122223333_CloudTrail_us-east-1_20240131T2355Z_AbCdEfGhIjKlMnOp.json.gz";
+
+    fn log(path: &str) -> KeyInfo {
+        let info = KeyInfo::parse(path);
+        assert_eq!(info.product, Product::Log, "{path}");
+        info
+    }
+
+    #[test]
+    fn every_prefix_of_the_layout() {
+        for prefix in [
+            "AWSLogs/111122223333",
+            "AWSLogs/o-exampleorgid/111122223333",
+            "o-exampleorgid/AWSLogs/o-exampleorgid/111122223333",
+            "o-exampleorgid/AWSLogs/111122223333",
+            "audit/trails/AWSLogs/111122223333",
+            "AWSLogs/old/AWSLogs/111122223333",
+            "AWSLogs/444455556666/CloudTrail/AWSLogs/111122223333",
+            "/srv/archive/AWSLogs/111122223333",
+            "prefix with space/ünïcode/AWSLogs/111122223333",
+        ] {
+            let info = log(&format!("{prefix}/CloudTrail/us-east-1/2024/02/01/{FILE}"));
+            assert_eq!(info.account.as_deref(), Some("111122223333"), "{prefix}");
+            assert_eq!(info.region.as_deref(), Some("us-east-1"));
+            assert_eq!(info.day, NaiveDate::from_ymd_opt(2024, 2, 1), "the folder, not the file name, is the day");
+            assert_eq!(info.delivered_at.unwrap().to_rfc3339(), "2024-01-31T23:55:00+00:00");
+        }
+    }
+
+    #[test]
+    fn other_partitions_and_leading_zeros() {
+        let info = log("AWSLogs/000011112222/CloudTrail/us-gov-west-1/2024/02/01/x.json.gz");
+        assert_eq!((info.account.as_deref(), info.region.as_deref()), (Some("000011112222"), Some("us-gov-west-1")));
+        assert_eq!(info.delivered_at, None);
+        assert!(is_region("cn-north-1") && is_region("us-isob-east-1") && is_region("ap-southeast-10"));
+        assert!(!is_region("2024") && !is_region("us-east") && !is_region("CloudTrail-1") && !is_region("-a-1"));
+    }
+
+    #[test]
+    fn other_products_are_skipped_by_intent() {
+        for product in [
+            "CloudTrail-Digest",
+            "CloudTrail-Insight",
+            "CloudTrail-NetworkActivity",
+            "CloudTrail-Aggregated",
+            "Config",
+            "vpcflowlogs",
+            "elasticloadbalancing",
+            "CloudTrailX",
+            "cloudtrail",
+        ] {
+            for account in ["111122223333", "o-exampleorgid/111122223333"] {
+                let info = KeyInfo::parse(&format!("AWSLogs/{account}/{product}/us-east-1/2024/02/01/x.json.gz"));
+                assert_eq!(info.product, Product::Other, "{product}");
+                let dated = product.starts_with("CloudTrail-");
+                assert_eq!(info.day.is_some(), dated, "{product}");
+            }
+        }
+    }
+
+    #[test]
+    fn cut_trees_are_known_by_the_file_name() {
+        let info = log(&format!("us-east-1/2024/02/01/{FILE}"));
+        assert_eq!((info.account.as_deref(), info.region.as_deref()), (Some("111122223333"), Some("us-east-1")));
+        assert_eq!(info.day, NaiveDate::from_ymd_opt(2024, 2, 1));
+        let info = log(&format!("111122223333/CloudTrail/us-east-1/2024/02/01/{FILE}"));
+        assert_eq!(info.day, NaiveDate::from_ymd_opt(2024, 2, 1));
+        let info = log(FILE);
+        assert_eq!((info.day, info.account.as_deref()), (None, Some("111122223333")), "flattened: always read");
+        assert!(info.delivered_at.is_some());
+        for other in ["Digest", "Insight"] {
+            let name = format!("111122223333_CloudTrail-{other}_us-east-1_trail_us-east-1_20240131T235500Z.json.gz");
+            assert_eq!(KeyInfo::parse(&name).product, Product::Other);
+        }
+    }
+
+    #[test]
+    fn outside_the_layout_everything_is_a_log_of_which_nothing_is_known() {
+        for path in [
+            "events.json",
+            "a/b/c",
+            "AWSLogs/notes.txt",
+            "AWSLogs/1111/CloudTrail/us-east-1/2024/02/01/x",
+            "AWSLogs/111122223333/x.json.gz",
+            "1_CloudTrail_us-east-1_x",
+        ] {
+            assert_eq!(KeyInfo::parse(path), KeyInfo::unknown(), "{path}");
+        }
+        assert_eq!(log("AWSLogs/111122223333/CloudTrail/x.json").region, None);
+        assert_eq!(log("AWSLogs/111122223333/CloudTrail/us-east-1/2024/13/01/x.json").day, None);
+        assert_eq!(log("AWSLogs/111122223333/CloudTrail/us-east-1/2024/x.json").day, None);
+    }
+
+    #[test]
+    fn folder_markers_and_hidden_files_are_skipped() {
+        for path in ["AWSLogs/111122223333/CloudTrail/", "a/.DS_Store", ".hidden", "AWSLogs/", ""] {
+            assert_eq!(KeyInfo::parse(path).product, Product::Other, "{path}");
+        }
+        assert_eq!(KeyInfo::parse(".cache/archive/x.json").product, Product::Log);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_placed(path in "(AWSLogs|o-a|111122223333|CloudTrail|us-east-1|2024|02|[^/]{0,4}|/){0,14}") {
+            let _ = KeyInfo::parse(&path);
+        }
+    }
 }

@@ -149,7 +149,7 @@ impl Part {
         let id = record.id();
         let (id, text_id) = match uuid(&id) {
             Some(id) => (id, 0),
-            None => (u128::from(self.texts.number(id.as_str())), TEXT_ID),
+            None => (u128::from(self.texts.number(id.as_ref())), TEXT_ID),
         };
         let row = Row {
             time: seconds,

@@ -1,0 +1,162 @@
+//! What a report rests on: days without any object, what weakened the evidence, and whether IAM can be seen at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+
+use crate::mfa::{Action, Event};
+use crate::pipeline::Scanned;
+use crate::report::{Coverage, Gap, Notice, Period};
+use crate::source::Selection;
+
+/// Completes what the scan counted.
+pub(super) fn coverage(
+    scanned: &Scanned,
+    events: &[Event],
+    period: Period,
+    as_of: DateTime<Utc>,
+    selection: &Selection,
+    notices: &mut Vec<Notice>,
+) -> Coverage {
+    let mut coverage = scanned.coverage.clone();
+    coverage.complete = coverage.objects_read > 0 && coverage.failures.is_empty();
+    let end = period.to.min(as_of);
+    let mut gaps = days_without_objects(&coverage, period, end);
+    gaps.extend(weakened(events, period, end));
+    for account in blind(scanned) {
+        let gap = |region: &str| Gap {
+            account: account.to_owned(),
+            region: Some(region.to_owned()),
+            from: period.from,
+            to: end,
+            cause: "iam_region_not_read".to_owned(),
+            event_id: None,
+        };
+        let regions = scanned.accounts.get(account).map(|span| &span.regions);
+        let region = iam_region(regions.and_then(|regions| regions.first()).map_or("", String::as_str));
+        gaps.push(gap(region));
+        notices.push(Notice {
+            code: "iam-not-seen",
+            text: format!(
+                "account {account}: nothing of {region}, where IAM's events are, was read: this report cannot see its IAM"
+            ),
+        });
+    }
+    if coverage.objects_read == 0 {
+        notices.push(Notice {
+            code: "nothing-read",
+            text: "no object at all was read: this report shows nothing, not that nothing happened".to_owned(),
+        });
+    }
+    if !selection.accounts.is_empty() || !selection.regions.is_empty() {
+        let chosen = [("accounts", &selection.accounts), ("regions", &selection.regions)];
+        let chosen: Vec<String> = chosen
+            .iter()
+            .filter(|(_, list)| !list.is_empty())
+            .map(|(what, list)| format!("{what} {}", list.join(", ")))
+            .collect();
+        notices.push(Notice { code: "selection", text: format!("only {} were read, as asked", chosen.join(" and ")) });
+    }
+    gaps.sort();
+    notices.sort();
+    notices.dedup();
+    coverage.gaps = gaps;
+    coverage
+}
+
+/// Runs of days, by delivery, on which an account's region that has objects has none.
+fn days_without_objects(coverage: &Coverage, period: Period, end: DateTime<Utc>) -> Vec<Gap> {
+    let mut seen: BTreeMap<(&str, &str), BTreeSet<NaiveDate>> = BTreeMap::new();
+    for day in &coverage.days {
+        if let Ok(date) = NaiveDate::parse_from_str(&day.day, "%Y-%m-%d") {
+            seen.entry((&day.account, &day.region)).or_default().insert(date);
+        }
+    }
+    let midnight = |day: NaiveDate| day.and_time(chrono::NaiveTime::MIN).and_utc();
+    let mut gaps = Vec::new();
+    for ((account, region), days) in seen {
+        let mut missing: Option<(NaiveDate, NaiveDate)> = None;
+        let close = |missing: &mut Option<(NaiveDate, NaiveDate)>, gaps: &mut Vec<Gap>| {
+            if let Some((first, next)) = missing.take() {
+                gaps.push(Gap {
+                    account: account.to_owned(),
+                    region: Some(region.to_owned()),
+                    from: midnight(first).max(period.from),
+                    to: midnight(next).min(end),
+                    cause: "no_objects".to_owned(),
+                    event_id: None,
+                });
+            }
+        };
+        let mut day = period.from.date_naive();
+        while midnight(day) < end {
+            let Some(next) = day.checked_add_days(Days::new(1)) else { break };
+            if days.contains(&day) {
+                close(&mut missing, &mut gaps);
+            } else {
+                missing = Some((missing.map_or(day, |(first, _)| first), next));
+            }
+            day = next;
+        }
+        close(&mut missing, &mut gaps);
+    }
+    gaps
+}
+
+/// What changed the trails themselves: from `StopLogging` or `DeleteTrail` to the next `StartLogging` of the same
+/// trail; other changes are moments.
+fn weakened(events: &[Event], period: Period, end: DateTime<Utc>) -> Vec<Gap> {
+    let mut changes: Vec<&Event> = events
+        .iter()
+        .filter(|event| event.succeeded() && event.time <= end && matches!(event.action, Action::TrailChanged { .. }))
+        .collect();
+    changes.sort_by(|a, b| a.order().cmp(&b.order()));
+    changes.dedup_by(|a, b| a.id == b.id && a.account == b.account);
+    // A trail is named by its name or its ARN.
+    let trail = |event: &Event| match &event.action {
+        Action::TrailChanged { trail: Some(trail) } => trail.rsplit('/').next().unwrap_or_default().to_owned(),
+        _ => String::new(),
+    };
+    let mut gaps = Vec::new();
+    for (index, event) in changes.iter().enumerate() {
+        let stops = matches!(event.name.as_str(), "StopLogging" | "DeleteTrail");
+        let until = match event.name.as_str() {
+            "StartLogging" => continue,
+            _ if stops => {
+                let later = changes.iter().skip(index + 1);
+                let resumed = later.filter(|other| other.account == event.account && trail(other) == trail(event));
+                let mut resumed = resumed.filter(|other| other.name == "StartLogging");
+                resumed.next().map_or(end, |other| other.time)
+            }
+            _ => event.time,
+        };
+        if until >= period.from && event.time < end {
+            gaps.push(Gap {
+                account: event.account.clone(),
+                region: None,
+                from: event.time,
+                to: until,
+                cause: event.name.clone(),
+                event_id: Some(event.id.clone()),
+            });
+        }
+    }
+    gaps
+}
+
+/// The region in which a region's partition logs IAM. Source: CloudTrail user guide, global service events.
+fn iam_region(region: &str) -> &'static str {
+    match region.split_once('-') {
+        Some(("cn", _)) => "cn-north-1",
+        Some(("us", rest)) if rest.starts_with("gov-") => "us-gov-west-1",
+        _ => "us-east-1",
+    }
+}
+
+/// Accounts of which something was read, but nothing of the region that logs IAM.
+fn blind(scanned: &Scanned) -> impl Iterator<Item = &str> {
+    scanned.accounts.iter().filter_map(|(account, span)| {
+        let region = iam_region(span.regions.first()?);
+        (!span.regions.contains(region)).then_some(account.as_str())
+    })
+}

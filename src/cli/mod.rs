@@ -1,0 +1,62 @@
+//! The command line: arguments, the clock, the terminal and exit statuses. The only caller of everything.
+
+mod args;
+mod coverage;
+mod exit;
+mod iam;
+mod report;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use clap::Parser;
+
+use args::{Cli, Command, IamCommand};
+use exit::CliError;
+
+/// Runs the command that the process's arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors: they go to standard output and end with 0.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let now = now();
+    let done = match cli.command {
+        Command::Report(args) => report::run(*args, now),
+        Command::Iam(IamCommand::Snapshot(args)) => iam::snapshot(*args, now),
+    };
+    match done {
+        Ok(status) => status.into(),
+        Err(error) => {
+            say(&format!("error: {}", error.message()));
+            error.code()
+        }
+    }
+}
+
+/// The one place that reads the clock: everything else is told what time it is.
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// To standard error: messages, warnings, summaries. A reader that has gone is no reason to fail.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+}
+
+/// To standard output: data.
+fn put(text: &str) -> Result<(), CliError> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::Failed(format!("could not write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

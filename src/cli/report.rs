@@ -1,0 +1,345 @@
+//! `mfatrail report`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
+
+use super::args::{ArchiveArgs, AwsArgs, FailOn, PeriodArgs, ReportArgs};
+use super::exit::{CliError, Status};
+use super::{put, say};
+use crate::evidence::{Evidence, Range};
+use crate::exposure::{self, Input};
+use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy_file};
+use crate::inventory::{self, IamState, LiveOptions};
+use crate::pipeline::{self, Options, Scanned};
+use crate::report::{self, Notice, OutputDir, Period, Report, Tool};
+use crate::source::s3::S3Options;
+use crate::source::{Selection, Source};
+use crate::units;
+
+/// Where IAM state comes from.
+enum Iam {
+    None,
+    Read(IamState),
+    Live(LiveOptions),
+}
+
+/// Everything that was asked for, checked.
+struct Plan {
+    sources: Vec<Source>,
+    period: Period,
+    as_of: Option<DateTime<Utc>>,
+    iam: Iam,
+    approvals: Vec<Approval>,
+    detections: Vec<Detection>,
+    settings: Settings,
+    selection: Selection,
+    options: Options<'static>,
+    out: PathBuf,
+    fail_on: Vec<FailOn>,
+}
+
+pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
+    let dry_run = args.dry_run;
+    let plan = Plan::new(args, now)?;
+    if dry_run {
+        return say_what_would_be_read(&plan);
+    }
+    let out = OutputDir::prepare(&plan.out).map_err(CliError::usage)?;
+    let (evidence, scanned) = scan(&plan)?;
+    let report = make(plan, evidence, scanned, now)?;
+    let folder = out.commit(&report.report).map_err(CliError::failed)?;
+    say(&report::summary(&report.report, terminal_width()));
+    put(&folder.display().to_string())?;
+    Ok(report.status)
+}
+
+impl Plan {
+    /// Checks all arguments and reads all small inputs, before any long work and before anything is written.
+    fn new(args: ReportArgs, now: DateTime<Utc>) -> Result<Self, CliError> {
+        let period = period(&args.period, now)?;
+        let as_of = args.as_of.as_deref().map(|text| time("--as-of", text, now)).transpose()?;
+        let sources = sources(&args.sources)?;
+        let settings =
+            args.policy.as_deref().map(policy_file::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
+        let approvals =
+            args.approvals.as_deref().map(approvals::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
+        let detections =
+            args.detections.as_deref().map(detections::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
+        let iam = iam(&args, now)?;
+        let as_of = as_of.or(match &iam {
+            Iam::Read(state) => Some(state.taken_at),
+            Iam::Live(options) => Some(options.now),
+            Iam::None => None,
+        });
+        if let Some(as_of) = as_of.filter(|as_of| *as_of <= period.from) {
+            return Err(CliError::usage(format!(
+                "the moment up to which windows are measured (`{}`) is not after the period's start (`{}`)\n  hint: give --as-of, or IAM state, of a time in or after the period",
+                rfc3339(as_of),
+                rfc3339(period.from)
+            )));
+        }
+        let read_from = period.from - TimeDelta::seconds(settings.lookback_s);
+        let selection = selection(&args.archive, read_from, as_of)?;
+        let options = options(&args.archive, &args.aws)?;
+        let out = args.out.unwrap_or_else(|| PathBuf::from(default_folder(&args.period, period)));
+        Ok(Self {
+            sources,
+            period,
+            as_of,
+            iam,
+            approvals,
+            detections,
+            settings,
+            selection,
+            options,
+            out,
+            fail_on: args.fail_on,
+        })
+    }
+}
+
+fn time(flag: &str, text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
+    units::parse_time(text, now).map_err(|error| CliError::usage(format!("`{flag}`: {error}")))
+}
+
+fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+fn period(args: &PeriodArgs, now: DateTime<Utc>) -> Result<Period, CliError> {
+    if let Some(month) = &args.month {
+        return parse_month(month).ok_or_else(|| {
+            CliError::usage(format!("`--month`: `{month}` is no calendar month\n  hint: write it as YYYY-MM, such as 2026-10"))
+        });
+    }
+    let from = args.from.as_deref().ok_or_else(|| CliError::usage("`--from` or `--month` is required"))?;
+    let from = time("--from", from, now)?;
+    let to = args.to.as_deref().map_or(Ok(now), |to| time("--to", to, now))?;
+    // Figures are in whole seconds, as CloudTrail's clock is.
+    let whole = |time: DateTime<Utc>| DateTime::from_timestamp(time.timestamp(), 0).unwrap_or(time);
+    let period = Period { from: whole(from), to: whole(to) };
+    if period.from >= period.to {
+        return Err(CliError::usage(format!(
+            "`--from` (`{}`) is not before `--to` (`{}`)\n  hint: swap them, or drop `--to` to report up to now",
+            rfc3339(period.from),
+            rfc3339(period.to)
+        )));
+    }
+    Ok(period)
+}
+
+/// `YYYY-MM`, exactly.
+fn parse_month(text: &str) -> Option<Period> {
+    let (year, month) = text.split_once('-')?;
+    let digits = |part: &str, n: usize| part.len() == n && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(year, 4) || !digits(month, 2) {
+        return None;
+    }
+    let first = NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, 1)?;
+    let next = first.checked_add_months(Months::new(1))?;
+    let midnight = |day: NaiveDate| Some(day.and_hms_opt(0, 0, 0)?.and_utc());
+    Some(Period { from: midnight(first)?, to: midnight(next)? })
+}
+
+fn default_folder(args: &PeriodArgs, period: Period) -> String {
+    match &args.month {
+        Some(month) => format!("mfatrail-report-{month}"),
+        None => {
+            let day = |time: DateTime<Utc>| format!("{:04}{:02}{:02}", time.year(), time.month(), time.day());
+            format!("mfatrail-report-{}-{}", day(period.from), day(period.to))
+        }
+    }
+}
+
+fn sources(arguments: &[impl AsRef<OsStr>]) -> Result<Vec<Source>, CliError> {
+    let mut sources: Vec<Source> = Vec::new();
+    for argument in arguments {
+        let source = Source::parse(argument.as_ref()).map_err(CliError::usage)?;
+        source.check().map_err(CliError::usage)?;
+        if sources.contains(&source) {
+            let given = argument.as_ref().to_string_lossy();
+            return Err(CliError::usage(format!("SOURCE `{given}` is given twice")));
+        }
+        sources.push(source);
+    }
+    Ok(sources)
+}
+
+fn iam(args: &ReportArgs, now: DateTime<Utc>) -> Result<Iam, CliError> {
+    let Some(iam) = &args.iam else { return Ok(Iam::None) };
+    let iam_as_of = args.iam_as_of.as_deref().map(|text| time("--iam-as-of", text, now)).transpose()?;
+    if iam == "live" {
+        if iam_as_of.is_some() {
+            return Err(CliError::usage("`--iam-as-of` is for files: `--iam live` is as of now\n  hint: drop it"));
+        }
+        return Ok(Iam::Live(LiveOptions {
+            profile: args.aws.profile.clone(),
+            region: args.aws.aws_region.clone(),
+            endpoint_url: args.aws.endpoint_url.clone(),
+            role_name: args.iam_role.clone(),
+            accounts: args.archive.accounts.clone(),
+            now: DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now),
+        }));
+    }
+    if args.iam_role.is_some() {
+        return Err(CliError::usage("`--iam-role` is for `--iam live`\n  hint: drop it, or give `--iam live`"));
+    }
+    Ok(Iam::Read(inventory::read(iam.as_ref(), iam_as_of).map_err(CliError::usage)?))
+}
+
+fn selection(
+    args: &ArchiveArgs,
+    read_from: DateTime<Utc>,
+    as_of: Option<DateTime<Utc>>,
+) -> Result<Selection, CliError> {
+    let slack = units::parse_duration(&args.delivery_slack)
+        .map_err(|error| CliError::usage(format!("`--delivery-slack`: {error}")))?;
+    Ok(Selection {
+        from: Some(read_from),
+        to: as_of,
+        slack,
+        accounts: args.accounts.clone(),
+        regions: args.regions.clone(),
+    })
+}
+
+fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, CliError> {
+    let limit = units::parse_size(&archive.inflate_limit)
+        .map_err(|error| CliError::usage(format!("`--inflate-limit`: {error}")))?;
+    Ok(Options {
+        threads: archive.threads.map_or(0, std::num::NonZeroUsize::get),
+        object_limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        s3: S3Options {
+            profile: aws.profile.clone(),
+            region: aws.aws_region.clone(),
+            endpoint_url: aws.endpoint_url.clone(),
+            role_arn: aws.role_arn.clone(),
+            external_id: aws.external_id.clone(),
+            request_payer: aws.request_payer,
+            ..S3Options::default()
+        },
+        ..Options::default()
+    })
+}
+
+fn say_what_would_be_read(plan: &Plan) -> Result<Status, CliError> {
+    let found = pipeline::plan(&plan.sources, &plan.selection, &plan.options).map_err(CliError::failed)?;
+    let to = plan.selection.to.map_or_else(|| "the end".to_owned(), |to| rfc3339(to + plan.selection.slack));
+    say(&format!(
+        "would read the folders from {} to {to}; {} objects are skipped by intent",
+        plan.selection.from.map_or_else(|| "the start".to_owned(), rfc3339),
+        found.skipped
+    ));
+    for failure in &found.failures {
+        say(&format!("warning: {}: {}", failure.object, failure.error));
+    }
+    put(&format!("{} objects, {} bytes ({})", found.objects, found.bytes, units::display_size(found.bytes)))?;
+    Ok(if found.failures.is_empty() && found.objects > 0 { Status::Done } else { Status::Incomplete })
+}
+
+fn scan(plan: &Plan) -> Result<(Evidence, Scanned), CliError> {
+    let range = Arc::new(Range {
+        from: plan.selection.from,
+        until: plan.as_of,
+        accounts: plan.selection.accounts.clone(),
+        regions: plan.selection.regions.clone(),
+    });
+    let visitor = || Evidence::new(Arc::clone(&range));
+    let (evidence, scanned) =
+        pipeline::scan(&plan.sources, &plan.selection, &plan.options, &visitor).map_err(CliError::failed)?;
+    let mut evidence = evidence.finish();
+    match evidence.error.take() {
+        Some(error) => Err(CliError::Failed(format!(
+            "could not keep what was read in a temporary file: {error}\n  hint: free space in the temporary directory, or set TMPDIR to another"
+        ))),
+        None => Ok((evidence, scanned)),
+    }
+}
+
+struct Made {
+    report: Report,
+    status: Status,
+}
+
+fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>) -> Result<Made, CliError> {
+    let iam = match plan.iam {
+        Iam::None => None,
+        Iam::Read(state) => Some(state),
+        Iam::Live(mut options) => {
+            if options.role_name.is_some() && options.accounts.is_empty() {
+                options.accounts = scanned.accounts.keys().cloned().collect();
+            }
+            Some(inventory::read_live(&options).map_err(CliError::failed)?)
+        }
+    };
+    // Without any object there is no delivery either: then nothing is known beyond the period.
+    let as_of = plan.as_of.or(scanned.latest_delivery).unwrap_or(plan.period.to).max(plan.period.from);
+    let covered: BTreeMap<String, [DateTime<Utc>; 2]> = scanned
+        .accounts
+        .iter()
+        .filter_map(|(account, span)| Some((account.clone(), [span.first?, span.last?])))
+        .collect();
+    let empty = crate::trace::Context::default();
+    let input = Input {
+        events: &evidence.events,
+        context: &empty,
+        iam: iam.as_ref(),
+        covered: &covered,
+        approvals: &plan.approvals,
+        detections: &plan.detections,
+        settings: &plan.settings,
+        period: plan.period,
+        as_of,
+    };
+    let context = evidence.trace.collect(&mut exposure::wanted(&input)).map_err(|error| {
+        CliError::Failed(format!("could not read back what was kept in a temporary file: {error}"))
+    })?;
+    let analysis = exposure::analyse(&Input { context: &context, ..input });
+    let mut notices = analysis.notices;
+    notices.extend(iam.iter().flat_map(|iam| &iam.missing).map(missing_input));
+    let coverage = super::coverage::coverage(&scanned, &evidence.events, plan.period, as_of, &plan.selection, &mut notices);
+    let report = Report {
+        schema: report::SCHEMA,
+        tool: Tool { version: env!("CARGO_PKG_VERSION") },
+        generated_at: DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now),
+        period: plan.period,
+        as_of,
+        figures: analysis.figures,
+        windows: analysis.windows,
+        events: analysis.events,
+        reconciliation: analysis.reconciliation,
+        coverage,
+        notices,
+        policy: plan.settings,
+    };
+    let status = if !report.coverage.complete {
+        Status::Incomplete
+    } else if plan.fail_on.iter().any(|what| found(*what, &report)) {
+        Status::Found
+    } else {
+        Status::Done
+    };
+    Ok(Made { report, status })
+}
+
+fn missing_input(missing: &inventory::MissingInput) -> Notice {
+    let account = missing.account.as_ref().map_or_else(String::new, |account| format!(" of account {account}"));
+    Notice { code: "iam-input-missing", text: format!("IAM state: {}{account}: {}", missing.what, missing.why) }
+}
+
+fn found(what: FailOn, report: &Report) -> bool {
+    match what {
+        FailOn::OpenWindow => report.windows.iter().any(|window| window.closed_at.is_none()),
+        FailOn::NotLegitimate => report.windows.iter().any(|window| window.legitimate == Some(false)),
+        FailOn::Reconciliation => !report.reconciliation.is_empty(),
+    }
+}
+
+/// The summary's width: the terminal's, as the shell tells it.
+fn terminal_width() -> usize {
+    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|width| *width >= 40).unwrap_or(80)
+}

@@ -1,0 +1,327 @@
+//! Gzip in memory: all members of one object into one reused buffer, up to a limit.
+//!
+//! The whole input goes through the inflater in as few calls as possible, into a buffer sized by what the trailer
+//! promises: that costs about half of reading through a decoder. The promise is the sender's, so it only sets where the
+//! buffer starts, never how far it may grow. Every damage is an error with its byte offset, trailing bytes included:
+//! what was appended behind the last member was not written by CloudTrail.
+
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+
+/// The default limit: 1 GiB of JSON from one object.
+pub const DEFAULT_LIMIT: usize = 1 << 30;
+
+/// Deflate cannot do better than about 1032 : 1, so a larger promise is a lie.
+const MAX_RATIO: usize = 1032;
+/// A promise is believed up to here; beyond it the buffer grows as the data come.
+const MAX_HINT: usize = 64 << 20;
+/// A buffer that one huge object made larger than this is given back.
+const KEEP: usize = 64 << 20;
+
+/// Why an object could not be inflated. Offsets are bytes in the object as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InflateError {
+    /// The member's header is no gzip header of the deflate method.
+    #[error("bad gzip header at byte {offset}")]
+    BadHeader {
+        /// Where the member begins.
+        offset: usize,
+    },
+    /// The compressed data are damaged.
+    #[error("damaged gzip data near byte {offset}")]
+    Corrupt {
+        /// How far the inflater came.
+        offset: usize,
+    },
+    /// The object ends within a member.
+    #[error("truncated gzip data: it ends at byte {offset}, within a member")]
+    Truncated {
+        /// The object's length.
+        offset: usize,
+    },
+    /// The checksum in the member's trailer is not that of its data.
+    #[error("gzip checksum mismatch in the trailer at byte {offset}")]
+    BadChecksum {
+        /// Where the trailer begins.
+        offset: usize,
+    },
+    /// The length in the member's trailer is not that of its data.
+    #[error("gzip length mismatch in the trailer at byte {offset}")]
+    BadLength {
+        /// Where the trailer begins.
+        offset: usize,
+    },
+    /// Bytes follow the last member.
+    #[error("{length} bytes that are no gzip data follow the last member, from byte {offset}")]
+    TrailingBytes {
+        /// Where they begin.
+        offset: usize,
+        /// How many.
+        length: usize,
+    },
+    /// The object inflates to more than the limit.
+    #[error("inflates to more than the limit of {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// An inflater with its buffers.
+#[derive(Debug)]
+pub struct Inflater {
+    inflate: Decompress,
+    buffer: Vec<u8>,
+}
+
+impl Default for Inflater {
+    fn default() -> Self {
+        Self { inflate: Decompress::new(false), buffer: Vec::new() }
+    }
+}
+
+impl Inflater {
+    /// Inflates all members of `input`; bytes that are no gzip (by the magic bytes) are given back as they are.
+    ///
+    /// # Errors
+    /// On any damage, on bytes behind the last member, and when the result would exceed `limit` bytes.
+    pub fn inflate<'a>(&'a mut self, input: &'a [u8], limit: usize) -> Result<&'a [u8], InflateError> {
+        if !input.starts_with(&[0x1f, 0x8b]) {
+            return if input.len() > limit { Err(InflateError::TooLarge { limit }) } else { Ok(input) };
+        }
+        if self.buffer.len() > KEEP {
+            self.buffer = Vec::new();
+        }
+        self.reserve(promised(input).min(limit).saturating_add(1));
+        let mut filled = 0;
+        let mut at = 0;
+        loop {
+            at = self.member(input, at, &mut filled, limit)?;
+            let rest = input.get(at..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(self.buffer.get(..filled).unwrap_or_default());
+            }
+            if !rest.starts_with(&[0x1f, 0x8b]) {
+                return Err(InflateError::TrailingBytes { offset: at, length: rest.len() });
+            }
+        }
+    }
+
+    /// Inflates the member at `start` behind the `filled` bytes; gives where the next would begin.
+    fn member(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        filled: &mut usize,
+        limit: usize,
+    ) -> Result<usize, InflateError> {
+        let truncated = InflateError::Truncated { offset: input.len() };
+        let mut at = header(input, start)?;
+        let first = *filled;
+        self.inflate.reset(false);
+        loop {
+            if *filled == self.buffer.len() {
+                // One byte beyond the limit, so that reaching the limit and passing it are told apart.
+                self.reserve((*filled * 2).max(64 << 10).min(limit.saturating_add(1)));
+            }
+            let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
+            let source = input.get(at..).unwrap_or_default();
+            let target = self.buffer.get_mut(*filled..).unwrap_or_default();
+            let room = target.len();
+            let status = self.inflate.decompress(source, target, FlushDecompress::None);
+            let read = usize::try_from(self.inflate.total_in() - before_in).unwrap_or(usize::MAX);
+            let written = usize::try_from(self.inflate.total_out() - before_out).unwrap_or(usize::MAX);
+            at += read;
+            *filled += written;
+            let status = status.map_err(|_source| InflateError::Corrupt { offset: at })?;
+            if *filled > limit {
+                return Err(InflateError::TooLarge { limit });
+            }
+            match status {
+                Status::StreamEnd => break,
+                _ if written == room => {}
+                _ if at >= input.len() => return Err(truncated),
+                _ if read == 0 && written == 0 => return Err(InflateError::Corrupt { offset: at }),
+                _ => {}
+            }
+        }
+        let trailer = at;
+        let field = |from: usize| -> Option<u32> {
+            Some(u32::from_le_bytes(input.get(from..from.checked_add(4)?)?.try_into().ok()?))
+        };
+        let (Some(checksum), Some(length)) = (field(trailer), field(trailer + 4)) else { return Err(truncated) };
+        let mut crc = Crc::new();
+        crc.update(self.buffer.get(first..*filled).unwrap_or_default());
+        if crc.sum() != checksum {
+            return Err(InflateError::BadChecksum { offset: trailer });
+        }
+        if crc.amount() != length {
+            return Err(InflateError::BadLength { offset: trailer });
+        }
+        Ok(trailer + 8)
+    }
+
+    fn reserve(&mut self, length: usize) {
+        if self.buffer.len() < length {
+            self.buffer.resize(length, 0);
+        }
+    }
+}
+
+/// The length that the last trailer promises, as far as it is believable.
+fn promised(input: &[u8]) -> usize {
+    let promise = input.last_chunk::<4>().map_or(0, |last| u32::from_le_bytes(*last));
+    usize::try_from(promise).unwrap_or(usize::MAX).min(input.len().saturating_mul(MAX_RATIO)).min(MAX_HINT)
+}
+
+/// Gives where the deflate data of the member at `start` begin (RFC 1952, section 2.3).
+fn header(input: &[u8], start: usize) -> Result<usize, InflateError> {
+    let bad = InflateError::BadHeader { offset: start };
+    let truncated = InflateError::Truncated { offset: input.len() };
+    let fixed = input.get(start..).and_then(|rest| rest.first_chunk::<10>()).ok_or(truncated)?;
+    let [0x1f, 0x8b, 8, flags, ..] = *fixed else { return Err(bad) };
+    if flags & 0xe0 != 0 {
+        return Err(bad);
+    }
+    let mut at = start + 10;
+    if flags & 0x04 != 0 {
+        let length = input.get(at..).and_then(|rest| rest.first_chunk::<2>()).ok_or(truncated)?;
+        at += 2 + usize::from(u16::from_le_bytes(*length));
+    }
+    // The file's name, then a comment: each ends with a zero byte.
+    for flag in [0x08, 0x10] {
+        if flags & flag != 0 {
+            let rest = input.get(at..).ok_or(truncated)?;
+            at += memchr::memchr(0, rest).ok_or(truncated)? + 1;
+        }
+    }
+    if flags & 0x02 != 0 {
+        at += 2;
+    }
+    if at > input.len() { Err(truncated) } else { Ok(at) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, GzBuilder, write::GzEncoder};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn inflate(input: &[u8], limit: usize) -> Result<Vec<u8>, InflateError> {
+        Inflater::default().inflate(input, limit).map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn plain_bytes_pass() {
+        for plain in [&b""[..], b"{}", b"\x1f", b"\x1f\x8c"] {
+            assert_eq!(inflate(plain, 10).unwrap(), plain);
+        }
+        assert_eq!(inflate(b"{ }", 2), Err(InflateError::TooLarge { limit: 2 }));
+    }
+
+    #[test]
+    fn all_members_are_read_and_the_buffer_is_reused() {
+        let mut inflater = Inflater::default();
+        let two = [gzip(b"first"), gzip(b""), gzip(b"second")].concat();
+        assert_eq!(inflater.inflate(&two, 100).unwrap(), b"firstsecond");
+        assert_eq!(inflater.inflate(&gzip(b"x"), 100).unwrap(), b"x");
+        assert!(inflater.inflate(b"\x1f\x8b", 100).is_err());
+        assert_eq!(inflater.inflate(&gzip(b"after damage"), 100).unwrap(), b"after damage");
+    }
+
+    #[test]
+    fn optional_header_fields_are_passed() {
+        let mut encoder = GzBuilder::new()
+            .filename("a.json")
+            .comment("note")
+            .extra(vec![1, 2, 3])
+            .write(Vec::new(), Compression::fast());
+        encoder.write_all(b"body").unwrap();
+        let bytes = encoder.finish().unwrap();
+        assert_eq!(inflate(&bytes, 100).unwrap(), b"body");
+        for cut in 2..bytes.len() {
+            let error = inflate(&bytes[..cut], 100).unwrap_err();
+            assert_eq!(error, InflateError::Truncated { offset: cut }, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn damage_is_told_apart_with_its_offset() {
+        let good = gzip(b"{\"Records\":[]}");
+        let end = good.len();
+        let changed = |at: usize| {
+            let mut bad = good.clone();
+            bad[at] ^= 0x55;
+            inflate(&bad, 100).unwrap_err()
+        };
+        assert_eq!(changed(2), InflateError::BadHeader { offset: 0 });
+        assert_eq!(changed(end - 8), InflateError::BadChecksum { offset: end - 8 });
+        assert_eq!(changed(end - 1), InflateError::BadLength { offset: end - 8 });
+        assert!(matches!(changed(10), InflateError::Corrupt { .. }));
+        let trailing = |bytes: &[u8]| inflate(&[&good[..], bytes].concat(), 100).unwrap_err();
+        assert_eq!(trailing(b"xyz"), InflateError::TrailingBytes { offset: end, length: 3 });
+        assert_eq!(trailing(&[0; 512]), InflateError::TrailingBytes { offset: end, length: 512 });
+        assert_eq!(trailing(b"\x1f"), InflateError::TrailingBytes { offset: end, length: 1 });
+        assert_eq!(trailing(b"\x1f\x8b\x08"), InflateError::Truncated { offset: end + 3 });
+        assert_eq!(trailing(b"\x1f\x8b\x07\0\0\0\0\0\0\0"), InflateError::BadHeader { offset: end });
+    }
+
+    #[test]
+    fn the_limit_is_exact_and_bombs_stop_there() {
+        for size in [0, 1, 999, 1000] {
+            assert_eq!(inflate(&gzip(&vec![b'a'; size]), 1000).unwrap().len(), size);
+        }
+        let too_large = Err(InflateError::TooLarge { limit: 1000 });
+        assert_eq!(inflate(&gzip(&[b'a'; 1001]), 1000), too_large);
+        assert_eq!(inflate(&[gzip(&[b'a'; 600]), gzip(&[b'a'; 600])].concat(), 1000), too_large);
+        let mut inflater = Inflater::default();
+        let bomb = gzip(&vec![0; 20 << 20]);
+        assert!(inflater.inflate(&bomb, 1 << 20).is_err());
+        assert!(inflater.buffer.len() <= (1 << 20) + 1);
+    }
+
+    #[test]
+    fn a_lying_promise_is_harmless() {
+        let mut lie = gzip(b"small");
+        let end = lie.len();
+        lie[end - 4..].copy_from_slice(&u32::MAX.to_le_bytes());
+        let mut inflater = Inflater::default();
+        assert_eq!(inflater.inflate(&lie, DEFAULT_LIMIT), Err(InflateError::BadLength { offset: end - 8 }));
+        assert!(inflater.buffer.len() < 1 << 20);
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5000), 1..4)) {
+            let bytes: Vec<u8> = parts.iter().flat_map(|part| gzip(part)).collect();
+            prop_assert_eq!(inflate(&bytes, 20_000).unwrap(), parts.concat());
+        }
+
+        #[test]
+        fn any_bytes_are_inflated_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200), gz in any::<bool>()) {
+            if gz { bytes.splice(0..0, [0x1f, 0x8b, 8]); }
+            let _ = inflate(&bytes, 1000);
+        }
+
+        #[test]
+        fn a_flipped_bit_never_changes_the_data_unnoticed(at in 0_usize..400, bit in 0_u8..8) {
+            let text: Vec<u8> = (0..1000_u32).flat_map(|n| (n * n).to_string().into_bytes()).collect();
+            let mut bytes = gzip(&text);
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << bit;
+            match inflate(&bytes, 10_000) {
+                // The time stamp and the system byte of the header say nothing of the data; without the magic bytes it is plain.
+                Ok(data) => prop_assert!(data == text || data == bytes),
+                Err(_) => {}
+            }
+        }
+    }
+}

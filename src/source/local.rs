@@ -1,0 +1,240 @@
+//! Directories, single files and standard input.
+//!
+//! The layout is read from the whole path, so that a SOURCE deep inside an archive still knows its account and region.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+use super::{KeyInfo, Listed, Location, ObjectRef, Product, Selection};
+
+/// Who gets the steps of a listing; it may end it.
+pub type Emit<'e> = &'e mut dyn FnMut(Listed) -> ControlFlow<()>;
+
+/// The object that standard input is.
+#[must_use]
+pub fn stdin() -> ObjectRef {
+    ObjectRef {
+        name: "-".to_owned(),
+        key: KeyInfo::parse("-"),
+        size: 0,
+        etag: None,
+        modified: None,
+        location: Location::Stdin,
+    }
+}
+
+/// Lists a file, or all files of a directory in range, in the order of their paths.
+///
+/// Symbolic links are followed; one to a directory that is part of the walk anyway is not walked twice, and one to a
+/// directory that holds the walked one is a failure.
+pub fn list(source: &Path, selection: &Selection, emit: Emit<'_>) -> ControlFlow<()> {
+    let absolute = std::path::absolute(source).unwrap_or_else(|_relative| source.to_owned());
+    let mut walk = Walk { source, absolute, selection, emit, roots: Vec::new() };
+    let name = || source.file_name().unwrap_or(source.as_os_str()).to_string_lossy().into_owned();
+    match fs::metadata(source) {
+        Ok(metadata) if metadata.is_dir() => match source.canonicalize() {
+            Ok(root) => {
+                walk.roots.push(root);
+                walk.directory(source)
+            }
+            Err(error) => walk.failed(name(), &error),
+        },
+        // A pipe that is named outright is read like a file.
+        Ok(metadata) => {
+            let mut key = KeyInfo::parse(&slashed(&walk.absolute));
+            if name().starts_with('.') {
+                key.product = Product::Log;
+            }
+            walk.object(name(), key, source.to_owned(), &metadata)
+        }
+        Err(error) => walk.failed(name(), &error),
+    }
+}
+
+/// Reads a file or standard input into `buffer`.
+///
+/// # Errors
+/// In words, when it cannot be read or is larger than `limit` bytes.
+pub fn read(object: &ObjectRef, limit: usize, buffer: &mut Vec<u8>) -> Result<(), String> {
+    buffer.clear();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let read = match &object.location {
+        Location::File(path) => File::open(path).and_then(|file| file.take(most).read_to_end(buffer)),
+        Location::Stdin => io::stdin().lock().take(most).read_to_end(buffer),
+        Location::S3 { .. } => return Err("an object of a bucket is no file".to_owned()),
+    };
+    match read {
+        Ok(length) if length > limit => Err(format!("larger than the limit of {limit} bytes")),
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("could not read it: {error}")),
+    }
+}
+
+struct Walk<'w> {
+    source: &'w Path,
+    absolute: PathBuf,
+    selection: &'w Selection,
+    emit: Emit<'w>,
+    /// Canonical paths of what is walked: the source, and the targets of links that lead out of it.
+    roots: Vec<PathBuf>,
+}
+
+impl Walk<'_> {
+    fn directory(&mut self, top: &Path) -> ControlFlow<()> {
+        let mut pending = vec![top.to_owned()];
+        while let Some(directory) = pending.pop() {
+            let entries = fs::read_dir(&directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+            let mut entries = match entries {
+                Ok(entries) => entries,
+                Err(error) => {
+                    self.failed(self.relative(&directory), &error)?;
+                    continue;
+                }
+            };
+            // One order for every run and file system: links are then followed in the same order too.
+            entries.sort_by_key(fs::DirEntry::file_name);
+            let mut below = Vec::new();
+            for entry in entries {
+                let path = entry.path();
+                let link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+                match fs::metadata(&path) {
+                    Ok(metadata) if metadata.is_dir() && !link => below.push(path),
+                    Ok(metadata) if metadata.is_dir() => self.linked(path, &mut below)?,
+                    Ok(metadata) if metadata.is_file() => {
+                        let relative = self.relative(&path);
+                        let under = path.strip_prefix(self.source).unwrap_or(&path);
+                        let key = KeyInfo::parse(&slashed(&self.absolute.join(under)));
+                        self.object(relative, key, path, &metadata)?;
+                    }
+                    Ok(_) => self.failed(self.relative(&path), &io::Error::other("neither a file nor a directory"))?,
+                    Err(error) => self.failed(self.relative(&path), &error)?,
+                }
+            }
+            pending.extend(below.into_iter().rev());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn linked(&mut self, path: PathBuf, below: &mut Vec<PathBuf>) -> ControlFlow<()> {
+        match path.canonicalize() {
+            Ok(target) if self.roots.iter().any(|root| target.starts_with(root)) => {}
+            Ok(target) if self.roots.iter().any(|root| root.starts_with(&target)) => {
+                let error = io::Error::other("a symbolic link to a directory that holds the one being read");
+                self.failed(self.relative(&path), &error)?;
+            }
+            Ok(target) => {
+                self.roots.push(target);
+                below.push(path);
+            }
+            Err(error) => self.failed(self.relative(&path), &error)?,
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn object(&mut self, name: String, key: KeyInfo, path: PathBuf, metadata: &fs::Metadata) -> ControlFlow<()> {
+        if !self.selection.includes(&key) {
+            return ControlFlow::Continue(());
+        }
+        (self.emit)(Listed::Object(ObjectRef {
+            name,
+            key,
+            size: metadata.len(),
+            etag: None,
+            modified: metadata.modified().ok().map(Into::into),
+            location: Location::File(path),
+        }))
+    }
+
+    fn failed(&mut self, name: String, error: &io::Error) -> ControlFlow<()> {
+        (self.emit)(Listed::Failed { name, error: format!("could not look at it: {error}") })
+    }
+
+    fn relative(&self, path: &Path) -> String {
+        let relative = slashed(path.strip_prefix(self.source).unwrap_or(path));
+        if relative.is_empty() { ".".to_owned() } else { relative }
+    }
+}
+
+/// A path in the form of a key. Only for reading the layout and for showing: names that are no UTF-8 are opened by
+/// their true path.
+fn slashed(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if std::path::MAIN_SEPARATOR == '/' { text.into_owned() } else { text.replace(std::path::MAIN_SEPARATOR, "/") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(source: &Path, selection: &Selection) -> Vec<String> {
+        let mut names = Vec::new();
+        let _ = list(source, selection, &mut |step| {
+            names.push(match step {
+                Listed::Object(object) => object.name,
+                Listed::Failed { name, error } => format!("{name}: {error}"),
+            });
+            ControlFlow::Continue(())
+        });
+        names
+    }
+
+    fn write(path: &Path) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "[]").unwrap();
+    }
+
+    #[test]
+    fn a_source_inside_the_layout_knows_its_account_and_region() {
+        let home = tempfile::tempdir().unwrap();
+        let region = home.path().join("AWSLogs/111122223333/CloudTrail/us-east-1");
+        write(&region.join("2024/02/01/a.json"));
+        write(&region.join("2024/02/09/b.json"));
+        let mut seen = Vec::new();
+        let _ = list(&region, &Selection::default(), &mut |step| {
+            let Listed::Object(object) = step else { panic!("{step:?}") };
+            seen.push((object.name, object.key.account.unwrap(), object.key.region.unwrap()));
+            ControlFlow::Continue(())
+        });
+        let expect = |name: &str| (name.to_owned(), "111122223333".to_owned(), "us-east-1".to_owned());
+        assert_eq!(seen, [expect("2024/02/01/a.json"), expect("2024/02/09/b.json")]);
+        let from = Selection { from: Some("2024-02-05T00:00:00Z".parse().unwrap()), ..Selection::default() };
+        assert_eq!(names(home.path(), &from), ["AWSLogs/111122223333/CloudTrail/us-east-1/2024/02/09/b.json"]);
+        assert_eq!(names(&region.join("2024/02/01/a.json"), &Selection::default()), ["a.json"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_once_and_odd_names_survive() {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt, os::unix::fs::symlink};
+        let home = tempfile::tempdir().unwrap();
+        let archive = home.path().join("archive");
+        write(&archive.join("inside/a.json"));
+        write(&home.path().join("outside/b.json"));
+        fs::write(archive.join(OsStr::from_bytes(b"caf\xe9.json")), "[]").unwrap();
+        symlink(home.path().join("outside"), archive.join("link")).unwrap();
+        symlink(home.path().join("outside"), archive.join("link-again")).unwrap();
+        symlink(archive.join("inside"), archive.join("inside-again")).unwrap();
+        symlink(&archive, archive.join("inside/loop")).unwrap();
+        symlink(home.path(), archive.join("up")).unwrap();
+        symlink("nowhere", archive.join("zzz-dangling")).unwrap();
+        let names = names(&archive, &Selection::default());
+        assert_eq!(names.iter().filter(|name| name.ends_with("a.json")).count(), 1, "{names:?}");
+        assert_eq!(names.iter().filter(|name| name.ends_with("b.json")).count(), 1, "{names:?}");
+        assert!(names.iter().any(|name| name.starts_with("up: could not look at it: a symbolic link")), "{names:?}");
+        assert!(names.iter().any(|name| name.starts_with("zzz-dangling: could not look at it: ")), "{names:?}");
+        let mut read_back = 0;
+        let _ = list(&archive, &Selection::default(), &mut |step| {
+            if let Listed::Object(object) = step {
+                read(&object, 10, &mut Vec::new()).unwrap();
+                assert!(read(&object, 1, &mut Vec::new()).unwrap_err().contains("limit of 1 bytes"));
+                read_back += 1;
+            }
+            ControlFlow::Continue(())
+        });
+        assert_eq!(read_back, 3);
+    }
+}

@@ -1,0 +1,521 @@
+//! Listing and fetching from S3.
+//!
+//! The layout is walked with a delimiter down to the regions, so that accounts, regions and days that were not asked
+//! for are never listed; below that, keys are in order, and a page begins at the first day and ends after the last.
+//!
+//! A listing that fails is fatal: what it would have named is unknown, and a count that lacks it would be a lie. An
+//! object that cannot be fetched is a named failure, and the scan goes on. The SDK repeats requests but never a body
+//! that breaks off, and its shared budget of retries runs dry when hundreds of requests are throttled at once: so each
+//! object has its own loop, and the client an unlimited budget with a bounded number of attempts.
+
+use std::{error::Error, fmt::Write, sync::Arc, time::Duration};
+
+use aws_config::{BehaviorVersion, Region, sts::AssumeRoleProvider, timeout::TimeoutConfig};
+use aws_sdk_s3::{
+    Client,
+    config::{ProvideCredentials, SharedCredentialsProvider, retry::RetryConfig},
+    error::{ProvideErrorMetadata, SdkError},
+    operation::{RequestId, list_objects_v2::ListObjectsV2Output},
+    types::{Object, RequestPayer},
+};
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use chrono::{DateTime, Datelike, Utc};
+use tokio::{sync::mpsc, task::JoinSet, time};
+
+use super::{
+    KeyInfo, Listed, Location, ObjectRef, Selection,
+    key::{Folder, is_region},
+};
+
+/// How many folders are listed at once. S3 allows thousands of requests a second on a prefix.
+const LISTINGS: usize = 16;
+
+/// The slowest body that is waited for, in bytes per second.
+const SLOWEST: u64 = 16 << 10;
+
+/// How to reach S3. Everything that is absent comes from the SDK's default chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Options {
+    /// Profile of the shared configuration.
+    pub profile: Option<String>,
+    /// The bucket's region.
+    pub region: Option<String>,
+    /// The endpoint; addressing is path-style then.
+    pub endpoint_url: Option<String>,
+    /// A role to assume for S3.
+    pub role_arn: Option<String>,
+    /// That role's external id.
+    pub external_id: Option<String>,
+    /// Whether the requester pays.
+    pub request_payer: bool,
+    /// Requests in flight.
+    pub requests: usize,
+    /// Compressed bytes in flight; one larger object is let through alone.
+    pub bytes_in_flight: usize,
+    /// Attempts of a request, and of a body.
+    pub attempts: u32,
+    /// The pause after the first failed attempt; it doubles each time, up to 20 s.
+    pub backoff: Duration,
+}
+
+impl Default for S3Options {
+    fn default() -> Self {
+        Self {
+            profile: None,
+            region: None,
+            endpoint_url: None,
+            role_arn: None,
+            external_id: None,
+            request_payer: false,
+            requests: 64,
+            bytes_in_flight: 256 << 20,
+            attempts: 8,
+            backoff: Duration::from_millis(500),
+        }
+    }
+}
+
+/// Why S3 cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum S3Error {
+    /// A request was refused or did not get through.
+    #[error("could not {operation} `s3://{bucket}/{prefix}`: {reason}")]
+    Refused {
+        /// What was tried, in words.
+        operation: &'static str,
+        /// The bucket.
+        bucket: String,
+        /// The prefix of the listing.
+        prefix: String,
+        /// AWS's code and message, a hint and the request id.
+        reason: String,
+    },
+    /// No region is configured.
+    #[error("no AWS region is set (hint: give --region, or set AWS_REGION or the profile's `region`)")]
+    NoRegion,
+    /// No usable credentials.
+    #[error(
+        "no usable AWS credentials: {0} (hint: give --profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`)"
+    )]
+    NoCredentials(String),
+    /// The role cannot be assumed.
+    #[error(
+        "could not assume the role `{role}`: {reason} (hint: the caller needs `sts:AssumeRole` on it, and its trust policy must name the caller and the --external-id)"
+    )]
+    NoRole {
+        /// The role's ARN.
+        role: String,
+        /// The error.
+        reason: String,
+    },
+    /// The task of a listing ended unexpectedly.
+    #[error("the listing of `s3://{bucket}` ended unexpectedly: {reason}")]
+    Interrupted {
+        /// The bucket.
+        bucket: String,
+        /// The error.
+        reason: String,
+    },
+}
+
+/// The client and what it is to do with every request.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    client: Client,
+    payer: Option<RequestPayer>,
+    attempts: u32,
+    backoff: Duration,
+}
+
+impl Connection {
+    /// Resolves configuration and credentials.
+    ///
+    /// # Errors
+    /// Without a region or without credentials.
+    pub async fn open(options: &S3Options) -> Result<Self, S3Error> {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(profile) = &options.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &options.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let base = loader.load().await;
+        let mut builder = aws_sdk_s3::config::Builder::from(&base);
+        if let Some(url) = &options.endpoint_url {
+            builder = builder.endpoint_url(url);
+        }
+        let own_endpoint = options.endpoint_url.is_some()
+            || base.endpoint_url().is_some()
+            || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty());
+        if own_endpoint {
+            builder = builder.force_path_style(true);
+        }
+        match base.region() {
+            Some(_) => {}
+            // Servers that are not AWS's take any region.
+            None if own_endpoint => builder = builder.region(Region::from_static("us-east-1")),
+            None => return Err(S3Error::NoRegion),
+        }
+        let provider = base.credentials_provider().ok_or_else(|| S3Error::NoCredentials("none are set".to_owned()))?;
+        provider.provide_credentials().await.map_err(|error| S3Error::NoCredentials(chain(&error)))?;
+        if let Some(role) = &options.role_arn {
+            let mut assume = AssumeRoleProvider::builder(role).session_name("mfatrail").configure(&base);
+            if let Some(id) = &options.external_id {
+                assume = assume.external_id(id);
+            }
+            let assumed = assume.build().await;
+            let refused = |error| S3Error::NoRole { role: role.clone(), reason: chain(&error) };
+            assumed.provide_credentials().await.map_err(refused)?;
+            builder = builder.credentials_provider(SharedCredentialsProvider::new(assumed));
+        }
+        let config = builder
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(5))
+                    .read_timeout(Duration::from_secs(20))
+                    .operation_attempt_timeout(Duration::from_secs(60))
+                    .build(),
+            )
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(options.attempts.max(1))
+                    .with_initial_backoff(options.backoff)
+                    .with_max_backoff(Duration::from_secs(20)),
+            )
+            .retry_partition(RetryPartition::custom("scan").token_bucket(TokenBucket::unlimited()).build())
+            .build();
+        Ok(Self {
+            client: Client::from_conf(config),
+            payer: options.request_payer.then_some(RequestPayer::Requester),
+            attempts: options.attempts.max(1),
+            backoff: options.backoff,
+        })
+    }
+
+    /// Lists everything in range under `prefix`, a folder or one key, to `found`. Ends early without an error when
+    /// nobody listens any more.
+    ///
+    /// # Errors
+    /// When any request of the listing fails.
+    pub async fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        selection: &Selection,
+        found: &mpsc::Sender<Listed>,
+    ) -> Result<(), S3Error> {
+        let lister = Arc::new(Lister {
+            connection: self.clone(),
+            bucket: bucket.to_owned(),
+            selection: selection.clone(),
+            found: found.clone(),
+        });
+        let mut pending = Vec::new();
+        if prefix.is_empty() || prefix.ends_with('/') {
+            pending.push(Task::Folder(prefix.to_owned()));
+        } else {
+            // One key, or a folder without its slash; `AWSLogs` must not take in `AWSLogs-old`.
+            pending.push(Task::Key(prefix.to_owned()));
+            pending.push(Task::Folder(format!("{prefix}/")));
+        }
+        let mut running = JoinSet::new();
+        loop {
+            while running.len() < LISTINGS
+                && let Some(task) = pending.pop()
+            {
+                running.spawn(Arc::clone(&lister).run(task));
+            }
+            match running.join_next().await {
+                None => return Ok(()),
+                Some(Ok(below)) => pending.extend(below?),
+                Some(Err(error)) => {
+                    return Err(S3Error::Interrupted { bucket: bucket.to_owned(), reason: error.to_string() });
+                }
+            }
+        }
+    }
+
+    /// Fetches an object whole; a body that breaks off, stalls or has another length than was listed is fetched again.
+    ///
+    /// # Errors
+    /// In words: what S3 said, or what was wrong with the last attempt.
+    pub async fn fetch(&self, bucket: &str, key: &str, size: u64) -> Result<impl AsRef<[u8]> + Send + 'static, String> {
+        let deadline = Duration::from_secs(30 + size / SLOWEST);
+        let mut pause = self.backoff;
+        let mut attempt = 1;
+        loop {
+            let request = self.client.get_object().bucket(bucket).key(key).set_request_payer(self.payer.clone());
+            let reason = match request.send().await {
+                // Every repetition that makes sense was the SDK's.
+                Err(error) => return Err(format!("could not get it: {}", explain(&error, Operation::Get))),
+                Ok(output) => match time::timeout(deadline, output.body.collect()).await {
+                    Ok(Ok(body)) => {
+                        let bytes = body.into_bytes();
+                        let length = bytes.as_ref().len();
+                        if u64::try_from(length) == Ok(size) {
+                            return Ok(bytes);
+                        }
+                        format!("it has {length} bytes, but was listed with {size}: it changed while being read")
+                    }
+                    Ok(Err(error)) => format!("its body broke off: {}", chain(&error)),
+                    Err(_elapsed) => format!("its body took longer than {} s", deadline.as_secs()),
+                },
+            };
+            if attempt >= self.attempts {
+                return Err(format!("{reason} (after {attempt} attempts)"));
+            }
+            attempt += 1;
+            time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(20));
+        }
+    }
+}
+
+/// One piece of a listing.
+enum Task {
+    /// One key.
+    Key(String),
+    /// A folder, level by level.
+    Folder(String),
+    /// Everything under a prefix, from after a key and up to before one.
+    Flat { prefix: String, after: Option<String>, end: Option<String> },
+}
+
+struct Lister {
+    connection: Connection,
+    bucket: String,
+    selection: Selection,
+    found: mpsc::Sender<Listed>,
+}
+
+impl Lister {
+    /// Does one task; gives those that follow from it.
+    async fn run(self: Arc<Self>, task: Task) -> Result<Vec<Task>, S3Error> {
+        let mut below = Vec::new();
+        match task {
+            Task::Key(key) => {
+                let page = self.page(&key, None, None, None, Some(1)).await?;
+                let exact = page.contents().iter().find(|object| object.key() == Some(key.as_str()));
+                if let Some(object) = exact {
+                    self.emit(object).await;
+                }
+            }
+            Task::Folder(prefix) if !self.by_level(&prefix) => {
+                below.push(Task::Flat { prefix, after: None, end: None });
+            }
+            Task::Folder(prefix) => {
+                let mut next = None;
+                loop {
+                    let page = self.page(&prefix, Some("/"), None, next, None).await?;
+                    for object in page.contents() {
+                        if !self.emit(object).await {
+                            return Ok(Vec::new());
+                        }
+                    }
+                    let folders = page.common_prefixes().iter().filter_map(|folder| folder.prefix());
+                    below.extend(folders.filter_map(|folder| self.enter(folder)));
+                    next = page.next_continuation_token().map(str::to_owned);
+                    if next.is_none() {
+                        break;
+                    }
+                }
+            }
+            Task::Flat { prefix, mut after, end } => {
+                let mut next = None;
+                loop {
+                    let page = self.page(&prefix, None, after.take(), next, None).await?;
+                    for object in page.contents() {
+                        let past = end.as_deref().is_some_and(|end| object.key().is_some_and(|key| key >= end));
+                        if past || !self.emit(object).await {
+                            return Ok(Vec::new());
+                        }
+                    }
+                    next = page.next_continuation_token().map(str::to_owned);
+                    if next.is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(below)
+    }
+
+    /// Whether what to list below a folder depends on the folders in it.
+    fn by_level(&self, prefix: &str) -> bool {
+        match Folder::of(&segments(prefix)) {
+            Folder::Elsewhere | Folder::Account { .. } => true,
+            Folder::Product { product, .. } if product != "CloudTrail" && !product.starts_with("CloudTrail-") => false,
+            Folder::Product { below: [], .. } => true,
+            Folder::Product { below: [region], .. } => {
+                !is_region(region) || self.selection.first_day().is_some() || self.selection.last_day().is_some()
+            }
+            Folder::Product { below: [region, ..], .. } => !is_region(region),
+        }
+    }
+
+    /// What to do with a folder that was found: `None` where nothing in it can be in range.
+    fn enter(&self, folder: &str) -> Option<Task> {
+        let segments = segments(folder);
+        let (account, below) = match Folder::of(&segments) {
+            Folder::Elsewhere => return Some(Task::Folder(folder.to_owned())),
+            Folder::Account { account } => (account, &[][..]),
+            Folder::Product { account, product, below } => {
+                let ours = product == "CloudTrail" || product.starts_with("CloudTrail-");
+                (account, if ours { below } else { &[][..] })
+            }
+        };
+        if !self.selection.has_account(account) {
+            return None;
+        }
+        if let [region, ..] = below
+            && is_region(region)
+            && !self.selection.has_region(region)
+        {
+            return None;
+        }
+        if let [region, year] = below
+            && is_region(region)
+            && year.len() == 4
+            && let Ok(year) = year.parse::<i32>()
+        {
+            return self.year(folder, year);
+        }
+        Some(Task::Folder(folder.to_owned()))
+    }
+
+    /// Within a year, the days asked for are one run of keys.
+    fn year(&self, folder: &str, year: i32) -> Option<Task> {
+        let (first, last) = (self.selection.first_day(), self.selection.last_day());
+        if first.is_some_and(|first| year < first.year()) || last.is_some_and(|last| year > last.year()) {
+            return None;
+        }
+        let in_year = |day: Option<chrono::NaiveDate>| day.filter(|day| day.year() == year);
+        Some(Task::Flat {
+            prefix: folder.to_owned(),
+            after: in_year(first).map(|day| format!("{folder}{}", day.format("%m/%d"))),
+            // `0` is the character after `/`: the first key that is no longer in the day's folder.
+            end: in_year(last).map(|day| format!("{folder}{}0", day.format("%m/%d"))),
+        })
+    }
+
+    async fn page(
+        &self,
+        prefix: &str,
+        delimiter: Option<&str>,
+        after: Option<String>,
+        next: Option<String>,
+        most: Option<i32>,
+    ) -> Result<ListObjectsV2Output, S3Error> {
+        let request = self
+            .connection
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(prefix)
+            .set_delimiter(delimiter.map(str::to_owned))
+            .set_start_after(after)
+            .set_continuation_token(next)
+            .set_max_keys(most)
+            .set_request_payer(self.connection.payer.clone());
+        request.send().await.map_err(|error| S3Error::Refused {
+            operation: "list",
+            bucket: self.bucket.clone(),
+            prefix: prefix.to_owned(),
+            reason: explain(&error, Operation::List),
+        })
+    }
+
+    /// Hands on an object that is in range; `false` when nobody listens any more.
+    async fn emit(&self, object: &Object) -> bool {
+        let Some(key) = object.key() else { return true };
+        let info = KeyInfo::parse(key);
+        if !self.selection.includes(&info) {
+            return true;
+        }
+        let modified = object.last_modified().and_then(|time| DateTime::<Utc>::from_timestamp(time.secs(), 0));
+        let object = ObjectRef {
+            name: format!("s3://{}/{key}", self.bucket),
+            key: info,
+            size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+            etag: object.e_tag().map(|tag| tag.trim_matches('"').to_owned()),
+            modified,
+            location: Location::S3 { bucket: self.bucket.clone(), key: key.to_owned() },
+        };
+        self.found.send(Listed::Object(object)).await.is_ok()
+    }
+}
+
+fn segments(folder: &str) -> Vec<&str> {
+    folder.split('/').filter(|segment| !segment.is_empty()).collect()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    List,
+    Get,
+}
+
+/// AWS's code and message, what to do about it, and the request id that AWS's support asks for.
+fn explain<E>(error: &SdkError<E, HttpResponse>, operation: Operation) -> String
+where
+    E: ProvideErrorMetadata + RequestId + Error + 'static,
+{
+    let response = error.raw_response();
+    let status = response.map(|response| response.status().as_u16());
+    let mut text = match (error.code(), error.message(), status) {
+        (Some(code), Some(message), _) => format!("{code}: {message}"),
+        (Some(code), None, _) => code.to_owned(),
+        (None, _, Some(status)) => format!("HTTP status {status}: {}", chain(error)),
+        (None, _, None) => chain(error),
+    };
+    let hint = match (error.code().unwrap_or_default(), status, operation) {
+        ("NoSuchBucket", ..) => "check the bucket's name, and --endpoint-url where one is given".to_owned(),
+        ("NoSuchKey", ..) | (_, Some(404), Operation::Get) => {
+            "it was deleted between the listing and the reading".to_owned()
+        }
+        ("InvalidObjectState", ..) => "it lies in an archive storage class: restore it first".to_owned(),
+        ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken" | "TokenRefreshRequired", ..) => {
+            "the credentials are wrong or have expired".to_owned()
+        }
+        ("RequestTimeTooSkewed", ..) => "this machine's clock is wrong".to_owned(),
+        ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", ..)
+        | (_, Some(301 | 307), _) => {
+            let region = response.and_then(|response| response.headers().get("x-amz-bucket-region"));
+            let region = region.map_or_else(String::new, |region| format!(" {region}"));
+            format!("the bucket is in another region: give it with --region{region}")
+        }
+        (_, Some(403), Operation::List) => {
+            "the credentials need `s3:ListBucket` on this bucket and prefix; --request-payer where the requester pays"
+                .to_owned()
+        }
+        (_, Some(403), Operation::Get) => {
+            "the credentials need `s3:GetObject` on it, and `kms:Decrypt` where it is encrypted with a KMS key"
+                .to_owned()
+        }
+        (_, None, _) => "check the network, --region and --endpoint-url".to_owned(),
+        _ => String::new(),
+    };
+    let id = error.request_id().map(|id| format!("request id {id}"));
+    let notes: Vec<String> = [(!hint.is_empty()).then(|| format!("hint: {hint}")), id].into_iter().flatten().collect();
+    if !notes.is_empty() {
+        // Writing to a string cannot fail.
+        let _ = write!(text, " ({})", notes.join("; "));
+    }
+    text
+}
+
+/// An error with its causes. The SDK's own message stops at "dispatch failure".
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            let _ = write!(text, ": {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
