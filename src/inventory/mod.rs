@@ -1,7 +1,16 @@
 //! IAM state: what IAM says at one moment, from files, from a snapshot or live.
+//!
+//! Whatever it is read from, it becomes one [`IamState`]; what could not be had is listed in it, so that the report can
+//! say what it does not know. Service control policies and permissions boundaries are not read.
 
+mod answers;
+mod credential_report;
+mod error;
+pub mod files;
 mod policy;
+pub mod snapshot;
 mod state;
 
+pub use error::InventoryError;
 pub use policy::{allows_everything, denies_everything, is_deny_all_arn, is_full_access_arn};
 pub use state::{AccountState, Device, DeviceOwner, IamState, MissingInput, RootState, UserState, VirtualDevice};

@@ -1,0 +1,286 @@
+//! What IAM's calls answered for one account, from files or live, and how it becomes one state.
+//!
+//! The answers overlap and are not of one moment: a credential report is up to four hours older than it looks, for IAM
+//! hands out the last one. So the lists decide who exists and which devices there are, and the report tells what
+//! only it can.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::credential_report::{CredentialReport, ReportRow};
+use super::policy::{self, Applied, Policy};
+use super::state::{AccountState, Device, DeviceOwner, MissingInput, RootState, UserState, VirtualDevice};
+
+/// The answers for one account. `None`, or no entry, where a call was not made or was refused.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    pub report: Option<CredentialReport>,
+    pub details: Option<Details>,
+    /// `list-users`.
+    pub users: Option<Vec<ListedUser>>,
+    pub virtual_devices: Option<Vec<VirtualDevice>>,
+    /// `list-mfa-devices`, by user name.
+    pub devices: BTreeMap<Name, Vec<Device>>,
+    /// `get-account-summary`.
+    pub summary: Option<BTreeMap<String, i64>>,
+    /// `get-login-profile`, by user name: fresher than the report.
+    pub passwords: BTreeMap<Name, bool>,
+    /// Active keys of `list-access-keys`, by user name: fresher than the report.
+    pub access_keys: BTreeMap<Name, u32>,
+}
+
+/// A user or group name: unique in any letter case, kept in IAM's own.
+#[derive(Debug, Clone)]
+pub(crate) struct Name(pub String);
+
+impl Name {
+    fn key(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+impl Eq for Name {}
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+/// `get-account-authorization-details`.
+#[derive(Debug, Default)]
+pub(crate) struct Details {
+    pub users: Vec<DetailedUser>,
+    pub groups: BTreeMap<Name, Grants>,
+    /// Documents of the default versions, by ARN; `None` where the answer holds no readable one.
+    pub policies: BTreeMap<String, Option<Policy>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct DetailedUser {
+    pub listed: ListedUser,
+    pub tags: BTreeMap<String, String>,
+    pub groups: Vec<Name>,
+    pub grants: Grants,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ListedUser {
+    pub name: Name,
+    pub id: Option<String>,
+    pub arn: Option<String>,
+    pub created_at: Option<DateTime<Utc>>,
+}
+
+/// The policies of one user or group.
+#[derive(Debug, Default)]
+pub(crate) struct Grants {
+    /// `None` for a document that cannot be read.
+    pub inline: Vec<Option<Policy>>,
+    /// ARNs.
+    pub attached: Vec<String>,
+}
+
+impl Details {
+    fn policies_of(&self, user: &DetailedUser) -> Vec<Applied> {
+        let mut applied = Vec::new();
+        let groups = user.groups.iter().map(|group| self.groups.get(group));
+        for grants in std::iter::once(Some(&user.grants)).chain(groups) {
+            let Some(grants) = grants else {
+                applied.push(Applied::Unknown);
+                continue;
+            };
+            applied.extend(grants.inline.iter().map(|document| match document {
+                Some(policy) => Applied::Known(policy.clone()),
+                None => Applied::Unknown,
+            }));
+            applied.extend(
+                grants.attached.iter().map(|arn| policy::attached(arn, self.policies.get(arn).cloned().flatten())),
+            );
+        }
+        applied
+    }
+}
+
+/// The account's state, with notes on what contradicts or cannot be judged.
+pub(crate) fn join(account: &str, answers: &Answers) -> (AccountState, Vec<MissingInput>) {
+    let mut notes = Notes { account, list: Vec::new() };
+    let mut users: BTreeMap<Name, UserState> = BTreeMap::new();
+    let mut unjudged = Vec::new();
+
+    if let Some(details) = &answers.details {
+        for user in &details.users {
+            let state = enter(&mut users, &user.listed);
+            state.tags = Some(user.tags.clone());
+            let policies = details.policies_of(user);
+            state.mfa_enforced = policy::mfa_enforced(&policies);
+            state.privileged = policy::privileged(&policies);
+            if policies.contains(&Applied::Unknown) {
+                unjudged.push(user.listed.name.0.clone());
+            }
+        }
+    }
+    for user in answers.users.iter().flatten() {
+        let known = users.get(&user.name).and_then(|known| known.id.clone());
+        if let (Some(known), Some(id)) = (known, &user.id)
+            && &known != id
+        {
+            notes.add(
+                "list of users",
+                format!("`{}` is another user there ({id}) than in the authorization details ({known}): they were printed at different times, and the authorization details are used", user.name.0),
+            );
+            continue;
+        }
+        enter(&mut users, user);
+    }
+    let listed = answers.details.is_some() || answers.users.is_some();
+    for row in answers.report.iter().flat_map(|report| &report.rows).filter(|row| !row.is_root()) {
+        enter_row(&mut users, row, listed, &mut notes);
+    }
+    // What names a user without listing all of them: the user exists, but others may as well.
+    let complete = listed || answers.report.is_some();
+    for name in answers.devices.keys().chain(answers.passwords.keys()).chain(answers.access_keys.keys()) {
+        if !complete {
+            named(&mut users, name);
+        }
+    }
+    for device in answers.virtual_devices.iter().flatten() {
+        if let Some(DeviceOwner::User { name, id }) = &device.owner {
+            let name = Name(name.clone());
+            if !complete {
+                let user = named(&mut users, &name);
+                user.id = user.id.take().or_else(|| id.clone());
+            }
+            if let Some(user) = users.get_mut(&name) {
+                if user.mfa_active == Some(false) {
+                    notes.add(
+                        "credential report",
+                        format!("it shows `{}` without MFA, the list of virtual devices shows one: the list is used, for a report can be four hours old", name.0),
+                    );
+                }
+                user.mfa_active = Some(true);
+            }
+        }
+    }
+    for (name, user) in &mut users {
+        if let Some(devices) = answers.devices.get(name) {
+            let mut devices = devices.clone();
+            devices.sort();
+            devices.dedup();
+            user.mfa_active = Some(!devices.is_empty());
+            user.devices = Some(devices);
+        }
+        user.password = answers.passwords.get(name).copied().or(user.password);
+        user.active_access_keys = answers.access_keys.get(name).copied().or(user.active_access_keys);
+    }
+    if !unjudged.is_empty() {
+        let why = format!(
+            "documents that apply to {} are not in the authorization details: whether MFA is enforced, and whether the user is privileged, cannot be told for all of them",
+            some(&unjudged)
+        );
+        notes.add("policy documents", why);
+    }
+    let state = AccountState {
+        users: users.into_values().collect(),
+        users_complete: complete,
+        root: root(answers),
+        virtual_devices: answers.virtual_devices.clone().map(|mut devices| {
+            devices.sort_by(|a, b| a.device.cmp(&b.device));
+            devices.dedup();
+            devices
+        }),
+    };
+    (state, notes.list)
+}
+
+/// Up to three names, and how many more.
+pub(crate) fn some(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(3).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+struct Notes<'a> {
+    account: &'a str,
+    list: Vec<MissingInput>,
+}
+
+impl Notes<'_> {
+    fn add(&mut self, what: &str, why: String) {
+        self.list.push(MissingInput { account: Some(self.account.to_owned()), what: what.to_owned(), why });
+    }
+}
+
+fn named<'a>(users: &'a mut BTreeMap<Name, UserState>, name: &Name) -> &'a mut UserState {
+    users.entry(name.clone()).or_insert_with(|| UserState { name: name.0.clone(), ..UserState::default() })
+}
+
+fn enter<'a>(users: &'a mut BTreeMap<Name, UserState>, user: &ListedUser) -> &'a mut UserState {
+    let state = named(users, &user.name);
+    state.id = state.id.take().or_else(|| user.id.clone());
+    state.arn = state.arn.take().or_else(|| user.arn.clone());
+    state.created_at = state.created_at.or(user.created_at);
+    state
+}
+
+/// A row tells of the user that a list names only if both were created at the same moment: else the user was deleted
+/// and created again in between, and the row is about somebody who is gone.
+fn enter_row(users: &mut BTreeMap<Name, UserState>, row: &ReportRow, listed: bool, notes: &mut Notes<'_>) {
+    let name = Name(row.name.clone());
+    if listed {
+        let Some(known) = users.get(&name) else {
+            notes.add(
+                "credential report",
+                format!("it shows `{}`, whom the lists of users do not: the user was deleted after the report, and is left out", row.name),
+            );
+            return;
+        };
+        if let (Some(theirs), Some(ours)) = (row.created_at, known.created_at)
+            && theirs.timestamp() != ours.timestamp()
+        {
+            notes.add(
+                "credential report",
+                format!("its row of `{}` is about a user created at {theirs:?}, the lists show one created at {ours:?}: the row is not used", row.name),
+            );
+            return;
+        }
+    }
+    let listed = ListedUser { name, id: None, arn: Some(row.arn.clone()), created_at: row.created_at };
+    let state = enter(users, &listed);
+    state.password = row.password;
+    state.mfa_active = row.mfa_active;
+    state.active_access_keys = row.active_access_keys;
+}
+
+/// The summary is never cached and comes first; a virtual device of the root user proves that it has one, whatever
+/// else says so.
+fn root(answers: &Answers) -> Option<RootState> {
+    let row = answers.report.iter().flat_map(|report| &report.rows).find(|row| row.is_root());
+    let summary = |key: &str| answers.summary.as_ref().and_then(|summary| summary.get(key)).copied();
+    let device = answers.virtual_devices.iter().flatten().any(|device| device.owner == Some(DeviceOwner::Root));
+    let state = RootState {
+        mfa_active: if device {
+            Some(true)
+        } else {
+            summary("AccountMFAEnabled").map(|enabled| enabled > 0).or(row.and_then(|row| row.mfa_active))
+        },
+        password: summary("AccountPasswordPresent").map(|present| present > 0).or(row.and_then(|row| row.password)),
+        // The summary tells whether there are keys, not how many of them are active: none there is none active.
+        active_access_keys: match summary("AccountAccessKeysPresent") {
+            Some(0) => Some(0),
+            _ => row.and_then(|row| row.active_access_keys),
+        },
+    };
+    (state != RootState::default()).then_some(state)
+}

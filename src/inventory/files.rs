@@ -1,0 +1,653 @@
+//! `--iam PATH`: what the AWS CLI prints, kept in a directory, or a snapshot.
+//!
+//! A file's kind is told from its content, so that it may be called anything; only the list of one user's devices
+//! needs its name, because an empty list does not say whose it is. Any subset of the files will do. What is missing is
+//! said, for a report that lacks a figure must say why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::answers::{Answers, DetailedUser, Details, Grants, ListedUser, Name, join, some};
+use super::credential_report;
+use super::error::InventoryError;
+use super::policy::Policy;
+use super::snapshot;
+use super::state::{AccountState, Device, DeviceOwner, IamState, MissingInput, VirtualDevice};
+use crate::inputs::Problem;
+use crate::inputs::error::{Place, decode};
+use crate::inputs::table::without_place;
+
+/// A report and the other files are one state if they are not further apart than this, in seconds.
+const SAME_MOMENT_S: i64 = 15 * 60;
+
+/// Reads IAM state from `path`: a directory of AWS CLI output (or of such directories, named by account id), a single
+/// file of it, or a snapshot. `iam_as_of` is when the CLI's output was printed.
+///
+/// # Errors
+/// [`InventoryError`] where a file cannot be read or is malformed, where the files are of several accounts or of none
+/// that can be told, or where nothing tells the time.
+pub fn read(path: &Path, iam_as_of: Option<DateTime<Utc>>) -> Result<IamState, InventoryError> {
+    let io = |source| InventoryError::Io { path: path.to_owned(), source };
+    let mut folders: BTreeMap<String, Folder> = BTreeMap::new();
+    let mut flat = Folder::default();
+    let mut missing = Vec::new();
+    if fs::metadata(path).map_err(io)?.is_dir() {
+        for entry in list(path)? {
+            if !entry.is_dir() {
+                flat.add(&entry)?;
+            } else if let Some(account) = file_name(&entry).filter(|name| is_account(name)) {
+                let mut folder = Folder::default();
+                for file in list(&entry)? {
+                    if file.is_dir() {
+                        folder.not_understood.push(file.display().to_string());
+                    } else {
+                        folder.add(&file)?;
+                    }
+                }
+                folders.insert(account, folder);
+            } else {
+                flat.not_understood.push(entry.display().to_string());
+            }
+        }
+    } else {
+        let text = text_of(path)?;
+        if snapshot::names_a_schema(&text) {
+            if iam_as_of.is_some() {
+                return Err(InventoryError::Unusable(format!(
+                    "`{}` is a snapshot, which bears its own time (hint: drop `--iam-as-of`)",
+                    path.display()
+                )));
+            }
+            return snapshot::from_text(&path.display().to_string(), &text);
+        }
+        flat.add(path)?;
+    }
+    if flat.files > 0 {
+        if !folders.is_empty() {
+            return Err(InventoryError::Unusable(format!(
+                "`{}` holds both files and account folders (hint: move the files into the folder of their account)",
+                path.display()
+            )));
+        }
+        folders.insert(flat.only_account(path)?, std::mem::take(&mut flat));
+    } else if folders.values().all(|folder| folder.files == 0) {
+        return Err(InventoryError::Unusable(format!(
+            "`{}` holds nothing that `aws iam` prints (hint: give `credential-report.csv`, `account-authorization-details.json`, `virtual-mfa-devices.json` or `mfa-devices-<user>.json`, for several accounts in a folder per account id)",
+            path.display()
+        )));
+    }
+    let taken_at = time(path, &folders, iam_as_of)?;
+    note_not_understood(&mut missing, None, &flat.not_understood);
+    let mut accounts = BTreeMap::new();
+    for (account, folder) in folders {
+        folder.check_account(&account)?;
+        folder.check_pages()?;
+        let (state, notes) = join(&account, &folder.answers);
+        missing.extend(notes);
+        missing.extend(folder.missing(&account, &state, taken_at));
+        note_not_understood(&mut missing, Some(&account), &folder.not_understood);
+        accounts.insert(account, state);
+    }
+    missing.sort();
+    missing.dedup();
+    Ok(IamState { taken_at, accounts, missing })
+}
+
+/// When the state was: as said, or as a credential report says where nothing but reports was given.
+fn time(
+    path: &Path,
+    folders: &BTreeMap<String, Folder>,
+    iam_as_of: Option<DateTime<Utc>>,
+) -> Result<DateTime<Utc>, InventoryError> {
+    let generated = folders.values().filter_map(|folder| folder.answers.report.as_ref()?.generated_at).max();
+    let untimed = folders.values().find_map(|folder| folder.untimed.as_ref());
+    match (iam_as_of, generated, untimed) {
+        (Some(as_of), Some(generated), _) if as_of < generated => Err(InventoryError::Unusable(format!(
+            "`--iam-as-of` ({as_of:?}) is before the credential report in `{}` was generated ({generated:?}) (hint: it is the time at which the files were printed)",
+            path.display()
+        ))),
+        (Some(as_of), _, _) => Ok(as_of),
+        (None, Some(generated), None) => Ok(generated),
+        (None, _, file) => Err(InventoryError::Unusable(format!(
+            "`{}` does not say when it was printed (hint: give `--iam-as-of`)",
+            file.map_or(path.display().to_string(), Clone::clone)
+        ))),
+    }
+}
+
+fn note_not_understood(missing: &mut Vec<MissingInput>, account: Option<&str>, files: &[String]) {
+    missing.extend(files.iter().map(|file| MissingInput {
+        account: account.map(str::to_owned),
+        what: format!("file `{file}`"),
+        why: "it is nothing that mfatrail reads from `aws iam`, and was left alone".to_owned(),
+    }));
+}
+
+/// The files of one account.
+#[derive(Default)]
+struct Folder {
+    /// How many were understood.
+    files: usize,
+    answers: Answers,
+    /// The accounts that ARNs name, each with the first file that does.
+    accounts: BTreeMap<String, String>,
+    /// The first file that bears no time.
+    untimed: Option<String>,
+    /// Per kind, the pages that say that there are more: their number, of how many, and the first file.
+    pages: BTreeMap<String, (usize, usize, String)>,
+    not_understood: Vec<String>,
+}
+
+impl Folder {
+    fn add(&mut self, path: &Path) -> Result<(), InventoryError> {
+        let name = file_name(path).unwrap_or_default();
+        let file = path.display().to_string();
+        if is_bystander(&name) {
+            return Ok(());
+        }
+        let expected = is_expected(&name);
+        let json_name = has_extension(&name, "json");
+        if !expected && !json_name && !has_extension(&name, "csv") {
+            self.not_understood.push(file);
+            return Ok(());
+        }
+        let text = text_of(path)?;
+        let understood = if text.trim().is_empty() {
+            return Err(InventoryError::malformed(&file, Problem::whole("is empty")));
+        } else if text.trim_start().starts_with('{') {
+            self.add_pages(&file, &name, &text)?
+        } else if credential_report::looks_like(&text) || (expected && !json_name) {
+            self.add_report(&file, &text, None)?;
+            true
+        } else if expected {
+            let what = "is not a JSON object as `aws iam` prints it (hint: print it with `--output json`)";
+            return Err(InventoryError::malformed(&file, Problem::whole(what)));
+        } else {
+            false
+        };
+        if understood {
+            self.files += 1;
+        } else {
+            self.not_understood.push(file);
+        }
+        Ok(())
+    }
+
+    fn add_report(&mut self, file: &str, text: &str, generated: Option<DateTime<Utc>>) -> Result<(), InventoryError> {
+        if self.answers.report.is_some() {
+            let what =
+                "is a second credential report of the account (hint: keep one; give each account its own folder)";
+            return Err(InventoryError::malformed(file, Problem::whole(what)));
+        }
+        let report = credential_report::parse(file, text, generated)?;
+        for row in &report.rows {
+            self.saw(&row.arn, file);
+        }
+        if generated.is_none() {
+            self.untimed.get_or_insert_with(|| file.to_owned());
+        }
+        self.answers.report = Some(report);
+        Ok(())
+    }
+
+    /// One or several JSON documents, one after the other.
+    fn add_pages(&mut self, file: &str, name: &str, text: &str) -> Result<bool, InventoryError> {
+        let fail = |problem| InventoryError::malformed(file, problem);
+        let mut understood = false;
+        for page in serde_json::Deserializer::from_str(text).into_iter::<Page>() {
+            let page = page.map_err(|error| {
+                let place = Place { line: error.line().max(1) as u64, column: error.column().max(1) as u64 };
+                fail(Problem::at(place, None, without_place(&error)))
+            })?;
+            understood |= self.add_page(file, name, page)?;
+        }
+        if !understood && is_expected(name) {
+            let what = "holds nothing that mfatrail reads from `aws iam` (hint: print it without `--query`)";
+            return Err(fail(Problem::whole(what)));
+        }
+        Ok(understood)
+    }
+
+    fn add_page(&mut self, file: &str, name: &str, page: Page) -> Result<bool, InventoryError> {
+        let fail = |what: &str| InventoryError::malformed(file, Problem::whole(what));
+        let more = page.is_truncated == Some(true) || page.next_token.is_some();
+        let mut kind = None;
+        if page.user_detail_list.is_some() || page.group_detail_list.is_some() {
+            kind = Some("account-authorization-details".to_owned());
+            self.add_details(file, page.user_detail_list, page.group_detail_list, page.policies);
+        }
+        if let Some(devices) = page.virtual_mfa_devices {
+            kind = Some("virtual-mfa-devices".to_owned());
+            for device in &devices {
+                self.saw(&device.serial_number, file);
+                if let Some(arn) = device.user.as_ref().and_then(|user| user.arn.as_ref()) {
+                    self.saw(arn, file);
+                }
+            }
+            let list = self.answers.virtual_devices.get_or_insert_default();
+            for device in devices {
+                list.push(
+                    device.into_state().ok_or_else(|| fail("has a device whose `User` has neither name nor ARN"))?,
+                );
+            }
+        }
+        if let Some(devices) = page.mfa_devices {
+            let user = user_of_devices(name, &devices).map_err(|what| fail(&what))?;
+            kind = Some(format!("mfa-devices of {user}"));
+            for device in &devices {
+                self.saw(&device.serial_number, file);
+            }
+            let list = self.answers.devices.entry(Name(user)).or_default();
+            list.extend(
+                devices
+                    .into_iter()
+                    .map(|device| Device { serial: device.serial_number, enabled_at: device.enable_date }),
+            );
+        }
+        if let Some(summary) = page.summary_map {
+            kind = Some("account-summary".to_owned());
+            if self.answers.summary.replace(summary).is_some() {
+                return Err(fail("is a second account summary of the account (hint: keep one)"));
+            }
+        }
+        if let Some(users) = page.users {
+            kind = Some("users".to_owned());
+            for arn in users.iter().filter_map(|user| user.arn.as_ref()) {
+                self.saw(arn, file);
+            }
+            let list = self.answers.users.get_or_insert_default();
+            list.extend(users.into_iter().map(UserPage::into_listed));
+        }
+        if let Some(kind) = kind {
+            self.untimed.get_or_insert_with(|| file.to_owned());
+            let pages = self.pages.entry(kind).or_insert_with(|| (0, 0, file.to_owned()));
+            pages.0 += usize::from(more);
+            pages.1 += 1;
+            return Ok(true);
+        }
+        let Some(content) = page.content else { return Ok(false) };
+        // Some tools decode it before they print it; base64 has no commas.
+        let report = if content.contains(',') {
+            content
+        } else {
+            let packed: String = content.split_whitespace().collect();
+            STANDARD
+                .decode(packed)
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .ok_or_else(|| fail("has a `Content` that is not base64 of a credential report"))?
+        };
+        self.add_report(file, &report, page.generated_time)?;
+        Ok(true)
+    }
+
+    fn add_details(
+        &mut self,
+        file: &str,
+        users: Option<Vec<UserPage>>,
+        groups: Option<Vec<GroupPage>>,
+        policies: Option<Vec<PolicyPage>>,
+    ) {
+        for arn in users.iter().flatten().filter_map(|user| user.arn.as_ref()) {
+            self.saw(arn, file);
+        }
+        for arn in groups.iter().flatten().filter_map(|group| group.arn.as_ref()) {
+            self.saw(arn, file);
+        }
+        for policy in policies.iter().flatten() {
+            self.saw(&policy.arn, file);
+        }
+        let details = self.answers.details.get_or_insert_with(Details::default);
+        for user in users.into_iter().flatten() {
+            let grants = grants(&user.user_policy_list, &user.attached_managed_policies);
+            details.users.push(DetailedUser {
+                tags: user.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
+                groups: user.group_list.iter().cloned().map(Name).collect(),
+                grants,
+                listed: user.into_listed(),
+            });
+        }
+        for group in groups.into_iter().flatten() {
+            let grants = grants(&group.group_policy_list, &group.attached_managed_policies);
+            details.groups.insert(Name(group.group_name), grants);
+        }
+        for policy in policies.into_iter().flatten() {
+            let default = policy.policy_version_list.iter().find(|version| {
+                version.is_default_version || policy.default_version_id.as_ref() == Some(&version.version_id)
+            });
+            let document = default.and_then(|version| Policy::parse(&version.document));
+            details.policies.insert(policy.arn, document);
+        }
+    }
+
+    /// Remembers whose account an ARN is of.
+    fn saw(&mut self, arn: &str, file: &str) {
+        if let Some(account) = account_of(arn) {
+            self.accounts.entry(account.to_owned()).or_insert_with(|| file.to_owned());
+        }
+    }
+
+    fn only_account(&self, path: &Path) -> Result<String, InventoryError> {
+        let mut accounts = self.accounts.iter();
+        match (accounts.next(), accounts.next()) {
+            (Some((account, _)), None) => Ok(account.clone()),
+            (Some((one, file)), Some((other, other_file))) => Err(InventoryError::Unusable(format!(
+                "the files of `{}` are of several accounts: `{file}` of {one}, `{other_file}` of {other} (hint: put each account's files into a folder named by its id)",
+                path.display()
+            ))),
+            _ => Err(InventoryError::Unusable(format!(
+                "no file of `{}` says of which account it is (hint: put them into a folder named by the account id)",
+                path.display()
+            ))),
+        }
+    }
+
+    fn check_account(&self, account: &str) -> Result<(), InventoryError> {
+        match self.accounts.iter().find(|(other, _)| other.as_str() != account) {
+            None => Ok(()),
+            Some((other, file)) => Err(InventoryError::Unusable(format!(
+                "`{file}` is of account {other} and lies in the folder of {account} (hint: move it to the folder of its account)"
+            ))),
+        }
+    }
+
+    /// A list that breaks off would make users and devices that exist look as if they did not.
+    fn check_pages(&self) -> Result<(), InventoryError> {
+        match self.pages.iter().find(|(_, (more, pages, _))| more >= pages) {
+            None => Ok(()),
+            Some((_, (_, _, file))) => {
+                let what = "breaks off: it says that there are more pages (hint: print it without `--no-paginate` and `--max-items`)";
+                Err(InventoryError::malformed(file, Problem::whole(what)))
+            }
+        }
+    }
+
+    fn missing(&self, account: &str, state: &AccountState, taken_at: DateTime<Utc>) -> Vec<MissingInput> {
+        let answers = &self.answers;
+        let mut missing = Vec::new();
+        let mut add = |what: &str, why: String| {
+            missing.push(MissingInput { account: Some(account.to_owned()), what: what.to_owned(), why });
+        };
+        match &answers.report {
+            None => add(
+                "credential report",
+                "not given: console passwords and access keys are not known, nor is whether users without a list of devices have MFA".to_owned(),
+            ),
+            Some(report) => match report.generated_at {
+                Some(generated) if (taken_at - generated).num_seconds() > SAME_MOMENT_S => add(
+                    "credential report",
+                    format!("generated at {generated:?}: what only it tells is of that moment, not of {taken_at:?}"),
+                ),
+                _ => {}
+            },
+        }
+        if answers.details.is_none() {
+            add(
+                "policies",
+                "`account-authorization-details.json` not given: owners (tags), MFA enforced by policy and privileges are not known".to_owned(),
+            );
+        }
+        if answers.virtual_devices.is_none() {
+            add(
+                "virtual MFA devices",
+                "`virtual-mfa-devices.json` not given: devices without owner, and the root user's virtual device, are not known".to_owned(),
+            );
+        }
+        if answers.report.is_none() && answers.details.is_none() && answers.users.is_none() {
+            add("list of users", "not given: users that no file names are not known".to_owned());
+        }
+        let has_root_row = answers.report.iter().flat_map(|report| &report.rows).any(|row| row.is_root());
+        if !has_root_row && answers.summary.is_none() {
+            add("root user", "neither a credential report nor an account summary tells whether it has MFA".to_owned());
+        }
+        let without: Vec<String> =
+            state.users.iter().filter(|user| user.devices.is_none()).map(|user| user.name.clone()).collect();
+        if !without.is_empty() {
+            add(
+                "MFA devices of users",
+                format!(
+                    "`mfa-devices-<user>.json` not given for {}: which hardware keys and tokens they have, and since when, is not known",
+                    some(&without)
+                ),
+            );
+        }
+        missing
+    }
+}
+
+/// Whose devices a list shows: as its entries say, or its file's name.
+fn user_of_devices(name: &str, devices: &[DevicePage]) -> Result<String, String> {
+    let named = stem(name).strip_prefix("mfa-devices-").filter(|user| !user.is_empty());
+    let mut users: BTreeSet<Name> = devices.iter().filter_map(|device| device.user_name.clone()).map(Name).collect();
+    if let Some(named) = named
+        && let Some(other) = users.iter().find(|user| **user != Name(named.to_owned()))
+    {
+        return Err(format!("holds devices of `{}`, its name says `{named}` (hint: rename it)", other.0));
+    }
+    match (users.pop_first(), users.pop_first(), named) {
+        (Some(user), None, _) => Ok(user.0),
+        (Some(one), Some(other), _) => {
+            Err(format!("holds devices of `{}` and of `{}` (hint: one file per user)", one.0, other.0))
+        }
+        (None, _, Some(named)) => Ok(named.to_owned()),
+        (None, _, None) => {
+            Err("does not say whose devices it lists (hint: name it `mfa-devices-<user>.json`)".to_owned())
+        }
+    }
+}
+
+fn grants(inline: &[InlinePage], attached: &[AttachedPage]) -> Grants {
+    Grants {
+        inline: inline.iter().map(|policy| Policy::parse(&policy.policy_document)).collect(),
+        attached: attached.iter().map(|policy| policy.policy_arn.clone()).collect(),
+    }
+}
+
+/// The account of an ARN; `None` for bare serial numbers and for AWS's own policies.
+pub(crate) fn account_of(arn: &str) -> Option<&str> {
+    let mut parts = arn.split(':');
+    let account = if parts.next()? == "arn" { parts.nth(3)? } else { return None };
+    (!account.is_empty() && account != "aws").then_some(account)
+}
+
+fn is_account(name: &str) -> bool {
+    name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Files that stand beside others everywhere and are meant for people or for the system.
+fn is_bystander(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    name.starts_with('.')
+        || lower.starts_with("readme")
+        || lower.starts_with("license")
+        || lower == "desktop.ini"
+        || lower == "thumbs.db"
+}
+
+fn is_expected(name: &str) -> bool {
+    let kinds = [
+        "credential-report",
+        "account-authorization-details",
+        "virtual-mfa-devices",
+        "mfa-devices-",
+        "account-summary",
+        "users.",
+    ];
+    kinds.iter().any(|kind| name.starts_with(kind)) && (has_extension(name, "json") || has_extension(name, "csv"))
+}
+
+fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
+fn stem(name: &str) -> &str {
+    if has_extension(name, "json") { name.get(..name.len() - 5).unwrap_or(name) } else { name }
+}
+
+fn file_name(path: &Path) -> Option<String> {
+    Some(path.file_name()?.to_string_lossy().into_owned())
+}
+
+/// A directory's entries in order of name.
+fn list(path: &Path) -> Result<Vec<PathBuf>, InventoryError> {
+    let io = |source| InventoryError::Io { path: path.to_owned(), source };
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(path).map_err(io)? {
+        let entry = entry.map_err(io)?.path();
+        if !file_name(&entry).is_some_and(|name| name.starts_with('.')) {
+            entries.push(entry);
+        }
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+fn text_of(path: &Path) -> Result<String, InventoryError> {
+    let bytes = fs::read(path).map_err(|source| InventoryError::Io { path: path.to_owned(), source })?;
+    decode(bytes).map_err(|problem| InventoryError::malformed(&path.display().to_string(), problem))
+}
+
+/// Anything that `aws iam` prints and that is read here. Which of them a document is shows in its members.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Page {
+    user_detail_list: Option<Vec<UserPage>>,
+    group_detail_list: Option<Vec<GroupPage>>,
+    policies: Option<Vec<PolicyPage>>,
+    #[serde(rename = "VirtualMFADevices")]
+    virtual_mfa_devices: Option<Vec<VirtualPage>>,
+    #[serde(rename = "MFADevices")]
+    mfa_devices: Option<Vec<DevicePage>>,
+    summary_map: Option<BTreeMap<String, i64>>,
+    users: Option<Vec<UserPage>>,
+    content: Option<String>,
+    generated_time: Option<DateTime<Utc>>,
+    is_truncated: Option<bool>,
+    next_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct UserPage {
+    user_name: String,
+    user_id: Option<String>,
+    arn: Option<String>,
+    create_date: Option<DateTime<Utc>>,
+    #[serde(default)]
+    user_policy_list: Vec<InlinePage>,
+    #[serde(default)]
+    group_list: Vec<String>,
+    #[serde(default)]
+    attached_managed_policies: Vec<AttachedPage>,
+    #[serde(default)]
+    tags: Vec<TagPage>,
+}
+
+impl UserPage {
+    fn into_listed(self) -> ListedUser {
+        ListedUser { name: Name(self.user_name), id: self.user_id, arn: self.arn, created_at: self.create_date }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TagPage {
+    key: String,
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InlinePage {
+    policy_document: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AttachedPage {
+    policy_arn: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GroupPage {
+    group_name: String,
+    arn: Option<String>,
+    #[serde(default)]
+    group_policy_list: Vec<InlinePage>,
+    #[serde(default)]
+    attached_managed_policies: Vec<AttachedPage>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PolicyPage {
+    arn: String,
+    default_version_id: Option<String>,
+    #[serde(default)]
+    policy_version_list: Vec<VersionPage>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct VersionPage {
+    version_id: String,
+    #[serde(default)]
+    is_default_version: bool,
+    #[serde(default)]
+    document: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DevicePage {
+    user_name: Option<String>,
+    serial_number: String,
+    enable_date: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct VirtualPage {
+    serial_number: String,
+    enable_date: Option<DateTime<Utc>>,
+    user: Option<OwnerPage>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OwnerPage {
+    user_name: Option<String>,
+    user_id: Option<String>,
+    arn: Option<String>,
+}
+
+impl VirtualPage {
+    /// `None` where the owner cannot be told from what is there.
+    fn into_state(self) -> Option<VirtualDevice> {
+        let owner = match self.user {
+            None => None,
+            Some(user) => Some(owner(user.arn.as_deref(), user.user_name.as_deref(), user.user_id.as_deref())?),
+        };
+        Some(VirtualDevice { device: Device { serial: self.serial_number, enabled_at: self.enable_date }, owner })
+    }
+}
+
+/// Whose a virtual device is. The root user's ARN ends with `:root`, and its name is empty.
+pub(crate) fn owner(arn: Option<&str>, name: Option<&str>, id: Option<&str>) -> Option<DeviceOwner> {
+    if arn.is_some_and(|arn| arn.ends_with(":root")) {
+        return Some(DeviceOwner::Root);
+    }
+    let name = match name.filter(|name| !name.is_empty()) {
+        Some(name) => name,
+        None => arn?.rsplit_once('/')?.1,
+    };
+    Some(DeviceOwner::User { name: name.to_owned(), id: id.map(str::to_owned) })
+}
