@@ -188,7 +188,7 @@ fn iam(args: &ReportArgs, now: DateTime<Utc>) -> Result<Iam, CliError> {
     if args.iam_role.is_some() {
         return Err(CliError::usage("`--iam-role` is for `--iam live`\n  hint: drop it, or give `--iam live`"));
     }
-    Ok(Iam::Read(inventory::read(iam.as_ref(), iam_as_of).map_err(CliError::usage)?))
+    Ok(Iam::Read(inventory::files::read(iam.as_ref(), iam_as_of).map_err(CliError::usage)?))
 }
 
 fn selection(

@@ -378,12 +378,13 @@ impl Tracker<'_, '_> {
         }
     }
 
-    /// The last moment at or before `at` of which something is known: a device event of the principal, or the first
-    /// record of the account.
+    /// The last moment at or before `at` at which the principal's devices are known: it enabled or lost one, or the first
+    /// record of the account was written.
     fn last_known_before(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let devices = self.entity.events.iter().filter_map(|index| self.events.get(*index));
-        let own = devices
-            .filter(|event| event.succeeded() && event.action.is_lifecycle() && event.time <= at)
+        let events = self.entity.events.iter().filter_map(|index| self.events.get(*index));
+        let changes = |action: &Action| matches!(action, Action::DeviceEnabled { .. } | Action::DeviceDeactivated { .. });
+        let own = events
+            .filter(|event| event.succeeded() && changes(&event.action) && event.time <= at)
             .map(|event| event.time)
             .max();
         own.or_else(|| self.bounds.start().filter(|start| *start <= at))
