@@ -6,6 +6,7 @@ pub mod inflate;
 pub mod inputs;
 pub mod inventory;
 pub mod mfa;
+pub mod pipeline;
 pub mod report;
 pub mod source;
 pub mod trace;
