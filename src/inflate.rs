@@ -107,13 +107,7 @@ impl Inflater {
     }
 
     /// Inflates the member at `start` behind the `filled` bytes; gives where the next would begin.
-    fn member(
-        &mut self,
-        input: &[u8],
-        start: usize,
-        filled: &mut usize,
-        limit: usize,
-    ) -> Result<usize, InflateError> {
+    fn member(&mut self, input: &[u8], start: usize, filled: &mut usize, limit: usize) -> Result<usize, InflateError> {
         let truncated = InflateError::Truncated { offset: input.len() };
         let mut at = header(input, start)?;
         let first = *filled;

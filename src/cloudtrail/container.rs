@@ -415,7 +415,8 @@ mod tests {
     fn digests_and_insights_are_passed_over() {
         let digest = r#"{"awsAccountId":"111122223333","digestS3Object":"x","logFiles":[{"s3Bucket":"b"}]}"#;
         assert_eq!(read_bytes(digest.as_bytes()).0.unwrap().digests, 1);
-        let insight = r#"{"eventVersion":"1.07","eventTime":"2024-02-01T10:00:00Z","eventType":"AwsCloudTrailInsight"}"#;
+        let insight =
+            r#"{"eventVersion":"1.07","eventTime":"2024-02-01T10:00:00Z","eventType":"AwsCloudTrailInsight"}"#;
         let (contents, seen) = read_bytes(format!(r#"{{"Records":[{insight},{}]}}"#, record("A")).as_bytes());
         let contents = contents.unwrap();
         assert_eq!((contents.passed_over, contents.records, seen.len()), (1, 1, 1));
@@ -504,7 +505,10 @@ mod tests {
             ids.remove(0)
         };
         let (a, b) = (record("A"), record("B"));
-        assert_eq!(id(&a), id(&format!(r#"{{"Records":[{}]}}"#, a.replace("\":\"", "\" : \"").replace("iam", r"\u0069am"))));
+        assert_eq!(
+            id(&a),
+            id(&format!(r#"{{"Records":[{}]}}"#, a.replace("\":\"", "\" : \"").replace("iam", r"\u0069am")))
+        );
         assert_ne!(id(&a), id(&b));
         assert!(id(&a).starts_with("sha256-") && id(&a).len() == 71);
         assert_eq!(id(&a.replace("eventVersion", "eventID")), "1.08");

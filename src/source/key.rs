@@ -129,7 +129,9 @@ impl<'p, 's> Folder<'p, 's> {
                 _ => below,
             };
             match below {
-                [account, product, below @ ..] if is_account(account) => return Self::Product { account, product, below },
+                [account, product, below @ ..] if is_account(account) => {
+                    return Self::Product { account, product, below };
+                }
                 [account] if is_account(account) && found == Self::Elsewhere => found = Self::Account { account },
                 _ => {}
             }

@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrono::{DateTime, SubsecRound, Utc};
+
 use super::{KeyInfo, Listed, Location, ObjectRef, Product, Selection};
 
 /// Who gets the steps of a listing; it may end it.
@@ -144,7 +146,8 @@ impl Walk<'_> {
             key,
             size: metadata.len(),
             etag: None,
-            modified: metadata.modified().ok().map(Into::into),
+            // Whole seconds, as S3 tells them.
+            modified: metadata.modified().ok().map(|time| DateTime::<Utc>::from(time).trunc_subsecs(0)),
             location: Location::File(path),
         }))
     }

@@ -106,11 +106,12 @@ pub struct ObjectRef {
 }
 
 impl ObjectRef {
-    /// When CloudTrail delivered it: the time in its name, else the last modification; `None` outside the layout.
+    /// When CloudTrail delivered it: the time in its name, else its last modification where it lies in a date folder;
+    /// `None` for any other file. A copy's modification time says nothing of a file that was moved about by hand.
     #[must_use]
     pub fn delivered_at(&self) -> Option<DateTime<Utc>> {
         self.key.account.as_ref()?;
-        self.key.delivered_at.or(self.modified)
+        self.key.delivered_at.or_else(|| self.key.day.and(self.modified))
     }
 }
 

@@ -10,7 +10,7 @@
 
 use std::{error::Error, fmt::Write, sync::Arc, time::Duration};
 
-use aws_config::{BehaviorVersion, Region, sts::AssumeRoleProvider, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig};
 use aws_sdk_s3::{
     Client,
     config::{ProvideCredentials, SharedCredentialsProvider, retry::RetryConfig},
@@ -35,8 +35,10 @@ const LISTINGS: usize = 16;
 const SLOWEST: u64 = 16 << 10;
 
 /// How to reach S3. Everything that is absent comes from the SDK's default chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct S3Options {
+    /// A configuration that was resolved already; `profile` is not looked at then.
+    pub sdk: Option<SdkConfig>,
     /// Profile of the shared configuration.
     pub profile: Option<String>,
     /// The bucket's region.
@@ -62,6 +64,7 @@ pub struct S3Options {
 impl Default for S3Options {
     fn default() -> Self {
         Self {
+            sdk: None,
             profile: None,
             region: None,
             endpoint_url: None,
@@ -134,14 +137,19 @@ impl Connection {
     /// # Errors
     /// Without a region or without credentials.
     pub async fn open(options: &S3Options) -> Result<Self, S3Error> {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
-        if let Some(profile) = &options.profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(region) = &options.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        let base = loader.load().await;
+        let base = match &options.sdk {
+            Some(sdk) => sdk.clone(),
+            None => {
+                let mut loader = aws_config::defaults(BehaviorVersion::latest());
+                if let Some(profile) = &options.profile {
+                    loader = loader.profile_name(profile);
+                }
+                if let Some(region) = &options.region {
+                    loader = loader.region(Region::new(region.clone()));
+                }
+                loader.load().await
+            }
+        };
         let mut builder = aws_sdk_s3::config::Builder::from(&base);
         if let Some(url) = &options.endpoint_url {
             builder = builder.endpoint_url(url);
@@ -152,11 +160,12 @@ impl Connection {
         if own_endpoint {
             builder = builder.force_path_style(true);
         }
-        match base.region() {
-            Some(_) => {}
+        match (&options.region, base.region()) {
+            (Some(region), _) => builder = builder.region(Region::new(region.clone())),
+            (None, Some(_)) => {}
             // Servers that are not AWS's take any region.
-            None if own_endpoint => builder = builder.region(Region::from_static("us-east-1")),
-            None => return Err(S3Error::NoRegion),
+            (None, None) if own_endpoint => builder = builder.region(Region::from_static("us-east-1")),
+            (None, None) => return Err(S3Error::NoRegion),
         }
         let provider = base.credentials_provider().ok_or_else(|| S3Error::NoCredentials("none are set".to_owned()))?;
         provider.provide_credentials().await.map_err(|error| S3Error::NoCredentials(chain(&error)))?;
@@ -476,9 +485,10 @@ where
             "it was deleted between the listing and the reading".to_owned()
         }
         ("InvalidObjectState", ..) => "it lies in an archive storage class: restore it first".to_owned(),
-        ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken" | "TokenRefreshRequired", ..) => {
-            "the credentials are wrong or have expired".to_owned()
-        }
+        (
+            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken" | "TokenRefreshRequired",
+            ..,
+        ) => "the credentials are wrong or have expired".to_owned(),
         ("RequestTimeTooSkewed", ..) => "this machine's clock is wrong".to_owned(),
         ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", ..)
         | (_, Some(301 | 307), _) => {

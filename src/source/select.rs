@@ -68,8 +68,7 @@ mod tests {
             slack: TimeDelta::days(1),
             ..Selection::default()
         };
-        let days: Vec<u32> =
-            (1..29).filter(|day| selection.includes(&key(&format!("2024/02/{day:02}")))).collect();
+        let days: Vec<u32> = (1..29).filter(|day| selection.includes(&key(&format!("2024/02/{day:02}")))).collect();
         assert_eq!(days, [10, 11, 12, 13]);
         assert!(selection.includes(&KeyInfo::parse("anything.json")));
         assert!(selection.includes(&key("2024/02/77")));

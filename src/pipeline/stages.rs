@@ -1,0 +1,573 @@
+//! The stages and the queue between them.
+
+use std::{
+    ops::ControlFlow,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use tokio::{
+    runtime,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinSet,
+};
+
+use super::{
+    Options, Plan, Visitor,
+    stats::{Listing, Scanned, Tally},
+};
+use crate::{
+    cloudtrail::{Scratch, for_each_record},
+    inflate::Inflater,
+    report::ReadFailure,
+    source::{
+        Listed, Location, ObjectRef, Product, Selection, Source, SourceError, local,
+        s3::{Connection, S3Error},
+    },
+};
+
+/// Objects waiting for a worker, and listed objects waiting for a request.
+const QUEUE: usize = 256;
+
+/// A buffer that one huge file made larger than this is given back.
+const KEEP: usize = 64 << 20;
+
+/// One step for a worker.
+enum Work {
+    /// An object that the worker reads itself.
+    Read(ObjectRef),
+    /// A fetched object; the permit is for its bytes and ends with them.
+    Fetched(ObjectRef, Box<dyn AsRef<[u8]> + Send>, OwnedSemaphorePermit),
+    /// Something that could not be listed or fetched.
+    Failed(String, String),
+}
+
+/// Reads everything that `selection` wants of `sources`, and visits every record.
+///
+/// # Errors
+/// When a source cannot be listed; then there is no result. What goes wrong with single objects is in
+/// [`Scanned::coverage`].
+pub fn scan<V: Visitor>(
+    sources: &[Source],
+    selection: &Selection,
+    options: &Options<'_>,
+    make_visitor: &(dyn Fn() -> V + Sync),
+) -> Result<(V, Scanned), SourceError> {
+    let (disk, buckets) = by_kind(sources)?;
+    let threads = |error: &dyn std::error::Error| SourceError::Threads(error.to_string());
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .thread_name(|index| format!("decode-{index}"))
+        .build()
+        .map_err(|error| threads(&error))?;
+    let io = if buckets.is_empty() {
+        None
+    } else {
+        Some(runtime::Builder::new_current_thread().enable_all().build().map_err(|error| threads(&error))?)
+    };
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let stop = AtomicBool::new(false);
+    let stop = &stop;
+    thread::scope(|scope| {
+        let mut listers = Vec::new();
+        if let Some(io) = io {
+            let sender = sender.clone();
+            listers.push(scope.spawn(move || {
+                let listing = io.block_on(fetch_all(&buckets, selection, options, &sender));
+                stop.fetch_or(listing.is_err(), Ordering::Relaxed);
+                listing
+            }));
+        }
+        listers.push(scope.spawn(move || Ok(read_all(&disk, selection, options, &sender))));
+
+        // Owned by this closure: should a visitor panic, the queue closes, and the listers end.
+        let queue = Mutex::new(receiver);
+        let workers = pool.broadcast(|_context| {
+            let mut worker = Worker::new(make_visitor(), options);
+            while !stop.load(Ordering::Relaxed) {
+                let work = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+                match work {
+                    Some(work) => worker.work(work),
+                    None => break,
+                }
+            }
+            (worker.visitor, worker.tally)
+        });
+        drop(queue);
+
+        let mut listing = Listing::default();
+        for lister in listers {
+            match lister.join() {
+                Ok(part) => listing.merge(part?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        let mut merged: Option<(V, Tally)> = None;
+        for (visitor, tally) in workers {
+            match &mut merged {
+                Some((visitors, tallies)) => {
+                    visitors.merge(visitor);
+                    tallies.merge(tally);
+                }
+                None => merged = Some((visitor, tally)),
+            }
+        }
+        let (visitor, tally) = merged.unwrap_or_else(|| (make_visitor(), Tally::default()));
+        Ok((visitor, tally.finish(&listing)))
+    })
+}
+
+/// Lists what [`scan`] would read, and reads nothing.
+///
+/// # Errors
+/// When a source cannot be listed.
+pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) -> Result<Plan, SourceError> {
+    let (disk, buckets) = by_kind(sources)?;
+    let mut plan = Plan::default();
+    let mut take = |step: Listed| match step {
+        Listed::Object(object) if object.key.product == Product::Other => plan.skipped += 1,
+        Listed::Object(object) if options.known.is_some_and(|known| known(&object)) => plan.known += 1,
+        Listed::Object(object) => {
+            plan.objects += 1;
+            plan.bytes += object.size;
+        }
+        Listed::Failed { name, error } => plan.failures.push(ReadFailure { object: name, error }),
+    };
+    for path in &disk {
+        match path {
+            Some(path) => {
+                let _ = local::list(path, selection, &mut |step| {
+                    take(step);
+                    ControlFlow::Continue(())
+                });
+            }
+            None => take(Listed::Object(local::stdin())),
+        }
+    }
+    if !buckets.is_empty() {
+        let io = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| SourceError::Threads(error.to_string()))?;
+        io.block_on(async {
+            let connection = Connection::open(&options.s3).await?;
+            for (bucket, prefix) in &buckets {
+                let (sender, mut listed) = mpsc::channel(QUEUE);
+                let list = {
+                    let (connection, bucket, prefix) = (connection.clone(), bucket.clone(), prefix.clone());
+                    let selection = selection.clone();
+                    async move { connection.list(&bucket, &prefix, &selection, &sender).await }
+                };
+                let mut running = JoinSet::new();
+                running.spawn(list);
+                while let Some(step) = listed.recv().await {
+                    take(step);
+                }
+                ended(running.join_next().await, bucket)??;
+            }
+            Ok::<(), SourceError>(())
+        })?;
+    }
+    plan.failures.sort();
+    Ok(plan)
+}
+
+/// Files and standard input (`None`), and buckets with their prefixes.
+type ByKind = (Vec<Option<PathBuf>>, Vec<(String, String)>);
+
+fn by_kind(sources: &[Source]) -> Result<ByKind, SourceError> {
+    let (mut disk, mut buckets) = ByKind::default();
+    for source in sources {
+        source.check()?;
+        match source {
+            Source::Stdin => disk.push(None),
+            Source::Local(path) => disk.push(Some(path.clone())),
+            Source::S3 { bucket, prefix } => buckets.push((bucket.clone(), prefix.clone())),
+        }
+    }
+    Ok((disk, buckets))
+}
+
+/// What a lister does with a step of a listing: count it, and hand on what is to be read.
+fn admit(step: Listed, options: &Options<'_>, listing: &mut Listing) -> Option<Result<ObjectRef, (String, String)>> {
+    match step {
+        Listed::Failed { name, error } => {
+            listing.listed += 1;
+            options.progress.listed.fetch_add(1, Ordering::Relaxed);
+            Some(Err((name, error)))
+        }
+        Listed::Object(object) if object.key.product == Product::Other => {
+            listing.listed += 1;
+            listing.skipped += 1;
+            None
+        }
+        Listed::Object(object) if options.known.is_some_and(|known| known(&object)) => {
+            listing.known += 1;
+            None
+        }
+        Listed::Object(object) => {
+            listing.listed += 1;
+            options.progress.listed.fetch_add(1, Ordering::Relaxed);
+            Some(Ok(object))
+        }
+    }
+}
+
+/// Lists disk and standard input into the queue; the workers read the files.
+fn read_all(
+    sources: &[Option<PathBuf>],
+    selection: &Selection,
+    options: &Options<'_>,
+    queue: &mpsc::Sender<Work>,
+) -> Listing {
+    let mut listing = Listing::default();
+    let mut take = |step: Listed| {
+        let work = match admit(step, options, &mut listing) {
+            None => return ControlFlow::Continue(()),
+            Some(Ok(object)) => Work::Read(object),
+            Some(Err((name, error))) => Work::Failed(name, error),
+        };
+        if queue.blocking_send(work).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    for source in sources {
+        let flow = match source {
+            Some(path) => local::list(path, selection, &mut take),
+            None => take(Listed::Object(local::stdin())),
+        };
+        if flow.is_break() {
+            break;
+        }
+    }
+    listing
+}
+
+/// Lists and fetches from S3 into the queue.
+async fn fetch_all(
+    buckets: &[(String, String)],
+    selection: &Selection,
+    options: &Options<'_>,
+    queue: &mpsc::Sender<Work>,
+) -> Result<Listing, SourceError> {
+    let connection = Connection::open(&options.s3).await?;
+    let mut listing = Listing::default();
+    // Permits are KiB: a semaphore counts to 2^29 at least on every platform, which is 512 GiB then.
+    let budget = u32::try_from(options.s3.bytes_in_flight >> 10).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
+    let bytes = Arc::new(Semaphore::new(usize::try_from(budget).unwrap_or(usize::MAX)));
+    let mut requests = JoinSet::new();
+    for (bucket, prefix) in buckets {
+        let (sender, mut listed) = mpsc::channel(QUEUE);
+        let mut lister = JoinSet::new();
+        {
+            let (connection, bucket, prefix) = (connection.clone(), bucket.clone(), prefix.clone());
+            let selection = selection.clone();
+            lister.spawn(async move { connection.list(&bucket, &prefix, &selection, &sender).await });
+        }
+        while let Some(step) = listed.recv().await {
+            let object = match admit(step, options, &mut listing) {
+                None => continue,
+                Some(Ok(object)) => object,
+                Some(Err((name, error))) => {
+                    if queue.send(Work::Failed(name, error)).await.is_err() {
+                        return Ok(listing);
+                    }
+                    continue;
+                }
+            };
+            while requests.len() >= options.s3.requests.max(1) {
+                ended(requests.join_next().await, bucket)?;
+            }
+            let cost = u32::try_from(object.size >> 10).unwrap_or(u32::MAX).saturating_add(1).min(budget);
+            // The semaphore is never closed.
+            let Ok(permit) = Arc::clone(&bytes).acquire_many_owned(cost).await else { return Ok(listing) };
+            if queue.is_closed() {
+                return Ok(listing);
+            }
+            let (connection, queue, limit) = (connection.clone(), queue.clone(), options.object_limit);
+            requests.spawn(async move {
+                let work = fetch(&connection, object, limit, permit).await;
+                // Nobody listens once the scan is being given up.
+                let _ = queue.send(work).await;
+            });
+        }
+        ended(lister.join_next().await, bucket)??;
+        // The last ones of this bucket may run on beside the listing of the next.
+    }
+    while let Some(request) = requests.join_next().await {
+        ended(Some(request), "")?;
+    }
+    Ok(listing)
+}
+
+async fn fetch(connection: &Connection, object: ObjectRef, limit: usize, permit: OwnedSemaphorePermit) -> Work {
+    let Location::S3 { bucket, key } = &object.location else { return Work::Read(object) };
+    if usize::try_from(object.size).is_ok_and(|size| size > limit) {
+        return Work::Failed(object.name, format!("larger than the limit of {limit} bytes"));
+    }
+    match connection.fetch(bucket, key, object.size).await {
+        Ok(bytes) => Work::Fetched(object, Box::new(bytes), permit),
+        Err(error) => Work::Failed(object.name, error),
+    }
+}
+
+/// What a task gave. One that ended without an outcome has lost objects, so the scan cannot go on.
+fn ended<T>(task: Option<Result<T, tokio::task::JoinError>>, bucket: &str) -> Result<T, S3Error> {
+    let interrupted = |reason| S3Error::Interrupted { bucket: bucket.to_owned(), reason };
+    task.ok_or_else(|| interrupted("no task was running".to_owned()))?.map_err(|error| interrupted(error.to_string()))
+}
+
+/// One decoding thread's own things.
+struct Worker<'o, V> {
+    visitor: V,
+    tally: Tally,
+    options: &'o Options<'o>,
+    inflater: Inflater,
+    scratch: Scratch,
+    file: Vec<u8>,
+}
+
+impl<'o, V: Visitor> Worker<'o, V> {
+    fn new(visitor: V, options: &'o Options<'o>) -> Self {
+        Self {
+            visitor,
+            tally: Tally::default(),
+            options,
+            inflater: Inflater::default(),
+            scratch: Scratch::default(),
+            file: Vec::new(),
+        }
+    }
+
+    fn work(&mut self, work: Work) {
+        let mut length = 0;
+        match work {
+            Work::Read(object) => {
+                let mut file = std::mem::take(&mut self.file);
+                match local::read(&object, self.options.object_limit, &mut file) {
+                    Ok(()) => self.object(object, &file),
+                    Err(error) => self.tally.failed(object.name, error),
+                }
+                length = file.len();
+                if file.capacity() <= KEEP {
+                    self.file = file;
+                }
+            }
+            Work::Fetched(object, bytes, _permit) => {
+                let bytes = (*bytes).as_ref();
+                length = bytes.len();
+                self.object(object, bytes);
+            }
+            Work::Failed(name, error) => self.tally.failed(name, error),
+        }
+        let progress = &self.options.progress;
+        progress.finished.fetch_add(1, Ordering::Relaxed);
+        progress.bytes.fetch_add(u64::try_from(length).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn object(&mut self, object: ObjectRef, bytes: &[u8]) {
+        let Self { visitor, tally, options, inflater, scratch, .. } = self;
+        let raw = match inflater.inflate(bytes, options.object_limit) {
+            Ok(raw) => raw,
+            Err(error) => return tally.failed(object.name, error.to_string()),
+        };
+        let object = Arc::new(object);
+        tally.begin();
+        let read = for_each_record(raw, scratch, &mut |_index, record| {
+            if let Ok(record) = record {
+                tally.record(&record);
+                visitor.record(&object, &record);
+            }
+        });
+        match read {
+            Ok(contents) => {
+                if tally.object(&object, bytes.len(), raw.len(), &contents) {
+                    visitor.finished(&object, &contents);
+                }
+            }
+            Err(error) => tally.failed(object.name.clone(), error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write, path::Path};
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+    use crate::cloudtrail::{Contents, Record};
+
+    #[derive(Default, Debug, PartialEq)]
+    struct Names(Vec<(String, String)>, u64);
+
+    impl Visitor for Names {
+        fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
+            self.0.push((object.name.clone(), record.name.to_owned()));
+        }
+
+        fn finished(&mut self, _object: &Arc<ObjectRef>, _contents: &Contents) {
+            self.1 += 1;
+        }
+
+        fn merge(&mut self, other: Self) {
+            self.0.extend(other.0);
+            self.1 += other.1;
+        }
+    }
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn record(name: &str, hour: u32) -> String {
+        format!(
+            r#"{{"eventTime":"2024-02-01T{hour:02}:00:00Z","eventSource":"iam.amazonaws.com","eventName":"{name}","awsRegion":"us-east-1","recipientAccountId":"111122223333"}}"#
+        )
+    }
+
+    fn records(list: &[String]) -> String {
+        format!(r#"{{"Records":[{}]}}"#, list.join(","))
+    }
+
+    fn write(root: &Path, name: &str, bytes: &[u8]) {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn run(root: &Path, selection: &Selection, options: &Options<'_>) -> (Names, Scanned) {
+        let sources = [Source::Local(root.to_owned())];
+        let (mut names, scanned) = scan(&sources, selection, options, &Names::default).unwrap();
+        names.0.sort();
+        let coverage = &scanned.coverage;
+        assert_eq!(
+            coverage.objects_listed,
+            coverage.objects_read + coverage.objects_failed + coverage.objects_skipped,
+            "{coverage:?}"
+        );
+        (names, scanned)
+    }
+
+    const FOLDER: &str = "AWSLogs/111122223333/CloudTrail/eu-west-1/2024/02";
+
+    fn archive(root: &Path) {
+        for day in 1..6 {
+            let text = records(&[record("A", day), record("B", day + 1)]);
+            let name = format!("{FOLDER}/{day:02}/111122223333_CloudTrail_eu-west-1_202402{day:02}T1000Z_x.json.gz");
+            write(root, &name, &gzip(&text));
+        }
+        let whole = gzip(&records(&[record("A", 1)]));
+        write(root, &format!("{FOLDER}/01/truncated.json.gz"), &whole[..whole.len() - 3]);
+        write(root, &format!("{FOLDER}/01/appended.json.gz"), &[&whole[..], b"surplus"].concat());
+        write(root, &format!("{FOLDER}/01/empty.json.gz"), b"");
+        write(root, &format!("{FOLDER}/01/no-json.json.gz"), b"hello");
+        let part = records(&[record("C", 3), r#"{"eventName":"X"}"#.to_owned(), record("D", 3)]);
+        write(root, &format!("{FOLDER}/01/partly.json"), part.as_bytes());
+        write(root, &format!("{FOLDER}/01/useless.json"), br#"{"Records":[{"eventName":"X"}]}"#);
+        write(root, "AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2024/02/01/d.json.gz", b"unread");
+        write(root, "AWSLogs/111122223333/Config/eu-west-1/2024/2/1/c.json.gz", b"unread");
+        write(root, ".DS_Store", b"unread");
+        write(root, "moved-digest.json", br#"{"digestS3Object":"x","logFiles":[]}"#);
+        write(root, "lines.json", format!("{}\n{}\n", record("E", 8), record("F", 9)).as_bytes());
+    }
+
+    #[test]
+    fn the_counts_add_up_and_every_failure_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        archive(home.path());
+        let (names, scanned) = run(home.path(), &Selection::default(), &Options::default());
+        let coverage = &scanned.coverage;
+        assert_eq!(
+            (coverage.objects_listed, coverage.objects_read, coverage.objects_failed, coverage.objects_skipped),
+            (16, 7, 5, 4)
+        );
+        assert_eq!((coverage.records, names.0.len(), names.1), (14, 14, 7));
+        assert_eq!(scanned.records_unusable, 1);
+        let failures: Vec<String> = coverage
+            .failures
+            .iter()
+            .map(|failure| format!("{}: {}", failure.object.rsplit('/').next().unwrap(), failure.error))
+            .collect();
+        let whole = gzip(&records(&[record("A", 1)])).len();
+        assert_eq!(
+            failures,
+            [
+                format!("appended.json.gz: 7 bytes that are no gzip data follow the last member, from byte {whole}"),
+                "empty.json.gz: empty: no JSON document in it".to_owned(),
+                "no-json.json.gz: document 1 is damaged at byte 1: expected value".to_owned(),
+                "partly.json: 1 of 3 records unusable: first is record 2: no `eventTime`".to_owned(),
+                format!("truncated.json.gz: truncated gzip data: it ends at byte {}, within a member", whole - 3),
+                "useless.json: none of its 1 records is usable: first is record 1: no `eventTime`".to_owned(),
+            ]
+        );
+        assert_eq!(coverage.first_record.unwrap().to_rfc3339(), "2024-02-01T01:00:00+00:00");
+        assert_eq!(coverage.last_record.unwrap().to_rfc3339(), "2024-02-01T09:00:00+00:00");
+        let day = &coverage.days[0];
+        assert_eq!((day.day.as_str(), day.objects, day.records), ("2024-02-01", 2, 4));
+        assert_eq!(coverage.days.len(), 5);
+        let account = &scanned.accounts["111122223333"];
+        assert_eq!(account.records, 14);
+        assert_eq!(account.regions.iter().collect::<Vec<_>>(), ["eu-west-1", "us-east-1"]);
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        archive(home.path());
+        let with = |threads| run(home.path(), &Selection::default(), &Options { threads, ..Options::default() });
+        let one = with(1);
+        assert_eq!(one, with(4));
+        assert_eq!(one, with(0));
+    }
+
+    #[test]
+    fn ranges_plans_and_known_objects() {
+        let home = tempfile::tempdir().unwrap();
+        archive(home.path());
+        let selection = Selection {
+            from: Some("2024-02-03T00:00:00Z".parse().unwrap()),
+            to: Some("2024-02-04T00:00:00Z".parse().unwrap()),
+            ..Selection::default()
+        };
+        let (_, scanned) = run(home.path(), &selection, &Options::default());
+        let coverage = &scanned.coverage;
+        assert_eq!((coverage.objects_listed, coverage.objects_read, coverage.objects_skipped), (6, 3, 3));
+        assert_eq!(scanned.latest_delivery.unwrap().to_rfc3339(), "2024-02-04T10:00:00+00:00");
+        let sources = [Source::Local(home.path().to_owned())];
+        let planned = plan(&sources, &selection, &Options::default()).unwrap();
+        assert_eq!((planned.objects, planned.skipped), (4, 2), "a moved digest is known by its content only");
+        assert!(planned.bytes > 0);
+
+        let known = |object: &ObjectRef| object.name.contains("/03/");
+        let options = Options { known: Some(&known), ..Options::default() };
+        let (_, scanned) = run(home.path(), &selection, &options);
+        assert_eq!((scanned.objects_known, scanned.coverage.objects_listed), (1, 5));
+        assert_eq!(plan(&sources, &selection, &options).unwrap().known, 1);
+        assert_eq!(options.progress.listed.load(Ordering::Relaxed), options.progress.finished.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn the_limit_holds_for_stored_and_inflated_bytes() {
+        let home = tempfile::tempdir().unwrap();
+        write(home.path(), "bomb.json.gz", &gzip(&" ".repeat(100_000)));
+        write(home.path(), "large.json", &[b' '; 3000]);
+        let (_, scanned) =
+            run(home.path(), &Selection::default(), &Options { object_limit: 2000, ..Options::default() });
+        let errors: Vec<&str> = scanned.coverage.failures.iter().map(|failure| failure.error.as_str()).collect();
+        assert_eq!(errors, ["inflates to more than the limit of 2000 bytes", "larger than the limit of 2000 bytes"]);
+    }
+
+    #[test]
+    fn a_missing_source_stops_before_any_work() {
+        let home = tempfile::tempdir().unwrap();
+        let sources = [Source::Local(home.path().to_owned()), Source::Local(home.path().join("missing"))];
+        let error = scan(&sources, &Selection::default(), &Options::default(), &Names::default).unwrap_err();
+        assert!(matches!(error, SourceError::Path { .. }));
+    }
+}

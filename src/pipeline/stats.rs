@@ -1,0 +1,236 @@
+//! Counting what was read. Per account, region and day, never per object.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::{
+    cloudtrail::{Contents, Record},
+    report::{Coverage, CoverageDay, ReadFailure},
+    source::ObjectRef,
+};
+
+/// What a scan read, beside what its visitor has.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scanned {
+    /// Counts, days and failures; `complete`, `gaps` and `integrity` are for the caller to fill in.
+    pub coverage: Coverage,
+    /// Objects not read because an earlier scan did; not among the listed.
+    pub objects_known: u64,
+    /// Insight records passed over.
+    pub records_passed_over: u64,
+    /// Records that could not be used, in objects that were read; `failures` names the objects.
+    pub records_unusable: u64,
+    /// The latest delivery among the objects read; for those outside the layout, their latest `eventTime`.
+    pub latest_delivery: Option<DateTime<Utc>>,
+    /// By account: `recipientAccountId` of the records, and the account folders.
+    pub accounts: BTreeMap<String, AccountSpan>,
+}
+
+/// What was read of one account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountSpan {
+    /// `eventTime` of its first record.
+    pub first: Option<DateTime<Utc>>,
+    /// `eventTime` of its last record.
+    pub last: Option<DateTime<Utc>>,
+    /// Its records.
+    pub records: u64,
+    /// Regions seen in keys and in records' `awsRegion`.
+    pub regions: BTreeSet<String>,
+}
+
+impl AccountSpan {
+    fn record(&mut self, time: Option<DateTime<Utc>>, region: Option<&str>) {
+        self.records += 1;
+        self.first = earliest(self.first, time);
+        self.last = self.last.max(time);
+        if let Some(region) = region {
+            self.region(region);
+        }
+    }
+
+    fn region(&mut self, region: &str) {
+        if !self.regions.contains(region) {
+            self.regions.insert(region.to_owned());
+        }
+    }
+}
+
+type DayKey = (String, String, NaiveDate);
+
+/// One worker's counts.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    read: u64,
+    failed: u64,
+    skipped: u64,
+    records: u64,
+    bytes_compressed: u64,
+    bytes_raw: u64,
+    passed_over: u64,
+    unusable: u64,
+    first: Option<DateTime<Utc>>,
+    last: Option<DateTime<Utc>>,
+    latest_delivery: Option<DateTime<Utc>>,
+    days: HashMap<DayKey, (u64, u64)>,
+    accounts: BTreeMap<String, AccountSpan>,
+    failures: Vec<ReadFailure>,
+    /// `eventTime` of the last record of the object at hand.
+    object_last: Option<DateTime<Utc>>,
+}
+
+impl Tally {
+    /// Begins an object.
+    pub(super) fn begin(&mut self) {
+        self.object_last = None;
+    }
+
+    pub(super) fn record(&mut self, record: &Record<'_, '_>) {
+        let time = Some(record.time);
+        self.first = earliest(self.first, time);
+        self.last = self.last.max(time);
+        self.object_last = self.object_last.max(time);
+        let Some(account) = record.account() else { return };
+        let region = record.text(&["awsRegion"]);
+        // Allocates the key only where it is new: this runs for every record.
+        if let Some(span) = self.accounts.get_mut(account) {
+            span.record(time, region);
+        } else {
+            self.accounts.entry(account.to_owned()).or_default().record(time, region);
+        }
+    }
+
+    /// Counts an object whose JSON was sound: as read, as failed where none of its records could be used, as skipped
+    /// where it holds nothing but digests. Tells whether it counts as read.
+    pub(super) fn object(&mut self, object: &ObjectRef, compressed: usize, raw: usize, contents: &Contents) -> bool {
+        if let Some((index, error)) = contents.first_unusable {
+            let (bad, first) = (contents.unusable, index + 1);
+            let all = contents.records + bad;
+            if contents.records == 0 {
+                let error = format!("none of its {all} records is usable: first is record {first}: {error}");
+                self.failed(object.name.clone(), error);
+                return false;
+            }
+            let error = format!("{bad} of {all} records unusable: first is record {first}: {error}");
+            self.failures.push(ReadFailure { object: object.name.clone(), error });
+            self.unusable += count(bad);
+        }
+        if contents.digests > 0 && contents.records == 0 {
+            self.skipped += 1;
+            return false;
+        }
+        self.read += 1;
+        self.records += count(contents.records);
+        self.passed_over += count(contents.passed_over);
+        self.bytes_compressed += count(compressed);
+        self.bytes_raw += count(raw);
+        self.latest_delivery = self.latest_delivery.max(object.delivered_at().or(self.object_last));
+        let key = &object.key;
+        if let (Some(account), Some(region)) = (&key.account, &key.region) {
+            self.accounts.entry(account.clone()).or_default().region(region);
+            if let Some(day) = key.day {
+                let (objects, records) = self.days.entry((account.clone(), region.clone(), day)).or_default();
+                *objects += 1;
+                *records += count(contents.records);
+            }
+        }
+        true
+    }
+
+    pub(super) fn failed(&mut self, object: String, error: String) {
+        self.failed += 1;
+        self.failures.push(ReadFailure { object, error });
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.read += other.read;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.records += other.records;
+        self.bytes_compressed += other.bytes_compressed;
+        self.bytes_raw += other.bytes_raw;
+        self.passed_over += other.passed_over;
+        self.unusable += other.unusable;
+        self.first = earliest(self.first, other.first);
+        self.last = self.last.max(other.last);
+        self.latest_delivery = self.latest_delivery.max(other.latest_delivery);
+        for (day, (objects, records)) in other.days {
+            let sum = self.days.entry(day).or_default();
+            sum.0 += objects;
+            sum.1 += records;
+        }
+        for (account, span) in other.accounts {
+            let sum = self.accounts.entry(account).or_default();
+            sum.first = earliest(sum.first, span.first);
+            sum.last = sum.last.max(span.last);
+            sum.records += span.records;
+            sum.regions.extend(span.regions);
+        }
+        self.failures.extend(other.failures);
+    }
+
+    pub(super) fn finish(mut self, listed: &Listing) -> Scanned {
+        self.failures.sort();
+        let mut days: Vec<_> = self.days.into_iter().collect();
+        days.sort();
+        let day = |((account, region, day), (objects, records)): (DayKey, (u64, u64))| CoverageDay {
+            account,
+            region,
+            day: day.format("%Y-%m-%d").to_string(),
+            objects,
+            records,
+        };
+        Scanned {
+            coverage: Coverage {
+                objects_listed: listed.listed,
+                objects_read: self.read,
+                objects_failed: self.failed,
+                objects_skipped: listed.skipped + self.skipped,
+                records: self.records,
+                bytes_compressed: self.bytes_compressed,
+                bytes_raw: self.bytes_raw,
+                first_record: self.first,
+                last_record: self.last,
+                days: days.into_iter().map(day).collect(),
+                failures: self.failures,
+                ..Coverage::default()
+            },
+            objects_known: listed.known,
+            records_passed_over: self.passed_over,
+            records_unusable: self.unusable,
+            latest_delivery: self.latest_delivery,
+            accounts: self.accounts,
+        }
+    }
+}
+
+/// What the listers counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Listing {
+    /// Everything in range, but the known.
+    pub(super) listed: u64,
+    /// Of these, skipped by intent for their keys.
+    pub(super) skipped: u64,
+    /// Read by an earlier scan.
+    pub(super) known: u64,
+}
+
+impl Listing {
+    pub(super) fn merge(&mut self, other: Self) {
+        self.listed += other.listed;
+        self.skipped += other.skipped;
+        self.known += other.known;
+    }
+}
+
+fn earliest(a: Option<DateTime<Utc>>, b: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        _ => a.or(b),
+    }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
