@@ -1,0 +1,125 @@
+//! A real AWS API on the loopback interface: moto's server, installed once under cargo's temporary directory.
+//!
+//! Self-contained, so that every integration test that needs S3 or IAM includes it with
+//! `#[path = "support/moto.rs"] mod moto;`. Addresses are IPs: with a host name the SDK would put the bucket into it.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const PACKAGE: &str = "moto[server]==5.2.5";
+
+/// Ends moto when its standard input closes: a test process that is killed leaves no server behind, and neither does a
+/// server in a `static`, which is never dropped.
+const LAUNCHER: &str = "\
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
+from moto.server import main
+main(['-H', '127.0.0.1', '-p', sys.argv[1]])
+";
+
+/// A running moto server; dropping it ends it. Accept any credentials, keep everything in memory.
+pub struct Moto {
+    child: Child,
+    port: u16,
+    _stdin: Option<ChildStdin>,
+}
+
+impl Moto {
+    /// Starts a server of its own, on a free port, and waits until it answers. The first start in a target directory
+    /// installs moto, which takes a minute.
+    pub fn start() -> Self {
+        let python = installed();
+        // Another process may take the port between the look and the start; then moto ends at once, and the next
+        // round tries another.
+        for _round in 0..5 {
+            let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address").port();
+            let mut child = Command::new(&python)
+                .args(["-c", LAUNCHER, &port.to_string()])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("moto starts");
+            let stdin = child.stdin.take();
+            let server = Self { child, port, _stdin: stdin };
+            if let Some(server) = server.ready() {
+                return server;
+            }
+        }
+        panic!("moto did not start; try: {} -m moto.server", python.display());
+    }
+
+    /// The endpoint URL, such as `http://127.0.0.1:5555`.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Forgets all buckets, users and everything else.
+    #[allow(dead_code, reason = "not every test resets")]
+    pub fn reset(&self) {
+        let answer = self.http("POST", "/moto-api/reset").expect("moto answers");
+        assert!(answer.contains(" 200 "), "{answer}");
+    }
+
+    fn ready(mut self) -> Option<Self> {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(120) {
+            if self.http("GET", "/moto-api/").is_some_and(|answer| answer.contains(" 200 ")) {
+                return Some(self);
+            }
+            if self.child.try_wait().expect("a state").is_some() {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("moto did not answer within two minutes");
+    }
+
+    /// The first line of the answer to a request without a body.
+    fn http(&self, method: &str, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+        write!(stream, "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n").ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        Some(String::from_utf8_lossy(&answer).lines().next()?.to_owned())
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        // Both fail only where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The Python of a virtual environment with moto in it; made by whichever test process comes first, the others wait.
+fn installed() -> PathBuf {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    fs::create_dir_all(root).expect("cargo's temporary directory");
+    let lock = File::create(root.join("moto.lock")).expect("a lock file");
+    lock.lock().expect("the lock");
+    let home = root.join("moto-venv");
+    let python = home.join("bin/python");
+    let done = home.join("complete");
+    if fs::read_to_string(&done).is_ok_and(|package| package == PACKAGE) {
+        return python;
+    }
+    if home.exists() {
+        fs::remove_dir_all(&home).expect("the remains of an interrupted installation can go");
+    }
+    run(Command::new("python3").args(["-m", "venv"]).arg(&home));
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--no-input", PACKAGE]));
+    fs::write(done, PACKAGE).expect("the mark of a complete installation");
+    python
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
