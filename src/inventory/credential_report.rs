@@ -53,7 +53,9 @@ pub(crate) fn parse(
     let mut records = reader.records();
     let header = match records.next() {
         None => {
-            return Err(fail(Problem::whole("is empty (hint: a credential report begins with a line of column names)")));
+            return Err(fail(Problem::whole(
+                "is empty (hint: a credential report begins with a line of column names)",
+            )));
         }
         Some(header) => header.map_err(|error| fail(Problem::whole(error.to_string())))?,
     };

@@ -651,3 +651,276 @@ pub(crate) fn owner(arn: Option<&str>, name: Option<&str>, id: Option<&str>) -> 
     };
     Some(DeviceOwner::User { name: name.to_owned(), id: id.map(str::to_owned) })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const REPORT: &str = "user,arn,user_creation_time,password_enabled,mfa_active,access_key_1_active,access_key_2_active\n\
+        <root_account>,arn:aws:iam::111122223333:root,2020-01-01T00:00:00+00:00,not_supported,true,false,false\n\
+        Alice,arn:aws:iam::111122223333:user/Alice,2021-01-01T00:00:00+00:00,true,true,true,false\n\
+        bob,arn:aws:iam::111122223333:user/bob,2021-02-01T00:00:00+00:00,false,false,false,false\n";
+
+    fn at(text: &str) -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339(text).expect("a time").with_timezone(&Utc)
+    }
+
+    fn now() -> DateTime<Utc> {
+        at("2026-03-08T12:00:00Z")
+    }
+
+    fn details() -> Value {
+        let guard = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "NotAction": ["iam:EnableMFADevice"],
+            "Resource": "*", "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}}]});
+        let mut encoded = String::new();
+        for byte in guard.to_string().bytes() {
+            write!(encoded, "%{byte:02X}").expect("a string takes text");
+        }
+        json!({
+            "UserDetailList": [
+                {"UserName": "Alice", "UserId": "AIDAEXAMPLEALICE", "Arn": "arn:aws:iam::111122223333:user/Alice",
+                 "CreateDate": "2021-01-01T00:00:00+00:00", "GroupList": ["Staff"],
+                 "AttachedManagedPolicies": [{"PolicyName": "AdministratorAccess", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}],
+                 "Tags": [{"Key": "owner-email", "Value": "alice@example.com"}]},
+                {"UserName": "bob", "UserId": "AIDAEXAMPLEBOB", "Arn": "arn:aws:iam::111122223333:user/bob",
+                 "CreateDate": "2021-02-01T00:00:00Z",
+                 "UserPolicyList": [{"PolicyName": "guard", "PolicyDocument": guard}]},
+                {"UserName": "carol", "UserId": "AIDAEXAMPLECAROL", "Arn": "arn:aws:iam::111122223333:user/carol",
+                 "CreateDate": "2026-03-08T11:00:00Z",
+                 "AttachedManagedPolicies": [{"PolicyName": "own", "PolicyArn": "arn:aws:iam::111122223333:policy/own"}]}
+            ],
+            "GroupDetailList": [{"GroupName": "staff", "GroupId": "AGPAEXAMPLE", "Arn": "arn:aws:iam::111122223333:group/staff",
+                "GroupPolicyList": [{"PolicyName": "guard", "PolicyDocument": encoded}], "AttachedManagedPolicies": []}],
+            "RoleDetailList": [],
+            "Policies": [{"PolicyName": "own", "Arn": "arn:aws:iam::111122223333:policy/other", "DefaultVersionId": "v2",
+                "PolicyVersionList": [{"VersionId": "v1", "IsDefaultVersion": false}]}]
+        })
+    }
+
+    fn virtual_devices() -> Value {
+        json!({"VirtualMFADevices": [
+            {"SerialNumber": "arn:aws:iam::111122223333:mfa/root-account-mfa-device", "EnableDate": "2020-01-02T00:00:00+00:00",
+             "User": {"UserId": "111122223333", "Arn": "arn:aws:iam::111122223333:root", "CreateDate": "2020-01-01T00:00:00+00:00"}},
+            {"SerialNumber": "arn:aws:iam::111122223333:mfa/phone", "EnableDate": "2021-01-02T00:00:00Z",
+             "User": {"UserName": "alice", "UserId": "AIDAEXAMPLEALICE", "Arn": "arn:aws:iam::111122223333:user/alice"}},
+            {"SerialNumber": "arn:aws:iam::111122223333:mfa/spare"}]})
+    }
+
+    fn directory(files: &[(&str, String)]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().expect("a directory");
+        for (name, text) in files {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        }
+        directory
+    }
+
+    fn error(files: &[(&str, String)], as_of: Option<DateTime<Utc>>) -> String {
+        let directory = directory(files);
+        read(directory.path(), as_of).expect_err("an error").to_string()
+    }
+
+    #[test]
+    fn all_files_become_one_state() {
+        let directory = directory(&[
+            ("credential-report.csv", REPORT.to_owned()),
+            ("account-authorization-details.json", details().to_string()),
+            ("virtual-mfa-devices.json", virtual_devices().to_string()),
+            (
+                "mfa-devices-ALICE.json",
+                json!({"MFADevices": [
+                    {"UserName": "Alice", "SerialNumber": "GAHT12345678", "EnableDate": "2022-01-01T00:00:00+00:00"},
+                    {"UserName": "Alice", "SerialNumber": "arn:aws:iam::111122223333:mfa/phone", "EnableDate": "2021-01-02T00:00:00Z"}]})
+                .to_string(),
+            ),
+            ("mfa-devices-bob.json", json!({"MFADevices": []}).to_string()),
+            ("account-summary.json", json!({"SummaryMap": {"AccountMFAEnabled": 1, "AccountPasswordPresent": 0, "AccountAccessKeysPresent": 0}}).to_string()),
+            ("README.md", "how these were printed".to_owned()),
+            (".DS_Store", "x".to_owned()),
+            ("notes.txt", "x".to_owned()),
+            ("roles.json", json!({"Roles": []}).to_string()),
+        ]);
+        let state = read(directory.path(), Some(now())).expect("a state");
+        assert_eq!(state.taken_at, now());
+        let account = &state.accounts["111122223333"];
+        assert!(account.users_complete);
+        let [alice, bob, carol] = account.users.as_slice() else { panic!("three users") };
+        assert_eq!((alice.name.as_str(), alice.id.as_deref()), ("Alice", Some("AIDAEXAMPLEALICE")));
+        assert_eq!((alice.password, alice.mfa_active, alice.active_access_keys), (Some(true), Some(true), Some(1)));
+        assert_eq!((alice.mfa_enforced, alice.privileged), (Some(true), Some(true)), "through the group and by name");
+        assert_eq!(alice.devices.as_ref().map(Vec::len), Some(2));
+        assert_eq!(
+            alice.tags.as_ref().and_then(|tags| tags.get("owner-email")).map(String::as_str),
+            Some("alice@example.com")
+        );
+        assert_eq!(
+            (bob.devices.as_ref().map(Vec::len), bob.mfa_active, bob.password),
+            (Some(0), Some(false), Some(false))
+        );
+        assert_eq!((bob.mfa_enforced, bob.privileged), (Some(true), Some(false)));
+        assert_eq!(
+            (carol.password, carol.mfa_active, carol.devices.as_ref()),
+            (None, None, None),
+            "newer than the report"
+        );
+        assert_eq!((carol.mfa_enforced, carol.privileged), (None, None), "its policy is not in the files");
+        let root = account.root.as_ref().expect("a root user");
+        assert_eq!((root.mfa_active, root.password, root.active_access_keys), (Some(true), Some(false), Some(0)));
+        let owners: Vec<_> = account.virtual_devices.iter().flatten().map(|device| device.owner.clone()).collect();
+        assert_eq!(
+            owners[0],
+            Some(DeviceOwner::User { name: "alice".to_owned(), id: Some("AIDAEXAMPLEALICE".to_owned()) })
+        );
+        assert_eq!(owners[1], Some(DeviceOwner::Root));
+        assert_eq!(owners[2], None);
+        let missing: Vec<&str> = state.missing.iter().map(|missing| missing.what.as_str()).collect();
+        assert!(missing.contains(&"policy documents") && missing.contains(&"MFA devices of users"), "{missing:?}");
+        assert_eq!(missing.iter().filter(|what| what.starts_with("file `")).count(), 2, "{missing:?}");
+
+        let mut bytes = Vec::new();
+        snapshot::write(&state, &mut bytes).expect("a snapshot");
+        let file = directory.path().join("snapshot.json");
+        fs::write(&file, &bytes).expect("a file");
+        assert_eq!(read(&file, None).expect("a state"), state);
+        assert!(read(&file, Some(now())).expect_err("two times").to_string().contains("bears its own time"));
+        let newer = String::from_utf8(bytes).expect("text").replace("snapshot/1", "snapshot/2");
+        fs::write(&file, &newer).expect("a file");
+        assert!(read(&file, None).expect_err("newer").to_string().contains("schema 2, this build reads up to 1"));
+        fs::write(&file, newer.replace("mfatrail.iam-snapshot/2", "other/1")).expect("a file");
+        assert!(read(&file, None).expect_err("another").to_string().contains("has schema `other/1`"));
+    }
+
+    #[test]
+    fn any_subset_will_do_and_what_is_missing_is_said() {
+        let what = |files: &[(&str, String)]| -> Vec<String> {
+            let state = read(directory(files).path(), Some(now())).expect("a state");
+            state.missing.into_iter().map(|missing| missing.what).collect()
+        };
+        assert_eq!(
+            what(&[("credential-report.csv", REPORT.to_owned())]),
+            ["MFA devices of users", "policies", "virtual MFA devices"]
+        );
+        assert_eq!(
+            what(&[("virtual-mfa-devices.json", virtual_devices().to_string())]),
+            ["MFA devices of users", "credential report", "list of users", "policies", "root user"]
+        );
+        let virtual_only = directory(&[("virtual-mfa-devices.json", virtual_devices().to_string())]);
+        let account = &read(virtual_only.path(), Some(now())).expect("a state").accounts["111122223333"];
+        assert!(!account.users_complete);
+        assert_eq!((account.users[0].name.as_str(), account.users[0].mfa_active), ("alice", Some(true)));
+        assert_eq!(account.root.as_ref().and_then(|root| root.mfa_active), Some(true));
+        let users = json!({"Users": [{"UserName": "alice", "UserId": "AIDAEXAMPLE", "Arn": "arn:aws:iam::111122223333:user/alice", "CreateDate": "2021-01-01T00:00:00Z"}]});
+        let listed = directory(&[("users.json", users.to_string())]);
+        assert!(read(listed.path(), Some(now())).expect("a state").accounts["111122223333"].users_complete);
+    }
+
+    #[test]
+    fn the_time_is_said_or_the_report_bears_it() {
+        let encoded = json!({"Content": STANDARD.encode(REPORT), "ReportFormat": "text/csv", "GeneratedTime": "2026-03-08T09:00:00+00:00"}).to_string();
+        let report = ("credential-report.json", encoded);
+        let alone = directory(std::slice::from_ref(&report));
+        assert_eq!(read(alone.path(), None).expect("a state").taken_at, at("2026-03-08T09:00:00Z"));
+        assert_eq!(read(&alone.path().join(report.0), None).expect("a file alone").accounts.len(), 1);
+        let later = read(alone.path(), Some(now())).expect("a state");
+        assert!(
+            later.missing.iter().any(|missing| missing.why.contains("2026-03-08T09:00:00Z")),
+            "{:?}",
+            later.missing
+        );
+        let devices = ("virtual-mfa-devices.json", virtual_devices().to_string());
+        assert!(
+            error(&[report.clone(), devices], None)
+                .contains("virtual-mfa-devices.json` does not say when it was printed (hint: give `--iam-as-of`)")
+        );
+        assert!(error(&[("credential-report.csv", REPORT.to_owned())], None).contains("--iam-as-of"));
+        assert!(error(&[report], Some(at("2026-03-08T08:00:00Z"))).contains("is before the credential report"));
+    }
+
+    #[test]
+    fn several_accounts_in_folders() {
+        let other = REPORT.replace("111122223333", "000011112222");
+        let both = directory(&[
+            ("111122223333/credential-report.csv", REPORT.to_owned()),
+            ("000011112222/credential-report.csv", other.clone()),
+            (
+                "000011112222/mfa-devices-bob.json",
+                json!({"MFADevices": [{"SerialNumber": "GAHT12345678"}]}).to_string(),
+            ),
+        ]);
+        let state = read(both.path(), Some(now())).expect("a state");
+        assert_eq!(state.accounts.keys().collect::<Vec<_>>(), ["000011112222", "111122223333"]);
+        assert_eq!(state.accounts["000011112222"].users[1].mfa_active, Some(true), "the list is newer than the report");
+
+        let misplaced = [("111122223333/credential-report.csv", other.clone())];
+        assert!(
+            error(&misplaced, Some(now()))
+                .contains("is of account 000011112222 and lies in the folder of 111122223333")
+        );
+        let mixed =
+            [("111122223333/credential-report.csv", REPORT.to_owned()), ("credential-report.csv", REPORT.to_owned())];
+        assert!(error(&mixed, Some(now())).contains("holds both files and account folders"));
+        let several = [
+            ("credential-report.csv", REPORT.to_owned()),
+            (
+                "users.json",
+                json!({"Users": [{"UserName": "x", "Arn": "arn:aws:iam::000011112222:user/x"}]}).to_string(),
+            ),
+        ];
+        assert!(error(&several, Some(now())).contains("are of several accounts"));
+        let none = [("account-summary.json", json!({"SummaryMap": {"AccountMFAEnabled": 1}}).to_string())];
+        assert!(error(&none, Some(now())).contains("says of which account it is"));
+        assert!(error(&[], Some(now())).contains("holds nothing that `aws iam` prints"));
+        assert!(error(&[("production/users.json", "{}".to_owned())], Some(now())).contains("folder per account id"));
+    }
+
+    #[test]
+    fn pages_are_put_together_and_a_torn_list_is_an_error() {
+        let page = |name: &str, more: bool| {
+            json!({"Users": [{"UserName": name, "Arn": format!("arn:aws:iam::111122223333:user/{name}")}], "IsTruncated": more}).to_string()
+        };
+        let whole = directory(&[("users.json", format!("{}\n{}", page("alice", true), page("bob", false)))]);
+        assert_eq!(read(whole.path(), Some(now())).expect("a state").accounts["111122223333"].users.len(), 2);
+        assert!(error(&[("users.json", page("alice", true))], Some(now())).contains("there are more pages"));
+    }
+
+    #[test]
+    fn malformed_files_are_named_with_their_place() {
+        let one = |name: &'static str, text: &str| error(&[(name, text.to_owned())], Some(now()));
+        assert!(
+            one("virtual-mfa-devices.json", "{\"VirtualMFADevices\": [\n  {\"SerialNumber\": 7}]}")
+                .contains("line 2, column 20: invalid type")
+        );
+        assert!(one("virtual-mfa-devices.json", "{\"VirtualMFADevices\": [").contains("line 1, column 23"));
+        assert!(one("account-authorization-details.json", "{}").contains("holds nothing that mfatrail reads"));
+        assert!(one("account-authorization-details.json", "[]").contains("is not a JSON object"));
+        assert!(one("users.json", " ").contains("is empty"));
+        assert!(one("credential-report.csv", "dXNlcixhcm4=").contains("column `user` is missing"));
+        assert!(one("credential-report.json", "{\"Content\": \"!!\"}").contains("not base64"));
+        assert!(one("devices.json", "{\"MFADevices\": []}").contains("does not say whose devices"));
+        let other = json!({"MFADevices": [{"UserName": "bob", "SerialNumber": "GAHT12345678"}]}).to_string();
+        assert!(one("mfa-devices-alice.json", &other).contains("its name says `alice`"));
+        let dated = json!({"MFADevices": [{"SerialNumber": "GAHT12345678", "EnableDate": "Jan 1"}]}).to_string();
+        assert!(one("mfa-devices-alice.json", &dated).contains("line 1, column"));
+        let twice = [("credential-report.csv", REPORT.to_owned()), ("credential-report-2.csv", REPORT.to_owned())];
+        assert!(error(&twice, Some(now())).contains("second credential report"));
+    }
+
+    #[test]
+    fn a_user_created_again_has_no_row_in_the_report() {
+        let users = json!({"Users": [
+            {"UserName": "alice", "UserId": "AIDANEW", "Arn": "arn:aws:iam::111122223333:user/alice", "CreateDate": "2026-03-08T11:00:00Z"}]});
+        let directory = directory(&[("credential-report.csv", REPORT.to_owned()), ("users.json", users.to_string())]);
+        let state = read(directory.path(), Some(now())).expect("a state");
+        let account = &state.accounts["111122223333"];
+        assert_eq!(account.users.len(), 1);
+        assert_eq!((account.users[0].password, account.users[0].mfa_active), (None, None));
+        let whys: Vec<&str> = state.missing.iter().map(|missing| missing.why.as_str()).collect();
+        assert!(whys.iter().any(|why| why.contains("the row is not used")), "{whys:?}");
+        assert!(whys.iter().any(|why| why.contains("`bob`") && why.contains("left out")), "{whys:?}");
+    }
+}

@@ -7,10 +7,12 @@ mod answers;
 mod credential_report;
 mod error;
 pub mod files;
+mod live;
 mod policy;
 pub mod snapshot;
 mod state;
 
 pub use error::InventoryError;
+pub use live::{LiveOptions, read_live};
 pub use policy::{allows_everything, denies_everything, is_deny_all_arn, is_full_access_arn};
 pub use state::{AccountState, Device, DeviceOwner, IamState, MissingInput, RootState, UserState, VirtualDevice};

@@ -1,0 +1,610 @@
+//! `--iam live`: asks IAM itself, in one account or, through a role, in many.
+//!
+//! A call that is refused takes nothing from the others: the state is what the rest tells, and says what it lacks and
+//! which permission would mend it. Wrong credentials and a broken connection are another matter; there, nothing that
+//! follows could be trusted to be whole, and the run ends.
+//!
+//! IAM hands out the last credential report for four hours. A report that is older than a quarter of an hour would
+//! show passwords and keys of another moment than the devices, so users are then asked about one by one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_iam::Client;
+use aws_sdk_iam::config::ProvideCredentials;
+use aws_sdk_iam::error::SdkError;
+use aws_sdk_iam::types::{
+    AssignmentStatusType, AttachedPolicy, EntityType, PolicyDetail, ReportStateType, StatusType, SummaryKeyType,
+};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use chrono::{DateTime, Utc};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::answers::{Answers, DetailedUser, Details, Grants, ListedUser, Name, join, some};
+use super::credential_report::{self, CredentialReport};
+use super::error::InventoryError;
+use super::files::{account_of, owner};
+use super::policy::Policy;
+use super::state::{Device, IamState, MissingInput, VirtualDevice};
+use crate::aws::{self, Connection};
+
+/// Calls about single users at a time. IAM throttles an account at a few dozen calls a second.
+const AT_A_TIME: usize = 8;
+/// How often a credential report is asked for before it is given up: two minutes in all.
+const REPORT_ROUNDS: u32 = 40;
+/// A credential report that is older than this, in seconds, is not of the moment.
+const FRESH_S: i64 = 15 * 60;
+
+/// What to ask, and as whom.
+#[derive(Debug, Clone)]
+pub struct LiveOptions {
+    /// `--profile`.
+    pub profile: Option<String>,
+    /// `--region`.
+    pub region: Option<String>,
+    /// `--endpoint-url`: a stand-in for AWS, asked for STS as well.
+    pub endpoint_url: Option<String>,
+    /// A role's name, path included where it has one, to be assumed in each of `accounts`; `None` asks the account of
+    /// the credentials.
+    pub role_name: Option<String>,
+    /// Account ids. Without a role, empty or the credentials' own.
+    pub accounts: Vec<String>,
+    /// The snapshot time: the moment at which the questions begin.
+    pub now: DateTime<Utc>,
+}
+
+/// Asks IAM. Blocks until all is read; must not be called from within an asynchronous runtime.
+///
+/// # Errors
+/// [`InventoryError`] where there are no credentials or wrong ones, where AWS cannot be reached, where no account could
+/// be read at all, or where the options contradict each other.
+pub fn read_live(options: &LiveOptions) -> Result<IamState, InventoryError> {
+    let runtime =
+        aws::runtime().map_err(|error| InventoryError::Aws(format!("cannot start the AWS client: {error}")))?;
+    runtime.block_on(read(options))
+}
+
+async fn read(options: &LiveOptions) -> Result<IamState, InventoryError> {
+    let connection = Connection {
+        profile: options.profile.clone(),
+        region: options.region.clone(),
+        endpoint_url: options.endpoint_url.clone(),
+        ..Connection::default()
+    };
+    let config = aws::sdk_config(&connection).await;
+    let own_account = credentials(&config).await.map_err(|reason| {
+        InventoryError::Aws(format!(
+            "no usable AWS credentials: {reason} (hint: set `AWS_PROFILE`, or give `--profile`)"
+        ))
+    })?;
+    let mut state = IamState { taken_at: options.now, accounts: BTreeMap::new(), missing: Vec::new() };
+    let Some(role) = &options.role_name else {
+        let (account, answers, missing) = ask(&config, own_account, options.now).await?;
+        if let Some(other) = options.accounts.iter().find(|other| **other != account) {
+            return Err(InventoryError::Unusable(format!(
+                "the credentials are of account {account}, account {other} was asked for (hint: name a role to assume there with `--iam-role`)"
+            )));
+        }
+        add(&mut state, &account, &answers, missing);
+        return Ok(finish(state));
+    };
+    if options.accounts.is_empty() {
+        return Err(InventoryError::Unusable(format!(
+            "the role `{role}` is to be assumed, but in no account (hint: name the accounts with `--account`)"
+        )));
+    }
+    let partition = partition(config.region().map(AsRef::as_ref));
+    let mut reason = String::new();
+    for account in &options.accounts {
+        let arn = format!("arn:{partition}:iam::{account}:role/{}", role.trim_start_matches('/'));
+        let member = aws::assume(&config, &arn, None).await;
+        match credentials(&member).await {
+            Ok(_) => {
+                let (account, answers, missing) = ask(&member, Some(account.clone()), options.now).await?;
+                add(&mut state, &account, &answers, missing);
+            }
+            Err(why) => {
+                reason = format!("`{arn}` cannot be assumed: {why}");
+                state.missing.push(MissingInput {
+                    account: Some(account.clone()),
+                    what: "IAM state".to_owned(),
+                    why: format!("{reason}; nothing of this account's users, devices and policies is known"),
+                });
+            }
+        }
+    }
+    if state.accounts.is_empty() {
+        return Err(InventoryError::Aws(format!("no account could be read: {reason}")));
+    }
+    Ok(finish(state))
+}
+
+fn add(state: &mut IamState, account: &str, answers: &Answers, missing: Vec<MissingInput>) {
+    let (joined, notes) = join(account, answers);
+    state.accounts.insert(account.to_owned(), joined);
+    state.missing.extend(notes);
+    state.missing.extend(missing);
+}
+
+fn finish(mut state: IamState) -> IamState {
+    state.missing.sort();
+    state.missing.dedup();
+    state
+}
+
+/// Fetches credentials once, so that their absence is said once and not by every call. Gives the account, where the
+/// credentials name it.
+async fn credentials(config: &SdkConfig) -> Result<Option<String>, String> {
+    let provider = config.credentials_provider().ok_or("none are configured")?;
+    let credentials = provider.provide_credentials().await.map_err(|error| aws::causes(&error))?;
+    Ok(credentials.account_id().map(|account| account.as_str().to_owned()))
+}
+
+fn partition(region: Option<&str>) -> &'static str {
+    match region {
+        Some(region) if region.starts_with("cn-") => "aws-cn",
+        Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+/// One account's answers. `account` is its id, where it is known already.
+async fn ask(
+    config: &SdkConfig,
+    account: Option<String>,
+    now: DateTime<Utc>,
+) -> Result<(String, Answers, Vec<MissingInput>), InventoryError> {
+    let settings = aws_sdk_iam::config::Builder::from(config).retry_partition(aws::retry_partition("iam")).build();
+    let client = Client::from_conf(settings);
+    let mut gaps = Gaps::default();
+    let mut answers = Answers {
+        users: gaps.take(users(&client).await, &LIST_USERS)?,
+        details: gaps.take(details(&client).await, &DETAILS)?,
+        virtual_devices: gaps.take(virtual_devices(&client).await, &VIRTUAL_DEVICES)?,
+        summary: gaps.take(summary(&client).await, &SUMMARY)?,
+        ..Answers::default()
+    };
+    answers.report = gaps.take(report(&client).await, &REPORT)?;
+    let fresh = |report: &CredentialReport| {
+        report.generated_at.is_some_and(|generated| (now - generated).num_seconds().abs() <= FRESH_S)
+    };
+    let one_by_one = !answers.report.as_ref().is_some_and(fresh);
+    if one_by_one && let Some(generated) = answers.report.as_ref().and_then(|report| report.generated_at) {
+        gaps.stale = Some(generated);
+    }
+    let names: Vec<Name> = match (&answers.users, &answers.details, &answers.report) {
+        (Some(users), _, _) => users.iter().map(|user| user.name.clone()).collect(),
+        (None, Some(details), _) => details.users.iter().map(|user| user.listed.name.clone()).collect(),
+        (None, None, Some(report)) => {
+            report.rows.iter().filter(|row| !row.is_root()).map(|row| Name(row.name.clone())).collect()
+        }
+        (None, None, None) => Vec::new(),
+    };
+    each_user(&client, names, one_by_one, &mut answers, &mut gaps).await?;
+    if gaps.answered == 0 {
+        let reason = gaps.list.first().map(|gap| gap.1.clone()).unwrap_or_default();
+        return Err(InventoryError::Aws(format!(
+            "IAM answered none of the questions: {reason} (hint: the AWS managed policy `SecurityAudit` allows them)"
+        )));
+    }
+    let account = match account.or_else(|| account_in(&answers)) {
+        Some(account) => account,
+        // The account has neither users nor devices, and the credentials do not say whose they are.
+        None => {
+            let caller = client.get_user().send().await.ok().and_then(|answer| answer.user);
+            caller.and_then(|user| account_of(&user.arn).map(str::to_owned)).ok_or_else(|| {
+                InventoryError::Aws(
+                    "IAM does not tell which account it answered for (hint: allow `iam:ListUsers`)".to_owned(),
+                )
+            })?
+        }
+    };
+    let missing = gaps.missing(&account);
+    Ok((account, answers, missing))
+}
+
+fn account_in(answers: &Answers) -> Option<String> {
+    let users = answers.users.iter().flatten().filter_map(|user| user.arn.as_deref());
+    let detailed = answers.details.iter().flat_map(|details| &details.users);
+    let rows = answers.report.iter().flat_map(|report| &report.rows);
+    let devices = answers.virtual_devices.iter().flatten();
+    users
+        .chain(detailed.filter_map(|user| user.listed.arn.as_deref()))
+        .chain(rows.map(|row| row.arn.as_str()))
+        .chain(devices.map(|device| device.device.serial.as_str()))
+        .find_map(account_of)
+        .map(str::to_owned)
+}
+
+/// A question, and what an account's state lacks without its answer.
+struct Question {
+    what: &'static str,
+    permission: &'static str,
+    lacks: &'static str,
+}
+
+const LIST_USERS: Question = Question {
+    what: "list of users",
+    permission: "iam:ListUsers",
+    lacks: "users are known from the other answers only",
+};
+const DETAILS: Question = Question {
+    what: "policies",
+    permission: "iam:GetAccountAuthorizationDetails",
+    lacks: "owners (tags), MFA enforced by policy and privileges are not known",
+};
+const VIRTUAL_DEVICES: Question = Question {
+    what: "virtual MFA devices",
+    permission: "iam:ListVirtualMFADevices",
+    lacks: "devices without owner, and the root user's virtual device, are not known",
+};
+const SUMMARY: Question = Question {
+    what: "account summary",
+    permission: "iam:GetAccountSummary",
+    lacks: "whether the root user has MFA and a password is known from the credential report only",
+};
+const REPORT: Question = Question {
+    what: "credential report",
+    permission: "iam:GenerateCredentialReport, iam:GetCredentialReport",
+    lacks: "users are asked about one by one, and the root user is known from the account summary only",
+};
+const DEVICES: Question = Question {
+    what: "MFA devices of users",
+    permission: "iam:ListMFADevices",
+    lacks: "which hardware keys and tokens they have, and since when, is not known",
+};
+const PASSWORDS: Question = Question {
+    what: "console passwords",
+    permission: "iam:GetLoginProfile",
+    lacks: "whether they have a console password is known from the credential report only",
+};
+const ACCESS_KEYS: Question = Question {
+    what: "access keys",
+    permission: "iam:ListAccessKeys",
+    lacks: "whether they have active access keys is known from the credential report only",
+};
+
+/// Why a question has no answer.
+enum Refusal {
+    /// This question was refused; others may be answered.
+    One(String),
+    /// No question will be answered.
+    All(String),
+    /// What the question is about does not exist.
+    Absent,
+}
+
+impl<E> From<SdkError<E>> for Refusal
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    fn from(error: SdkError<E>) -> Self {
+        let reason = aws::describe(&error);
+        match (&error, aws::error_code(&error)) {
+            (_, Some("NoSuchEntity" | "NoSuchEntityException")) => Self::Absent,
+            (
+                _,
+                Some(
+                    "InvalidClientTokenId"
+                    | "UnrecognizedClientException"
+                    | "SignatureDoesNotMatch"
+                    | "InvalidSignatureException"
+                    | "IncompleteSignature"
+                    | "MissingAuthenticationToken"
+                    | "ExpiredToken"
+                    | "ExpiredTokenException"
+                    | "RequestExpired",
+                ),
+            ) => Self::All(format!("{reason} (hint: check the AWS credentials and the clock)")),
+            (SdkError::ServiceError(_) | SdkError::ResponseError(_), _) => Self::One(reason),
+            _ => Self::All(reason),
+        }
+    }
+}
+
+/// The questions without an answer.
+#[derive(Default)]
+struct Gaps {
+    /// How many questions were answered.
+    answered: usize,
+    list: Vec<(MissingInput, String)>,
+    /// When the report was generated, where that is not now.
+    stale: Option<DateTime<Utc>>,
+}
+
+impl Gaps {
+    fn take<T>(&mut self, answer: Result<T, Refusal>, question: &Question) -> Result<Option<T>, InventoryError> {
+        match answer {
+            Ok(answer) => {
+                self.answered += 1;
+                Ok(Some(answer))
+            }
+            Err(Refusal::One(reason)) => {
+                self.note(question, &reason, "");
+                Ok(None)
+            }
+            Err(Refusal::Absent) => Ok(None),
+            Err(Refusal::All(reason)) => Err(InventoryError::Aws(format!("IAM cannot be asked: {reason}"))),
+        }
+    }
+
+    fn note(&mut self, question: &Question, reason: &str, whose: &str) {
+        let why = format!("`{}` was refused{whose} ({reason}): {}", question.permission, question.lacks);
+        let missing = MissingInput { account: None, what: question.what.to_owned(), why };
+        self.list.push((missing, reason.to_owned()));
+    }
+
+    /// What the account's state lacks.
+    fn missing(self, account: &str) -> Vec<MissingInput> {
+        let fallback = self.list.iter().any(|(gap, _)| gap.what == PASSWORDS.what || gap.what == ACCESS_KEYS.what);
+        let stale = self.stale.filter(|_| fallback).map(|generated| MissingInput {
+            account: None,
+            what: REPORT.what.to_owned(),
+            why: format!("IAM gave one generated at {generated:?}: what only it tells is of that moment"),
+        });
+        let gaps = self.list.into_iter().map(|(gap, _)| gap).chain(stale);
+        gaps.map(|gap| MissingInput { account: Some(account.to_owned()), ..gap }).collect()
+    }
+}
+
+async fn users(client: &Client) -> Result<Vec<ListedUser>, Refusal> {
+    let mut pages = client.list_users().into_paginator().send();
+    let mut users = Vec::new();
+    while let Some(page) = pages.next().await {
+        users.extend(page?.users.into_iter().map(|user| ListedUser {
+            name: Name(user.user_name),
+            id: Some(user.user_id),
+            arn: Some(user.arn),
+            created_at: time(&user.create_date),
+        }));
+    }
+    Ok(users)
+}
+
+async fn details(client: &Client) -> Result<Details, Refusal> {
+    let mut request = client.get_account_authorization_details();
+    // Roles are left out: they have no MFA, and many accounts have thousands.
+    for kind in [EntityType::User, EntityType::Group, EntityType::LocalManagedPolicy, EntityType::AwsManagedPolicy] {
+        request = request.filter(kind);
+    }
+    let mut pages = request.into_paginator().send();
+    let mut details = Details::default();
+    while let Some(page) = pages.next().await {
+        let page = page?;
+        for user in page.user_detail_list.unwrap_or_default() {
+            let Some(name) = user.user_name.clone() else { continue };
+            details.users.push(DetailedUser {
+                tags: user.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
+                groups: user.group_list().iter().cloned().map(Name).collect(),
+                grants: grants(user.user_policy_list(), user.attached_managed_policies()),
+                listed: ListedUser {
+                    name: Name(name),
+                    id: user.user_id,
+                    arn: user.arn,
+                    created_at: user.create_date.as_ref().and_then(time),
+                },
+            });
+        }
+        for group in page.group_detail_list.unwrap_or_default() {
+            let grants = grants(group.group_policy_list(), group.attached_managed_policies());
+            if let Some(name) = group.group_name {
+                details.groups.insert(Name(name), grants);
+            }
+        }
+        for policy in page.policies.unwrap_or_default() {
+            let default = policy.policy_version_list().iter().find(|version| {
+                version.is_default_version
+                    || (version.version_id.is_some() && version.version_id == policy.default_version_id)
+            });
+            let document = default.and_then(|version| Policy::parse_text(version.document()?));
+            if let Some(arn) = policy.arn {
+                details.policies.insert(arn, document);
+            }
+        }
+    }
+    Ok(details)
+}
+
+fn grants(inline: &[PolicyDetail], attached: &[AttachedPolicy]) -> Grants {
+    Grants {
+        inline: inline.iter().map(|policy| Policy::parse_text(policy.policy_document()?)).collect(),
+        attached: attached.iter().filter_map(|policy| policy.policy_arn.clone()).collect(),
+    }
+}
+
+async fn virtual_devices(client: &Client) -> Result<Vec<VirtualDevice>, Refusal> {
+    let mut pages =
+        client.list_virtual_mfa_devices().assignment_status(AssignmentStatusType::Any).into_paginator().send();
+    let mut devices = Vec::new();
+    while let Some(page) = pages.next().await {
+        for device in page?.virtual_mfa_devices {
+            let owner = match device.user {
+                None => None,
+                Some(user) => {
+                    Some(owner(Some(&user.arn), Some(&user.user_name), Some(&user.user_id)).ok_or_else(|| {
+                        Refusal::One(format!("the owner of `{}` has neither name nor ARN", device.serial_number))
+                    })?)
+                }
+            };
+            let enabled_at = device.enable_date.as_ref().and_then(time);
+            devices.push(VirtualDevice { device: Device { serial: device.serial_number, enabled_at }, owner });
+        }
+    }
+    Ok(devices)
+}
+
+async fn summary(client: &Client) -> Result<BTreeMap<String, i64>, Refusal> {
+    let answer = client.get_account_summary().send().await?;
+    let entry = |(key, value): (SummaryKeyType, i32)| (key.as_str().to_owned(), i64::from(value));
+    Ok(answer.summary_map.unwrap_or_default().into_iter().map(entry).collect())
+}
+
+/// Has a report generated, unless IAM has one, and fetches it.
+async fn report(client: &Client) -> Result<CredentialReport, Refusal> {
+    let mut pause = Duration::from_millis(500);
+    for _round in 0..REPORT_ROUNDS {
+        let state = client.generate_credential_report().send().await?.state;
+        if state == Some(ReportStateType::Complete) {
+            match client.get_credential_report().send().await {
+                Ok(answer) => {
+                    let content = answer.content.map(aws_smithy_types::Blob::into_inner).unwrap_or_default();
+                    let generated = answer.generated_time.as_ref().and_then(time);
+                    let text = String::from_utf8(content)
+                        .map_err(|_| Refusal::One("the report is not UTF-8 text".to_owned()))?;
+                    return credential_report::parse("credential report", &text, generated)
+                        .map_err(|error| Refusal::One(error.to_string()));
+                }
+                // It ran out between the two calls: another is generated.
+                Err(error)
+                    if matches!(
+                        aws::error_code(&error),
+                        Some("ReportNotPresent" | "ReportExpired" | "ReportInProgress")
+                    ) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(3));
+    }
+    Err(Refusal::One("IAM did not finish the report within two minutes".to_owned()))
+}
+
+/// What is asked about one user.
+struct OneUser {
+    name: Name,
+    devices: Result<Vec<Device>, Refusal>,
+    /// Only where the report is not of the moment.
+    password: Option<Result<bool, Refusal>>,
+    access_keys: Option<Result<u32, Refusal>>,
+}
+
+async fn each_user(
+    client: &Client,
+    names: Vec<Name>,
+    one_by_one: bool,
+    answers: &mut Answers,
+    gaps: &mut Gaps,
+) -> Result<(), InventoryError> {
+    let permits = Arc::new(Semaphore::new(AT_A_TIME));
+    let mut tasks = JoinSet::new();
+    for name in names {
+        let (client, permits) = (client.clone(), Arc::clone(&permits));
+        tasks.spawn(async move {
+            // The semaphore is never closed; were it, the tasks would merely all run at once.
+            let _permit = permits.acquire_owned().await;
+            OneUser {
+                devices: devices_of(&client, &name).await,
+                password: if one_by_one { Some(has_password(&client, &name).await) } else { None },
+                access_keys: if one_by_one { Some(active_keys(&client, &name).await) } else { None },
+                name,
+            }
+        });
+    }
+    let (mut devices, mut passwords, mut keys) = <[Vec<(Name, String)>; 3]>::default().into();
+    while let Some(user) = tasks.join_next().await {
+        let user = user.map_err(|error| InventoryError::Aws(format!("a question about a user broke off: {error}")))?;
+        let mut sort = Sorter { gaps, name: user.name };
+        if let Some(list) = sort.take(user.devices, &mut devices)? {
+            answers.devices.insert(sort.name.clone(), list);
+        }
+        if let Some(answer) = user.password
+            && let Some(password) = sort.take(answer, &mut passwords)?
+        {
+            answers.passwords.insert(sort.name.clone(), password);
+        }
+        if let Some(answer) = user.access_keys
+            && let Some(count) = sort.take(answer, &mut keys)?
+        {
+            answers.access_keys.insert(sort.name.clone(), count);
+        }
+    }
+    for (refused, question) in [(devices, &DEVICES), (passwords, &PASSWORDS), (keys, &ACCESS_KEYS)] {
+        // In order of name, for the order of the answers is chance.
+        let refused: BTreeMap<Name, String> = refused.into_iter().collect();
+        if let Some(reason) = refused.values().next() {
+            let names: Vec<String> = refused.keys().map(|name| name.0.clone()).collect();
+            gaps.note(question, reason, &format!(" for {}", some(&names)));
+        }
+    }
+    Ok(())
+}
+
+/// Takes the answers about one user, and remembers for whom one was refused.
+struct Sorter<'a> {
+    gaps: &'a mut Gaps,
+    name: Name,
+}
+
+impl Sorter<'_> {
+    fn take<T>(
+        &mut self,
+        answer: Result<T, Refusal>,
+        refused: &mut Vec<(Name, String)>,
+    ) -> Result<Option<T>, InventoryError> {
+        match answer {
+            Ok(answer) => {
+                self.gaps.answered += 1;
+                Ok(Some(answer))
+            }
+            // Deleted since the list of users: that it existed then is all there is to say of it.
+            Err(Refusal::Absent) => Ok(None),
+            Err(Refusal::One(reason)) => {
+                refused.push((self.name.clone(), reason));
+                Ok(None)
+            }
+            Err(Refusal::All(reason)) => Err(InventoryError::Aws(format!("IAM cannot be asked: {reason}"))),
+        }
+    }
+}
+
+async fn devices_of(client: &Client, name: &Name) -> Result<Vec<Device>, Refusal> {
+    let mut pages = client.list_mfa_devices().user_name(&name.0).into_paginator().send();
+    let mut devices = Vec::new();
+    while let Some(page) = pages.next().await {
+        devices.extend(
+            page?
+                .mfa_devices
+                .into_iter()
+                .map(|device| Device { enabled_at: time(&device.enable_date), serial: device.serial_number }),
+        );
+    }
+    Ok(devices)
+}
+
+async fn has_password(client: &Client, name: &Name) -> Result<bool, Refusal> {
+    match client.get_login_profile().user_name(&name.0).send().await.map_err(Refusal::from) {
+        Ok(_) => Ok(true),
+        Err(Refusal::Absent) => Ok(false),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+async fn active_keys(client: &Client, name: &Name) -> Result<u32, Refusal> {
+    let mut pages = client.list_access_keys().user_name(&name.0).into_paginator().send();
+    let mut active = 0;
+    while let Some(page) = pages.next().await {
+        active +=
+            page?.access_key_metadata.iter().map(|key| u32::from(key.status == Some(StatusType::Active))).sum::<u32>();
+    }
+    Ok(active)
+}
+
+fn time(time: &aws_smithy_types::DateTime) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(time.secs(), time.subsec_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_follow_the_region() {
+        assert_eq!(partition(Some("cn-north-1")), "aws-cn");
+        assert_eq!(partition(Some("us-gov-west-1")), "aws-us-gov");
+        assert_eq!(partition(Some("eu-central-1")), "aws");
+        assert_eq!(partition(None), "aws");
+    }
+}
