@@ -1,13 +1,20 @@
 //! `mfatrail iam snapshot`.
 
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 
 use super::args::SnapshotArgs;
 use super::exit::{CliError, Status};
 use super::{put, say};
-use crate::inventory::{self, LiveOptions};
+use crate::inventory::{self, LiveOptions, snapshot};
 
-pub(super) fn snapshot(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
+pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
+    // Opened before the long work; and whole or not at all, so that a failed run leaves an earlier snapshot as it was.
+    let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::Builder::new().prefix(".mfatrail-").tempfile_in(folder).map_err(|error| {
+        CliError::usage(format!("`--out`: cannot write into `{}`: {error}\n  hint: give a file in a folder that exists and is yours", folder.display()))
+    })?;
     let state = inventory::read_live(&LiveOptions {
         profile: args.profile,
         region: args.aws_region,
@@ -17,7 +24,9 @@ pub(super) fn snapshot(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status,
         now: DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now),
     })
     .map_err(CliError::failed)?;
-    inventory::write_snapshot(&args.out, &state).map_err(CliError::failed)?;
+    let failed = |error: std::io::Error| CliError::Failed(format!("could not write `{}`: {error}", args.out.display()));
+    snapshot::write(&state, &file).map_err(failed)?;
+    file.persist(&args.out).map_err(|error| failed(error.error))?;
     for missing in &state.missing {
         let account = missing.account.as_deref().unwrap_or("all accounts");
         say(&format!("warning: {account}: {}: {}", missing.what, missing.why));

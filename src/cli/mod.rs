@@ -30,7 +30,7 @@ pub fn main() -> ExitCode {
     let now = now();
     let done = match cli.command {
         Command::Report(args) => report::run(*args, now),
-        Command::Iam(IamCommand::Snapshot(args)) => iam::snapshot(*args, now),
+        Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, now),
     };
     match done {
         Ok(status) => status.into(),
