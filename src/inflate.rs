@@ -311,10 +311,10 @@ mod tests {
             let mut bytes = gzip(&text);
             let at = at % bytes.len();
             bytes[at] ^= 1 << bit;
-            match inflate(&bytes, 10_000) {
-                // The time stamp and the system byte of the header say nothing of the data; without the magic bytes it is plain.
-                Ok(data) => prop_assert!(data == text || data == bytes),
-                Err(_) => {}
+            // The time stamp and the system byte of the header say nothing of the data; without the magic bytes it is
+            // plain.
+            if let Ok(data) = inflate(&bytes, 10_000) {
+                prop_assert!(data == text || data == bytes);
             }
         }
     }

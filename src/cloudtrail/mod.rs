@@ -4,6 +4,6 @@ mod container;
 mod identity;
 mod record;
 
-pub use container::{ContainerError, Contents, Scratch, for_each_record};
+pub use container::{ContainerError, Contents, Scratch, Visit, for_each_record};
 pub use identity::{Actor, ActorKind};
 pub use record::{Record, RecordError, Value};

@@ -553,6 +553,26 @@ mod tests {
     }
 
     #[test]
+    fn damage_anywhere_is_counted_and_changes_nothing_else() {
+        let home = tempfile::tempdir().unwrap();
+        let whole = gzip(&records(&[record("A", 1), record("B", 2)]));
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            write(home.path(), &format!("flipped/{at:04}.json.gz"), &bytes);
+            write(home.path(), &format!("cut/{at:04}.json.gz"), &whole[..at]);
+        }
+        write(home.path(), "whole.json.gz", &whole);
+        let (names, scanned) = run(home.path(), &Selection::default(), &Options::default());
+        let coverage = &scanned.coverage;
+        // A flipped bit in the header's time stamp, flags or system byte leaves the data as they are.
+        assert!((1..=8).contains(&coverage.objects_read), "{coverage:?}");
+        assert_eq!(coverage.records, 2 * coverage.objects_read);
+        assert_eq!(names.0.iter().filter(|(_, name)| name == "A").count(), names.0.len() / 2);
+        assert_eq!(u64::try_from(coverage.failures.len()).unwrap(), coverage.objects_failed);
+    }
+
+    #[test]
     fn the_limit_holds_for_stored_and_inflated_bytes() {
         let home = tempfile::tempdir().unwrap();
         write(home.path(), "bomb.json.gz", &gzip(&" ".repeat(100_000)));
