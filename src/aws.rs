@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use aws_config::default_provider::region::DefaultRegionChain;
 use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
@@ -52,9 +54,11 @@ pub(crate) async fn sdk_config(connection: &Connection) -> SdkConfig {
     }
     let region = RegionProviderChain::first_try(connection.region.clone().map(Region::new))
         .or_else(chain.build())
-        .or_else(Region::new(DEFAULT_REGION));
+        .or_else(Region::new(DEFAULT_REGION))
+        .region()
+        .await;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .region(region)
+        .region(region.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(Duration::from_secs(20)))
         .timeout_config(
             TimeoutConfig::builder()
@@ -67,7 +71,13 @@ pub(crate) async fn sdk_config(connection: &Connection) -> SdkConfig {
         loader = loader.app_name(name);
     }
     if let Some(profile) = &connection.profile {
-        loader = loader.profile_name(profile);
+        // The default chain would prefer keys from the environment to the profile that was asked for, and fall back to
+        // the machine's own role where it does not exist: either is another account than the one meant.
+        let provider = ProfileFileCredentialsProvider::builder()
+            .configure(&ProviderConfig::default().with_region(region))
+            .profile_name(profile)
+            .build();
+        loader = loader.profile_name(profile).credentials_provider(provider);
     }
     if let Some(url) = &connection.endpoint_url {
         loader = loader.endpoint_url(url);
@@ -130,11 +140,15 @@ where
 
 /// An error with its causes in one line. Equal neighbours are said once.
 pub(crate) fn causes(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
+    let one_line = |error: &dyn StdError| {
+        let message = error.to_string();
+        message.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+    };
+    let mut text = one_line(error);
     let mut last = text.clone();
     let mut next = error.source();
     while let Some(cause) = next {
-        let message = cause.to_string();
+        let message = one_line(cause);
         if message != last {
             text.push_str(": ");
             text.push_str(&message);

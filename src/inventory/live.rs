@@ -76,9 +76,12 @@ async fn read(options: &LiveOptions) -> Result<IamState, InventoryError> {
     };
     let config = aws::sdk_config(&connection).await;
     let own_account = credentials(&config).await.map_err(|reason| {
-        InventoryError::Aws(format!(
-            "no usable AWS credentials: {reason} (hint: set `AWS_PROFILE`, or give `--profile`)"
-        ))
+        InventoryError::Aws(match &options.profile {
+            Some(profile) => format!("no usable AWS credentials in the profile `{profile}`: {reason}"),
+            None => {
+                format!("no usable AWS credentials: {reason} (hint: set `AWS_PROFILE`, or give `--profile`)")
+            }
+        })
     })?;
     let mut state = IamState { taken_at: options.now, accounts: BTreeMap::new(), missing: Vec::new() };
     let Some(role) = &options.role_name else {
