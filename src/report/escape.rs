@@ -139,6 +139,8 @@ pub fn markdown_text(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             '@' => out.push_str("&#64;"),
             ':' if rest.starts_with("://") => out.push_str("\\:"),
+            // Within a word it is no emphasis, and the names of the contract are full of it.
+            '_' if between_letters(&out, rest) => out.push(c),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '!' | '$' => {
                 out.push('\\');
                 out.push(c);
@@ -148,6 +150,11 @@ pub fn markdown_text(text: &str) -> String {
         rest = rest.get(c.len_utf8()..).unwrap_or_default();
     }
     out
+}
+
+/// Whether the first character of `rest` has a letter or digit on both sides.
+fn between_letters(before: &str, rest: &str) -> bool {
+    before.ends_with(char::is_alphanumeric) && rest.chars().nth(1).is_some_and(char::is_alphanumeric)
 }
 
 /// How many terminal columns `text` takes, near enough to align and cut: East Asian and emoji take two, marks none.
@@ -262,6 +269,7 @@ mod tests {
         assert_eq!(markdown_text("WWW.example.com @all"), "WWW\\.example.com &#64;all");
         assert_eq!(markdown_text("line\nbreak\u{202e}"), "line\\\\nbreak\\\\u{202e}");
         assert_eq!(markdown_text("wwé 日本"), "wwé 日本");
+        assert_eq!(markdown_text("never_enrolled _x_ __"), "never_enrolled \\_x\\_ \\_\\_");
     }
 
     #[test]
