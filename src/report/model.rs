@@ -19,10 +19,12 @@ pub struct Report {
     /// The program that made it.
     pub tool: Tool,
     /// When it was rendered: the only value that a clock decides.
+    #[serde(serialize_with = "whole_seconds::one")]
     pub generated_at: DateTime<Utc>,
     /// The reported period, half-open.
     pub period: Period,
     /// Up to when open windows are measured.
+    #[serde(serialize_with = "whole_seconds::one")]
     pub as_of: DateTime<Utc>,
     /// The headline figures.
     pub figures: Figures,
@@ -51,8 +53,10 @@ pub struct Tool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Period {
     /// Its first moment.
+    #[serde(serialize_with = "whole_seconds::one")]
     pub from: DateTime<Utc>,
     /// The first moment after it.
+    #[serde(serialize_with = "whole_seconds::one")]
     pub to: DateTime<Utc>,
 }
 
@@ -211,6 +215,18 @@ pub enum PrincipalKind {
     IdentityCenter,
 }
 
+impl PrincipalKind {
+    /// The name in the contract.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::IamUser => "iam_user",
+            Self::Root => "root",
+            Self::IdentityCenter => "identity_center",
+        }
+    }
+}
+
 /// Why a principal that should have MFA has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -219,6 +235,17 @@ pub enum WindowKind {
     Removed,
     /// It got a console password and no device yet.
     NeverEnrolled,
+}
+
+impl WindowKind {
+    /// The name in the contract.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::NeverEnrolled => "never_enrolled",
+        }
+    }
 }
 
 /// What ended a window.
@@ -240,6 +267,21 @@ pub enum CloseReason {
     SeenInUse,
 }
 
+impl CloseReason {
+    /// The name in the contract.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reenabled => "reenabled",
+            Self::UserDeleted => "user_deleted",
+            Self::PasswordRemoved => "password_removed",
+            Self::Denied => "denied",
+            Self::SeenInIam => "seen_in_iam",
+            Self::SeenInUse => "seen_in_use",
+        }
+    }
+}
+
 /// Whether an unseen device may remain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -248,6 +290,17 @@ pub enum Certainty {
     Confirmed,
     /// An unseen device may remain.
     Possible,
+}
+
+impl Certainty {
+    /// The name in the contract.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Possible => "possible",
+        }
+    }
 }
 
 /// The class of a deactivation that opened a window.
@@ -304,6 +357,18 @@ pub enum ConsolePassword {
     Unknown,
 }
 
+impl ConsolePassword {
+    /// The name in the contract.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// An interval in which a principal that should have MFA had none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Window {
@@ -316,6 +381,7 @@ pub struct Window {
     /// From IAM tags.
     pub owner: Option<String>,
     /// The opening event's time.
+    #[serde(serialize_with = "whole_seconds::one")]
     pub opened_at: DateTime<Utc>,
     /// The opening event's id.
     pub opened_by_event: String,
@@ -330,8 +396,10 @@ pub struct Window {
     /// From where.
     pub source_ip: Option<String>,
     /// When CloudTrail delivered the opening event.
+    #[serde(serialize_with = "whole_seconds::optional")]
     pub delivered_at: Option<DateTime<Utc>>,
     /// When it closed; `None` for an open window.
+    #[serde(serialize_with = "whole_seconds::optional")]
     pub closed_at: Option<DateTime<Utc>>,
     /// The closing event's id; `None` where no event closed it.
     pub closed_by_event: Option<String>,
@@ -374,6 +442,7 @@ pub struct Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Detected {
     /// When.
+    #[serde(serialize_with = "whole_seconds::one")]
     pub at: DateTime<Utc>,
     /// Reported by an input, or inferred from the archive.
     pub kind: DetectionKind,
@@ -393,6 +462,17 @@ pub enum DetectionKind {
     Reported,
     /// A call about the principal by somebody else.
     Inferred,
+}
+
+impl DetectionKind {
+    /// The name in the contract.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reported => "reported",
+            Self::Inferred => "inferred",
+        }
+    }
 }
 
 /// The approval that covers a deactivation.
@@ -427,6 +507,7 @@ pub struct LifecycleEvent {
     /// `eventID`.
     pub event_id: String,
     /// `eventTime`.
+    #[serde(serialize_with = "whole_seconds::one")]
     pub event_time: DateTime<Utc>,
     /// `eventName`.
     pub event_name: String,
@@ -465,6 +546,17 @@ pub enum Outcome {
     Failed,
 }
 
+impl Outcome {
+    /// The name in the contract.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Where IAM and the archive disagree: evidence is missing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
@@ -477,6 +569,7 @@ pub struct Finding {
     /// What is wrong.
     pub finding: FindingCode,
     /// The interval in which the missing event must lie.
+    #[serde(serialize_with = "whole_seconds::pair")]
     pub between: [DateTime<Utc>; 2],
 }
 
@@ -492,6 +585,19 @@ pub enum FindingCode {
     DeviceWithoutOwner,
     /// A console user without MFA and without a window that explains it.
     WithoutMfaUnexplained,
+}
+
+impl FindingCode {
+    /// The name in the contract.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EnableNotInArchive => "enable_not_in_archive",
+            Self::DeactivateNotInArchive => "deactivate_not_in_archive",
+            Self::DeviceWithoutOwner => "device_without_owner",
+            Self::WithoutMfaUnexplained => "without_mfa_unexplained",
+        }
+    }
 }
 
 /// What was listed, read, failed and skipped: `objects_listed = objects_read + objects_failed + objects_skipped`.
@@ -512,8 +618,10 @@ pub struct Coverage {
     /// Bytes of JSON.
     pub bytes_raw: u64,
     /// `eventTime` of the first record read.
+    #[serde(serialize_with = "whole_seconds::optional")]
     pub first_record: Option<DateTime<Utc>>,
     /// `eventTime` of the last record read.
+    #[serde(serialize_with = "whole_seconds::optional")]
     pub last_record: Option<DateTime<Utc>>,
     /// Whether everything that was listed could be read, and something was.
     pub complete: bool,
@@ -550,8 +658,10 @@ pub struct Gap {
     /// The region; `None` for all.
     pub region: Option<String>,
     /// Its first moment.
+    #[serde(serialize_with = "whole_seconds::one")]
     pub from: DateTime<Utc>,
     /// The first moment after it.
+    #[serde(serialize_with = "whole_seconds::one")]
     pub to: DateTime<Utc>,
     /// `no_objects`, `iam_region_not_read`, or the name of the event that weakened the evidence, such as `StopLogging`.
     pub cause: String,
@@ -575,4 +685,22 @@ pub struct Notice {
     pub code: &'static str,
     /// The sentence.
     pub text: String,
+}
+
+/// Times in whole seconds, as everywhere in the product: inputs may bring fractions, and a clock always does.
+mod whole_seconds {
+    use chrono::{DateTime, SubsecRound, Utc};
+    use serde::{Serialize, Serializer};
+
+    pub(super) fn one<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+        at.trunc_subsecs(0).serialize(serializer)
+    }
+
+    pub(super) fn optional<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+        at.map(|at| at.trunc_subsecs(0)).serialize(serializer)
+    }
+
+    pub(super) fn pair<S: Serializer>(between: &[DateTime<Utc>; 2], serializer: S) -> Result<S::Ok, S::Error> {
+        between.map(|at| at.trunc_subsecs(0)).serialize(serializer)
+    }
 }

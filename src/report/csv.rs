@@ -1,0 +1,58 @@
+//! `windows.csv` and `events.csv`: every column of the contract, one row per window or event.
+//!
+//! Times are RFC 3339, durations seconds, `null` an empty cell, lists are joined with `;`. A text that a spreadsheet
+//! would take for a formula has an apostrophe in front (see [`super::escape::csv`]); texts are always quoted.
+
+use polars::prelude::{
+    Column as FrameColumn, CsvWriter, DataFrame, NamedFrom, PolarsResult, QuoteStyle, SerWriter, Series,
+};
+
+use super::tables::{self, Column, Read};
+use super::{Report, escape, format};
+
+/// Renders `windows.csv`.
+///
+/// # Errors
+/// When polars cannot build or write the frame.
+pub fn windows_csv(report: &Report) -> PolarsResult<Vec<u8>> {
+    write(frame(&tables::windows(), &report.windows)?)
+}
+
+/// Renders `events.csv`.
+///
+/// # Errors
+/// When polars cannot build or write the frame.
+pub fn events_csv(report: &Report) -> PolarsResult<Vec<u8>> {
+    write(frame(&tables::events(), &report.events)?)
+}
+
+fn frame<Row>(columns: &[Column<Row>], rows: &[Row]) -> PolarsResult<DataFrame> {
+    DataFrame::new(rows.len(), columns.iter().map(|column| series(column, rows)).collect())
+}
+
+fn series<Row>(column: &Column<Row>, rows: &[Row]) -> FrameColumn {
+    fn collect<Row, T>(rows: &[Row], read: impl Fn(&Row) -> Option<T>) -> Vec<Option<T>> {
+        rows.iter().map(read).collect()
+    }
+    let name = column.name.into();
+    let series = match column.read {
+        Read::Text(read) => Series::new(name, collect(rows, |row| read(row).map(|text| escape::csv(&text)))),
+        Read::Word(read) => Series::new(name, collect(rows, read)),
+        Read::Time(read) => Series::new(name, collect(rows, |row| read(row).map(format::time))),
+        Read::Count(read) => Series::new(name, collect(rows, read)),
+        Read::Seconds(read) => Series::new(name, collect(rows, read)),
+        Read::Flag(read) => Series::new(name, collect(rows, read)),
+        Read::List(read) => Series::new(
+            name,
+            collect(rows, |row| Some(read(row)).filter(|list| !list.is_empty()).map(|list| escape::csv_list(&list))),
+        ),
+    };
+    series.into()
+}
+
+fn write(mut frame: DataFrame) -> PolarsResult<Vec<u8>> {
+    let mut out = Vec::new();
+    // One thread: the output is the same with many, but a report of a few thousand rows gains nothing from them.
+    CsvWriter::new(&mut out).with_quote_style(QuoteStyle::NonNumeric).n_threads(1).finish(&mut frame)?;
+    Ok(out)
+}

@@ -1,0 +1,308 @@
+//! One hand-built report for the tests of every format, hostile text included.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::*;
+use crate::inputs::Settings;
+
+pub(super) const HOSTILE_NAME: &str = "<script>alert('x')</script>|`a`";
+pub(super) const HOSTILE_AGENT: &str =
+    "=cmd|' /C calc'!A0\u{1b}[2J\u{202e}gpj.\0\n# Heading @all https://example.com/ \u{1f468}\u{200d}\u{1f469}";
+
+pub(super) fn at(text: &str) -> DateTime<Utc> {
+    text.parse().expect("a fixture's time")
+}
+
+fn user(name: &str, id: Option<&str>) -> Principal {
+    Principal { kind: PrincipalKind::IamUser, name: name.to_owned(), id: id.map(str::to_owned) }
+}
+
+fn stat(n: usize, mean: f64, median: f64, p90: f64, max: f64) -> Stat {
+    Stat { n, mean_s: Some(mean), median_s: Some(median), p90_s: Some(p90), max_s: Some(max) }
+}
+
+/// The report of a period in which nothing happened and of which nothing was read.
+pub(super) fn empty() -> Report {
+    Report {
+        schema: SCHEMA,
+        tool: Tool { version: "0.0.0" },
+        generated_at: at("2026-11-01T06:00:00.987654Z"),
+        period: Period { from: at("2026-10-01T00:00:00Z"), to: at("2026-11-01T00:00:00Z") },
+        as_of: at("2026-11-01T00:00:00Z"),
+        figures: Figures::default(),
+        windows: Vec::new(),
+        events: Vec::new(),
+        reconciliation: Vec::new(),
+        coverage: Coverage::default(),
+        notices: Vec::new(),
+        policy: Settings::default(),
+    }
+}
+
+fn lost_phone() -> Window {
+    Window {
+        kind: WindowKind::Removed,
+        account: "111122223333".to_owned(),
+        principal: user("alice", Some("AIDAEXAMPLEALICE00001")),
+        owner: Some("alice@example.com".to_owned()),
+        opened_at: at("2026-10-06T09:00:00Z"),
+        opened_by_event: "0f0e0000-0000-4000-8000-000000000001".to_owned(),
+        opened_by: "DeactivateMFADevice".to_owned(),
+        device: Some("arn:aws:iam::111122223333:mfa/alice-phone".to_owned()),
+        actor: "arn:aws:sts::111122223333:assumed-role/Helpdesk/bob".to_owned(),
+        actor_mfa: Some(true),
+        source_ip: Some("192.0.2.10".to_owned()),
+        delivered_at: Some(at("2026-10-06T09:05:00Z")),
+        closed_at: Some(at("2026-10-06T09:42:00Z")),
+        closed_by_event: Some("0f0e0000-0000-4000-8000-000000000002".to_owned()),
+        close_reason: Some(CloseReason::Reenabled),
+        duration_s: 2520,
+        certainty: Certainty::Confirmed,
+        class: Some(Class::Replacement),
+        legitimate: Some(true),
+        reasons: vec![Reason {
+            rule: "replacement",
+            event_ids: vec!["0f0e0000-0000-4000-8000-000000000002".to_owned()],
+        }],
+        detection: Some(Detected {
+            at: at("2026-10-06T09:10:00Z"),
+            kind: DetectionKind::Reported,
+            source: "siem".to_owned(),
+            reference: "ALERT-17".to_owned(),
+            time_to_detect_s: 600,
+        }),
+        approval: None,
+        console_password: ConsolePassword::Yes,
+        active_access_keys: Some(1),
+        privileged: Some(false),
+        activity: Activity::default(),
+    }
+}
+
+fn takeover() -> Window {
+    Window {
+        kind: WindowKind::Removed,
+        account: "000000000042".to_owned(),
+        principal: user(HOSTILE_NAME, None),
+        owner: None,
+        opened_at: at("2026-10-20T10:00:00Z"),
+        opened_by_event: "0f0e0000-0000-4000-8000-000000000003".to_owned(),
+        opened_by: "DeactivateMFADevice".to_owned(),
+        device: None,
+        actor: format!("arn:aws:iam::000000000042:user/{HOSTILE_NAME}"),
+        actor_mfa: Some(false),
+        source_ip: Some("203.0.113.9".to_owned()),
+        delivered_at: None,
+        closed_at: None,
+        closed_by_event: None,
+        close_reason: None,
+        duration_s: 1_000_800,
+        certainty: Certainty::Possible,
+        class: Some(Class::SuspectedTakeover),
+        legitimate: Some(false),
+        reasons: vec![
+            Reason { rule: "suspected_takeover", event_ids: vec!["0f0e0000-0000-4000-8000-000000000003".to_owned()] },
+            Reason { rule: "actor_without_mfa", event_ids: vec!["0f0e0000-0000-4000-8000-000000000003".to_owned()] },
+            Reason { rule: "new_source", event_ids: vec!["0f0e0000-0000-4000-8000-000000000004".to_owned()] },
+        ],
+        detection: None,
+        approval: None,
+        console_password: ConsolePassword::Unknown,
+        active_access_keys: None,
+        privileged: None,
+        activity: Activity {
+            events: 12,
+            console_logins_without_mfa: 1,
+            writes: 4,
+            errors: 3,
+            source_ips: vec!["=HYPERLINK(0)".to_owned(), "203.0.113.9".to_owned()],
+            services: vec!["iam.amazonaws.com".to_owned(), "signin.amazonaws.com".to_owned()],
+        },
+    }
+}
+
+fn never_enrolled() -> Window {
+    Window {
+        kind: WindowKind::NeverEnrolled,
+        principal: Principal { kind: PrincipalKind::Root, name: "root".to_owned(), id: None },
+        opened_at: at("2026-10-25T12:00:00Z"),
+        opened_by_event: "0f0e0000-0000-4000-8000-000000000005".to_owned(),
+        opened_by: "CreateLoginProfile".to_owned(),
+        device: None,
+        closed_at: Some(at("2026-10-28T12:00:30Z")),
+        closed_by_event: None,
+        close_reason: Some(CloseReason::SeenInIam),
+        duration_s: 259_230,
+        class: None,
+        legitimate: None,
+        reasons: Vec::new(),
+        detection: Some(Detected {
+            at: at("2026-10-25T13:00:00Z"),
+            kind: DetectionKind::Inferred,
+            source: "arn:aws:iam::111122223333:user/auditor".to_owned(),
+            reference: "0f0e0000-0000-4000-8000-000000000006".to_owned(),
+            time_to_detect_s: 3600,
+        }),
+        approval: Some(Approved { ticket: "OPS-1".to_owned(), approver: "carol@example.com".to_owned() }),
+        privileged: Some(true),
+        ..lost_phone()
+    }
+}
+
+fn event(id: &str, time: &str, name: &str) -> LifecycleEvent {
+    LifecycleEvent {
+        event_id: id.to_owned(),
+        event_time: at(time),
+        event_name: name.to_owned(),
+        outcome: Outcome::Success,
+        error_code: None,
+        account: "111122223333".to_owned(),
+        region: "us-east-1".to_owned(),
+        principal: Some(user("alice", Some("AIDAEXAMPLEALICE00001"))),
+        device: Some("arn:aws:iam::111122223333:mfa/alice-phone".to_owned()),
+        actor: "arn:aws:sts::111122223333:assumed-role/Helpdesk/bob".to_owned(),
+        actor_mfa: Some(true),
+        source_ip: Some("192.0.2.10".to_owned()),
+        user_agent: Some("aws-cli/2.17".to_owned()),
+        remaining_devices: Some(0),
+        objects: vec!["AWSLogs/111122223333/CloudTrail/us-east-1/2026/10/06/one.json.gz".to_owned()],
+    }
+}
+
+/// A report with something in every field.
+pub(super) fn full() -> Report {
+    let mttd = DetectStat { stat: stat(1, 600.0, 600.0, 600.0, 600.0), undetected: 1 };
+    let mttr = CloseStat { stat: stat(1, 2520.0, 2520.0, 2520.0, 2520.0), open: 1 };
+    let iam = KindFigures {
+        mttd,
+        mttd_not_legitimate: DetectStat { undetected: 1, ..DetectStat::default() },
+        mttr,
+        mttr_not_legitimate: CloseStat { open: 1, ..CloseStat::default() },
+        delivery: stat(2, 305.5, 305.5, 311.0, 311.0),
+        enrolment: CloseStat { stat: stat(1, 259_230.0, 259_230.0, 259_230.0, 259_230.0), open: 0 },
+        deactivations: Deactivations {
+            total: 4,
+            opened_window: 2,
+            legitimate: 1,
+            not_legitimate: 1,
+            left_another_device: 1,
+            no_password: 1,
+            failed_attempts: 1,
+            by_class: ByClass { suspected_takeover: 1, replacement: 1, ..ByClass::default() },
+        },
+        exposure: Exposure { principal_hours: 278.7, open_at_end: 1, carried_in: 0 },
+    };
+    let later = |time: &str, hours| [at(time), at(time) + TimeDelta::hours(hours)];
+    Report {
+        figures: Figures {
+            identity_center: Some(KindFigures::default()),
+            mfa_coverage: Some(MfaCoverage {
+                users: Some(3),
+                users_with_mfa: Some(1),
+                console_users: Some(0),
+                console_users_with_mfa: Some(0),
+                users_mfa_enforced: None,
+                users_with_mfa_and_enforced: None,
+                roots: Some(1),
+                roots_with_mfa: Some(1),
+            }),
+            iam,
+        },
+        windows: vec![lost_phone(), takeover(), never_enrolled()],
+        events: vec![
+            event("0f0e0000-0000-4000-8000-000000000001", "2026-10-06T09:00:00Z", "DeactivateMFADevice"),
+            event("0f0e0000-0000-4000-8000-000000000002", "2026-10-06T09:42:00Z", "EnableMFADevice"),
+            LifecycleEvent {
+                outcome: Outcome::Failed,
+                error_code: Some("AccessDenied".to_owned()),
+                principal: None,
+                device: None,
+                actor_mfa: None,
+                source_ip: None,
+                user_agent: Some(HOSTILE_AGENT.to_owned()),
+                remaining_devices: None,
+                actor: "x".repeat(500),
+                objects: vec!["a.gz".to_owned(), "b;c.gz".to_owned()],
+                ..event("0f0e0000-0000-4000-8000-000000000007", "2026-10-21T00:00:00Z", "DeactivateMFADevice")
+            },
+        ],
+        reconciliation: vec![
+            Finding {
+                account: "111122223333".to_owned(),
+                principal: Some(user("@dave", None)),
+                device: Some("arn:aws:iam::111122223333:mfa/dave".to_owned()),
+                finding: FindingCode::EnableNotInArchive,
+                between: later("2026-10-02T00:00:00Z", 48),
+            },
+            Finding {
+                account: "111122223333".to_owned(),
+                principal: None,
+                device: Some("arn:aws:iam::111122223333:mfa/unused".to_owned()),
+                finding: FindingCode::DeviceWithoutOwner,
+                between: later("2026-10-01T00:00:00Z", 1),
+            },
+        ],
+        coverage: Coverage {
+            objects_listed: 41_870,
+            objects_read: 41_800,
+            objects_failed: 2,
+            objects_skipped: 68,
+            records: 1_234_567,
+            bytes_compressed: 157_286_400,
+            bytes_raw: 2_147_483_648,
+            first_record: Some(at("2026-09-01T00:00:03Z")),
+            last_record: Some(at("2026-10-31T23:59:58Z")),
+            complete: false,
+            days: vec![
+                CoverageDay {
+                    account: "111122223333".to_owned(),
+                    region: "us-east-1".to_owned(),
+                    day: "2026-10-06".to_owned(),
+                    objects: 3,
+                    records: 40,
+                },
+                CoverageDay {
+                    account: "111122223333".to_owned(),
+                    region: "us-east-1".to_owned(),
+                    day: "2026-10-07".to_owned(),
+                    objects: 4,
+                    records: 50,
+                },
+            ],
+            gaps: vec![
+                Gap {
+                    account: "444455556666".to_owned(),
+                    region: Some("us-east-1".to_owned()),
+                    from: at("2026-10-01T00:00:00Z"),
+                    to: at("2026-11-01T00:00:00Z"),
+                    cause: "iam_region_not_read".to_owned(),
+                    event_id: None,
+                },
+                Gap {
+                    account: "111122223333".to_owned(),
+                    region: None,
+                    from: at("2026-10-10T00:00:00Z"),
+                    to: at("2026-10-11T00:00:00Z"),
+                    cause: "StopLogging".to_owned(),
+                    event_id: Some("0f0e0000-0000-4000-8000-000000000008".to_owned()),
+                },
+            ],
+            failures: vec![
+                ReadFailure {
+                    object: "AWSLogs/111122223333/CloudTrail/us-east-1/2026/10/08/a.json.gz".to_owned(),
+                    error: "gzip stream ends early".to_owned(),
+                },
+                ReadFailure {
+                    object: "evil\u{1b}[31m<b>.json.gz".to_owned(),
+                    error: "no JSON at line 1\ncolumn 7".to_owned(),
+                },
+            ],
+            integrity: Some(serde_json::json!({ "digests": 12, "verified": true })),
+        },
+        notices: vec![Notice {
+            code: "approval-unmatched",
+            text: "ticket `OPS-9|<img src=x>` of the approvals matched nothing".to_owned(),
+        }],
+        ..empty()
+    }
+}

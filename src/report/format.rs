@@ -1,0 +1,168 @@
+//! Numbers, times and durations as people read them. Exact values stand beside rounded ones, and nothing to show is `–`.
+
+use chrono::{DateTime, Utc};
+
+/// What stands where there is no value.
+pub(super) const NONE: &str = "–";
+
+/// RFC 3339 with `Z` and whole seconds: `2026-10-06T09:00:00Z`.
+pub(super) fn time(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A whole number with separators: `41,870`.
+pub(super) fn count(n: impl Into<i128>) -> String {
+    let n: i128 = n.into();
+    let digits = n.unsigned_abs().to_string();
+    let mut out = String::from(if n < 0 { "-" } else { "" });
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A `usize` with separators.
+pub(super) fn size(n: usize) -> String {
+    // Lossless: `usize` has at most 64 bits.
+    count(n as u64)
+}
+
+/// A number with at most two decimals, trailing zeros dropped; `None` for what is no number.
+pub(super) fn number(value: f64) -> Option<String> {
+    if !value.is_finite() {
+        return None;
+    }
+    let text = format!("{:.2}", value.abs());
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let whole = whole.parse::<i128>().map_or_else(|_too_large| whole.to_owned(), count);
+    let sign = if value < 0.0 && text != "0.00" { "-" } else { "" };
+    Some(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
+}
+
+/// A duration in its two largest units, rounded down: `42 min`, `11 d 14 h`; `None` for what is no number.
+pub(super) fn duration(seconds: f64) -> Option<String> {
+    if !seconds.is_finite() {
+        return None;
+    }
+    if seconds < 0.0 {
+        return duration(-seconds).map(|text| format!("-{text}"));
+    }
+    if seconds > 0.0 && seconds < 1.0 {
+        return Some("under 1 s".to_owned());
+    }
+    // Truncation is what is meant; `as` saturates.
+    let whole = seconds as u64;
+    let units = [(whole / 86_400, "d"), (whole / 3_600 % 24, "h"), (whole / 60 % 60, "min"), (whole % 60, "s")];
+    let first = units.iter().position(|(n, _)| *n > 0).unwrap_or(3);
+    let parts: Vec<String> = units
+        .iter()
+        .skip(first)
+        .take(2)
+        .enumerate()
+        .filter(|(i, (n, _))| *i == 0 || *n > 0)
+        .map(|(_, (n, unit))| format!("{} {unit}", count(*n)))
+        .collect();
+    Some(parts.join(" "))
+}
+
+/// A duration with its exact seconds beside it: `42 min (2,520 s)`.
+pub(super) fn duration_exact(seconds: f64) -> Option<String> {
+    let short = duration(seconds)?;
+    let exact = format!("{} s", number(seconds)?);
+    Some(if short == exact { short } else { format!("{short} ({exact})") })
+}
+
+/// Bytes in a binary unit with the exact number beside it: `1.5 MiB (1,572,864 B)`.
+pub(super) fn bytes(n: u64) -> String {
+    let mut value = n as f64;
+    let mut unit = "B";
+    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    if unit == "B" { format!("{} B", count(n)) } else { format!("{value:.1} {unit} ({} B)", count(n)) }
+}
+
+/// `part` of `whole` in per cent with one decimal; `None` of nothing. Only all of it is 100 %, only none of it is 0 %.
+pub(super) fn percent(part: usize, whole: usize) -> Option<String> {
+    if whole == 0 {
+        return None;
+    }
+    if part == 0 || part == whole {
+        return Some(if part == 0 { "0 %" } else { "100 %" }.to_owned());
+    }
+    let share = part as f64 / whole as f64 * 100.0;
+    let share = if part < whole { share.clamp(0.1, 99.9) } else { share };
+    Some(format!("{share:.1} %"))
+}
+
+/// `1 window`, `2 windows`.
+pub(super) fn plural(n: usize, one: &str, many: &str) -> String {
+    format!("{} {}", size(n), if n == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_name_two_units() {
+        let cases = [
+            (0.0, "0 s"),
+            (0.4, "under 1 s"),
+            (59.0, "59 s"),
+            (60.0, "1 min"),
+            (2_520.0, "42 min"),
+            (2_525.5, "42 min 5 s"),
+            (3_600.0, "1 h"),
+            (3_661.0, "1 h 1 min"),
+            (86_400.0, "1 d"),
+            (86_459.0, "1 d"),
+            (1_000_800.0, "11 d 14 h"),
+            (-60.0, "-1 min"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(duration(seconds).as_deref(), Some(text), "{seconds}");
+        }
+        assert_eq!(duration(f64::NAN), None);
+        assert_eq!(duration(f64::INFINITY), None);
+    }
+
+    #[test]
+    fn exact_seconds_stand_beside() {
+        assert_eq!(duration_exact(2_520.0).as_deref(), Some("42 min (2,520 s)"));
+        assert_eq!(duration_exact(42.0).as_deref(), Some("42 s"));
+        assert_eq!(duration_exact(90.5).as_deref(), Some("1 min 30 s (90.5 s)"));
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(count(0_u64), "0");
+        assert_eq!(count(999_u64), "999");
+        assert_eq!(count(41_870_u64), "41,870");
+        assert_eq!(count(-1_234_567_i64), "-1,234,567");
+        assert_eq!(number(278.0).as_deref(), Some("278"));
+        assert_eq!(number(1_278.456).as_deref(), Some("1,278.46"));
+        assert_eq!(number(-0.001).as_deref(), Some("0"));
+        assert_eq!(number(f64::NAN), None);
+        assert_eq!(bytes(512), "512 B");
+        assert_eq!(bytes(1_572_864), "1.5 MiB (1,572,864 B)");
+    }
+
+    #[test]
+    fn only_all_is_a_hundred_per_cent() {
+        assert_eq!(percent(0, 0), None);
+        assert_eq!(percent(0, 3).as_deref(), Some("0 %"));
+        assert_eq!(percent(1, 3).as_deref(), Some("33.3 %"));
+        assert_eq!(percent(9_999, 10_000).as_deref(), Some("99.9 %"));
+        assert_eq!(percent(1, 10_000).as_deref(), Some("0.1 %"));
+        assert_eq!(percent(3, 3).as_deref(), Some("100 %"));
+    }
+}

@@ -1,0 +1,519 @@
+//! One report through every format.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::fixture::{HOSTILE_AGENT, HOSTILE_NAME, at, empty, full};
+use super::*;
+
+fn all(report: &Report) -> Vec<(&'static str, String)> {
+    let mut files: Vec<_> = render(report)
+        .expect("renders")
+        .into_iter()
+        .map(|(name, bytes)| (name, String::from_utf8(bytes).expect("UTF-8")))
+        .collect();
+    files.push(("summary", summary(report, 80)));
+    files
+}
+
+fn file(report: &Report, name: &str) -> String {
+    all(report).into_iter().find(|(n, _)| *n == name).expect("the file").1
+}
+
+fn parsed(report: &Report) -> Value {
+    serde_json::from_slice(&json(report).expect("renders")).expect("JSON")
+}
+
+/// The keys that every object at `path` must have, from the specification; further ones are allowed.
+fn assert_keys(value: &Value, path: &str, keys: &str) {
+    let found: BTreeSet<&str> =
+        value.as_object().unwrap_or_else(|| panic!("{path} is no object")).keys().map(String::as_str).collect();
+    for key in keys.split_whitespace() {
+        assert!(found.contains(key), "{path} lacks `{key}`");
+    }
+}
+
+#[test]
+fn json_has_the_keys_of_the_contract() {
+    const STAT: &str = "n mean_s median_s p90_s max_s";
+    for report in [full(), empty()] {
+        let json = parsed(&report);
+        assert_keys(&json, "$", "schema tool generated_at period as_of figures windows events reconciliation coverage");
+        assert_eq!(json["schema"], "mfatrail.report/1");
+        assert_keys(&json["tool"], "tool", "version");
+        assert_keys(&json["period"], "period", "from to");
+        let figures = &json["figures"];
+        assert_keys(
+            figures,
+            "figures",
+            "mttd mttd_not_legitimate mttr mttr_not_legitimate enrolment deactivations exposure mfa_coverage",
+        );
+        for name in ["mttd", "mttd_not_legitimate"] {
+            assert_keys(&figures[name], name, &format!("{STAT} undetected"));
+        }
+        for name in ["mttr", "mttr_not_legitimate", "enrolment"] {
+            assert_keys(&figures[name], name, &format!("{STAT} open"));
+        }
+        assert_keys(
+            &figures["deactivations"],
+            "deactivations",
+            "total opened_window legitimate not_legitimate left_another_device no_password failed_attempts by_class",
+        );
+        assert_keys(
+            &figures["deactivations"]["by_class"],
+            "by_class",
+            "approved offboarding suspected_takeover replacement workaround unexplained",
+        );
+        assert_keys(&figures["exposure"], "exposure", "principal_hours open_at_end carried_in");
+        assert_keys(
+            &json["coverage"],
+            "coverage",
+            "objects_listed objects_read objects_failed objects_skipped records bytes_compressed bytes_raw complete \
+             gaps failures integrity",
+        );
+    }
+    let json = parsed(&full());
+    assert_keys(
+        &json["figures"]["mfa_coverage"],
+        "mfa_coverage",
+        "users users_with_mfa console_users console_users_with_mfa users_mfa_enforced users_with_mfa_and_enforced \
+         roots roots_with_mfa",
+    );
+    for window in json["windows"].as_array().expect("windows") {
+        assert_keys(
+            window,
+            "window",
+            "kind account principal owner opened_at opened_by_event actor actor_mfa source_ip closed_at \
+             closed_by_event close_reason duration_s certainty class legitimate reasons detection approval \
+             console_password active_access_keys privileged activity",
+        );
+        assert_keys(&window["principal"], "principal", "kind name id");
+        assert_keys(
+            &window["activity"],
+            "activity",
+            "events console_logins_without_mfa writes errors source_ips services",
+        );
+    }
+    assert_keys(&json["windows"][0]["reasons"][0], "reason", "rule event_ids");
+    assert_keys(&json["windows"][0]["detection"], "detection", "at kind source reference time_to_detect_s");
+    assert_keys(&json["windows"][2]["approval"], "approval", "ticket approver");
+    for event in json["events"].as_array().expect("events") {
+        assert_keys(
+            event,
+            "event",
+            "event_id event_time event_name outcome error_code account region principal device actor actor_mfa \
+             source_ip user_agent remaining_devices objects",
+        );
+    }
+    assert_keys(&json["reconciliation"][0], "finding", "account principal device finding between");
+    assert_keys(&json["coverage"]["failures"][0], "failure", "object error");
+}
+
+#[test]
+fn names_are_those_of_the_contract() {
+    fn same<T: serde::Serialize + Copy>(values: &[T], name: fn(T) -> &'static str) {
+        for value in values {
+            assert_eq!(serde_json::to_value(value).expect("JSON"), name(*value));
+        }
+    }
+    same(&[PrincipalKind::IamUser, PrincipalKind::Root, PrincipalKind::IdentityCenter], PrincipalKind::name);
+    same(&[WindowKind::Removed, WindowKind::NeverEnrolled], WindowKind::name);
+    same(
+        &[
+            CloseReason::Reenabled,
+            CloseReason::UserDeleted,
+            CloseReason::PasswordRemoved,
+            CloseReason::Denied,
+            CloseReason::SeenInIam,
+            CloseReason::SeenInUse,
+        ],
+        CloseReason::name,
+    );
+    same(&[Certainty::Confirmed, Certainty::Possible], Certainty::name);
+    same(&Class::ALL, Class::name);
+    same(&[ConsolePassword::Yes, ConsolePassword::No, ConsolePassword::Unknown], ConsolePassword::name);
+    same(&[DetectionKind::Reported, DetectionKind::Inferred], DetectionKind::name);
+    same(&[Outcome::Success, Outcome::Failed], Outcome::name);
+    same(
+        &[
+            FindingCode::EnableNotInArchive,
+            FindingCode::DeactivateNotInArchive,
+            FindingCode::DeviceWithoutOwner,
+            FindingCode::WithoutMfaUnexplained,
+        ],
+        FindingCode::name,
+    );
+}
+
+#[test]
+fn json_values_are_exact_and_times_whole() {
+    let mut report = full();
+    report.figures.iam.mttr.stat.mean_s = Some(2520.25);
+    report.windows[0].closed_at = Some(at("2026-10-06T09:42:00.75Z"));
+    let text = file(&report, "report.json");
+    let json = parsed(&report);
+    assert_eq!(json["generated_at"], "2026-11-01T06:00:00Z");
+    assert_eq!(json["windows"][0]["closed_at"], "2026-10-06T09:42:00Z");
+    assert_eq!(json["reconciliation"][0]["between"][1], "2026-10-04T00:00:00Z");
+    assert!(text.contains("\"mean_s\": 2520.25") && text.contains("\"mean_s\": 600,"), "{text}");
+    assert_eq!(json["events"][2]["user_agent"], HOSTILE_AGENT, "text survives as it is");
+    assert_eq!(json["windows"][1]["account"], "000000000042");
+    assert!(text.ends_with("}\n"));
+}
+
+#[test]
+fn nothing_is_shown_as_a_number_that_is_none() {
+    let mut broken = empty();
+    broken.figures.iam.exposure.principal_hours = f64::NAN;
+    broken.figures.iam.mttd.stat.mean_s = Some(f64::INFINITY);
+    for report in [empty(), broken] {
+        for (name, text) in all(&report) {
+            for word in ["NaN", "None", "Some(", "inf "] {
+                assert!(!text.contains(word), "{name} has {word}");
+            }
+        }
+    }
+    let text = file(&empty(), "report.md");
+    assert!(text.starts_with("> **Incomplete evidence.** Nothing at all was read"), "{text}");
+    assert!(
+        text.contains("| Time to detect \\(MTTD\\) |")
+            || text.contains("| Time to detect (MTTD) | – (nothing detected) | 0 |")
+    );
+    assert!(text.contains("| Time to remediate (MTTR) | – (no closed window) | 0 | – | – | – | 0 open |"), "{text}");
+}
+
+#[test]
+fn a_complete_report_needs_no_warning() {
+    let mut report = full();
+    report.coverage.complete = true;
+    report.coverage.gaps.clear();
+    assert!(file(&report, "report.md").starts_with("# MFA exposure"));
+    assert!(!file(&report, "index.html").contains("role=\"note\""));
+    assert!(!file(&report, "report.md").contains("incomplete evidence"));
+}
+
+#[test]
+fn what_is_missing_stands_at_the_top() {
+    let markdown = file(&full(), "report.md");
+    let top = markdown.split("# MFA exposure").next().expect("a top");
+    assert!(top.contains("2 of 41,870 objects could not be read"), "{top}");
+    assert!(top.contains("cannot see IAM") && top.contains("`444455556666`"), "{top}");
+    let html = file(&full(), "index.html");
+    let (top, _) = html.split_once("<h1>").expect("a title");
+    assert!(top.contains("2 of 41,870 objects could not be read") && top.contains("444455556666"));
+}
+
+#[test]
+fn the_page_is_inert() {
+    let html = file(&full(), "index.html");
+    assert!(html.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"), "{html}");
+    assert!(html.contains("default-src 'none'; style-src 'unsafe-inline'"));
+    let lower = html.to_lowercase();
+    for word in
+        ["<script", "<b>", "<img", "javascript:", "<link", "<iframe", "url(", "@import", " src=\"", "href=\"http"]
+    {
+        assert!(!lower.contains(word), "{word}");
+    }
+    // No attribute that begins with `on`, within any tag.
+    for tag in html.split('<').skip(1).filter_map(|rest| rest.split('>').next()) {
+        assert!(!tag.split_whitespace().skip(1).any(|attribute| attribute.starts_with("on")), "{tag}");
+    }
+    assert!(html.contains("&#60;script&#62;"), "shown, not dropped");
+    assert!(!html.contains('\u{202e}') && !html.contains('\u{1b}'));
+}
+
+#[test]
+fn every_link_of_the_page_leads_somewhere_once() {
+    let html = file(&full(), "index.html");
+    let ids: Vec<&str> = html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(ids.len(), ids.iter().collect::<BTreeSet<_>>().len(), "{ids:?}");
+    for target in html.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(ids.contains(&target), "{target}");
+    }
+}
+
+#[test]
+fn no_text_format_holds_hidden_characters() {
+    for (name, text) in all(&full()) {
+        for c in text.chars() {
+            assert!(c == '\n' || !c.is_control(), "{name} holds {c:?}");
+            assert_ne!(c, '\u{202e}', "{name}");
+        }
+    }
+}
+
+#[test]
+fn markdown_tables_keep_their_shape() {
+    let markdown = file(&full(), "report.md");
+    let mut width = None;
+    for line in markdown.lines() {
+        if !line.starts_with('|') {
+            width = None;
+            continue;
+        }
+        let cells = line.replace("\\|", "").matches('|').count();
+        assert_eq!(*width.get_or_insert(cells), cells, "{line}");
+    }
+    for line in markdown.lines() {
+        // Between code spans, whose fences differ in length, there is no markup of anybody else's.
+        let mut own = String::new();
+        let mut rest = line;
+        while let Some(start) = rest.find('`') {
+            own.push_str(&rest[..start]);
+            let fence = &rest[start..][..rest[start..].len() - rest[start..].trim_start_matches('`').len()];
+            let inside = &rest[start + fence.len()..];
+            let end = inside
+                .match_indices(fence)
+                .find(|(at, _)| !inside[..*at].ends_with('`') && !inside[at + fence.len()..].starts_with('`'));
+            rest = &inside[end.expect("a closing fence").0 + fence.len()..];
+        }
+        own.push_str(rest);
+        let own = own.strip_prefix("> ").unwrap_or(&own);
+        assert!(!own.contains(['<', '>', '@']) && !own.contains("https:"), "{line}");
+    }
+}
+
+#[test]
+fn csv_says_what_json_says() {
+    let report = full();
+    let windows = windows_csv(&report).expect("renders");
+    let mut reader = ::csv::Reader::from_reader(windows.as_slice());
+    let headers = reader.headers().expect("headers").clone();
+    let column = |name: &str| headers.iter().position(|h| h == name).unwrap_or_else(|| panic!("no {name}"));
+    let rows: Vec<::csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("CSV");
+    assert_eq!(rows.len(), 3);
+    assert_eq!(&rows[0][column("duration_s")], "2520");
+    assert_eq!(&rows[0][column("opened_at")], "2026-10-06T09:00:00Z");
+    assert_eq!(&rows[0][column("actor_mfa")], "true");
+    assert_eq!(&rows[1][column("account")], "000000000042");
+    assert_eq!(&rows[1][column("principal")], HOSTILE_NAME);
+    assert_eq!(&rows[1][column("closed_at")], "");
+    assert_eq!(&rows[1][column("activity_source_ips")], "'=HYPERLINK(0);203.0.113.9");
+    assert_eq!(&rows[1][column("reasons")], "suspected_takeover;actor_without_mfa;new_source");
+    assert_eq!(&rows[2][column("time_to_detect_s")], "3600");
+
+    let events = events_csv(&report).expect("renders");
+    let mut reader = ::csv::Reader::from_reader(events.as_slice());
+    let headers = reader.headers().expect("headers").clone();
+    let rows: Vec<::csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("CSV");
+    let agent = headers.iter().position(|h| h == "user_agent").expect("user_agent");
+    assert!(rows[2][agent].starts_with("'=cmd|"), "{}", &rows[2][agent]);
+
+    let head = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8").lines().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(head(windows_csv(&empty()).expect("renders")).len(), 1, "the header, without rows");
+    assert_eq!(head(events_csv(&empty()).expect("renders")).len(), 1);
+}
+
+/// Every leaf of a window and an event in the JSON has a column: a field added to one must be added to the other.
+#[test]
+fn csv_has_a_column_for_every_field() {
+    let flat = |value: &Value| -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for (key, field) in value.as_object().expect("an object") {
+            match (key.as_str(), field) {
+                ("reasons", _) => names.extend(["reasons".to_owned(), "reason_event_ids".to_owned()]),
+                ("principal", Value::Object(_)) => {
+                    names.extend(["principal", "principal_kind", "principal_id"].map(str::to_owned));
+                }
+                ("detection", _) => names.extend(
+                    ["detected_at", "detection_kind", "detection_source", "detection_reference", "time_to_detect_s"]
+                        .map(str::to_owned),
+                ),
+                ("approval", _) => names.extend(["approval_ticket", "approval_approver"].map(str::to_owned)),
+                ("activity", Value::Object(fields)) => names.extend(fields.keys().map(|k| format!("activity_{k}"))),
+                _ => {
+                    names.insert(key.clone());
+                }
+            }
+        }
+        names
+    };
+    let json = parsed(&full());
+    let columns = |bytes: Vec<u8>| -> BTreeSet<String> {
+        ::csv::Reader::from_reader(bytes.as_slice()).headers().expect("headers").iter().map(str::to_owned).collect()
+    };
+    assert_eq!(columns(windows_csv(&full()).expect("renders")), flat(&json["windows"][0]));
+    assert_eq!(columns(events_csv(&full()).expect("renders")), flat(&json["events"][0]));
+}
+
+#[test]
+fn the_summary_fits_a_screen() {
+    let mut report = full();
+    let window = report.windows[1].clone();
+    report.windows.extend(std::iter::repeat_n(window, 17));
+    let failure = report.coverage.failures[0].clone();
+    report.coverage.failures.extend(std::iter::repeat_n(failure, 50));
+    let notice = report.notices[0].clone();
+    report.notices.extend(std::iter::repeat_n(notice, 50));
+    for width in [40, 60, 80, 120] {
+        let text = summary_with_path(&report, Path::new("out"), width);
+        assert!(text.lines().count() <= 24, "{} lines:\n{text}", text.lines().count());
+        for line in text.lines() {
+            assert!(escape::columns(line) <= width, "{line}");
+        }
+        assert!(text.contains("… and 13 more") && text.ends_with("report: out\n"), "{text}");
+    }
+}
+
+#[test]
+fn the_same_report_gives_the_same_bytes() {
+    assert_eq!(render(&full()).expect("renders"), render(&full().clone()).expect("renders"));
+}
+
+#[test]
+fn markdown_snapshot() {
+    insta::assert_snapshot!(file(&full(), "report.md"));
+}
+
+#[test]
+fn html_snapshot() {
+    let html = file(&full(), "index.html");
+    let (_, body) = html.split_once("</style>").expect("a style");
+    insta::assert_snapshot!(body);
+}
+
+#[test]
+fn json_snapshot() {
+    insta::assert_snapshot!(file(&full(), "report.json"));
+}
+
+#[test]
+fn csv_snapshot() {
+    insta::assert_snapshot!(format!("{}\n{}", file(&full(), "windows.csv"), file(&full(), "events.csv")));
+}
+
+#[test]
+fn summary_snapshot() {
+    insta::assert_snapshot!(format!("{}-----\n{}", summary(&full(), 80), summary(&empty(), 80)));
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .collect();
+    names.sort();
+    names
+}
+
+const NAMES: [&str; 6] = ["MANIFEST.sha256", "events.csv", "index.html", "report.json", "report.md", "windows.csv"];
+
+#[test]
+fn a_report_is_written_whole_with_its_manifest() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let target = dir.path().join("deep/report");
+    let place = OutputDir::prepare(&target).expect("free");
+    assert!(!target.exists());
+    let written = place.commit(&full()).expect("written");
+    assert_eq!(names(&written), NAMES);
+    assert_eq!(names(&dir.path().join("deep")), ["report"], "nothing is left beside it");
+
+    let manifest = std::fs::read_to_string(target.join("MANIFEST.sha256")).expect("a manifest");
+    let listed: Vec<(&str, &str)> = manifest.lines().map(|line| line.split_once("  ").expect("two spaces")).collect();
+    assert_eq!(listed.iter().map(|(_, name)| *name).collect::<Vec<_>>(), NAMES[1..]);
+    for (digest, name) in listed {
+        let bytes = std::fs::read(target.join(name)).expect("the file");
+        let own: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, own, "{name}");
+    }
+}
+
+#[test]
+fn an_earlier_report_is_replaced() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let target = dir.path().join("report");
+    OutputDir::prepare(&target).expect("free").commit(&empty()).expect("written");
+    let before = std::fs::read(target.join("report.json")).expect("the file");
+    let place = OutputDir::prepare(&target).expect("replaceable");
+    assert_eq!(std::fs::read(target.join("report.json")).expect("the file"), before, "kept until the commit");
+    place.commit(&full()).expect("written");
+    assert_ne!(std::fs::read(target.join("report.json")).expect("the file"), before);
+    assert_eq!(names(dir.path()), ["report"]);
+    std::fs::create_dir(dir.path().join("empty")).expect("made");
+    OutputDir::prepare(&dir.path().join("empty")).expect("an empty one will do").commit(&full()).expect("written");
+    assert_eq!(names(dir.path()), ["empty", "report"]);
+}
+
+#[test]
+fn nothing_is_left_without_a_commit() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let place = OutputDir::prepare(&dir.path().join("report")).expect("free");
+    assert_eq!(names(dir.path()).len(), 1);
+    drop(place);
+    assert!(names(dir.path()).is_empty());
+}
+
+#[test]
+fn a_failed_commit_leaves_what_was_there() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let target = dir.path().join("report");
+    let place = OutputDir::prepare(&target).expect("free");
+    // Somebody takes the name of a file in the unfinished directory: writing fails halfway.
+    let unfinished = dir.path().join(names(dir.path()).remove(0));
+    std::fs::create_dir(unfinished.join("report.md")).expect("made");
+    let error = place.commit(&full()).expect_err("cannot be written");
+    assert!(error.to_string().starts_with("could not write `"), "{error}");
+    assert!(names(dir.path()).is_empty());
+
+    let place = OutputDir::prepare(&target).expect("free");
+    std::fs::create_dir(&target).expect("made");
+    std::fs::write(target.join("notes.txt"), "mine").expect("written");
+    let error = place.commit(&full()).expect_err("somebody put something there");
+    assert!(matches!(error, OutputError::Occupied { .. }), "{error}");
+    assert_eq!(names(dir.path()), ["report"]);
+    assert_eq!(names(&target), ["notes.txt"]);
+}
+
+#[test]
+fn what_is_no_report_is_not_replaced() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let target = dir.path().join("report");
+    std::fs::create_dir(&target).expect("made");
+    std::fs::write(target.join("report.json"), "{}").expect("written");
+    let error = OutputDir::prepare(&target).expect_err("no manifest");
+    assert!(error.to_string().contains("it lacks `MANIFEST.sha256` (hint: "), "{error}");
+    std::fs::write(target.join("MANIFEST.sha256"), "").expect("written");
+    std::fs::write(target.join("a-note.txt"), "mine").expect("written");
+    let error = OutputDir::prepare(&target).expect_err("a note");
+    assert!(error.to_string().contains("it holds `a-note.txt` (hint: "), "{error}");
+    let error = OutputDir::prepare(&target.join("a-note.txt")).expect_err("a file");
+    assert!(matches!(error, OutputError::NotADirectory(_)), "{error}");
+    let error = OutputDir::prepare(&target.join("a-note.txt/report")).expect_err("below a file");
+    assert!(matches!(error, OutputError::Io { .. }), "{error}");
+    let error = OutputDir::prepare(Path::new("/")).expect_err("no name");
+    assert!(matches!(error, OutputError::NoName(_)), "{error}");
+    assert_eq!(names(dir.path()), ["report"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn files_follow_the_umask_and_links_are_followed() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = tempfile::tempdir().expect("a directory");
+    let usual = dir.path().join("usual");
+    std::fs::write(&usual, "").expect("written");
+    let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    let target = dir.path().join("report");
+    OutputDir::prepare(&target).expect("free").commit(&full()).expect("written");
+    assert_eq!(mode(&target.join("report.json")), mode(&usual));
+
+    let link = dir.path().join("latest");
+    std::os::unix::fs::symlink(&target, &link).expect("linked");
+    OutputDir::prepare(&link).expect("a report").commit(&full()).expect("written");
+    assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
+}
+
+#[test]
+fn zz_dump() {
+    for (name, report) in [("full", full()), ("empty", empty())] {
+        let dir = std::path::Path::new("/tmp/render-look").join(name);
+        std::fs::create_dir_all(&dir).unwrap();
+        for (file, text) in all(&report) {
+            std::fs::write(dir.join(file), text).unwrap();
+        }
+    }
+}
