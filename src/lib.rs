@@ -3,6 +3,7 @@
 mod aws;
 pub mod cli;
 pub mod cloudtrail;
+pub mod contract;
 pub mod evidence;
 pub mod exposure;
 pub mod inflate;

@@ -52,7 +52,8 @@ fn modules() -> BTreeMap<String, Vec<String>> {
     let mut modules: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for file in files {
         let inside = file.strip_prefix(&source).unwrap();
-        let module = inside.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
+        let module =
+            inside.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
         let text = std::fs::read_to_string(&file).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         let lines = code.lines().map(str::trim).filter(|line| !line.starts_with("//")).map(str::to_owned);
@@ -113,7 +114,9 @@ fn only_the_command_line_prints_and_reads_the_clock() {
     let mut wrong = Vec::new();
     for (module, lines) in modules() {
         for line in lines.iter().filter(|_| !matches!(module.as_str(), "cli" | "main")) {
-            for forbidden in ["println!", "eprintln!", "print!(", "eprint!(", "Utc::now", "SystemTime::now", "process::exit"] {
+            for forbidden in
+                ["println!", "eprintln!", "print!(", "eprint!(", "Utc::now", "SystemTime::now", "process::exit"]
+            {
                 if line.contains(forbidden) {
                     wrong.push(format!("`{module}`: {line}"));
                 }

@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use mfatrail::cloudtrail::{Actor, ActorKind};
+use mfatrail::contract::{CloseReason, Period, PrincipalKind, Window, WindowKind};
 use mfatrail::exposure::{Analysis, Input, analyse};
 use mfatrail::inputs::{Approval, Detection, DetectionSubject, Settings};
 use mfatrail::inventory::{AccountState, Device, DeviceOwner, IamState, RootState, UserState, VirtualDevice};
 use mfatrail::mfa::{Action, Event, Failure, Target};
-use mfatrail::report::{CloseReason, Period, PrincipalKind, Window, WindowKind};
 use mfatrail::trace::{Call, Context, Sighting};
 use proptest::prelude::*;
 
@@ -934,7 +934,7 @@ proptest! {
         let found: Vec<_> = analyse(&world.input())
             .reconciliation
             .into_iter()
-            .filter(|f| f.finding != mfatrail::report::FindingCode::WithoutMfaUnexplained)
+            .filter(|f| f.finding != mfatrail::contract::FindingCode::WithoutMfaUnexplained)
             .collect();
         prop_assert_eq!(found, vec![]);
     }

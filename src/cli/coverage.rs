@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
+use crate::contract::{Coverage, Gap, Notice, Period};
 use crate::mfa::{Action, Event};
 use crate::pipeline::Scanned;
-use crate::report::{Coverage, Gap, Notice, Period};
 use crate::source::Selection;
 
 /// Completes what the scan counted.

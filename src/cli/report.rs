@@ -10,12 +10,13 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use super::args::{ArchiveArgs, AwsArgs, FailOn, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
 use super::{put, say};
+use crate::contract::{self, Notice, Period, Report, Tool};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
 use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy_file};
 use crate::inventory::{self, IamState, LiveOptions};
 use crate::pipeline::{self, Options, Scanned};
-use crate::report::{self, Notice, OutputDir, Period, Report, Tool};
+use crate::report::{self, OutputDir};
 use crate::source::s3::S3Options;
 use crate::source::{Selection, Source};
 use crate::units;
@@ -113,7 +114,9 @@ fn rfc3339(time: DateTime<Utc>) -> String {
 fn period(args: &PeriodArgs, now: DateTime<Utc>) -> Result<Period, CliError> {
     if let Some(month) = &args.month {
         return parse_month(month).ok_or_else(|| {
-            CliError::usage(format!("`--month`: `{month}` is no calendar month\n  hint: write it as YYYY-MM, such as 2026-10"))
+            CliError::usage(format!(
+                "`--month`: `{month}` is no calendar month\n  hint: write it as YYYY-MM, such as 2026-10"
+            ))
         });
     }
     let from = args.from.as_deref().ok_or_else(|| CliError::usage("`--from` or `--month` is required"))?;
@@ -295,15 +298,17 @@ fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>
         period: plan.period,
         as_of,
     };
-    let context = evidence.trace.collect(&mut exposure::wanted(&input)).map_err(|error| {
-        CliError::Failed(format!("could not read back what was kept in a temporary file: {error}"))
-    })?;
+    let context = evidence
+        .trace
+        .collect(&mut exposure::wanted(&input))
+        .map_err(|error| CliError::Failed(format!("could not read back what was kept in a temporary file: {error}")))?;
     let analysis = exposure::analyse(&Input { context: &context, ..input });
     let mut notices = analysis.notices;
     notices.extend(iam.iter().flat_map(|iam| &iam.missing).map(missing_input));
-    let coverage = super::coverage::coverage(&scanned, &evidence.events, plan.period, as_of, &plan.selection, &mut notices);
+    let coverage =
+        super::coverage::coverage(&scanned, &evidence.events, plan.period, as_of, &plan.selection, &mut notices);
     let report = Report {
-        schema: report::SCHEMA,
+        schema: contract::SCHEMA,
         tool: Tool { version: env!("CARGO_PKG_VERSION") },
         generated_at: DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now),
         period: plan.period,

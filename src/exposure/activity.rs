@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::classify::Facts;
 use super::ledger::Entity;
 use super::windows::Draft;
-use crate::report::Activity;
+use crate::contract::Activity;
 
 /// The principal's own calls and sign-ins from the opening, its own opening call included, up to the close; of an open
 /// window up to and with `as_of`.

@@ -17,10 +17,10 @@ use super::ledger::{Entity, Ledger};
 use super::sightings::{Who, seen};
 use super::windows::Draft;
 use crate::cloudtrail::ActorKind;
+use crate::contract::{Class, PrincipalKind, Reason, WindowKind};
 use crate::inputs::{Approval, Settings, Signal};
 use crate::inventory;
 use crate::mfa::{Action, Event};
-use crate::report::{Class, PrincipalKind, Reason, WindowKind};
 use crate::trace::Context;
 
 /// How far around a deactivation its signals are looked for; specified as one hour.

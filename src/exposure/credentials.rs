@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::ledger::{Entity, IamEntry, Ledger};
 use crate::cloudtrail::ActorKind;
+use crate::contract::ConsolePassword;
 use crate::mfa::{Action, Event};
-use crate::report::ConsolePassword;
 
 /// Whether the principal is known to have no console password at the event at `index`: its deletion was seen, or the
 /// user's creation was and no password since, or IAM says so and no password was made or removed in between.

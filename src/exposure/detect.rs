@@ -8,8 +8,8 @@ use super::classify::Facts;
 use super::sightings::between;
 use super::windows::Draft;
 use crate::cloudtrail::{Actor, ActorKind};
+use crate::contract::{Detected, DetectionKind};
 use crate::inputs::{Detection, DetectionSubject};
-use crate::report::{Detected, DetectionKind};
 use crate::trace::Call;
 
 /// How many principals one actor reads within [`SWEEP_SPAN`] for it to be a sweep, which notices nothing.

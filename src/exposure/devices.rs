@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::ledger::{Entity, IamEntry};
+use crate::contract::{FindingCode, PrincipalKind};
 use crate::inventory::{AccountState, Device, DeviceOwner, IamState};
 use crate::mfa::{Action, Event};
-use crate::report::{FindingCode, PrincipalKind};
 
 /// A point in the order of everything: an event by its index, or a moment after all events of that second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -382,7 +382,8 @@ impl Tracker<'_, '_> {
     /// record of the account was written.
     fn last_known_before(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let events = self.entity.events.iter().filter_map(|index| self.events.get(*index));
-        let changes = |action: &Action| matches!(action, Action::DeviceEnabled { .. } | Action::DeviceDeactivated { .. });
+        let changes =
+            |action: &Action| matches!(action, Action::DeviceEnabled { .. } | Action::DeviceDeactivated { .. });
         let own = events
             .filter(|event| event.succeeded() && changes(&event.action) && event.time <= at)
             .map(|event| event.time)

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 
 use super::windows::{Deactivation, Effect};
-use crate::inventory::{AccountState, IamState};
-use crate::report::{
+use crate::contract::{
     ByClass, Class, CloseStat, Deactivations, DetectStat, Exposure, KindFigures, MfaCoverage, Period, Stat, Window,
     WindowKind,
 };
+use crate::inventory::{AccountState, IamState};
 
 /// Statistic of durations in whole seconds; an empty set has no mean.
 #[must_use]

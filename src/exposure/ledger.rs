@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 
 use crate::cloudtrail::{Actor, ActorKind};
+use crate::contract::{Principal, PrincipalKind};
 use crate::inventory::{DeviceOwner, IamState, RootState, UserState};
 use crate::mfa::{Action, Event, Target, user_id, user_name};
-use crate::report::{Principal, PrincipalKind};
 use crate::trace::Call;
 
 /// Index of an [`Entity`] in its ledger.

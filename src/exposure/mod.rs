@@ -25,12 +25,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::cloudtrail::{Actor, ActorKind};
+use crate::contract::{
+    Approved, Figures, Finding, LifecycleEvent, Notice, Outcome, Period, PrincipalKind, Reason, Window,
+};
 use crate::inputs::{Approval, Detection, DetectionSubject, Settings};
 use crate::inventory::{IamState, UserState};
 use crate::mfa::{Action, Event, user_id, user_name};
-use crate::report::{
-    Approved, Figures, Finding, LifecycleEvent, Notice, Outcome, Period, PrincipalKind, Reason, Window,
-};
 use crate::trace::{Call, Context, Selection, sighting_key};
 use classify::{Facts, Verdict};
 use devices::{Bounds, Devices};
@@ -276,7 +276,7 @@ fn window(facts: Facts<'_>, draft: &Draft, input: &Input<'_>) -> Option<Window> 
         duration_s: (draft.close.map_or(input.as_of, |close| close.at) - draft.opened_at).num_seconds(),
         certainty: draft.certainty,
         class,
-        legitimate: class.map(crate::report::Class::legitimate),
+        legitimate: class.map(crate::contract::Class::legitimate),
         reasons,
         detection,
         approval: approval
@@ -345,7 +345,7 @@ fn kind_figures(
     deactivations: &[Deactivation],
     input: &Input<'_>,
     of_kind: impl Fn(PrincipalKind) -> bool,
-) -> crate::report::KindFigures {
+) -> crate::contract::KindFigures {
     let windows: Vec<&Window> = windows.iter().filter(|window| of_kind(window.principal.kind)).collect();
     let kind = |id: usize| ledger.entities.get(id).map(|entity| entity.kind);
     let deactivations: Vec<(DateTime<Utc>, Deactivation)> = deactivations

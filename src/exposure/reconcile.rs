@@ -6,9 +6,9 @@ use super::devices::{Bounds, Missing};
 use super::figures::has_mfa;
 use super::ledger::{Entity, IamEntry, Ledger};
 use super::windows::Draft;
+use crate::contract::{CloseReason, Finding, FindingCode};
 use crate::inventory::IamState;
 use crate::mfa::Action;
-use crate::report::{CloseReason, Finding, FindingCode};
 
 /// The findings of one principal: its missing events, else that nothing explains its being without MFA.
 pub(super) fn principal_findings(

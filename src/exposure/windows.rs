@@ -9,9 +9,9 @@ use super::credentials;
 use super::devices::{Devices, Missing};
 use super::ledger::{Entity, EntityId, Ledger};
 use super::sightings::between;
+use crate::contract::{Certainty, CloseReason, FindingCode, WindowKind};
 use crate::inventory;
 use crate::mfa::{Action, Event};
-use crate::report::{Certainty, CloseReason, FindingCode, WindowKind};
 use crate::trace::Call;
 
 /// A window, before anything is said about it.

@@ -18,8 +18,8 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use crate::{
     cloudtrail::{Contents, Record},
+    contract::ReadFailure,
     inflate,
-    report::ReadFailure,
     source::{ObjectRef, s3::S3Options},
 };
 

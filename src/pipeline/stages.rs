@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     cloudtrail::{Scratch, for_each_record},
+    contract::ReadFailure,
     inflate::Inflater,
-    report::ReadFailure,
     source::{
         Listed, Location, ObjectRef, Product, Selection, Source, SourceError, local,
         s3::{Connection, S3Error},

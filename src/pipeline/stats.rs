@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
     cloudtrail::{Contents, Record},
-    report::{Coverage, CoverageDay, ReadFailure},
+    contract::{Coverage, CoverageDay, ReadFailure},
     source::ObjectRef,
 };
 

@@ -9,7 +9,7 @@ mod format;
 mod html;
 mod json;
 mod markdown;
-mod model;
+
 mod summary;
 mod tables;
 mod view;
@@ -20,10 +20,10 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+use crate::contract::*;
 pub use csv::{events_csv, windows_csv};
 pub use html::html;
 pub use json::json;
 pub use markdown::markdown;
-pub use model::*;
 pub use summary::{summary, summary_with_path};
 pub use write::{OutputDir, OutputError, RenderError, render};

@@ -10,15 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 use mfatrail::cloudtrail::{Actor, ActorKind};
-use mfatrail::exposure::{Analysis, Input};
-use mfatrail::inputs::{DetectionSubject, Signal};
-use mfatrail::inventory::{Device, DeviceOwner, UserState};
-use mfatrail::mfa::{Action, Event, Target};
-use mfatrail::report::{
+use mfatrail::contract::{
     Activity, Approved, ByClass, Certainty, Class, CloseReason, CloseStat, ConsolePassword, Deactivations, DetectStat,
     Detected, DetectionKind, Exposure, Figures, Finding, FindingCode, KindFigures, LifecycleEvent, MfaCoverage,
     Outcome, Period, Principal, PrincipalKind, Reason, Stat, Window, WindowKind,
 };
+use mfatrail::exposure::{Analysis, Input};
+use mfatrail::inputs::{DetectionSubject, Signal};
+use mfatrail::inventory::{Device, DeviceOwner, UserState};
+use mfatrail::mfa::{Action, Event, Target};
 use mfatrail::trace::Call;
 
 type Time = DateTime<Utc>;
