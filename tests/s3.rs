@@ -275,6 +275,8 @@ enum Fault {
     Truncate,
     /// Half the body, then a reset.
     Reset,
+    /// Half the body, then silence.
+    Stall,
     /// Another body than was listed.
     Grow,
 }
@@ -362,6 +364,11 @@ fn serve(
     match fault {
         None | Some(Fault::Reset) => stream.write_all(&[head.as_bytes(), &body].concat()),
         Some(Fault::Truncate) => stream.write_all(&[head.as_bytes(), half].concat()),
+        Some(Fault::Stall) => {
+            stream.write_all(&[head.as_bytes(), half].concat())?;
+            thread::sleep(Duration::from_secs(60));
+            Ok(())
+        }
         Some(Fault::Grow) => {
             let head = head.replace(&format!("{}\r\n\r\n", body.len()), &format!("{}\r\n\r\n", body.len() + 1));
             stream.write_all(&[head.as_bytes(), &body, b" "].concat())
@@ -418,7 +425,8 @@ fn decode(text: &str) -> String {
 
 #[test]
 fn faults_of_single_objects_are_repeated_or_named() {
-    let names = ["cut", "slow", "reset", "gone", "denied", "glacier", "always-cut", "always-500", "grown", "good"];
+    let names =
+        ["cut", "slow", "reset", "gone", "denied", "glacier", "always-cut", "always-500", "grown", "good", "stalled"];
     let archive: Archive =
         names.iter().map(|name| (format!("{name}.json"), object("111122223333", "us-east-1", name))).collect();
     let script = |name: &str, faults: &[Fault]| (format!("{name}.json"), faults.to_vec());
@@ -427,6 +435,7 @@ fn faults_of_single_objects_are_repeated_or_named() {
         script("cut", &[Fault::Truncate]),
         script("slow", &[slow.clone(), slow]),
         script("reset", &[Fault::Reset, Fault::Truncate]),
+        script("stalled", &[Fault::Stall]),
         script("gone", &[Fault::Refuse(404, "NoSuchKey")]),
         script("denied", &[Fault::Refuse(403, "AccessDenied")]),
         script("glacier", &[Fault::Refuse(403, "InvalidObjectState")]),
@@ -437,9 +446,9 @@ fn faults_of_single_objects_are_repeated_or_named() {
     let double = Double::start(archive, faults, &["always-cut.json", "always-500.json", "grown.json"]);
     let (seen, scanned) = run(trail(""), &Selection::default(), &options(&double.endpoint)).unwrap();
     let read: Vec<&str> = seen.0.iter().map(|(_, id)| id.as_str()).collect();
-    assert_eq!(read, ["cut", "good", "reset", "slow"]);
+    assert_eq!(read, ["cut", "good", "reset", "slow", "stalled"]);
     let coverage = &scanned.coverage;
-    assert_eq!((coverage.objects_listed, coverage.objects_read, coverage.objects_failed), (10, 4, 6));
+    assert_eq!((coverage.objects_listed, coverage.objects_read, coverage.objects_failed), (11, 5, 6));
     let expected = [
         ("always-500.json", "InternalError: words", 4),
         ("always-cut.json", "its body broke off: ", 4),

@@ -17,6 +17,9 @@ use super::record::{Record, RecordError, Value};
 /// own, so an object made to inflate hugely would take the machine's memory. CloudTrail's own stay far below.
 const WHOLE: usize = if cfg!(test) { 1 << 20 } else { 32 << 20 };
 
+/// Buffers that one odd document made larger than this, in JSON values, are given back.
+const KEEP: usize = 4 << 20;
+
 /// Where a document keeps its records: CloudTrail, `lookup-events`, `filter-log-events`, a CloudWatch subscription.
 const LISTS: [&str; 4] = ["Records", "Events", "events", "logEvents"];
 
@@ -166,7 +169,11 @@ impl Buffer {
             }
         }
         let read = parsed.then(|| read(tape.as_value()));
-        self.tape = tape.reset();
+        if tape.0.capacity() <= KEEP {
+            self.tape = tape.reset();
+        } else {
+            *self = Self::default();
+        }
         read
     }
 

@@ -573,6 +573,25 @@ mod tests {
     }
 
     #[test]
+    fn a_visitor_that_panics_ends_the_scan() {
+        struct Panics;
+        impl Visitor for Panics {
+            fn record(&mut self, _object: &Arc<ObjectRef>, _record: &Record<'_, '_>) {
+                panic!("on purpose");
+            }
+
+            fn merge(&mut self, _other: Self) {}
+        }
+        let home = tempfile::tempdir().unwrap();
+        for number in 0..2 * QUEUE {
+            write(home.path(), &format!("{number}.json"), record("A", 1).as_bytes());
+        }
+        let sources = [Source::Local(home.path().to_owned())];
+        let scan = || scan(&sources, &Selection::default(), &Options::default(), &|| Panics).is_ok();
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(scan)).is_err());
+    }
+
+    #[test]
     fn the_limit_holds_for_stored_and_inflated_bytes() {
         let home = tempfile::tempdir().unwrap();
         write(home.path(), "bomb.json.gz", &gzip(&" ".repeat(100_000)));

@@ -42,7 +42,8 @@ impl KeyInfo {
             Folder::Product { account, product, below } => Self::in_layout(account, product, below),
             Folder::Account { .. } | Folder::Elsewhere => Self::by_name(&segments, file),
         };
-        if file.is_empty() || file.starts_with('.') {
+        // The last is how Hadoop's tools mark a folder.
+        if file.is_empty() || file.starts_with('.') || file.ends_with("_$folder$") {
             info.product = Product::Other;
         }
         info.delivered_at = file.split(['_', '.']).find_map(minute);
@@ -271,7 +272,7 @@ mod tests {
 
     #[test]
     fn folder_markers_and_hidden_files_are_skipped() {
-        for path in ["AWSLogs/111122223333/CloudTrail/", "a/.DS_Store", ".hidden", "AWSLogs/", ""] {
+        for path in ["AWSLogs/111122223333/CloudTrail/", "a/.DS_Store", ".hidden", "AWSLogs/", "AWSLogs_$folder$", ""] {
             assert_eq!(KeyInfo::parse(path).product, Product::Other, "{path}");
         }
         assert_eq!(KeyInfo::parse(".cache/archive/x.json").product, Product::Log);
