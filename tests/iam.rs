@@ -30,6 +30,11 @@ fn now() -> DateTime<Utc> {
 
 /// Whether this is the process with the credentials. If not, runs the test there.
 fn in_own_process(test: &str, with_credentials: bool) -> bool {
+    in_own_process_with(test, with_credentials, &[])
+}
+
+/// As [`in_own_process`], with further variables.
+fn in_own_process_with(test: &str, with_credentials: bool, variables: &[(&str, &str)]) -> bool {
     if std::env::var_os("MFATRAIL_TEST_BODY").is_some() {
         return true;
     }
@@ -43,7 +48,8 @@ fn in_own_process(test: &str, with_credentials: bool) -> bool {
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_CONFIG_FILE", "absent/config")
         .env("AWS_SHARED_CREDENTIALS_FILE", "absent/credentials")
-        .env("AWS_REGION", "us-east-1");
+        .env("AWS_REGION", "us-east-1")
+        .envs(variables.iter().copied());
     if with_credentials {
         command.env("AWS_ACCESS_KEY_ID", "testing").env("AWS_SECRET_ACCESS_KEY", "testing");
     }
@@ -464,4 +470,16 @@ fn a_profile_that_does_not_exist_is_not_replaced_by_keys_from_the_environment() 
     let error = read_live(&profile).expect_err("no profile").to_string();
     assert!(error.starts_with("no usable AWS credentials in the profile `absent`: "), "{error}");
     assert_eq!(server.times("ListUsers"), 0);
+}
+
+#[test]
+fn the_environment_names_the_endpoint() {
+    let server = Double::start(|form, before| small_account(form, before, "2026-03-08T11:55:00Z"));
+    let variables = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), ("AWS_ENDPOINT_URL_IAM", server.endpoint.as_str())];
+    if !in_own_process_with("the_environment_names_the_endpoint", true, &variables) {
+        assert_eq!(server.times("ListUsers"), 4);
+        return;
+    }
+    let state = read_live(&LiveOptions { endpoint_url: None, ..options("") }).expect("a state");
+    assert_eq!(state.accounts.keys().collect::<Vec<_>>(), ["111122223333"]);
 }

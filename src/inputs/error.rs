@@ -89,6 +89,31 @@ impl Place {
     }
 }
 
+/// Finds the places of bytes that come in rising order, in one pass: a file may hold everything in one long line.
+pub(crate) struct Cursor<'a> {
+    text: &'a str,
+    offset: usize,
+    place: Place,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, offset: 0, place: Place { line: 1, column: 1 } }
+    }
+
+    pub(crate) fn place(&mut self, offset: usize) -> Place {
+        let Some(between) = self.text.get(self.offset..offset) else { return Place::of_byte(self.text, offset) };
+        for character in between.chars() {
+            self.place = match character {
+                '\n' => Place { line: self.place.line + 1, column: 1 },
+                _ => Place { column: self.place.column + 1, ..self.place },
+            };
+        }
+        self.offset = offset;
+        self.place
+    }
+}
+
 /// A file's text, for a parser that takes text and the file's name.
 pub(crate) fn read_text(path: &Path) -> Result<(String, String), InputError> {
     let bytes = std::fs::read(path).map_err(|source| InputError::Io { path: path.to_owned(), source })?;
@@ -123,6 +148,11 @@ mod tests {
     fn places_and_encodings() {
         assert_eq!(Place::of_byte("a\nbé\nc", 0), Place { line: 1, column: 1 });
         assert_eq!(Place::of_byte("a\nbé\nc", 5), Place { line: 2, column: 3 });
+        let text = "a\nbé\nc";
+        let mut cursor = Cursor::new(text);
+        for offset in [0, 0, 1, 2, 5, 6, 3, 7] {
+            assert_eq!(cursor.place(offset), Place::of_byte(text, offset), "{offset}");
+        }
         assert_eq!(decode(b"\xef\xbb\xbfa".to_vec()), Ok("a".to_owned()));
         assert!(decode(b"\xff\xfea\0".to_vec()).is_err_and(|problem| problem.what.contains("UTF-16")));
         let problem = decode(b"a\nb\xff".to_vec()).expect_err("not UTF-8");

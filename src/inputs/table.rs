@@ -11,7 +11,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::error::{InputError, Place, Problem};
+use super::error::{Cursor, InputError, Place, Problem};
 use crate::units::parse_rfc3339;
 
 /// The columns that a kind of file has.
@@ -192,10 +192,9 @@ fn csv_header<'a>(
 }
 
 fn json_rows(text: &str, columns: &Columns, problems: &mut Vec<Problem>) -> Vec<Row> {
-    let place_of = |raw: &RawValue| {
-        let offset = (raw.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-        Place::of_byte(text, offset)
-    };
+    let mut cursor = Cursor::new(text);
+    let mut place_of =
+        |raw: &RawValue| cursor.place((raw.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize));
     let objects: Vec<&RawValue> = match serde_json::from_str(text) {
         Ok(objects) => objects,
         Err(error) => {

@@ -277,7 +277,7 @@ enum Refusal {
     /// No question will be answered.
     All(String),
     /// What the question is about does not exist.
-    Absent,
+    Absent(String),
 }
 
 impl<E> From<SdkError<E>> for Refusal
@@ -287,7 +287,7 @@ where
     fn from(error: SdkError<E>) -> Self {
         let reason = aws::describe(&error);
         match (&error, aws::error_code(&error)) {
-            (_, Some("NoSuchEntity" | "NoSuchEntityException")) => Self::Absent,
+            (_, Some("NoSuchEntity" | "NoSuchEntityException")) => Self::Absent(reason),
             (
                 _,
                 Some(
@@ -325,11 +325,10 @@ impl Gaps {
                 self.answered += 1;
                 Ok(Some(answer))
             }
-            Err(Refusal::One(reason)) => {
+            Err(Refusal::One(reason) | Refusal::Absent(reason)) => {
                 self.note(question, &reason, "");
                 Ok(None)
             }
-            Err(Refusal::Absent) => Ok(None),
             Err(Refusal::All(reason)) => Err(InventoryError::Aws(format!("IAM cannot be asked: {reason}"))),
         }
     }
@@ -553,7 +552,7 @@ impl Sorter<'_> {
                 Ok(Some(answer))
             }
             // Deleted since the list of users: that it existed then is all there is to say of it.
-            Err(Refusal::Absent) => Ok(None),
+            Err(Refusal::Absent(_)) => Ok(None),
             Err(Refusal::One(reason)) => {
                 refused.push((self.name.clone(), reason));
                 Ok(None)
@@ -580,7 +579,7 @@ async fn devices_of(client: &Client, name: &Name) -> Result<Vec<Device>, Refusal
 async fn has_password(client: &Client, name: &Name) -> Result<bool, Refusal> {
     match client.get_login_profile().user_name(&name.0).send().await.map_err(Refusal::from) {
         Ok(_) => Ok(true),
-        Err(Refusal::Absent) => Ok(false),
+        Err(Refusal::Absent(_)) => Ok(false),
         Err(refusal) => Err(refusal),
     }
 }

@@ -458,6 +458,7 @@ fn percent_decode(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -716,5 +717,26 @@ mod tests {
         assert!(!matches("", "x"));
         let hostile = "*a".repeat(200);
         assert!(!matches(&hostile, &"a".repeat(150)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".*", pattern in "[a*?]{0,12}", name in "[ab]{0,12}") {
+            let _ = denies_everything(&text);
+            let _ = allows_everything(&format!("%7B{text}"));
+            let _ = is_deny_all_arn(&text);
+            // The obvious recursion says the same as the loop.
+            prop_assert_eq!(matches(&pattern, &name), slow(pattern.as_bytes(), name.as_bytes()));
+        }
+    }
+
+    fn slow(pattern: &[u8], text: &[u8]) -> bool {
+        match (pattern, text) {
+            ([], []) => true,
+            ([b'*', rest @ ..], _) => slow(rest, text) || (!text.is_empty() && slow(pattern, &text[1..])),
+            ([b'?', rest @ ..], [_, tail @ ..]) => slow(rest, tail),
+            ([one, rest @ ..], [other, tail @ ..]) => one == other && slow(rest, tail),
+            _ => false,
+        }
     }
 }
