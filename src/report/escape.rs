@@ -280,4 +280,21 @@ mod tests {
         assert_eq!(cut(&"x".repeat(500), 10).chars().count(), 10);
         assert_eq!(cut("abc", 0), "");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_is_harmless(text in "(\\PC|[\u{0}-\u{20}=+@|`\\\\<>\u{202e}\u{9b}-]){0,40}") {
+            let shown = terminal(&text);
+            proptest::prop_assert!(shown.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{:?}", shown);
+            let cell = csv(&text);
+            proptest::prop_assert!(!cell.trim_start().starts_with(['=', '+', '-', '@']), "{cell}");
+            let code = markdown_code(&text, Place::Cell);
+            proptest::prop_assert!(!code.contains("\\\\|") && !code.replace("\\|", "").contains('|'), "{code}");
+            let fence = code.len() - code.trim_start_matches('`').len();
+            let inside = code.get(fence..code.len() - fence).expect("two fences");
+            proptest::prop_assert!(!inside.contains(&"`".repeat(fence)), "{code}");
+            let own = markdown_text(&text);
+            proptest::prop_assert!(!own.contains(['<', '>', '@']), "{own}");
+        }
+    }
 }

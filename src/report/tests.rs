@@ -178,10 +178,7 @@ fn nothing_is_shown_as_a_number_that_is_none() {
     }
     let text = file(&empty(), "report.md");
     assert!(text.starts_with("> **Incomplete evidence.** Nothing at all was read"), "{text}");
-    assert!(
-        text.contains("| Time to detect \\(MTTD\\) |")
-            || text.contains("| Time to detect (MTTD) | – (nothing detected) | 0 |")
-    );
+    assert!(text.contains("| Time to detect (MTTD) | – (nothing detected) | 0 |"), "{text}");
     assert!(text.contains("| Time to remediate (MTTR) | – (no closed window) | 0 | – | – | – | 0 open |"), "{text}");
 }
 
@@ -505,15 +502,4 @@ fn files_follow_the_umask_and_links_are_followed() {
     std::os::unix::fs::symlink(&target, &link).expect("linked");
     OutputDir::prepare(&link).expect("a report").commit(&full()).expect("written");
     assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
-}
-
-#[test]
-fn zz_dump() {
-    for (name, report) in [("full", full()), ("empty", empty())] {
-        let dir = std::path::Path::new("/tmp/render-look").join(name);
-        std::fs::create_dir_all(&dir).unwrap();
-        for (file, text) in all(&report) {
-            std::fs::write(dir.join(file), text).unwrap();
-        }
-    }
 }
