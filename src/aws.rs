@@ -34,7 +34,7 @@ const SESSION_NAME: &str = "mfatrail";
 pub(crate) struct Connection {
     /// `--profile`.
     pub profile: Option<String>,
-    /// `--region`.
+    /// `--aws-region`.
     pub region: Option<String>,
     /// `--endpoint-url`: a stand-in for AWS, asked for every service, STS included. To replace one service alone, the
     /// SDK reads `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_IAM` and `AWS_ENDPOINT_URL_STS`.

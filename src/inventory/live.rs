@@ -43,7 +43,7 @@ const FRESH_S: i64 = 15 * 60;
 pub struct LiveOptions {
     /// `--profile`.
     pub profile: Option<String>,
-    /// `--region`.
+    /// `--aws-region`.
     pub region: Option<String>,
     /// `--endpoint-url`: a stand-in for AWS, asked for STS as well.
     pub endpoint_url: Option<String>,

@@ -119,15 +119,14 @@ fn more(push: &mut impl FnMut(&str), all: usize, named: usize) {
 
 fn stat(stat: &Stat, left: usize, left_word: &str) -> String {
     if stat.n == 0 {
-        return format!("{NONE} (n 0), {} {left_word}", format::size(left));
+        return format!("{NONE} (n 0); {} {left_word}", format::size(left));
     }
     let short = |s: Option<f64>| s.and_then(format::duration).unwrap_or_else(|| NONE.to_owned());
     format!(
-        "mean {} (n {}, median {}, max {}), {} {left_word}",
+        "mean {} (n {}), median {}; {} {left_word}",
         short(stat.mean_s),
         format::size(stat.n),
         short(stat.median_s),
-        short(stat.max_s),
         format::size(left)
     )
 }

@@ -95,7 +95,7 @@ pub enum S3Error {
         reason: String,
     },
     /// No region is configured.
-    #[error("no AWS region is set (hint: give --region, or set AWS_REGION or the profile's `region`)")]
+    #[error("no AWS region is set (hint: give --aws-region, or set AWS_REGION or the profile's `region`)")]
     NoRegion,
     /// No usable credentials.
     #[error(
@@ -494,7 +494,7 @@ where
         | (_, Some(301 | 307), _) => {
             let region = response.and_then(|response| response.headers().get("x-amz-bucket-region"));
             let region = region.map_or_else(String::new, |region| format!(" {region}"));
-            format!("the bucket is in another region: give it with --region{region}")
+            format!("the bucket is in another region: give it with --aws-region{region}")
         }
         (_, Some(403), Operation::List) => {
             "the credentials need `s3:ListBucket` on this bucket and prefix; --request-payer where the requester pays"
@@ -504,7 +504,7 @@ where
             "the credentials need `s3:GetObject` on it, and `kms:Decrypt` where it is encrypted with a KMS key"
                 .to_owned()
         }
-        (_, None, _) => "check the network, --region and --endpoint-url".to_owned(),
+        (_, None, _) => "check the network, --aws-region and --endpoint-url".to_owned(),
         _ => String::new(),
     };
     let id = error.request_id().map(|id| format!("request id {id}"));

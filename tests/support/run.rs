@@ -1,0 +1,56 @@
+//! Runs the real binary, shut off from the caller's environment.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The package's folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `mfatrail` with nothing of the caller's AWS configuration, in the package's folder.
+pub fn mfatrail() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mfatrail"));
+    command
+        .current_dir(root())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", env!("CARGO_TARGET_TMPDIR"))
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("COLUMNS", "80")
+        .stdin(Stdio::null());
+    command
+}
+
+/// The result of a run, as text.
+pub struct Ran {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status.code().expect("it was not killed"),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+}
+
+/// Runs it with arguments, the last of them `--out` and a fresh folder; returns that folder too.
+pub fn report(arguments: &[&str], name: &str) -> (Ran, PathBuf) {
+    let out = tempfile::tempdir().expect("a temporary folder").keep().join(name);
+    let ran = mfatrail().arg("report").args(arguments).arg("--out").arg(&out).output().expect("it runs");
+    (ran.into(), out)
+}
+
+/// `report.json` of a folder, without the one value that a clock decides.
+pub fn json(folder: &Path) -> serde_json::Value {
+    let bytes = std::fs::read(folder.join("report.json")).expect("report.json");
+    let mut report: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+    assert!(report["generated_at"].is_string());
+    report["generated_at"] = serde_json::Value::Null;
+    report
+}
