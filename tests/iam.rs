@@ -483,3 +483,36 @@ fn the_environment_names_the_endpoint() {
     let state = read_live(&LiveOptions { endpoint_url: None, ..options("") }).expect("a state");
     assert_eq!(state.accounts.keys().collect::<Vec<_>>(), ["111122223333"]);
 }
+
+/// The role exists in one of two accounts.
+#[test]
+fn an_account_that_refuses_takes_nothing_from_the_others() {
+    if !in_own_process("an_account_that_refuses_takes_nothing_from_the_others", true) {
+        return;
+    }
+    let server = Double::start(|form, before| {
+        let role = form.get("RoleArn").map(String::as_str).unwrap_or_default();
+        match form["Action"].as_str() {
+            "AssumeRole" if role.contains("000011112222") => fault(403, "AccessDenied"),
+            "AssumeRole" => result(
+                "AssumeRole",
+                "<Credentials><AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>example</SecretAccessKey><SessionToken>example</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration></Credentials>",
+            ),
+            _ => small_account(form, before, "2026-03-08T11:55:00Z"),
+        }
+    });
+    let options = LiveOptions {
+        role_name: Some("/security/audit".to_owned()),
+        accounts: vec!["000011112222".to_owned(), "111122223333".to_owned()],
+        ..options(&server.endpoint)
+    };
+    let state = read_live(&options).expect("one account of two");
+    assert_eq!(state.accounts.keys().collect::<Vec<_>>(), ["111122223333"]);
+    let refused = &state.missing[0];
+    assert_eq!((refused.account.as_deref(), refused.what.as_str()), (Some("000011112222"), "IAM state"));
+    assert!(
+        refused.why.starts_with("`arn:aws:iam::000011112222:role/security/audit` cannot be assumed: "),
+        "{}",
+        refused.why
+    );
+}

@@ -85,7 +85,8 @@ async fn read(options: &LiveOptions) -> Result<IamState, InventoryError> {
     })?;
     let mut state = IamState { taken_at: options.now, accounts: BTreeMap::new(), missing: Vec::new() };
     let Some(role) = &options.role_name else {
-        let (account, answers, missing) = ask(&config, own_account, options.now).await?;
+        let (account, answers, missing) =
+            ask(&config, own_account, options.now).await.map_err(Unanswered::into_error)?;
         if let Some(other) = options.accounts.iter().find(|other| **other != account) {
             return Err(InventoryError::Unusable(format!(
                 "the credentials are of account {account}, account {other} was asked for (hint: name a role to assume there with `--iam-role`)"
@@ -104,25 +105,43 @@ async fn read(options: &LiveOptions) -> Result<IamState, InventoryError> {
     for account in &options.accounts {
         let arn = format!("arn:{partition}:iam::{account}:role/{}", role.trim_start_matches('/'));
         let member = aws::assume(&config, &arn, None).await;
-        match credentials(&member).await {
-            Ok(_) => {
-                let (account, answers, missing) = ask(&member, Some(account.clone()), options.now).await?;
-                add(&mut state, &account, &answers, missing);
-            }
-            Err(why) => {
-                reason = format!("`{arn}` cannot be assumed: {why}");
+        let answered = match credentials(&member).await {
+            Ok(_) => ask(&member, Some(account.clone()), options.now).await,
+            Err(why) => Err(Unanswered::Account(format!("`{arn}` cannot be assumed: {why}"))),
+        };
+        match answered {
+            Ok((account, answers, missing)) => add(&mut state, &account, &answers, missing),
+            Err(Unanswered::Account(why)) => {
                 state.missing.push(MissingInput {
                     account: Some(account.clone()),
                     what: "IAM state".to_owned(),
-                    why: format!("{reason}; nothing of this account's users, devices and policies is known"),
+                    why: format!("{why}; nothing of this account's users, devices and policies is known"),
                 });
+                reason = why;
             }
+            Err(Unanswered::Everything(why)) => return Err(InventoryError::Aws(why)),
         }
     }
     if state.accounts.is_empty() {
         return Err(InventoryError::Aws(format!("no account could be read: {reason}")));
     }
     Ok(finish(state))
+}
+
+/// Why an account gave no state.
+enum Unanswered {
+    /// It refused; others may answer.
+    Account(String),
+    /// No account would answer.
+    Everything(String),
+}
+
+impl Unanswered {
+    fn into_error(self) -> InventoryError {
+        match self {
+            Self::Account(reason) | Self::Everything(reason) => InventoryError::Aws(reason),
+        }
+    }
 }
 
 fn add(state: &mut IamState, account: &str, answers: &Answers, missing: Vec<MissingInput>) {
@@ -159,7 +178,7 @@ async fn ask(
     config: &SdkConfig,
     account: Option<String>,
     now: DateTime<Utc>,
-) -> Result<(String, Answers, Vec<MissingInput>), InventoryError> {
+) -> Result<(String, Answers, Vec<MissingInput>), Unanswered> {
     let settings = aws_sdk_iam::config::Builder::from(config).retry_partition(aws::retry_partition("iam")).build();
     let client = Client::from_conf(settings);
     let mut gaps = Gaps::default();
@@ -189,7 +208,7 @@ async fn ask(
     each_user(&client, names, one_by_one, &mut answers, &mut gaps).await?;
     if gaps.answered == 0 {
         let reason = gaps.list.first().map(|gap| gap.1.clone()).unwrap_or_default();
-        return Err(InventoryError::Aws(format!(
+        return Err(Unanswered::Account(format!(
             "IAM answered none of the questions: {reason} (hint: the AWS managed policy `SecurityAudit` allows them)"
         )));
     }
@@ -199,7 +218,7 @@ async fn ask(
         None => {
             let caller = client.get_user().send().await.ok().and_then(|answer| answer.user);
             caller.and_then(|user| account_of(&user.arn).map(str::to_owned)).ok_or_else(|| {
-                InventoryError::Aws(
+                Unanswered::Account(
                     "IAM does not tell which account it answered for (hint: allow `iam:ListUsers`)".to_owned(),
                 )
             })?
@@ -319,7 +338,7 @@ struct Gaps {
 }
 
 impl Gaps {
-    fn take<T>(&mut self, answer: Result<T, Refusal>, question: &Question) -> Result<Option<T>, InventoryError> {
+    fn take<T>(&mut self, answer: Result<T, Refusal>, question: &Question) -> Result<Option<T>, Unanswered> {
         match answer {
             Ok(answer) => {
                 self.answered += 1;
@@ -329,7 +348,7 @@ impl Gaps {
                 self.note(question, &reason, "");
                 Ok(None)
             }
-            Err(Refusal::All(reason)) => Err(InventoryError::Aws(format!("IAM cannot be asked: {reason}"))),
+            Err(Refusal::All(reason)) => Err(Unanswered::Everything(format!("IAM cannot be asked: {reason}"))),
         }
     }
 
@@ -341,7 +360,8 @@ impl Gaps {
 
     /// What the account's state lacks.
     fn missing(self, account: &str) -> Vec<MissingInput> {
-        let fallback = self.list.iter().any(|(gap, _)| gap.what == PASSWORDS.what || gap.what == ACCESS_KEYS.what);
+        let fresher = [PASSWORDS.what, ACCESS_KEYS.what, DEVICES.what, SUMMARY.what];
+        let fallback = self.list.iter().any(|(gap, _)| fresher.contains(&gap.what.as_str()));
         let stale = self.stale.filter(|_| fallback).map(|generated| MissingInput {
             account: None,
             what: REPORT.what.to_owned(),
@@ -489,7 +509,7 @@ async fn each_user(
     one_by_one: bool,
     answers: &mut Answers,
     gaps: &mut Gaps,
-) -> Result<(), InventoryError> {
+) -> Result<(), Unanswered> {
     let permits = Arc::new(Semaphore::new(AT_A_TIME));
     let mut tasks = JoinSet::new();
     for name in names {
@@ -507,7 +527,8 @@ async fn each_user(
     }
     let (mut devices, mut passwords, mut keys) = <[Vec<(Name, String)>; 3]>::default().into();
     while let Some(user) = tasks.join_next().await {
-        let user = user.map_err(|error| InventoryError::Aws(format!("a question about a user broke off: {error}")))?;
+        let user =
+            user.map_err(|error| Unanswered::Everything(format!("a question about a user broke off: {error}")))?;
         let mut sort = Sorter { gaps, name: user.name };
         if let Some(list) = sort.take(user.devices, &mut devices)? {
             answers.devices.insert(sort.name.clone(), list);
@@ -545,7 +566,7 @@ impl Sorter<'_> {
         &mut self,
         answer: Result<T, Refusal>,
         refused: &mut Vec<(Name, String)>,
-    ) -> Result<Option<T>, InventoryError> {
+    ) -> Result<Option<T>, Unanswered> {
         match answer {
             Ok(answer) => {
                 self.gaps.answered += 1;
@@ -557,7 +578,7 @@ impl Sorter<'_> {
                 refused.push((self.name.clone(), reason));
                 Ok(None)
             }
-            Err(Refusal::All(reason)) => Err(InventoryError::Aws(format!("IAM cannot be asked: {reason}"))),
+            Err(Refusal::All(reason)) => Err(Unanswered::Everything(format!("IAM cannot be asked: {reason}"))),
         }
     }
 }
