@@ -17,6 +17,7 @@ use mfatrail::mfa::{Action, Event, Failure, Target};
 use mfatrail::report::{CloseReason, Period, PrincipalKind, Window, WindowKind};
 use mfatrail::trace::{Call, Context, Sighting};
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 const ACCOUNTS: [&str; 2] = ["111122223333", "000123456789"];
 const DENY_ALL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
@@ -56,6 +57,8 @@ struct Plan {
     detections: Vec<(usize, i64, bool)>,
     start_days: i64,
     after: i64,
+    /// Graces in seconds, look-back in days, takeover threshold.
+    policy: (i64, i64, i64, usize),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -421,7 +424,7 @@ impl Simulation {
                 self.emit(slot, step, &actor, iam, "CreateAccessKey", Action::AccessKeyCreated { key: None }, false);
             }
             50..=55 if alive && !root => {
-                let managed = slot % 2 == 0;
+                let managed = slot.is_multiple_of(2);
                 let arn = Some("arn:aws:iam::aws:policy/AWSDenyAll".to_owned());
                 let policy = Some("contained".to_owned());
                 let (name, action) = match (self.slots[slot].denied, managed) {
@@ -434,7 +437,7 @@ impl Simulation {
                 self.slots[slot].denied ^= true;
             }
             56 | 57 if alive && !root => {
-                let full = step.device % 2 == 0;
+                let full = step.device.is_multiple_of(2);
                 let arn = if full { "AdministratorAccess" } else { "ReadOnlyAccess" };
                 let action = Action::PolicyAttached { arn: Some(format!("arn:aws:iam::aws:policy/{arn}")) };
                 self.emit(slot, step, &actor, iam, "AttachUserPolicy", action, false);
@@ -474,7 +477,8 @@ impl Simulation {
             }
             63..=65 if alive && !root => {
                 let old = self.slots[slot].name.clone();
-                let new_name = if step.device % 2 == 0 { format!("User{slot}-new") } else { format!("user{slot}") };
+                let new_name =
+                    if step.device.is_multiple_of(2) { format!("User{slot}-new") } else { format!("user{slot}") };
                 if !old.eq_ignore_ascii_case(&new_name) {
                     let action = Action::UserRenamed { new_name: new_name.clone() };
                     self.emit(slot, step, &actor, iam, "UpdateUser", action, false);
@@ -499,7 +503,7 @@ impl Simulation {
             }
             _ if alive => {
                 let me = self.user_actor(slot);
-                self.call(slot, &me, ip(step.ip), step.device % 3 > 0, step.mfa, None);
+                self.call(slot, &me, ip(step.ip), !step.device.is_multiple_of(3), step.mfa, None);
             }
             _ => {}
         }
@@ -618,12 +622,24 @@ fn simulate(plan: &Plan) -> World {
         iam = sim.snapshot(plan.iam);
     }
     let as_of = sim.now + Duration::seconds(1 + plan.after);
+    let (replacement_grace_s, offboarding_grace_s, lookback_days, takeover_threshold) = plan.policy;
+    let lookback_s = lookback_days * 86_400;
+    let settings =
+        Settings { replacement_grace_s, offboarding_grace_s, lookback_s, takeover_threshold, ..Settings::default() };
     let missing = |id: &str| {
         plan.dropping > 0
             && (sim.dropped.contains(id) || plan.drop_identity && sim.dropped.contains(&format!("identity/{id}")))
     };
     let events: Vec<Event> = sim.events.iter().filter(|e| !missing(&e.id)).cloned().collect();
-    let calls = sim.calls.iter().filter(|c| !missing(&c.event_id)).cloned().collect();
+    // the trace is read from the look-back on; events may come from a store that holds more
+    let range = period.from - Duration::seconds(settings.lookback_s);
+    let calls = sim.calls.iter().filter(|c| !missing(&c.event_id) && c.time >= range).cloned().collect();
+    let sightings = sim
+        .sightings
+        .iter()
+        .filter(|s| s.last >= range)
+        .map(|s| Sighting { first: s.first.max(range), ..s.clone() })
+        .collect();
     let approvals = plan
         .approvals
         .iter()
@@ -663,15 +679,17 @@ fn simulate(plan: &Plan) -> World {
             })
         })
         .collect();
-    let covered = ACCOUNTS.iter().map(|a| ((*a).to_owned(), [start, as_of])).collect();
+    // what lies before the look-back was never read
+    let first = start.max(range);
+    let covered = ACCOUNTS.iter().map(|a| ((*a).to_owned(), [first, as_of])).collect();
     World {
         events,
-        context: Context { calls, sightings: sim.sightings },
+        context: Context { calls, sightings },
         iam,
         covered,
         approvals,
         detections,
-        settings: Settings::default(),
+        settings,
         period,
         as_of,
         truth: sim.truth,
@@ -699,9 +717,13 @@ prop_compose! {
         detections in prop::collection::vec((0..20usize, 0..5000i64, any::<bool>()), 0..3),
         start_days in prop_oneof![3 => 0..20i64, 1 => -8..0i64, 1 => 24..30i64],
         after in prop_oneof![Just(0i64), 0..400_000i64],
+        policy in prop_oneof![
+            2 => Just((3600, 86_400, 30, 2)),
+            1 => (600..10_000i64, 600..200_000i64, 1..40i64, 1..4usize),
+        ],
     ) -> Plan {
         let after = after / 2 * 2;
-        Plan { steps, begin, iam, snapshot, dropping, drop_identity, approvals, detections, start_days, after }
+        Plan { steps, begin, iam, snapshot, dropping, drop_identity, approvals, detections, start_days, after, policy }
     }
 }
 
@@ -873,7 +895,11 @@ fn agree(world: &World, got: &Analysis) -> Result<bool, TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 192,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/properties.regressions.txt"))),
+        ..ProptestConfig::default()
+    })]
 
     /// Windows are sound, and every sum adds up.
     #[test]
