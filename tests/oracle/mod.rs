@@ -6,6 +6,8 @@
 //! Where evidence contradicts itself in a way that the specification leaves open, the oracle says so ([`Doubts`])
 //! instead of insisting on one reading; such principals are left out of the comparison, never of the invariants.
 
+pub mod naive;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
@@ -99,6 +101,19 @@ pub fn judge(input: &Input<'_>) -> (Analysis, Doubts) {
                 doubts.classes.insert(window.opened_by_event.clone());
             }
             windows.push(window);
+        }
+    }
+    if let Some(iam) = input.iam {
+        for (account, state) in &iam.accounts {
+            for orphan in state.virtual_devices.iter().flatten().filter(|v| v.owner.is_none()) {
+                reconciliation.push(Finding {
+                    account: account.clone(),
+                    principal: None,
+                    device: Some(orphan.device.serial.clone()),
+                    finding: FindingCode::DeviceWithoutOwner,
+                    between: [iam.taken_at, iam.taken_at],
+                });
+            }
         }
     }
     reconciliation.sort();
@@ -480,7 +495,7 @@ impl<'a> Oracle<'a> {
         let mut open: Option<(Window, &'a Event)> = None;
         let mut last_closed: Option<(CloseReason, WindowKind)> = None;
         let mut denied = false;
-        for (place, event, _serial) in places {
+        for (place, event, serial) in places {
             let before = self.active_devices(life, &place, false);
             let after = self.active_devices(life, &place, true);
             let empty = after.is_empty() && !unseen;
@@ -498,6 +513,14 @@ impl<'a> Oracle<'a> {
                 Some((why, kind))
             };
             let Some(event) = event else {
+                // the missing enrolment lies between the window's opening and the date that IAM tells
+                if let Some((window, _)) = &open {
+                    for finding in &mut told.findings {
+                        if finding.device == serial && finding.between[1] == place.0 {
+                            finding.between[0] = window.opened_at;
+                        }
+                    }
+                }
                 shut(&mut open, &mut told.windows, CloseReason::SeenInIam, None);
                 last_closed = None;
                 continue;
@@ -719,8 +742,11 @@ impl<'a> Oracle<'a> {
                 && t < a.valid_to
         });
         let within = |e: &Event, grace: i64| pos(e) > pos(opening) && e.time <= t + Duration::seconds(grace);
-        let offboarding =
-            history.iter().any(|e| e.action == Action::UserDeleted && within(e, settings.offboarding_grace_s));
+        let offboarding = history.iter().any(|e| {
+            // the root user cannot be deleted, its credentials can
+            let gone = e.action == Action::UserDeleted || self.lives[life].root && e.action == Action::PasswordRemoved;
+            gone && within(e, settings.offboarding_grace_s)
+        });
         let replaced = history.iter().any(|e| mark(e) == Some(Mark::Enable) && within(e, settings.replacement_grace_s));
         // a new device that no event tells of, within the grace: the specification speaks of enabling only
         let grace_end = t + Duration::seconds(settings.replacement_grace_s);
