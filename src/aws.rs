@@ -31,7 +31,7 @@ const SESSION_NAME: &str = "mfatrail";
 /// What the command line says about the connection to AWS. What is absent follows the SDK's default chain:
 /// environment, profile, container, instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Connection {
+pub struct Connection {
     /// `--profile`.
     pub profile: Option<String>,
     /// `--aws-region`.

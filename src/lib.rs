@@ -1,6 +1,6 @@
 //! mfatrail: who was without MFA, from when to when, from a CloudTrail archive.
 
-mod aws;
+pub mod aws;
 pub mod cli;
 pub mod cloudtrail;
 pub mod contract;

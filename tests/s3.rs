@@ -117,8 +117,7 @@ fn sdk(key: &str) -> SdkConfig {
 
 fn options(endpoint: &str) -> Options<'static> {
     let s3 = S3Options {
-        sdk: Some(sdk("testing")),
-        endpoint_url: Some(endpoint.to_owned()),
+        sdk: Some(sdk("testing").into_builder().endpoint_url(endpoint).build()),
         attempts: 4,
         backoff: Duration::from_millis(5),
         ..S3Options::default()
@@ -225,9 +224,8 @@ fn disk_and_s3_are_one_archive() {
     // A role is assumed by way of the configuration's own endpoint.
     let mut by_role = options.clone();
     by_role.s3.sdk = Some(sdk("testing").into_builder().endpoint_url(server.endpoint()).build());
-    by_role.s3.endpoint_url = None;
-    by_role.s3.role_arn = Some("arn:aws:iam::111122223333:role/reader".into());
-    by_role.s3.external_id = Some("shared".into());
+    by_role.s3.connection.role_arn = Some("arn:aws:iam::111122223333:role/reader".into());
+    by_role.s3.connection.external_id = Some("shared".into());
     by_role.s3.request_payer = true;
     let (seen, _) = run(trail(prefix), &from, &by_role).unwrap();
     assert_eq!(seen.0.len(), 3);
@@ -260,9 +258,6 @@ fn absent_credentials_and_regions_are_one_clear_error() {
     let anonymous = with(SdkConfig::builder().region(region).behavior_version(BehaviorVersion::latest()).build());
     let error = run(trail(""), &Selection::default(), &anonymous).unwrap_err().to_string();
     assert!(error.starts_with("no usable AWS credentials: "), "{error}");
-    let nowhere = with(SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build());
-    let error = run(trail(""), &Selection::default(), &nowhere).unwrap_err().to_string();
-    assert!(error.starts_with("no AWS region is set"), "{error}");
 }
 
 // --- against a scripted server -------------------------------------------------------------------------------------

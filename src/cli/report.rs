@@ -10,6 +10,7 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use super::args::{ArchiveArgs, AwsArgs, FailOn, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
 use super::{put, say};
+use crate::aws::Connection;
 use crate::contract::{self, Notice, Period, Report, Tool};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
@@ -217,11 +218,13 @@ fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, Cli
         threads: archive.threads.map_or(0, std::num::NonZeroUsize::get),
         object_limit: usize::try_from(limit).unwrap_or(usize::MAX),
         s3: S3Options {
-            profile: aws.profile.clone(),
-            region: aws.aws_region.clone(),
-            endpoint_url: aws.endpoint_url.clone(),
-            role_arn: aws.role_arn.clone(),
-            external_id: aws.external_id.clone(),
+            connection: Connection {
+                profile: aws.profile.clone(),
+                region: aws.aws_region.clone(),
+                endpoint_url: aws.endpoint_url.clone(),
+                role_arn: aws.role_arn.clone(),
+                external_id: aws.external_id.clone(),
+            },
             request_payer: aws.request_payer,
             ..S3Options::default()
         },

@@ -10,15 +10,14 @@
 
 use std::{error::Error, fmt::Write, sync::Arc, time::Duration};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig};
+use aws_config::SdkConfig;
 use aws_sdk_s3::{
     Client,
-    config::{ProvideCredentials, SharedCredentialsProvider, retry::RetryConfig},
+    config::{ProvideCredentials, retry::RetryConfig},
     error::{ProvideErrorMetadata, SdkError},
     operation::{RequestId, list_objects_v2::ListObjectsV2Output},
     types::{Object, RequestPayer},
 };
-use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use chrono::{DateTime, Datelike, Utc};
 use tokio::{sync::mpsc, task::JoinSet, time};
@@ -27,6 +26,7 @@ use super::{
     KeyInfo, Listed, Location, ObjectRef, Selection,
     key::{Folder, is_region},
 };
+use crate::aws;
 
 /// How many folders are listed at once. S3 allows thousands of requests a second on a prefix.
 const LISTINGS: usize = 16;
@@ -39,16 +39,8 @@ const SLOWEST: u64 = 16 << 10;
 pub struct S3Options {
     /// A configuration that was resolved already; `profile` is not looked at then.
     pub sdk: Option<SdkConfig>,
-    /// Profile of the shared configuration.
-    pub profile: Option<String>,
-    /// The bucket's region.
-    pub region: Option<String>,
-    /// The endpoint; addressing is path-style then.
-    pub endpoint_url: Option<String>,
-    /// A role to assume for S3.
-    pub role_arn: Option<String>,
-    /// That role's external id.
-    pub external_id: Option<String>,
+    /// Credentials, region and endpoint.
+    pub connection: aws::Connection,
     /// Whether the requester pays.
     pub request_payer: bool,
     /// Requests in flight.
@@ -65,11 +57,7 @@ impl Default for S3Options {
     fn default() -> Self {
         Self {
             sdk: None,
-            profile: None,
-            region: None,
-            endpoint_url: None,
-            role_arn: None,
-            external_id: None,
+            connection: aws::Connection::default(),
             request_payer: false,
             requests: 64,
             bytes_in_flight: 256 << 20,
@@ -94,9 +82,6 @@ pub enum S3Error {
         /// AWS's code and message, a hint and the request id.
         reason: String,
     },
-    /// No region is configured.
-    #[error("no AWS region is set (hint: give --aws-region, or set AWS_REGION or the profile's `region`)")]
-    NoRegion,
     /// No usable credentials.
     #[error(
         "no usable AWS credentials: {0} (hint: give --profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`)"
@@ -137,63 +122,37 @@ impl Connection {
     /// # Errors
     /// Without a region or without credentials.
     pub async fn open(options: &S3Options) -> Result<Self, S3Error> {
-        let base = match &options.sdk {
+        let connection = &options.connection;
+        let own = match &options.sdk {
             Some(sdk) => sdk.clone(),
-            None => {
-                let mut loader = aws_config::defaults(BehaviorVersion::latest());
-                if let Some(profile) = &options.profile {
-                    loader = loader.profile_name(profile);
-                }
-                if let Some(region) = &options.region {
-                    loader = loader.region(Region::new(region.clone()));
-                }
-                loader.load().await
-            }
+            None => aws::sdk_config(&aws::Connection { role_arn: None, ..connection.clone() }).await,
         };
-        let mut builder = aws_sdk_s3::config::Builder::from(&base);
-        if let Some(url) = &options.endpoint_url {
-            builder = builder.endpoint_url(url);
-        }
-        let own_endpoint = options.endpoint_url.is_some()
-            || base.endpoint_url().is_some()
-            || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty());
-        if own_endpoint {
-            builder = builder.force_path_style(true);
-        }
-        match (&options.region, base.region()) {
-            (Some(region), _) => builder = builder.region(Region::new(region.clone())),
-            (None, Some(_)) => {}
-            // Servers that are not AWS's take any region.
-            (None, None) if own_endpoint => builder = builder.region(Region::from_static("us-east-1")),
-            (None, None) => return Err(S3Error::NoRegion),
-        }
-        let provider = base.credentials_provider().ok_or_else(|| S3Error::NoCredentials("none are set".to_owned()))?;
-        provider.provide_credentials().await.map_err(|error| S3Error::NoCredentials(chain(&error)))?;
-        if let Some(role) = &options.role_arn {
-            let mut assume = AssumeRoleProvider::builder(role).session_name("mfatrail").configure(&base);
-            if let Some(id) = &options.external_id {
-                assume = assume.external_id(id);
+        let credentials = |config: &SdkConfig| {
+            config.credentials_provider().ok_or_else(|| S3Error::NoCredentials("none are set".to_owned()))
+        };
+        // Asked for here, so that what is wrong with them is said once, and not once per object.
+        let refused = |error| S3Error::NoCredentials(chain(&error));
+        credentials(&own)?.provide_credentials().await.map_err(refused)?;
+        let config = match &connection.role_arn {
+            Some(role) => {
+                let assumed = aws::assume(&own, role, connection.external_id.as_deref()).await;
+                let refused = |error| S3Error::NoRole { role: role.clone(), reason: chain(&error) };
+                credentials(&assumed)?.provide_credentials().await.map_err(refused)?;
+                assumed
             }
-            let assumed = assume.build().await;
-            let refused = |error| S3Error::NoRole { role: role.clone(), reason: chain(&error) };
-            assumed.provide_credentials().await.map_err(refused)?;
-            builder = builder.credentials_provider(SharedCredentialsProvider::new(assumed));
-        }
-        let config = builder
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(Duration::from_secs(5))
-                    .read_timeout(Duration::from_secs(20))
-                    .operation_attempt_timeout(Duration::from_secs(60))
-                    .build(),
-            )
+            None => own,
+        };
+        let endpoint = config.endpoint_url().is_some()
+            || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty());
+        let config = aws_sdk_s3::config::Builder::from(&config)
+            .force_path_style(endpoint)
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(options.attempts.max(1))
                     .with_initial_backoff(options.backoff)
                     .with_max_backoff(Duration::from_secs(20)),
             )
-            .retry_partition(RetryPartition::custom("scan").token_bucket(TokenBucket::unlimited()).build())
+            .retry_partition(aws::retry_partition("scan"))
             .build();
         Ok(Self {
             client: Client::from_conf(config),
