@@ -350,7 +350,8 @@ impl Simulation {
         let pick = (!held.is_empty()).then(|| held[step.device % held.len()].clone());
         match step.op {
             0..=9 if alive => {
-                let serial = self.serial(slot, step.device % 8);
+                // mostly one of two: a serial number that comes back is what tells of a missing enrolment
+                let serial = self.serial(slot, if step.op < 7 { step.device % 2 } else { step.device });
                 if self.slots[slot].devices.contains_key(&serial) {
                     return;
                 }
@@ -501,6 +502,19 @@ impl Simulation {
                     self.call(slot, &by, ip(9), true, false, Some(name));
                 }
             }
+            76..=78 => {
+                // somebody goes through everybody's devices
+                let by = Self::role(self.slots[slot].account, "HelpDesk");
+                for other in 0..self.slots.len() {
+                    if self.slots[other].root || self.slots[other].account != self.slots[slot].account {
+                        continue;
+                    }
+                    if let Some(serial) = self.slots[other].devices.keys().next().cloned() {
+                        self.deactivate(other, step, &by, &serial, false);
+                        self.wait(i64::from(step.ip) * 900 + 2);
+                    }
+                }
+            }
             _ if alive => {
                 let me = self.user_actor(slot);
                 self.call(slot, &me, ip(step.ip), !step.device.is_multiple_of(3), step.mfa, None);
@@ -602,7 +616,7 @@ fn simulate(plan: &Plan) -> World {
         });
         if *alive || root {
             for device in 0..*devices {
-                let serial = sim.serial(slot, device * 3);
+                let serial = sim.serial(slot, device * 3 % 4);
                 sim.slots[slot].devices.insert(serial, start - Duration::days(400));
             }
         }
@@ -700,7 +714,7 @@ prop_compose! {
     fn step()(
         wait in 0..WAITS.len(), slot in 0..6usize, op in 0..85u8, actor in 0..8u8, device in 0..8usize,
         ip in prop_oneof![6 => Just(0u8), 1 => 1..4u8], mfa in prop::bool::weighted(0.7),
-        fail in prop::bool::weighted(0.08), drop in prop_oneof![6 => Just(0u8), 1 => Just(1u8)],
+        fail in prop::bool::weighted(0.14), drop in prop_oneof![4 => Just(0u8), 1 => Just(1u8)],
     ) -> Step {
         // two of six draws are the first user: a long history of one tells more than short ones of many
         Step { wait, slot: if slot == 5 { 0 } else { slot }, op, actor, device, ip, mfa, fail, drop }
@@ -713,7 +727,7 @@ prop_compose! {
         begin in prop::collection::vec((prop::bool::weighted(0.75), 0..3usize, prop::bool::weighted(0.8)), 5),
         iam in 0..4u8,
         snapshot in prop_oneof![3 => Just(1000usize), 2 => 0..60usize],
-        approvals in prop::collection::vec((0..5usize, 0..600_000i64, 600..200_000i64), 0..3),
+        approvals in prop::collection::vec((0..5usize, 0..600_000i64, 600..200_000i64), 0..6),
         detections in prop::collection::vec((0..20usize, 0..5000i64, any::<bool>()), 0..3),
         start_days in prop_oneof![3 => 0..20i64, 1 => -8..0i64, 1 => 24..30i64],
         after in prop_oneof![Just(0i64), 0..400_000i64],
@@ -819,8 +833,9 @@ fn invariants(world: &World, analysis: &Analysis) -> Result<(), TestCaseError> {
 // ---------------------------------------------------------------------------------------------------- agreement
 
 /// What must be the same of a window, as text that a failing test can show.
-fn essence(window: &Window, classes_doubted: &BTreeSet<String>) -> String {
-    let sure = !classes_doubted.contains(&window.opened_by_event);
+fn essence(window: &Window, doubts: &oracle::Doubts) -> String {
+    let sure = !doubts.classes.contains(&window.opened_by_event);
+    let password = Some(window.console_password).filter(|_| !doubts.passwords.contains(&window.opened_by_event));
     let mut signals: Vec<&str> = window.reasons.iter().map(|r| r.rule).collect();
     signals.retain(|rule| mfatrail::inputs::Signal::ALL.iter().any(|s| s.name() == *rule));
     signals.sort_unstable();
@@ -841,7 +856,7 @@ fn essence(window: &Window, classes_doubted: &BTreeSet<String>) -> String {
         window.close_reason,
         window.duration_s,
         window.certainty,
-        window.console_password,
+        password,
         window.class.filter(|_| classified),
         if classified { signals } else { vec![] },
         detection,
@@ -854,12 +869,8 @@ fn agree(world: &World, got: &Analysis) -> Result<bool, TestCaseError> {
     let (want, doubts) = oracle::judge(&world.input());
     let sure = |account: &str, name: &str| !doubts.principals.contains_key(&(account.to_owned(), name.to_owned()));
     let windows = |a: &Analysis| -> Vec<String> {
-        let mut list: Vec<String> = a
-            .windows
-            .iter()
-            .filter(|w| sure(&w.account, &w.principal.name))
-            .map(|w| essence(w, &doubts.classes))
-            .collect();
+        let mut list: Vec<String> =
+            a.windows.iter().filter(|w| sure(&w.account, &w.principal.name)).map(|w| essence(w, &doubts)).collect();
         list.sort();
         list
     };

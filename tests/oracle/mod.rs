@@ -34,6 +34,8 @@ pub struct Doubts {
     pub principals: BTreeMap<(String, String), &'static str>,
     /// Opening events whose class hangs on a reading.
     pub classes: BTreeSet<String>,
+    /// Opening events before which only a sign-in or a change of password tells that there is one.
+    pub passwords: BTreeSet<String>,
 }
 
 /// One principal, from its creation to its deletion.
@@ -99,6 +101,10 @@ pub fn judge(input: &Input<'_>) -> (Analysis, Doubts) {
             let (window, doubtful) = oracle.dress(life, window, opening);
             if doubtful {
                 doubts.classes.insert(window.opened_by_event.clone());
+            }
+            let inclusive = opening.action == Action::PasswordCreated;
+            if oracle.password(life, &pos(opening), inclusive) == (ConsolePassword::Unknown, true) {
+                doubts.passwords.insert(window.opened_by_event.clone());
             }
             windows.push(window);
         }
@@ -436,7 +442,7 @@ impl<'a> Oracle<'a> {
 
     // ------------------------------------------------------------------------------------------------ passwords
 
-    /// What is known of the console password at a place; the flag tells that the evidence contradicts itself.
+    /// What is known of the console password at a place; the flag tells that other evidence says more, or the contrary.
     fn password(&self, life: usize, place: &Pos, inclusive: bool) -> (ConsolePassword, bool) {
         let who = &self.lives[life];
         let history = self.history(life);
@@ -465,7 +471,7 @@ impl<'a> Oracle<'a> {
             (false, true) => ConsolePassword::Yes,
             (false, false) => ConsolePassword::Unknown,
         };
-        (value, none && (some || proven))
+        (value, if none { some || proven } else { proven && !some })
     }
 
     // ------------------------------------------------------------------------------------------------ windows
@@ -580,7 +586,7 @@ impl<'a> Oracle<'a> {
                         told.left += counted;
                     } else {
                         let (password, contradicts) = self.password(life, &place, false);
-                        if contradicts {
+                        if contradicts && password == ConsolePassword::No {
                             told.doubt = Some("it has a password and it has none");
                         }
                         if password == ConsolePassword::No {
