@@ -635,7 +635,8 @@ fn simulate(plan: &Plan) -> World {
         sim.now += Duration::seconds(2);
         iam = sim.snapshot(plan.iam);
     }
-    let as_of = sim.now + Duration::seconds(1 + plan.after);
+    // The command line refuses an `as_of` that is not after the period's start.
+    let as_of = (sim.now + Duration::seconds(1 + plan.after)).max(period.from + Duration::seconds(1));
     let (replacement_grace_s, offboarding_grace_s, lookback_days, takeover_threshold) = plan.policy;
     let lookback_s = lookback_days * 86_400;
     let settings =

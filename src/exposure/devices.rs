@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ledger::{Entity, IamEntry};
 use crate::contract::{FindingCode, PrincipalKind};
@@ -64,17 +64,17 @@ impl Devices {
         let told = iam.map(|iam| (iam.taken_at, Told::of(entity, iam)));
         let mut tracker =
             Tracker { events, entity, bounds, devices: BTreeMap::new(), spans: Vec::new(), missing: Vec::new() };
-        let mut snapshot_due = told.as_ref();
+        let mut words = told.as_ref().map_or_else(Vec::new, |(taken_at, told)| told.words(events, entity, *taken_at));
+        words.reverse();
         for &index in &entity.events {
             let Some(event) = events.get(index).filter(|event| event.succeeded()) else { continue };
-            if let Some((taken_at, told)) = snapshot_due.filter(|(taken_at, _)| event.time > *taken_at) {
-                tracker.snapshot(*taken_at, told);
-                snapshot_due = None;
+            while let Some((at, word)) = words.pop_if(|(at, _)| *at < event.time) {
+                tracker.word(at, word);
             }
             tracker.event(index, event);
         }
-        if let Some((taken_at, told)) = snapshot_due {
-            tracker.snapshot(*taken_at, told);
+        while let Some((at, word)) = words.pop() {
+            tracker.word(at, word);
         }
         let complete = told.is_some_and(|(_, told)| told.complete);
         let complete_from = if complete { Some(None) } else { entity.created.map(Some) };
@@ -158,7 +158,46 @@ struct Told {
     complete_virtual: bool,
 }
 
+/// What IAM says of one moment; it takes its place after the events of that second.
+#[derive(Debug, Clone, Copy)]
+enum Word<'t> {
+    /// A device's `EnableDate`.
+    Enabled(&'t str),
+    /// The state itself.
+    Snapshot(&'t Told),
+}
+
+/// How much earlier than its event IAM may date an enrolment: two clocks of one second each.
+const CLOCKS: TimeDelta = TimeDelta::seconds(2);
+
 impl Told {
+    /// IAM's words in order of time.
+    fn words<'t>(
+        &'t self,
+        events: &[Event],
+        entity: &Entity<'_>,
+        taken_at: DateTime<Utc>,
+    ) -> Vec<(DateTime<Utc>, Word<'t>)> {
+        let own = || entity.events.iter().filter_map(|index| events.get(*index)).filter(|event| event.succeeded());
+        let has_event = |serial: &str, at: DateTime<Utc>| {
+            own().any(|event| {
+                matches!(&event.action, Action::DeviceEnabled { serial: Some(enabled) } if enabled == serial)
+                    && at <= event.time
+                    && event.time <= (at + CLOCKS).min(taken_at)
+            })
+        };
+        let mut words: Vec<(DateTime<Utc>, Word<'t>)> = self
+            .listed
+            .iter()
+            .filter_map(|device| Some((device.serial.as_str(), device.enabled_at.filter(|at| *at <= taken_at)?)))
+            .filter(|(serial, at)| !has_event(serial, *at))
+            .map(|(serial, at)| (at, Word::Enabled(serial)))
+            .collect();
+        words.sort_by_key(|(at, _)| *at);
+        words.push((taken_at, Word::Snapshot(self)));
+        words
+    }
+
     fn of(entity: &Entity<'_>, iam: &IamState) -> Self {
         let Some(state) = iam.accounts.get(&entity.account) else { return Self::default() };
         let assigned = virtual_devices_of(entity, state);
@@ -238,13 +277,12 @@ impl Tracker<'_, '_> {
         }
     }
 
+    /// IAM enables no device twice: where it was active already, its deactivation was not seen, and this begins anew.
     fn enabled(&mut self, serial: String, index: usize, time: DateTime<Utc>) {
-        match self.devices.get_mut(&serial) {
-            Some(State::Active { last, .. }) => *last = time,
-            _ => {
-                let from = Some(Point::Event(index));
-                self.devices.insert(serial, State::Active { from, unseen_after: None, last: time });
-            }
+        let from = Some(Point::Event(index));
+        let before = self.devices.insert(serial.clone(), State::Active { from, unseen_after: None, last: time });
+        if let Some(State::Active { from, unseen_after, .. }) = before {
+            self.spans.push(Span { serial, from, to: Some(Point::Event(index)), unseen_after });
         }
     }
 
@@ -297,10 +335,17 @@ impl Tracker<'_, '_> {
         self.events.get(self.entity.created?).map(|event| event.time)
     }
 
-    /// IAM's word, at its place in the order of events.
+    fn word(&mut self, at: DateTime<Utc>, word: Word<'_>) {
+        match word {
+            Word::Enabled(serial) => self.enabled_by_iam(serial, at),
+            Word::Snapshot(told) => self.snapshot(at, told),
+        }
+    }
+
+    /// What IAM lists, and what its complete lists lack.
     fn snapshot(&mut self, taken_at: DateTime<Utc>, told: &Told) {
         for device in &told.listed {
-            self.listed(device, taken_at);
+            self.listed(&device.serial, taken_at);
         }
         let lacking: Vec<(String, DateTime<Utc>)> = self
             .devices
@@ -336,33 +381,41 @@ impl Tracker<'_, '_> {
         }
     }
 
-    /// IAM lists the device as active.
-    fn listed(&mut self, device: &Device, taken_at: DateTime<Utc>) {
-        let enabled_at = device.enabled_at.filter(|at| *at <= taken_at);
-        let since = match self.devices.get(&device.serial) {
+    /// IAM says that the device was enabled at this moment, and no event of that moment does.
+    fn enabled_by_iam(&mut self, serial: &str, at: DateTime<Utc>) {
+        let created = self.created_at().filter(|created| *created <= at);
+        let since = match self.devices.get(serial) {
             Some(State::Active { .. }) => return,
             Some(State::Inactive { since }) => Some(*since),
-            None => self.created_at(),
+            None => created,
         };
-        match (since, enabled_at) {
-            (Some(since), enabled_at) => {
-                let from = enabled_at.filter(|at| *at >= since).unwrap_or(taken_at);
-                let known = self.last_known_before(from).map_or(since, |known| known.max(since));
-                self.unseen_enrolment(&device.serial, known, Point::Moment(from), from);
-            }
-            (None, Some(at)) => {
-                let known = self.last_known_before(at);
-                if let Some(known) = known.filter(|_| self.bounds.covers(at)) {
-                    self.unseen_enrolment(&device.serial, known, Point::Moment(at), at);
-                } else {
-                    let state = State::Active { from: Some(Point::Moment(at)), unseen_after: None, last: at };
-                    self.devices.insert(device.serial.clone(), state);
-                }
-            }
-            (None, None) => {
-                let state = State::Active { from: None, unseen_after: None, last: taken_at };
-                self.devices.insert(device.serial.clone(), state);
-            }
+        let known = self.last_known_before(at);
+        let known = match since {
+            Some(since) => Some(known.map_or(since, |known| known.max(since))),
+            None => known.filter(|_| self.bounds.covers(at)),
+        };
+        if let Some(known) = known {
+            self.unseen_enrolment(serial, known, Point::Moment(at), at);
+        } else {
+            // Before the archive: normal.
+            let state = State::Active { from: Some(Point::Moment(at)), unseen_after: None, last: at };
+            self.devices.insert(serial.to_owned(), state);
+        }
+    }
+
+    /// IAM lists the device as active now.
+    fn listed(&mut self, serial: &str, taken_at: DateTime<Utc>) {
+        let since = match self.devices.get(serial) {
+            Some(State::Active { .. }) => return,
+            Some(State::Inactive { since }) => Some(*since),
+            None => self.created_at().filter(|created| *created <= taken_at),
+        };
+        if let Some(since) = since {
+            let known = self.last_known_before(taken_at).map_or(since, |known| known.max(since));
+            self.unseen_enrolment(serial, known, Point::Moment(taken_at), taken_at);
+        } else {
+            let state = State::Active { from: None, unseen_after: None, last: taken_at };
+            self.devices.insert(serial.to_owned(), state);
         }
     }
 

@@ -136,7 +136,10 @@ pub(super) fn coverage(iam: &IamState) -> MfaCoverage {
         console_users: count(&|_, user| user.password),
         console_users_with_mfa: count(&|account, user| both(user.password, has_mfa(account, user))),
         users_mfa_enforced: count(&|_, user| user.mfa_enforced),
-        users_with_mfa_and_enforced: count(&|account, user| Some(has_mfa(account, user)? && user.mfa_enforced?)),
+        users_with_mfa_and_enforced: count(&|account, user| {
+            let (enforced, has) = (user.mfa_enforced?, has_mfa(account, user)?);
+            Some(enforced && has)
+        }),
         roots: roots().try_fold(0, |sum, root| root.map(|_| sum + 1)).filter(|_| !accounts.is_empty()),
         roots_with_mfa: roots()
             .try_fold(0, |sum, root| Some(sum + usize::from(root?.mfa_active?)))

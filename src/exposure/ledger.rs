@@ -111,7 +111,7 @@ impl<'a> Ledger<'a> {
         }
         let mut entities = replay.entities;
         if let Some(iam) = iam {
-            join(&mut entities, iam);
+            join(&mut entities, &events, iam);
         }
         own_devices(&events, &mut owners, &entities, iam);
         for (index, owner) in owners.iter().enumerate() {
@@ -391,7 +391,11 @@ fn new_entity<'a>(
 }
 
 /// Gives every entity what IAM tells of it, and adds those that only IAM knows.
-fn join<'a>(entities: &mut Vec<Entity<'a>>, iam: &'a IamState) {
+fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Event], iam: &'a IamState) {
+    let lives = |entity: &Entity<'_>| {
+        let deleted = entity.deleted.and_then(|index| events.get(index));
+        deleted.is_none_or(|deletion| deletion.time > iam.taken_at)
+    };
     for (account, state) in &iam.accounts {
         let mut matched = BTreeSet::new();
         for user in &state.users {
@@ -404,7 +408,7 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, iam: &'a IamState) {
                     && entity.kind == PrincipalKind::IamUser
                     && entity.is_called(&user.name, iam.taken_at)
                     && (entity.id.is_none() || user.id.is_none())
-                    && entity.deleted.is_none()
+                    && lives(entity)
             });
             let found = by_id.or(by_name).unwrap_or_else(|| {
                 entities.push(new_entity(account, PrincipalKind::IamUser, &user.name, user.id.clone(), None));
@@ -428,11 +432,9 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, iam: &'a IamState) {
         if state.users_complete {
             for (index, entity) in entities.iter_mut().enumerate() {
                 let before = entity.names.first().and_then(|span| span.from).is_none_or(|from| from <= iam.taken_at);
-                if entity.account == *account
-                    && entity.kind == PrincipalKind::IamUser
-                    && before
-                    && !matched.contains(&index)
-                {
+                // Whose deletion was seen is no longer IAM's to tell of.
+                let expected = before && lives(entity) && entity.kind == PrincipalKind::IamUser;
+                if entity.account == *account && expected && !matched.contains(&index) {
                     entity.iam = IamEntry::Gone;
                 }
             }

@@ -220,8 +220,8 @@ pub fn analyse(input: &Input<'_>) -> Analysis {
     let facts = Facts { ledger: &ledger, context: &context, settings: input.settings, as_of: input.as_of };
 
     let touches = |draft: &&Draft| {
-        draft.opened_at < input.period.to && draft.close.is_none_or(|close| close.at > input.period.from)
-            || input.period.contains(draft.opened_at)
+        let end = draft.close.map_or(input.as_of, |close| close.at);
+        input.period.contains(draft.opened_at) || (draft.opened_at < input.period.from && end > input.period.from)
     };
     let windows: Vec<Window> = drafts.iter().filter(touches).filter_map(|draft| window(facts, draft, input)).collect();
     let events = lifecycle_events(&ledger, &deactivations, input.period);

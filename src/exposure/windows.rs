@@ -152,9 +152,7 @@ impl Machine<'_, '_> {
         if self.open.is_some() || !self.denies.is_empty() || self.devices.active(&self.ledger.events, index, true) > 0 {
             return;
         }
-        if let Some(last) = self.replayed.windows.last() {
-            self.open(last.kind, index, event);
-        } else if self.devices.had_any_before(&self.ledger.events, index) {
+        if self.devices.had_any_before(&self.ledger.events, index) {
             self.open(WindowKind::Removed, index, event);
         } else if self.devices.complete_at(index) {
             self.open(WindowKind::NeverEnrolled, index, event);

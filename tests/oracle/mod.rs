@@ -466,12 +466,22 @@ impl<'a> Oracle<'a> {
                 matches!(e.action, Action::PasswordReset | Action::PasswordChanged | Action::ConsoleLogin { .. });
             uses && basis.as_ref().is_none_or(|b| pos(e) > *b)
         });
-        let value = match (none, some) {
+        // Only what exists is removed, reset, changed or used: the next word tells of the time before it.
+        let after = history.iter().filter(|e| if inclusive { pos(e) > *place } else { pos(e) >= *place });
+        let next = after.into_iter().find_map(|e| match e.action {
+            Action::PasswordCreated => Some(false),
+            Action::PasswordRemoved | Action::PasswordReset | Action::PasswordChanged | Action::ConsoleLogin { .. } => {
+                Some(true)
+            }
+            _ => None,
+        });
+        let some = some || proven || next == Some(true);
+        let value = match (none && !given, some) {
             (true, _) => ConsolePassword::No,
             (false, true) => ConsolePassword::Yes,
             (false, false) => ConsolePassword::Unknown,
         };
-        (value, if none { some || proven } else { proven && !some })
+        (value, none && some)
     }
 
     // ------------------------------------------------------------------------------------------------ windows
@@ -1020,7 +1030,7 @@ impl<'a> Oracle<'a> {
                     user_agent: e.user_agent.clone(),
                     remaining_devices: self.about[i]
                         .filter(|_| deactivated)
-                        .map(|life| self.active_devices(life, &pos(e), true).len()),
+                        .map(|life| self.active_devices(life, &pos(e), true).len() + usize::from(self.unseen(life))),
                     objects: e.objects.iter().cloned().collect(),
                 }
             })
