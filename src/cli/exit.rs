@@ -1,6 +1,6 @@
 //! Exit statuses, and the errors that end a run.
 
-use std::fmt::Display;
+use std::error::Error;
 use std::process::ExitCode;
 
 /// How a run ended. Of several that apply the first in the order 2, 4, 3, 1, 0 is taken.
@@ -34,12 +34,12 @@ pub(super) enum CliError {
 }
 
 impl CliError {
-    pub(super) fn usage(error: impl Display) -> Self {
-        Self::Usage(error.to_string())
+    pub(super) fn usage(error: impl Error) -> Self {
+        Self::Usage(with_causes(&error))
     }
 
-    pub(super) fn failed(error: impl Display) -> Self {
-        Self::Failed(error.to_string())
+    pub(super) fn failed(error: impl Error) -> Self {
+        Self::Failed(with_causes(&error))
     }
 
     pub(super) fn message(&self) -> &str {
@@ -54,4 +54,18 @@ impl CliError {
             Self::Failed(_) => 4,
         })
     }
+}
+
+/// An error and what lies behind it, on one line; a cause that the error's own text tells is not told twice.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let own = error.to_string();
+        if !text.contains(&own) {
+            text = format!("{text}: {own}");
+        }
+        cause = error.source();
+    }
+    text
 }

@@ -13,7 +13,7 @@ pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, Cli
     // Opened before the long work; and whole or not at all, so that a failed run leaves an earlier snapshot as it was.
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = tempfile::Builder::new().prefix(".mfatrail-").tempfile_in(folder).map_err(|error| {
-        CliError::usage(format!(
+        CliError::Usage(format!(
             "`--out`: cannot write into `{}`: {error}\n  hint: give a file in a folder that exists and is yours",
             folder.display()
         ))

@@ -78,7 +78,7 @@ impl Plan {
             Iam::None => None,
         });
         if let Some(as_of) = as_of.filter(|as_of| *as_of <= period.from) {
-            return Err(CliError::usage(format!(
+            return Err(CliError::Usage(format!(
                 "the moment up to which windows are measured (`{}`) is not after the period's start (`{}`)\n  hint: give --as-of, or IAM state, of a time in or after the period",
                 rfc3339(as_of),
                 rfc3339(period.from)
@@ -105,7 +105,7 @@ impl Plan {
 }
 
 fn time(flag: &str, text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
-    units::parse_time(text, now).map_err(|error| CliError::usage(format!("`{flag}`: {error}")))
+    units::parse_time(text, now).map_err(|error| CliError::Usage(format!("`{flag}`: {error}")))
 }
 
 fn rfc3339(time: DateTime<Utc>) -> String {
@@ -115,19 +115,19 @@ fn rfc3339(time: DateTime<Utc>) -> String {
 fn period(args: &PeriodArgs, now: DateTime<Utc>) -> Result<Period, CliError> {
     if let Some(month) = &args.month {
         return parse_month(month).ok_or_else(|| {
-            CliError::usage(format!(
+            CliError::Usage(format!(
                 "`--month`: `{month}` is no calendar month\n  hint: write it as YYYY-MM, such as 2026-10"
             ))
         });
     }
-    let from = args.from.as_deref().ok_or_else(|| CliError::usage("`--from` or `--month` is required"))?;
+    let from = args.from.as_deref().ok_or_else(|| CliError::Usage("`--from` or `--month` is required".to_owned()))?;
     let from = time("--from", from, now)?;
     let to = args.to.as_deref().map_or(Ok(now), |to| time("--to", to, now))?;
     // Figures are in whole seconds, as CloudTrail's clock is.
     let whole = |time: DateTime<Utc>| DateTime::from_timestamp(time.timestamp(), 0).unwrap_or(time);
     let period = Period { from: whole(from), to: whole(to) };
     if period.from >= period.to {
-        return Err(CliError::usage(format!(
+        return Err(CliError::Usage(format!(
             "`--from` (`{}`) is not before `--to` (`{}`)\n  hint: swap them, or drop `--to` to report up to now",
             rfc3339(period.from),
             rfc3339(period.to)
@@ -166,7 +166,7 @@ fn sources(arguments: &[impl AsRef<OsStr>]) -> Result<Vec<Source>, CliError> {
         source.check().map_err(CliError::usage)?;
         if sources.contains(&source) {
             let given = argument.as_ref().to_string_lossy();
-            return Err(CliError::usage(format!("SOURCE `{given}` is given twice")));
+            return Err(CliError::Usage(format!("SOURCE `{given}` is given twice")));
         }
         sources.push(source);
     }
@@ -178,7 +178,7 @@ fn iam(args: &ReportArgs, now: DateTime<Utc>) -> Result<Iam, CliError> {
     let iam_as_of = args.iam_as_of.as_deref().map(|text| time("--iam-as-of", text, now)).transpose()?;
     if iam == "live" {
         if iam_as_of.is_some() {
-            return Err(CliError::usage("`--iam-as-of` is for files: `--iam live` is as of now\n  hint: drop it"));
+            return Err(CliError::Usage("`--iam-as-of` is for files: `--iam live` is as of now\n  hint: drop it".to_owned()));
         }
         return Ok(Iam::Live(LiveOptions {
             profile: args.aws.profile.clone(),
@@ -190,7 +190,7 @@ fn iam(args: &ReportArgs, now: DateTime<Utc>) -> Result<Iam, CliError> {
         }));
     }
     if args.iam_role.is_some() {
-        return Err(CliError::usage("`--iam-role` is for `--iam live`\n  hint: drop it, or give `--iam live`"));
+        return Err(CliError::Usage("`--iam-role` is for `--iam live`\n  hint: drop it, or give `--iam live`".to_owned()));
     }
     Ok(Iam::Read(inventory::files::read(iam.as_ref(), iam_as_of).map_err(CliError::usage)?))
 }
@@ -201,7 +201,7 @@ fn selection(
     as_of: Option<DateTime<Utc>>,
 ) -> Result<Selection, CliError> {
     let slack = units::parse_duration(&args.delivery_slack)
-        .map_err(|error| CliError::usage(format!("`--delivery-slack`: {error}")))?;
+        .map_err(|error| CliError::Usage(format!("`--delivery-slack`: {error}")))?;
     Ok(Selection {
         from: Some(read_from),
         to: as_of,
@@ -213,7 +213,7 @@ fn selection(
 
 fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, CliError> {
     let limit = units::parse_size(&archive.inflate_limit)
-        .map_err(|error| CliError::usage(format!("`--inflate-limit`: {error}")))?;
+        .map_err(|error| CliError::Usage(format!("`--inflate-limit`: {error}")))?;
     Ok(Options {
         threads: archive.threads.map_or(0, std::num::NonZeroUsize::get),
         object_limit: usize::try_from(limit).unwrap_or(usize::MAX),

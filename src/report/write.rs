@@ -66,7 +66,7 @@ pub enum OutputError {
     #[error(transparent)]
     Render(#[from] RenderError),
     /// A file operation failed.
-    #[error("could not {what} `{}`", path.display())]
+    #[error("could not {what} `{}`: {source} (hint: `--out` names a directory in a place that exists and is yours)", path.display())]
     Io {
         /// What was tried.
         what: &'static str,

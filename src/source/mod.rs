@@ -139,7 +139,7 @@ pub enum SourceError {
     #[error("no bucket in `{0}` (hint: s3://bucket/prefix)")]
     NoBucket(String),
     /// A path that cannot be looked at.
-    #[error("could not read the SOURCE `{}`: {error}", path.display())]
+    #[error("could not read the SOURCE `{}`: {error} (hint: give a directory, a file, s3://bucket/prefix, or - for standard input)", path.display())]
     Path {
         /// The path.
         path: PathBuf,

@@ -131,7 +131,8 @@ impl Connection {
             config.credentials_provider().ok_or_else(|| S3Error::NoCredentials("none are set".to_owned()))
         };
         // Asked for here, so that what is wrong with them is said once, and not once per object.
-        let refused = |error| S3Error::NoCredentials(chain(&error));
+        let whose = connection.profile.as_ref().map_or_else(String::new, |name| format!("profile `{name}`: "));
+        let refused = |error| S3Error::NoCredentials(format!("{whose}{}", chain(&error)));
         credentials(&own)?.provide_credentials().await.map_err(refused)?;
         let config = match &connection.role_arn {
             Some(role) => {
