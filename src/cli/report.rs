@@ -178,7 +178,9 @@ fn iam(args: &ReportArgs, now: DateTime<Utc>) -> Result<Iam, CliError> {
     let iam_as_of = args.iam_as_of.as_deref().map(|text| time("--iam-as-of", text, now)).transpose()?;
     if iam == "live" {
         if iam_as_of.is_some() {
-            return Err(CliError::Usage("`--iam-as-of` is for files: `--iam live` is as of now\n  hint: drop it".to_owned()));
+            return Err(CliError::Usage(
+                "`--iam-as-of` is for files: `--iam live` is as of now\n  hint: drop it".to_owned(),
+            ));
         }
         return Ok(Iam::Live(LiveOptions {
             profile: args.aws.profile.clone(),
@@ -190,7 +192,9 @@ fn iam(args: &ReportArgs, now: DateTime<Utc>) -> Result<Iam, CliError> {
         }));
     }
     if args.iam_role.is_some() {
-        return Err(CliError::Usage("`--iam-role` is for `--iam live`\n  hint: drop it, or give `--iam live`".to_owned()));
+        return Err(CliError::Usage(
+            "`--iam-role` is for `--iam live`\n  hint: drop it, or give `--iam live`".to_owned(),
+        ));
     }
     Ok(Iam::Read(inventory::files::read(iam.as_ref(), iam_as_of).map_err(CliError::usage)?))
 }

@@ -32,6 +32,8 @@ pub(super) struct Entity<'a> {
     pub(super) created: Option<usize>,
     /// Where its deletion was seen.
     pub(super) deleted: Option<usize>,
+    /// The first and the last event that names it.
+    seen: Option<[DateTime<Utc>; 2]>,
     /// Its events, successful and failed, as indices into the ledger's events.
     pub(super) events: Vec<usize>,
     pub(super) iam: IamEntry<'a>,
@@ -107,9 +109,14 @@ impl<'a> Ledger<'a> {
         let mut replay = Replay::default();
         let mut owners: Vec<Option<EntityId>> = Vec::with_capacity(events.len());
         for (index, event) in events.iter().enumerate() {
-            owners.push(replay.apply(index, event));
+            let owner = replay.apply(index, event);
+            replay.see(owner, event.time);
+            owners.push(owner);
         }
-        let mut entities = replay.entities;
+        if let Some(iam) = iam {
+            replay.identify(iam);
+        }
+        let mut entities = replay.finish(&mut owners);
         if let Some(iam) = iam {
             join(&mut entities, &events, iam);
         }
@@ -124,6 +131,8 @@ impl<'a> Ledger<'a> {
 
     /// Learns unique ids that only ordinary calls tell.
     pub(super) fn learn_ids(&mut self, calls: &[Call]) {
+        let taken: BTreeSet<(String, String)> =
+            self.entities.iter().filter_map(|entity| Some((entity.account.clone(), entity.id.clone()?))).collect();
         for entity in
             self.entities.iter_mut().filter(|entity| entity.id.is_none() && entity.kind == PrincipalKind::IamUser)
         {
@@ -132,7 +141,8 @@ impl<'a> Ledger<'a> {
                     && call.actor.kind == ActorKind::IamUser
                     && user_name(&call.actor).is_some_and(|name| entity.is_called(name, call.time))
             });
-            entity.id = told.filter_map(|call| Some((call.time, user_id(&call.actor)?))).min().map(|(_, id)| id);
+            let first = told.filter_map(|call| Some((call.time, user_id(&call.actor)?))).min();
+            entity.id = first.map(|(_, id)| id).filter(|id| !taken.contains(&(entity.account.clone(), id.clone())));
         }
     }
 
@@ -223,9 +233,11 @@ struct Replay<'a> {
     identity_center: HashMap<(Option<String>, String), EntityId>,
     /// Who bore a name until just now, for calls of the same second.
     left: HashMap<(String, String), (EntityId, DateTime<Utc>)>,
+    /// Entities that turned out to be others.
+    same: BTreeMap<EntityId, EntityId>,
 }
 
-impl Replay<'_> {
+impl<'a> Replay<'a> {
     /// The event's principal as its own record tells it, after its effect on names.
     fn apply(&mut self, index: usize, event: &Event) -> Option<EntityId> {
         match &event.target {
@@ -333,12 +345,71 @@ impl Replay<'_> {
         if current.eq_ignore_ascii_case(name) || entity.deleted.is_some() || entity.is_called(name, time) {
             return;
         }
-        self.release(account, &current, time);
+        let bearer = self.named.get(&(account.to_owned(), name.to_lowercase())).copied();
+        let from = bearer.and_then(|bearer| self.unite(id, bearer)).unwrap_or(time);
+        self.release(account, &current, from);
         self.release(account, name, time);
         if let Some(entity) = self.entities.get_mut(id) {
-            entity.names.push(NameSpan { name: name.to_owned(), from: Some(time), to: None });
+            entity.names.push(NameSpan { name: name.to_owned(), from: Some(from), to: None });
         }
         self.bear(account, name, id);
+    }
+
+    /// Calls about a name that tell no id made an entity of their own; now the name turns out to belong to one that is
+    /// known by its id, and was not seen since. Then they were about that one. Returns since when.
+    fn unite(&mut self, known: EntityId, nameless: EntityId) -> Option<DateTime<Utc>> {
+        let (one, other) = (self.entities.get(known)?, self.entities.get(nameless)?);
+        let [since, until] = other.seen?;
+        let fits = known != nameless
+            && other.id.is_none()
+            && other.created.is_none()
+            && other.deleted.is_none()
+            && one.deleted.is_none()
+            && one.seen.is_none_or(|[_, last]| last <= since);
+        if !fits {
+            return None;
+        }
+        self.same.insert(nameless, known);
+        self.see(Some(known), until);
+        Some(since)
+    }
+
+    /// Unites what IAM tells to be one: a user known by its id, and calls about the name that IAM gives it.
+    fn identify(&mut self, iam: &IamState) {
+        for (account, state) in &iam.accounts {
+            for user in &state.users {
+                let Some(id) = &user.id else { continue };
+                if let Some(known) = self.by_id.get(&(account.clone(), id.clone())).copied() {
+                    self.renamed_unseen(account, known, &user.name, iam.taken_at);
+                }
+            }
+        }
+    }
+
+    fn see(&mut self, entity: Option<EntityId>, time: DateTime<Utc>) {
+        if let Some(entity) = entity.and_then(|id| self.entities.get_mut(id)) {
+            entity.seen = Some(entity.seen.map_or([time; 2], |[first, last]| [first.min(time), last.max(time)]));
+        }
+    }
+
+    /// Leaves out the entities that turned out to be others, and gives their events to those.
+    fn finish(self, owners: &mut [Option<EntityId>]) -> Vec<Entity<'a>> {
+        let mut place = Vec::with_capacity(self.entities.len());
+        let mut kept = Vec::new();
+        for (id, entity) in self.entities.into_iter().enumerate() {
+            place.push(kept.len());
+            if !self.same.contains_key(&id) {
+                kept.push(entity);
+            }
+        }
+        for owner in owners.iter_mut().flatten() {
+            let mut id = *owner;
+            while let Some(same) = self.same.get(&id) {
+                id = *same;
+            }
+            *owner = place.get(id).copied().unwrap_or(id);
+        }
+        kept
     }
 
     fn bear(&mut self, account: &str, name: &str, entity: EntityId) {
@@ -385,6 +456,7 @@ fn new_entity<'a>(
         names: vec![NameSpan { name: name.to_owned(), from, to: None }],
         created: None,
         deleted: None,
+        seen: None,
         events: Vec::new(),
         iam: IamEntry::Untold,
     }
@@ -431,8 +503,9 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Event], iam: &'a IamState)
         }
         if state.users_complete {
             for (index, entity) in entities.iter_mut().enumerate() {
-                let before = entity.names.first().and_then(|span| span.from).is_none_or(|from| from <= iam.taken_at);
-                // Whose deletion was seen is no longer IAM's to tell of.
+                // Who was not seen before the snapshot may be of after it, and whose deletion was seen before it is no
+                // longer IAM's to tell of.
+                let before = entity.seen.is_some_and(|[first, _]| first <= iam.taken_at);
                 let expected = before && lives(entity) && entity.kind == PrincipalKind::IamUser;
                 if entity.account == *account && expected && !matched.contains(&index) {
                     entity.iam = IamEntry::Gone;
