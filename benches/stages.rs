@@ -15,13 +15,13 @@ use divan::{
 };
 use mfatrail::{
     cloudtrail::{Record, Scratch, for_each_record},
+    contract::Period,
     evidence::{Evidence, Range},
     exposure::{Input, analyse, wanted},
     inflate::{DEFAULT_LIMIT, Inflater},
     inputs::Settings,
     mfa::{Event, extract},
     pipeline::{Options, scan},
-    report::Period,
     source::{Selection, Source},
     trace::{Context, Part, Trace},
 };
