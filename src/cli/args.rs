@@ -73,7 +73,7 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) policy: Option<PathBuf>,
 
-    /// The report's folder [default: mfatrail-report-<period>]; an earlier report in it is replaced
+    /// The report's folder [default: mfatrail-report- and the period]; an earlier report in it is replaced
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(super) out: Option<PathBuf>,
 

@@ -3,18 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::classify::Facts;
-use super::ledger::Entity;
 use super::windows::Draft;
 use crate::contract::Activity;
 
 /// The principal's own calls and sign-ins from the opening, its own opening call included, up to the close; of an open
 /// window up to and with `as_of`.
-pub(super) fn activity(facts: Facts<'_>, draft: &Draft, entity: &Entity<'_>) -> Activity {
+pub(super) fn activity(facts: Facts<'_>, draft: &Draft) -> Activity {
     let mut activity = Activity::default();
     let (mut addresses, mut services) = (BTreeSet::new(), BTreeSet::new());
-    let calls = draft.calls(facts).iter();
-    let own = calls.filter(|call| facts.ledger.is_entity(entity, &call.actor, &call.account, call.time));
-    for call in own {
+    let [from, to] = draft.time(facts.as_of);
+    for call in facts.calls.by(draft.entity, from, to) {
         activity.events += 1;
         activity.errors += usize::from(call.failed);
         activity.writes += usize::from(!call.read_only);

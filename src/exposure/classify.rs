@@ -13,15 +13,15 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::ledger::{Entity, Ledger};
-use super::sightings::{Who, seen};
+use super::calls::{Calls, Who};
+use super::ledger::{Entity, EntityId, Ledger};
+
 use super::windows::Draft;
 use crate::cloudtrail::ActorKind;
 use crate::contract::{Class, PrincipalKind, Reason, WindowKind};
 use crate::inputs::{Approval, Settings, Signal};
 use crate::inventory;
 use crate::mfa::{Action, Event};
-use crate::trace::Context;
 
 /// How far around a deactivation its signals are looked for; specified as one hour.
 const SIGNAL_SPAN: TimeDelta = TimeDelta::hours(1);
@@ -30,12 +30,10 @@ const SIGNAL_SPAN: TimeDelta = TimeDelta::hours(1);
 const SEVERAL: usize = 2;
 
 /// What classification looks at.
-///
-/// The context's calls are unique and in order of time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts<'f> {
     pub(super) ledger: &'f Ledger<'f>,
-    pub(super) context: &'f Context,
+    pub(super) calls: &'f Calls<'f>,
     pub(super) settings: &'f Settings,
     pub(super) as_of: DateTime<Utc>,
 }
@@ -102,6 +100,8 @@ struct Case<'f> {
     entity: &'f Entity<'f>,
     opening: &'f Event,
     time: DateTime<Utc>,
+    /// The opening call's actor as a principal, where it is one.
+    actor: Option<EntityId>,
 }
 
 impl<'f> Case<'f> {
@@ -110,7 +110,8 @@ impl<'f> Case<'f> {
         let opened_by_removal =
             draft.kind == WindowKind::Removed && matches!(opening.action, Action::DeviceDeactivated { .. });
         let entity = facts.ledger.entities.get(draft.entity)?;
-        opened_by_removal.then_some(Self { facts, draft, entity, opening, time: opening.time })
+        let actor = facts.ledger.entity_of(&opening.actor, &opening.account, opening.time);
+        opened_by_removal.then_some(Self { facts, draft, entity, opening, time: opening.time, actor })
     }
 
     fn ids(&self, events: Vec<usize>) -> Vec<String> {
@@ -163,14 +164,12 @@ impl<'f> Case<'f> {
         if !self.by_principal(self.opening) {
             return None;
         }
-        let ledger = self.facts.ledger;
-        let first = self
-            .draft
-            .calls(self.facts)
+        let [from, to] = self.draft.time(self.facts.as_of);
+        let own = self.facts.calls.by(self.draft.entity, from, to);
+        let first = own
             .iter()
             // What shares the opening's second may have come before it.
-            .filter(|call| call.time > self.time)
-            .filter(|call| !call.failed && ledger.is_entity(self.entity, &call.actor, &call.account, call.time))
+            .filter(|call| call.time > self.time && !call.failed)
             .filter(|call| match call.name.as_str() {
                 "ConsoleLogin" => call.sign_in_mfa == Some(false),
                 _ => call.session_mfa == Some(false),
@@ -189,12 +188,13 @@ impl<'f> Case<'f> {
             }
             Signal::RootUser => (self.opening.actor.kind == ActorKind::Root).then_some(opening),
             Signal::NewSource => {
-                let who = self.owner_of_actor().map_or(Who::Actor(&self.opening.actor), Who::Entity);
+                let who = self.actor.map_or(Who::Actor(&self.opening.actor), Who::Entity);
                 self.never_seen_at(who, self.opening.source_ip.as_deref()?).then_some(opening)
             }
             Signal::ForeignEnrolment => {
                 let (index, enrolment) = self.next_enrolment()?;
-                self.never_seen_at(Who::Entity(self.entity), enrolment.source_ip.as_deref()?).then_some(vec![index])
+                self.never_seen_at(Who::Entity(self.draft.entity), enrolment.source_ip.as_deref()?)
+                    .then_some(vec![index])
             }
             Signal::SeveralPrincipals => self.several_principals(),
             Signal::Persistence => self.persistence(),
@@ -202,17 +202,10 @@ impl<'f> Case<'f> {
         }
     }
 
-    /// The actor as a principal, where it is one.
-    fn owner_of_actor(&self) -> Option<&'f Entity<'f>> {
-        let event = self.opening;
-        let mut entities = self.facts.ledger.entities.iter();
-        entities.find(|entity| self.facts.ledger.is_entity(entity, &event.actor, &event.account, event.time))
-    }
-
     /// Seen in the look-back, but never at this address.
     fn never_seen_at(&self, who: Who<'_>, source_ip: &str) -> bool {
         let from = self.time - TimeDelta::seconds(self.facts.settings.lookback_s);
-        let (at_all, there) = seen(self.facts.ledger, self.facts.context, who, source_ip, [from, self.time]);
+        let (at_all, there) = self.facts.calls.seen(who, source_ip, [from, self.time]);
         at_all && !there
     }
 
@@ -220,11 +213,10 @@ impl<'f> Case<'f> {
         let ledger = self.facts.ledger;
         let mut others = BTreeSet::new();
         let mut evidence = Vec::new();
-        for (index, event) in ledger.events.iter().enumerate() {
+        for (index, event) in ledger.events_between(self.time - SIGNAL_SPAN, self.time + SIGNAL_SPAN) {
             let owner = ledger.owners.get(index).copied().flatten();
             if event.succeeded()
                 && matches!(event.action, Action::DeviceDeactivated { .. })
-                && (event.time - self.time).abs() <= SIGNAL_SPAN
                 && event.actor.same_as(&self.opening.actor)
                 && let Some(other) = owner.filter(|owner| *owner != self.draft.entity)
             {
@@ -264,14 +256,11 @@ impl<'f> Case<'f> {
     }
 
     fn prior_failures(&self) -> Option<Vec<usize>> {
-        let from = self.time - SIGNAL_SPAN;
         let evidence: Vec<usize> = self
             .facts
             .ledger
-            .events
-            .iter()
-            .enumerate()
-            .filter(|(_, event)| !event.succeeded() && from <= event.time && event.time <= self.time)
+            .events_between(self.time - SIGNAL_SPAN, self.time)
+            .filter(|(_, event)| !event.succeeded())
             .filter(|(_, event)| {
                 matches!(event.action, Action::ConsoleLogin { .. } | Action::DeviceDeactivated { .. })
                     && self.by_the_actor(event)
@@ -283,7 +272,7 @@ impl<'f> Case<'f> {
 
     /// Whether the opening call's actor made `event` too. Failed sign-ins lack the ARN, and sometimes the id.
     fn by_the_actor(&self, event: &Event) -> bool {
-        match self.owner_of_actor() {
+        match self.actor.and_then(|actor| self.facts.ledger.entities.get(actor)) {
             Some(entity) => self.facts.ledger.is_entity(entity, &event.actor, &event.account, event.time),
             None => event.actor.same_as(&self.opening.actor),
         }

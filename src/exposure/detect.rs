@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::classify::Facts;
-use super::sightings::between;
 use super::windows::Draft;
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{Detected, DetectionKind};
@@ -60,25 +59,24 @@ fn inferred(facts: Facts<'_>, draft: &Draft) -> Option<Detected> {
     let ledger = facts.ledger;
     let opening = ledger.events.get(draft.opened)?;
     let entity = ledger.entities.get(draft.entity)?;
-    let in_window = |time: DateTime<Utc>| {
-        draft.opened_at <= time && draft.close.map_or(time <= facts.as_of, |close| time < close.at)
-    };
+    let [from, to] = draft.time(facts.as_of);
     let notices = |actor: &Actor, account: &str, time: DateTime<Utc>| {
-        in_window(time)
-            && actor.kind != ActorKind::Service
+        actor.kind != ActorKind::Service
             && !actor.same_as(&opening.actor)
             && !ledger.is_entity(entity, actor, account, time)
     };
-    let calls = draft
-        .calls(facts)
+    let calls = facts
+        .calls
+        .about(draft.entity, from, to)
         .iter()
-        .filter(|call| ledger.is_about(entity, call) && notices(&call.actor, &call.account, call.time))
-        .filter(|call| !(call.read_only && is_sweep(&facts.context.calls, call)))
+        .filter(|call| notices(&call.actor, &call.account, call.time))
+        .filter(|call| !(call.read_only && is_sweep(facts, call)))
         .map(|call| (call.time, call.event_id.as_str(), &call.actor));
     let events = entity
         .events
         .iter()
         .filter_map(|index| ledger.events.get(*index))
+        .filter(|event| from <= event.time && event.time < to)
         .filter(|event| notices(&event.actor, &event.account, event.time))
         .map(|event| (event.time, event.id.as_str(), &event.actor));
     let (at, reference, actor) = calls.chain(events).min_by_key(|(time, id, _)| (*time, *id))?;
@@ -92,8 +90,10 @@ fn inferred(facts: Facts<'_>, draft: &Draft) -> Option<Detected> {
 }
 
 /// Whether a reading call is one of a sweep: its actor read five or more principals within ten minutes that hold it.
-fn is_sweep(calls: &[Call], call: &Call) -> bool {
-    let near: Vec<&Call> = between(calls, call.time - SWEEP_SPAN, call.time + SWEEP_SPAN + TimeDelta::seconds(1))
+fn is_sweep(facts: Facts<'_>, call: &Call) -> bool {
+    let near: Vec<&&Call> = facts
+        .calls
+        .all(call.time - SWEEP_SPAN, call.time + SWEEP_SPAN + TimeDelta::seconds(1))
         .iter()
         .filter(|other| other.read_only && other.about_user.is_some() && other.actor.same_as(&call.actor))
         .collect();

@@ -67,6 +67,45 @@ pub(super) struct Ledger<'a> {
     /// IAM's snapshot time.
     pub(super) taken_at: Option<DateTime<Utc>>,
     assumed_root_keys: BTreeSet<String>,
+    directory: Directory,
+}
+
+/// Where to look for a caller: a name has had several bearers, an id has one.
+#[derive(Debug, Default)]
+struct Directory {
+    by_name: HashMap<(String, String), Vec<EntityId>>,
+    by_id: HashMap<(String, String), EntityId>,
+    roots: HashMap<String, EntityId>,
+    identity_center: HashMap<String, EntityId>,
+}
+
+impl Directory {
+    fn new(entities: &[Entity<'_>]) -> Self {
+        let mut directory = Self::default();
+        for (id, entity) in entities.iter().enumerate() {
+            let account = || entity.account.clone();
+            match entity.kind {
+                PrincipalKind::Root => {
+                    directory.roots.insert(account(), id);
+                }
+                PrincipalKind::IdentityCenter => {
+                    directory.identity_center.extend(entity.id.clone().map(|user| (user, id)));
+                }
+                PrincipalKind::IamUser => {
+                    directory.by_id.extend(entity.id.clone().map(|unique| ((account(), unique), id)));
+                    let names: BTreeSet<String> = entity.names.iter().map(|span| span.name.to_lowercase()).collect();
+                    for name in names {
+                        directory.by_name.entry((account(), name)).or_default().push(id);
+                    }
+                }
+            }
+        }
+        directory
+    }
+
+    fn named(&self, account: &str, name: &str) -> impl Iterator<Item = EntityId> {
+        self.by_name.get(&(account.to_owned(), name.to_lowercase())).into_iter().flatten().copied()
+    }
 }
 
 impl Entity<'_> {
@@ -126,7 +165,45 @@ impl<'a> Ledger<'a> {
                 entity.events.push(index);
             }
         }
-        Self { events, owners, entities, taken_at: iam.map(|iam| iam.taken_at), assumed_root_keys }
+        let directory = Directory::new(&entities);
+        Self { events, owners, entities, taken_at: iam.map(|iam| iam.taken_at), assumed_root_keys, directory }
+    }
+
+    /// The principal that a caller is.
+    pub(super) fn entity_of(&self, actor: &Actor, account: &str, time: DateTime<Utc>) -> Option<EntityId> {
+        let is =
+            |id: &EntityId| self.entities.get(*id).is_some_and(|entity| self.is_entity(entity, actor, account, time));
+        match actor.kind {
+            ActorKind::Root => self.directory.roots.get(account).copied().filter(is),
+            ActorKind::IdentityCenter => self.directory.identity_center.get(actor.id.as_ref()?).copied().filter(is),
+            ActorKind::IamUser => {
+                let by_id = user_id(actor).and_then(|id| self.directory.by_id.get(&(account.to_owned(), id)).copied());
+                let by_name = user_name(actor).into_iter().flat_map(|name| self.directory.named(account, name));
+                by_id.into_iter().chain(by_name).find(is)
+            }
+            _ => None,
+        }
+    }
+
+    /// The principal that a call is about, by its parameters.
+    pub(super) fn entity_about(&self, call: &Call) -> Option<EntityId> {
+        let about = call.about_user.as_deref()?;
+        if about == ABOUT_ROOT {
+            return self.directory.roots.get(&call.account).copied();
+        }
+        let mut named = self.directory.named(&call.account, about);
+        named.find(|id| self.entities.get(*id).is_some_and(|entity| entity.is_called(about, call.time)))
+    }
+
+    /// The events of `[from, to]`, with their indices.
+    pub(super) fn events_between(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> impl Iterator<Item = (usize, &Event)> {
+        let start = self.events.partition_point(|event| event.time < from);
+        let events = self.events.iter().enumerate().skip(start);
+        events.take_while(move |(_, event)| event.time <= to)
     }
 
     /// Learns unique ids that only ordinary calls tell.
@@ -165,16 +242,6 @@ impl<'a> Ledger<'a> {
                     }
             }
         }
-    }
-
-    /// Whether a call is about the entity by its parameters.
-    pub(super) fn is_about(&self, entity: &Entity<'_>, call: &Call) -> bool {
-        call.account == entity.account
-            && call.about_user.as_deref().is_some_and(|about| match entity.kind {
-                PrincipalKind::Root => about == ABOUT_ROOT,
-                PrincipalKind::IamUser => entity.is_called(about, call.time),
-                PrincipalKind::IdentityCenter => false,
-            })
     }
 }
 

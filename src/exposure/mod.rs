@@ -10,6 +10,7 @@
 //! these, and [`analyse`] does the rest.
 
 mod activity;
+mod calls;
 mod classify;
 mod credentials;
 mod detect;
@@ -17,7 +18,6 @@ mod devices;
 mod figures;
 mod ledger;
 mod reconcile;
-mod sightings;
 mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +32,7 @@ use crate::inputs::{Approval, Detection, DetectionSubject, Settings};
 use crate::inventory::{IamState, UserState};
 use crate::mfa::{Action, Event, user_id, user_name};
 use crate::trace::{Call, Context, Selection, sighting_key};
+use calls::Calls;
 use classify::{Facts, Verdict};
 use devices::{Bounds, Devices};
 use ledger::{ABOUT_ROOT, Entity, IamEntry, Ledger};
@@ -215,9 +216,9 @@ impl<'a> Replayed<'a> {
 #[must_use]
 pub fn analyse(input: &Input<'_>) -> Analysis {
     let Replayed { mut ledger, windows: drafts, deactivations, findings } = Replayed::new(input);
-    let context = unique(input.context);
-    ledger.learn_ids(&context.calls);
-    let facts = Facts { ledger: &ledger, context: &context, settings: input.settings, as_of: input.as_of };
+    ledger.learn_ids(&input.context.calls);
+    let calls = Calls::new(&ledger, input.context);
+    let facts = Facts { ledger: &ledger, calls: &calls, settings: input.settings, as_of: input.as_of };
 
     let touches = |draft: &&Draft| {
         let end = draft.close.map_or(input.as_of, |close| close.at);
@@ -234,17 +235,6 @@ pub fn analyse(input: &Input<'_>) -> Analysis {
     };
     let notices = unmatched(facts, &drafts, &deactivations, input);
     Analysis { windows, events, reconciliation: findings, figures, notices }
-}
-
-/// Trails deliver a call as often as there are trails; it counts once.
-fn unique(context: &Context) -> Context {
-    let mut calls: BTreeMap<(&str, &str), &Call> = BTreeMap::new();
-    for call in &context.calls {
-        calls.entry((call.account.as_str(), call.event_id.as_str())).or_insert(call);
-    }
-    let mut calls: Vec<Call> = calls.into_values().cloned().collect();
-    calls.sort_by(|a, b| (a.time, &a.event_id).cmp(&(b.time, &b.event_id)));
-    Context { calls, sightings: context.sightings.clone() }
 }
 
 fn window(facts: Facts<'_>, draft: &Draft, input: &Input<'_>) -> Option<Window> {
@@ -287,7 +277,7 @@ fn window(facts: Facts<'_>, draft: &Draft, input: &Input<'_>) -> Option<Window> 
             PrincipalKind::Root => Some(true),
             _ => iam_user(entity).and_then(|user| user.privileged),
         },
-        activity: activity::activity(facts, draft, entity),
+        activity: activity::activity(facts, draft),
     })
 }
 

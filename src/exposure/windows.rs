@@ -4,15 +4,12 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::classify::Facts;
 use super::credentials;
 use super::devices::{Devices, Missing};
 use super::ledger::{Entity, EntityId, Ledger};
-use super::sightings::between;
 use crate::contract::{Certainty, CloseReason, FindingCode, WindowKind};
 use crate::inventory;
 use crate::mfa::{Action, Event};
-use crate::trace::Call;
 
 /// A window, before anything is said about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +24,9 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// The calls of the window's time: from the opening up to the close, of an open window up to and with `as_of`.
-    pub(super) fn calls<'f>(&self, facts: Facts<'f>) -> &'f [Call] {
-        let end = self.close.map_or(facts.as_of + TimeDelta::seconds(1), |close| close.at);
-        between(&facts.context.calls, self.opened_at, end)
+    /// From the opening up to the close; of an open window up to and with `as_of`.
+    pub(super) fn time(&self, as_of: DateTime<Utc>) -> [DateTime<Utc>; 2] {
+        [self.opened_at, self.close.map_or(as_of + TimeDelta::seconds(1), |close| close.at)]
     }
 }
 

@@ -1,6 +1,6 @@
 //! One [`Report`] value, rendered to each format.
 //!
-//! `report.json` is the contract; the other formats say the same. [`OutputDir`] writes them all, [`summary`] is the
+//! `report.json` is the contract; the other formats say the same. [`OutputDir`] writes them all, [`summary()`] is the
 //! screen of text at the end of a run. Every rendering is a pure function: the same report, the same bytes.
 
 mod csv;
