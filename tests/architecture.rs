@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mfa", &["cloudtrail"]),
     ("trace", &["cloudtrail", "mfa"]),
     ("inputs", &["units"]),
-    ("inventory", &["aws", "units"]),
+    ("inventory", &["aws", "inputs", "units"]),
     ("contract", &["inputs"]),
     ("source", &["aws", "units"]),
     ("pipeline", &["source", "inflate", "cloudtrail", "contract", "units"]),

@@ -920,9 +920,10 @@ proptest! {
         invariants(&world, &analyse(&world.input()))?;
     }
 
-    /// The oracle obeys what it is to judge by.
+    /// The oracle obeys what it is to judge by. It cannot tell one user from another where creations, deletions or
+    /// renames are missing: those histories it is not asked about.
     #[test]
-    fn the_oracle_adds_up(plan in any_plan()) {
+    fn the_oracle_adds_up(plan in prop_oneof![plan(0, false), plan(1, false)]) {
         let world = simulate(&plan);
         let (analysis, _) = oracle::judge(&world.input());
         invariants(&world, &analysis)?;

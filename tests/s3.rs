@@ -499,7 +499,7 @@ fn a_listing_that_fails_is_fatal() {
     );
     assert_eq!(
         listing(301, "PermanentRedirect"),
-        "could not list `s3://trail/b/`: PermanentRedirect: words (hint: the bucket is in another region: give it with --region eu-west-3; request id R1)"
+        "could not list `s3://trail/b/`: PermanentRedirect: words (hint: the bucket is in another region: give it with --aws-region eu-west-3; request id R1)"
     );
     assert!(listing(503, "SlowDown").starts_with("could not list `s3://trail/b/`: SlowDown: words"));
 
