@@ -42,7 +42,48 @@ pub struct Actor {
     pub access_key: Option<String>,
 }
 
+/// An [`Actor`], borrowed from its record: most records are looked at and let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the fields are `Actor`'s")]
+pub struct Caller<'r> {
+    pub kind: ActorKind,
+    pub account: Option<&'r str>,
+    pub id: Option<&'r str>,
+    pub name: Option<&'r str>,
+    pub arn: Option<&'r str>,
+    pub access_key: Option<&'r str>,
+}
+
+impl Caller<'_> {
+    /// The same, owned.
+    #[must_use]
+    pub fn to_actor(&self) -> Actor {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Actor {
+            kind: self.kind,
+            account: owned(self.account),
+            id: owned(self.id),
+            name: owned(self.name),
+            arn: owned(self.arn),
+            access_key: owned(self.access_key),
+        }
+    }
+}
+
 impl Actor {
+    /// The same, borrowed.
+    #[must_use]
+    pub fn as_caller(&self) -> Caller<'_> {
+        Caller {
+            kind: self.kind,
+            account: self.account.as_deref(),
+            id: self.id.as_deref(),
+            name: self.name.as_deref(),
+            arn: self.arn.as_deref(),
+            access_key: self.access_key.as_deref(),
+        }
+    }
+
     /// How reports show the caller: its ARN, else its name, else its id, else its kind.
     #[must_use]
     pub fn display(&self) -> String {

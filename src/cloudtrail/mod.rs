@@ -5,5 +5,5 @@ mod identity;
 mod record;
 
 pub use container::{ContainerError, Contents, Scratch, Visit, for_each_record};
-pub use identity::{Actor, ActorKind};
+pub use identity::{Actor, ActorKind, Caller};
 pub use record::{Record, RecordError, Value};

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 use simd_json::prelude::*;
 
-use super::identity::{Actor, ActorKind};
+use super::identity::{Actor, ActorKind, Caller};
 
 /// A parsed JSON value of a record, borrowed from the document's tape.
 pub type Value<'tape, 'input> = simd_json::tape::Value<'tape, 'input>;
@@ -17,12 +17,74 @@ pub type Value<'tape, 'input> = simd_json::tape::Value<'tape, 'input>;
 #[derive(Clone, Copy)]
 pub struct Record<'tape, 'input> {
     value: Value<'tape, 'input>,
+    fields: Fields<'tape, 'input>,
     /// `eventTime`, whole seconds, UTC.
     pub time: DateTime<Utc>,
     /// `eventSource`, such as `iam.amazonaws.com`.
     pub source: &'tape str,
     /// `eventName`, such as `DeactivateMFADevice`.
     pub name: &'tape str,
+}
+
+/// What every record is asked for, found in one walk over its keys: asking for them one by one walks as often.
+#[derive(Clone, Copy, Default)]
+struct Fields<'tape, 'input> {
+    time: Option<Value<'tape, 'input>>,
+    source: Option<Value<'tape, 'input>>,
+    name: Option<Value<'tape, 'input>>,
+    identity: Option<Value<'tape, 'input>>,
+    parameters: Option<Value<'tape, 'input>>,
+    source_ip: Option<Value<'tape, 'input>>,
+    region: Option<Value<'tape, 'input>>,
+    account: Option<Value<'tape, 'input>>,
+    read_only: Option<Value<'tape, 'input>>,
+    error_code: Option<Value<'tape, 'input>>,
+    id: Option<Value<'tape, 'input>>,
+}
+
+impl<'tape, 'input> Fields<'tape, 'input> {
+    fn of(record: Value<'tape, 'input>) -> Self {
+        let mut fields = Self::default();
+        let Some(object) = record.as_object() else { return fields };
+        for (key, value) in object.iter() {
+            let field = match key {
+                "eventTime" => &mut fields.time,
+                "eventSource" => &mut fields.source,
+                "eventName" => &mut fields.name,
+                "userIdentity" => &mut fields.identity,
+                "requestParameters" => &mut fields.parameters,
+                "sourceIPAddress" => &mut fields.source_ip,
+                "awsRegion" => &mut fields.region,
+                "recipientAccountId" => &mut fields.account,
+                "readOnly" => &mut fields.read_only,
+                "errorCode" => &mut fields.error_code,
+                "eventID" => &mut fields.id,
+                _ => continue,
+            };
+            // Of two of one name the first counts, as everywhere.
+            field.get_or_insert(value);
+        }
+        fields
+    }
+}
+
+/// RFC 3339; the form that CloudTrail writes, `2026-10-06T09:00:00Z`, by hand, for there is one in every record.
+fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0')))
+    };
+    if let [y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2, b'T', h1, h2, b':', m1, m2, b':', s1, s2, b'Z'] =
+        text.as_bytes()
+        && let (Some(year), Some(month), Some(day)) =
+            (number(&[*y1, *y2, *y3, *y4]), number(&[*o1, *o2]), number(&[*d1, *d2]))
+        && let (Some(hour), Some(minute), Some(second)) =
+            (number(&[*h1, *h2]), number(&[*m1, *m2]), number(&[*s1, *s2]))
+        && let Some(date) = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)
+        && let Some(time) = date.and_hms_opt(hour, minute, second)
+    {
+        return Some(time.and_utc());
+    }
+    Some(DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc))
 }
 
 /// Why one record of an otherwise readable object could not be used.
@@ -64,17 +126,32 @@ impl<'tape, 'input> Record<'tape, 'input> {
         if !value.is_object() {
             return Err(RecordError::NotAnObject);
         }
-        let text = |key: &'static str| value.get(key).and_then(|v| v.into_string()).ok_or(RecordError::Missing(key));
-        let time = text("eventTime")?;
-        let time = DateTime::parse_from_rfc3339(time).map_err(|_source| RecordError::BadTime)?.with_timezone(&Utc);
-        Ok(Self { value, time, source: text("eventSource")?, name: text("eventName")? })
+        let fields = Fields::of(value);
+        let text = |field: Option<Value<'tape, 'input>>, key: &'static str| {
+            field.and_then(|value| value.into_string()).ok_or(RecordError::Missing(key))
+        };
+        let time = text(fields.time, "eventTime")?;
+        let time = parse_time(time).ok_or(RecordError::BadTime)?;
+        let (source, name) = (text(fields.source, "eventSource")?, text(fields.name, "eventName")?);
+        Ok(Self { value, time, source, name, fields })
     }
 
     /// The value at `path`, or `None` where a step is absent or `null`.
     #[must_use]
     pub fn get(&self, path: &[&str]) -> Option<Value<'tape, 'input>> {
-        let mut value = self.value;
-        for step in path {
+        let (first, rest) = path.split_first()?;
+        let mut value = match *first {
+            "userIdentity" => self.fields.identity?,
+            "requestParameters" => self.fields.parameters?,
+            "sourceIPAddress" => self.fields.source_ip?,
+            "awsRegion" => self.fields.region?,
+            "recipientAccountId" => self.fields.account?,
+            "readOnly" => self.fields.read_only?,
+            "errorCode" => self.fields.error_code?,
+            "eventID" => self.fields.id?,
+            other => self.value.get(other)?,
+        };
+        for step in rest {
             value = value.get(*step)?;
         }
         (!value.is_null()).then_some(value)
@@ -182,9 +259,33 @@ impl<'tape, 'input> Record<'tape, 'input> {
     /// Who made the call.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        let field = |name: &str| self.text(&["userIdentity", name]);
-        let on_behalf_of = self.text(&["userIdentity", "onBehalfOf", "userId"]);
-        let kind = match field("type") {
+        self.caller().to_actor()
+    }
+
+    /// Who made the call, borrowed.
+    #[must_use]
+    pub fn caller(&self) -> Caller<'tape> {
+        let (mut type_, mut account, mut id, mut name) = (None, None, None, None);
+        let (mut arn, mut access_key, mut invoked_by) = (None, None, None);
+        let identity = self.get(&["userIdentity"]);
+        if let Some(fields) = identity.and_then(|identity| identity.as_object()) {
+            for (key, value) in fields.iter() {
+                let field = match key {
+                    "type" => &mut type_,
+                    "accountId" => &mut account,
+                    "principalId" => &mut id,
+                    "userName" => &mut name,
+                    "arn" => &mut arn,
+                    "accessKeyId" => &mut access_key,
+                    "invokedBy" => &mut invoked_by,
+                    _ => continue,
+                };
+                if let Some(text) = value.into_string().filter(|text| !text.is_empty()) {
+                    field.get_or_insert(text);
+                }
+            }
+        }
+        let kind = match type_ {
             Some("Root") if self.flag(&["userIdentity", "sessionContext", "assumedRoot"]) == Some(true) => {
                 ActorKind::AssumedRoot
             }
@@ -193,18 +294,20 @@ impl<'tape, 'input> Record<'tape, 'input> {
             Some("AssumedRole" | "Role" | "FederatedUser" | "SAMLUser" | "WebIdentityUser") => ActorKind::AssumedRole,
             Some("AWSService") => ActorKind::Service,
             Some("IdentityCenterUser") => ActorKind::IdentityCenter,
-            None if field("invokedBy").is_some() => ActorKind::Service,
+            None if invoked_by.is_some() => ActorKind::Service,
             _ => ActorKind::Other,
         };
-        Actor {
+        // Only portal users have one; for the others the look would be in vain.
+        let on_behalf_of = matches!(kind, ActorKind::IdentityCenter | ActorKind::Other)
+            .then(|| self.text(&["userIdentity", "onBehalfOf", "userId"]))
+            .flatten();
+        Caller {
             kind,
-            account: field("accountId").map(str::to_owned),
-            id: on_behalf_of.or_else(|| field("principalId")).map(str::to_owned),
-            name: field("userName").map(str::to_owned),
-            arn: field("arn")
-                .or_else(|| if kind == ActorKind::Service { field("invokedBy") } else { None })
-                .map(str::to_owned),
-            access_key: field("accessKeyId").map(str::to_owned),
+            account,
+            id: on_behalf_of.or(id),
+            name,
+            arn: arn.or(if kind == ActorKind::Service { invoked_by } else { None }),
+            access_key,
         }
     }
 }

@@ -6,14 +6,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::hash::Hash;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
 use chrono::{DateTime, Utc};
 
-use super::{Call, Context, Selection, Sighting, sighting_key};
-use crate::cloudtrail::{Actor, ActorKind, Record};
-use crate::mfa::user_name;
+use super::{Call, Context, Selection, Sighting, key_of};
+use crate::cloudtrail::{Actor, ActorKind, Caller, Record};
 
 /// Rows kept in memory by one worker, before they go to a temporary file: 25 MB.
 const ROWS_IN_MEMORY: usize = 500_000;
@@ -30,44 +29,31 @@ pub struct Trace {
 /// The notes of one worker: its row numbers mean nothing elsewhere.
 #[derive(Debug, Default)]
 pub struct Part {
-    texts: Interner<Box<str>>,
-    actors: Interner<Actor>,
+    texts: Interner,
+    actors: Vec<Actor>,
+    /// Numbers of actors by the hash of what they are, so that a record's caller is looked up without a copy.
+    actor_numbers: HashMap<u64, Vec<u32>>,
+    hasher: RandomState,
     rows: Spill<Row>,
     sightings: HashMap<SightingKey, [i64; 2]>,
     spilled_sightings: Spill<SightingRow>,
 }
 
-/// Gives each distinct value a number.
-#[derive(Debug)]
-struct Interner<T> {
-    numbers: HashMap<T, u32>,
-    values: Vec<T>,
+/// Gives each distinct text a number.
+#[derive(Debug, Default)]
+struct Interner {
+    numbers: HashMap<Box<str>, u32>,
+    values: Vec<Box<str>>,
 }
 
-impl<T> Default for Interner<T> {
-    fn default() -> Self {
-        Self { numbers: HashMap::new(), values: Vec::new() }
-    }
-}
-
-impl<T: Hash + Eq + Clone> Interner<T> {
-    fn number<Q: Hash + Eq + ?Sized + ToOwned>(&mut self, value: &Q) -> u32
-    where
-        T: std::borrow::Borrow<Q> + for<'q> From<&'q Q>,
-    {
-        if let Some(number) = self.numbers.get(value) {
-            return *number;
-        }
-        self.insert(T::from(value))
-    }
-
-    fn insert(&mut self, value: T) -> u32 {
-        if let Some(number) = self.numbers.get(&value) {
+impl Interner {
+    fn number(&mut self, text: &str) -> u32 {
+        if let Some(number) = self.numbers.get(text) {
             return *number;
         }
         let number = u32::try_from(self.values.len()).unwrap_or(NONE);
-        self.values.push(value.clone());
-        self.numbers.insert(value, number);
+        self.values.push(text.into());
+        self.numbers.insert(text.into(), number);
         number
     }
 }
@@ -119,17 +105,17 @@ impl Part {
     /// # Errors
     /// When the temporary file cannot be written.
     pub fn note(&mut self, record: &Record<'_, '_>) -> io::Result<()> {
-        let actor = record.actor();
+        let caller = record.caller();
         let account = record.account().unwrap_or_default();
         let about = about_user(record);
-        let person = matches!(actor.kind, ActorKind::IamUser | ActorKind::Root | ActorKind::IdentityCenter);
-        if person && actor.account.as_deref().is_some_and(|home| home != account) {
+        let person = matches!(caller.kind, ActorKind::IamUser | ActorKind::Root | ActorKind::IdentityCenter);
+        if person && caller.account.is_some_and(|home| home != account) {
             // The copy that another account got of a cross-account call: the caller's own account has it too.
             return Ok(());
         }
         let seconds = record.time.timestamp();
         if !person {
-            self.sight(&actor, record.text(&["sourceIPAddress"]), seconds)?;
+            self.sight(caller, record.text(&["sourceIPAddress"]), seconds)?;
             if about.is_none() {
                 return Ok(());
             }
@@ -137,7 +123,7 @@ impl Part {
         let mut flags = 0;
         flags |= if record.read_only() { READ_ONLY } else { 0 };
         flags |= if record.failed() { FAILED } else { 0 };
-        flags |= match record.session_mfa(actor.kind) {
+        flags |= match record.session_mfa(caller.kind) {
             Some(mfa) => MFA_KNOWN | if mfa { MFA } else { 0 },
             None => 0,
         };
@@ -155,7 +141,7 @@ impl Part {
             time: seconds,
             id,
             account: self.texts.number(account),
-            actor: self.actors.insert(without_key(actor)),
+            actor: self.actor(caller),
             source_ip: self.optional(record.text(&["sourceIPAddress"])),
             service: self.texts.number(record.source),
             name: self.texts.number(record.name),
@@ -169,9 +155,25 @@ impl Part {
         text.map_or(NONE, |text| self.texts.number(text))
     }
 
+    /// One user has many sessions; only the root user's key is kept, which tells `AssumeRoot` sessions from the root
+    /// user.
+    fn actor(&mut self, caller: Caller<'_>) -> u32 {
+        let caller = Caller { access_key: caller.access_key.filter(|_| caller.kind == ActorKind::Root), ..caller };
+        let hash = self.hasher.hash_one(caller);
+        let same = self.actor_numbers.entry(hash).or_default();
+        let known = |number: &&u32| self.actors.get(**number as usize).is_some_and(|actor| actor.as_caller() == caller);
+        if let Some(number) = same.iter().find(known) {
+            return *number;
+        }
+        let number = u32::try_from(self.actors.len()).unwrap_or(NONE);
+        same.push(number);
+        self.actors.push(caller.to_actor());
+        number
+    }
+
     /// Folds a call of somebody who is no user into the day's sighting at that address.
-    fn sight(&mut self, actor: &Actor, source_ip: Option<&str>, seconds: i64) -> io::Result<()> {
-        let (Some(actor), Some(source_ip)) = (sighting_key(actor), source_ip) else { return Ok(()) };
+    fn sight(&mut self, caller: Caller<'_>, source_ip: Option<&str>, seconds: i64) -> io::Result<()> {
+        let (Some(actor), Some(source_ip)) = (key_of(caller), source_ip) else { return Ok(()) };
         let key = SightingKey {
             actor: self.texts.number(actor),
             source_ip: self.texts.number(source_ip),
@@ -208,7 +210,7 @@ impl Part {
             event_id: id,
             time: DateTime::<Utc>::from_timestamp(row.time, 0)?,
             account: self.owned(row.account),
-            actor: self.actors.values.get(usize::try_from(row.actor).ok()?)?.clone(),
+            actor: self.actors.get(usize::try_from(row.actor).ok()?)?.clone(),
             source_ip: self.text(row.source_ip).map(str::to_owned),
             service: self.owned(row.service),
             name: self.owned(row.name),
@@ -225,8 +227,8 @@ impl Part {
         // Asked once per caller and per user, not once per call.
         let mut callers: HashMap<(u32, u32), bool> = HashMap::new();
         let mut abouts: HashMap<(u32, u32), bool> = HashMap::new();
-        let readers: Vec<bool> = self.actors.values.iter().map(|actor| wanted.reader(actor)).collect();
-        let (texts, actors) = (&self.texts.values, &self.actors.values);
+        let readers: Vec<bool> = self.actors.iter().map(|actor| wanted.reader(actor)).collect();
+        let (texts, actors) = (&self.texts.values, &self.actors);
         let text = |number: u32| texts.get(number as usize).map_or("", AsRef::as_ref);
         self.rows.for_each(|row| {
             let keep = if sweeps {
@@ -304,12 +306,6 @@ fn about_user(record: &Record<'_, '_>) -> Option<String> {
     (record.source == "iam.amazonaws.com")
         .then(|| record.text(&["requestParameters", "userName"]).map(str::to_lowercase))
         .flatten()
-}
-
-/// One user has many sessions; only the root user's key is kept, which tells `AssumeRoot` sessions from the root user.
-fn without_key(actor: Actor) -> Actor {
-    let name = user_name(&actor).map(str::to_owned);
-    Actor { access_key: actor.access_key.filter(|_| actor.kind == ActorKind::Root), name, ..actor }
 }
 
 /// A UUID in its canonical form: what every `eventID` of CloudTrail is.

@@ -5,7 +5,7 @@ mod collect;
 
 use chrono::{DateTime, Utc};
 
-use crate::cloudtrail::{Actor, ActorKind};
+use crate::cloudtrail::{Actor, ActorKind, Caller};
 
 pub use collect::{Part, Trace};
 
@@ -91,8 +91,13 @@ pub trait Selection {
 /// for users, whose calls are kept one by one.
 #[must_use]
 pub fn sighting_key(actor: &Actor) -> Option<&str> {
-    match actor.kind {
+    key_of(actor.as_caller())
+}
+
+/// [`sighting_key`] of a caller that is still in its record.
+fn key_of(caller: Caller<'_>) -> Option<&str> {
+    match caller.kind {
         ActorKind::IamUser | ActorKind::Root | ActorKind::IdentityCenter => None,
-        _ => actor.id.as_deref().or(actor.arn.as_deref()),
+        _ => caller.id.or(caller.arn),
     }
 }
