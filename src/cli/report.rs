@@ -286,8 +286,10 @@ fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>
             Some(inventory::read_live(&options).map_err(CliError::failed)?)
         }
     };
-    // Without any object there is no delivery either: then nothing is known beyond the period.
-    let as_of = plan.as_of.or(scanned.latest_delivery).unwrap_or(plan.period.to).max(plan.period.from);
+    // A key's time is cut to the minute, so that a record can be later than its own delivery. Without any object there
+    // is no delivery either: then nothing is known beyond the period.
+    let latest = scanned.latest_delivery.max(scanned.coverage.last_record);
+    let as_of = plan.as_of.or(latest).unwrap_or(plan.period.to).max(plan.period.from);
     let covered: BTreeMap<String, [DateTime<Utc>; 2]> = scanned
         .accounts
         .iter()
