@@ -45,8 +45,17 @@ pub(super) struct Missing {
 pub(super) struct Devices {
     pub(super) spans: Vec<Span>,
     pub(super) missing: Vec<Missing>,
-    /// From where on the set is known to be whole: always (IAM told all), from the creation on, or never.
-    complete_from: Option<Option<usize>>,
+    complete: Complete,
+}
+
+/// When the set of known devices is known to be whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Complete {
+    /// IAM told all, and the events before and after follow from that.
+    Always,
+    /// The user's creation was seen, at this event.
+    Since(usize),
+    Never,
 }
 
 /// What bounds the search for missing events.
@@ -76,14 +85,17 @@ impl Devices {
         while let Some((at, word)) = words.pop() {
             tracker.word(at, word);
         }
-        let complete = told.is_some_and(|(_, told)| told.complete);
-        let complete_from = if complete { Some(None) } else { entity.created.map(Some) };
+        let complete = match (told.is_some_and(|(_, told)| told.complete), entity.created) {
+            (true, _) => Complete::Always,
+            (false, Some(created)) => Complete::Since(created),
+            (false, None) => Complete::Never,
+        };
         let Tracker { devices, mut spans, missing, .. } = tracker;
         spans.extend(devices.into_iter().filter_map(|(serial, state)| match state {
             State::Active { from, unseen_after, .. } => Some(Span { serial, from, to: None, unseen_after }),
             State::Inactive { .. } => None,
         }));
-        Self { spans, missing, complete_from }
+        Self { spans, missing, complete }
     }
 
     /// How many devices are known to be active right before (`after = false`) or after the event at `index`.
@@ -93,10 +105,10 @@ impl Devices {
 
     /// Whether all devices are known at the event at `index`.
     pub(super) fn complete_at(&self, index: usize) -> bool {
-        match self.complete_from {
-            Some(None) => true,
-            Some(Some(created)) => created <= index,
-            None => false,
+        match self.complete {
+            Complete::Always => true,
+            Complete::Since(created) => created <= index,
+            Complete::Never => false,
         }
     }
 
