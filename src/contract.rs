@@ -585,6 +585,8 @@ pub enum FindingCode {
     DeviceWithoutOwner,
     /// A console user without MFA and without a window that explains it.
     WithoutMfaUnexplained,
+    /// The archive tells of a user that IAM's list lacks, and not of its deletion.
+    DeleteNotInArchive,
 }
 
 impl FindingCode {
@@ -596,6 +598,7 @@ impl FindingCode {
             Self::DeactivateNotInArchive => "deactivate_not_in_archive",
             Self::DeviceWithoutOwner => "device_without_owner",
             Self::WithoutMfaUnexplained => "without_mfa_unexplained",
+            Self::DeleteNotInArchive => "delete_not_in_archive",
         }
     }
 }

@@ -61,8 +61,8 @@ impl<'tape, 'input> Fields<'tape, 'input> {
                 "eventID" => &mut fields.id,
                 _ => continue,
             };
-            // Of two of one name the first counts, as everywhere.
-            field.get_or_insert(value);
+            // Of two of one name the last counts, as with every JSON parser that makes a map.
+            *field = Some(value);
         }
         fields
     }

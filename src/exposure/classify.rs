@@ -36,6 +36,8 @@ pub(super) struct Facts<'f> {
     pub(super) calls: &'f Calls<'f>,
     pub(super) settings: &'f Settings,
     pub(super) as_of: DateTime<Utc>,
+    /// What lies before it was not read.
+    pub(super) read_from: DateTime<Utc>,
 }
 
 /// A class with its reasons, and the approval that decided.
@@ -202,9 +204,13 @@ impl<'f> Case<'f> {
         }
     }
 
-    /// Seen in the look-back, but never at this address.
+    /// Seen in the look-back, but never at this address. Of a window that was carried in the look-back was not read in
+    /// full: then nothing can be said.
     fn never_seen_at(&self, who: Who<'_>, source_ip: &str) -> bool {
         let from = self.time - TimeDelta::seconds(self.facts.settings.lookback_s);
+        if from < self.facts.read_from {
+            return false;
+        }
         let (at_all, there) = self.facts.calls.seen(who, source_ip, [from, self.time]);
         at_all && !there
     }

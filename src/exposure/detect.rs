@@ -15,9 +15,15 @@ use crate::trace::Call;
 const SWEEP: usize = 5;
 pub(super) const SWEEP_SPAN: TimeDelta = TimeDelta::minutes(10);
 
-/// The first detection of a window's opening.
-pub(super) fn detect(facts: Facts<'_>, draft: &Draft, detections: &[Detection]) -> Option<Detected> {
-    reported(facts, draft, detections).or_else(|| inferred(facts, draft))
+/// The first detection of a window's opening. Only a deactivation can be noticed by a look at the principal: there are
+/// many reasons to look at a user that was just created.
+pub(super) fn detect(
+    facts: Facts<'_>,
+    draft: &Draft,
+    detections: &[Detection],
+    by_deactivation: bool,
+) -> Option<Detected> {
+    reported(facts, draft, detections).or_else(|| inferred(facts, draft).filter(|_| by_deactivation))
 }
 
 /// Which detections speak of a window: by the opening event's id, else by principal and time.
@@ -33,8 +39,8 @@ pub(super) fn speaks_of(facts: Facts<'_>, draft: &Draft, detection: &Detection) 
     match &detection.subject {
         DetectionSubject::Event(id) => *id == opening.id,
         DetectionSubject::Principal { account, user } => {
-            let end = draft.close.map_or(facts.as_of, |close| close.at);
-            *account == entity.account && entity.is_ever_called(user) && detection.detected_at <= end
+            let [_, end] = draft.time(facts.as_of);
+            *account == entity.account && entity.is_ever_called(user) && detection.detected_at < end
         }
     }
 }
@@ -61,7 +67,10 @@ fn inferred(facts: Facts<'_>, draft: &Draft) -> Option<Detected> {
     let entity = ledger.entities.get(draft.entity)?;
     let [from, to] = draft.time(facts.as_of);
     let notices = |actor: &Actor, account: &str, time: DateTime<Utc>| {
-        actor.kind != ActorKind::Service
+        let actor = ledger.caller(actor);
+        let anybody = actor.id.is_some() || actor.arn.is_some() || actor.name.is_some();
+        anybody
+            && actor.kind != ActorKind::Service
             && !actor.same_as(&opening.actor)
             && !ledger.is_entity(entity, actor, account, time)
     };
@@ -69,15 +78,15 @@ fn inferred(facts: Facts<'_>, draft: &Draft) -> Option<Detected> {
         .calls
         .about(draft.entity, from, to)
         .iter()
-        .filter(|call| notices(&call.actor, &call.account, call.time))
+        .filter(|call| call.event_id != opening.id && notices(&call.actor, &call.account, call.time))
         .filter(|call| !(call.read_only && is_sweep(facts, call)))
-        .map(|call| (call.time, call.event_id.as_str(), &call.actor));
+        .map(|call| (call.time, call.event_id.as_str(), ledger.caller(&call.actor)));
     let events = entity
         .events
         .iter()
         .filter_map(|index| ledger.events.get(*index))
         .filter(|event| from <= event.time && event.time < to)
-        .filter(|event| notices(&event.actor, &event.account, event.time))
+        .filter(|event| event.id != opening.id && notices(&event.actor, &event.account, event.time))
         .map(|event| (event.time, event.id.as_str(), &event.actor));
     let (at, reference, actor) = calls.chain(events).min_by_key(|(time, id, _)| (*time, *id))?;
     Some(Detected {

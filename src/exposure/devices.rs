@@ -13,11 +13,15 @@ use crate::contract::{FindingCode, PrincipalKind};
 use crate::inventory::{AccountState, Device, DeviceOwner, IamState};
 use crate::mfa::{Action, Event};
 
-/// A point in the order of everything: an event by its index, or a moment after all events of that second.
+/// A point in the order of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Point {
+    /// An event, by its index.
     Event(usize),
-    Moment(DateTime<Utc>),
+    /// An enrolment that only IAM dates: among the events of its second where an enrolment stands.
+    Enrolment(DateTime<Utc>),
+    /// IAM's state: after all events of its second.
+    Snapshot(DateTime<Utc>),
 }
 
 /// One interval in which a device was active.
@@ -46,6 +50,8 @@ pub(super) struct Devices {
     pub(super) spans: Vec<Span>,
     pub(super) missing: Vec<Missing>,
     complete: Complete,
+    /// `EnableDate`s of enrolments that no event tells of.
+    dated: Vec<DateTime<Utc>>,
 }
 
 /// When the set of known devices is known to be whole.
@@ -71,13 +77,24 @@ impl Devices {
     /// Derives all spans from an entity's events and from IAM state.
     pub(super) fn new(events: &[Event], entity: &Entity<'_>, iam: Option<&IamState>, bounds: Bounds) -> Self {
         let told = iam.map(|iam| (iam.taken_at, Told::of(entity, iam)));
-        let mut tracker =
-            Tracker { events, entity, bounds, devices: BTreeMap::new(), spans: Vec::new(), missing: Vec::new() };
+        let mut tracker = Tracker {
+            events,
+            entity,
+            bounds,
+            devices: BTreeMap::new(),
+            spans: Vec::new(),
+            missing: Vec::new(),
+            dated: Vec::new(),
+        };
         let mut words = told.as_ref().map_or_else(Vec::new, |(taken_at, told)| told.words(events, entity, *taken_at));
         words.reverse();
         for &index in &entity.events {
             let Some(event) = events.get(index).filter(|event| event.succeeded()) else { continue };
-            while let Some((at, word)) = words.pop_if(|(at, _)| *at < event.time) {
+            let due = |(at, word): &mut (DateTime<Utc>, Word<'_>)| match word {
+                Word::Enabled(_) => enrolled_before(*at, event),
+                Word::Snapshot(_) => *at < event.time,
+            };
+            while let Some((at, word)) = words.pop_if(due) {
                 tracker.word(at, word);
             }
             tracker.event(index, event);
@@ -85,17 +102,19 @@ impl Devices {
         while let Some((at, word)) = words.pop() {
             tracker.word(at, word);
         }
-        let complete = match (told.is_some_and(|(_, told)| told.complete), entity.created) {
+        // What happened between an older snapshot and the first event that was read is not known.
+        let all_told = told.is_some_and(|(taken_at, told)| told.complete && taken_at >= bounds.read_from);
+        let complete = match (all_told, entity.created) {
             (true, _) => Complete::Always,
             (false, Some(created)) => Complete::Since(created),
             (false, None) => Complete::Never,
         };
-        let Tracker { devices, mut spans, missing, .. } = tracker;
+        let Tracker { devices, mut spans, missing, dated, .. } = tracker;
         spans.extend(devices.into_iter().filter_map(|(serial, state)| match state {
             State::Active { from, unseen_after, .. } => Some(Span { serial, from, to: None, unseen_after }),
             State::Inactive { .. } => None,
         }));
-        Self { spans, missing, complete }
+        Self { spans, missing, complete, dated }
     }
 
     /// How many devices are known to be active right before (`after = false`) or after the event at `index`.
@@ -112,6 +131,15 @@ impl Devices {
         }
     }
 
+    /// Whether a device that is seen in use later, but not its enrolment, may have been active at the event at `index`.
+    pub(super) fn may_hide_one(&self, events: &[Event], index: usize) -> bool {
+        let time = |index: usize| events.get(index).map(|event| event.time);
+        self.spans.iter().any(|span| match (span.unseen_after, span.from) {
+            (Some(after), Some(Point::Event(seen))) => seen > index && time(index).is_some_and(|at| after < at),
+            _ => false,
+        })
+    }
+
     /// Whether a device was ever active before the event at `index`.
     pub(super) fn had_any_before(&self, events: &[Event], index: usize) -> bool {
         self.spans.iter().any(|span| span.from.is_none_or(|from| reached(events, from, index, false)))
@@ -122,18 +150,17 @@ impl Devices {
         self.spans.iter().any(|span| span.unseen_after.is_some() && span.from == Some(Point::Event(index)))
     }
 
-    /// The moments at which IAM says that a device was enabled without any event of it, in order.
-    pub(super) fn enabled_by_iam(&self) -> Vec<DateTime<Utc>> {
-        let mut moments: Vec<_> = self
-            .spans
-            .iter()
-            .filter_map(|span| match span.from {
-                Some(Point::Moment(at)) => Some(at),
-                _ => None,
-            })
-            .collect();
-        moments.sort_unstable();
-        moments
+    /// The first enrolment that only IAM dates, after the event at `after`, and before the one at `before` if given.
+    pub(super) fn dated_enrolment(
+        &self,
+        events: &[Event],
+        after: usize,
+        before: Option<usize>,
+    ) -> Option<DateTime<Utc>> {
+        let stands_before = |at: DateTime<Utc>, index: usize| reached(events, Point::Enrolment(at), index, true);
+        let fits =
+            |at: &DateTime<Utc>| !stands_before(*at, after) && before.is_none_or(|before| stands_before(*at, before));
+        self.dated.iter().copied().filter(fits).min()
     }
 }
 
@@ -153,8 +180,15 @@ impl Span {
 fn reached(events: &[Event], point: Point, index: usize, after: bool) -> bool {
     match point {
         Point::Event(at) => at < index || (after && at == index),
-        Point::Moment(at) => events.get(index).is_some_and(|event| at <= event.time),
+        Point::Enrolment(at) => events.get(index).is_some_and(|event| enrolled_before(at, event)),
+        Point::Snapshot(at) => events.get(index).is_some_and(|event| at < event.time),
     }
+}
+
+/// Whether an enrolment at `at` stands before `event`.
+fn enrolled_before(at: DateTime<Utc>, event: &Event) -> bool {
+    let rank = Action::DeviceEnabled { serial: None }.rank();
+    at < event.time || (at == event.time && rank < event.action.rank())
 }
 
 /// What IAM tells of one principal's devices.
@@ -170,7 +204,7 @@ struct Told {
     complete_virtual: bool,
 }
 
-/// What IAM says of one moment; it takes its place after the events of that second.
+/// What IAM says of one moment.
 #[derive(Debug, Clone, Copy)]
 enum Word<'t> {
     /// A device's `EnableDate`.
@@ -216,8 +250,8 @@ impl Told {
         let complete_virtual = assigned.is_some();
         let mut listed = assigned.unwrap_or_default();
         let (any, all) = match entity.iam {
-            IamEntry::Untold => return Self::default(),
-            IamEntry::Gone => return Self { any: Some(false), complete: true, ..Self::default() },
+            // A user that is not there any more says nothing of the devices it had.
+            IamEntry::Untold | IamEntry::Gone => return Self::default(),
             IamEntry::Root(root) => (root.mfa_active, None),
             IamEntry::User(user) => (user.mfa_active, user.devices.as_ref()),
         };
@@ -265,6 +299,7 @@ struct Tracker<'e, 'a> {
     devices: BTreeMap<String, State>,
     spans: Vec<Span>,
     missing: Vec<Missing>,
+    dated: Vec<DateTime<Utc>>,
 }
 
 impl Tracker<'_, '_> {
@@ -379,13 +414,13 @@ impl Tracker<'_, '_> {
                 code: FindingCode::DeactivateNotInArchive,
                 between: [last, taken_at],
             });
-            self.close(&serial, Point::Moment(taken_at), taken_at);
+            self.close(&serial, Point::Snapshot(taken_at), taken_at);
         }
         if told.complete && told.listed.is_empty() {
             // Whatever had no name is gone too.
             let anonymous: Vec<String> = self.devices.keys().filter(|serial| is_anonymous(serial)).cloned().collect();
             for serial in anonymous {
-                self.close(&serial, Point::Moment(taken_at), taken_at);
+                self.close(&serial, Point::Snapshot(taken_at), taken_at);
             }
         }
         if told.any == Some(true) && self.only_active().is_none() {
@@ -401,16 +436,17 @@ impl Tracker<'_, '_> {
             Some(State::Inactive { since }) => Some(*since),
             None => created,
         };
+        self.dated.push(at);
         let known = self.last_known_before(at);
         let known = match since {
             Some(since) => Some(known.map_or(since, |known| known.max(since))),
             None => known.filter(|_| self.bounds.covers(at)),
         };
         if let Some(known) = known {
-            self.unseen_enrolment(serial, known, Point::Moment(at), at);
+            self.unseen_enrolment(serial, known, Point::Enrolment(at), at);
         } else {
             // Before the archive: normal.
-            let state = State::Active { from: Some(Point::Moment(at)), unseen_after: None, last: at };
+            let state = State::Active { from: Some(Point::Enrolment(at)), unseen_after: None, last: at };
             self.devices.insert(serial.to_owned(), state);
         }
     }
@@ -424,7 +460,7 @@ impl Tracker<'_, '_> {
         };
         if let Some(since) = since {
             let known = self.last_known_before(taken_at).map_or(since, |known| known.max(since));
-            self.unseen_enrolment(serial, known, Point::Moment(taken_at), taken_at);
+            self.unseen_enrolment(serial, known, Point::Snapshot(taken_at), taken_at);
         } else {
             let state = State::Active { from: None, unseen_after: None, last: taken_at };
             self.devices.insert(serial.to_owned(), state);
@@ -437,7 +473,7 @@ impl Tracker<'_, '_> {
         let serial = anonymous("unseen");
         if let Some(created) = self.created_at() {
             let known = self.last_known_before(taken_at).map_or(created, |known| known.max(created));
-            self.unseen_enrolment(&serial, known, Point::Moment(taken_at), taken_at);
+            self.unseen_enrolment(&serial, known, Point::Snapshot(taken_at), taken_at);
         } else {
             self.devices.insert(serial, State::Active { from: None, unseen_after: None, last: taken_at });
         }

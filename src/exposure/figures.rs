@@ -104,7 +104,8 @@ fn exposure(windows: &[&Window], period: Period, as_of: DateTime<Utc>) -> Exposu
     for window in windows.iter().filter(|window| window.kind == WindowKind::Removed) {
         let closed = window.closed_at.unwrap_or(as_of);
         seconds += (closed.min(end) - window.opened_at.max(period.from)).num_seconds().max(0);
-        let open_at_end = window.closed_at.is_none_or(|closed| closed >= period.to);
+        // What closed at the very end is carried into no other period.
+        let open_at_end = window.closed_at.is_none_or(|closed| closed > period.to);
         result.open_at_end += usize::from(window.opened_at < period.to && open_at_end);
         result.carried_in +=
             usize::from(window.opened_at < period.from && window.closed_at.is_none_or(|closed| closed > period.from));

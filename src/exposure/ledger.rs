@@ -66,7 +66,8 @@ pub(super) struct Ledger<'a> {
     pub(super) entities: Vec<Entity<'a>>,
     /// IAM's snapshot time.
     pub(super) taken_at: Option<DateTime<Utc>>,
-    assumed_root_keys: BTreeSet<String>,
+    /// Who is behind the access keys of `AssumeRoot` sessions.
+    assumed_roots: BTreeMap<String, Actor>,
     directory: Directory,
 }
 
@@ -128,6 +129,12 @@ impl Entity<'_> {
         })
     }
 
+    /// When a successful call last proved that it was there.
+    pub(super) fn last_seen(&self, events: &[Event]) -> Option<DateTime<Utc>> {
+        let own = self.events.iter().filter_map(|index| events.get(*index));
+        own.filter(|event| event.succeeded()).map(|event| event.time).max()
+    }
+
     /// Whether an approval's or a detection's user means this entity, under any of its names.
     pub(super) fn is_ever_called(&self, name: &str) -> bool {
         match self.kind {
@@ -142,15 +149,24 @@ impl Entity<'_> {
 
 impl<'a> Ledger<'a> {
     /// Replays `events`, given in any order and with duplicates, and joins `iam`.
-    pub(super) fn new(events: Vec<Event>, iam: Option<&'a IamState>) -> Self {
+    ///
+    /// `calls` are looked at for the unique ids that their users tell: a name may be another user's by then.
+    pub(super) fn new(events: Vec<Event>, calls: &[Call], iam: Option<&'a IamState>) -> Self {
         let mut events = in_order(events);
-        let assumed_root_keys = attribute_assumed_root(&mut events);
+        let assumed_roots = attribute_assumed_root(&mut events);
         let mut replay = Replay::default();
         let mut owners: Vec<Option<EntityId>> = Vec::with_capacity(events.len());
+        let mut introductions = introductions(calls);
         for (index, event) in events.iter().enumerate() {
+            while let Some((time, (account, name, id))) = introductions.pop_if(|(time, _)| *time < event.time) {
+                replay.introduce(account, name, &id, time);
+            }
             let owner = replay.apply(index, event);
             replay.see(owner, event.time);
             owners.push(owner);
+        }
+        while let Some((time, (account, name, id))) = introductions.pop() {
+            replay.introduce(account, name, &id, time);
         }
         if let Some(iam) = iam {
             replay.identify(iam);
@@ -166,7 +182,7 @@ impl<'a> Ledger<'a> {
             }
         }
         let directory = Directory::new(&entities);
-        Self { events, owners, entities, taken_at: iam.map(|iam| iam.taken_at), assumed_root_keys, directory }
+        Self { events, owners, entities, taken_at: iam.map(|iam| iam.taken_at), assumed_roots, directory }
     }
 
     /// The principal that a caller is.
@@ -206,21 +222,10 @@ impl<'a> Ledger<'a> {
         events.take_while(move |(_, event)| event.time <= to)
     }
 
-    /// Learns unique ids that only ordinary calls tell.
-    pub(super) fn learn_ids(&mut self, calls: &[Call]) {
-        let taken: BTreeSet<(String, String)> =
-            self.entities.iter().filter_map(|entity| Some((entity.account.clone(), entity.id.clone()?))).collect();
-        for entity in
-            self.entities.iter_mut().filter(|entity| entity.id.is_none() && entity.kind == PrincipalKind::IamUser)
-        {
-            let told = calls.iter().filter(|call| {
-                call.account == entity.account
-                    && call.actor.kind == ActorKind::IamUser
-                    && user_name(&call.actor).is_some_and(|name| entity.is_called(name, call.time))
-            });
-            let first = told.filter_map(|call| Some((call.time, user_id(&call.actor)?))).min();
-            entity.id = first.map(|(_, id)| id).filter(|id| !taken.contains(&(entity.account.clone(), id.clone())));
-        }
+    /// Who really called: `AssumeRoot` sessions appear as the member account's root user.
+    pub(super) fn caller<'s>(&'s self, actor: &'s Actor) -> &'s Actor {
+        let key = actor.access_key.as_ref().filter(|_| actor.kind == ActorKind::Root);
+        key.and_then(|key| self.assumed_roots.get(key)).unwrap_or(actor)
     }
 
     /// Whether `actor`, calling at `time` in `account`, is the entity itself.
@@ -229,7 +234,7 @@ impl<'a> Ledger<'a> {
             PrincipalKind::Root => {
                 actor.kind == ActorKind::Root
                     && account == entity.account
-                    && !actor.access_key.as_ref().is_some_and(|key| self.assumed_root_keys.contains(key))
+                    && !actor.access_key.as_ref().is_some_and(|key| self.assumed_roots.contains_key(key))
             }
             PrincipalKind::IdentityCenter => actor.kind == ActorKind::IdentityCenter && actor.id == entity.id,
             PrincipalKind::IamUser => {
@@ -269,8 +274,8 @@ fn in_order(events: Vec<Event>) -> Vec<Event> {
 }
 
 /// Calls of `AssumeRoot` sessions appear as the member account's root user. They are joined by access key, and are the
-/// doing of whoever assumed it. Returns the access keys.
-fn attribute_assumed_root(events: &mut [Event]) -> BTreeSet<String> {
+/// doing of whoever assumed it. Returns who is behind which access key.
+fn attribute_assumed_root(events: &mut [Event]) -> BTreeMap<String, Actor> {
     let assumed: BTreeMap<String, (Actor, Option<bool>)> = events
         .iter()
         .filter(|event| event.succeeded())
@@ -286,7 +291,22 @@ fn attribute_assumed_root(events: &mut [Event]) -> BTreeSet<String> {
         event.actor = Actor { kind: ActorKind::AssumedRoot, access_key: event.actor.access_key.take(), ..who.clone() };
         event.actor_mfa = *mfa;
     }
-    assumed.into_keys().collect()
+    assumed.into_iter().map(|(key, (actor, _))| (key, actor)).collect()
+}
+
+/// When each (account, name, unique id) first made a call, the earliest last, to be popped.
+fn introductions(calls: &[Call]) -> Vec<(DateTime<Utc>, (&str, &str, String))> {
+    let mut first: BTreeMap<(&str, &str, String), DateTime<Utc>> = BTreeMap::new();
+    for call in calls.iter().filter(|call| call.actor.kind == ActorKind::IamUser) {
+        let home = call.actor.account.as_deref().is_none_or(|home| home == call.account);
+        if let (true, Some(name), Some(id)) = (home, user_name(&call.actor), user_id(&call.actor)) {
+            let time = first.entry((call.account.as_str(), name, id)).or_insert(call.time);
+            *time = call.time.min(*time);
+        }
+    }
+    let mut introductions: Vec<_> = first.into_iter().map(|(who, time)| (time, who)).collect();
+    introductions.sort_by(|a, b| b.cmp(a));
+    introductions
 }
 
 /// The replay of names.
@@ -322,6 +342,12 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// A user of this name and id made an ordinary call.
+    fn introduce(&mut self, account: &str, name: &str, id: &str, time: DateTime<Utc>) {
+        let entity = self.resolve(account, Some(name), Some(id), time);
+        self.see(entity, time);
+    }
+
     fn root(&mut self, account: &str) -> EntityId {
         if let Some(id) = self.roots.get(account) {
             return *id;
@@ -341,12 +367,21 @@ impl<'a> Replay<'a> {
             self.bear(account, name, entity);
             return Some(entity);
         }
-        let entity = self.resolve(account, name, id, event.time)?;
+        let entity = match name.filter(|_| event.action == Action::UserDeleted) {
+            Some(name) => self.deleted_now(account, name, event.time),
+            None => None,
+        };
+        let entity = match entity {
+            Some(entity) => entity,
+            None => self.resolve(account, name, id, event.time)?,
+        };
         if event.succeeded() {
             match &event.action {
                 Action::UserDeleted => {
                     let current = self.entities.get(entity)?.name().to_owned();
-                    self.release(account, &current, event.time);
+                    if self.named.get(&(account.to_owned(), current.to_lowercase())) == Some(&entity) {
+                        self.release(account, &current, event.time);
+                    }
                     self.entities.get_mut(entity)?.deleted = Some(index);
                 }
                 Action::UserRenamed { new_name } => {
@@ -361,6 +396,16 @@ impl<'a> Replay<'a> {
             }
         }
         Some(entity)
+    }
+
+    /// Whom a deletion means in the very second in which another user of that name was created: the one before, for a
+    /// name that is taken cannot be given.
+    fn deleted_now(&self, account: &str, name: &str, time: DateTime<Utc>) -> Option<EntityId> {
+        let key = (account.to_owned(), name.to_lowercase());
+        let successor = self.entities.get(*self.named.get(&key)?)?;
+        let born = successor.names.first().and_then(|span| span.from);
+        let (before, left_at) = self.left.get(&key).copied()?;
+        (successor.created.is_some() && born == Some(time) && left_at == time).then_some(before)
     }
 
     /// The entity that bears `name`, or has `id`, at this point of the replay; a new one where nobody does.
@@ -547,6 +592,8 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Event], iam: &'a IamState)
                     && entity.kind == PrincipalKind::IamUser
                     && entity.is_called(&user.name, iam.taken_at)
                     && (entity.id.is_none() || user.id.is_none())
+                    // Seen before this user was created: another of the same name.
+                    && !user.created_at.zip(entity.seen).is_some_and(|(created, [first, _])| first < created)
                     && lives(entity)
             });
             let found = by_id.or(by_name).unwrap_or_else(|| {
@@ -563,6 +610,10 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Event], iam: &'a IamState)
             {
                 if last.name.eq_ignore_ascii_case(&user.name) {
                     last.name.clone_from(&user.name);
+                } else if entity.seen.is_some_and(|[_, last]| last > iam.taken_at) {
+                    // Seen under another name since.
+                    let to = Some(iam.taken_at);
+                    entity.names.insert(0, NameSpan { name: user.name.clone(), from: None, to });
                 } else {
                     entity.names.push(NameSpan { name: user.name.clone(), from: None, to: None });
                 }

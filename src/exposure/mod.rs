@@ -154,8 +154,14 @@ impl Wanted {
 /// Determines whose calls matter: those of the principals with windows and of the users who opened them.
 #[must_use]
 pub fn wanted(input: &Input<'_>) -> Wanted {
-    let Replayed { ledger, windows, .. } = Replayed::new(input);
+    let Replayed { ledger, windows, deactivations, .. } = Replayed::new(input);
     let mut wanted = Wanted::default();
+    // Whether a deactivation opened a window may hang on whose the name was, which these calls tell.
+    for one in &deactivations {
+        if let Some(entity) = ledger.entities.get(one.entity) {
+            wanted.add(entity);
+        }
+    }
     for draft in &windows {
         if let Some(entity) = ledger.entities.get(draft.entity) {
             wanted.add(entity);
@@ -185,7 +191,8 @@ impl<'a> Replayed<'a> {
     fn new(input: &Input<'a>) -> Self {
         let read_from = input.period.from - TimeDelta::seconds(input.settings.lookback_s);
         let considered = |event: &&Event| read_from <= event.time && event.time <= input.as_of;
-        let ledger = Ledger::new(input.events.iter().filter(considered).cloned().collect(), input.iam);
+        let events = input.events.iter().filter(considered).cloned().collect();
+        let ledger = Ledger::new(events, &input.context.calls, input.iam);
         let bounds = |account: &str| Bounds { covered: input.covered.get(account).copied(), read_from };
         let (mut windows, mut deactivations, mut findings) = (Vec::new(), Vec::new(), Vec::new());
         for (id, entity) in ledger.entities.iter().enumerate() {
@@ -193,6 +200,7 @@ impl<'a> Replayed<'a> {
             let devices = Devices::new(&ledger.events, entity, input.iam, bounds);
             let replayed = windows::replay(&ledger, id, entity, &devices);
             findings.extend(reconcile::principal_findings(
+                &ledger.events,
                 entity,
                 &replayed.missing,
                 &replayed.windows,
@@ -215,10 +223,15 @@ impl<'a> Replayed<'a> {
 /// Computes a report's windows, events, findings and figures.
 #[must_use]
 pub fn analyse(input: &Input<'_>) -> Analysis {
-    let Replayed { mut ledger, windows: drafts, deactivations, findings } = Replayed::new(input);
-    ledger.learn_ids(&input.context.calls);
+    let Replayed { ledger, windows: drafts, deactivations, findings } = Replayed::new(input);
     let calls = Calls::new(&ledger, input.context);
-    let facts = Facts { ledger: &ledger, calls: &calls, settings: input.settings, as_of: input.as_of };
+    let facts = Facts {
+        ledger: &ledger,
+        calls: &calls,
+        settings: input.settings,
+        as_of: input.as_of,
+        read_from: input.period.from - TimeDelta::seconds(input.settings.lookback_s),
+    };
 
     let touches = |draft: &&Draft| {
         let end = draft.close.map_or(input.as_of, |close| close.at);
@@ -242,7 +255,7 @@ fn window(facts: Facts<'_>, draft: &Draft, input: &Input<'_>) -> Option<Window> 
     let opening = ledger.events.get(draft.opened)?;
     let entity = ledger.entities.get(draft.entity)?;
     let verdict = classify::classify(facts, draft, input.approvals);
-    let detection = verdict.is_some().then(|| detect::detect(facts, draft, input.detections)).flatten();
+    let detection = detect::detect(facts, draft, input.detections, verdict.is_some());
     let (class, reasons, approval) = match verdict {
         Some(Verdict { class, reasons, approval }) => (Some(class), reasons, approval),
         None => (None, Vec::<Reason>::new(), None),
@@ -362,9 +375,18 @@ fn kind_figures(
 fn unmatched(facts: Facts<'_>, drafts: &[Draft], deactivations: &[Deactivation], input: &Input<'_>) -> Vec<Notice> {
     let ledger = facts.ledger;
     let mut notices = Vec::new();
-    let in_period =
-        |approval: &&Approval| approval.valid_from < input.period.to && approval.valid_to > input.period.from;
-    for approval in input.approvals.iter().filter(in_period) {
+    let read_from = input.period.from - TimeDelta::seconds(input.settings.lookback_s);
+    let (judged, beyond): (Vec<&Approval>, Vec<&Approval>) = input
+        .approvals
+        .iter()
+        .partition(|approval| approval.valid_from <= input.as_of && approval.valid_to > read_from);
+    if !beyond.is_empty() {
+        notices.push(Notice {
+            code: "approval-not-judged",
+            text: format!("{} approvals are of times that this report does not read", beyond.len()),
+        });
+    }
+    for approval in judged {
         let matched = deactivations.iter().any(|one| {
             let (Some(entity), Some(event)) = (ledger.entities.get(one.entity), ledger.events.get(one.event)) else {
                 return false;

@@ -8,10 +8,11 @@ use super::ledger::{Entity, IamEntry, Ledger};
 use super::windows::Draft;
 use crate::contract::{CloseReason, Finding, FindingCode};
 use crate::inventory::IamState;
-use crate::mfa::Action;
+use crate::mfa::{Action, Event};
 
 /// The findings of one principal: its missing events, else that nothing explains its being without MFA.
 pub(super) fn principal_findings(
+    events: &[Event],
     entity: &Entity<'_>,
     missing: &[Missing],
     windows: &[Draft],
@@ -28,6 +29,15 @@ pub(super) fn principal_findings(
             between: missing.between,
         })
         .collect();
+    if let (Some(iam), IamEntry::Gone, Some(last)) = (iam, &entity.iam, entity.last_seen(events)) {
+        findings.push(Finding {
+            account: entity.account.clone(),
+            principal: Some(entity.principal()),
+            device: None,
+            finding: FindingCode::DeleteNotInArchive,
+            between: [last.min(iam.taken_at), iam.taken_at],
+        });
+    }
     let explained = findings.iter().any(|finding| finding.finding == FindingCode::DeactivateNotInArchive);
     if let (Some(iam), false) = (iam, explained)
         && without_mfa(entity, iam)

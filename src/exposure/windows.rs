@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::credentials;
-use super::devices::{Devices, Missing};
+use super::devices::{Devices, Missing, Point};
 use super::ledger::{Entity, EntityId, Ledger};
 use crate::contract::{Certainty, CloseReason, FindingCode, WindowKind};
 use crate::inventory;
@@ -71,18 +71,17 @@ pub(super) fn replay(ledger: &Ledger<'_>, id: EntityId, entity: &Entity<'_>, dev
         id,
         entity,
         devices,
-        by_iam: devices.enabled_by_iam(),
         open: None,
         denies: BTreeSet::new(),
         replayed: Replayed { missing: devices.missing.clone(), ..Replayed::default() },
     };
     for &index in &entity.events {
         if let Some(event) = ledger.events.get(index).filter(|event| event.succeeded()) {
-            machine.close_by_iam_before(event.time);
+            machine.close_by_iam_before(Some(index));
             machine.step(index, event);
         }
     }
-    machine.close_by_iam_before(DateTime::<Utc>::MAX_UTC);
+    machine.close_by_iam_before(None);
     machine.replayed.windows.extend(machine.open.take());
     machine.replayed
 }
@@ -92,7 +91,6 @@ struct Machine<'e, 'a> {
     id: EntityId,
     entity: &'e Entity<'a>,
     devices: &'e Devices,
-    by_iam: Vec<DateTime<Utc>>,
     open: Option<Draft>,
     /// The policies that deny the user everything now.
     denies: BTreeSet<String>,
@@ -131,6 +129,10 @@ impl Machine<'_, '_> {
     }
 
     fn deactivated(&mut self, index: usize, event: &Event) {
+        // A device is taken from a principal that was thought to have none: it was enrolled unseen.
+        if self.devices.active(&self.ledger.events, index, false) > 0 {
+            self.close(Close { at: event.time, event: Some(index), reason: CloseReason::SeenInUse });
+        }
         let remaining = self.devices.active(&self.ledger.events, index, true);
         let effect = if remaining > 0 {
             Effect::LeftAnotherDevice
@@ -145,7 +147,7 @@ impl Machine<'_, '_> {
 
     /// A password for a principal without a device: the first one, or given back.
     fn password_created(&mut self, index: usize, event: &Event) {
-        if self.open.is_some() || !self.denies.is_empty() || self.devices.active(&self.ledger.events, index, true) > 0 {
+        if self.open.is_some() || self.devices.active(&self.ledger.events, index, true) > 0 {
             return;
         }
         if self.devices.had_any_before(&self.ledger.events, index) {
@@ -170,7 +172,8 @@ impl Machine<'_, '_> {
     }
 
     fn open(&mut self, kind: WindowKind, index: usize, event: &Event) {
-        let certainty = if self.devices.complete_at(index) { Certainty::Confirmed } else { Certainty::Possible };
+        let certain = self.devices.complete_at(index) && !self.devices.may_hide_one(&self.ledger.events, index);
+        let certainty = if certain { Certainty::Confirmed } else { Certainty::Possible };
         if self.open.is_none() {
             let entity = self.id;
             self.open = Some(Draft { entity, kind, opened: index, opened_at: event.time, certainty, close: None });
@@ -186,12 +189,14 @@ impl Machine<'_, '_> {
 
     /// IAM shows a device enabled after the opening, and no event tells of it: the window ended then, and the missing
     /// enrolment is a finding.
-    fn close_by_iam_before(&mut self, time: DateTime<Utc>) {
-        let Some(opened_at) = self.open.as_ref().map(|window| window.opened_at) else { return };
-        let Some(at) = self.by_iam.iter().copied().find(|at| opened_at < *at && *at < time) else { return };
+    fn close_by_iam_before(&mut self, index: Option<usize>) {
+        let Some((opened, opened_at)) = self.open.as_ref().map(|window| (window.opened, window.opened_at)) else {
+            return;
+        };
+        let Some(at) = self.devices.dated_enrolment(&self.ledger.events, opened, index) else { return };
         self.close(Close { at, event: None, reason: CloseReason::SeenInIam });
         if !self.replayed.missing.iter().any(|missing| missing.between[1] == at) {
-            let device = self.devices.spans.iter().find(|span| span.from == Some(super::devices::Point::Moment(at)));
+            let device = self.devices.spans.iter().find(|span| span.from == Some(Point::Enrolment(at)));
             self.replayed.missing.push(Missing {
                 device: device.map(|span| span.serial.clone()),
                 code: FindingCode::EnableNotInArchive,

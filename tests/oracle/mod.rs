@@ -437,6 +437,10 @@ impl<'a> Oracle<'a> {
 
     fn complete(&self, life: usize) -> bool {
         let who = &self.lives[life];
+        let start = self.input.period.from - Duration::seconds(self.input.settings.lookback_s);
+        if self.taken_at.is_some_and(|s| s < start) {
+            return who.created.is_some();
+        }
         who.created.is_some() || who.listed.is_some() || who.state.as_ref().is_some_and(|s| s.mfa_active == Some(false))
     }
 
@@ -839,6 +843,10 @@ impl<'a> Oracle<'a> {
         failures: bool,
     ) -> BTreeSet<String> {
         let start = t - Duration::seconds(self.input.settings.lookback_s);
+        // A look-back that was not read in full tells nothing.
+        if t < self.input.period.from {
+            return BTreeSet::new();
+        }
         let mut seen: BTreeSet<String> = self
             .calls
             .iter()
