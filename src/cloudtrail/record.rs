@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use simd_json::prelude::*;
 
-use super::identity::{Actor, ActorKind};
+use super::{
+    container::Origin,
+    identity::{Actor, ActorKind},
+};
 
 /// A parsed JSON value of a record, borrowed from the document's tape.
 pub type Value<'tape, 'input> = simd_json::tape::Value<'tape, 'input>;
@@ -17,6 +20,7 @@ pub type Value<'tape, 'input> = simd_json::tape::Value<'tape, 'input>;
 #[derive(Clone, Copy)]
 pub struct Record<'tape, 'input> {
     value: Value<'tape, 'input>,
+    origin: Option<&'tape Origin<'tape>>,
     /// `eventTime`, whole seconds, UTC.
     pub time: DateTime<Utc>,
     /// `eventSource`, such as `iam.amazonaws.com`.
@@ -67,7 +71,19 @@ impl<'tape, 'input> Record<'tape, 'input> {
         let text = |key: &'static str| value.get(key).and_then(|v| v.into_string()).ok_or(RecordError::Missing(key));
         let time = text("eventTime")?;
         let time = DateTime::parse_from_rfc3339(time).map_err(|_source| RecordError::BadTime)?.with_timezone(&Utc);
-        Ok(Self { value, time, source: text("eventSource")?, name: text("eventName")? })
+        Ok(Self { value, origin: None, time, source: text("eventSource")?, name: text("eventName")? })
+    }
+
+    pub(super) fn of(self, origin: &'tape Origin<'tape>) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
+    /// The record's own bytes, as they stand in its document, line breaks and all; of a record within a string, the
+    /// text of that string. `None` for a record that was not read from an object.
+    #[must_use]
+    pub fn raw(&self) -> Option<&'tape [u8]> {
+        // Every record has this string, and it is never empty.
+        self.origin?.object_around(self.value.get("eventTime")?.into_string()?)
     }
 
     /// The value at `path`, or `None` where a step is absent or `null`.

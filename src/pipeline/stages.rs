@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -21,7 +21,7 @@ use super::{
     stats::{Listing, Scanned, Tally},
 };
 use crate::{
-    cloudtrail::{Scratch, for_each_record},
+    cloudtrail::{Record, RecordError, Scratch, for_each_record, search},
     contract::ReadFailure,
     inflate::Inflater,
     source::{
@@ -70,6 +70,13 @@ pub fn scan<V: Visitor>(
         Some(runtime::Builder::new_current_thread().enable_all().build().map_err(|error| threads(&error))?)
     };
     let (sender, receiver) = mpsc::channel(QUEUE);
+    let listing = &AtomicUsize::new(1 + usize::from(io.is_some()));
+    let listed = || {
+        if listing.fetch_sub(1, Ordering::Relaxed) == 1 {
+            options.progress.listing_done.store(true, Ordering::Relaxed);
+        }
+    };
+    let listed = &listed;
     let stop = AtomicBool::new(false);
     let stop = &stop;
     thread::scope(|scope| {
@@ -77,12 +84,16 @@ pub fn scan<V: Visitor>(
         if let Some(io) = io {
             let sender = sender.clone();
             listers.push(scope.spawn(move || {
-                let listing = io.block_on(fetch_all(&buckets, selection, options, &sender));
+                let listing = io.block_on(fetch_all(&buckets, selection, options, &sender, listed));
                 stop.fetch_or(listing.is_err(), Ordering::Relaxed);
                 listing
             }));
         }
-        listers.push(scope.spawn(move || Ok(read_all(&disk, selection, options, &sender))));
+        listers.push(scope.spawn(move || {
+            let listing = read_all(&disk, selection, options, &sender);
+            listed();
+            Ok(listing)
+        }));
 
         // Owned by this closure: should a visitor panic, the queue closes, and the listers end.
         let queue = Mutex::new(receiver);
@@ -212,6 +223,7 @@ fn admit(step: Listed, options: &Options<'_>, listing: &mut Listing) -> Option<R
         Listed::Object(object) => {
             listing.listed += 1;
             options.progress.listed.fetch_add(1, Ordering::Relaxed);
+            options.progress.listed_bytes.fetch_add(object.size, Ordering::Relaxed);
             Some(Ok(object))
         }
     }
@@ -245,12 +257,13 @@ fn read_all(
     listing
 }
 
-/// Lists and fetches from S3 into the queue.
+/// Lists and fetches from S3 into the queue; `listed_all` is called when the listing is at its end.
 async fn fetch_all(
     buckets: &[(String, String)],
     selection: &Selection,
     options: &Options<'_>,
     queue: &mpsc::Sender<Work>,
+    listed_all: &(dyn Fn() + Sync),
 ) -> Result<Listing, SourceError> {
     let connection = Connection::open(&options.s3).await?;
     let mut listing = Listing::default();
@@ -296,6 +309,7 @@ async fn fetch_all(
         ended(lister.join_next().await, bucket)??;
         // The last ones of this bucket may run on beside the listing of the next.
     }
+    listed_all();
     while let Some(request) = requests.join_next().await {
         ended(Some(request), "")?;
     }
@@ -375,12 +389,16 @@ impl<'o, V: Visitor> Worker<'o, V> {
         };
         let object = Arc::new(object);
         tally.begin();
-        let read = for_each_record(raw, scratch, &mut |_index, record| {
+        let mut visit = |_index: usize, record: Result<Record<'_, '_>, RecordError>| {
             if let Ok(record) = record {
                 tally.record(&record);
                 visitor.record(&object, &record);
             }
-        });
+        };
+        let read = match &options.only {
+            Some(names) => search(raw, names, scratch, &mut visit),
+            None => for_each_record(raw, scratch, &mut visit),
+        };
         match read {
             Ok(contents) => {
                 if tally.object(&object, bytes.len(), raw.len(), &contents) {
@@ -399,7 +417,7 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
-    use crate::cloudtrail::{Contents, Record};
+    use crate::cloudtrail::Contents;
 
     #[derive(Default, Debug, PartialEq)]
     struct Names(Vec<(String, String)>, u64);
