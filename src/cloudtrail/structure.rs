@@ -153,10 +153,10 @@ mod tests {
     fn slow(text: &[u8]) -> Vec<(usize, u8)> {
         let (mut in_string, mut escaped, mut found) = (false, false, Vec::new());
         for (at, byte) in text.iter().enumerate() {
+            let taken = std::mem::take(&mut escaped);
             match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = !in_string,
+                b'\\' => escaped = !taken,
+                b'"' if !taken => in_string = !in_string,
                 b'{' | b'}' | b'[' | b']' if !in_string => found.push((at, *byte)),
                 _ => {}
             }
