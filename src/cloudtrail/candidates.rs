@@ -22,9 +22,10 @@
 use std::ops::Range;
 
 use aho_corasick::{
-    AhoCorasick, Span,
+    AhoCorasick,
     packed::{Builder, Searcher},
 };
+use memchr::memmem::Finder;
 use simd_json::prelude::*;
 
 use super::{
@@ -36,19 +37,25 @@ use super::{
 /// What every escape of an ASCII character begins with.
 const ESCAPE: &[u8] = br"\u00";
 
+/// Text is searched in pieces that stay in the processor's nearer cache from one needle to the next.
+const PIECE: usize = if cfg!(test) { 64 } else { 128 << 10 };
+
 /// Event names to search for.
 #[derive(Debug, Clone)]
 pub struct Names {
     /// Sorted.
     names: Vec<String>,
     longest: usize,
+    escape: Finder<'static>,
     needles: Needles,
 }
 
-/// What is searched for: [`ESCAPE`], and the names with the quote in front. No find can hide another: a needle has a quote
-/// at its beginning only, so finds that overlap begin together, and every find is judged by the whole string there.
+/// What is searched for. Every name holds one of them, and every find is judged by the whole string that it is in, so which
+/// of them found it does not matter.
 #[derive(Debug, Clone)]
 enum Needles {
+    /// One after another: the quickest where one part of a name stands for all.
+    Few(Vec<Finder<'static>>),
     /// By vector instructions.
     Packed(Searcher),
     /// Too many for that, or a machine without.
@@ -66,7 +73,7 @@ impl Names {
         names.dedup();
         let longest = names.iter().map(String::len).max().unwrap_or(0);
         let needles = Needles::new(&names);
-        Self { names, longest, needles }
+        Self { names, longest, escape: Finder::new(ESCAPE), needles }
     }
 
     /// Whether a record's `eventName` is one of them.
@@ -78,34 +85,39 @@ impl Names {
     /// Positions of strings that may be the `eventName` of a record, rising; `None` where only a full parse can tell.
     fn finds(&self, text: &[u8]) -> Option<Vec<usize>> {
         let mut finds = Vec::new();
-        let mut from = 0;
-        while let Some(at) = self.needles.find(text, from)? {
-            from = at + 1;
-            if text.get(at) == Some(&b'\\') {
-                if dangerous(text.get(at + ESCAPE.len()..)?) {
+        let reach = self.longest.max(ESCAPE.len());
+        for start in (0..text.len()).step_by(PIECE) {
+            // What begins in the piece may end behind it.
+            let piece = text.get(start..text.len().min(start + PIECE + reach))?;
+            for at in self.escape.find_iter(piece) {
+                if dangerous(text.get(start + at + ESCAPE.len()..)?) {
                     return None;
                 }
-            } else if self.may_be_a_name(text, at) {
-                finds.push(at);
             }
+            self.needles.each(piece, &mut |at| finds.extend(self.judge(text, start + at)))?;
         }
+        finds.sort_unstable();
+        finds.dedup();
         Some(finds)
     }
 
-    /// Judges the string whose opening quote is at `quote`.
-    fn may_be_a_name(&self, text: &[u8], quote: usize) -> bool {
-        let (before, string) = text.split_at(quote);
-        let string = string.get(1..).unwrap_or_default();
+    /// Judges the string that the byte at `at` belongs to: the position of its opening quote, if it may be a name.
+    fn judge(&self, text: &[u8], at: usize) -> Option<usize> {
+        let from = at.saturating_sub(self.longest);
+        let quote = from + memchr::memrchr(b'"', text.get(from..=at)?)?;
+        let (before, string) = text.split_at_checked(quote)?;
+        let string = string.get(1..)?;
         // With room for the backslash before the closing quote of a string within a string.
         let string = string.get(..self.longest + 2).unwrap_or(string);
-        let Some(string) = memchr::memchr(b'"', string).and_then(|end| string.get(..end)) else { return false };
+        let string = string.get(..memchr::memchr(b'"', string)?)?;
         let inner = before.ends_with(b"\\");
         let string = if inner { string.strip_suffix(b"\\").unwrap_or(string) } else { string };
         if !std::str::from_utf8(string).is_ok_and(|name| self.contains(name)) {
-            return false;
+            return None;
         }
         // Within a string it would take its escapes apart to tell the key.
-        inner || trim_end(before).strip_suffix(b":").is_some_and(|before| trim_end(before).ends_with(b"eventName\""))
+        let named = || trim_end(trim_end(before).strip_suffix(b":")?).strip_suffix(b"eventName\"");
+        (inner || named().is_some()).then_some(quote)
     }
 }
 
@@ -113,11 +125,21 @@ impl Needles {
     fn new(names: &[String]) -> Self {
         // A quote, a backslash and a slash have escapes of their own, and so have the harmless ones below.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
-        if names.iter().any(|name| name.len() < 2 || !name.bytes().all(plain)) {
+        let Some(first) = names.first() else { return Self::None };
+        if names.iter().any(|name| name.is_empty() || !name.bytes().all(plain)) {
             return Self::None;
         }
-        let mut needles = vec![ESCAPE.to_vec()];
-        needles.extend(names.iter().map(|name| format!("\"{name}").into_bytes()));
+        // Shorter parts are too common to be worth it.
+        let shared = longest_shared(names).filter(|shared| shared.len() >= 6 || names.len() == 1);
+        if let Some(shared) = shared {
+            // A name's beginning is where others differ: its quote makes it rarer.
+            let needle = if shared == first { format!("\"{shared}") } else { shared.to_owned() };
+            return Self::Few(vec![Finder::new(needle.as_bytes()).into_owned()]);
+        }
+        let needles: Vec<String> = names.iter().map(|name| format!("\"{name}")).collect();
+        if needles.len() <= 2 {
+            return Self::Few(needles.iter().map(|needle| Finder::new(needle.as_bytes()).into_owned()).collect());
+        }
         let packed = || Builder::new().extend(&needles).build();
         // The vector search tells needles apart by their beginnings, of which it has few.
         match (needles.len() <= 48).then(packed).flatten() {
@@ -126,17 +148,32 @@ impl Needles {
         }
     }
 
-    /// The first find from `from` on; the outer `None` where they cannot be searched for.
-    fn find(&self, text: &[u8], from: usize) -> Option<Option<usize>> {
-        let span = Span { start: from.min(text.len()), end: text.len() };
-        Some(match self {
-            Self::Packed(searcher) => searcher.find_in(text, span).map(|found| found.start()),
-            Self::Automaton(automaton) => {
-                automaton.find(aho_corasick::Input::new(text).span(span)).map(|found| found.start())
+    /// Hands on positions of bytes in every string that holds a name; `None` where they cannot be searched for.
+    ///
+    /// The latter two skip finds that overlap one before. As their needles have a quote at the beginning and nowhere
+    /// else, such finds begin together, in the same string.
+    fn each(&self, text: &[u8], found: &mut dyn FnMut(usize)) -> Option<()> {
+        match self {
+            Self::Few(finders) => {
+                for finder in finders {
+                    finder.find_iter(text).for_each(&mut *found);
+                }
             }
+            Self::Packed(searcher) => searcher.find_iter(text).for_each(|find| found(find.start())),
+            Self::Automaton(automaton) => automaton.find_iter(text).for_each(|find| found(find.start())),
             Self::None => return None,
-        })
+        }
+        Some(())
     }
+}
+
+/// The longest text that all names hold.
+fn longest_shared(names: &[String]) -> Option<&str> {
+    let first = names.iter().min_by_key(|name| name.len())?;
+    (1..=first.len()).rev().find_map(|length| {
+        let parts = (0..=first.len() - length).filter_map(|start| first.get(start..start + length));
+        parts.into_iter().find(|part| names.iter().all(|name| name.contains(part)))
+    })
 }
 
 /// Whether the two digits of a `\u00XX` may spell a character of a name, a key, or the JSON around them. Harmless are

@@ -33,13 +33,18 @@ use crate::{
 /// Objects waiting for a worker, and listed objects waiting for a request.
 const QUEUE: usize = 256;
 
+/// Files are handed on in batches of about this many, or of this many bytes: waking another thread costs as much as
+/// reading a small file.
+const BATCH: usize = 64;
+const BATCH_BYTES: u64 = 1 << 20;
+
 /// A buffer that one huge file made larger than this is given back.
 const KEEP: usize = 64 << 20;
 
 /// One step for a worker.
 enum Work {
-    /// An object that the worker reads itself.
-    Read(ObjectRef),
+    /// Objects that the worker reads itself.
+    Read(Vec<ObjectRef>),
     /// A fetched object; the permit is for its bytes and ends with them.
     Fetched(ObjectRef, Box<dyn AsRef<[u8]> + Send>, OwnedSemaphorePermit),
     /// Something that could not be listed or fetched.
@@ -237,13 +242,24 @@ fn read_all(
     queue: &mpsc::Sender<Work>,
 ) -> Listing {
     let mut listing = Listing::default();
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    let send =
+        |work| if queue.blocking_send(work).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
     let mut take = |step: Listed| {
-        let work = match admit(step, options, &mut listing) {
+        let object = match admit(step, options, &mut listing) {
             None => return ControlFlow::Continue(()),
-            Some(Ok(object)) => Work::Read(object),
-            Some(Err((name, error))) => Work::Failed(name, error),
+            Some(Ok(object)) => object,
+            Some(Err((name, error))) => return send(Work::Failed(name, error)),
         };
-        if queue.blocking_send(work).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        bytes += object.size;
+        batch.push(object);
+        // Nobody is kept waiting for a batch to fill.
+        if batch.len() < BATCH && bytes < BATCH_BYTES && queue.capacity() < queue.max_capacity() {
+            return ControlFlow::Continue(());
+        }
+        bytes = 0;
+        send(Work::Read(std::mem::take(&mut batch)))
     };
     for source in sources {
         let flow = match source {
@@ -251,8 +267,11 @@ fn read_all(
             None => take(Listed::Object(local::stdin())),
         };
         if flow.is_break() {
-            break;
+            return listing;
         }
+    }
+    if !batch.is_empty() {
+        let _ = send(Work::Read(batch));
     }
     listing
 }
@@ -317,7 +336,7 @@ async fn fetch_all(
 }
 
 async fn fetch(connection: &Connection, object: ObjectRef, limit: usize, permit: OwnedSemaphorePermit) -> Work {
-    let Location::S3 { bucket, key } = &object.location else { return Work::Read(object) };
+    let Location::S3 { bucket, key } = &object.location else { return Work::Read(vec![object]) };
     if usize::try_from(object.size).is_ok_and(|size| size > limit) {
         return Work::Failed(object.name, format!("larger than the limit of {limit} bytes"));
     }
@@ -356,26 +375,40 @@ impl<'o, V: Visitor> Worker<'o, V> {
     }
 
     fn work(&mut self, work: Work) {
-        let mut length = 0;
         match work {
-            Work::Read(object) => {
-                let mut file = std::mem::take(&mut self.file);
-                match local::read(&object, self.options.object_limit, &mut file) {
-                    Ok(()) => self.object(object, &file),
-                    Err(error) => self.tally.failed(object.name, error),
-                }
-                length = file.len();
-                if file.capacity() <= KEEP {
-                    self.file = file;
+            Work::Read(objects) => {
+                for object in objects {
+                    let length = self.read(object);
+                    self.finished(length);
                 }
             }
             Work::Fetched(object, bytes, _permit) => {
                 let bytes = (*bytes).as_ref();
-                length = bytes.len();
                 self.object(object, bytes);
+                self.finished(bytes.len());
             }
-            Work::Failed(name, error) => self.tally.failed(name, error),
+            Work::Failed(name, error) => {
+                self.tally.failed(name, error);
+                self.finished(0);
+            }
         }
+    }
+
+    /// Gives how many bytes it read.
+    fn read(&mut self, object: ObjectRef) -> usize {
+        let mut file = std::mem::take(&mut self.file);
+        match local::read(&object, self.options.object_limit, &mut file) {
+            Ok(()) => self.object(object, &file),
+            Err(error) => self.tally.failed(object.name, error),
+        }
+        let length = file.len();
+        if file.capacity() <= KEEP {
+            self.file = file;
+        }
+        length
+    }
+
+    fn finished(&self, length: usize) {
         let progress = &self.options.progress;
         progress.finished.fetch_add(1, Ordering::Relaxed);
         progress.bytes.fetch_add(u64::try_from(length).unwrap_or(u64::MAX), Ordering::Relaxed);
