@@ -13,7 +13,7 @@ use crate::source::{Selection, Source};
 use crate::units;
 
 pub(super) fn time(flag: &str, text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
-    units::parse_time(text, now).map_err(|error| CliError::usage(format!("`{flag}`: {error}")))
+    units::parse_time(text, now).map_err(|error| CliError::Usage(format!("`{flag}`: {error}")))
 }
 
 pub(super) fn rfc3339(time: DateTime<Utc>) -> String {
@@ -27,7 +27,7 @@ pub(super) fn sources(arguments: &[impl AsRef<OsStr>]) -> Result<Vec<Source>, Cl
         source.check().map_err(CliError::usage)?;
         if sources.contains(&source) {
             let given = argument.as_ref().to_string_lossy();
-            return Err(CliError::usage(format!("SOURCE `{given}` is given twice")));
+            return Err(CliError::Usage(format!("SOURCE `{given}` is given twice")));
         }
         sources.push(source);
     }
@@ -40,13 +40,13 @@ pub(super) fn selection(
     to: Option<DateTime<Utc>>,
 ) -> Result<Selection, CliError> {
     let slack = units::parse_duration(&args.delivery_slack)
-        .map_err(|error| CliError::usage(format!("`--delivery-slack`: {error}")))?;
+        .map_err(|error| CliError::Usage(format!("`--delivery-slack`: {error}")))?;
     Ok(Selection { from, to, slack, accounts: args.accounts.clone(), regions: args.regions.clone() })
 }
 
 pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, CliError> {
     let limit = units::parse_size(&archive.inflate_limit)
-        .map_err(|error| CliError::usage(format!("`--inflate-limit`: {error}")))?;
+        .map_err(|error| CliError::Usage(format!("`--inflate-limit`: {error}")))?;
     Ok(Options {
         threads: archive.threads.map_or(0, std::num::NonZeroUsize::get),
         object_limit: usize::try_from(limit).unwrap_or(usize::MAX),

@@ -26,10 +26,12 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
         && from >= to
     {
         let (from, to) = (rfc3339(from), rfc3339(to));
-        return Err(CliError::usage(format!("`--from` (`{from}`) is not before `--to` (`{to}`)\n  hint: swap them")));
+        return Err(CliError::Usage(format!("`--from` (`{from}`) is not before `--to` (`{to}`)\n  hint: swap them")));
     }
     if args.event_names.iter().any(|name| name.trim().is_empty()) {
-        return Err(CliError::usage("`--event-name` is empty\n  hint: give a name, such as DeactivateMFADevice"));
+        return Err(CliError::Usage(
+            "`--event-name` is empty\n  hint: give a name, such as DeactivateMFADevice".to_owned(),
+        ));
     }
     let sources = sources(&args.sources)?;
     let selection = selection(&args.archive, from, to)?;

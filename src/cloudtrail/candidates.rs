@@ -365,7 +365,10 @@ mod tests {
         agrees(&document(&[other.clone(), other.clone()]), true, 0);
         agrees(&document(&[other.clone(), hit.clone(), other.clone(), hit.clone()]), true, 2);
         agrees(
-            &format!(" {}\n", document(&[hit.clone()]).replace(':', " :\n").replace("10 :\n00 :\n00", "10:00:00")),
+            &format!(
+                " {}\n",
+                document(std::slice::from_ref(&hit)).replace(':', " :\n").replace("10 :\n00 :\n00", "10:00:00")
+            ),
             true,
             1,
         );
@@ -413,11 +416,11 @@ mod tests {
             1,
         );
         // Other containers.
-        agrees(&format!("\u{feff}{}", document(&[hit.clone()])), false, 1);
+        agrees(&format!("\u{feff}{}", document(std::slice::from_ref(&hit))), false, 1);
         agrees(&format!("[{hit}]"), false, 1);
         agrees(&format!("{hit}\n{hit}"), false, 2);
         agrees(&format!(r#"{{"Events":[{{"CloudTrailEvent":{quoted}}}]}}"#), false, 1);
-        agrees(&format!("{}{}", document(&[hit.clone()]), document(&[hit.clone()])), false, 2);
+        agrees(&format!("{}{}", document(std::slice::from_ref(&hit)), document(std::slice::from_ref(&hit))), false, 2);
         agrees(&format!(r#"{{"Records":[{hit}],"next":["a"]}}"#), false, 1);
         agrees(&format!(r#"{{"Records":[],"Other":[{hit}]}}"#), false, 0);
         agrees(&format!(r#"{{"Records":[{hit}],"eventID":["a"]}}"#), false, 0);

@@ -112,8 +112,7 @@ impl Objects {
             *self = Self::default();
         }
         self.reached = at;
-        loop {
-            let Some((position, bracket)) = self.ahead.take().or_else(|| self.brackets.next(text)) else { break };
+        while let Some((position, bracket)) = self.ahead.take().or_else(|| self.brackets.next(text)) {
             if position > at {
                 self.ahead = Some((position, bracket));
                 break;
