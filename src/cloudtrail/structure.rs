@@ -1,14 +1,12 @@
 //! Where the brackets of a JSON text are, without parsing it.
 //!
 //! Sixty-four bytes at a time are turned into bit masks (quotes, backslashes, brackets), as fast parsers do in their
-//! first stage, here in plain integer arithmetic. It runs at several times the speed of a parse, and knows nothing of
+//! first stage, here in safe code. It runs at several times the speed of a parse, and knows nothing of
 //! JSON but strings, escapes and brackets: on text that is no JSON its answers mean nothing.
 
 use std::ops::Range;
 
 const BLOCK: usize = 64;
-const LOW: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = LOW << 7;
 
 /// The brackets outside strings, one after another. The text is given to every call, so that a cursor can be kept
 /// beside it.
@@ -50,14 +48,12 @@ impl Brackets {
         });
         self.block = self.next;
         self.next += BLOCK;
-        let (mut quotes, mut backslashes, mut brackets) = (0, 0, 0);
-        for (word, shift) in block.chunks_exact(8).zip((0..64).step_by(8)) {
-            let word = u64::from_le_bytes(word.try_into().ok()?);
-            quotes |= equal(word, b'"') << shift;
-            backslashes |= equal(word, b'\\') << shift;
-            // The four brackets, and a few letters that are told apart when they turn up outside strings.
-            brackets |= equal(word | (LOW * 0x26), 0x7f) << shift;
-        }
+        let mut quotes = mask(block, |byte| byte == b'"');
+        // Most blocks have none, which is sooner seen than their mask is made.
+        let backslash = block.iter().fold(false, |any, byte| any | (*byte == b'\\'));
+        let backslashes = if backslash { mask(block, |byte| byte == b'\\') } else { 0 };
+        // The four brackets, and a few letters that are told apart when they turn up outside strings.
+        let brackets = mask(block, |byte| byte | 0x26 == 0x7f);
         if backslashes != 0 || self.escaped != 0 {
             quotes &= !self.escapes(backslashes);
         }
@@ -79,11 +75,18 @@ impl Brackets {
     }
 }
 
-/// One bit for each byte of `word` that is `byte`.
-fn equal(word: u64, byte: u8) -> u64 {
-    let differs = word ^ (LOW * u64::from(byte));
-    let zero = !(((differs & !HIGH) + !HIGH) | differs | !HIGH);
-    (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+/// One bit for each byte of the block that `is` holds for. The compiler makes vector instructions of the first loop.
+fn mask(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
+    let mut flags = [0; BLOCK];
+    for (flag, byte) in flags.iter_mut().zip(block) {
+        *flag = u8::from(is(*byte));
+    }
+    let mut mask = 0;
+    for (word, shift) in flags.as_chunks::<8>().0.iter().zip((0..64).step_by(8)) {
+        // Puts the lowest bits of the eight bytes side by side into the highest byte.
+        mask |= (u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56) << shift;
+    }
+    mask
 }
 
 /// Each bit is the parity of the bits up to it.
