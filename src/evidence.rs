@@ -25,8 +25,9 @@ pub struct Range {
 }
 
 impl Range {
-    /// `eventTime` decides, not the key; and files outside the layout have no key to select by.
-    fn includes(&self, record: &Record<'_, '_>) -> bool {
+    /// Whether a record is kept. `eventTime` decides, not the key; and files outside the layout have no key to select by.
+    #[must_use]
+    pub fn includes(&self, record: &Record<'_, '_>) -> bool {
         let listed = |list: &[String], value: Option<&str>| {
             list.is_empty() || value.is_some_and(|value| list.iter().any(|listed| listed == value))
         };

@@ -1,11 +1,20 @@
 //! Gzip in memory: all members of one object into one reused buffer, up to a limit.
 //!
-//! The whole input goes through the inflater in as few calls as possible, into a buffer sized by what the trailer
-//! promises: that costs about half of reading through a decoder. The promise is the sender's, so it only sets where the
-//! buffer starts, never how far it may grow. Every damage is an error with its byte offset, trailing bytes included:
-//! what was appended behind the last member was not written by CloudTrail.
+//! An ordinary object, one member of modest size, is inflated by libdeflate in one call into a buffer of the length that
+//! the trailer promises: nothing else is as fast. It takes no part of a stream and does not tell how much input it used,
+//! so whatever is not proved to be ordinary goes to flate2: several members, trailing bytes, what is huge, and all
+//! damage, so that there is one place that names it. The promise is the sender's, so it only sets where the buffer
+//! starts, never how far it may grow. Every damage is an error with its byte offset, trailing bytes included: what was
+//! appended behind the last member was not written by CloudTrail.
+//!
+//! Both give the same bytes for the same object, with one exception: libdeflate reads deflate's two reserved length
+//! symbols as length 258, where flate2 calls the data damaged. No encoder writes them, damage would have to forge the
+//! checksum with them, and the checksum and the length are compared either way.
+
+use std::fmt;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
+use libdeflater::Decompressor;
 
 /// The default limit: 1 GiB of JSON from one object.
 pub const DEFAULT_LIMIT: usize = 1 << 30;
@@ -67,15 +76,21 @@ pub enum InflateError {
 }
 
 /// An inflater with its buffers.
-#[derive(Debug)]
 pub struct Inflater {
+    ordinary: Decompressor,
     inflate: Decompress,
     buffer: Vec<u8>,
 }
 
 impl Default for Inflater {
     fn default() -> Self {
-        Self { inflate: Decompress::new(false), buffer: Vec::new() }
+        Self { ordinary: Decompressor::new(), inflate: Decompress::new(false), buffer: Vec::new() }
+    }
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater").field("buffer", &self.buffer.len()).finish_non_exhaustive()
     }
 }
 
@@ -91,6 +106,31 @@ impl Inflater {
         if self.buffer.len() > KEEP {
             self.buffer = Vec::new();
         }
+        match self.at_once(input, limit) {
+            Some(length) => Ok(self.buffer.get(..length).unwrap_or_default()),
+            None => self.streamed(input, limit),
+        }
+    }
+
+    /// Inflates an object of one ordinary member; gives the length of the result, or `None` where it is not proved to
+    /// be one.
+    ///
+    /// Where libdeflate is content, the four bytes before the point to which it read are the length of the data. If
+    /// these four bytes occur nowhere but at the object's end, it has read up to there, and nothing follows.
+    fn at_once(&mut self, input: &[u8], limit: usize) -> Option<usize> {
+        let promise = *input.last_chunk::<4>()?;
+        let length = usize::try_from(u32::from_le_bytes(promise)).ok()?;
+        if length > limit || length > MAX_HINT || length > input.len().saturating_mul(MAX_RATIO) {
+            return None;
+        }
+        self.reserve(length);
+        let written = self.ordinary.gzip_decompress(input, self.buffer.get_mut(..length)?).ok()?;
+        let proved = written == length && memchr::memmem::find(input, &promise) == Some(input.len() - promise.len());
+        proved.then_some(length)
+    }
+
+    /// Inflates all members one after another, however long they are.
+    fn streamed(&mut self, input: &[u8], limit: usize) -> Result<&[u8], InflateError> {
         self.reserve(promised(input).min(limit).saturating_add(1));
         let mut filled = 0;
         let mut at = 0;
@@ -213,6 +253,34 @@ mod tests {
         Inflater::default().inflate(input, limit).map(<[u8]>::to_vec)
     }
 
+    /// The result, which must be that of the streaming way, and whether the fast way gave it.
+    fn both(input: &[u8], limit: usize) -> (Result<Vec<u8>, InflateError>, bool) {
+        let mut inflater = Inflater::default();
+        let fast = inflater.at_once(input, limit).is_some();
+        let whole = inflater.inflate(input, limit).map(<[u8]>::to_vec);
+        if input.starts_with(&[0x1f, 0x8b]) {
+            assert_eq!(whole, Inflater::default().streamed(input, limit).map(<[u8]>::to_vec));
+        }
+        (whole, fast)
+    }
+
+    #[test]
+    fn what_follows_the_member_is_never_passed_over() {
+        let text = b"{\"Records\":[{\"eventVersion\":\"1.08\"}]}".repeat(20);
+        let one = gzip(&text);
+        assert_eq!(both(&one, 10_000), (Ok(text.clone()), true));
+        assert_eq!(both(&[&one[..], &one].concat(), 10_000), (Ok([&text[..], &text].concat()), false));
+        let trailer = &one[one.len() - 8..];
+        for surplus in [trailer, &trailer[4..], &[0; 4], &[0], b"junk"] {
+            let bytes = [&one[..], surplus].concat();
+            let expected = InflateError::TrailingBytes { offset: one.len(), length: surplus.len() };
+            assert_eq!(both(&bytes, 10_000), (Err(expected), false));
+        }
+        assert_eq!(both(&gzip(b""), 10).0, Ok(Vec::new()));
+        assert_eq!(both(&one, text.len()), (Ok(text.clone()), true));
+        assert_eq!(both(&one, text.len() - 1), (Err(InflateError::TooLarge { limit: text.len() - 1 }), false));
+    }
+
     #[test]
     fn plain_bytes_pass() {
         for plain in [&b""[..], b"{}", b"\x1f", b"\x1f\x8c"] {
@@ -297,6 +365,34 @@ mod tests {
         fn round_trip(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5000), 1..4)) {
             let bytes: Vec<u8> = parts.iter().flat_map(|part| gzip(part)).collect();
             prop_assert_eq!(inflate(&bytes, 20_000).unwrap(), parts.concat());
+        }
+
+        /// Damage of every kind at every place: both ways give the same bytes or the same error.
+        #[test]
+        fn both_ways_agree(
+            parts in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..300), 0_usize..40), 1..3),
+            level in 0_u32..10,
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..5), 0..4),
+            limit in prop::sample::select(vec![0, 100, 4_000, 30_000]),
+        ) {
+            let mut bytes = Vec::new();
+            for (part, times) in parts {
+                let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
+                encoder.write_all(&part.repeat(times)).unwrap();
+                bytes.extend(encoder.finish().unwrap());
+            }
+            for (at, byte, kind) in changes {
+                if bytes.is_empty() { break; }
+                let at = at.index(bytes.len());
+                match kind {
+                    0 => bytes[at] = byte,
+                    1 => bytes[at] ^= 1 << (byte % 8),
+                    2 => bytes.truncate(at),
+                    3 => bytes.insert(at, byte),
+                    _ => bytes.extend_from_within(at..),
+                }
+            }
+            let _ = both(&bytes, limit);
         }
 
         #[test]

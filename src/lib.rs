@@ -6,6 +6,7 @@ pub mod cloudtrail;
 pub mod contract;
 pub mod evidence;
 pub mod exposure;
+pub mod finds;
 pub mod inflate;
 pub mod inputs;
 pub mod inventory;

@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("source", &["aws", "units"]),
     ("pipeline", &["source", "inflate", "cloudtrail", "contract", "units"]),
     ("evidence", &["pipeline", "source", "cloudtrail", "mfa", "trace"]),
+    ("finds", &["pipeline", "source", "cloudtrail", "evidence"]),
     ("exposure", &["cloudtrail", "mfa", "trace", "inventory", "inputs", "contract"]),
     ("report", &["contract", "inputs", "units"]),
 ];
@@ -28,7 +29,10 @@ const FENCED: &[(&str, &[&str])] = &[
     ("tokio", &["source", "inventory", "aws", "pipeline"]),
     ("rayon", &["pipeline"]),
     ("flate2", &["inflate"]),
+    ("libdeflater", &["inflate"]),
     ("simd_json", &["cloudtrail"]),
+    ("aho_corasick", &["cloudtrail"]),
+    ("indicatif", &["cli"]),
     ("polars", &["report"]),
     ("clap", &["cli"]),
 ];

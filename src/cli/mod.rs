@@ -1,10 +1,13 @@
 //! The command line: arguments, the clock, the terminal and exit statuses. The only caller of everything.
 
+mod archive;
 mod args;
 mod coverage;
 mod exit;
 mod iam;
+mod progress;
 mod report;
+mod search;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -30,6 +33,7 @@ pub fn main() -> ExitCode {
     let now = now();
     let done = match cli.command {
         Command::Report(args) => report::run(*args, now),
+        Command::Search(args) => search::run(&args, now),
         Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, now),
     };
     match done {

@@ -1,16 +1,15 @@
 //! `mfatrail report`.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 
-use super::args::{ArchiveArgs, AwsArgs, FailOn, PeriodArgs, ReportArgs};
+use super::archive::{options, rfc3339, selection, sources, time};
+use super::args::{FailOn, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
-use super::{put, say};
-use crate::aws::Connection;
+use super::{progress, put, say};
 use crate::contract::{self, Notice, Period, Report, Tool};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
@@ -18,7 +17,6 @@ use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy
 use crate::inventory::{self, IamState, LiveOptions};
 use crate::pipeline::{self, Options, Scanned};
 use crate::report::{self, OutputDir};
-use crate::source::s3::S3Options;
 use crate::source::{Selection, Source};
 use crate::units;
 
@@ -85,7 +83,7 @@ impl Plan {
             )));
         }
         let read_from = period.from - TimeDelta::seconds(settings.lookback_s);
-        let selection = selection(&args.archive, read_from, as_of)?;
+        let selection = selection(&args.archive, Some(read_from), as_of)?;
         let options = options(&args.archive, &args.aws)?;
         let out = args.out.unwrap_or_else(|| PathBuf::from(default_folder(&args.period, period)));
         Ok(Self {
@@ -102,14 +100,6 @@ impl Plan {
             fail_on: args.fail_on,
         })
     }
-}
-
-fn time(flag: &str, text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
-    units::parse_time(text, now).map_err(|error| CliError::Usage(format!("`{flag}`: {error}")))
-}
-
-fn rfc3339(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
 fn period(args: &PeriodArgs, now: DateTime<Utc>) -> Result<Period, CliError> {
@@ -159,20 +149,6 @@ fn default_folder(args: &PeriodArgs, period: Period) -> String {
     }
 }
 
-fn sources(arguments: &[impl AsRef<OsStr>]) -> Result<Vec<Source>, CliError> {
-    let mut sources: Vec<Source> = Vec::new();
-    for argument in arguments {
-        let source = Source::parse(argument.as_ref()).map_err(CliError::usage)?;
-        source.check().map_err(CliError::usage)?;
-        if sources.contains(&source) {
-            let given = argument.as_ref().to_string_lossy();
-            return Err(CliError::Usage(format!("SOURCE `{given}` is given twice")));
-        }
-        sources.push(source);
-    }
-    Ok(sources)
-}
-
 fn iam(args: &ReportArgs, now: DateTime<Utc>) -> Result<Iam, CliError> {
     let Some(iam) = &args.iam else { return Ok(Iam::None) };
     let iam_as_of = args.iam_as_of.as_deref().map(|text| time("--iam-as-of", text, now)).transpose()?;
@@ -199,43 +175,6 @@ fn iam(args: &ReportArgs, now: DateTime<Utc>) -> Result<Iam, CliError> {
     Ok(Iam::Read(inventory::files::read(iam.as_ref(), iam_as_of).map_err(CliError::usage)?))
 }
 
-fn selection(
-    args: &ArchiveArgs,
-    read_from: DateTime<Utc>,
-    as_of: Option<DateTime<Utc>>,
-) -> Result<Selection, CliError> {
-    let slack = units::parse_duration(&args.delivery_slack)
-        .map_err(|error| CliError::Usage(format!("`--delivery-slack`: {error}")))?;
-    Ok(Selection {
-        from: Some(read_from),
-        to: as_of,
-        slack,
-        accounts: args.accounts.clone(),
-        regions: args.regions.clone(),
-    })
-}
-
-fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, CliError> {
-    let limit = units::parse_size(&archive.inflate_limit)
-        .map_err(|error| CliError::Usage(format!("`--inflate-limit`: {error}")))?;
-    Ok(Options {
-        threads: archive.threads.map_or(0, std::num::NonZeroUsize::get),
-        object_limit: usize::try_from(limit).unwrap_or(usize::MAX),
-        s3: S3Options {
-            connection: Connection {
-                profile: aws.profile.clone(),
-                region: aws.aws_region.clone(),
-                endpoint_url: aws.endpoint_url.clone(),
-                role_arn: aws.role_arn.clone(),
-                external_id: aws.external_id.clone(),
-            },
-            request_payer: aws.request_payer,
-            ..S3Options::default()
-        },
-        ..Options::default()
-    })
-}
-
 fn say_what_would_be_read(plan: &Plan) -> Result<Status, CliError> {
     let found = pipeline::plan(&plan.sources, &plan.selection, &plan.options).map_err(CliError::failed)?;
     let to = plan.selection.to.map_or_else(|| "the end".to_owned(), |to| rfc3339(to + plan.selection.slack));
@@ -259,8 +198,10 @@ fn scan(plan: &Plan) -> Result<(Evidence, Scanned), CliError> {
         regions: plan.selection.regions.clone(),
     });
     let visitor = || Evidence::new(Arc::clone(&range));
-    let (evidence, scanned) =
-        pipeline::scan(&plan.sources, &plan.selection, &plan.options, &visitor).map_err(CliError::failed)?;
+    let (evidence, scanned) = progress::shown(&plan.options.progress, || {
+        pipeline::scan(&plan.sources, &plan.selection, &plan.options, &visitor)
+    })
+    .map_err(CliError::failed)?;
     let mut evidence = evidence.finish();
     match evidence.error.take() {
         Some(error) => Err(CliError::Failed(format!(

@@ -5,17 +5,20 @@
 //! A damaged object yields nothing: all its JSON is checked before the first record is handed out. A record that is
 //! sound JSON but unusable costs itself only.
 
-use std::{borrow::Cow, fmt, mem, ops::Range};
+use std::{borrow::Cow, cell::RefCell, fmt, mem, ops::Range};
 
 use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Deserializer, value::RawValue};
 use simd_json::{Buffers, Tape, prelude::*};
 
-use super::record::{Record, RecordError, Value};
+use super::{
+    record::{Record, RecordError, Value},
+    structure::Objects,
+};
 
 /// Documents above this are parsed record by record: the parse of a whole document takes up to 14 bytes for one of its
 /// own, so an object made to inflate hugely would take the machine's memory. CloudTrail's own stay far below.
-const WHOLE: usize = if cfg!(test) { 1 << 20 } else { 32 << 20 };
+pub(super) const WHOLE: usize = if cfg!(test) { 1 << 20 } else { 32 << 20 };
 
 /// Buffers that one odd document made larger than this, in JSON values, are given back.
 const KEEP: usize = 4 << 20;
@@ -67,8 +70,10 @@ pub enum ContainerError {
 /// Buffers that outlive one object.
 #[derive(Default)]
 pub struct Scratch {
-    outer: Buffer,
-    nested: Buffer,
+    pub(super) outer: Buffer,
+    pub(super) nested: Buffer,
+    /// Candidates of a search, put together.
+    pub(super) joined: Vec<u8>,
 }
 
 impl fmt::Debug for Scratch {
@@ -82,15 +87,15 @@ impl fmt::Debug for Scratch {
 /// # Errors
 /// When the bytes are no JSON throughout, or hold nothing of CloudTrail; then `visit` was not called.
 pub fn for_each_record(bytes: &[u8], scratch: &mut Scratch, visit: Visit<'_>) -> Result<Contents, ContainerError> {
-    let Scratch { outer, nested } = scratch;
+    let Scratch { outer, nested, .. } = scratch;
     let start = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let text = bytes.get(start..).unwrap_or_default();
     if text.trim_ascii().is_empty() {
         return Err(ContainerError::Empty);
     }
-    let mut reader = Reader { contents: Contents::default(), nested, visit };
+    let mut reader = Reader::new(nested, visit);
     if text.len() <= WHOLE
-        && let Some(read) = outer.parse(text, |root| reader.document(root, true))
+        && let Some(read) = outer.parse(text, |root, origin| reader.document(root, origin, true))
     {
         reader.contents.documents = 1;
         return read.map(|()| reader.contents);
@@ -102,7 +107,7 @@ pub fn for_each_record(bytes: &[u8], scratch: &mut Scratch, visit: Visit<'_>) ->
     for document in documents {
         let text = text.get(document).unwrap_or_default();
         if text.len() <= WHOLE
-            && let Some(read) = outer.parse(text, |root| reader.document(root, only))
+            && let Some(read) = outer.parse(text, |root, origin| reader.document(root, origin, only))
         {
             read?;
         } else {
@@ -142,8 +147,26 @@ fn reason(error: &serde_json::Error) -> String {
     text.rsplit_once(" at line ").map_or(text.clone(), |(reason, _)| reason.to_owned())
 }
 
+/// The text that a value was parsed from.
+///
+/// The parser leaves every string where it was in its copy of the text, so a string's address tells its place.
+pub(super) struct Origin<'t> {
+    text: &'t [u8],
+    /// The address of the parsed copy.
+    copy: usize,
+    objects: RefCell<Objects>,
+}
+
+impl<'t> Origin<'t> {
+    /// The text of the innermost object around a string of the parsed copy, with its white space.
+    pub(super) fn object_around(&self, string: &str) -> Option<&'t [u8]> {
+        let at = string.as_ptr().addr().checked_sub(self.copy)?;
+        self.text.get(self.objects.borrow_mut().around(self.text, at)?)
+    }
+}
+
 /// The fast parser with its buffers. It overwrites what it parses, so it gets a copy.
-struct Buffer {
+pub(super) struct Buffer {
     text: Vec<u8>,
     buffers: Buffers,
     tape: Tape<'static>,
@@ -157,18 +180,19 @@ impl Default for Buffer {
 
 impl Buffer {
     /// Parses `text` as one document and reads it; `None` where it is not one document that the fast parser accepts.
-    fn parse<R>(&mut self, text: &[u8], read: impl FnOnce(Value<'_, '_>) -> R) -> Option<R> {
+    pub(super) fn parse<R>(&mut self, text: &[u8], read: impl FnOnce(Value<'_, '_>, &Origin<'_>) -> R) -> Option<R> {
         let mut tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
-        self.copy(text);
+        let mut copy = self.copy(text);
         let mut parsed = simd_json::fill_tape(&mut self.text, &mut self.buffers, &mut tape).is_ok();
         if !parsed {
             tape = tape.reset();
-            self.copy(text);
+            copy = self.copy(text);
             if replace_lone_surrogates(&mut self.text) {
                 parsed = simd_json::fill_tape(&mut self.text, &mut self.buffers, &mut tape).is_ok();
             }
         }
-        let read = parsed.then(|| read(tape.as_value()));
+        let origin = Origin { text, copy, objects: RefCell::default() };
+        let read = parsed.then(|| read(tape.as_value(), &origin));
         if tape.0.capacity() <= KEEP {
             self.tape = tape.reset();
         } else {
@@ -177,9 +201,11 @@ impl Buffer {
         read
     }
 
-    fn copy(&mut self, text: &[u8]) {
+    /// Gives the copy's address.
+    fn copy(&mut self, text: &[u8]) -> usize {
         self.text.clear();
         self.text.extend_from_slice(text);
+        self.text.as_ptr().addr()
     }
 }
 
@@ -211,24 +237,29 @@ fn escape(text: &[u8], at: usize) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-struct Reader<'s, 'v> {
-    contents: Contents,
+/// Tells records from what they are wrapped in.
+pub(super) struct Reader<'s, 'v> {
+    pub(super) contents: Contents,
     nested: &'s mut Buffer,
     visit: Visit<'v>,
 }
 
-impl Reader<'_, '_> {
-    fn document(&mut self, root: Value<'_, '_>, only: bool) -> Result<(), ContainerError> {
+impl<'s, 'v> Reader<'s, 'v> {
+    pub(super) fn new(nested: &'s mut Buffer, visit: Visit<'v>) -> Self {
+        Self { contents: Contents::default(), nested, visit }
+    }
+
+    fn document(&mut self, root: Value<'_, '_>, origin: &Origin<'_>, only: bool) -> Result<(), ContainerError> {
         if let Some(array) = root.as_array() {
-            array.iter().for_each(|element| self.element(element, true));
+            array.iter().for_each(|element| self.element(element, origin, true));
         } else if root.contains_key("digestS3Object") && root.contains_key("logFiles") {
             self.contents.digests += 1;
         } else if is_record(root) {
-            self.record(root);
+            self.record(root, origin);
         } else if let Some(array) = LISTS.iter().find_map(|list| root.get(*list)?.as_array()) {
-            array.iter().for_each(|element| self.element(element, true));
+            array.iter().for_each(|element| self.element(element, origin, true));
         } else if !only || is_wrapping(root) {
-            self.element(root, true);
+            self.element(root, origin, true);
         } else {
             return Err(ContainerError::NotCloudTrail);
         }
@@ -236,24 +267,24 @@ impl Reader<'_, '_> {
     }
 
     /// A record, or one of the wrappings of a single record; `outer` where its text may be JSON once more.
-    fn element(&mut self, value: Value<'_, '_>, outer: bool) {
+    pub(super) fn element(&mut self, value: Value<'_, '_>, origin: &Origin<'_>, outer: bool) {
         if is_record(value) {
-            return self.record(value);
+            return self.record(value, origin);
         }
         // EventBridge's envelope, and the one of several log shippers.
         if let Some(inner) = ["detail", "event"].iter().find_map(|key| value.get(*key)).filter(Value::is_object) {
-            return self.record(inner);
+            return self.record(inner, origin);
         }
         let text = ["CloudTrailEvent", "message"].iter().find_map(|key| value.get(*key)?.into_string());
-        let Some(text) = text.filter(|_| outer) else { return self.record(value) };
+        let Some(text) = text.filter(|_| outer) else { return self.record(value, origin) };
         let mut nested = mem::take(self.nested);
-        if nested.parse(text.as_bytes(), |inner| self.element(inner, false)).is_none() {
+        if nested.parse(text.as_bytes(), |inner, origin| self.element(inner, origin, false)).is_none() {
             self.unusable(RecordError::BadJson);
         }
         *self.nested = nested;
     }
 
-    fn record(&mut self, value: Value<'_, '_>) {
+    fn record(&mut self, value: Value<'_, '_>, origin: &Origin<'_>) {
         if value.get("eventType").is_some_and(|kind| kind.as_str() == Some("AwsCloudTrailInsight")) {
             self.contents.passed_over += 1;
             return;
@@ -262,7 +293,7 @@ impl Reader<'_, '_> {
             Ok(record) => {
                 let index = self.index();
                 self.contents.records += 1;
-                (self.visit)(index, Ok(record));
+                (self.visit)(index, Ok(record.of(origin)));
             }
             Err(error) => self.unusable(error),
         }
@@ -286,7 +317,7 @@ impl Reader<'_, '_> {
             any = true;
             if element.len() > WHOLE {
                 self.unusable(RecordError::TooLarge(WHOLE));
-            } else if outer.parse(element.as_bytes(), |value| self.element(value, true)).is_none() {
+            } else if outer.parse(element.as_bytes(), |value, origin| self.element(value, origin, true)).is_none() {
                 self.unusable(RecordError::BadJson);
             }
         };

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 use simd_json::prelude::*;
 
+use super::container::Origin;
 use super::identity::{Actor, ActorKind, Caller};
 
 /// A parsed JSON value of a record, borrowed from the document's tape.
@@ -18,6 +19,7 @@ pub type Value<'tape, 'input> = simd_json::tape::Value<'tape, 'input>;
 pub struct Record<'tape, 'input> {
     value: Value<'tape, 'input>,
     fields: Fields<'tape, 'input>,
+    origin: Option<&'tape Origin<'tape>>,
     /// `eventTime`, whole seconds, UTC.
     pub time: DateTime<Utc>,
     /// `eventSource`, such as `iam.amazonaws.com`.
@@ -133,7 +135,19 @@ impl<'tape, 'input> Record<'tape, 'input> {
         let time = text(fields.time, "eventTime")?;
         let time = parse_time(time).ok_or(RecordError::BadTime)?;
         let (source, name) = (text(fields.source, "eventSource")?, text(fields.name, "eventName")?);
-        Ok(Self { value, time, source, name, fields })
+        Ok(Self { value, origin: None, time, source, name, fields })
+    }
+
+    pub(super) fn of(self, origin: &'tape Origin<'tape>) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
+    /// The record's own bytes, as they stand in its document, line breaks and all; of a record within a string, the
+    /// text of that string. `None` for a record that was not read from an object.
+    #[must_use]
+    pub fn raw(&self) -> Option<&'tape [u8]> {
+        // Every record has this string, and it is never empty.
+        self.origin?.object_around(self.fields.time?.into_string()?)
     }
 
     /// The value at `path`, or `None` where a step is absent or `null`.

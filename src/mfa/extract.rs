@@ -22,11 +22,62 @@ const TRAIL: &str = "cloudtrail.amazonaws.com";
 /// The two event sources under which IAM Identity Center logs its users' devices.
 const IDENTITY_CENTER: [&str; 2] = ["sso-directory.amazonaws.com", "identitystore.amazonaws.com"];
 
+/// What is extracted: the event sources, each with its event names. Everything that looks for events, by whichever way, goes
+/// by this table: a pair that is not in it is never extracted.
+pub const EXTRACTED: &[(&str, &[&str])] = &[
+    (
+        IAM,
+        &[
+            "CreateVirtualMFADevice",
+            "EnableMFADevice",
+            "ResyncMFADevice",
+            "DeactivateMFADevice",
+            "DeleteVirtualMFADevice",
+            "TagMFADevice",
+            "UntagMFADevice",
+            "CreateUser",
+            "DeleteUser",
+            "UpdateUser",
+            "CreateLoginProfile",
+            "UpdateLoginProfile",
+            "DeleteLoginProfile",
+            "ChangePassword",
+            "CreateAccessKey",
+            "UpdateAccessKey",
+            "DeleteAccessKey",
+            "AttachUserPolicy",
+            "DetachUserPolicy",
+            "PutUserPolicy",
+            "DeleteUserPolicy",
+            "AddUserToGroup",
+            "RemoveUserFromGroup",
+        ],
+    ),
+    (SIGN_IN, &["ConsoleLogin", "CheckMfa"]),
+    (STS, &["GetSessionToken", "AssumeRoot"]),
+    (TRAIL, &["StopLogging", "StartLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"]),
+    (IDENTITY_CENTER[0], IDENTITY_CENTER_NAMES),
+    (IDENTITY_CENTER[1], IDENTITY_CENTER_NAMES),
+];
+
+const IDENTITY_CENTER_NAMES: &[&str] = &[
+    "StartWebAuthnDeviceRegistration",
+    "StartVirtualMfaDeviceRegistration",
+    "CompleteWebAuthnDeviceRegistration",
+    "CompleteVirtualMfaDeviceRegistration",
+    "DeleteMfaDeviceForUser",
+    "UpdateMfaDeviceForUser",
+];
+
 /// Maps a record to an event; `None` for the other forty-nine thousand of fifty thousand.
 ///
 /// `object` and `delivered_at` are kept with the event, so that it can be cited.
 #[must_use]
 pub fn extract(record: &Record<'_, '_>) -> Option<Event> {
+    let (_, names) = EXTRACTED.iter().find(|(source, _)| *source == record.source)?;
+    if !names.contains(&record.name) {
+        return None;
+    }
     let action = action(record)?;
     let actor = record.actor();
     let failure = record.failed().then(|| Failure {
@@ -263,5 +314,91 @@ fn account_of(principal: &str) -> String {
     match principal.strip_prefix("arn:") {
         Some(arn) => arn.split(':').nth(3).unwrap_or_default().to_owned(),
         None => principal.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloudtrail::{Names, Scratch, for_each_record, search};
+
+    /// The pairs of the specification, written out once more: a needle that is forgotten, or a pair, is missed here.
+    const SPECIFIED: &str = "
+        iam.amazonaws.com CreateVirtualMFADevice EnableMFADevice ResyncMFADevice DeactivateMFADevice
+        iam.amazonaws.com DeleteVirtualMFADevice TagMFADevice UntagMFADevice
+        iam.amazonaws.com CreateUser DeleteUser UpdateUser CreateLoginProfile UpdateLoginProfile DeleteLoginProfile
+        iam.amazonaws.com ChangePassword CreateAccessKey UpdateAccessKey DeleteAccessKey AttachUserPolicy
+        iam.amazonaws.com DetachUserPolicy PutUserPolicy DeleteUserPolicy AddUserToGroup RemoveUserFromGroup
+        signin.amazonaws.com ConsoleLogin CheckMfa
+        sts.amazonaws.com GetSessionToken AssumeRoot
+        cloudtrail.amazonaws.com StopLogging StartLogging DeleteTrail UpdateTrail PutEventSelectors
+        sso-directory.amazonaws.com StartWebAuthnDeviceRegistration StartVirtualMfaDeviceRegistration
+        sso-directory.amazonaws.com CompleteWebAuthnDeviceRegistration CompleteVirtualMfaDeviceRegistration
+        sso-directory.amazonaws.com DeleteMfaDeviceForUser UpdateMfaDeviceForUser
+        identitystore.amazonaws.com StartWebAuthnDeviceRegistration StartVirtualMfaDeviceRegistration
+        identitystore.amazonaws.com CompleteWebAuthnDeviceRegistration CompleteVirtualMfaDeviceRegistration
+        identitystore.amazonaws.com DeleteMfaDeviceForUser UpdateMfaDeviceForUser";
+
+    fn pairs() -> Vec<(&'static str, &'static str)> {
+        let line = |line: &'static str| {
+            let mut words = line.split_whitespace();
+            let source = words.next();
+            words.filter_map(move |name| Some((source?, name)))
+        };
+        SPECIFIED.lines().flat_map(line).collect()
+    }
+
+    fn document(pairs: &[(&str, &str)]) -> String {
+        let record = |(source, name): &(&str, &str)| {
+            format!(
+                r#"{{"eventVersion":"1.11","eventTime":"2026-10-01T10:00:00Z","eventSource":"{source}","eventName":"{name}","requestParameters":{{"serialNumber":"s","newUserName":"n"}}}}"#
+            )
+        };
+        format!(r#"{{"Records":[{}]}}"#, pairs.iter().map(record).collect::<Vec<_>>().join(","))
+    }
+
+    #[test]
+    fn every_pair_is_extracted_and_found_by_a_search() {
+        let names = Names::new(EXTRACTED.iter().flat_map(|(_, names)| names.iter()));
+        let filler = [("ec2.amazonaws.com", "DescribeInstances"), ("iam.amazonaws.com", "GetUser")];
+        for pair in pairs() {
+            let text = document(&[filler[0], pair, filler[1], pair]);
+            let mut found = Vec::new();
+            search(text.as_bytes(), &names, &mut Scratch::default(), &mut |_, record| {
+                found.extend(extract(&record.unwrap()).map(|event| event.name));
+            })
+            .unwrap();
+            assert_eq!(found, [pair.1, pair.1], "{pair:?}");
+            let alone = Names::new([pair.1]);
+            let mut count = 0;
+            search(text.as_bytes(), &alone, &mut Scratch::default(), &mut |_, _| count += 1).unwrap();
+            assert_eq!(count, 2, "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_the_pairs_is_extracted() {
+        let listed: Vec<_> =
+            EXTRACTED.iter().flat_map(|(source, names)| names.iter().map(|name| (*source, *name))).collect();
+        let mut sorted = listed.clone();
+        sorted.sort_unstable();
+        let mut specified = pairs();
+        specified.sort_unstable();
+        assert_eq!(sorted, specified);
+        // Every name under every other source.
+        let sources = ["ec2.amazonaws.com", IAM, SIGN_IN, STS, TRAIL, IDENTITY_CENTER[0]];
+        let swapped: Vec<_> = listed.iter().flat_map(|(_, name)| sources.map(|source| (source, *name))).collect();
+        let extracted = |text: String| {
+            let mut extracted = Vec::new();
+            for_each_record(text.as_bytes(), &mut Scratch::default(), &mut |_, record| {
+                extracted.extend(extract(&record.unwrap()).map(|event| (event.source, event.name)));
+            })
+            .unwrap();
+            extracted
+        };
+        for (source, name) in extracted(document(&swapped)) {
+            assert!(listed.contains(&(source.as_str(), name.as_str())), "{source} {name}");
+        }
+        assert_eq!(extracted(document(&listed)).len(), listed.len(), "the table and the match agree");
     }
 }

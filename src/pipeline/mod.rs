@@ -14,10 +14,13 @@
 mod stages;
 mod stats;
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64},
+};
 
 use crate::{
-    cloudtrail::{Contents, Record},
+    cloudtrail::{Contents, Names, Record},
     contract::ReadFailure,
     inflate,
     source::{ObjectRef, s3::S3Options},
@@ -43,6 +46,10 @@ pub trait Visitor: Send {
 pub struct Progress {
     /// Objects listed that are to be read.
     pub listed: AtomicU64,
+    /// Their bytes as stored, as the listing tells them.
+    pub listed_bytes: AtomicU64,
+    /// Whether these two grow no more.
+    pub listing_done: AtomicBool,
     /// Objects read or failed.
     pub finished: AtomicU64,
     /// Their bytes as stored.
@@ -63,6 +70,8 @@ pub struct Options<'o> {
     pub s3: S3Options,
     /// Objects for which this holds are not read again; they are counted apart, and are not among the listed.
     pub known: Option<Known<'o>>,
+    /// Visit only records of these names; then the rest need not be parsed, nor is it counted.
+    pub only: Option<Arc<Names>>,
     /// Kept up to date during the scan.
     pub progress: Arc<Progress>,
 }
@@ -74,6 +83,7 @@ impl Default for Options<'_> {
             object_limit: inflate::DEFAULT_LIMIT,
             s3: S3Options::default(),
             known: None,
+            only: None,
             progress: Arc::default(),
         }
     }

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -21,7 +21,7 @@ use super::{
     stats::{Listing, Scanned, Tally},
 };
 use crate::{
-    cloudtrail::{Scratch, for_each_record},
+    cloudtrail::{Record, RecordError, Scratch, for_each_record, search},
     contract::ReadFailure,
     inflate::Inflater,
     source::{
@@ -33,13 +33,18 @@ use crate::{
 /// Objects waiting for a worker, and listed objects waiting for a request.
 const QUEUE: usize = 256;
 
+/// Files are handed on in batches of about this many, or of this many bytes: waking another thread costs as much as
+/// reading a small file.
+const BATCH: usize = 64;
+const BATCH_BYTES: u64 = 1 << 20;
+
 /// A buffer that one huge file made larger than this is given back.
 const KEEP: usize = 64 << 20;
 
 /// One step for a worker.
 enum Work {
-    /// An object that the worker reads itself.
-    Read(ObjectRef),
+    /// Objects that the worker reads itself.
+    Read(Vec<ObjectRef>),
     /// A fetched object; the permit is for its bytes and ends with them.
     Fetched(ObjectRef, Box<dyn AsRef<[u8]> + Send>, OwnedSemaphorePermit),
     /// Something that could not be listed or fetched.
@@ -70,6 +75,13 @@ pub fn scan<V: Visitor>(
         Some(runtime::Builder::new_current_thread().enable_all().build().map_err(|error| threads(&error))?)
     };
     let (sender, receiver) = mpsc::channel(QUEUE);
+    let listing = &AtomicUsize::new(1 + usize::from(io.is_some()));
+    let listed = || {
+        if listing.fetch_sub(1, Ordering::Relaxed) == 1 {
+            options.progress.listing_done.store(true, Ordering::Relaxed);
+        }
+    };
+    let listed = &listed;
     let stop = AtomicBool::new(false);
     let stop = &stop;
     thread::scope(|scope| {
@@ -77,12 +89,16 @@ pub fn scan<V: Visitor>(
         if let Some(io) = io {
             let sender = sender.clone();
             listers.push(scope.spawn(move || {
-                let listing = io.block_on(fetch_all(&buckets, selection, options, &sender));
+                let listing = io.block_on(fetch_all(&buckets, selection, options, &sender, listed));
                 stop.fetch_or(listing.is_err(), Ordering::Relaxed);
                 listing
             }));
         }
-        listers.push(scope.spawn(move || Ok(read_all(&disk, selection, options, &sender))));
+        listers.push(scope.spawn(move || {
+            let listing = read_all(&disk, selection, options, &sender);
+            listed();
+            Ok(listing)
+        }));
 
         // Owned by this closure: should a visitor panic, the queue closes, and the listers end.
         let queue = Mutex::new(receiver);
@@ -212,6 +228,7 @@ fn admit(step: Listed, options: &Options<'_>, listing: &mut Listing) -> Option<R
         Listed::Object(object) => {
             listing.listed += 1;
             options.progress.listed.fetch_add(1, Ordering::Relaxed);
+            options.progress.listed_bytes.fetch_add(object.size, Ordering::Relaxed);
             Some(Ok(object))
         }
     }
@@ -225,13 +242,24 @@ fn read_all(
     queue: &mpsc::Sender<Work>,
 ) -> Listing {
     let mut listing = Listing::default();
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    let send =
+        |work| if queue.blocking_send(work).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
     let mut take = |step: Listed| {
-        let work = match admit(step, options, &mut listing) {
+        let object = match admit(step, options, &mut listing) {
             None => return ControlFlow::Continue(()),
-            Some(Ok(object)) => Work::Read(object),
-            Some(Err((name, error))) => Work::Failed(name, error),
+            Some(Ok(object)) => object,
+            Some(Err((name, error))) => return send(Work::Failed(name, error)),
         };
-        if queue.blocking_send(work).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        bytes += object.size;
+        batch.push(object);
+        // Nobody is kept waiting for a batch to fill.
+        if batch.len() < BATCH && bytes < BATCH_BYTES && queue.capacity() < queue.max_capacity() {
+            return ControlFlow::Continue(());
+        }
+        bytes = 0;
+        send(Work::Read(std::mem::take(&mut batch)))
     };
     for source in sources {
         let flow = match source {
@@ -239,18 +267,22 @@ fn read_all(
             None => take(Listed::Object(local::stdin())),
         };
         if flow.is_break() {
-            break;
+            return listing;
         }
+    }
+    if !batch.is_empty() {
+        let _ = send(Work::Read(batch));
     }
     listing
 }
 
-/// Lists and fetches from S3 into the queue.
+/// Lists and fetches from S3 into the queue; `listed_all` is called when the listing is at its end.
 async fn fetch_all(
     buckets: &[(String, String)],
     selection: &Selection,
     options: &Options<'_>,
     queue: &mpsc::Sender<Work>,
+    listed_all: &(dyn Fn() + Sync),
 ) -> Result<Listing, SourceError> {
     let connection = Connection::open(&options.s3).await?;
     let mut listing = Listing::default();
@@ -296,6 +328,7 @@ async fn fetch_all(
         ended(lister.join_next().await, bucket)??;
         // The last ones of this bucket may run on beside the listing of the next.
     }
+    listed_all();
     while let Some(request) = requests.join_next().await {
         ended(Some(request), "")?;
     }
@@ -303,7 +336,7 @@ async fn fetch_all(
 }
 
 async fn fetch(connection: &Connection, object: ObjectRef, limit: usize, permit: OwnedSemaphorePermit) -> Work {
-    let Location::S3 { bucket, key } = &object.location else { return Work::Read(object) };
+    let Location::S3 { bucket, key } = &object.location else { return Work::Read(vec![object]) };
     if usize::try_from(object.size).is_ok_and(|size| size > limit) {
         return Work::Failed(object.name, format!("larger than the limit of {limit} bytes"));
     }
@@ -342,26 +375,40 @@ impl<'o, V: Visitor> Worker<'o, V> {
     }
 
     fn work(&mut self, work: Work) {
-        let mut length = 0;
         match work {
-            Work::Read(object) => {
-                let mut file = std::mem::take(&mut self.file);
-                match local::read(&object, self.options.object_limit, &mut file) {
-                    Ok(()) => self.object(object, &file),
-                    Err(error) => self.tally.failed(object.name, error),
-                }
-                length = file.len();
-                if file.capacity() <= KEEP {
-                    self.file = file;
+            Work::Read(objects) => {
+                for object in objects {
+                    let length = self.read(object);
+                    self.finished(length);
                 }
             }
             Work::Fetched(object, bytes, _permit) => {
                 let bytes = (*bytes).as_ref();
-                length = bytes.len();
                 self.object(object, bytes);
+                self.finished(bytes.len());
             }
-            Work::Failed(name, error) => self.tally.failed(name, error),
+            Work::Failed(name, error) => {
+                self.tally.failed(name, error);
+                self.finished(0);
+            }
         }
+    }
+
+    /// Gives how many bytes it read.
+    fn read(&mut self, object: ObjectRef) -> usize {
+        let mut file = std::mem::take(&mut self.file);
+        match local::read(&object, self.options.object_limit, &mut file) {
+            Ok(()) => self.object(object, &file),
+            Err(error) => self.tally.failed(object.name, error),
+        }
+        let length = file.len();
+        if file.capacity() <= KEEP {
+            self.file = file;
+        }
+        length
+    }
+
+    fn finished(&self, length: usize) {
         let progress = &self.options.progress;
         progress.finished.fetch_add(1, Ordering::Relaxed);
         progress.bytes.fetch_add(u64::try_from(length).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -375,12 +422,16 @@ impl<'o, V: Visitor> Worker<'o, V> {
         };
         let object = Arc::new(object);
         tally.begin();
-        let read = for_each_record(raw, scratch, &mut |_index, record| {
+        let mut visit = |_index: usize, record: Result<Record<'_, '_>, RecordError>| {
             if let Ok(record) = record {
                 tally.record(&record);
                 visitor.record(&object, &record);
             }
-        });
+        };
+        let read = match &options.only {
+            Some(names) => search(raw, names, scratch, &mut visit),
+            None => for_each_record(raw, scratch, &mut visit),
+        };
         match read {
             Ok(contents) => {
                 if tally.object(&object, bytes.len(), raw.len(), &contents) {
@@ -399,7 +450,7 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
-    use crate::cloudtrail::{Contents, Record};
+    use crate::cloudtrail::Contents;
 
     #[derive(Default, Debug, PartialEq)]
     struct Names(Vec<(String, String)>, u64);

@@ -22,6 +22,7 @@ mod tests;
 
 use crate::contract::*;
 pub use csv::{events_csv, windows_csv};
+pub use escape::terminal as terminal_text;
 pub use html::html;
 pub use json::json;
 pub use markdown::markdown;

@@ -73,7 +73,7 @@ impl Source {
 }
 
 /// Where the bytes of an object are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Location {
     /// Standard input.
     Stdin,

@@ -1,0 +1,66 @@
+//! What every command that reads an archive is given: sources, range, and how to reach them.
+
+use std::ffi::OsStr;
+
+use chrono::{DateTime, Utc};
+
+use super::args::{ArchiveArgs, AwsArgs};
+use super::exit::CliError;
+use crate::aws::Connection;
+use crate::pipeline::Options;
+use crate::source::s3::S3Options;
+use crate::source::{Selection, Source};
+use crate::units;
+
+pub(super) fn time(flag: &str, text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
+    units::parse_time(text, now).map_err(|error| CliError::Usage(format!("`{flag}`: {error}")))
+}
+
+pub(super) fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+pub(super) fn sources(arguments: &[impl AsRef<OsStr>]) -> Result<Vec<Source>, CliError> {
+    let mut sources: Vec<Source> = Vec::new();
+    for argument in arguments {
+        let source = Source::parse(argument.as_ref()).map_err(CliError::usage)?;
+        source.check().map_err(CliError::usage)?;
+        if sources.contains(&source) {
+            let given = argument.as_ref().to_string_lossy();
+            return Err(CliError::Usage(format!("SOURCE `{given}` is given twice")));
+        }
+        sources.push(source);
+    }
+    Ok(sources)
+}
+
+pub(super) fn selection(
+    args: &ArchiveArgs,
+    from: Option<DateTime<Utc>>,
+    to: Option<DateTime<Utc>>,
+) -> Result<Selection, CliError> {
+    let slack = units::parse_duration(&args.delivery_slack)
+        .map_err(|error| CliError::Usage(format!("`--delivery-slack`: {error}")))?;
+    Ok(Selection { from, to, slack, accounts: args.accounts.clone(), regions: args.regions.clone() })
+}
+
+pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, CliError> {
+    let limit = units::parse_size(&archive.inflate_limit)
+        .map_err(|error| CliError::Usage(format!("`--inflate-limit`: {error}")))?;
+    Ok(Options {
+        threads: archive.threads.map_or(0, std::num::NonZeroUsize::get),
+        object_limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        s3: S3Options {
+            connection: Connection {
+                profile: aws.profile.clone(),
+                region: aws.aws_region.clone(),
+                endpoint_url: aws.endpoint_url.clone(),
+                role_arn: aws.role_arn.clone(),
+                external_id: aws.external_id.clone(),
+            },
+            request_payer: aws.request_payer,
+            ..S3Options::default()
+        },
+        ..Options::default()
+    })
+}
