@@ -42,6 +42,24 @@ pub(super) fn coverage(
             ),
         });
     }
+    let seen = |span: &crate::pipeline::AccountSpan| {
+        span.first.is_some_and(|first| first < period.to) && span.last.is_some_and(|last| last >= period.from)
+    };
+    if coverage.objects_read > 0 && !scanned.accounts.values().any(seen) {
+        notices.push(Notice {
+            code: "period-not-covered",
+            text: "no record read is of this period: this report shows nothing, not that nothing happened".to_owned(),
+        });
+    }
+    if as_of < period.to {
+        notices.push(Notice {
+            code: "period-not-over",
+            text: format!(
+                "nothing after {} is considered: the period's end is not in this report",
+                as_of.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+            ),
+        });
+    }
     if coverage.objects_read == 0 {
         notices.push(Notice {
             code: "nothing-read",

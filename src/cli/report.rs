@@ -255,6 +255,12 @@ fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>
     let analysis = exposure::analyse(&Input { context: &context, ..input });
     let mut notices = analysis.notices;
     notices.extend(iam.iter().flat_map(|iam| &iam.missing).map(missing_input));
+    for account in iam.iter().flat_map(|iam| scanned.accounts.keys().filter(|id| !iam.accounts.contains_key(*id))) {
+        notices.push(Notice {
+            code: "iam-account-missing",
+            text: format!("IAM state does not tell of account {account}: its windows are as certain as without it"),
+        });
+    }
     let coverage =
         super::coverage::coverage(&scanned, &evidence.events, plan.period, as_of, &plan.selection, &mut notices);
     let report = Report {

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::{
     cloudtrail::{Contents, Record},
     contract::{Coverage, CoverageDay, ReadFailure},
-    source::ObjectRef,
+    source::{KeyInfo, ObjectRef},
 };
 
 /// What a scan read, beside what its visitor has.
@@ -140,6 +140,11 @@ impl Tally {
 
     pub(super) fn failed(&mut self, object: String, error: String) {
         self.failed += 1;
+        // There was an object on that day: what it lacks is in the failures, and no gap besides.
+        let key = KeyInfo::parse(&object);
+        if let (Some(account), Some(region), Some(day)) = (key.account, key.region, key.day) {
+            self.days.entry((account, region, day)).or_default();
+        }
         self.failures.push(ReadFailure { object, error });
     }
 

@@ -8,7 +8,7 @@ use super::view;
 use super::{Class, PrincipalKind, Report, Stat, Window};
 
 /// How many open windows, failures and notices are named; the rest is counted.
-const WINDOWS_NAMED: usize = 5;
+const WINDOWS_NAMED: usize = 4;
 const FAILURES_NAMED: usize = 2;
 const NOTICES_NAMED: usize = 2;
 
@@ -91,6 +91,13 @@ fn lines(report: &Report, width: usize) -> String {
             &format!("{}: IAM and the archive disagree", format::plural(n, "finding", "findings")),
         ));
     }
+    if !report.coverage.gaps.is_empty() {
+        let n = report.coverage.gaps.len();
+        push(&figure(
+            "gaps",
+            &format!("{} without objects, or with a trail changed", format::plural(n, "interval", "intervals")),
+        ));
+    }
     if !report.coverage.failures.is_empty() {
         push("not read:");
         for failure in report.coverage.failures.iter().take(FAILURES_NAMED) {
@@ -102,7 +109,7 @@ fn lines(report: &Report, width: usize) -> String {
         more(&mut push, report.coverage.failures.len(), FAILURES_NAMED);
     }
     if !report.notices.is_empty() {
-        push("notices:");
+        push("notices (whole in report.md):");
         for notice in report.notices.iter().take(NOTICES_NAMED) {
             push(&format!("  {}: {}", notice.code, notice.text));
         }
