@@ -294,8 +294,11 @@ fn attribute_assumed_root(events: &mut [Event]) -> BTreeMap<String, Actor> {
     assumed.into_iter().map(|(key, (actor, _))| (key, actor)).collect()
 }
 
-/// When each (account, name, unique id) first made a call, the earliest last, to be popped.
-fn introductions(calls: &[Call]) -> Vec<(DateTime<Utc>, (&str, &str, String))> {
+/// Account, name and unique id of a user that made a call, and when it first did.
+type Introduction<'c> = (DateTime<Utc>, (&'c str, &'c str, String));
+
+/// Every user that made a call, the earliest last, to be popped.
+fn introductions(calls: &[Call]) -> Vec<Introduction<'_>> {
     let mut first: BTreeMap<(&str, &str, String), DateTime<Utc>> = BTreeMap::new();
     for call in calls.iter().filter(|call| call.actor.kind == ActorKind::IamUser) {
         let home = call.actor.account.as_deref().is_none_or(|home| home == call.account);
@@ -593,7 +596,7 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Event], iam: &'a IamState)
                     && entity.is_called(&user.name, iam.taken_at)
                     && (entity.id.is_none() || user.id.is_none())
                     // Seen before this user was created: another of the same name.
-                    && !user.created_at.zip(entity.seen).is_some_and(|(created, [first, _])| first < created)
+                    && user.created_at.zip(entity.seen).is_none_or(|(created, [first, _])| created <= first)
                     && lives(entity)
             });
             let found = by_id.or(by_name).unwrap_or_else(|| {

@@ -328,8 +328,8 @@ impl Scope {
 
 impl Condition {
     /// Whether the condition holds for a request; `None` where it is about something else than MFA, or written so that
-    /// it cannot be relied on. `ForAllValues` and `ForAnyValue` are for keys of many values; on an MFA key, which has
-    /// one or none, AWS advises against them: an absent key satisfies the former.
+    /// it cannot be relied on. `ForAllValues` and `ForAnyValue` are for keys of many values; an MFA key has one or none,
+    /// and none satisfies the former: it works as `IfExists` does. The latter is not relied on.
     fn holds(&self, request: Request) -> Option<bool> {
         let present = match (self.key.as_str(), request) {
             ("aws:multifactorauthpresent", Request::LongTermKey) => None,
@@ -342,7 +342,11 @@ impl Condition {
         if self.operator == "null" {
             return Some(self.values.iter().any(|value| value.eq_ignore_ascii_case("true") == present.is_none()));
         }
-        let compare: fn(&str, &str) -> Option<bool> = match self.operator.as_str() {
+        let (operator, absent) = match self.operator.strip_prefix("forallvalues:") {
+            Some(operator) => (operator, true),
+            None => (self.operator.as_str(), self.if_exists),
+        };
+        let compare: fn(&str, &str) -> Option<bool> = match operator {
             "bool" => |have, want| Some(have.eq_ignore_ascii_case(want)),
             "numericlessthan" => |have, want| Some(number(have)? < number(want)?),
             "numericlessthanequals" => |have, want| Some(number(have)? <= number(want)?),
@@ -350,7 +354,7 @@ impl Condition {
             "numericgreaterthanequals" => |have, want| Some(number(have)? >= number(want)?),
             _ => return None,
         };
-        let Some(have) = present else { return Some(self.if_exists) };
+        let Some(have) = present else { return Some(absent) };
         let results: Option<Vec<bool>> = self.values.iter().map(|want| compare(have, want)).collect();
         Some(results?.contains(&true))
     }
@@ -562,7 +566,12 @@ mod tests {
                 false,
             ),
             ("deny, no age", json!([deny(json!({"Null": {"aws:MultiFactorAuthAge": "true"}})), grant]), true),
-            ("deny, ForAllValues", json!([deny(present("ForAllValues:BoolIfExists", json!("false"))), grant]), false),
+            ("deny, ForAllValues", json!([deny(present("ForAllValues:Bool", json!("false"))), grant]), true),
+            (
+                "deny, ForAllValues, IfExists",
+                json!([deny(present("ForAllValues:BoolIfExists", json!("false"))), grant]),
+                true,
+            ),
             ("allow, ForAllValues", json!([allow(present("ForAllValues:Bool", json!("true")))]), false),
             (
                 "deny with another condition beside",

@@ -351,7 +351,7 @@ fn the_summary_fits_a_screen() {
         for line in text.lines() {
             assert!(escape::columns(line) <= width, "{line}");
         }
-        assert!(text.contains("… and 13 more") && text.ends_with("report: out\n"), "{text}");
+        assert!(text.contains("… and 14 more") && text.ends_with("report: out\n"), "{text}");
     }
 }
 
