@@ -151,25 +151,21 @@ impl Wanted {
     }
 }
 
-/// Determines whose calls matter: those of the principals with windows and of the users who opened them.
+/// Determines whose calls matter: those of the principals that lost a device or have a window, and of the actors behind it.
 #[must_use]
 pub fn wanted(input: &Input<'_>) -> Wanted {
     let Replayed { ledger, windows, deactivations, .. } = Replayed::new(input);
     let mut wanted = Wanted::default();
-    // Whether a deactivation opened a window may hang on whose the name was, which these calls tell.
-    for one in &deactivations {
-        if let Some(entity) = ledger.entities.get(one.entity) {
-            wanted.add(entity);
-        }
-    }
-    for draft in &windows {
-        if let Some(entity) = ledger.entities.get(draft.entity) {
-            wanted.add(entity);
-        }
-        let Some(opening) = ledger.events.get(draft.opened) else { continue };
+    // Every deactivation, whatever it did: whether it opened a window may hang on whose the name was, which these calls
+    // tell.
+    let openings = windows.iter().map(|draft| (draft.entity, draft.opened));
+    for (entity, opened) in openings.chain(deactivations.iter().map(|one| (one.entity, one.event))) {
+        let Some(opening) = ledger.events.get(opened) else { continue };
         wanted.actors.extend(sighting_key(&opening.actor).map(str::to_owned));
-        let is_actor = |entity: &&Entity<'_>| ledger.is_entity(entity, &opening.actor, &opening.account, opening.time);
-        ledger.entities.iter().filter(is_actor).for_each(|entity| wanted.add(entity));
+        let actor = ledger.entity_of(&opening.actor, &opening.account, opening.time);
+        for entity in [Some(entity), actor].into_iter().flatten().filter_map(|id| ledger.entities.get(id)) {
+            wanted.add(entity);
+        }
         // An actor that no event is about is no principal of the ledger, and yet its addresses are looked up.
         if opening.actor.kind == ActorKind::IamUser {
             let keys = user_name(&opening.actor).map(str::to_lowercase).into_iter().chain(user_id(&opening.actor));
