@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::cloudtrail::Record;
+use crate::cloudtrail::{Envelope, Record};
 use crate::mfa::{self, Event};
 use crate::pipeline::Visitor;
 use crate::source::ObjectRef;
@@ -28,14 +28,25 @@ impl Range {
     /// Whether a record is kept. `eventTime` decides, not the key; and files outside the layout have no key to select by.
     #[must_use]
     pub fn includes(&self, record: &Record<'_, '_>) -> bool {
-        let listed = |list: &[String], value: Option<&str>| {
-            list.is_empty() || value.is_some_and(|value| list.iter().any(|listed| listed == value))
-        };
         self.from.is_none_or(|from| from <= record.time)
             && self.until.is_none_or(|until| record.time <= until)
-            && listed(&self.accounts, record.account())
-            && listed(&self.regions, record.text(&["awsRegion"]))
+            && listed(&self.accounts, record.account().unwrap_or_default().as_bytes())
+            && listed(&self.regions, record.text(&["awsRegion"]).unwrap_or_default().as_bytes())
     }
+
+    /// Whether a record is kept, by its envelope, whose time is in whole seconds.
+    #[must_use]
+    pub fn includes_envelope(&self, envelope: &Envelope<'_>) -> bool {
+        let seconds = envelope.seconds();
+        self.from.is_none_or(|from| (from.timestamp(), from.timestamp_subsec_nanos()) <= (seconds, 0))
+            && self.until.is_none_or(|until| seconds <= until.timestamp())
+            && listed(&self.accounts, envelope.account())
+            && listed(&self.regions, envelope.region())
+    }
+}
+
+fn listed(list: &[String], value: &[u8]) -> bool {
+    list.is_empty() || (!value.is_empty() && list.iter().any(|listed| listed.as_bytes() == value))
 }
 
 /// The evidence of one scan.
@@ -67,6 +78,19 @@ impl Evidence {
 }
 
 impl Visitor for Evidence {
+    const ENVELOPES: bool = true;
+
+    fn brief(&self, envelope: &Envelope<'_>) -> bool {
+        !self.range.includes_envelope(envelope)
+            || (!mfa::is_extracted(envelope.source(), envelope.name()) && Part::brief(envelope))
+    }
+
+    fn envelope(&mut self, _object: &Arc<ObjectRef>, envelope: &Envelope<'_>) {
+        if self.range.includes_envelope(envelope) && self.error.is_none() {
+            self.error = self.part.note_envelope(envelope).err();
+        }
+    }
+
     fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
         if !self.range.includes(record) || self.error.is_some() {
             return;

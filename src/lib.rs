@@ -1,5 +1,8 @@
 //! mfatrail: who was without MFA, from when to when, from a CloudTrail archive.
 
+// Where it pays, one module says so and why.
+#![deny(unsafe_code)]
+
 pub mod aws;
 pub mod cli;
 pub mod cloudtrail;

@@ -196,7 +196,7 @@ pub fn search(
 fn candidates(text: &[u8], names: &Names, scratch: &mut Scratch, visit: Visit<'_>) -> Option<Contents> {
     let list = ordinary(text)?;
     let finds = names.finds(text)?;
-    let Scratch { outer, nested, joined } = scratch;
+    let Scratch { outer, nested, joined, .. } = scratch;
     if finds.is_empty() {
         return Some(Contents { documents: 1, ..Contents::default() });
     }
@@ -225,7 +225,7 @@ fn candidates(text: &[u8], names: &Names, scratch: &mut Scratch, visit: Visit<'_
 }
 
 /// Where the list of an ordinary document begins: its bracket's position.
-fn ordinary(text: &[u8]) -> Option<usize> {
+pub(super) fn ordinary(text: &[u8]) -> Option<usize> {
     if !trim_end(trim_end(text).strip_suffix(b"}")?).ends_with(b"]") {
         return None;
     }

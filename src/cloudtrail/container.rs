@@ -12,8 +12,10 @@ use serde_json::{Deserializer, value::RawValue};
 use simd_json::{Buffers, Tape, prelude::*};
 
 use super::{
+    masks::Masks,
     record::{Record, RecordError, Value},
     structure::Objects,
+    walk::Sketch,
 };
 
 /// Documents above this are parsed record by record: the parse of a whole document takes up to 14 bytes for one of its
@@ -72,8 +74,10 @@ pub enum ContainerError {
 pub struct Scratch {
     pub(super) outer: Buffer,
     pub(super) nested: Buffer,
-    /// Candidates of a search, put together.
+    /// Records that are parsed out of their object, put together.
     pub(super) joined: Vec<u8>,
+    pub(super) masks: Masks,
+    pub(super) sketches: Vec<Sketch>,
 }
 
 impl fmt::Debug for Scratch {

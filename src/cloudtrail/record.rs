@@ -71,7 +71,7 @@ impl<'tape, 'input> Fields<'tape, 'input> {
 }
 
 /// RFC 3339; the form that CloudTrail writes, `2026-10-06T09:00:00Z`, by hand, for there is one in every record.
-fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let number = |digits: &[u8]| {
         digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0')))
     };
@@ -255,9 +255,12 @@ impl<'tape, 'input> Record<'tape, 'input> {
     /// Whether the call only reads. Records before version 1.06 do not tell; there the verb of the name decides.
     #[must_use]
     pub fn read_only(&self) -> bool {
-        self.flag(&["readOnly"]).unwrap_or_else(|| {
-            ["Get", "List", "Describe", "Head", "Lookup", "Check"].iter().any(|verb| self.name.starts_with(verb))
-        })
+        self.flag(&["readOnly"]).unwrap_or_else(|| Self::reads(self.name.as_bytes()))
+    }
+
+    /// Whether the verb of a name says that the call only reads.
+    pub(super) fn reads(name: &[u8]) -> bool {
+        ["Get", "List", "Describe", "Head", "Lookup", "Check"].iter().any(|verb| name.starts_with(verb.as_bytes()))
     }
 
     /// Whether the calling session was authenticated with MFA.
@@ -267,7 +270,12 @@ impl<'tape, 'input> Record<'tape, 'input> {
     #[must_use]
     pub fn session_mfa(&self, kind: ActorKind) -> Option<bool> {
         self.flag(&["userIdentity", "sessionContext", "attributes", "mfaAuthenticated"])
-            .or_else(|| matches!(kind, ActorKind::IamUser | ActorKind::Root).then_some(false))
+            .or_else(|| Self::without_session(kind))
+    }
+
+    /// What holds for a caller whose session does not tell.
+    pub(super) fn without_session(kind: ActorKind) -> Option<bool> {
+        matches!(kind, ActorKind::IamUser | ActorKind::Root).then_some(false)
     }
 
     /// Who made the call.

@@ -1,12 +1,8 @@
-//! Where the brackets of a JSON text are, without parsing it.
-//!
-//! Sixty-four bytes at a time are turned into bit masks (quotes, backslashes, brackets), as fast parsers do in their
-//! first stage, here in safe code. It runs at several times the speed of a parse, and knows nothing of
-//! JSON but strings, escapes and brackets: on text that is no JSON its answers mean nothing.
+//! Where the brackets of a JSON text are, without parsing it: a cursor over its [`masks`](super::masks).
 
 use std::ops::Range;
 
-const BLOCK: usize = 64;
+use super::masks::{BLOCK, Block, Carry, filled};
 
 /// The brackets outside strings, one after another. The text is given to every call, so that a cursor can be kept
 /// beside it.
@@ -18,83 +14,31 @@ pub(super) struct Brackets {
     next: usize,
     /// What is left of the block's brackets.
     found: u64,
-    /// All ones where the next block begins within a string.
-    in_string: u64,
-    /// One where the next block's first byte is escaped.
-    escaped: u64,
+    carry: Carry,
 }
 
 impl Brackets {
     /// The next bracket and its position.
     pub(super) fn next(&mut self, text: &[u8]) -> Option<(usize, u8)> {
-        loop {
-            while self.found == 0 {
-                self.read(text)?;
-            }
-            let at = self.block + usize::try_from(self.found.trailing_zeros()).ok()?;
-            self.found &= self.found - 1;
-            if let Some(bracket @ (b'{' | b'}' | b'[' | b']')) = text.get(at) {
-                return Some((at, *bracket));
-            }
+        while self.found == 0 {
+            self.read(text)?;
         }
+        let at = self.block + usize::try_from(self.found.trailing_zeros()).ok()?;
+        self.found &= self.found - 1;
+        Some((at, *text.get(at)?))
     }
 
     fn read(&mut self, text: &[u8]) -> Option<()> {
         let rest = text.get(self.next..).filter(|rest| !rest.is_empty())?;
-        let mut last = [b' '; BLOCK];
-        let block = rest.first_chunk::<BLOCK>().unwrap_or_else(|| {
-            last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-            &last
-        });
+        let Block { opens, closes, .. } = match rest.first_chunk::<BLOCK>() {
+            Some(block) => self.carry.block(block),
+            None => self.carry.block(&filled(rest)),
+        };
         self.block = self.next;
         self.next += BLOCK;
-        let mut quotes = mask(block, |byte| byte == b'"');
-        // Most blocks have none, which is sooner seen than their mask is made.
-        let backslash = block.iter().fold(false, |any, byte| any | (*byte == b'\\'));
-        let backslashes = if backslash { mask(block, |byte| byte == b'\\') } else { 0 };
-        // The four brackets, and a few letters that are told apart when they turn up outside strings.
-        let brackets = mask(block, |byte| byte | 0x26 == 0x7f);
-        if backslashes != 0 || self.escaped != 0 {
-            quotes &= !self.escapes(backslashes);
-        }
-        let inside = prefix_xor(quotes) ^ self.in_string;
-        self.in_string = if inside >> 63 == 1 { u64::MAX } else { 0 };
-        self.found = brackets & !inside;
+        self.found = opens | closes;
         Some(())
     }
-
-    /// The bytes that a backslash escapes: those behind the first, third … of a run of backslashes.
-    fn escapes(&mut self, backslashes: u64) -> u64 {
-        const EVEN: u64 = 0x5555_5555_5555_5555;
-        let backslashes = backslashes & !self.escaped;
-        let follows = (backslashes << 1) | self.escaped;
-        let odd_starts = backslashes & !EVEN & !follows;
-        let (even_sequences, overflow) = odd_starts.overflowing_add(backslashes);
-        self.escaped = u64::from(overflow);
-        (EVEN ^ (even_sequences << 1)) & follows
-    }
-}
-
-/// One bit for each byte of the block that `is` holds for. The compiler makes vector instructions of the first loop.
-fn mask(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
-    let mut flags = [0; BLOCK];
-    for (flag, byte) in flags.iter_mut().zip(block) {
-        *flag = u8::from(is(*byte));
-    }
-    let mut mask = 0;
-    for (word, shift) in flags.as_chunks::<8>().0.iter().zip((0..64).step_by(8)) {
-        // Puts the lowest bits of the eight bytes side by side into the highest byte.
-        mask |= (u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56) << shift;
-    }
-    mask
-}
-
-/// Each bit is the parity of the bits up to it.
-fn prefix_xor(mut bits: u64) -> u64 {
-    for shift in [1, 2, 4, 8, 16, 32] {
-        bits ^= bits << shift;
-    }
-    bits
 }
 
 /// The JSON objects around rising positions of one text.

@@ -69,13 +69,21 @@ const IDENTITY_CENTER_NAMES: &[&str] = &[
     "UpdateMfaDeviceForUser",
 ];
 
+/// Whether records of this source and name are looked at: [`EXTRACTED`] has them.
+#[must_use]
+pub fn is_extracted(source: &[u8], name: &[u8]) -> bool {
+    EXTRACTED
+        .iter()
+        .find(|(known, _)| known.as_bytes() == source)
+        .is_some_and(|(_, names)| names.iter().any(|known| known.as_bytes() == name))
+}
+
 /// Maps a record to an event; `None` for the other forty-nine thousand of fifty thousand.
 ///
 /// `object` and `delivered_at` are kept with the event, so that it can be cited.
 #[must_use]
 pub fn extract(record: &Record<'_, '_>) -> Option<Event> {
-    let (_, names) = EXTRACTED.iter().find(|(source, _)| *source == record.source)?;
-    if !names.contains(&record.name) {
+    if !is_extracted(record.source.as_bytes(), record.name.as_bytes()) {
         return None;
     }
     let action = action(record)?;

@@ -4,4 +4,4 @@ mod event;
 mod extract;
 
 pub use event::{Action, Event, Failure, Target};
-pub use extract::{EXTRACTED, ROOT_USER_NAME, extract, user_id, user_name};
+pub use extract::{EXTRACTED, ROOT_USER_NAME, extract, is_extracted, user_id, user_name};

@@ -1,4 +1,4 @@
-//! From sources to visited records: list, fetch, inflate, parse, count.
+//! From sources to visited records: list, fetch, inflate, walk or parse, count.
 //!
 //! ```text
 //! disk lister ─┐                 ┌─ worker: read, inflate, parse, visit ─┐
@@ -20,7 +20,7 @@ use std::sync::{
 };
 
 use crate::{
-    cloudtrail::{Contents, Names, Record},
+    cloudtrail::{Contents, Envelope, Names, Record},
     contract::ReadFailure,
     inflate,
     source::{ObjectRef, s3::S3Options},
@@ -30,9 +30,23 @@ pub use stages::{plan, scan};
 pub use stats::{AccountSpan, Scanned};
 
 /// What is done with the records. Every worker has its own; they are merged in any order, and so must not depend on it.
+///
+/// All records of an object go to one visitor, in the object's order: parsed, or, where the visitor said that this will
+/// do, by their envelopes.
 pub trait Visitor: Send {
-    /// Takes one usable record of an object. All records of an object go to one visitor, in the object's order.
+    /// Whether it is content with envelopes at times; without, every record is parsed.
+    const ENVELOPES: bool = false;
+
+    /// Takes one usable record of an object.
     fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>);
+
+    /// Whether the envelope of this record will do. It depends on the record alone.
+    fn brief(&self, _envelope: &Envelope<'_>) -> bool {
+        false
+    }
+
+    /// Takes one usable record for which [`Visitor::brief`] held.
+    fn envelope(&mut self, _object: &Arc<ObjectRef>, _envelope: &Envelope<'_>) {}
 
     /// Told after the last record of an object that was read.
     fn finished(&mut self, _object: &Arc<ObjectRef>, _contents: &Contents) {}

@@ -21,7 +21,7 @@ use super::{
     stats::{Listing, Scanned, Tally},
 };
 use crate::{
-    cloudtrail::{Record, RecordError, Scratch, for_each_record, search},
+    cloudtrail::{Envelope, Record, RecordError, Scratch, Take, for_each_record, search, skim},
     contract::ReadFailure,
     inflate::Inflater,
     source::{
@@ -422,14 +422,11 @@ impl<'o, V: Visitor> Worker<'o, V> {
         };
         let object = Arc::new(object);
         tally.begin();
-        let mut visit = |_index: usize, record: Result<Record<'_, '_>, RecordError>| {
-            if let Ok(record) = record {
-                tally.record(&record);
-                visitor.record(&object, &record);
-            }
-        };
+        let mut visits = Visits { visitor, tally, object: &object };
+        let mut visit = |index: usize, record: Result<Record<'_, '_>, RecordError>| visits.record(index, record);
         let read = match &options.only {
             Some(names) => search(raw, names, scratch, &mut visit),
+            None if V::ENVELOPES => skim(raw, scratch, &mut visits),
             None => for_each_record(raw, scratch, &mut visit),
         };
         match read {
@@ -439,6 +436,31 @@ impl<'o, V: Visitor> Worker<'o, V> {
                 }
             }
             Err(error) => tally.failed(object.name.clone(), error.to_string()),
+        }
+    }
+}
+
+/// Counts the records of one object, and hands them on.
+struct Visits<'w, V> {
+    visitor: &'w mut V,
+    tally: &'w mut Tally,
+    object: &'w Arc<ObjectRef>,
+}
+
+impl<V: Visitor> Take for Visits<'_, V> {
+    fn brief(&self, envelope: &Envelope<'_>) -> bool {
+        self.visitor.brief(envelope)
+    }
+
+    fn envelope(&mut self, envelope: &Envelope<'_>) {
+        self.tally.envelope(envelope);
+        self.visitor.envelope(self.object, envelope);
+    }
+
+    fn record(&mut self, _index: usize, record: Result<Record<'_, '_>, RecordError>) {
+        if let Ok(record) = record {
+            self.tally.record(&record);
+            self.visitor.record(self.object, &record);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
-    cloudtrail::{Contents, Record},
+    cloudtrail::{Contents, Envelope, Record},
     contract::{Coverage, CoverageDay, ReadFailure},
     source::{KeyInfo, ObjectRef},
 };
@@ -41,10 +41,10 @@ pub struct AccountSpan {
 }
 
 impl AccountSpan {
-    fn record(&mut self, time: Option<DateTime<Utc>>, region: Option<&str>) {
-        self.records += 1;
-        self.first = earliest(self.first, time);
-        self.last = self.last.max(time);
+    fn records(&mut self, count: u64, [first, last]: [Option<DateTime<Utc>>; 2], region: Option<&str>) {
+        self.records += count;
+        self.first = earliest(self.first, first);
+        self.last = self.last.max(last);
         if let Some(region) = region {
             self.region(region);
         }
@@ -78,6 +78,18 @@ pub(super) struct Tally {
     failures: Vec<ReadFailure>,
     /// `eventTime` of the last record of the object at hand.
     object_last: Option<DateTime<Utc>>,
+    run: Run,
+}
+
+/// Records of one account and region in a row, which is what most objects hold: counted as one.
+#[derive(Debug, Default)]
+struct Run {
+    account: Vec<u8>,
+    region: Vec<u8>,
+    records: u64,
+    /// `eventTime` of the first and the last, in seconds.
+    first: i64,
+    last: i64,
 }
 
 impl Tally {
@@ -87,23 +99,54 @@ impl Tally {
     }
 
     pub(super) fn record(&mut self, record: &Record<'_, '_>) {
-        let time = Some(record.time);
-        self.first = earliest(self.first, time);
-        self.last = self.last.max(time);
-        self.object_last = self.object_last.max(time);
-        let Some(account) = record.account() else { return };
-        let region = record.text(&["awsRegion"]);
-        // Allocates the key only where it is new: this runs for every record.
+        self.count(1, [Some(record.time); 2], record.account(), record.text(&["awsRegion"]));
+    }
+
+    pub(super) fn envelope(&mut self, envelope: &Envelope<'_>) {
+        let (account, region, seconds) = (envelope.account(), envelope.region(), envelope.seconds());
+        let run = &mut self.run;
+        if run.records > 0 && run.account == account && run.region == region {
+            run.records += 1;
+            run.first = run.first.min(seconds);
+            run.last = run.last.max(seconds);
+            return;
+        }
+        self.end_run();
+        self.run.account.extend_from_slice(account);
+        self.run.region.extend_from_slice(region);
+        self.run = Run { records: 1, first: seconds, last: seconds, ..std::mem::take(&mut self.run) };
+    }
+
+    fn end_run(&mut self) {
+        let mut run = std::mem::take(&mut self.run);
+        if run.records > 0 {
+            let text = |bytes| std::str::from_utf8(bytes).ok().filter(|text: &&str| !text.is_empty());
+            let times = [run.first, run.last].map(|seconds| DateTime::from_timestamp(seconds, 0));
+            self.count(run.records, times, text(&run.account), text(&run.region));
+        }
+        run.account.clear();
+        run.region.clear();
+        self.run = Run { records: 0, ..run };
+    }
+
+    fn count(&mut self, records: u64, times: [Option<DateTime<Utc>>; 2], account: Option<&str>, region: Option<&str>) {
+        let [first, last] = times;
+        self.first = earliest(self.first, first);
+        self.last = self.last.max(last);
+        self.object_last = self.object_last.max(last);
+        let Some(account) = account else { return };
+        // Allocates the key only where it is new.
         if let Some(span) = self.accounts.get_mut(account) {
-            span.record(time, region);
+            span.records(records, times, region);
         } else {
-            self.accounts.entry(account.to_owned()).or_default().record(time, region);
+            self.accounts.entry(account.to_owned()).or_default().records(records, times, region);
         }
     }
 
     /// Counts an object whose JSON was sound: as read, as failed where none of its records could be used, as skipped
     /// where it holds nothing but digests. Tells whether it counts as read.
     pub(super) fn object(&mut self, object: &ObjectRef, compressed: usize, raw: usize, contents: &Contents) -> bool {
+        self.end_run();
         if let Some((index, error)) = contents.first_unusable {
             let (bad, first) = (contents.unusable, index + 1);
             let all = contents.records + bad;

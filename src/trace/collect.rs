@@ -4,15 +4,16 @@
 //! October. Reading the archive twice would double the cost of a scan and is impossible for standard input, so the scan
 //! keeps a small row of each call that *could* matter, and the analysis asks for the few that do.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
 use chrono::{DateTime, Utc};
 
 use super::{Call, Context, Selection, Sighting, key_of};
-use crate::cloudtrail::{Actor, ActorKind, Caller, Record};
+use crate::cloudtrail::{Actor, ActorKind, Caller, Envelope, Record};
 
 /// Rows kept in memory by one worker, before they go to a temporary file: 25 MB.
 const ROWS_IN_MEMORY: usize = 500_000;
@@ -35,7 +36,7 @@ pub struct Part {
     actor_numbers: HashMap<u64, Vec<u32>>,
     hasher: RandomState,
     rows: Spill<Row>,
-    sightings: HashMap<SightingKey, [i64; 2]>,
+    sightings: HashMap<SightingKey, [i64; 2], BuildHasherDefault<NumberHasher>>,
     spilled_sightings: Spill<SightingRow>,
 }
 
@@ -44,17 +45,91 @@ pub struct Part {
 struct Interner {
     numbers: HashMap<Box<str>, u32>,
     values: Vec<Box<str>>,
+    /// Numbers of texts that were asked for lately, by [`place`]: few texts make up most of an archive.
+    recent: Vec<u32>,
 }
+
+/// Places among the recent texts.
+const RECENT: usize = 1 << 13;
 
 impl Interner {
     fn number(&mut self, text: &str) -> u32 {
-        if let Some(number) = self.numbers.get(text) {
-            return *number;
+        if self.recent.is_empty() {
+            self.recent.resize(RECENT, NONE);
         }
-        let number = u32::try_from(self.values.len()).unwrap_or(NONE);
-        self.values.push(text.into());
-        self.numbers.insert(text.into(), number);
+        let place = place(text.as_bytes());
+        if let Some(number) = self.recent(place, text.as_bytes()) {
+            return number;
+        }
+        let number = match self.numbers.get(text) {
+            Some(number) => *number,
+            None => {
+                let number = u32::try_from(self.values.len()).unwrap_or(NONE);
+                self.values.push(text.into());
+                self.numbers.insert(text.into(), number);
+                number
+            }
+        };
+        if let Some(recent) = self.recent.get_mut(place) {
+            *recent = number;
+        }
         number
+    }
+
+    /// The number of a text that is UTF-8 for sure.
+    fn number_of(&mut self, text: &[u8]) -> io::Result<u32> {
+        match self.recent(place(text), text) {
+            Some(number) => Ok(number),
+            None => Ok(self.number(std::str::from_utf8(text).map_err(io::Error::other)?)),
+        }
+    }
+
+    fn recent(&self, place: usize, text: &[u8]) -> Option<u32> {
+        let number = *self.recent.get(place)?;
+        (self.values.get(number as usize)?.as_bytes() == text).then_some(number)
+    }
+}
+
+/// A cheap hash of a text's length, beginning and end. Texts that share a place cost a look into the map, no more.
+fn place(text: &[u8]) -> usize {
+    let word = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let short = || text.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    let first = if text.len() < 8 { short() } else { word(text.first_chunk()) };
+    let middle = word(text.get(text.len() / 2..).and_then(<[u8]>::first_chunk));
+    let mixed = mix(first ^ middle.rotate_left(23) ^ word(text.last_chunk()).rotate_left(41) ^ text.len() as u64);
+    mixed as usize % RECENT
+}
+
+/// Spreads what differs anywhere over the lower bits.
+fn mix(number: u64) -> u64 {
+    let product = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    product ^ product >> 32
+}
+
+/// For keys of numbers that the interner gave: nobody outside chooses them.
+#[derive(Debug, Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_i64(&mut self, number: i64) {
+        self.write_u64(number.cast_unsigned());
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The map takes its bits from both ends.
+        self.0 = mix(self.0.rotate_left(29) ^ number).wrapping_mul(0xff51_afd7_ed55_8ccd);
     }
 }
 
@@ -99,6 +174,75 @@ struct SightingRow {
     last: i64,
 }
 
+/// What a row is made of.
+struct Facts<'r> {
+    caller: Caller<'r>,
+    account: &'r str,
+    source_ip: Option<&'r str>,
+    service: &'r str,
+    name: &'r str,
+    id: Cow<'r, str>,
+    seconds: i64,
+    read_only: bool,
+    failed: bool,
+    session_mfa: Option<bool>,
+    sign_in_mfa: Option<bool>,
+    about: Option<String>,
+}
+
+impl<'r> Facts<'r> {
+    fn of_record(record: &Record<'r, '_>) -> Self {
+        let caller = record.caller();
+        let signed_in = signs_in(record.source.as_bytes(), record.name.as_bytes());
+        Self {
+            caller,
+            account: record.account().unwrap_or_default(),
+            source_ip: record.text(&["sourceIPAddress"]),
+            service: record.source,
+            name: record.name,
+            id: record.id(),
+            seconds: record.time.timestamp(),
+            read_only: record.read_only(),
+            failed: record.failed(),
+            session_mfa: record.session_mfa(caller.kind),
+            sign_in_mfa: record.flag(&["additionalEventData", "MFAUsed"]).filter(|_| signed_in),
+            about: about_user(record),
+        }
+    }
+
+    /// `None` where only the parsed record can tell.
+    fn of_envelope(envelope: &Envelope<'r>) -> Option<Self> {
+        if envelope.id().is_empty() || signs_in(envelope.source(), envelope.name()) {
+            return None;
+        }
+        let text = |bytes: &'r [u8]| std::str::from_utf8(bytes).ok();
+        Some(Self {
+            caller: envelope.caller(),
+            account: text(envelope.account())?,
+            source_ip: Some(text(envelope.source_ip())?).filter(|address| !address.is_empty()),
+            service: text(envelope.source())?,
+            name: text(envelope.name())?,
+            id: Cow::Borrowed(text(envelope.id())?),
+            seconds: envelope.seconds(),
+            read_only: envelope.read_only(),
+            failed: envelope.failed()?,
+            session_mfa: envelope.session_mfa()?,
+            sign_in_mfa: None,
+            about: about_in(envelope)?.map(str::to_lowercase),
+        })
+    }
+}
+
+/// Whether the record of a console sign-in, which tells more than its envelope.
+fn signs_in(source: &[u8], name: &[u8]) -> bool {
+    source == b"signin.amazonaws.com" && name == b"ConsoleLogin"
+}
+
+/// Whose calls are kept one by one.
+fn is_person(kind: ActorKind) -> bool {
+    matches!(kind, ActorKind::IamUser | ActorKind::Root | ActorKind::IdentityCenter)
+}
+
 impl Part {
     /// Notes one record.
     ///
@@ -106,46 +250,77 @@ impl Part {
     /// When the temporary file cannot be written.
     pub fn note(&mut self, record: &Record<'_, '_>) -> io::Result<()> {
         let caller = record.caller();
-        let account = record.account().unwrap_or_default();
-        let about = about_user(record);
-        let person = matches!(caller.kind, ActorKind::IamUser | ActorKind::Root | ActorKind::IdentityCenter);
-        if person && caller.account.is_some_and(|home| home != account) {
-            // The copy that another account got of a cross-account call: the caller's own account has it too.
-            return Ok(());
-        }
-        let seconds = record.time.timestamp();
-        if !person {
-            self.sight(caller, record.text(&["sourceIPAddress"]), seconds)?;
-            if about.is_none() {
+        if is_person(caller.kind) {
+            if is_copy(caller.account.unwrap_or_default().as_bytes(), record.account().unwrap_or_default().as_bytes()) {
+                return Ok(());
+            }
+        } else {
+            if let (Some(actor), Some(address)) = (key_of(caller), record.text(&["sourceIPAddress"])) {
+                self.sight(actor.as_bytes(), address.as_bytes(), record.time.timestamp())?;
+            }
+            if about_user(record).is_none() {
                 return Ok(());
             }
         }
+        self.row(&Facts::of_record(record))
+    }
+
+    /// Whether [`Part::note_envelope`] will do.
+    #[must_use]
+    pub fn brief(envelope: &Envelope<'_>) -> bool {
+        match has_row(envelope) {
+            Some(true) => Facts::of_envelope(envelope).is_some(),
+            Some(false) => true,
+            None => false,
+        }
+    }
+
+    /// Notes one record by its envelope, as [`Part::note`] would.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be written, or the envelope will not do.
+    pub fn note_envelope(&mut self, envelope: &Envelope<'_>) -> io::Result<()> {
+        if !is_person(envelope.kind()) {
+            let id = envelope.principal_id();
+            let actor = if id.is_empty() { envelope.arn() } else { id };
+            if !actor.is_empty() && !envelope.source_ip().is_empty() {
+                self.sight(actor, envelope.source_ip(), envelope.seconds())?;
+            }
+        }
+        if has_row(envelope) == Some(false) {
+            return Ok(());
+        }
+        match Facts::of_envelope(envelope) {
+            Some(facts) => self.row(&facts),
+            None => Err(io::Error::other("a record's envelope does not tell what its trace needs")),
+        }
+    }
+
+    fn row(&mut self, facts: &Facts<'_>) -> io::Result<()> {
         let mut flags = 0;
-        flags |= if record.read_only() { READ_ONLY } else { 0 };
-        flags |= if record.failed() { FAILED } else { 0 };
-        flags |= match record.session_mfa(caller.kind) {
+        flags |= if facts.read_only { READ_ONLY } else { 0 };
+        flags |= if facts.failed { FAILED } else { 0 };
+        flags |= match facts.session_mfa {
             Some(mfa) => MFA_KNOWN | if mfa { MFA } else { 0 },
             None => 0,
         };
-        let signed_in = record.source == "signin.amazonaws.com" && record.name == "ConsoleLogin";
-        flags |= match record.flag(&["additionalEventData", "MFAUsed"]).filter(|_| signed_in) {
+        flags |= match facts.sign_in_mfa {
             Some(mfa) => SIGN_IN_KNOWN | if mfa { SIGN_IN_MFA } else { 0 },
             None => 0,
         };
-        let id = record.id();
-        let (id, text_id) = match uuid(&id) {
+        let (id, text_id) = match uuid(&facts.id) {
             Some(id) => (id, 0),
-            None => (u128::from(self.texts.number(id.as_ref())), TEXT_ID),
+            None => (u128::from(self.texts.number(&facts.id)), TEXT_ID),
         };
         let row = Row {
-            time: seconds,
+            time: facts.seconds,
             id,
-            account: self.texts.number(account),
-            actor: self.actor(caller),
-            source_ip: self.optional(record.text(&["sourceIPAddress"])),
-            service: self.texts.number(record.source),
-            name: self.texts.number(record.name),
-            about: self.optional(about.as_deref()),
+            account: self.texts.number(facts.account),
+            actor: self.actor(facts.caller),
+            source_ip: self.optional(facts.source_ip),
+            service: self.texts.number(facts.service),
+            name: self.texts.number(facts.name),
+            about: self.optional(facts.about.as_deref()),
             flags: flags | text_id,
         };
         self.rows.push(row, ROWS_IN_MEMORY)
@@ -172,11 +347,10 @@ impl Part {
     }
 
     /// Folds a call of somebody who is no user into the day's sighting at that address.
-    fn sight(&mut self, caller: Caller<'_>, source_ip: Option<&str>, seconds: i64) -> io::Result<()> {
-        let (Some(actor), Some(source_ip)) = (key_of(caller), source_ip) else { return Ok(()) };
+    fn sight(&mut self, actor: &[u8], source_ip: &[u8], seconds: i64) -> io::Result<()> {
         let key = SightingKey {
-            actor: self.texts.number(actor),
-            source_ip: self.texts.number(source_ip),
+            actor: self.texts.number_of(actor)?,
+            source_ip: self.texts.number_of(source_ip)?,
             day: seconds.div_euclid(86_400),
         };
         let span = self.sightings.entry(key).or_insert([seconds, seconds]);
@@ -306,6 +480,24 @@ fn about_user(record: &Record<'_, '_>) -> Option<String> {
     (record.source == "iam.amazonaws.com")
         .then(|| record.text(&["requestParameters", "userName"]).map(str::to_lowercase))
         .flatten()
+}
+
+/// The same by the envelope; the outer `None` where only the parsed record can tell. In the letters of the record.
+fn about_in<'r>(envelope: &Envelope<'r>) -> Option<Option<&'r str>> {
+    if envelope.source() == b"iam.amazonaws.com" { envelope.parameter("userName") } else { Some(None) }
+}
+
+/// Whether a record has a row of its own; `None` where only the parsed record can tell.
+fn has_row(envelope: &Envelope<'_>) -> Option<bool> {
+    if is_person(envelope.kind()) {
+        return Some(!is_copy(envelope.caller_account(), envelope.account()));
+    }
+    about_in(envelope).map(|about| about.is_some())
+}
+
+/// Whether it is the copy that another account got of a cross-account call: the caller's own account has it too.
+fn is_copy(home: &[u8], account: &[u8]) -> bool {
+    !home.is_empty() && home != account
 }
 
 /// A UUID in its canonical form: what every `eventID` of CloudTrail is.

@@ -1,0 +1,608 @@
+//! A record's envelope as the walk found it, and how an object is read by it.
+
+use simd_json::prelude::*;
+
+use super::{
+    candidates::ordinary,
+    container::{ContainerError, Contents, Reader, Scratch, WHOLE, for_each_record},
+    identity::{ActorKind, Caller},
+    masks::Block,
+    record::{Record, RecordError},
+    walk::{Field, Kind, Sketch, Walk},
+};
+
+/// What almost every record is asked for, read from the text of an ordinary document without a parse.
+///
+/// It says what the [`Record`] says; what it cannot tell makes its reader ask for the record. Texts are bytes, for most are
+/// only compared; they are sound UTF-8.
+#[derive(Clone, Copy)]
+pub struct Envelope<'t> {
+    text: &'t [u8],
+    blocks: &'t [Block],
+    sketch: &'t Sketch,
+}
+
+impl std::fmt::Debug for Envelope<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Envelope").field("record", &String::from_utf8_lossy(self.raw())).finish()
+    }
+}
+
+impl<'t> Envelope<'t> {
+    fn of(&self, field: Field) -> &'t [u8] {
+        self.sketch.span(field).of(self.text)
+    }
+
+    fn walk(&self) -> Walk<'t> {
+        Walk::new(self.text, self.blocks, 0)
+    }
+
+    /// The record's own bytes.
+    #[must_use]
+    pub fn raw(&self) -> &'t [u8] {
+        self.sketch.record.of(self.text)
+    }
+
+    /// `eventTime`, in seconds since 1970.
+    #[must_use]
+    pub fn seconds(&self) -> i64 {
+        self.sketch.seconds
+    }
+
+    /// `eventSource`.
+    #[must_use]
+    pub fn source(&self) -> &'t [u8] {
+        self.of(Field::Source)
+    }
+
+    /// `eventName`.
+    #[must_use]
+    pub fn name(&self) -> &'t [u8] {
+        self.of(Field::Name)
+    }
+
+    /// `eventID`; empty where it is absent, for only the parsed record can tell another.
+    #[must_use]
+    pub fn id(&self) -> &'t [u8] {
+        self.of(Field::Id)
+    }
+
+    /// `awsRegion`; empty where it is absent.
+    #[must_use]
+    pub fn region(&self) -> &'t [u8] {
+        self.of(Field::Region)
+    }
+
+    /// `sourceIPAddress`; empty where it is absent.
+    #[must_use]
+    pub fn source_ip(&self) -> &'t [u8] {
+        self.of(Field::SourceIp)
+    }
+
+    /// [`Record::account`]; empty where it is not told.
+    #[must_use]
+    pub fn account(&self) -> &'t [u8] {
+        match self.of(Field::Account) {
+            b"" => self.caller_account(),
+            account => account,
+        }
+    }
+
+    /// `userIdentity.accountId`; empty where it is absent.
+    #[must_use]
+    pub fn caller_account(&self) -> &'t [u8] {
+        self.of(Field::CallerAccount)
+    }
+
+    /// What kind of caller.
+    #[must_use]
+    pub fn kind(&self) -> ActorKind {
+        self.sketch.kind
+    }
+
+    /// `principalId`; empty where it is absent.
+    #[must_use]
+    pub fn principal_id(&self) -> &'t [u8] {
+        self.of(Field::PrincipalId)
+    }
+
+    /// `userIdentity.arn`, or the calling service's host name; empty where neither is told.
+    #[must_use]
+    pub fn arn(&self) -> &'t [u8] {
+        match self.of(Field::Arn) {
+            b"" if self.kind() == ActorKind::Service => self.of(Field::InvokedBy),
+            arn => arn,
+        }
+    }
+
+    /// [`Record::caller`].
+    #[must_use]
+    pub fn caller(&self) -> Caller<'t> {
+        let text = |bytes: &'t [u8]| std::str::from_utf8(bytes).ok().filter(|text| !text.is_empty());
+        Caller {
+            kind: self.kind(),
+            account: text(self.caller_account()),
+            id: text(self.principal_id()),
+            name: text(self.of(Field::UserName)),
+            arn: text(self.arn()),
+            access_key: text(self.of(Field::AccessKey)),
+        }
+    }
+
+    /// [`Record::read_only`].
+    #[must_use]
+    pub fn read_only(&self) -> bool {
+        self.sketch.read_only.unwrap_or_else(|| Record::reads(self.name()))
+    }
+
+    /// [`Record::failed`]; `None` where only the parsed record can tell.
+    #[must_use]
+    pub fn failed(&self) -> Option<bool> {
+        if !self.sketch.span(Field::ErrorCode).is_empty() {
+            return Some(true);
+        }
+        let response = self.of(Field::Response);
+        let holds = |part: &str| memchr::memmem::find(response, part.as_bytes()).is_some();
+        (response.is_empty() || !(holds("Failure") || holds(r"\u00"))).then_some(false)
+    }
+
+    /// [`Record::session_mfa`]; the outer `None` where only the parsed record can tell.
+    #[must_use]
+    pub fn session_mfa(&self) -> Option<Option<bool>> {
+        let session = self.sketch.span(Field::Session);
+        let walk = self.walk();
+        let told = if session.is_empty() {
+            None
+        } else {
+            match walk.look(session, b"attributes")? {
+                Some((Kind::Object, attributes)) => walk.flag(attributes, b"mfaAuthenticated")?,
+                None | Some((Kind::Null, _)) => None,
+                Some(_) => return None,
+            }
+        };
+        Some(told.or_else(|| Record::without_session(self.kind())))
+    }
+
+    /// The text at `name` in `requestParameters`; the outer `None` where only the parsed record can tell.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<Option<&'t str>> {
+        let parameters = self.sketch.span(Field::Parameters);
+        if parameters.is_empty() {
+            return Some(None);
+        }
+        let text = self.walk().text(parameters, name.as_bytes())?;
+        text.map(std::str::from_utf8).transpose().ok()
+    }
+}
+
+/// Who takes the records of an object, most of them as envelopes.
+pub trait Take {
+    /// Whether the envelope will do for this record.
+    fn brief(&self, envelope: &Envelope<'_>) -> bool;
+
+    /// Takes a record by its envelope.
+    fn envelope(&mut self, envelope: &Envelope<'_>);
+
+    /// Takes a record that was parsed, or why it is unusable; the index is its place in the object.
+    fn record(&mut self, index: usize, record: Result<Record<'_, '_>, RecordError>);
+}
+
+/// Hands out the records of an object, in its order, as [`for_each_record`] does: an ordinary object's by their envelopes
+/// wherever those will do.
+///
+/// # Errors
+/// As [`for_each_record`], where the object has to be parsed in full; nothing was handed out then.
+pub fn skim(bytes: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Result<Contents, ContainerError> {
+    match walked(bytes, scratch, take) {
+        Some(contents) => Ok(contents),
+        None => for_each_record(bytes, scratch, &mut |index, record| take.record(index, record)),
+    }
+}
+
+/// The fast way; `None` where it cannot be sure, and nothing was handed out.
+fn walked(text: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Option<Contents> {
+    let list = ordinary(text).filter(|_| text.len() <= WHOLE)?;
+    let Scratch { outer, nested, joined, masks, sketches } = scratch;
+    let (blocks, whole) = masks.read(text);
+    if !whole.closed || !(whole.ascii || std::str::from_utf8(text).is_ok()) {
+        return None;
+    }
+    sketches.clear();
+    Walk::new(text, blocks, list).records(list, sketches)?;
+    joined.clear();
+    for sketch in sketches.iter_mut() {
+        sketch.whole = sketch.whole || !take.brief(&Envelope { text, blocks, sketch });
+        if sketch.whole {
+            joined.push(if joined.is_empty() { b'[' } else { b',' });
+            joined.extend_from_slice(sketch.record.of(text));
+        }
+    }
+    if joined.is_empty() {
+        sketches.iter().for_each(|sketch| take.envelope(&Envelope { text, blocks, sketch }));
+        return Some(Contents { documents: 1, records: sketches.len(), ..Contents::default() });
+    }
+    joined.push(b']');
+    if joined.len() > WHOLE {
+        return None;
+    }
+    outer.parse(joined, |root, origin| {
+        let elements = root.as_array()?;
+        // Once for nothing: one that is unusable must be known before the first is handed out.
+        let mut ignore = |_index, _record: Result<Record<'_, '_>, _>| {};
+        let mut judge = Reader::new(nested, &mut ignore);
+        elements.iter().for_each(|element| judge.element(element, origin, true));
+        if judge.contents.unusable > 0 {
+            return None;
+        }
+        let mut elements = elements.iter();
+        let mut contents = Contents { documents: 1, ..Contents::default() };
+        for sketch in sketches.iter() {
+            if !sketch.whole {
+                contents.records += 1;
+                take.envelope(&Envelope { text, blocks, sketch });
+                continue;
+            }
+            let before = contents.records + contents.passed_over;
+            let mut visit = |index, record: Result<Record<'_, '_>, _>| take.record(before + index, record);
+            let mut reader = Reader::new(nested, &mut visit);
+            reader.element(elements.next()?, origin, true);
+            contents.records += reader.contents.records;
+            contents.passed_over += reader.contents.passed_over;
+        }
+        Some(contents)
+    })?
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cloudtrail::Actor;
+
+    /// What a record says, by whichever way.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    struct Said {
+        seconds: i64,
+        texts: [String; 6],
+        caller: Actor,
+        read_only: bool,
+        /// `failed`, `session_mfa` and the parameter `userName`, as far as an envelope tells them.
+        more: (Option<bool>, Option<Option<bool>>, Option<Option<String>>),
+    }
+
+    /// Collects what the records say; takes those whose names are long as envelopes.
+    #[derive(Default)]
+    struct Collect {
+        said: Vec<Result<Said, RecordError>>,
+        envelopes: usize,
+        /// As if no record would do by its envelope.
+        all_whole: bool,
+    }
+
+    impl Take for Collect {
+        fn brief(&self, envelope: &Envelope<'_>) -> bool {
+            !self.all_whole && envelope.name() != b"W" && !envelope.id().is_empty()
+        }
+
+        fn envelope(&mut self, envelope: &Envelope<'_>) {
+            self.envelopes += 1;
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+            self.said.push(Ok(Said {
+                seconds: envelope.seconds(),
+                texts: [
+                    text(envelope.source()),
+                    text(envelope.name()),
+                    text(envelope.id()),
+                    text(envelope.account()),
+                    text(envelope.region()),
+                    text(envelope.source_ip()),
+                ],
+                caller: envelope.caller().to_actor(),
+                read_only: envelope.read_only(),
+                more: (
+                    envelope.failed(),
+                    envelope.session_mfa(),
+                    envelope.parameter("userName").map(|name| name.map(str::to_owned)),
+                ),
+            }));
+            assert_eq!(envelope.caller().arn.unwrap_or_default().as_bytes(), envelope.arn());
+            assert_eq!(envelope.caller().id.unwrap_or_default().as_bytes(), envelope.principal_id());
+            assert_eq!(envelope.caller().account.unwrap_or_default().as_bytes(), envelope.caller_account());
+        }
+
+        fn record(&mut self, _index: usize, record: Result<Record<'_, '_>, RecordError>) {
+            self.said.push(record.map(|record| {
+                let text = |key: &str| record.text(&[key]).unwrap_or_default().to_owned();
+                Said {
+                    seconds: record.time.timestamp(),
+                    texts: [
+                        record.source.to_owned(),
+                        record.name.to_owned(),
+                        record.id().into_owned(),
+                        record.account().unwrap_or_default().to_owned(),
+                        text("awsRegion"),
+                        text("sourceIPAddress"),
+                    ],
+                    caller: record.actor(),
+                    read_only: record.read_only(),
+                    more: (
+                        Some(record.failed()),
+                        Some(record.session_mfa(record.caller().kind)),
+                        Some(record.text(&["requestParameters", "userName"]).map(str::to_owned)),
+                    ),
+                }
+            }));
+        }
+    }
+
+    /// Reads by the walk, which must say what a full parse says; tells how many records came as envelopes.
+    fn agrees(text: &str) -> usize {
+        let mut plain = Collect::default();
+        let parsed =
+            for_each_record(text.as_bytes(), &mut Scratch::default(), &mut |index, record| plain.record(index, record));
+        let mut scratch = Scratch::default();
+        let mut most = 0;
+        for all_whole in [false, true] {
+            let mut walked = Collect { all_whole, ..Collect::default() };
+            let contents = skim(text.as_bytes(), &mut scratch, &mut walked);
+            // Damage within what nobody asked for is not seen; whatever else is wrong is said in the same words.
+            if parsed.is_err() && contents.is_ok() {
+                continue;
+            }
+            assert_eq!(contents, parsed, "{text}");
+            let expected = plain.said.iter().cloned().zip(&walked.said).map(|(expected, said)| {
+                expected.map(|expected| match said {
+                    Ok(Said { more, .. }) => {
+                        let (failed, mfa, user) = expected.more;
+                        let told = (failed.filter(|_| more.0.is_some()), mfa.filter(|_| more.1.is_some()));
+                        Said { more: (told.0, told.1, user.filter(|_| more.2.is_some())), ..expected }
+                    }
+                    Err(_) => expected,
+                })
+            });
+            assert_eq!(walked.said, expected.collect::<Vec<_>>(), "{text}");
+            assert_eq!(walked.said.len(), plain.said.len());
+            most = most.max(walked.envelopes);
+        }
+        most
+    }
+
+    const ROLE: &str = r#"{"type":"AssumedRole","principalId":"AROA1:s","arn":"arn:aws:sts::111122223333:assumed-role/r/s","accountId":"111122223333","accessKeyId":"ASIA1","sessionContext":{"sessionIssuer":{"type":"Role","userName":"r"},"attributes":{"creationDate":"2026-10-01T09:00:00Z","mfaAuthenticated":"false"}}}"#;
+
+    fn record(identity: &str, more: &str) -> String {
+        format!(
+            r#"{{"eventVersion":"1.11","userIdentity":{identity},"eventTime":"2026-10-01T10:00:00Z","eventSource":"iam.amazonaws.com","eventName":"GetUser","awsRegion":"us-east-1","sourceIPAddress":"192.0.2.1","userAgent":"a","requestParameters":{{"userName":"bob"}},"responseElements":null,"requestID":"q","eventID":"e-1","readOnly":true,"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":"111122223333"{more}}}"#
+        )
+    }
+
+    fn document(records: &[String]) -> String {
+        format!(r#"{{"Records":[{}]}}"#, records.join(","))
+    }
+
+    #[test]
+    fn usual_records_come_as_envelopes() {
+        let usual = record(ROLE, "");
+        assert_eq!(agrees(&document(&[usual.clone(), usual.clone()])), 2);
+        assert_eq!(agrees(&document(&[])), 0);
+        for identity in [
+            r#"{"type":"AWSService","invokedBy":"ec2.amazonaws.com"}"#,
+            r#"{"invokedBy":"ec2.amazonaws.com"}"#,
+            r#"{"type":"AWSAccount","principalId":"AIDA1","accountId":"444455556666"}"#,
+            r#"{"type":"IAMUser","principalId":"AIDA1","arn":"x","accountId":"111122223333","accessKeyId":"AKIA1","userName":"bob"}"#,
+            r#"{"type":"IAMUser","userName":"bob","sessionContext":{"attributes":{"mfaAuthenticated":"true"}}}"#,
+            r#"{"type":"IAMUser","userName":"bob","sessionContext":{"attributes":{}}}"#,
+            r#"{"type":"Root","accountId":"111122223333","sessionContext":{"assumedRoot":"true","attributes":null}}"#,
+            r#"{"type":"Root","accountId":"111122223333","arn":"","sessionContext":{}}"#,
+            r#"{"type":"IdentityCenterUser","principalId":"1"}"#,
+            r#"{"type":"Unknown","accountId":null,"credentialId":"7","inScopeOf":{"a":[{}]}}"#,
+            "{}",
+            "null",
+        ] {
+            assert_eq!(agrees(&document(&[record(identity, ""), usual.clone()])), 2, "{identity}");
+        }
+        for more in [
+            r#","errorCode":"AccessDenied","errorMessage":"no \"right\" é""#,
+            r#","additionalEventData":{"MFAUsed":"No","text":"a } \" ] b","deep":[[{}],[]]},"apiVersion":null"#,
+            r#","sessionCredentialFromConsole":"true","count":1760000000000,"zero":0,"flag":false"#,
+        ] {
+            assert_eq!(agrees(&document(&[record(ROLE, more), usual.clone()])), 2, "{more}");
+        }
+        assert_eq!(agrees(&document(&[usual.replace("\"userName\":\"bob\"", "\"userName\":\"bj\u{f6}rn\"")])), 1);
+        // White space between records and around the frame.
+        assert_eq!(agrees(&format!(" {{ \"Records\" : [ {usual} ,\n{usual}\n] }}\n")), 2);
+    }
+
+    #[test]
+    fn unusual_records_are_parsed_alone() {
+        let usual = record(ROLE, "");
+        let changed = |from: &str, to: &str| {
+            assert!(usual.contains(from), "{from}");
+            usual.replace(from, to)
+        };
+        for unusual in [
+            changed("\"eventName\":", "\"eventName\" :"),
+            changed(",\"eventName\"", ", \"eventName\""),
+            changed("eventName", r"event\u004eame"),
+            changed("iam.amazonaws.com", r"\u0069am.amazonaws.com"),
+            changed("10:00:00Z", "10:00:00.5Z"),
+            changed("10:00:00Z", "10:00:00+02:00"),
+            changed("e-1", r"e\/1"),
+            changed("\"readOnly\":true", "\"readOnly\":\"Yes\""),
+            changed("\"readOnly\":true", "\"readOnly\":7"),
+            changed("\"e-1\"", "7"),
+            changed("\"e-1\"", "\"\""),
+            changed("\"eventID\"", "\"other\""),
+            changed("{\"userName\":\"bob\"}", "[]"),
+            changed("null", "-0.5e7"),
+            changed("AssumedRole\"", "IdentityCenterUser\",\"onBehalfOf\":{\"userId\":\"u\"}"),
+            changed("\"type\":\"AssumedRole\"", "\"type\":\"IAMUser\",\"type\":\"Root\""),
+            changed("\"eventVersion\"", "\"eventName\":\"First\",\"eventVersion\""),
+            changed("\"eventName\":\"GetUser\"", "\"eventName\":\"W\""),
+            changed("AwsApiCall", "AwsCloudTrailInsight"),
+            record(&ROLE.replace("\"arn\"", "\"a\\u0072n\""), ""),
+            record(&format!(" {ROLE}"), ""),
+            record("\"text\"", ""),
+            record(ROLE, ",\"recipientAccountId\":\"444455556666\""),
+        ] {
+            assert_eq!(agrees(&document(&[usual.clone(), unusual.clone(), usual.clone()])), 2, "{unusual}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_unusable_makes_all_of_the_document_parsed() {
+        let usual = record(ROLE, "");
+        for other in ["{}", "7", "[]", "{\"detail\":{}}", &usual.replace("eventTime", "eventTine"), "{\"a\":1e999}"] {
+            assert_eq!(agrees(&document(&[usual.clone(), other.to_owned()])), 0, "{other}");
+        }
+        let wrapped = format!(r#"{{"CloudTrailEvent":{}}}"#, serde_json::to_string(&usual).unwrap());
+        assert_eq!(agrees(&document(&[usual.clone(), wrapped, usual.clone()])), 2);
+        for text in [
+            format!(r#"{{"Records":[{usual},]}}"#),
+            format!(r#"{{"Records":[{usual}]}}]}}"#),
+            format!(r#"{{"Records":[{usual}],"Records":[]}}"#),
+            format!(r#"{{"Records":[{usual}]}}{{"Records":[{usual}]}}"#),
+            format!("[{usual}]"),
+        ] {
+            assert_eq!(agrees(&text), 0, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_record_cut_anywhere_is_damage() {
+        let text = document(&[record(ROLE, ""), record("null", "")]);
+        for end in 0..text.len() {
+            agrees(&text[..end]);
+            // With the ordinary end put back.
+            agrees(&format!("{}]}}", &text[..end]));
+        }
+    }
+
+    #[test]
+    fn one_huge_record_and_many_small_ones() {
+        let huge = record(ROLE, &format!(",\"pad\":\"{}\"", r#"x \" }{ \\"#.repeat(40_000)));
+        assert_eq!(agrees(&document(&[record("{}", ""), huge])), 2);
+        assert_eq!(agrees(&document(&vec![record("{}", ""); 300])), 300);
+    }
+
+    fn member() -> impl Strategy<Value = String> {
+        let value = prop_oneof![
+            Just(r#""2026-10-01T10:00:00Z""#.to_owned()),
+            Just(r#""iam.amazonaws.com""#.to_owned()),
+            Just(r#""AssumedRole""#.to_owned()),
+            Just(r#""IAMUser""#.to_owned()),
+            Just(r#""Root""#.to_owned()),
+            Just("\"\"".to_owned()),
+            Just("null".to_owned()),
+            Just("true".to_owned()),
+            Just("\"false\"".to_owned()),
+            Just(r#"{"userName":"bob"}"#.to_owned()),
+            Just(r#"{"userName":"b","GetUser":"Failure"}"#.to_owned()),
+            Just(r#"{"attributes":{"mfaAuthenticated":"true"},"assumedRoot":"true"}"#.to_owned()),
+            Just("{}".to_owned()),
+            Just("[1,{}]".to_owned()),
+            r#"[-]?[0-9]{1,17}(\.5)?"#.prop_map(|number| number),
+            r#"([a-z:/ {}\[\]é]|\\"|\\\\|\\u0041|\\n){0,70}"#.prop_map(|text| format!("\"{text}\"")),
+        ];
+        let key = prop::sample::select(vec![
+            "eventTime",
+            "eventSource",
+            "eventName",
+            "eventID",
+            "userIdentity",
+            "sourceIPAddress",
+            "awsRegion",
+            "recipientAccountId",
+            "readOnly",
+            "errorCode",
+            "requestParameters",
+            "responseElements",
+            "eventType",
+            "type",
+            "principalId",
+            "arn",
+            "accountId",
+            "accessKeyId",
+            "userName",
+            "invokedBy",
+            "sessionContext",
+            "onBehalfOf",
+            "other",
+            r"event\u0049D",
+            "userAgent",
+        ]);
+        (key, value).prop_map(|(key, value)| format!("\"{key}\":{value}"))
+    }
+
+    fn shuffled(usual: Vec<String>, extra: usize) -> impl Strategy<Value = String> {
+        let most = usual.len();
+        let usual = prop_oneof![
+            3 => Just(usual.clone()).prop_shuffle(),
+            1 => prop::sample::subsequence(usual, most.saturating_sub(3)..=most),
+        ];
+        (usual, prop::collection::vec(member(), 0..=extra), any::<prop::sample::Index>()).prop_map(
+            |(mut members, extra, at)| {
+                let at = at.index(members.len() + 1);
+                members.splice(at..at, extra);
+                format!("{{{}}}", members.join(","))
+            },
+        )
+    }
+
+    fn members(object: &[&str]) -> Vec<String> {
+        object.iter().map(ToString::to_string).collect()
+    }
+
+    fn generated() -> impl Strategy<Value = String> {
+        let identity = shuffled(
+            members(&[
+                r#""type":"IAMUser""#,
+                r#""principalId":"AIDA1""#,
+                r#""arn":"arn:x""#,
+                r#""accountId":"111122223333""#,
+                r#""userName":"bob""#,
+                r#""sessionContext":{"attributes":{"mfaAuthenticated":"true"}}"#,
+            ]),
+            1,
+        );
+        identity.prop_flat_map(|identity| {
+            let mut usual = members(&[
+                r#""eventVersion":"1.11""#,
+                r#""eventTime":"2026-10-01T10:00:00Z""#,
+                r#""eventSource":"iam.amazonaws.com""#,
+                r#""eventName":"GetUser""#,
+                r#""awsRegion":"us-east-1""#,
+                r#""sourceIPAddress":"192.0.2.1""#,
+                r#""requestParameters":{"userName":"bob","x":[]}"#,
+                r#""responseElements":null"#,
+                r#""eventID":"e-1""#,
+                r#""readOnly":false"#,
+                r#""recipientAccountId":"111122223333""#,
+            ]);
+            usual.push(format!("\"userIdentity\":{identity}"));
+            shuffled(usual, 2)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(600))]
+        #[test]
+        fn the_walk_says_what_a_parse_says(
+            records in prop::collection::vec(generated(), 0..4),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..14), 0..3),
+        ) {
+            let mut text = document(&records);
+            agrees(&text);
+            for (at, change) in changes {
+                let mut at = at.index(text.len() + 1);
+                while !text.is_char_boundary(at) { at -= 1; }
+                let piece = [" ", "\n", "\"", "\\", "{", "}", "[", "]", ",", ":", "é", "\\u0041", "null"].get(change);
+                match piece {
+                    Some(piece) => text.insert_str(at, piece),
+                    None => drop(text.pop()),
+                }
+                agrees(&text);
+            }
+        }
+    }
+}
