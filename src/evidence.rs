@@ -110,3 +110,254 @@ impl Visitor for Evidence {
         self.error = self.error.take().or(other.error);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::cloudtrail::Actor;
+    use crate::pipeline::{Options, Scanned, scan};
+    use crate::source::{Selection, Source};
+    use crate::trace::{Call, Context, Selection as Wanted};
+
+    /// Keeps the same by parsing every record.
+    struct Parsed(Evidence);
+
+    impl Visitor for Parsed {
+        fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
+            self.0.record(object, record);
+        }
+
+        fn merge(&mut self, other: Self) {
+            self.0.merge(other.0);
+        }
+    }
+
+    struct Everything;
+
+    impl Wanted for Everything {
+        fn caller(&self, _actor: &Actor, _account: &str) -> bool {
+            true
+        }
+
+        fn about(&self, _account: &str, _about: &str) -> bool {
+            true
+        }
+
+        fn actor(&self, _key: &str) -> bool {
+            true
+        }
+
+        fn add_readers(&mut self, _calls: &[Call]) {}
+
+        fn reader(&self, _actor: &Actor) -> bool {
+            false
+        }
+
+        fn near_reading(&self, _time: DateTime<Utc>) -> bool {
+            false
+        }
+    }
+
+    fn all(evidence: Evidence) -> (Vec<String>, Vec<String>) {
+        let mut evidence = evidence.finish();
+        assert!(evidence.error.is_none(), "{:?}", evidence.error);
+        let Context { calls, sightings } = evidence.trace.collect(&mut Everything).unwrap();
+        let mut events: Vec<String> = evidence.events.iter().map(|event| format!("{event:?}")).collect();
+        let mut traced: Vec<String> = calls.iter().map(|call| format!("{call:?}")).collect();
+        traced.extend(sightings.iter().map(|sighting| format!("{sighting:?}")));
+        events.sort();
+        traced.sort();
+        (events, traced)
+    }
+
+    /// What both ways give, which must be one.
+    fn scanned(folder: &Path, range: &Range) -> (Vec<String>, Vec<String>, Scanned) {
+        let sources = [Source::Local(folder.to_owned())];
+        let range = Arc::new(range.clone());
+        let options = Options { threads: 1, ..Options::default() };
+        let parsed = || Parsed(Evidence::new(Arc::clone(&range)));
+        let (plain, plainly) = scan(&sources, &Selection::default(), &options, &parsed).unwrap();
+        let walked = || Evidence::new(Arc::clone(&range));
+        let (quick, quickly) = scan(&sources, &Selection::default(), &options, &walked).unwrap();
+        assert_eq!(quickly, plainly);
+        let (plain, quick) = (all(plain.0), all(quick));
+        assert_eq!(quick, plain);
+        (quick.0, quick.1, quickly)
+    }
+
+    #[test]
+    fn the_fixtures_give_the_same_evidence_walked_and_parsed() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/archive");
+        let (events, traced, scanned) = scanned(&folder, &Range::default());
+        assert!(events.len() > 50 && traced.len() > 50, "{} {}", events.len(), traced.len());
+        assert!(scanned.coverage.records > 100);
+    }
+
+    /// Section 3 of the specification, once more: who takes a pair out of the one list must take it out of the other.
+    const PAIRS: &[(&str, &str)] = &[
+        ("iam", "CreateVirtualMFADevice EnableMFADevice ResyncMFADevice DeactivateMFADevice DeleteVirtualMFADevice"),
+        ("iam", "TagMFADevice UntagMFADevice CreateUser DeleteUser UpdateUser CreateLoginProfile UpdateLoginProfile"),
+        ("iam", "DeleteLoginProfile ChangePassword CreateAccessKey UpdateAccessKey DeleteAccessKey AttachUserPolicy"),
+        ("iam", "DetachUserPolicy PutUserPolicy DeleteUserPolicy AddUserToGroup RemoveUserFromGroup"),
+        ("signin", "ConsoleLogin CheckMfa"),
+        ("sts", "GetSessionToken AssumeRoot"),
+        ("cloudtrail", "StopLogging StartLogging DeleteTrail UpdateTrail PutEventSelectors"),
+        ("sso-directory", "StartWebAuthnDeviceRegistration StartVirtualMfaDeviceRegistration"),
+        ("sso-directory", "CompleteWebAuthnDeviceRegistration CompleteVirtualMfaDeviceRegistration"),
+        ("sso-directory", "DeleteMfaDeviceForUser UpdateMfaDeviceForUser"),
+        ("identitystore", "StartWebAuthnDeviceRegistration StartVirtualMfaDeviceRegistration"),
+        ("identitystore", "CompleteWebAuthnDeviceRegistration CompleteVirtualMfaDeviceRegistration"),
+        ("identitystore", "DeleteMfaDeviceForUser UpdateMfaDeviceForUser"),
+    ];
+
+    const PARAMETERS: &str = r#"{"userName":"Bob","serialNumber":"arn:aws:iam::111122223333:mfa/bob","newUserName":"bill","name":"trail","deviceId":"d"}"#;
+
+    fn record(identity: &str, source: &str, name: &str, time: &str, more: &str) -> String {
+        format!(
+            r#"{{"eventVersion":"1.11","userIdentity":{identity},"eventTime":"{time}","eventSource":"{source}.amazonaws.com","eventName":"{name}","awsRegion":"us-east-1"{more}}}"#
+        )
+    }
+
+    #[test]
+    fn every_pair_is_extracted_from_among_other_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let pairs = PAIRS.iter().flat_map(|(source, names)| names.split(' ').map(move |name| (*source, name)));
+        let (mut records, mut expected) = (Vec::new(), BTreeSet::new());
+        for (index, (source, name)) in pairs.enumerate() {
+            let more = |id: &str| {
+                format!(
+                    r#","sourceIPAddress":"192.0.2.1","requestParameters":{PARAMETERS},"eventID":"{id}","recipientAccountId":"111122223333""#
+                )
+            };
+            let time = "2026-10-01T10:00:00Z";
+            let identity = r#"{"type":"AssumedRole","principalId":"AROA1:s","accountId":"111122223333"}"#;
+            let id = format!("e-{index}");
+            records.push(record(identity, source, name, time, &more(&id)));
+            // The name under another source, and another name under the source.
+            records.push(record(identity, "kms", name, time, &more(&format!("other-{index}"))));
+            records.push(record(identity, source, "Decrypt", time, &more(&format!("decrypt-{index}"))));
+            expected.insert(id);
+        }
+        assert_eq!(expected.len(), 44);
+        fs::write(folder.path().join("a.json"), format!(r#"{{"Records":[{}]}}"#, records.join(","))).unwrap();
+        let sources = [Source::Local(folder.path().to_owned())];
+        let make = || Evidence::new(Arc::default());
+        let (evidence, _) = scan(&sources, &Selection::default(), &Options::default(), &make).unwrap();
+        assert_eq!(evidence.events.into_iter().map(|event| event.id).collect::<BTreeSet<_>>(), expected);
+        scanned(folder.path(), &Range::default());
+    }
+
+    fn generated() -> impl Strategy<Value = String> {
+        let session = select(vec![
+            "",
+            r#","sessionContext":{"attributes":{"creationDate":"2026-10-01T09:00:00Z","mfaAuthenticated":"true"}}"#,
+            r#","sessionContext":{"sessionIssuer":{},"attributes":{"mfaAuthenticated":"false"}}"#,
+            r#","sessionContext":{"attributes":{"mfaAuthenticated":"TRUE"}}"#,
+            r#","sessionContext":{"assumedRoot":"true","attributes":{"mfa\u0041uthenticated":"true"}}"#,
+            r#","sessionContext": {}"#,
+            r#","onBehalfOf":{"userId":"u-1","identityStoreArn":"arn:x"}"#,
+        ]);
+        let caller = select(vec![
+            r#""type":"AssumedRole","principalId":"AROA1:s","arn":"arn:aws:sts::111122223333:assumed-role/r/s""#,
+            r#""type":"AssumedRole","principalId":"AROA2:t","arn":"arn:x","accountId":"444455556666""#,
+            r#""type":"AWSService","invokedBy":"ec2.amazonaws.com""#,
+            r#""type":"IAMUser","principalId":"AIDA1","arn":"arn:aws:iam::111122223333:user/bob","accountId":"111122223333","userName":"bob""#,
+            r#""type":"IAMUser","principalId":"AIDA2","accountId":"444455556666","accessKeyId":"AKIA2","userName":"b\u006Fb""#,
+            r#""type":"Root","principalId":"111122223333","accountId":"111122223333","accessKeyId":"ASIA3""#,
+            r#""type":"IdentityCenterUser","principalId":"p""#,
+            r#""type":"AWSAccount","principalId":"AIDA3","accountId":"444455556666""#,
+        ]);
+        let pairs: Vec<(&str, &str)> = vec![
+            ("kms", "Decrypt"),
+            ("ec2", "RunInstances"),
+            ("iam", "GetUser"),
+            ("iam", "ListMFADevices"),
+            ("iam", "DeactivateMFADevice"),
+            ("iam", "CreateLoginProfile"),
+            ("signin", "ConsoleLogin"),
+            ("sts", "GetSessionToken"),
+            ("cloudtrail", "StopLogging"),
+        ];
+        let parameters = select(vec![
+            "null",
+            "{}",
+            PARAMETERS,
+            r#"{"userName":"ALICE"}"#,
+            r#"{"user\u004eame":"alice"}"#,
+            r#"{"userName":""}"#,
+            r#"{"userName":null,"x":[{"userName":"no"}]}"#,
+            r#"{"userName":"AWS ROOT USER"}"#,
+            r#"{"userName":7}"#,
+        ]);
+        let response = select(vec![
+            "null",
+            r#"{"ConsoleLogin":"Failure"}"#,
+            r#"{"ConsoleLogin":"Success","Decrypt":"Failure"}"#,
+            r#"{"RunInstances":"\u0046ailure"}"#,
+            r#"{"text":"a \"quoted\" } Failure"}"#,
+        ]);
+        let tail = select(vec![
+            "",
+            r#","readOnly":true"#,
+            r#","readOnly":"false","errorCode":"AccessDenied","errorMessage":"User is not authorized on resource: user bob""#,
+            r#","errorCode":"","additionalEventData":{"MFAUsed":"Yes"},"note":"é \\ \" { "#,
+            r#","eventType":"AwsCloudTrailInsight""#,
+        ])
+        .prop_map(|tail| if tail.ends_with("{ ") { format!("{tail}\"") } else { tail.to_owned() });
+        let id = prop_oneof![
+            8 => (0..40_u32).prop_map(|id| format!(r#","eventID":"00000000-0000-0000-0000-0000000000{id:02}""#)),
+            1 => Just(r#","eventID":"no-uuid""#.to_owned()),
+            1 => Just(String::new()),
+        ];
+        let account =
+            select(vec!["", r#","recipientAccountId":"111122223333""#, r#","recipientAccountId":"444455556666""#]);
+        let address = select(vec!["", r#","sourceIPAddress":"192.0.2.1""#, r#","sourceIPAddress":"2001:db8::1""#]);
+        let time = (1..4_u32, 0..24_u32, select(vec!["Z", "Z", "Z", ".5Z", "+01:00"]))
+            .prop_map(|(day, hour, zone)| format!("2026-10-{day:02}T{hour:02}:30:15{zone}"));
+        let who = (caller, session).prop_map(|(caller, session)| format!("{{{caller}{session}}}"));
+        let what = (parameters, response, tail).prop_map(|(parameters, response, tail)| {
+            format!(r#","requestParameters":{parameters},"responseElements":{response}{tail}"#)
+        });
+        let which = (id, account, address).prop_map(|(id, account, address)| format!("{address}{id}{account}"));
+        (who, select(pairs), time, what, which).prop_map(|(who, (source, name), time, what, which)| {
+            record(&who, source, name, &time, &format!("{what}{which}"))
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(120))]
+        #[test]
+        fn generated_objects_give_the_same_evidence_walked_and_parsed(
+            objects in prop::collection::vec(prop::collection::vec(generated(), 0..12), 1..4),
+            odd in 0_usize..6,
+            limits in any::<(bool, bool, bool, bool)>(),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            for (index, records) in objects.iter().enumerate() {
+                let mut text = format!(r#"{{"Records":[{}]}}"#, records.join(","));
+                match odd {
+                    0 => text = text.replace("\":", "\": "),
+                    1 => text.truncate(text.len() - 2),
+                    2 => text = text.replace("\"Records\":[", "\"Records\":[{},"),
+                    _ => {}
+                }
+                fs::write(folder.path().join(format!("{index}.json")), text).unwrap();
+            }
+            let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+            let range = Range {
+                from: limits.0.then(|| time("2026-10-01T12:30:15.5Z")),
+                until: limits.1.then(|| time("2026-10-03T06:30:14.999Z")),
+                accounts: limits.2.then(|| "111122223333".to_owned()).into_iter().collect(),
+                regions: limits.3.then(|| "us-east-1".to_owned()).into_iter().collect(),
+            };
+            scanned(folder.path(), &range);
+        }
+    }
+}
