@@ -9,7 +9,7 @@ use crate::cloudtrail::Record;
 use crate::mfa::{self, Event};
 use crate::pipeline::Visitor;
 use crate::source::ObjectRef;
-use crate::trace::{Part, Trace};
+use crate::trace::{Call, Part, Sighting, Trace};
 
 /// Which records are kept, by what they say themselves. Their keys were selected before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,13 +28,19 @@ impl Range {
     /// Whether a record is kept. `eventTime` decides, not the key; and files outside the layout have no key to select by.
     #[must_use]
     pub fn includes(&self, record: &Record<'_, '_>) -> bool {
+        self.admits(record.time, record.account(), record.text(&["awsRegion"]))
+    }
+
+    /// The same, by what of a record decides.
+    #[must_use]
+    pub fn admits(&self, time: DateTime<Utc>, account: Option<&str>, region: Option<&str>) -> bool {
         let listed = |list: &[String], value: Option<&str>| {
             list.is_empty() || value.is_some_and(|value| list.iter().any(|listed| listed == value))
         };
-        self.from.is_none_or(|from| from <= record.time)
-            && self.until.is_none_or(|until| record.time <= until)
-            && listed(&self.accounts, record.account())
-            && listed(&self.regions, record.text(&["awsRegion"]))
+        self.from.is_none_or(|from| from <= time)
+            && self.until.is_none_or(|until| time <= until)
+            && listed(&self.accounts, account)
+            && listed(&self.regions, region)
     }
 }
 
@@ -56,6 +62,23 @@ impl Evidence {
     #[must_use]
     pub fn new(range: Arc<Range>) -> Self {
         Self { range, part: Part::default(), events: Vec::new(), trace: Trace::default(), error: None }
+    }
+
+    /// Where calls and sightings are noted, for those that were kept by an earlier run.
+    pub fn part(&mut self) -> &mut Part {
+        &mut self.part
+    }
+
+    /// Everything kept so far, as rows; from here on it begins anew.
+    ///
+    /// # Errors
+    /// When a temporary file could not be written or read back.
+    pub fn take(&mut self) -> io::Result<(Vec<Event>, Vec<Call>, Vec<Sighting>)> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let (calls, sightings) = std::mem::take(&mut self.part).into_rows()?;
+        Ok((std::mem::take(&mut self.events), calls, sightings))
     }
 
     /// Seals this worker's notes.
