@@ -9,7 +9,7 @@ use crate::cloudtrail::{Envelope, Record};
 use crate::mfa::{self, Event};
 use crate::pipeline::Visitor;
 use crate::source::ObjectRef;
-use crate::trace::{Part, Trace};
+use crate::trace::{Call, Part, Sighting, Trace};
 
 /// Which records are kept, by what they say themselves. Their keys were selected before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,10 +28,16 @@ impl Range {
     /// Whether a record is kept. `eventTime` decides, not the key; and files outside the layout have no key to select by.
     #[must_use]
     pub fn includes(&self, record: &Record<'_, '_>) -> bool {
-        self.from.is_none_or(|from| from <= record.time)
-            && self.until.is_none_or(|until| record.time <= until)
-            && listed(&self.accounts, record.account().unwrap_or_default().as_bytes())
-            && listed(&self.regions, record.text(&["awsRegion"]).unwrap_or_default().as_bytes())
+        self.admits(record.time, record.account(), record.text(&["awsRegion"]))
+    }
+
+    /// The same, by what of a record decides.
+    #[must_use]
+    pub fn admits(&self, time: DateTime<Utc>, account: Option<&str>, region: Option<&str>) -> bool {
+        self.from.is_none_or(|from| from <= time)
+            && self.until.is_none_or(|until| time <= until)
+            && listed(&self.accounts, account.unwrap_or_default().as_bytes())
+            && listed(&self.regions, region.unwrap_or_default().as_bytes())
     }
 
     /// Whether a record is kept, by its envelope, whose time is in whole seconds.
@@ -43,6 +49,12 @@ impl Range {
             && listed(&self.accounts, envelope.account())
             && listed(&self.regions, envelope.region())
     }
+}
+
+/// Whether the envelope of a record tells all that evidence keeps of it.
+#[must_use]
+pub fn is_brief(envelope: &Envelope<'_>) -> bool {
+    !mfa::is_extracted(envelope.source(), envelope.name()) && Part::brief(envelope)
 }
 
 fn listed(list: &[String], value: &[u8]) -> bool {
@@ -69,6 +81,23 @@ impl Evidence {
         Self { range, part: Part::default(), events: Vec::new(), trace: Trace::default(), error: None }
     }
 
+    /// Where calls and sightings are noted, for those that were kept by an earlier run.
+    pub fn part(&mut self) -> &mut Part {
+        &mut self.part
+    }
+
+    /// Everything kept so far, as rows; from here on it begins anew.
+    ///
+    /// # Errors
+    /// When a temporary file could not be written or read back.
+    pub fn take(&mut self) -> io::Result<(Vec<Event>, Vec<Call>, Vec<Sighting>)> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let (calls, sightings) = std::mem::take(&mut self.part).into_rows()?;
+        Ok((std::mem::take(&mut self.events), calls, sightings))
+    }
+
     /// Seals this worker's notes.
     #[must_use]
     pub fn finish(mut self) -> Self {
@@ -81,8 +110,7 @@ impl Visitor for Evidence {
     const ENVELOPES: bool = true;
 
     fn brief(&self, envelope: &Envelope<'_>) -> bool {
-        !self.range.includes_envelope(envelope)
-            || (!mfa::is_extracted(envelope.source(), envelope.name()) && Part::brief(envelope))
+        !self.range.includes_envelope(envelope) || is_brief(envelope)
     }
 
     fn envelope(&mut self, _object: &Arc<ObjectRef>, envelope: &Envelope<'_>) {

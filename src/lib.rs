@@ -17,5 +17,6 @@ pub mod mfa;
 pub mod pipeline;
 pub mod report;
 pub mod source;
+pub mod store;
 pub mod trace;
 pub mod units;

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pipeline", &["source", "inflate", "cloudtrail", "contract", "units"]),
     ("evidence", &["pipeline", "source", "cloudtrail", "mfa", "trace"]),
     ("finds", &["pipeline", "source", "cloudtrail", "evidence"]),
+    ("store", &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract"]),
     ("exposure", &["cloudtrail", "mfa", "trace", "inventory", "inputs", "contract"]),
     ("report", &["contract", "inputs", "units"]),
 ];
@@ -33,7 +34,8 @@ const FENCED: &[(&str, &[&str])] = &[
     ("simd_json", &["cloudtrail"]),
     ("aho_corasick", &["cloudtrail"]),
     ("indicatif", &["cli"]),
-    ("polars", &["report"]),
+    ("polars", &["report", "store"]),
+    ("polars_io", &["store"]),
     ("clap", &["cli"]),
 ];
 

@@ -18,8 +18,10 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    Scan(Box<super::scan::ScanArgs>),
     Report(Box<ReportArgs>),
     Search(Box<SearchArgs>),
+    Store(Box<super::store::StoreArgs>),
     /// IAM state
     #[command(subcommand)]
     Iam(IamCommand),
@@ -38,9 +40,14 @@ pub(super) enum IamCommand {
 #[derive(Debug, Args)]
 #[command(after_long_help = REPORT_HELP)]
 pub(super) struct ReportArgs {
-    /// Where the archive is: s3://bucket/prefix, a directory, a file, or - for standard input
-    #[arg(value_name = "SOURCE", required = true)]
+    /// Where the archive is: s3://bucket/prefix, a directory, a file, or - for standard input; with --store it is scanned
+    /// into the store first, and may be left out
+    #[arg(value_name = "SOURCE", required_unless_present = "store")]
     pub(super) sources: Vec<OsString>,
+
+    /// Report from this evidence store: from all that it holds
+    #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE", help_heading = "Archive")]
+    pub(super) store: Option<PathBuf>,
 
     #[command(flatten)]
     pub(super) period: PeriodArgs,
@@ -100,6 +107,7 @@ periods are half-open: --to is the first moment that no longer belongs.
 
 Examples:
   mfatrail report fixtures/archive --month 2026-10 --iam fixtures/iam --iam-as-of 2026-11-02 --out out/report
+  mfatrail report --store evidence --month 2026-10 --iam fixtures/iam --iam-as-of 2026-11-02 --out out/from-store
   mfatrail report s3://trail-bucket --month 2026-10 --iam live --iam-role Auditor --fail-on open-window
   mfatrail report s3://trail-bucket/prefix --from 36h --account 111122223333 --dry-run
   zcat *.json.gz | mfatrail report - --from 2026-10-01 --to 2026-10-08

@@ -7,7 +7,9 @@ mod exit;
 mod iam;
 mod progress;
 mod report;
+mod scan;
 mod search;
+mod store;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -33,6 +35,8 @@ pub fn main() -> ExitCode {
     let now = now();
     let done = match cli.command {
         Command::Report(args) => report::run(*args, now),
+        Command::Scan(args) => scan::run(&args, now),
+        Command::Store(args) => store::run(&args, now),
         Command::Search(args) => search::run(&args, now),
         Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, now),
     };

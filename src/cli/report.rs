@@ -1,7 +1,7 @@
 //! `mfatrail report`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
@@ -18,6 +18,7 @@ use crate::inventory::{self, IamState, LiveOptions};
 use crate::pipeline::{self, Options, Scanned};
 use crate::report::{self, OutputDir};
 use crate::source::{Selection, Source};
+use crate::store::{Asked, Store};
 use crate::units;
 
 /// Where IAM state comes from.
@@ -39,7 +40,17 @@ struct Plan {
     selection: Selection,
     options: Options<'static>,
     out: PathBuf,
+    store: Option<PathBuf>,
     fail_on: Vec<FailOn>,
+}
+
+/// What a report rests on, and what there is to say about where it came from.
+struct Read {
+    evidence: Evidence,
+    scanned: Scanned,
+    notices: Vec<Notice>,
+    /// The store's last commit that it rests on.
+    commit: Option<u64>,
 }
 
 pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
@@ -49,9 +60,17 @@ pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliErr
         return say_what_would_be_read(&plan);
     }
     let out = OutputDir::prepare(&plan.out).map_err(CliError::usage)?;
-    let (evidence, scanned) = scan(&plan)?;
-    let report = make(plan, evidence, scanned, now)?;
+    let read = match &plan.store {
+        Some(store) => from_store(&plan, store, now)?,
+        None => scan(&plan)?,
+    };
+    let noted = plan.store.clone().zip(read.commit);
+    let selection = plan.selection.clone();
+    let report = make(plan, read, now)?;
     let folder = out.commit(&report.report).map_err(CliError::failed)?;
+    if let Some((store, commit)) = noted {
+        super::scan::note_report(&store, &selection, report.report.period, commit, now);
+    }
     say(&report::summary(&report.report, terminal_width()));
     put(&folder.display().to_string())?;
     Ok(report.status)
@@ -97,6 +116,7 @@ impl Plan {
             selection,
             options,
             out,
+            store: args.store,
             fail_on: args.fail_on,
         })
     }
@@ -176,6 +196,11 @@ fn iam(args: &ReportArgs, now: DateTime<Utc>) -> Result<Iam, CliError> {
 }
 
 fn say_what_would_be_read(plan: &Plan) -> Result<Status, CliError> {
+    if plan.sources.is_empty() {
+        return Err(CliError::Usage(
+            "`--dry-run` says what would be read of a SOURCE, and there is none\n  hint: `mfatrail store` shows what a store holds".to_owned(),
+        ));
+    }
     let found = pipeline::plan(&plan.sources, &plan.selection, &plan.options).map_err(CliError::failed)?;
     let to = plan.selection.to.map_or_else(|| "the end".to_owned(), |to| rfc3339(to + plan.selection.slack));
     say(&format!(
@@ -190,13 +215,28 @@ fn say_what_would_be_read(plan: &Plan) -> Result<Status, CliError> {
     Ok(if found.failures.is_empty() && found.objects > 0 { Status::Done } else { Status::Incomplete })
 }
 
-fn scan(plan: &Plan) -> Result<(Evidence, Scanned), CliError> {
-    let range = Arc::new(Range {
+fn range(plan: &Plan) -> Arc<Range> {
+    Arc::new(Range {
         from: plan.selection.from,
         until: plan.as_of,
         accounts: plan.selection.accounts.clone(),
         regions: plan.selection.regions.clone(),
-    });
+    })
+}
+
+fn from_store(plan: &Plan, store: &Path, now: DateTime<Utc>) -> Result<Read, CliError> {
+    if !plan.sources.is_empty() {
+        super::scan::into_store(store, &plan.sources, &plan.selection, &plan.options, super::scan::LIMITS, now)?;
+    }
+    let asked = Asked { selection: plan.selection.clone(), range: range(plan), period: plan.period };
+    let mut store = Store::open(store).map_err(CliError::failed)?;
+    let found = store.consistently(|store| store.evidence(&asked)).map_err(CliError::failed)?;
+    let notices = super::scan::notices(&found);
+    Ok(Read { evidence: found.evidence.finish(), scanned: found.scanned, notices, commit: Some(found.commit) })
+}
+
+fn scan(plan: &Plan) -> Result<Read, CliError> {
+    let range = range(plan);
     let visitor = || Evidence::new(Arc::clone(&range));
     let (evidence, scanned) = progress::shown(&plan.options.progress, || {
         pipeline::scan(&plan.sources, &plan.selection, &plan.options, &visitor)
@@ -207,7 +247,7 @@ fn scan(plan: &Plan) -> Result<(Evidence, Scanned), CliError> {
         Some(error) => Err(CliError::Failed(format!(
             "could not keep what was read in a temporary file: {error}\n  hint: free space in the temporary directory, or set TMPDIR to another"
         ))),
-        None => Ok((evidence, scanned)),
+        None => Ok(Read { evidence, scanned, notices: Vec::new(), commit: None }),
     }
 }
 
@@ -216,7 +256,8 @@ struct Made {
     status: Status,
 }
 
-fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>) -> Result<Made, CliError> {
+fn make(plan: Plan, read: Read, now: DateTime<Utc>) -> Result<Made, CliError> {
+    let Read { mut evidence, scanned, notices: read_notices, .. } = read;
     let iam = match plan.iam {
         Iam::None => None,
         Iam::Read(state) => Some(state),
@@ -254,6 +295,7 @@ fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>
         .map_err(|error| CliError::Failed(format!("could not read back what was kept in a temporary file: {error}")))?;
     let analysis = exposure::analyse(&Input { context: &context, ..input });
     let mut notices = analysis.notices;
+    notices.extend(read_notices);
     notices.extend(iam.iter().flat_map(|iam| &iam.missing).map(missing_input));
     for account in iam.iter().flat_map(|iam| scanned.accounts.keys().filter(|id| !iam.accounts.contains_key(*id))) {
         notices.push(Notice {

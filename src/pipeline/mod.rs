@@ -51,8 +51,31 @@ pub trait Visitor: Send {
     /// Told after the last record of an object that was read.
     fn finished(&mut self, _object: &Arc<ObjectRef>, _contents: &Contents) {}
 
+    /// Whether it wants to be told what became of every single object. That costs a count per object, and a hash of
+    /// its bytes.
+    const OUTCOMES: bool = false;
+
+    /// Told what became of an object, after its last record; only with [`Visitor::OUTCOMES`].
+    fn outcome(&mut self, _outcome: Outcome<'_>) {}
+
+    /// Whether nothing more is worth doing, because what was visited could not be kept.
+    fn gave_up(&self) -> bool {
+        false
+    }
+
     /// Takes in what another worker's visitor has.
     fn merge(&mut self, other: Self);
+}
+
+/// What became of one object.
+#[derive(Debug)]
+pub struct Outcome<'o> {
+    /// The object; `None` for something that could not even be listed, and has a name only.
+    pub object: Option<&'o ObjectRef>,
+    /// What the scan counted of this object alone. Exactly one of its objects is read, failed or skipped.
+    pub scanned: Scanned,
+    /// SHA-256 of its bytes as stored; `None` where they could not be had.
+    pub sha256: Option<[u8; 32]>,
 }
 
 /// How far a scan is; the caller may look at it from another thread.
@@ -73,6 +96,9 @@ pub struct Progress {
 /// Whether an object was read by an earlier scan.
 pub type Known<'k> = &'k (dyn Fn(&ObjectRef) -> bool + Sync);
 
+/// Told of an object.
+pub type Told<'t> = &'t (dyn Fn(&ObjectRef) + Sync);
+
 /// How to scan.
 #[derive(Clone)]
 pub struct Options<'o> {
@@ -84,6 +110,8 @@ pub struct Options<'o> {
     pub s3: S3Options,
     /// Objects for which this holds are not read again; they are counted apart, and are not among the listed.
     pub known: Option<Known<'o>>,
+    /// Told of every object that is skipped for its key, by the thread that lists.
+    pub skipped: Option<Told<'o>>,
     /// Visit only records of these names; then the rest need not be parsed, nor is it counted.
     pub only: Option<Arc<Names>>,
     /// Kept up to date during the scan.
@@ -97,6 +125,7 @@ impl Default for Options<'_> {
             object_limit: inflate::DEFAULT_LIMIT,
             s3: S3Options::default(),
             known: None,
+            skipped: None,
             only: None,
             progress: Arc::default(),
         }

@@ -10,6 +10,7 @@ use std::{
     thread,
 };
 
+use sha2::{Digest, Sha256};
 use tokio::{
     runtime,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -17,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Options, Plan, Visitor,
+    Options, Outcome, Plan, Visitor,
     stats::{Listing, Scanned, Tally},
 };
 use crate::{
@@ -47,8 +48,8 @@ enum Work {
     Read(Vec<ObjectRef>),
     /// A fetched object; the permit is for its bytes and ends with them.
     Fetched(ObjectRef, Box<dyn AsRef<[u8]> + Send>, OwnedSemaphorePermit),
-    /// Something that could not be listed or fetched.
-    Failed(String, String),
+    /// Something that could not be listed, and has a name only, or not be fetched; and why.
+    Failed(Result<Box<ObjectRef>, String>, String),
 }
 
 /// Reads everything that `selection` wants of `sources`, and visits every record.
@@ -104,7 +105,7 @@ pub fn scan<V: Visitor>(
         let queue = Mutex::new(receiver);
         let workers = pool.broadcast(|_context| {
             let mut worker = Worker::new(make_visitor(), options);
-            while !stop.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) && !worker.visitor.gave_up() {
                 let work = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
                 match work {
                     Some(work) => worker.work(work),
@@ -219,6 +220,9 @@ fn admit(step: Listed, options: &Options<'_>, listing: &mut Listing) -> Option<R
         Listed::Object(object) if object.key.product == Product::Other => {
             listing.listed += 1;
             listing.skipped += 1;
+            if let Some(told) = options.skipped {
+                told(&object);
+            }
             None
         }
         Listed::Object(object) if options.known.is_some_and(|known| known(&object)) => {
@@ -250,7 +254,7 @@ fn read_all(
         let object = match admit(step, options, &mut listing) {
             None => return ControlFlow::Continue(()),
             Some(Ok(object)) => object,
-            Some(Err((name, error))) => return send(Work::Failed(name, error)),
+            Some(Err((name, error))) => return send(Work::Failed(Err(name), error)),
         };
         bytes += object.size;
         batch.push(object);
@@ -303,7 +307,7 @@ async fn fetch_all(
                 None => continue,
                 Some(Ok(object)) => object,
                 Some(Err((name, error))) => {
-                    if queue.send(Work::Failed(name, error)).await.is_err() {
+                    if queue.send(Work::Failed(Err(name), error)).await.is_err() {
                         return Ok(listing);
                     }
                     continue;
@@ -338,11 +342,11 @@ async fn fetch_all(
 async fn fetch(connection: &Connection, object: ObjectRef, limit: usize, permit: OwnedSemaphorePermit) -> Work {
     let Location::S3 { bucket, key } = &object.location else { return Work::Read(vec![object]) };
     if usize::try_from(object.size).is_ok_and(|size| size > limit) {
-        return Work::Failed(object.name, format!("larger than the limit of {limit} bytes"));
+        return Work::Failed(Ok(Box::new(object)), format!("larger than the limit of {limit} bytes"));
     }
     match connection.fetch(bucket, key, object.size).await {
         Ok(bytes) => Work::Fetched(object, Box::new(bytes), permit),
-        Err(error) => Work::Failed(object.name, error),
+        Err(error) => Work::Failed(Ok(Box::new(object)), error),
     }
 }
 
@@ -387,8 +391,15 @@ impl<'o, V: Visitor> Worker<'o, V> {
                 self.object(object, bytes);
                 self.finished(bytes.len());
             }
-            Work::Failed(name, error) => {
-                self.tally.failed(name, error);
+            Work::Failed(what, error) => {
+                let (object, name) = match what {
+                    Ok(object) => (Some(Arc::from(object)), None),
+                    Err(name) => (None, Some(name)),
+                };
+                self.counted(object.as_ref(), None, |worker| {
+                    let name = name.or_else(|| object.as_ref().map(|object| object.name.clone()));
+                    worker.tally.failed(name.unwrap_or_default(), error);
+                });
                 self.finished(0);
             }
         }
@@ -399,7 +410,10 @@ impl<'o, V: Visitor> Worker<'o, V> {
         let mut file = std::mem::take(&mut self.file);
         match local::read(&object, self.options.object_limit, &mut file) {
             Ok(()) => self.object(object, &file),
-            Err(error) => self.tally.failed(object.name, error),
+            Err(error) => {
+                let object = Arc::new(object);
+                self.counted(Some(&object), None, |worker| worker.tally.failed(object.name.clone(), error));
+            }
         }
         let length = file.len();
         if file.capacity() <= KEEP {
@@ -415,14 +429,32 @@ impl<'o, V: Visitor> Worker<'o, V> {
     }
 
     fn object(&mut self, object: ObjectRef, bytes: &[u8]) {
+        let object = Arc::new(object);
+        self.counted(Some(&object), Some(bytes), |worker| worker.visit(&object, bytes));
+    }
+
+    /// Does the work on one object, and tells the visitor what became of it, where it wants to know.
+    fn counted(&mut self, object: Option<&Arc<ObjectRef>>, bytes: Option<&[u8]>, work: impl FnOnce(&mut Self)) {
+        if !V::OUTCOMES {
+            return work(self);
+        }
+        let before = std::mem::take(&mut self.tally);
+        work(self);
+        let own = std::mem::replace(&mut self.tally, before);
+        self.tally.merge(own.clone());
+        let scanned = own.finish(&Listing { listed: 1, ..Listing::default() });
+        let sha256 = bytes.map(|bytes| Sha256::digest(bytes).into());
+        self.visitor.outcome(Outcome { object: object.map(AsRef::as_ref), scanned, sha256 });
+    }
+
+    fn visit(&mut self, object: &Arc<ObjectRef>, bytes: &[u8]) {
         let Self { visitor, tally, options, inflater, scratch, .. } = self;
         let raw = match inflater.inflate(bytes, options.object_limit) {
             Ok(raw) => raw,
-            Err(error) => return tally.failed(object.name, error.to_string()),
+            Err(error) => return tally.failed(object.name.clone(), error.to_string()),
         };
-        let object = Arc::new(object);
         tally.begin();
-        let mut visits = Visits { visitor, tally, object: &object };
+        let mut visits = Visits { visitor, tally, object };
         let mut visit = |index: usize, record: Result<Record<'_, '_>, RecordError>| visits.record(index, record);
         let read = match &options.only {
             Some(names) => search(raw, names, scratch, &mut visit),
@@ -431,8 +463,8 @@ impl<'o, V: Visitor> Worker<'o, V> {
         };
         match read {
             Ok(contents) => {
-                if tally.object(&object, bytes.len(), raw.len(), &contents) {
-                    visitor.finished(&object, &contents);
+                if tally.object(object, bytes.len(), raw.len(), &contents) {
+                    visitor.finished(object, &contents);
                 }
             }
             Err(error) => tally.failed(object.name.clone(), error.to_string()),

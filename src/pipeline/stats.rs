@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     cloudtrail::{Contents, Envelope, Record},
@@ -28,7 +29,7 @@ pub struct Scanned {
 }
 
 /// What was read of one account.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountSpan {
     /// `eventTime` of its first record.
     pub first: Option<DateTime<Utc>>,
@@ -50,6 +51,14 @@ impl AccountSpan {
         }
     }
 
+    /// Takes in what another object has of the account.
+    pub fn merge(&mut self, other: Self) {
+        self.first = earliest(self.first, other.first);
+        self.last = self.last.max(other.last);
+        self.records += other.records;
+        self.regions.extend(other.regions);
+    }
+
     fn region(&mut self, region: &str) {
         if !self.regions.contains(region) {
             self.regions.insert(region.to_owned());
@@ -60,7 +69,7 @@ impl AccountSpan {
 type DayKey = (String, String, NaiveDate);
 
 /// One worker's counts.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     read: u64,
     failed: u64,
@@ -82,7 +91,7 @@ pub(super) struct Tally {
 }
 
 /// Records of one account and region in a row, which is what most objects hold: counted as one.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Run {
     account: Vec<u8>,
     region: Vec<u8>,
@@ -209,11 +218,7 @@ impl Tally {
             sum.1 += records;
         }
         for (account, span) in other.accounts {
-            let sum = self.accounts.entry(account).or_default();
-            sum.first = earliest(sum.first, span.first);
-            sum.last = sum.last.max(span.last);
-            sum.records += span.records;
-            sum.regions.extend(span.regions);
+            self.accounts.entry(account).or_default().merge(span);
         }
         self.failures.extend(other.failures);
     }

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{KeyInfo, Listed, Location, ObjectRef, Product, Selection};
 
@@ -168,8 +168,7 @@ impl Walk<'_> {
             key,
             size: metadata.len(),
             etag: None,
-            // Whole seconds, as S3 tells them.
-            modified: metadata.modified().ok().map(|time| DateTime::<Utc>::from(time).trunc_subsecs(0)),
+            modified: metadata.modified().ok().map(DateTime::<Utc>::from),
             location: Location::File(path),
         }))
     }

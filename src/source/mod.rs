@@ -10,7 +10,7 @@ mod select;
 
 use std::{ffi::OsStr, path::PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 
 pub use key::{KeyInfo, Product};
 pub use select::Selection;
@@ -99,7 +99,7 @@ pub struct ObjectRef {
     pub size: u64,
     /// S3's entity tag, without quotes.
     pub etag: Option<String>,
-    /// Last modification.
+    /// Last modification, as exactly as it is told: of a file it stands in for the entity tag.
     pub modified: Option<DateTime<Utc>>,
     /// Where its bytes are.
     pub location: Location,
@@ -111,7 +111,8 @@ impl ObjectRef {
     #[must_use]
     pub fn delivered_at(&self) -> Option<DateTime<Utc>> {
         self.key.account.as_ref()?;
-        self.key.delivered_at.or_else(|| self.key.day.and(self.modified))
+        // Whole seconds, as S3 tells them.
+        self.key.delivered_at.or_else(|| self.key.day.and(self.modified).map(|time| time.trunc_subsecs(0)))
     }
 }
 

@@ -326,6 +326,58 @@ impl Part {
         self.rows.push(row, ROWS_IN_MEMORY)
     }
 
+    /// Everything noted, as it would be collected without a selection.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be read back.
+    pub fn into_rows(mut self) -> io::Result<(Vec<Call>, Vec<Sighting>)> {
+        let (mut rows, mut sightings) = (Vec::new(), Vec::new());
+        self.rows.for_each(|row| rows.push(row))?;
+        let calls = rows.iter().filter_map(|row| self.call(row)).collect();
+        for row in self.all_sightings()? {
+            sightings.extend(self.sighting(&row));
+        }
+        Ok((calls, sightings))
+    }
+
+    /// Notes a call again, as [`Part::into_rows`] gave it.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be written.
+    pub fn add_call(&mut self, call: &Call) -> io::Result<()> {
+        let known = |value: Option<bool>, known: u8, yes: u8| match value {
+            Some(value) => known | if value { yes } else { 0 },
+            None => 0,
+        };
+        let mut flags = if call.read_only { READ_ONLY } else { 0 } | if call.failed { FAILED } else { 0 };
+        flags |= known(call.session_mfa, MFA_KNOWN, MFA) | known(call.sign_in_mfa, SIGN_IN_KNOWN, SIGN_IN_MFA);
+        let (id, text_id) = match uuid(&call.event_id) {
+            Some(id) => (id, 0),
+            None => (u128::from(self.texts.number(&call.event_id)), TEXT_ID),
+        };
+        let row = Row {
+            time: call.time.timestamp(),
+            id,
+            account: self.texts.number(&call.account),
+            actor: self.actor(call.actor.as_caller()),
+            source_ip: self.optional(call.source_ip.as_deref()),
+            service: self.texts.number(&call.service),
+            name: self.texts.number(&call.name),
+            about: self.optional(call.about_user.as_deref()),
+            flags: flags | text_id,
+        };
+        self.rows.push(row, ROWS_IN_MEMORY)
+    }
+
+    /// Notes a sighting again, likewise.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be written.
+    pub fn add_sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
+        let (actor, source_ip) = (sighting.actor.as_bytes(), sighting.source_ip.as_bytes());
+        self.sight_at(actor, source_ip, [sighting.first.timestamp(), sighting.last.timestamp()])
+    }
+
     fn optional(&mut self, text: Option<&str>) -> u32 {
         text.map_or(NONE, |text| self.texts.number(text))
     }
@@ -348,13 +400,18 @@ impl Part {
 
     /// Folds a call of somebody who is no user into the day's sighting at that address.
     fn sight(&mut self, actor: &[u8], source_ip: &[u8], seconds: i64) -> io::Result<()> {
+        self.sight_at(actor, source_ip, [seconds, seconds])
+    }
+
+    /// `first` and `last` are of one day.
+    fn sight_at(&mut self, actor: &[u8], source_ip: &[u8], [first, last]: [i64; 2]) -> io::Result<()> {
         let key = SightingKey {
             actor: self.texts.number_of(actor)?,
             source_ip: self.texts.number_of(source_ip)?,
-            day: seconds.div_euclid(86_400),
+            day: first.div_euclid(86_400),
         };
-        let span = self.sightings.entry(key).or_insert([seconds, seconds]);
-        *span = [span[0].min(seconds), span[1].max(seconds)];
+        let span = self.sightings.entry(key).or_insert([first, last]);
+        *span = [span[0].min(first), span[1].max(last)];
         if self.sightings.len() >= SIGHTINGS_IN_MEMORY {
             for (key, [first, last]) in self.sightings.drain() {
                 let row = SightingRow { actor: key.actor, source_ip: key.source_ip, first, last };
@@ -426,23 +483,30 @@ impl Part {
         if sweeps {
             return Ok(());
         }
+        for row in self.all_sightings()? {
+            if self.text(row.actor).is_some_and(|actor| wanted.actor(actor)) {
+                into.sightings.extend(self.sighting(&row));
+            }
+        }
+        Ok(())
+    }
+
+    fn all_sightings(&mut self) -> io::Result<Vec<SightingRow>> {
         let mut sightings = Vec::new();
         for (key, [first, last]) in &self.sightings {
             sightings.push(SightingRow { actor: key.actor, source_ip: key.source_ip, first: *first, last: *last });
         }
         self.spilled_sightings.for_each(|row| sightings.push(row))?;
-        for row in sightings {
-            let (Some(actor), Some(source_ip)) = (self.text(row.actor), self.text(row.source_ip)) else { continue };
-            let (Some(first), Some(last)) =
-                (DateTime::from_timestamp(row.first, 0), DateTime::from_timestamp(row.last, 0))
-            else {
-                continue;
-            };
-            if wanted.actor(actor) {
-                into.sightings.push(Sighting { actor: actor.to_owned(), source_ip: source_ip.to_owned(), first, last });
-            }
-        }
-        Ok(())
+        Ok(sightings)
+    }
+
+    fn sighting(&self, row: &SightingRow) -> Option<Sighting> {
+        Some(Sighting {
+            actor: self.text(row.actor)?.to_owned(),
+            source_ip: self.text(row.source_ip)?.to_owned(),
+            first: DateTime::from_timestamp(row.first, 0)?,
+            last: DateTime::from_timestamp(row.last, 0)?,
+        })
     }
 }
 

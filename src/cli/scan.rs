@@ -1,0 +1,289 @@
+//! `mfatrail scan`, and what every command does that reads into a store.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+
+use super::archive::{options, rfc3339, selection, sources, time};
+use super::args::{ArchiveArgs, AwsArgs};
+use super::exit::{CliError, Status};
+use super::{progress, say};
+use crate::contract::{Notice, Period};
+use crate::pipeline::{self, Options, Scanned};
+use crate::report::terminal_text;
+use crate::source::{ObjectRef, Selection, Source};
+use crate::store::{self, Found, Holder, Index, Keep, Kept, Limits, Run, RunKind, Sink, Store, StoreError, Writer};
+use crate::units;
+
+/// A commit costs a few flushes to the disk: so much work is worth one, and so much a killed run loses at most.
+pub(super) const LIMITS: Limits = Limits { objects: 5000, bytes: 64 << 20 };
+
+/// How many of the objects that could not be read are named.
+const NAMED: usize = 20;
+
+/// Read an archive into the evidence store, once
+///
+/// Reads only objects that the store does not have: by location, entity tag and size, never by time, for CloudTrail delivers
+/// late. A scan that was ended at any moment loses nothing that was committed, and the next one continues.
+#[derive(Debug, Args)]
+#[command(after_long_help = HELP)]
+pub(super) struct ScanArgs {
+    /// Where the archive is: s3://bucket/prefix, a directory or a file
+    #[arg(value_name = "SOURCE", required = true)]
+    sources: Vec<OsString>,
+
+    /// The evidence store; made where there is none
+    #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE", help_heading = "Store")]
+    store: PathBuf,
+
+    /// Commit after this many objects: so many a scan that is ended loses at most
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(LIMITS.objects).unwrap_or(NonZeroUsize::MIN), help_heading = "Store")]
+    commit_every: NonZeroUsize,
+
+    /// Only the folders of this day or later
+    #[arg(long, value_name = "TIME", help_heading = "Range")]
+    from: Option<String>,
+
+    /// Only the folders of before this moment, and of --delivery-slack after it
+    #[arg(long, value_name = "TIME", help_heading = "Range")]
+    to: Option<String>,
+
+    #[command(flatten)]
+    archive: ArchiveArgs,
+
+    #[command(flatten)]
+    aws: AwsArgs,
+}
+
+const HELP: &str = "\
+Times are a date (2026-10-01), an RFC 3339 time (2026-10-01T08:00:00Z), or an age (7d, 36h). Everything is UTC. Of an object
+in range every record is kept, whatever its time.
+
+Examples:
+  mfatrail scan fixtures/archive --store evidence
+  mfatrail scan fixtures/archive --store evidence --from 2026-10-01 --to 2026-11-01
+  MFATRAIL_STORE=evidence mfatrail scan s3://trail-bucket --from 40d
+
+Exit status, the first that applies: 2 wrong usage; 4 the run failed; 3 done, but an object in range could not be read, or
+nothing at all was; 0 done.";
+
+pub(super) fn run(args: &ScanArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
+    let from = args.from.as_deref().map(|text| time("--from", text, now)).transpose()?;
+    let to = args.to.as_deref().map(|text| time("--to", text, now)).transpose()?;
+    if let (Some(from), Some(to)) = (from, to)
+        && from >= to
+    {
+        let (from, to) = (rfc3339(from), rfc3339(to));
+        return Err(CliError::Usage(format!("`--from` (`{from}`) is not before `--to` (`{to}`)\n  hint: swap them")));
+    }
+    let sources = sources(&args.sources)?;
+    let selection = selection(&args.archive, from, to)?;
+    let options = options(&args.archive, &args.aws)?;
+    let limits = Limits { objects: args.commit_every.get(), ..LIMITS };
+    let done = into_store(&args.store, &sources, &selection, &options, limits, now)?;
+    Ok(summary(&args.store, &done))
+}
+
+/// What a scan into a store did.
+pub(super) struct Done {
+    kept: Kept,
+    scanned: Scanned,
+    /// Objects in range that an earlier scan found damaged.
+    known_failures: u64,
+}
+
+/// Reads what the store does not have.
+pub(super) fn into_store(
+    dir: &Path,
+    sources: &[Source],
+    selection: &Selection,
+    options: &Options<'_>,
+    limits: Limits,
+    now: DateTime<Utc>,
+) -> Result<Done, CliError> {
+    if sources.contains(&Source::Stdin) {
+        return Err(CliError::Usage(
+            "standard input cannot be scanned into a store: nothing tells whether the store has it\n  hint: save it to a file, and scan that".to_owned(),
+        ));
+    }
+    let sources_text = source_lines(sources);
+    let writer = open(dir, &format!("mfatrail scan {}", sources_text.replace('\n', " ")), now)?;
+    let store = Store::open(dir).map_err(store_error)?;
+    let index = Arc::new(Index::read(&store).map_err(store_error)?);
+    let run = Run {
+        run: writer.next(),
+        kind: RunKind::Scan,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: now,
+        sources: sources_text,
+        selection: selection.clone(),
+        commit: writer.next() - 1,
+    };
+    let known_failures = AtomicU64::new(0);
+    let known = |object: &ObjectRef| {
+        let known = index.has(object);
+        if known && index.seen(object).is_some_and(|seen| seen.status == store::Status::Failed) {
+            known_failures.fetch_add(1, Ordering::Relaxed);
+        }
+        known
+    };
+    let sink = Sink::new(writer, Arc::clone(&index), limits, run, HashMap::new()).map_err(store_error)?;
+    let (kept, scanned) = visit(sink, sources, selection, options, &known)?;
+    Ok(Done { kept, scanned, known_failures: known_failures.into_inner() })
+}
+
+/// Reads what is not `known` into a sink.
+pub(super) fn visit(
+    sink: Sink,
+    sources: &[Source],
+    selection: &Selection,
+    options: &Options<'_>,
+    known: &(dyn Fn(&ObjectRef) -> bool + Sync),
+) -> Result<(Kept, Scanned), CliError> {
+    let skipped = |object: &ObjectRef| sink.skipped(object);
+    let options = Options { known: Some(known), skipped: Some(&skipped), ..options.clone() };
+    let make = || Keep::new(&sink);
+    let scanned = progress::shown(&options.progress, || pipeline::scan(sources, selection, &options, &make));
+    // What was read before a source failed is kept: the next scan continues from there.
+    let scanned = scanned.map(|(_, scanned)| scanned);
+    let (kept, _writer) = sink.finish().map_err(store_error)?;
+    Ok((kept, scanned.map_err(CliError::failed)?))
+}
+
+/// Opens a store for writing.
+pub(super) fn open(dir: &Path, command: &str, now: DateTime<Utc>) -> Result<Writer, CliError> {
+    let holder = Holder { pid: std::process::id(), command: command.to_owned(), started_at: now };
+    Writer::open(dir, &holder).map_err(store_error)
+}
+
+/// A folder that is no store, or none that this build reads, is a wrong argument; everything else is a failure.
+pub(super) fn store_error(error: StoreError) -> CliError {
+    match error {
+        StoreError::Absent(_) | StoreError::Occupied { .. } | StoreError::Schema { .. } => CliError::usage(error),
+        _ => CliError::failed(error),
+    }
+}
+
+/// The sources as the log of runs has them, one a line.
+fn source_lines(sources: &[Source]) -> String {
+    let line = |source: &Source| match source {
+        Source::Stdin => "-".to_owned(),
+        Source::Local(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
+        Source::S3 { bucket, prefix } => format!("s3://{bucket}/{prefix}"),
+    };
+    let mut lines: Vec<String> = sources.iter().map(line).collect();
+    lines.sort();
+    lines.join("\n")
+}
+
+/// Notes that a period was reported on, so that a later report can say what has changed. A store that cannot be written to
+/// now serves for reports all the same.
+pub(super) fn note_report(dir: &Path, selection: &Selection, period: Period, commit: u64, now: DateTime<Utc>) {
+    let noted = open(dir, "mfatrail report", now).and_then(|mut writer| {
+        let run = Run {
+            run: writer.next(),
+            kind: RunKind::Report,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: now,
+            sources: String::new(),
+            selection: Selection { from: Some(period.from), to: Some(period.to), ..selection.clone() },
+            commit,
+        };
+        store::record(&mut writer, run).map_err(store_error)
+    });
+    if let Err(error) = noted {
+        let reason = error.message().lines().next().unwrap_or_default().to_owned();
+        say(&format!(
+            "warning: this report is not noted in the store: a later one will not say what has changed since: {reason}"
+        ));
+    }
+}
+
+/// What a report from a store must say that one from the archive has no reason to.
+pub(super) fn notices(found: &Found) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    if let Some(arrived) = &found.arrived {
+        notices.push(Notice {
+            code: "restatement",
+            text: format!(
+                "this restates the report of {}: since then arrived {}, with {}",
+                rfc3339(arrived.reported_at),
+                some(&arrived.objects, "object", "objects", "of this period"),
+                some(&arrived.events, "extracted event", "extracted events", "of this period"),
+            ),
+        });
+    }
+    if !found.replaced.is_empty() {
+        notices.push(Notice {
+            code: "object-replaced",
+            text: format!(
+                "{} overwritten in the archive after the store had read it, which CloudTrail never does: this report shows what is there now, the store keeps both",
+                some(&found.replaced, "object was", "objects were", "")
+            ),
+        });
+    }
+    notices
+}
+
+/// A number of things, and the names of the first.
+fn some(names: &[String], one: &str, many: &str, which: &str) -> String {
+    let what = if names.len() == 1 { one } else { many };
+    let space = if which.is_empty() { "" } else { " " };
+    match names {
+        [] => format!("no {one}{space}{which}"),
+        _ => {
+            let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
+            let named: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+            format!("{} {what}{space}{which} ({}{more})", names.len(), named.join(", "))
+        }
+    }
+}
+
+pub(super) fn warn(scanned: &Scanned) {
+    let coverage = &scanned.coverage;
+    for failure in coverage.failures.iter().take(NAMED) {
+        say(&format!("warning: {}: {}", terminal_text(&failure.object), terminal_text(&failure.error)));
+    }
+    if coverage.failures.len() > NAMED {
+        say(&format!("warning: and {} more", coverage.failures.len() - NAMED));
+    }
+}
+
+fn summary(dir: &Path, done: &Done) -> Status {
+    let Done { kept, scanned, known_failures } = done;
+    let coverage = &scanned.coverage;
+    warn(scanned);
+    if *known_failures > 0 {
+        say(&format!(
+            "warning: {known_failures} objects were found damaged by an earlier scan\n  hint: `mfatrail store` counts them, `mfatrail store retry` reads them again"
+        ));
+    }
+    if kept.replaced > 0 {
+        say(&format!(
+            "warning: {} objects were overwritten in the archive since they had been read, which CloudTrail never does",
+            kept.replaced
+        ));
+    }
+    say(&format!(
+        "{} objects read ({}, {} inflated), {} failed, {} skipped by intent; {} known before and not read again",
+        coverage.objects_read,
+        units::display_size(coverage.bytes_compressed),
+        units::display_size(coverage.bytes_raw),
+        coverage.objects_failed,
+        coverage.objects_skipped,
+        scanned.objects_known,
+    ));
+    say(&format!("{} events kept in `{}`", kept.events, dir.display()));
+    let nothing = coverage.objects_read == 0 && scanned.objects_known == 0;
+    if nothing {
+        say("warning: no object at all was read: that shows nothing, not that nothing happened");
+    }
+    let complete = !nothing && coverage.failures.is_empty() && *known_failures == 0;
+    if complete { Status::Done } else { Status::Incomplete }
+}

@@ -1,0 +1,199 @@
+//! Rows to Parquet and back, by the schema's columns.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use polars::prelude::{
+    Column as FrameColumn, DataFrame, DataType, Int32Chunked, Int64Chunked, IntoSeries, NamedFrom, NewChunkedArray,
+    PolarsResult, Series, TimeUnit,
+};
+use polars_io::SerReader;
+use polars_io::parquet::read::{ParallelStrategy, ParquetReader};
+use polars_io::parquet::write::{KeyValueMetadata, ParquetWriter};
+
+use super::schema::{Column, Dataset, Kind, METADATA_KEY, NAME, SCHEMA, VERSION};
+use super::{StoreError, damaged};
+
+/// One value of a row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cell {
+    Text(Option<String>),
+    Integer(Option<i64>),
+    Flag(Option<bool>),
+    /// Microseconds.
+    Time(Option<i64>),
+    /// Days since 1970.
+    Day(Option<i32>),
+}
+
+impl Cell {
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self::Text(Some(text.into()))
+    }
+
+    pub(super) fn time(time: Option<DateTime<Utc>>) -> Self {
+        Self::Time(time.map(|time| time.timestamp_micros()))
+    }
+
+    pub(super) fn count(number: u64) -> Self {
+        Self::Integer(Some(i64::try_from(number).unwrap_or(i64::MAX)))
+    }
+
+    pub(super) fn day(day: Option<NaiveDate>) -> Self {
+        let since = |day: NaiveDate| i32::try_from(day.signed_duration_since(NaiveDate::default()).num_days()).ok();
+        Self::Day(day.and_then(since))
+    }
+}
+
+/// A row of a data set.
+pub(super) trait Row: Sized {
+    const DATASET: Dataset;
+    /// Its values, in the order of the data set's columns.
+    fn cells(self) -> Vec<Cell>;
+    /// Reads the same values, in the same order.
+    fn read(from: &mut Cells<'_>) -> Option<Self>;
+}
+
+/// The values of one row of a frame, given out in the order of the columns.
+pub(super) struct Cells<'f> {
+    columns: std::slice::Iter<'f, FrameColumn>,
+    row: usize,
+}
+
+impl Cells<'_> {
+    fn next(&mut self) -> Option<&Series> {
+        self.columns.next().map(FrameColumn::as_materialized_series)
+    }
+
+    /// Without a value where the column was not asked for.
+    pub(super) fn optional(&mut self) -> Option<String> {
+        let row = self.row;
+        self.next()?.str().ok()?.get(row).map(str::to_owned)
+    }
+
+    pub(super) fn text(&mut self) -> Option<String> {
+        self.optional()
+    }
+
+    pub(super) fn integer(&mut self) -> Option<i64> {
+        let row = self.row;
+        self.next()?.i64().ok()?.get(row)
+    }
+
+    pub(super) fn count(&mut self) -> u64 {
+        self.integer().and_then(|number| u64::try_from(number).ok()).unwrap_or_default()
+    }
+
+    pub(super) fn flag(&mut self) -> Option<bool> {
+        let row = self.row;
+        self.next()?.bool().ok()?.get(row)
+    }
+
+    pub(super) fn time(&mut self) -> Option<DateTime<Utc>> {
+        let row = self.row;
+        DateTime::from_timestamp_micros(self.next()?.datetime().ok()?.physical().get(row)?)
+    }
+
+    pub(super) fn day(&mut self) -> Option<NaiveDate> {
+        let row = self.row;
+        let days = self.next()?.date().ok()?.physical().get(row)?;
+        NaiveDate::default().checked_add_signed(chrono::TimeDelta::days(i64::from(days)))
+    }
+}
+
+/// Makes the bytes of a file of `rows`, which are sorted first: the same rows give the same bytes.
+pub(super) fn file(dataset: Dataset, rows: Vec<Vec<Cell>>) -> PolarsResult<Vec<u8>> {
+    let mut rows = rows;
+    rows.sort_unstable();
+    let height = rows.len();
+    let mut columns: Vec<Vec<Cell>> = dataset.columns().iter().map(|_| Vec::with_capacity(height)).collect();
+    for row in rows {
+        for (column, cell) in columns.iter_mut().zip(row) {
+            column.push(cell);
+        }
+    }
+    let series = dataset.columns().iter().zip(columns).map(|(column, cells)| series(column, cells)).collect();
+    bytes(&mut DataFrame::new(height, series)?)
+}
+
+fn bytes(frame: &mut DataFrame) -> PolarsResult<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let metadata = KeyValueMetadata::from_static(vec![(METADATA_KEY.to_owned(), SCHEMA.to_owned())]);
+    ParquetWriter::new(&mut bytes).with_key_value_metadata(Some(metadata)).set_parallel(false).finish(frame)?;
+    Ok(bytes)
+}
+
+fn series(column: &Column, cells: Vec<Cell>) -> FrameColumn {
+    let name = column.name.into();
+    let series = match column.kind {
+        Kind::Text => Series::new(name, collect(cells, |cell| if let Cell::Text(text) = cell { text } else { None })),
+        Kind::Integer => Series::new(name, collect(cells, |cell| if let Cell::Integer(n) = cell { n } else { None })),
+        Kind::Flag => Series::new(name, collect(cells, |cell| if let Cell::Flag(flag) = cell { flag } else { None })),
+        Kind::Time => {
+            let times = cells.into_iter().map(|cell| if let Cell::Time(time) = cell { time } else { None });
+            let times = Int64Chunked::from_iter_options(name, times);
+            times.into_datetime(TimeUnit::Microseconds, None).into_series()
+        }
+        Kind::Day => {
+            let days = cells.into_iter().map(|cell| if let Cell::Day(day) = cell { day } else { None });
+            Int32Chunked::from_iter_options(name, days).into_date().into_series()
+        }
+    };
+    series.into()
+}
+
+fn collect<T>(cells: Vec<Cell>, value: impl Fn(Cell) -> Option<T>) -> Vec<Option<T>> {
+    cells.into_iter().map(value).collect()
+}
+
+/// A file's frame, with the first `columns` columns of its data set, all checked against the schema.
+pub(super) fn frame(path: &Path, bytes: Vec<u8>, dataset: Dataset, columns: usize) -> Result<DataFrame, StoreError> {
+    let wanted = dataset.columns().get(..columns).unwrap_or_else(|| dataset.columns());
+    let names: Vec<String> = wanted.iter().map(|column| column.name.to_owned()).collect();
+    let mut reader = ParquetReader::new(Cursor::new(bytes)).read_parallel(ParallelStrategy::None);
+    let metadata = reader.get_metadata().map_err(|error| damaged(path, error))?;
+    let found = metadata.key_value_metadata().iter().flatten().find(|pair| pair.key == METADATA_KEY);
+    check_schema(path, found.and_then(|pair| pair.value.as_deref()).unwrap_or_default())?;
+    let frame = reader.with_columns(Some(names)).finish().map_err(|error| damaged(path, error))?;
+    for column in wanted {
+        let series = frame.column(column.name).map_err(|error| damaged(path, error))?;
+        let fits = match column.kind {
+            Kind::Text => *series.dtype() == DataType::String,
+            Kind::Integer => *series.dtype() == DataType::Int64,
+            Kind::Flag => *series.dtype() == DataType::Boolean,
+            Kind::Time => *series.dtype() == DataType::Datetime(TimeUnit::Microseconds, None),
+            Kind::Day => *series.dtype() == DataType::Date,
+        };
+        if !fits {
+            let (name, is, want) = (column.name, series.dtype(), column.kind.name());
+            return Err(damaged(path, format!("its column `{name}` is {is}, and not {want}")));
+        }
+    }
+    // In the order of the schema, whatever the file's order is.
+    frame.select(wanted.iter().map(|column| column.name)).map_err(|error| damaged(path, error))
+}
+
+/// Reads rows; the last `leave` columns are left out.
+pub(super) fn rows<R: Row>(path: &Path, bytes: Vec<u8>, leave: usize) -> Result<Vec<R>, StoreError> {
+    let columns = R::DATASET.columns().len().saturating_sub(leave);
+    let frame = frame(path, bytes, R::DATASET, columns)?;
+    let row = |row| {
+        let mut cells = Cells { columns: frame.columns().iter(), row };
+        R::read(&mut cells)
+            .ok_or_else(|| damaged(path, format!("its row {} lacks a value that every row has", row + 1)))
+    };
+    (0..frame.height()).map(row).collect()
+}
+
+/// Whether this build reads what bears the schema `found`.
+pub(super) fn check_schema(path: &Path, found: &str) -> Result<(), StoreError> {
+    let version = found.strip_prefix(NAME).and_then(|version| version.parse::<u32>().ok());
+    let hint = match version {
+        Some(VERSION) => return Ok(()),
+        Some(newer) if newer > VERSION => "use the version of mfatrail that wrote it, or a newer one",
+        Some(_) => "it is too old: scan the archive into a new store",
+        None => "it was not written by mfatrail, or is damaged",
+    };
+    Err(StoreError::Schema { path: path.to_owned(), found: found.to_owned(), hint })
+}

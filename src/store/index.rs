@@ -1,0 +1,106 @@
+//! Which objects the store has, by location: what makes a scan incremental.
+//!
+//! A digest and some fifty bytes of each object are kept in memory while a scan runs.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+
+use super::read::Store;
+use super::rows::{ObjectRow, Status, location, object_id, stamp};
+use super::{StoreError, hex};
+use crate::source::ObjectRef;
+
+/// What is known of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Of the content that was seen last: location, entity tag and size.
+    version: u128,
+    /// Under which its rows are.
+    pub(super) object: u128,
+    /// What became of it.
+    pub status: Status,
+    /// Half of the digest of its bytes, where they could be had.
+    pub(super) digest: Option<u128>,
+    /// Whether there are rows of it in other data sets.
+    pub(super) has_rows: bool,
+    /// The folder of its row.
+    pub(super) partition: (i32, u32),
+}
+
+/// All objects of a store.
+#[derive(Debug, Default)]
+pub struct Index {
+    by_location: HashMap<u128, Seen>,
+    /// What could not even be listed.
+    pub(super) unlisted: Vec<ObjectRow>,
+}
+
+pub(super) fn location_key(location: &str) -> u128 {
+    Sha256::digest(location).first_chunk::<16>().map_or(0, |half| u128::from_be_bytes(*half))
+}
+
+/// An id as the columns have it.
+pub(super) fn text_of(id: u128) -> String {
+    hex(&id.to_be_bytes())
+}
+
+/// An id from its column.
+pub(super) fn id_of(text: &str) -> u128 {
+    u128::from_str_radix(text, 16).unwrap_or_default()
+}
+
+/// The half of a digest that is compared.
+pub(super) fn half(sha256: Option<&str>) -> Option<u128> {
+    u128::from_str_radix(sha256?.get(..32)?, 16).ok()
+}
+
+impl Index {
+    /// Reads the rows of all objects.
+    ///
+    /// # Errors
+    /// When one of the files cannot be read.
+    pub fn read(store: &Store) -> Result<Self, StoreError> {
+        let mut index = Self::default();
+        store.objects(None, &mut |row| index.add(row))?;
+        Ok(index)
+    }
+
+    fn add(&mut self, row: ObjectRow) {
+        // A replaced object has a successor, which is the one that counts.
+        if row.status == Status::Replaced {
+            return;
+        }
+        let seen = Seen {
+            version: object_id(&row.location, row.etag.as_deref(), row.size),
+            object: id_of(&row.object_id),
+            status: row.status,
+            digest: half(row.sha256.as_deref()),
+            has_rows: row.events + row.calls + row.sightings > 0,
+            partition: row.partition(),
+        };
+        self.by_location.insert(location_key(&row.location), seen);
+        if row.unlisted() {
+            self.unlisted.push(row);
+        }
+    }
+
+    pub(super) fn get(&self, location: &str) -> Option<&Seen> {
+        self.by_location.get(&location_key(location))
+    }
+
+    /// Whether this very content of an object need not be read again: it was read, or was read and found damaged. An
+    /// object that could not be had at all is tried again.
+    #[must_use]
+    pub fn has(&self, object: &ObjectRef) -> bool {
+        self.seen(object).is_some_and(|seen| seen.status != Status::Failed || seen.digest.is_some())
+    }
+
+    /// What is known of this very content of an object.
+    #[must_use]
+    pub fn seen(&self, object: &ObjectRef) -> Option<&Seen> {
+        let location = location(object);
+        let seen = self.get(&location)?;
+        (seen.version == object_id(&location, stamp(object).as_deref(), object.size)).then_some(seen)
+    }
+}

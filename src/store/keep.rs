@@ -1,0 +1,605 @@
+//! What a scan puts into the store: the evidence of each object as rows, committed whenever there is enough of it.
+//!
+//! The evidence is gathered by [`Evidence`], object by object and, within an object, by the account and region of the records,
+//! for by these a report selects. Rows of one object are always in one commit, so an object is in the store whole or not at
+//! all.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Datelike, Utc};
+
+use super::frame::{self, Cell, Row};
+use super::index::{Index, half, id_of, location_key, text_of};
+use super::notes::Run;
+use super::read::{Store, read_file};
+use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status, location, object_id, stamp};
+use super::schema::Dataset;
+use super::write::{NewFile, Writer};
+use super::{StoreError, count, damaged, hex};
+use crate::cloudtrail::{Envelope, Record};
+use crate::evidence::{Evidence, Range, is_brief};
+use crate::pipeline::{Outcome, Visitor};
+use crate::source::{KeyInfo, ObjectRef};
+
+/// More files than this in one folder are made one.
+const MANY: usize = 16;
+/// Files with so many rows are left as they are.
+const SMALL: u64 = if cfg!(test) { 100 } else { 100_000 };
+
+/// When a commit is made: whichever comes first.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// So many objects.
+    pub objects: usize,
+    /// So many bytes of rows, roughly.
+    pub bytes: usize,
+}
+
+/// What a scan put into the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Commits.
+    pub commits: u64,
+    /// Objects, of whatever status.
+    pub objects: u64,
+    /// Rows of extracted events.
+    pub events: u64,
+    /// Objects whose content was overwritten in the archive since they were read.
+    pub replaced: u64,
+}
+
+/// Rows of objects that are in no commit yet.
+#[derive(Debug, Default)]
+struct Pending {
+    objects: Vec<ObjectRow>,
+    events: Vec<EventRow>,
+    calls: Vec<CallRow>,
+    sightings: Vec<SightingRow>,
+    bytes: usize,
+    /// What this run has met, by location: sources may overlap.
+    met: HashSet<u128>,
+}
+
+/// Takes the rows of all workers.
+#[derive(Debug)]
+pub struct Sink {
+    pending: Mutex<Pending>,
+    behind: Mutex<Behind>,
+    index: Arc<Index>,
+    failed: AtomicBool,
+    limits: Limits,
+    run: Run,
+    /// Names that objects had before, by location: one that is read again keeps its own.
+    names: HashMap<String, String>,
+}
+
+/// What makes the commits.
+#[derive(Debug)]
+struct Behind {
+    writer: Writer,
+    kept: Kept,
+    error: Option<StoreError>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sink {
+    /// Notes the run, and is then ready for its rows; `index` is what the store had before.
+    ///
+    /// # Errors
+    /// When the run cannot be noted.
+    pub fn new(
+        mut writer: Writer,
+        index: Arc<Index>,
+        limits: Limits,
+        run: Run,
+        names: HashMap<String, String>,
+    ) -> Result<Self, StoreError> {
+        record(&mut writer, run.clone())?;
+        Ok(Self {
+            pending: Mutex::default(),
+            behind: Mutex::new(Behind { writer, kept: Kept::default(), error: None }),
+            index,
+            failed: AtomicBool::new(false),
+            limits,
+            run,
+            names,
+        })
+    }
+
+    /// Keeps an object that is skipped by intent, once.
+    pub fn skipped(&self, object: &ObjectRef) {
+        if self.index.seen(object).is_none() {
+            let row = self.row(object, Status::Skipped);
+            self.add(row, Vec::new(), Vec::new(), Vec::new());
+        }
+    }
+
+    fn row(&self, object: &ObjectRef, status: Status) -> ObjectRow {
+        let (location, etag) = (location(object), stamp(object));
+        let name = self.names.get(&location).unwrap_or(&object.name).clone();
+        let delivered_at = object.delivered_at();
+        ObjectRow {
+            object_id: text_of(object_id(&location, etag.as_deref(), object.size)),
+            name,
+            location,
+            etag,
+            size: object.size,
+            account: object.key.account.clone(),
+            region: object.key.region.clone(),
+            day: object.key.day,
+            delivered_at,
+            ..self.empty(status)
+        }
+    }
+
+    fn empty(&self, status: Status) -> ObjectRow {
+        ObjectRow {
+            object_id: String::new(),
+            status,
+            name: String::new(),
+            location: String::new(),
+            etag: None,
+            size: 0,
+            sha256: None,
+            account: None,
+            region: None,
+            day: None,
+            delivered_at: None,
+            error: None,
+            records: 0,
+            records_unusable: 0,
+            records_passed_over: 0,
+            stored_bytes: 0,
+            json_bytes: 0,
+            first_record: None,
+            last_record: None,
+            latest_delivery: None,
+            accounts: "{}".to_owned(),
+            events: 0,
+            calls: 0,
+            sightings: 0,
+            run: self.run.run,
+            commit: 0,
+            read_at: Some(self.run.started_at),
+        }
+    }
+
+    fn add(&self, mut object: ObjectRow, events: Vec<EventRow>, calls: Vec<CallRow>, sightings: Vec<SightingRow>) {
+        object.events = count(events.len());
+        object.calls = count(calls.len());
+        object.sightings = count(sightings.len());
+        let records: usize = events.iter().filter_map(|row| row.record.as_ref()).map(String::len).sum();
+        let batch = {
+            let mut pending = lock(&self.pending);
+            if !pending.met.insert(location_key(&object.location)) {
+                return;
+            }
+            // A row is some hundred bytes beside the record.
+            pending.bytes += records + 400 * (1 + events.len() + calls.len()) + 200 * sightings.len();
+            pending.objects.push(object);
+            pending.events.extend(events);
+            pending.calls.extend(calls);
+            pending.sightings.extend(sightings);
+            let enough = pending.objects.len() >= self.limits.objects || pending.bytes >= self.limits.bytes;
+            enough.then(|| pending.take())
+        };
+        if let Some(batch) = batch {
+            self.commit(batch);
+        }
+    }
+
+    fn commit(&self, batch: Pending) {
+        let mut behind = lock(&self.behind);
+        if behind.error.is_some() {
+            return;
+        }
+        if let Err(error) = behind.commit(&self.index, batch) {
+            behind.error = Some(error);
+            self.failed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn fail(&self, error: StoreError) {
+        let mut behind = lock(&self.behind);
+        behind.error.get_or_insert(error);
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Commits the rest, and makes many small files one; gives the writer back.
+    ///
+    /// # Errors
+    /// With the first failure, after which nothing was kept any more.
+    pub fn finish(self) -> Result<(Kept, Writer), StoreError> {
+        let mut pending = self.pending.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut behind = self.behind.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = behind.error {
+            return Err(error);
+        }
+        let rest = pending.take();
+        if !rest.objects.is_empty() {
+            behind.commit(&self.index, rest)?;
+        }
+        behind.resolve_unlisted(&self.index, &self.run, &pending.met)?;
+        compact(&mut behind.writer, MANY)?;
+        Ok((behind.kept, behind.writer))
+    }
+}
+
+impl Pending {
+    /// All rows; what was met stays.
+    fn take(&mut self) -> Self {
+        let met = std::mem::take(&mut self.met);
+        std::mem::replace(self, Self { met, ..Self::default() })
+    }
+}
+
+/// Notes a run.
+///
+/// # Errors
+/// When the store cannot be written.
+pub fn record(writer: &mut Writer, run: Run) -> Result<(), StoreError> {
+    let path = format!("{}/{:08}.parquet", Dataset::Runs.name(), writer.next());
+    let file = new_file(Dataset::Runs, path, vec![run.cells()])?;
+    writer.commit(vec![file], Vec::new())
+}
+
+fn new_file(dataset: Dataset, path: String, rows: Vec<Vec<Cell>>) -> Result<NewFile, StoreError> {
+    let rows_count = count(rows.len());
+    let bytes = frame::file(dataset, rows).map_err(|error| damaged(path.as_ref(), error))?;
+    Ok(NewFile { path, rows: rows_count, bytes })
+}
+
+/// `year=2026/month=10`.
+fn partition((year, month): (i32, u32)) -> String {
+    format!("year={year:04}/month={month:02}")
+}
+
+fn month_of(time: DateTime<Utc>) -> String {
+    partition((time.year(), time.month()))
+}
+
+/// The files of a commit, as they are filled.
+#[derive(Debug, Default)]
+struct Files {
+    rows: BTreeMap<(Dataset, String), Vec<Vec<Cell>>>,
+    remove: BTreeSet<String>,
+}
+
+impl Files {
+    fn add<R: Row>(&mut self, partition: String, row: R) {
+        self.rows.entry((R::DATASET, partition)).or_default().push(row.cells());
+    }
+
+    fn commit(self, writer: &mut Writer) -> Result<(), StoreError> {
+        let number = writer.next();
+        let mut add = Vec::new();
+        for ((dataset, partition), rows) in self.rows {
+            let folder = if partition.is_empty() { String::new() } else { partition + "/" };
+            add.push(new_file(dataset, format!("{}/{folder}{number:08}.parquet", dataset.name()), rows)?);
+        }
+        writer.commit(add, self.remove.into_iter().collect())
+    }
+
+    /// Retires a file and takes over its rows, as `change` leaves them. A file without any row that is `affected` is left as
+    /// it is.
+    fn rewrite<R: Row>(
+        &mut self,
+        writer: &Writer,
+        path: &str,
+        affected: &dyn Fn(&R) -> bool,
+        change: &dyn Fn(R) -> Option<R>,
+    ) -> Result<(), StoreError> {
+        let (at, bytes) = read_file(writer.dir(), writer.state(), path)?;
+        let rows = frame::rows::<R>(&at, bytes, 0)?;
+        if rows.iter().any(affected) {
+            self.remove.insert(path.to_owned());
+            for row in rows {
+                if let Some(row) = if affected(&row) { change(row) } else { Some(row) } {
+                    self.add(folder_of(path), row);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the rows of some objects from every file of a data set.
+    fn drop_rows<R: Row>(
+        &mut self,
+        writer: &Writer,
+        object: fn(&R) -> &str,
+        dropped: &HashSet<u128>,
+    ) -> Result<(), StoreError> {
+        let paths = writer.state().files.keys().filter(|path| Dataset::of(path) == Some(R::DATASET));
+        for path in paths {
+            self.rewrite(writer, path, &|row: &R| dropped.contains(&id_of(object(row))), &|_gone| None)?;
+        }
+        Ok(())
+    }
+}
+
+/// The partition of a file; empty for a data set that has none.
+fn folder_of(path: &str) -> String {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    folder.split_once('/').map_or("", |(_, partition)| partition).to_owned()
+}
+
+/// What becomes of the earlier rows of objects that were read again.
+#[derive(Debug, Default)]
+struct Again {
+    /// Rows of `objects` to drop: a newer one takes their place.
+    superseded: HashSet<u128>,
+    /// Objects whose content was overwritten: their rows stay, marked.
+    replaced: HashSet<u128>,
+    /// Objects of which all rows go, for the whole object comes again.
+    dropped: HashSet<u128>,
+    /// Objects with the same bytes under a new entity tag: what came again is left out, by its new id.
+    same: HashSet<String>,
+    /// Folders of the rows of all these.
+    partitions: BTreeSet<(i32, u32)>,
+}
+
+impl Again {
+    fn of(index: &Index, objects: &mut [ObjectRow]) -> Self {
+        let mut again = Self::default();
+        for object in objects {
+            let Some(old) = index.get(&object.location) else { continue };
+            again.partitions.insert(old.partition);
+            let same_bytes = old.digest.is_some() && old.digest == half(object.sha256.as_deref());
+            if old.status == Status::Read && same_bytes && object.status == Status::Read {
+                again.same.insert(std::mem::replace(&mut object.object_id, text_of(old.object)));
+                again.superseded.insert(old.object);
+            } else if old.status == Status::Read {
+                again.replaced.insert(old.object);
+            } else {
+                again.superseded.insert(old.object);
+                if old.has_rows {
+                    again.dropped.insert(old.object);
+                }
+            }
+        }
+        again
+    }
+}
+
+impl Behind {
+    fn commit(&mut self, index: &Index, mut batch: Pending) -> Result<(), StoreError> {
+        let again = Again::of(index, &mut batch.objects);
+        let (mut files, writer) = (Files::default(), &self.writer);
+        if !again.dropped.is_empty() {
+            files.drop_rows(writer, |row: &EventRow| &row.object_id, &again.dropped)?;
+            files.drop_rows(writer, |row: &CallRow| &row.object_id, &again.dropped)?;
+            files.drop_rows(writer, |row: &SightingRow| &row.object_id, &again.dropped)?;
+        }
+        for folder in &again.partitions {
+            let folder = format!("{}/{}/", Dataset::Objects.name(), partition(*folder));
+            for path in writer.state().files.keys().filter(|path| path.starts_with(&folder)) {
+                let affected = |row: &ObjectRow| {
+                    let id = id_of(&row.object_id);
+                    again.superseded.contains(&id) || again.replaced.contains(&id)
+                };
+                files.rewrite(writer, path, &affected, &|row| {
+                    let replaced = again.replaced.contains(&id_of(&row.object_id));
+                    replaced.then_some(ObjectRow { status: Status::Replaced, ..row })
+                })?;
+            }
+        }
+        let number = writer.next();
+        let mut kept = self.kept;
+        kept.commits += 1;
+        kept.replaced += count(again.replaced.len());
+        kept.objects += count(batch.objects.len());
+        for object in batch.objects {
+            files.add(partition(object.partition()), ObjectRow { commit: number, ..object });
+        }
+        for row in batch.events.into_iter().filter(|row| !again.same.contains(&row.object_id)) {
+            kept.events += 1;
+            files.add(month_of(row.event.time), row);
+        }
+        for row in batch.calls.into_iter().filter(|row| !again.same.contains(&row.object_id)) {
+            files.add(month_of(row.call.time), row);
+        }
+        for row in batch.sightings.into_iter().filter(|row| !again.same.contains(&row.object_id)) {
+            files.add(month_of(row.sighting.first), row);
+        }
+        files.commit(&mut self.writer)?;
+        self.kept = kept;
+        Ok(())
+    }
+
+    /// What an earlier run of the same sources could not list, and this one could, is no failure any more.
+    fn resolve_unlisted(&mut self, index: &Index, run: &Run, met: &HashSet<u128>) -> Result<(), StoreError> {
+        if index.unlisted.is_empty() {
+            return Ok(());
+        }
+        let store = Store::of(self.writer.dir(), self.writer.state().clone());
+        let covered: HashSet<u64> = store.runs()?.iter().filter(|old| run.covers(old)).map(|old| old.run).collect();
+        let listed = |row: &&ObjectRow| covered.contains(&row.run) && !met.contains(&location_key(&row.location));
+        let resolved: HashSet<u128> = index.unlisted.iter().filter(listed).map(|row| id_of(&row.object_id)).collect();
+        let mut files = Files::default();
+        files.drop_rows(&self.writer, |row: &ObjectRow| &row.object_id, &resolved)?;
+        files.commit(&mut self.writer)
+    }
+}
+
+/// Makes the small files of every folder that has more than `many` one: a year of daily scans would leave thousands.
+fn compact(writer: &mut Writer, many: usize) -> Result<(), StoreError> {
+    let mut folders: BTreeMap<(Dataset, String), Vec<(String, u64)>> = BTreeMap::new();
+    for (path, (entry, _)) in &writer.state().files {
+        if let Some(dataset) = Dataset::of(path).filter(|_| entry.rows < SMALL) {
+            folders.entry((dataset, folder_of(path))).or_default().push((path.clone(), entry.rows));
+        }
+    }
+    for ((dataset, _), paths) in folders.into_iter().filter(|(_, paths)| paths.len() > many) {
+        let (mut files, mut rows) = (Files::default(), 0);
+        for (path, more) in paths {
+            if rows > 0 && rows + more > 2 * SMALL {
+                std::mem::take(&mut files).commit(writer)?;
+                rows = 0;
+            }
+            match dataset {
+                Dataset::Events => files.rewrite(writer, &path, &|_: &EventRow| true, &Some)?,
+                Dataset::Calls => files.rewrite(writer, &path, &|_: &CallRow| true, &Some)?,
+                Dataset::Sightings => files.rewrite(writer, &path, &|_: &SightingRow| true, &Some)?,
+                Dataset::Objects => files.rewrite(writer, &path, &|_: &ObjectRow| true, &Some)?,
+                Dataset::Runs => files.rewrite(writer, &path, &|_: &Run| true, &Some)?,
+            }
+            rows += more;
+        }
+        files.commit(writer)?;
+    }
+    Ok(())
+}
+
+/// The visitor of a scan into a store.
+#[derive(Debug)]
+pub struct Keep<'s> {
+    sink: &'s Sink,
+    all: Arc<Range>,
+    groups: Vec<Group>,
+}
+
+/// The records of one account and region in the object at hand.
+#[derive(Debug)]
+struct Group {
+    account: Option<String>,
+    region: Option<String>,
+    evidence: Evidence,
+    /// The extracted records themselves, each with its number in the object.
+    records: Vec<(u64, String)>,
+}
+
+impl<'s> Keep<'s> {
+    /// Keeps everything of every object that is read.
+    #[must_use]
+    pub fn new(sink: &'s Sink) -> Self {
+        Self { sink, all: Arc::default(), groups: Vec::new() }
+    }
+
+    fn group(&mut self, account: Option<&str>, region: Option<&str>) -> Option<&mut Group> {
+        let same = |group: &Group| group.account.as_deref() == account && group.region.as_deref() == region;
+        let at = self.groups.iter().rposition(same).unwrap_or(self.groups.len());
+        if at == self.groups.len() {
+            self.groups.push(Group {
+                account: account.map(str::to_owned),
+                region: region.map(str::to_owned),
+                evidence: Evidence::new(Arc::clone(&self.all)),
+                records: Vec::new(),
+            });
+        }
+        self.groups.get_mut(at)
+    }
+}
+
+impl Visitor for Keep<'_> {
+    const OUTCOMES: bool = true;
+
+    const ENVELOPES: bool = true;
+
+    fn brief(&self, envelope: &Envelope<'_>) -> bool {
+        is_brief(envelope)
+    }
+
+    fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>) {
+        let text = |bytes| std::str::from_utf8(bytes).ok().filter(|text: &&str| !text.is_empty());
+        if let Some(group) = self.group(text(envelope.account()), text(envelope.region())) {
+            group.evidence.envelope(object, envelope);
+        }
+    }
+
+    fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
+        let number: usize = self.groups.iter().map(|group| group.records.len()).sum();
+        let Some(group) = self.group(record.account(), record.text(&["awsRegion"])) else { return };
+        group.evidence.record(object, record);
+        if group.evidence.events.len() > group.records.len() {
+            let text = record.raw().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+            group.records.push((count(number), text));
+        }
+    }
+
+    fn outcome(&mut self, outcome: Outcome<'_>) {
+        let sink = self.sink;
+        let coverage = outcome.scanned.coverage;
+        let status = match (coverage.objects_read, coverage.objects_failed) {
+            (1, _) => Status::Read,
+            (_, 1) => Status::Failed,
+            _ => Status::Skipped,
+        };
+        let failure = coverage.failures.into_iter().next();
+        let mut row = match outcome.object {
+            Some(object) => sink.row(object, status),
+            None => {
+                let name = failure.as_ref().map(|failure| failure.object.clone()).unwrap_or_default();
+                // As a report tells of it, which has nothing but the name.
+                let key = KeyInfo::parse(&name);
+                ObjectRow {
+                    object_id: text_of(object_id(&name, None, 0)),
+                    location: name.clone(),
+                    name,
+                    account: key.account,
+                    region: key.region,
+                    day: key.day,
+                    ..sink.empty(status)
+                }
+            }
+        };
+        row.sha256 = outcome.sha256.map(|digest| hex(&digest));
+        row.error = failure.map(|failure| failure.error);
+        row.records = coverage.records;
+        row.records_unusable = outcome.scanned.records_unusable;
+        row.records_passed_over = outcome.scanned.records_passed_over;
+        row.stored_bytes = coverage.bytes_compressed;
+        row.json_bytes = coverage.bytes_raw;
+        row.first_record = coverage.first_record;
+        row.last_record = coverage.last_record;
+        row.latest_delivery = outcome.scanned.latest_delivery;
+        match serde_json::to_string(&outcome.scanned.accounts) {
+            Ok(accounts) => row.accounts = accounts,
+            Err(error) => return sink.fail(StoreError::Temporary(error.into())),
+        }
+        let (mut events, mut calls, mut sightings) = (Vec::new(), Vec::new(), Vec::new());
+        for mut group in self.groups.drain(..) {
+            let (kept, called, sighted) = match group.evidence.take() {
+                Ok(rows) => rows,
+                Err(error) => return sink.fail(StoreError::Temporary(error)),
+            };
+            for (mut event, (number, record)) in kept.into_iter().zip(group.records) {
+                event.objects = BTreeSet::from([row.name.clone()]);
+                events.push(EventRow {
+                    event,
+                    object_id: row.object_id.clone(),
+                    etag: row.etag.clone(),
+                    size: row.size,
+                    sha256: row.sha256.clone(),
+                    number,
+                    record: Some(record),
+                });
+            }
+            let (account, region, object_id) = (group.account, group.region, &row.object_id);
+            calls.extend(called.into_iter().map(|call| CallRow {
+                call,
+                region: region.clone(),
+                object_id: object_id.clone(),
+            }));
+            sightings.extend(sighted.into_iter().map(|sighting| SightingRow {
+                sighting,
+                account: account.clone(),
+                region: region.clone(),
+                object_id: object_id.clone(),
+            }));
+        }
+        sink.add(row, events, calls, sightings);
+    }
+
+    fn merge(&mut self, _other: Self) {
+        // Everything is in the sink.
+    }
+
+    fn gave_up(&self) -> bool {
+        self.sink.failed.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,75 @@
+//! One writer at a time. The lock is the operating system's, and goes with the process however that ends; what is written
+//! into the file only tells others whom to wait for.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{StoreError, io_error};
+
+/// Who writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process.
+    pub pid: u32,
+    /// What it does, as typed.
+    pub command: String,
+    /// Since when.
+    pub started_at: DateTime<Utc>,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let since = self.started_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        // What another process wrote is not trusted on a terminal.
+        let command = self.command.escape_debug();
+        write!(f, "process {} (`{command}`, since {since})", self.pid)
+    }
+}
+
+/// Held until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock of `store`, or says who has it.
+    pub(super) fn take(store: &Path, holder: &Holder) -> Result<Self, StoreError> {
+        let path = store.join("lock");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        private(&mut options);
+        let mut file = options.open(&path).map_err(io_error("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let read = file.read_to_string(&mut text).ok();
+                let other = read.and_then(|_| serde_json::from_str::<Holder>(&text).ok());
+                let holder = other.map_or_else(|| "another process".to_owned(), |other| other.to_string());
+                return Err(StoreError::Locked { path: store.to_owned(), holder });
+            }
+            Err(TryLockError::Error(error)) => return Err(io_error("lock", &path)(error)),
+        }
+        let text = serde_json::to_vec(holder).map_err(|error| io_error("write", &path)(error.into()))?;
+        let write = |file: &mut File| {
+            file.set_len(0)?;
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(&text)
+        };
+        write(&mut file).map_err(io_error("write", &path))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// What is in a store says who did what: it is for its owner alone.
+pub(super) fn private(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    #[cfg(not(unix))]
+    let _ = options;
+}

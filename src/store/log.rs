@@ -1,0 +1,156 @@
+//! The commit log: `commits/<number>.json`, one file a commit, which names the files that it adds and retires.
+//!
+//! The state of a store is what the commits say, in their order. A checkpoint lists everything, so that a store with
+//! thousands of commits opens by reading few; the older ones stay, as the store's own history.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::frame::check_schema;
+use super::{StoreError, damaged, io_error};
+
+/// The folder of commits.
+pub(super) const COMMITS: &str = "commits";
+/// The folder of files that no commit has put in their place yet.
+pub(super) const STAGING: &str = "staging";
+/// What says that a folder is a store.
+pub(super) const MARK: &str = "store.json";
+
+/// One file of the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its path in the store, with `/`.
+    pub path: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+}
+
+/// One commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Commit {
+    pub(super) schema: String,
+    pub(super) commit: u64,
+    /// Whether `add` lists every file of the store; these are in place already.
+    #[serde(default)]
+    pub(super) checkpoint: bool,
+    pub(super) add: Vec<Entry>,
+    pub(super) remove: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Mark {
+    pub(super) schema: String,
+}
+
+/// What the log says.
+#[derive(Debug, Clone, Default)]
+pub(super) struct State {
+    /// The number of the last commit; 0 for none.
+    pub(super) commit: u64,
+    /// Commits since the last checkpoint.
+    pub(super) since_checkpoint: usize,
+    /// By path: the file, and the commit that added it, whose staging folder may still hold it.
+    pub(super) files: BTreeMap<String, (Entry, u64)>,
+    /// What the last commit retired: it may still be there.
+    pub(super) retired: Vec<String>,
+}
+
+impl State {
+    pub(super) fn apply(&mut self, commit: Commit) {
+        if commit.checkpoint {
+            // A checkpoint says nothing new. It is what a reader begins with.
+            self.files.clear();
+            self.since_checkpoint = 0;
+        } else {
+            self.since_checkpoint += 1;
+        }
+        for path in &commit.remove {
+            self.files.remove(path);
+        }
+        for entry in commit.add {
+            self.files.insert(entry.path.clone(), (entry, commit.commit));
+        }
+        self.commit = commit.commit;
+        self.retired = commit.remove;
+    }
+
+    /// Where a file is: in its place, or where the commit that was interrupted left it.
+    pub(super) fn locations(&self, store: &Path, path: &str) -> [PathBuf; 2] {
+        let commit = self.files.get(path).map_or(0, |(_, commit)| *commit);
+        [store.join(path), staging(store, commit).join(path)]
+    }
+}
+
+pub(super) fn staging(store: &Path, commit: u64) -> PathBuf {
+    store.join(STAGING).join(format!("{commit:08}"))
+}
+
+pub(super) fn commit_path(store: &Path, commit: u64) -> PathBuf {
+    store.join(COMMITS).join(format!("{commit:08}.json"))
+}
+
+/// Whether there is a store, and one that this build reads.
+pub(super) fn check_mark(store: &Path) -> Result<(), StoreError> {
+    let path = store.join(MARK);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Err(StoreError::Absent(store.to_owned()));
+        }
+        Err(error) => return Err(io_error("read", &path)(error)),
+    };
+    let mark: Mark = serde_json::from_slice(&text).map_err(|error| damaged(&path, error))?;
+    check_schema(&path, &mark.schema)
+}
+
+/// Reads the log.
+pub(super) fn load(store: &Path) -> Result<State, StoreError> {
+    check_mark(store)?;
+    let folder = store.join(COMMITS);
+    let mut numbers = Vec::new();
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::default()),
+        Err(error) => return Err(io_error("list", &folder)(error)),
+    };
+    for entry in entries {
+        let name = entry.map_err(io_error("list", &folder))?.file_name();
+        let number =
+            name.to_str().and_then(|name| name.strip_suffix(".json")).and_then(|name| name.parse::<u64>().ok());
+        numbers.extend(number);
+    }
+    numbers.sort_unstable();
+    for (at, number) in (1..).zip(&numbers) {
+        if at != *number {
+            return Err(damaged(&commit_path(store, at), "a commit is missing from the log"));
+        }
+    }
+    let mut commits = Vec::new();
+    for number in numbers.into_iter().rev() {
+        let path = commit_path(store, number);
+        let text = fs::read(&path).map_err(io_error("read", &path))?;
+        let commit: Commit = serde_json::from_slice(&text).map_err(|error| damaged(&path, error))?;
+        check_schema(&path, &commit.schema)?;
+        if commit.commit != number {
+            return Err(damaged(&path, format!("it says that it is commit {}", commit.commit)));
+        }
+        let enough = commit.checkpoint;
+        commits.push(commit);
+        if enough {
+            break;
+        }
+    }
+    let mut state = State::default();
+    for commit in commits.into_iter().rev() {
+        state.apply(commit);
+    }
+    Ok(state)
+}

@@ -1,0 +1,115 @@
+//! Runs: what was scanned, what was reported, and what has arrived since.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::frame::{Cell, Cells, Row};
+use super::schema::Dataset;
+use crate::source::Selection;
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunKind {
+    /// Read an archive.
+    Scan,
+    /// Read again what had failed.
+    Retry,
+    /// Reported on a period: `from` and `to` are the period's.
+    Report,
+}
+
+impl RunKind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Retry => "retry",
+            Self::Report => "report",
+        }
+    }
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its number: that of the first commit it could make.
+    pub run: u64,
+    /// What it did.
+    pub kind: RunKind,
+    /// The program's version.
+    pub version: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// The sources, one a line.
+    pub sources: String,
+    /// What was to be read or reported.
+    pub selection: Selection,
+    /// The last commit that the run saw.
+    pub commit: u64,
+}
+
+impl Run {
+    /// Whether it looked at all that `other` looked at.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let (mine, theirs) = (&self.selection, &other.selection);
+        let wide = |mine: &[String], theirs: &[String]| {
+            mine.is_empty() || !theirs.is_empty() && theirs.iter().all(|one| mine.contains(one))
+        };
+        let end = |selection: &Selection| selection.to.map(|to| to + selection.slack);
+        self.sources == other.sources
+            && mine.from.is_none_or(|from| theirs.from.is_some_and(|other| from <= other))
+            && end(mine).is_none_or(|to| end(theirs).is_some_and(|other| to >= other))
+            && wide(&mine.accounts, &theirs.accounts)
+            && wide(&mine.regions, &theirs.regions)
+    }
+}
+
+impl Row for Run {
+    const DATASET: Dataset = Dataset::Runs;
+
+    fn cells(self) -> Vec<Cell> {
+        vec![
+            Cell::count(self.run),
+            Cell::text(self.kind.name()),
+            Cell::text(self.version),
+            Cell::time(Some(self.started_at)),
+            Cell::text(self.sources),
+            Cell::time(self.selection.from),
+            Cell::time(self.selection.to),
+            Cell::Integer(Some(self.selection.slack.num_seconds())),
+            Cell::text(self.selection.accounts.join(" ")),
+            Cell::text(self.selection.regions.join(" ")),
+            Cell::count(self.commit),
+        ]
+    }
+
+    fn read(from: &mut Cells<'_>) -> Option<Self> {
+        let words = |text: String| text.split_whitespace().map(str::to_owned).collect();
+        let run = from.count();
+        let kind = from.text()?;
+        Some(Self {
+            run,
+            kind: [RunKind::Scan, RunKind::Retry, RunKind::Report].into_iter().find(|known| known.name() == kind)?,
+            version: from.text()?,
+            started_at: from.time()?,
+            sources: from.text()?,
+            selection: Selection {
+                from: from.time(),
+                to: from.time(),
+                slack: TimeDelta::try_seconds(from.integer()?)?,
+                accounts: words(from.text()?),
+                regions: words(from.text()?),
+            },
+            commit: from.count(),
+        })
+    }
+}
+
+/// What changes a period that was reported on before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    /// When that report was made.
+    pub reported_at: DateTime<Utc>,
+    /// Objects with records of the period, first seen since, in order of name.
+    pub objects: Vec<String>,
+    /// Extracted events of the period in them, in order of time.
+    pub events: Vec<String>,
+}

@@ -1,0 +1,327 @@
+//! What a store gives: to a report, what the archive itself would have given for the same selection and range.
+//!
+//! A selection picks objects by what their keys say, a range picks records by their own time, account and region: both are
+//! applied here as a scan applies them. One thing is kept more coarsely than the archive has it: of the calls of one role at
+//! one address in one object only the first and the last of a day. A range that begins or ends between the two cuts the span
+//! there, which changes no figure unless the look-back is shorter than a day; a scan folds them by day too.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+
+use super::frame::{self, Row};
+use super::index::id_of;
+use super::log::{self, State};
+use super::notes::{Arrived, Run, RunKind};
+use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
+use super::schema::Dataset;
+use super::{StoreError, damaged, io_error};
+use crate::contract::{Coverage, CoverageDay, Period, ReadFailure};
+use crate::evidence::{Evidence, Range};
+use crate::pipeline::{AccountSpan, Scanned};
+use crate::source::{KeyInfo, Selection};
+use crate::trace::Sighting;
+
+/// How often a reader begins anew because a writer made files one meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// A store, as its log said when it was opened.
+#[derive(Debug)]
+pub struct Store {
+    dir: PathBuf,
+    state: State,
+}
+
+/// What a report asks for.
+#[derive(Debug)]
+pub struct Asked {
+    /// Which objects.
+    pub selection: Selection,
+    /// Which of their records.
+    pub range: Arc<Range>,
+    /// The period that is reported on.
+    pub period: Period,
+}
+
+/// What the store has of it.
+#[derive(Debug)]
+pub struct Found {
+    /// What a scan would have kept.
+    pub evidence: Evidence,
+    /// What a scan would have counted.
+    pub scanned: Scanned,
+    /// Objects whose content was overwritten after it had been read, in order of name.
+    pub replaced: Vec<String>,
+    /// What changes the period since it was last reported on.
+    pub arrived: Option<Arrived>,
+    /// The last commit that this rests on.
+    pub commit: u64,
+}
+
+/// A file's bytes, and where they were.
+pub(super) fn read_file(dir: &Path, state: &State, path: &str) -> Result<(PathBuf, Vec<u8>), StoreError> {
+    let [place, staged] = state.locations(dir, path);
+    // A writer may move it between the first look and the second.
+    for at in [&place, &staged, &place] {
+        match fs::read(at) {
+            Ok(bytes) => return Ok((place.clone(), bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io_error("read", at)(error)),
+        }
+    }
+    Err(damaged(&place, "the log names it, and it is not there"))
+}
+
+impl Store {
+    /// Opens a store for reading; no lock is needed.
+    ///
+    /// # Errors
+    /// When there is none, or its log cannot be read.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        Ok(Self { dir: dir.to_owned(), state: log::load(dir)? })
+    }
+
+    pub(super) fn of(dir: &Path, state: State) -> Self {
+        Self { dir: dir.to_owned(), state }
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Files and bytes.
+    #[must_use]
+    pub fn size(&self) -> (usize, u64) {
+        (self.state.files.len(), self.state.files.values().map(|(entry, _)| entry.bytes).sum())
+    }
+
+    /// Does something that reads many files. A writer that makes files one takes those away that the log listed before: then
+    /// the log is read again, and all is done anew.
+    ///
+    /// # Errors
+    /// With what `work` fails with, where no writer is the reason.
+    pub fn consistently<T>(&mut self, work: impl Fn(&Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut result = work(self);
+        for _attempt in 1..ATTEMPTS {
+            if result.is_ok() {
+                break;
+            }
+            let state = log::load(&self.dir)?;
+            if state.commit == self.state.commit {
+                break;
+            }
+            self.state = state;
+            result = work(self);
+        }
+        result
+    }
+
+    /// Reads the rows of a data set, file by file, of all months or of some; the last `leave` columns are left out.
+    fn rows<R: Row>(
+        &self,
+        months: Option<[(i32, u32); 2]>,
+        leave: usize,
+        each: &mut dyn FnMut(R) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        for path in self.state.files.keys().filter(|path| Dataset::of(path) == Some(R::DATASET)) {
+            let month = month_of(path);
+            // What bears no date is in no month, and in every range.
+            if months.is_some_and(|[from, to]| month != (0, 0) && !(from..=to).contains(&month)) {
+                continue;
+            }
+            let (at, bytes) = read_file(&self.dir, &self.state, path)?;
+            frame::rows(&at, bytes, leave)?.into_iter().try_for_each(&mut *each)?;
+        }
+        Ok(())
+    }
+
+    /// Every object, or those in the folders of some months.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn objects(&self, months: Option<[(i32, u32); 2]>, each: &mut dyn FnMut(ObjectRow)) -> Result<(), StoreError> {
+        self.rows(months, 0, &mut |row| {
+            each(row);
+            Ok(())
+        })
+    }
+
+    /// Every run, in order.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn runs(&self) -> Result<Vec<Run>, StoreError> {
+        let mut runs = Vec::new();
+        self.rows(None, 0, &mut |row: Run| {
+            runs.push(row);
+            Ok(())
+        })?;
+        runs.sort_by_key(|run| run.run);
+        Ok(runs)
+    }
+
+    /// Gives what a scan of the archive would have given.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or a temporary one not be written.
+    pub fn evidence(&self, asked: &Asked) -> Result<Found, StoreError> {
+        let period = asked.period;
+        let earlier = self.runs()?.into_iter().rev().find(|run| {
+            run.kind == RunKind::Report
+                && (run.selection.from, run.selection.to) == (Some(period.from), Some(period.to))
+                && (&run.selection.accounts, &run.selection.regions)
+                    == (&asked.selection.accounts, &asked.selection.regions)
+        });
+        let mut sum = Sum::default();
+        let mut selected = HashSet::new();
+        let mut replaced = Vec::new();
+        let mut new: HashMap<u128, String> = HashMap::new();
+        let days = [asked.selection.first_day(), asked.selection.last_day()];
+        let months = months(days.map(|day| day.map(|day| (day.year(), day.month()))));
+        self.objects(Some(months), &mut |row| {
+            if !row.unlisted() && !asked.selection.includes(&row.key()) {
+                return;
+            }
+            if row.status == Status::Replaced {
+                replaced.push(row.name);
+                return;
+            }
+            let id = id_of(&row.object_id);
+            selected.insert(id);
+            let of_period = row.first_record.is_some_and(|first| first < period.to)
+                && row.last_record.is_some_and(|last| last >= period.from);
+            if of_period && earlier.as_ref().is_some_and(|run| row.commit > run.commit) {
+                new.insert(id, row.name.clone());
+            }
+            sum.add(row);
+        })?;
+        replaced.sort();
+
+        let range = &asked.range;
+        let months = months_of(range);
+        let mut evidence = Evidence::new(Arc::clone(range));
+        let mut arrived = Vec::new();
+        self.rows(Some(months), 1, &mut |row: EventRow| {
+            let event = row.event;
+            let id = id_of(&row.object_id);
+            if selected.contains(&id) && range.admits(event.time, Some(&event.account), Some(&event.region)) {
+                if new.contains_key(&id) && period.contains(event.time) {
+                    arrived.push((event.time, event.id.clone()));
+                }
+                evidence.events.push(event);
+            }
+            Ok(())
+        })?;
+        self.rows(Some(months), 0, &mut |row: CallRow| {
+            let call = row.call;
+            if selected.contains(&id_of(&row.object_id))
+                && range.admits(call.time, Some(&call.account), row.region.as_deref())
+            {
+                evidence.part().add_call(&call).map_err(StoreError::Temporary)?;
+            }
+            Ok(())
+        })?;
+        self.rows(Some(months), 0, &mut |row: SightingRow| {
+            let Sighting { first, last, .. } = row.sighting;
+            let first = range.from.map_or(first, |from| first.max(from));
+            let last = range.until.map_or(last, |until| last.min(until));
+            if first <= last
+                && selected.contains(&id_of(&row.object_id))
+                && range.admits(first, row.account.as_deref(), row.region.as_deref())
+            {
+                let clipped = Sighting { first, last, ..row.sighting };
+                evidence.part().add_sighting(&clipped).map_err(StoreError::Temporary)?;
+            }
+            Ok(())
+        })?;
+        arrived.sort();
+        arrived.dedup();
+        let arrived = earlier.filter(|_| !new.is_empty()).map(|run| {
+            let mut objects: Vec<String> = new.into_values().collect();
+            objects.sort();
+            Arrived { reported_at: run.started_at, objects, events: arrived.into_iter().map(|(_, id)| id).collect() }
+        });
+        Ok(Found { evidence, scanned: sum.finish(), replaced, arrived, commit: self.state.commit })
+    }
+}
+
+/// Year and month of a file's folder; zeros for none.
+fn month_of(path: &str) -> (i32, u32) {
+    let value = |name: &str| path.split('/').find_map(|part| part.strip_prefix(name));
+    let year = value("year=").and_then(|year| year.parse().ok());
+    year.zip(value("month=").and_then(|month| month.parse().ok())).unwrap_or_default()
+}
+
+fn months([from, to]: [Option<(i32, u32)>; 2]) -> [(i32, u32); 2] {
+    [from.unwrap_or((i32::MIN, 0)), to.unwrap_or((i32::MAX, 0))]
+}
+
+fn months_of(range: &Range) -> [(i32, u32); 2] {
+    let month = |time: DateTime<Utc>| (time.year(), time.month());
+    months([range.from.map(month), range.until.map(month)])
+}
+
+/// Objects' counts, summed up as a scan does.
+#[derive(Debug, Default)]
+struct Sum {
+    scanned: Scanned,
+    days: BTreeMap<(String, String, NaiveDate), (u64, u64)>,
+}
+
+impl Sum {
+    fn add(&mut self, row: ObjectRow) {
+        let coverage = &mut self.scanned.coverage;
+        coverage.objects_listed += 1;
+        let key = match row.status {
+            Status::Read => {
+                coverage.objects_read += 1;
+                row.key()
+            }
+            Status::Failed => {
+                coverage.objects_failed += 1;
+                KeyInfo::parse(&row.name)
+            }
+            Status::Skipped | Status::Replaced => {
+                coverage.objects_skipped += 1;
+                return;
+            }
+        };
+        if let (Some(account), Some(region), Some(day)) = (key.account, key.region, key.day) {
+            let (objects, records) = self.days.entry((account, region, day)).or_default();
+            *objects += u64::from(row.status == Status::Read);
+            *records += row.records;
+        }
+        coverage.records += row.records;
+        coverage.bytes_compressed += row.stored_bytes;
+        coverage.bytes_raw += row.json_bytes;
+        coverage.first_record = [coverage.first_record, row.first_record].into_iter().flatten().min();
+        coverage.last_record = coverage.last_record.max(row.last_record);
+        coverage.failures.extend(row.error.map(|error| ReadFailure { object: row.name, error }));
+        self.scanned.records_passed_over += row.records_passed_over;
+        self.scanned.records_unusable += row.records_unusable;
+        self.scanned.latest_delivery = self.scanned.latest_delivery.max(row.latest_delivery);
+        // Written by this program; what is not is found by a check.
+        let accounts: BTreeMap<String, AccountSpan> = serde_json::from_str(&row.accounts).unwrap_or_default();
+        for (account, span) in accounts {
+            self.scanned.accounts.entry(account).or_default().merge(span);
+        }
+    }
+
+    fn finish(mut self) -> Scanned {
+        let day = |((account, region, day), (objects, records)): ((String, String, NaiveDate), (u64, u64))| {
+            CoverageDay { account, region, day: day.format("%Y-%m-%d").to_string(), objects, records }
+        };
+        let Coverage { failures, days, .. } = &mut self.scanned.coverage;
+        failures.sort();
+        *days = self.days.into_iter().map(day).collect();
+        self.scanned
+    }
+}

@@ -1,0 +1,513 @@
+//! What a row holds, and how it is laid into columns.
+
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::frame::{Cell, Cells, Row};
+use super::hex;
+use super::schema::Dataset;
+use crate::cloudtrail::{Actor, ActorKind};
+use crate::mfa::{Action, Event, Failure, Target};
+use crate::source::{KeyInfo, Location, ObjectRef, Product};
+use crate::trace::{Call, Sighting};
+
+/// What became of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Read.
+    Read,
+    /// Not read, or not whole.
+    Failed,
+    /// Another product's file.
+    Skipped,
+    /// Read, and overwritten in the archive since: its rows are kept, and are in no report.
+    Replaced,
+}
+
+impl Status {
+    /// The word in the column.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Replaced => "replaced",
+        }
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        [Self::Read, Self::Failed, Self::Skipped, Self::Replaced].into_iter().find(|status| status.name() == name)
+    }
+}
+
+/// One object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectRow {
+    /// [`object_id`].
+    pub object_id: String,
+    /// What became of it.
+    pub status: Status,
+    /// How reports name it.
+    pub name: String,
+    /// Its URL or absolute path; of what could not be listed, its name.
+    pub location: String,
+    /// S3's entity tag; of a file, `mtime-` and nanoseconds since 1970.
+    pub etag: Option<String>,
+    /// Bytes as stored, by the listing.
+    pub size: u64,
+    /// SHA-256 of the bytes as stored.
+    pub sha256: Option<String>,
+    /// The account folder.
+    pub account: Option<String>,
+    /// The region folder.
+    pub region: Option<String>,
+    /// The date folders.
+    pub day: Option<NaiveDate>,
+    /// When CloudTrail delivered it.
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// What is wrong with it, or with some of its records.
+    pub error: Option<String>,
+    /// Usable records.
+    pub records: u64,
+    /// Records that could not be used.
+    pub records_unusable: u64,
+    /// Insight records.
+    pub records_passed_over: u64,
+    /// Bytes as read.
+    pub stored_bytes: u64,
+    /// Bytes inflated.
+    pub json_bytes: u64,
+    /// `eventTime` of the first record.
+    pub first_record: Option<DateTime<Utc>>,
+    /// `eventTime` of the last record.
+    pub last_record: Option<DateTime<Utc>>,
+    /// What it adds to the latest delivery.
+    pub latest_delivery: Option<DateTime<Utc>>,
+    /// Records, times and regions by account, JSON.
+    pub accounts: String,
+    /// Its rows in `events`.
+    pub events: u64,
+    /// Its rows in `calls`.
+    pub calls: u64,
+    /// Its rows in `sightings`.
+    pub sightings: u64,
+    /// The run that read it.
+    pub run: u64,
+    /// The commit that brought it.
+    pub commit: u64,
+    /// When that run began.
+    pub read_at: Option<DateTime<Utc>>,
+}
+
+impl ObjectRow {
+    /// What its key says, as far as a selection asks.
+    #[must_use]
+    pub fn key(&self) -> KeyInfo {
+        let product = if self.status == Status::Skipped { Product::Other } else { Product::Log };
+        let (account, region) = (self.account.clone(), self.region.clone());
+        KeyInfo { product, account, region, day: self.day, delivered_at: self.delivered_at }
+    }
+
+    /// The folder of its row, by year and month: that of the date folders, zeros where there are none.
+    #[must_use]
+    pub fn partition(&self) -> (i32, u32) {
+        self.day.map_or((0, 0), |day| (day.year(), day.month()))
+    }
+
+    /// Whether it is something that could not be listed.
+    #[must_use]
+    pub fn unlisted(&self) -> bool {
+        self.etag.is_none() && self.status == Status::Failed && self.location == self.name
+    }
+}
+
+/// Where an object is, as text: `s3://bucket/key`, or the absolute path.
+#[must_use]
+pub fn location(object: &ObjectRef) -> String {
+    match &object.location {
+        Location::S3 { bucket, key } => format!("s3://{bucket}/{key}"),
+        Location::Stdin => "-".to_owned(),
+        Location::File(path) => {
+            let path = std::path::absolute(path).unwrap_or_else(|_relative| path.clone());
+            // Two names that are no UTF-8 must not become one.
+            path.to_str().map_or_else(
+                || format!("{}#{}", path.display(), hex(&Sha256::digest(path.as_os_str().as_encoded_bytes()))),
+                str::to_owned,
+            )
+        }
+    }
+}
+
+/// What tells one content of an object from another without reading it.
+#[must_use]
+pub fn stamp(object: &ObjectRef) -> Option<String> {
+    let nanoseconds = |time: DateTime<Utc>| time.timestamp_nanos_opt();
+    object.etag.clone().or_else(|| object.modified.and_then(nanoseconds).map(|time| format!("mtime-{time}")))
+}
+
+/// Names one content of one object: location, entity tag and size.
+#[must_use]
+pub fn object_id(location: &str, etag: Option<&str>, size: u64) -> u128 {
+    let mut hash = Sha256::new();
+    for part in [location, etag.unwrap_or_default(), &size.to_string()] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().first_chunk::<16>().map_or(0, |half| u128::from_be_bytes(*half))
+}
+
+impl Row for ObjectRow {
+    const DATASET: Dataset = Dataset::Objects;
+
+    fn cells(self) -> Vec<Cell> {
+        vec![
+            Cell::text(self.object_id),
+            Cell::text(self.status.name()),
+            Cell::text(self.name),
+            Cell::text(self.location),
+            Cell::Text(self.etag),
+            Cell::count(self.size),
+            Cell::Text(self.sha256),
+            Cell::Text(self.account),
+            Cell::Text(self.region),
+            Cell::day(self.day),
+            Cell::time(self.delivered_at),
+            Cell::Text(self.error),
+            Cell::count(self.records),
+            Cell::count(self.records_unusable),
+            Cell::count(self.records_passed_over),
+            Cell::count(self.stored_bytes),
+            Cell::count(self.json_bytes),
+            Cell::time(self.first_record),
+            Cell::time(self.last_record),
+            Cell::time(self.latest_delivery),
+            Cell::text(self.accounts),
+            Cell::count(self.events),
+            Cell::count(self.calls),
+            Cell::count(self.sightings),
+            Cell::count(self.run),
+            Cell::count(self.commit),
+            Cell::time(self.read_at),
+        ]
+    }
+
+    fn read(from: &mut Cells<'_>) -> Option<Self> {
+        Some(Self {
+            object_id: from.text()?,
+            status: Status::of(&from.text()?)?,
+            name: from.text()?,
+            location: from.text()?,
+            etag: from.optional(),
+            size: from.count(),
+            sha256: from.optional(),
+            account: from.optional(),
+            region: from.optional(),
+            day: from.day(),
+            delivered_at: from.time(),
+            error: from.optional(),
+            records: from.count(),
+            records_unusable: from.count(),
+            records_passed_over: from.count(),
+            stored_bytes: from.count(),
+            json_bytes: from.count(),
+            first_record: from.time(),
+            last_record: from.time(),
+            latest_delivery: from.time(),
+            accounts: from.text()?,
+            events: from.count(),
+            calls: from.count(),
+            sightings: from.count(),
+            run: from.count(),
+            commit: from.count(),
+            read_at: from.time(),
+        })
+    }
+}
+
+/// An extracted record, and where it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventRow {
+    /// The event; its only object is the one named here.
+    pub event: Event,
+    /// Whose rows these are.
+    pub object_id: String,
+    /// The object's entity tag.
+    pub etag: Option<String>,
+    /// Its size by the listing.
+    pub size: u64,
+    /// Of its bytes as stored.
+    pub sha256: Option<String>,
+    /// The how manieth extracted record of its object, from 0.
+    pub number: u64,
+    /// The record itself, JSON; `None` where that column was not asked for.
+    pub record: Option<String>,
+}
+
+/// The parameters of an action, in the order of their columns.
+const PARAMETERS: [&str; 13] = [
+    "serial",
+    "mfa_used",
+    "target_account",
+    "access_key",
+    "new_name",
+    "key",
+    "active",
+    "arn",
+    "policy",
+    "document",
+    "group",
+    "added",
+    "trail",
+];
+/// Those of them that are flags.
+const FLAGS: [&str; 3] = ["mfa_used", "active", "added"];
+
+/// A value's serialised name, such as that of an enum without fields.
+fn name_of(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn by_name<T: DeserializeOwned>(name: String) -> Option<T> {
+    serde_json::from_value(Value::String(name)).ok()
+}
+
+fn action_cells(action: &Action) -> Vec<Cell> {
+    let mut fields = match serde_json::to_value(action) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    let text = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned));
+    let mut cells = vec![Cell::Text(text(fields.remove("action")))];
+    cells.extend(PARAMETERS.iter().map(|name| match fields.remove(*name) {
+        value if FLAGS.contains(name) => Cell::Flag(value.and_then(|value| value.as_bool())),
+        value => Cell::Text(text(value)),
+    }));
+    cells
+}
+
+fn read_action(from: &mut Cells<'_>) -> Option<Action> {
+    let mut fields = Map::new();
+    fields.insert("action".to_owned(), Value::String(from.text()?));
+    for name in PARAMETERS {
+        let value =
+            if FLAGS.contains(&name) { from.flag().map(Value::Bool) } else { from.optional().map(Value::String) };
+        fields.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    serde_json::from_value(Value::Object(fields)).ok()
+}
+
+fn target_cells(target: Target) -> [Cell; 4] {
+    let (kind, name, id, store) = match target {
+        Target::User { name, id } => ("user", name, id, None),
+        Target::Root => ("root", None, None, None),
+        Target::IdentityCenter { store, user } => ("identity_center", None, Some(user), store),
+        Target::DeviceOnly => ("device_only", None, None, None),
+        Target::Nobody => ("nobody", None, None, None),
+    };
+    [Cell::text(kind), Cell::Text(name), Cell::Text(id), Cell::Text(store)]
+}
+
+fn read_target(from: &mut Cells<'_>) -> Option<Target> {
+    let (kind, name, id, store) = (from.text()?, from.optional(), from.optional(), from.optional());
+    Some(match kind.as_str() {
+        "user" => Target::User { name, id },
+        "root" => Target::Root,
+        "identity_center" => Target::IdentityCenter { store, user: id? },
+        "device_only" => Target::DeviceOnly,
+        "nobody" => Target::Nobody,
+        _ => return None,
+    })
+}
+
+fn actor_cells(actor: Actor) -> [Cell; 6] {
+    [
+        Cell::text(name_of(&actor.kind)),
+        Cell::Text(actor.account),
+        Cell::Text(actor.id),
+        Cell::Text(actor.name),
+        Cell::Text(actor.arn),
+        Cell::Text(actor.access_key),
+    ]
+}
+
+fn read_actor(from: &mut Cells<'_>) -> Option<Actor> {
+    Some(Actor {
+        kind: by_name::<ActorKind>(from.text()?)?,
+        account: from.optional(),
+        id: from.optional(),
+        name: from.optional(),
+        arn: from.optional(),
+        access_key: from.optional(),
+    })
+}
+
+impl Row for EventRow {
+    const DATASET: Dataset = Dataset::Events;
+
+    fn cells(self) -> Vec<Cell> {
+        let event = self.event;
+        let mut cells = vec![
+            Cell::time(Some(event.time)),
+            Cell::text(event.id),
+            Cell::text(event.account),
+            Cell::text(event.region),
+            Cell::text(event.source),
+            Cell::text(event.name),
+        ];
+        cells.extend(action_cells(&event.action));
+        cells.extend(target_cells(event.target));
+        cells.extend(actor_cells(event.actor));
+        let failed = event.failure.is_some();
+        let (code, message) = event.failure.map_or((None, None), |failure| (failure.code, failure.message));
+        cells.extend([
+            Cell::Flag(event.actor_mfa),
+            Cell::Text(event.source_ip),
+            Cell::Text(event.user_agent),
+            Cell::Flag(Some(failed)),
+            Cell::Text(code),
+            Cell::Text(message),
+            Cell::time(event.delivered_at),
+            Cell::text(self.object_id),
+            Cell::Text(event.objects.into_iter().next()),
+            Cell::Text(self.etag),
+            Cell::count(self.size),
+            Cell::Text(self.sha256),
+            Cell::count(self.number),
+            Cell::Text(self.record),
+        ]);
+        cells
+    }
+
+    fn read(from: &mut Cells<'_>) -> Option<Self> {
+        let (time, id) = (from.time()?, from.text()?);
+        let (account, region, source, name) = (from.text()?, from.text()?, from.text()?, from.text()?);
+        let (action, target, actor) = (read_action(from)?, read_target(from)?, read_actor(from)?);
+        let (actor_mfa, source_ip, user_agent) = (from.flag(), from.optional(), from.optional());
+        let failed = from.flag()?;
+        let (code, message) = (from.optional(), from.optional());
+        let (delivered_at, object_id) = (from.time(), from.text()?);
+        let event = Event {
+            id,
+            time,
+            account,
+            region,
+            source,
+            name,
+            action,
+            target,
+            actor,
+            actor_mfa,
+            source_ip,
+            user_agent,
+            failure: failed.then_some(Failure { code, message }),
+            objects: from.optional().into_iter().collect(),
+            delivered_at,
+        };
+        Some(Self {
+            event,
+            object_id,
+            etag: from.optional(),
+            size: from.count(),
+            sha256: from.optional(),
+            number: from.count(),
+            record: from.optional(),
+        })
+    }
+}
+
+/// A call, and of which object it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallRow {
+    /// The call.
+    pub call: Call,
+    /// `awsRegion`.
+    pub region: Option<String>,
+    /// Whose row it is.
+    pub object_id: String,
+}
+
+impl Row for CallRow {
+    const DATASET: Dataset = Dataset::Calls;
+
+    fn cells(self) -> Vec<Cell> {
+        let call = self.call;
+        let mut cells = vec![
+            Cell::time(Some(call.time)),
+            Cell::text(call.event_id),
+            Cell::text(call.account),
+            Cell::Text(self.region),
+        ];
+        cells.extend(actor_cells(call.actor));
+        cells.extend([
+            Cell::Text(call.source_ip),
+            Cell::text(call.service),
+            Cell::text(call.name),
+            Cell::Flag(Some(call.read_only)),
+            Cell::Flag(Some(call.failed)),
+            Cell::Flag(call.session_mfa),
+            Cell::Flag(call.sign_in_mfa),
+            Cell::Text(call.about_user),
+            Cell::text(self.object_id),
+        ]);
+        cells
+    }
+
+    fn read(from: &mut Cells<'_>) -> Option<Self> {
+        let (time, event_id, account, region) = (from.time()?, from.text()?, from.text()?, from.optional());
+        let actor = read_actor(from)?;
+        let call = Call {
+            event_id,
+            time,
+            account,
+            actor,
+            source_ip: from.optional(),
+            service: from.text()?,
+            name: from.text()?,
+            read_only: from.flag()?,
+            failed: from.flag()?,
+            session_mfa: from.flag(),
+            sign_in_mfa: from.flag(),
+            about_user: from.optional(),
+        };
+        Some(Self { call, region, object_id: from.text()? })
+    }
+}
+
+/// A sighting, of one object, account and region.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SightingRow {
+    /// The sighting.
+    pub sighting: Sighting,
+    /// Whose records.
+    pub account: Option<String>,
+    /// `awsRegion`.
+    pub region: Option<String>,
+    /// Whose row it is.
+    pub object_id: String,
+}
+
+impl Row for SightingRow {
+    const DATASET: Dataset = Dataset::Sightings;
+
+    fn cells(self) -> Vec<Cell> {
+        vec![
+            Cell::text(self.sighting.actor),
+            Cell::text(self.sighting.source_ip),
+            Cell::time(Some(self.sighting.first)),
+            Cell::time(Some(self.sighting.last)),
+            Cell::Text(self.account),
+            Cell::Text(self.region),
+            Cell::text(self.object_id),
+        ]
+    }
+
+    fn read(from: &mut Cells<'_>) -> Option<Self> {
+        let sighting =
+            Sighting { actor: from.text()?, source_ip: from.text()?, first: from.time()?, last: from.time()? };
+        Some(Self { sighting, account: from.optional(), region: from.optional(), object_id: from.text()? })
+    }
+}
