@@ -17,7 +17,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("source", &["aws", "units"]),
     ("pipeline", &["source", "inflate", "cloudtrail", "contract", "units"]),
     ("evidence", &["pipeline", "source", "cloudtrail", "mfa", "trace"]),
-    ("finds", &["pipeline", "source", "cloudtrail", "evidence"]),
+    ("filter", &["cloudtrail"]),
+    ("rows", &["cloudtrail", "report"]),
+    ("finds", &["pipeline", "source", "cloudtrail", "evidence", "rows"]),
+    ("sweep", &["pipeline", "source", "cloudtrail", "filter", "finds"]),
     ("exposure", &["cloudtrail", "mfa", "trace", "inventory", "inputs", "contract"]),
     ("report", &["contract", "inputs", "units"]),
 ];
@@ -35,6 +38,8 @@ const FENCED: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("polars", &["report"]),
     ("clap", &["cli"]),
+    ("ipnet", &["filter"]),
+    ("wildmatch", &["filter"]),
 ];
 
 fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {

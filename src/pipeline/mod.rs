@@ -20,7 +20,7 @@ use std::sync::{
 };
 
 use crate::{
-    cloudtrail::{Contents, Names, Record},
+    cloudtrail::{Contents, Query, Record},
     contract::ReadFailure,
     inflate,
     source::{ObjectRef, s3::S3Options},
@@ -70,8 +70,8 @@ pub struct Options<'o> {
     pub s3: S3Options,
     /// Objects for which this holds are not read again; they are counted apart, and are not among the listed.
     pub known: Option<Known<'o>>,
-    /// Visit only records of these names; then the rest need not be parsed, nor is it counted.
-    pub only: Option<Arc<Names>>,
+    /// Visit only the records that this wants; then the rest need not be parsed, nor is it counted.
+    pub only: Option<Arc<Query>>,
     /// Kept up to date during the scan.
     pub progress: Arc<Progress>,
 }

@@ -429,7 +429,7 @@ impl<'o, V: Visitor> Worker<'o, V> {
             }
         };
         let read = match &options.only {
-            Some(names) => search(raw, names, scratch, &mut visit),
+            Some(query) => search(raw, query, scratch, &mut visit),
             None => for_each_record(raw, scratch, &mut visit),
         };
         match read {
