@@ -218,7 +218,10 @@ impl<W: Write> Rows<W> {
         };
         match &mut self.shown {
             Shown::Table(table, _) => {
-                table.add_row(cells.iter().map(|cell| escape::terminal(&text(cell))));
+                // Without a sign, a row whose last cells are absent could not be told from a short one.
+                let sign =
+                    |cell: &Cell| if *cell == Cell::Absent { "-".to_owned() } else { escape::terminal(&text(cell)) };
+                table.add_row(cells.iter().map(sign));
             }
             Shown::Csv(writer) => writer.write_record(cells.iter().map(|cell| escape::csv(&text(cell))))?,
             Shown::Json(out) => {
@@ -303,7 +306,7 @@ mod tests {
     fn every_format_is_safe_to_open() {
         assert_eq!(
             shown(Format::Table(None), &rows()),
-            "count  userAgent\n2      =cmd()\\u{1b}[2J\n1\n1      a\n1      a,\"x\n1      b\n"
+            "count  userAgent\n2      =cmd()\\u{1b}[2J\n1      -\n1      a\n1      a,\"x\n1      b\n"
         );
         assert_eq!(shown(Format::Csv, &rows()), "count,userAgent\n2,'=cmd()\\u{1b}[2J\n1,\n1,a\n1,\"a,\"\"x\"\n1,b\n");
         assert_eq!(

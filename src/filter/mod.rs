@@ -67,12 +67,19 @@ impl By {
 
 /// A value that no filter can be made of.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{flag}`: `{value}` {reason}\n  hint: {hint}")]
+#[error("{}\n  hint: {hint}", self.reason())]
 pub struct FilterError {
     flag: &'static str,
     value: String,
     reason: &'static str,
     hint: &'static str,
+}
+
+impl FilterError {
+    fn reason(&self) -> String {
+        let Self { flag, value, reason, .. } = self;
+        if value.is_empty() { format!("`{flag}` is empty") } else { format!("`{flag}`: `{value}` {reason}") }
+    }
 }
 
 /// One of these must hold.

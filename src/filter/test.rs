@@ -26,7 +26,7 @@ pub(super) enum Test {
     Ip(IpNet),
     ErrorCode(Pattern),
     Failed(bool),
-    Text(Finder<'static>),
+    Text(Box<Finder<'static>>),
     Reading(bool),
     Session(Arc<Sessions>),
 }
@@ -104,7 +104,7 @@ impl Test {
             By::Error if value == "any" => Self::Failed(true),
             By::Error if value == "none" => Self::Failed(false),
             By::Error => Self::ErrorCode(pattern),
-            By::Text => Self::Text(Finder::new(value).into_owned()),
+            By::Text => Self::Text(Box::new(Finder::new(value).into_owned())),
         })
     }
 

@@ -330,7 +330,7 @@ fn what_has_a_literal_is_searched_for() {
 #[test]
 fn values_that_make_no_sense_are_refused() {
     for (by, value, told) in [
-        (By::EventName, "", "`--event-name`: `` is empty"),
+        (By::EventName, "", "`--event-name` is empty\n  hint: "),
         (By::EventName, "Delete[A-Z]*", "is no pattern"),
         (By::Error, "a|b", "is no pattern"),
         (By::EventName, "DeleteUser ", "white space around it"),
