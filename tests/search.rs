@@ -343,6 +343,9 @@ fn what_is_printed_can_be_chosen() {
         ran(&archive, &format!("{fields} --format json --limit 1")).stdout,
         "{\"eventTime\":\"2026-10-21T11:45:00Z\",\"requestParameters\":{\"userName\":\"lucas.ferri\",\"policyArn\":\"arn:aws:iam::aws:policy/AWSDenyAll\"},\"errorCode\":null}\n"
     );
+    let misspelt = ran(&archive, "--event-name DeactivateMFADevice --count-by userIdentity.nme,vpcEndpointId");
+    assert_eq!(misspelt.stdout, "count  userIdentity.nme  vpcEndpointId\n22     -                 -\n");
+    assert!(misspelt.stderr.starts_with("warning: none of the events found has `userIdentity.nme`\n22 events found"));
     assert_eq!(
         ran(&archive, "--user lucas.ferri --event-name *MFADevice --count-by eventName,errorCode").stdout,
         "count  eventName                 errorCode\n\

@@ -12,6 +12,7 @@ use super::archive::{options, rfc3339, selection, sources, time};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
 use super::{progress, say};
+use crate::cloudtrail::Cell;
 use crate::evidence::Range;
 use crate::filter::{By, Filter, Session, Sessions};
 use crate::finds::{Finds, Given, Order};
@@ -213,7 +214,12 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
     })?;
     let out = BufWriter::with_capacity(1 << 16, Output::standard());
     match output.write(finds, out) {
-        Ok(given) => Ok(summary(given, followed, &scanned)),
+        Ok((given, absent)) => {
+            for field in absent {
+                say(&format!("warning: none of the events found has `{}`", terminal_text(&field)));
+            }
+            Ok(summary(given, followed, &scanned))
+        }
         // A reader that has had enough is no failure, and wants to hear no more.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Status::Done),
         Err(error) => Err(CliError::Failed(format!("could not write what was found: {error}"))),
@@ -325,32 +331,45 @@ impl Output {
         io::stdout().lock()
     }
 
-    fn write(&self, finds: Finds, mut out: impl Write) -> io::Result<Given> {
+    /// Gives also the fields that no event had: one of them may be misspelt.
+    fn write(&self, finds: Finds, mut out: impl Write) -> io::Result<(Given, Vec<String>)> {
         let Some(columns) = &self.columns else {
             let given = finds.give(self.order, self.limit, &mut |text| {
                 out.write_all(text)?;
                 out.write_all(b"\n")
             })?;
             out.flush()?;
-            return Ok(given);
+            return Ok((given, Vec::new()));
         };
-        let names = columns.names().map(str::to_owned);
-        if !self.count {
-            let mut rows = Rows::new(self.format, names.collect(), out)?;
-            let given = finds.give(self.order, self.limit, &mut |kept| rows.add(&Columns::row(kept)?))?;
+        let names: Vec<String> = columns.names().map(str::to_owned).collect();
+        let mut absent: BTreeSet<usize> = (0..names.len()).collect();
+        let mut row = |kept: &[u8]| {
+            let row = Columns::row(kept)?;
+            absent.retain(|place| row.get(*place).is_none_or(|cell| *cell == Cell::Absent));
+            io::Result::Ok(row)
+        };
+        let given = if self.count {
+            let mut counts = Counts::default();
+            let given = finds.give(self.order, None, &mut |kept| {
+                counts.add(row(kept)?);
+                Ok(())
+            })?;
+            let head = ["count".to_owned()].into_iter().chain(names.iter().cloned()).collect();
+            let mut rows = Rows::new(self.format, head, out)?;
+            let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+            counts.rows().iter().take(limit).try_for_each(|row| rows.add(row))?;
             rows.finish()?;
-            return Ok(given);
-        }
-        let mut counts = Counts::default();
-        let given = finds.give(self.order, None, &mut |kept| {
-            counts.add(Columns::row(kept)?);
-            Ok(())
-        })?;
-        let mut rows = Rows::new(self.format, ["count".to_owned()].into_iter().chain(names).collect(), out)?;
-        let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        counts.rows().iter().take(limit).try_for_each(|row| rows.add(row))?;
-        rows.finish()?;
-        Ok(given)
+            given
+        } else {
+            let mut rows = Rows::new(self.format, names.clone(), out)?;
+            let given = finds.give(self.order, self.limit, &mut |kept| rows.add(&row(kept)?))?;
+            rows.finish()?;
+            given
+        };
+        // Of the top level it is known that records may have them, and an error code is a thing to lack.
+        let deep = |place: usize| names.get(place).filter(|name| name.contains('.')).cloned();
+        let absent = if given.given == 0 { Vec::new() } else { absent.into_iter().filter_map(deep).collect() };
+        Ok((given, absent))
     }
 }
 
