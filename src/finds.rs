@@ -61,7 +61,7 @@ struct Find {
 pub enum Order {
     /// Of the objects' names and of the places in them.
     Place,
-    /// Of time; of one second, by place.
+    /// Of time; of one second, by place, as far as one pass over the objects tells.
     Time,
 }
 
@@ -117,7 +117,9 @@ impl Finds {
             let kept = self.parts.get(*part)?;
             let find = kept.finds.get(*find)?;
             let object = kept.objects.get(find.object)?;
-            Some(((order == Order::Time).then_some(find.time), &object.name, &object.location, find.number))
+            let time = (order == Order::Time).then_some(find.time);
+            // Numbers of two passes may be the same, and chance must not decide then.
+            Some((time, &object.name, &object.location, find.number, find.event))
         };
         places.sort_by(|a, b| key(a).cmp(&key(b)));
         let mut seen = HashSet::new();

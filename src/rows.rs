@@ -199,7 +199,7 @@ impl<W: Write> Rows<W> {
             }
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(out);
-                writer.write_record(names.iter().map(|name| escape::csv(name)))?;
+                writer.write_record(names.iter().map(|name| escape::csv(name))).map_err(unwrapped)?;
                 Shown::Csv(Box::new(writer))
             }
             Format::Json => Shown::Json(out),
@@ -223,7 +223,9 @@ impl<W: Write> Rows<W> {
                     |cell: &Cell| if *cell == Cell::Absent { "-".to_owned() } else { escape::terminal(&text(cell)) };
                 table.add_row(cells.iter().map(sign));
             }
-            Shown::Csv(writer) => writer.write_record(cells.iter().map(|cell| escape::csv(&text(cell))))?,
+            Shown::Csv(writer) => {
+                writer.write_record(cells.iter().map(|cell| escape::csv(&text(cell)))).map_err(unwrapped)?;
+            }
             Shown::Json(out) => {
                 let mut line = String::from("{");
                 for (name, cell) in self.names.iter().zip(cells) {
@@ -256,6 +258,14 @@ impl<W: Write> Rows<W> {
             Shown::Csv(mut writer) => writer.flush(),
             Shown::Json(mut out) => out.flush(),
         }
+    }
+}
+
+/// The error of the output itself: its kind tells a reader that has left from a full disk.
+fn unwrapped(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 

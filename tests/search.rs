@@ -175,11 +175,16 @@ fn wrong_usage_is_told_before_any_work() {
 #[test]
 fn a_reader_that_leaves_is_no_failure() {
     let archive = root().join("fixtures/archive");
-    let mut child =
-        mfatrail().arg("search").arg(&archive).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
-    drop(child.stdout.take());
-    let ran = child.wait_with_output().expect("it ends");
-    assert_eq!((ran.status.code(), String::from_utf8_lossy(&ran.stderr).as_ref()), (Some(0), ""));
+    for format in
+        [&[][..], &["--format", "csv"], &["--format", "table"], &["--fields", "eventTime", "--format", "json"]]
+    {
+        let mut command = mfatrail();
+        command.arg("search").arg(&archive).args(format);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+        drop(child.stdout.take());
+        let ran = child.wait_with_output().expect("it ends");
+        assert_eq!((ran.status.code(), String::from_utf8_lossy(&ran.stderr).as_ref()), (Some(0), ""), "{format:?}");
+    }
 }
 
 /// Runs it with arguments that are separated by spaces.
