@@ -1,8 +1,8 @@
-//! What a search keeps: the records' own bytes, and where they were found.
+//! What a search keeps: the records' own bytes, or the columns asked for, and where they were found.
 //!
-//! The output is in order of object and of place in it, and the same event in two objects is given once, so nothing can be
-//! written before everything is read. In memory stay some fifty bytes of each record; its text goes to a temporary file
-//! when there is much of it.
+//! The output is in order of object and of place in it, or of time, and the same event in two objects is given once, so
+//! nothing can be written before everything is read. In memory stay some sixty bytes of each record; its text goes to a
+//! temporary file when there is much of it.
 
 use std::{
     collections::HashSet,
@@ -11,9 +11,10 @@ use std::{
     sync::Arc,
 };
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::{cloudtrail::Record, evidence::Range, pipeline::Visitor, source::ObjectRef};
+use crate::{cloudtrail::Record, evidence::Range, pipeline::Visitor, rows::Columns, source::ObjectRef};
 
 /// Bytes of text that one worker keeps in memory.
 const IN_MEMORY: usize = if cfg!(test) { 1 << 10 } else { 8 << 20 };
@@ -22,6 +23,7 @@ const IN_MEMORY: usize = if cfg!(test) { 1 << 10 } else { 8 << 20 };
 #[derive(Debug)]
 pub struct Finds {
     range: Arc<Range>,
+    columns: Option<Arc<Columns>>,
     part: Part,
     /// Those of other workers.
     parts: Vec<Part>,
@@ -46,6 +48,7 @@ struct Find {
     object: usize,
     /// Its number among the finds of its object.
     number: usize,
+    time: DateTime<Utc>,
     /// Of whose account and of which id it is.
     event: u128,
     /// Where its text begins, file and memory taken as one.
@@ -53,20 +56,37 @@ struct Find {
     length: usize,
 }
 
-/// What was written.
+/// In which order events are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Of the objects' names and of the places in them.
+    Place,
+    /// Of time; of one second, by place, as far as one pass over the objects tells.
+    Time,
+}
+
+/// What was found and given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct Given {
     /// Events, each once.
     pub events: u64,
+    /// Of these, the ones given before the limit was reached.
+    pub given: u64,
     /// Further copies of them in other objects.
     pub copies: u64,
 }
 
 impl Finds {
-    /// Keeps what is in `range`.
+    /// Keeps what is in `range`: the columns, or else the records' own bytes.
     #[must_use]
-    pub fn new(range: Arc<Range>) -> Self {
-        Self { range, part: Part::default(), parts: Vec::new() }
+    pub fn new(range: Arc<Range>, columns: Option<Arc<Columns>>) -> Self {
+        Self { range, columns, part: Part::default(), parts: Vec::new() }
+    }
+
+    /// Whether a record is in its range.
+    #[must_use]
+    pub fn includes(&self, record: &Record<'_, '_>) -> bool {
+        self.range.includes(record)
     }
 
     /// The first failure of a temporary file, which makes the finds incomplete.
@@ -78,47 +98,54 @@ impl Finds {
         self.parts.iter_mut().find_map(|part| part.error.take()).map_or(Ok(()), Err)
     }
 
-    /// Writes one event a line, in order of object name and place in the object.
+    /// Gives the text of every event to `each`, up to the limit.
     ///
     /// # Errors
-    /// When the output cannot be written, or the temporary file not read.
-    pub fn write(mut self, out: &mut dyn Write) -> io::Result<Written> {
+    /// When `each` fails, or the temporary file cannot be read.
+    pub fn give(
+        mut self,
+        order: Order,
+        limit: Option<u64>,
+        each: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<Given> {
         self.parts.push(self.part);
-        let mut order = Vec::new();
+        let mut places = Vec::new();
         for (part, kept) in self.parts.iter().enumerate() {
-            order.extend((0..kept.finds.len()).map(|find| (part, find)));
+            places.extend((0..kept.finds.len()).map(|find| (part, find)));
         }
         let key = |(part, find): &(usize, usize)| {
-            let part = self.parts.get(*part)?;
-            let find = part.finds.get(*find)?;
-            let object = part.objects.get(find.object)?;
-            Some((&object.name, &object.location, find.number))
+            let kept = self.parts.get(*part)?;
+            let find = kept.finds.get(*find)?;
+            let object = kept.objects.get(find.object)?;
+            let time = (order == Order::Time).then_some(find.time);
+            // Numbers of two passes may be the same, and chance must not decide then.
+            Some((time, &object.name, &object.location, find.number, find.event))
         };
-        order.sort_by(|a, b| key(a).cmp(&key(b)));
+        places.sort_by(|a, b| key(a).cmp(&key(b)));
         let mut seen = HashSet::new();
-        let mut written = Written::default();
-        let mut line = Vec::new();
-        for (part, find) in order {
+        let mut given = Given::default();
+        let mut text = Vec::new();
+        for (part, find) in places {
             let Some(part) = self.parts.get_mut(part) else { continue };
             let Some(find) = part.finds.get(find) else { continue };
             if !seen.insert(find.event) {
-                written.copies += 1;
+                given.copies += 1;
                 continue;
             }
-            let (at, length) = (find.at, find.length);
-            part.read(at, length, &mut line)?;
-            line.push(b'\n');
-            out.write_all(&line)?;
-            written.events += 1;
+            given.events += 1;
+            if limit.is_none_or(|limit| given.given < limit) {
+                let (at, length) = (find.at, find.length);
+                part.read(at, length, &mut text)?;
+                each(&text)?;
+                given.given += 1;
+            }
         }
-        out.flush()?;
-        Ok(written)
+        Ok(given)
     }
 }
 
 impl Part {
-    fn keep(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) -> io::Result<()> {
-        let raw = record.raw().ok_or_else(|| io::Error::other("a record without its text"))?;
+    fn keep(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>, columns: Option<&Columns>) -> io::Result<()> {
         let number = match (self.objects.last(), self.finds.last()) {
             (Some(last), Some(find)) if Arc::ptr_eq(last, object) => find.number + 1,
             _ => {
@@ -127,11 +154,18 @@ impl Part {
             }
         };
         let before = self.text.len();
-        // Between a record's tokens a line break is white space, and within its strings there can be none.
-        self.text.extend(raw.iter().filter(|byte| !matches!(byte, b'\n' | b'\r')));
+        match columns {
+            Some(columns) => columns.keep(record, &mut self.text)?,
+            None => {
+                let raw = record.raw().ok_or_else(|| io::Error::other("a record without its text"))?;
+                // Between a record's tokens a line break is white space, and within its strings there can be none.
+                self.text.extend(raw.iter().filter(|byte| !matches!(byte, b'\n' | b'\r')));
+            }
+        }
         self.finds.push(Find {
             object: self.objects.len() - 1,
             number,
+            time: record.time,
             event: event(record),
             at: self.written + size(before),
             length: self.text.len() - before,
@@ -166,7 +200,7 @@ impl Part {
 impl Visitor for Finds {
     fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
         if self.range.includes(record) && self.part.error.is_none() {
-            self.part.error = self.part.keep(object, record).err();
+            self.part.error = self.part.keep(object, record, self.columns.as_deref()).err();
         }
     }
 

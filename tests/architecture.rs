@@ -17,7 +17,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("source", &["aws", "units"]),
     ("pipeline", &["source", "inflate", "cloudtrail", "contract", "units"]),
     ("evidence", &["pipeline", "source", "cloudtrail", "mfa", "trace"]),
-    ("finds", &["pipeline", "source", "cloudtrail", "evidence"]),
+    ("filter", &["cloudtrail"]),
+    ("rows", &["cloudtrail", "report"]),
+    ("finds", &["pipeline", "source", "cloudtrail", "evidence", "rows"]),
+    ("sweep", &["pipeline", "source", "cloudtrail", "filter", "finds"]),
     ("store", &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract"]),
     ("exposure", &["cloudtrail", "mfa", "trace", "inventory", "inputs", "contract"]),
     ("report", &["contract", "inputs", "units"]),
@@ -37,6 +40,8 @@ const FENCED: &[(&str, &[&str])] = &[
     ("polars", &["report", "store"]),
     ("polars_io", &["store"]),
     ("clap", &["cli"]),
+    ("ipnet", &["filter"]),
+    ("wildmatch", &["filter"]),
 ];
 
 fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {

@@ -175,9 +175,309 @@ fn wrong_usage_is_told_before_any_work() {
 #[test]
 fn a_reader_that_leaves_is_no_failure() {
     let archive = root().join("fixtures/archive");
-    let mut child =
-        mfatrail().arg("search").arg(&archive).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
-    drop(child.stdout.take());
-    let ran = child.wait_with_output().expect("it ends");
-    assert_eq!((ran.status.code(), String::from_utf8_lossy(&ran.stderr).as_ref()), (Some(0), ""));
+    for format in
+        [&[][..], &["--format", "csv"], &["--format", "table"], &["--fields", "eventTime", "--format", "json"]]
+    {
+        let mut command = mfatrail();
+        command.arg("search").arg(&archive).args(format);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+        drop(child.stdout.take());
+        let ran = child.wait_with_output().expect("it ends");
+        assert_eq!((ran.status.code(), String::from_utf8_lossy(&ran.stderr).as_ref()), (Some(0), ""), "{format:?}");
+    }
+}
+
+/// Runs it with arguments that are separated by spaces.
+fn ran(source: &Path, arguments: &str) -> Ran {
+    search(source, &arguments.split_whitespace().collect::<Vec<_>>())
+}
+
+fn at<'v>(record: &'v Value, pointer: &str) -> &'v str {
+    record.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn holds(value: &Value, text: &str) -> bool {
+    match value {
+        Value::Object(members) => members.iter().any(|(key, value)| key.contains(text) || holds(value, text)),
+        Value::Array(elements) => elements.iter().any(|value| holds(value, text)),
+        Value::String(string) => string.contains(text),
+        Value::Number(number) => !number.is_f64() && number.to_string().contains(text),
+        Value::Bool(_) | Value::Null => false,
+    }
+}
+
+fn failed(record: &Value) -> bool {
+    !at(record, "/errorCode").is_empty() || at(record, "/responseElements/ConsoleLogin") == "Failure"
+}
+
+fn reads(record: &Value) -> bool {
+    record["readOnly"].as_bool().expect("the fixtures tell")
+}
+
+type Wanted = Box<dyn Fn(&Value) -> bool>;
+
+/// Arguments, and what they stand for, written down once more.
+fn filters() -> Vec<(&'static str, Wanted)> {
+    let is =
+        |pointer: &'static str, value: &'static str| -> Wanted { Box::new(move |record| at(record, pointer) == value) };
+    let user = |name: &'static str| -> Wanted {
+        Box::new(move |record| {
+            at(record, "/userIdentity/userName") == name
+                || at(record, "/requestParameters/userName") == name
+                || at(record, "/userIdentity/principalId").ends_with(&format!(":{name}"))
+                || at(record, "/userIdentity/arn").ends_with(&format!(":user/{name}"))
+        })
+    };
+    let role = |record: &Value| {
+        at(record, "/userIdentity/arn").contains(":assumed-role/SecurityResponder/")
+            || at(record, "/requestParameters/roleArn").ends_with("/SecurityResponder")
+    };
+    vec![
+        ("--event-source iam", is("/eventSource", "iam.amazonaws.com")),
+        ("--event-source iam.amazonaws.com", is("/eventSource", "iam.amazonaws.com")),
+        ("--event-source s*", Box::new(|record| at(record, "/eventSource").starts_with('s'))),
+        (
+            "--event-name *User --event-name ?onsoleLogin",
+            Box::new(|record| at(record, "/eventName").ends_with("User") || at(record, "/eventName") == "ConsoleLogin"),
+        ),
+        ("--user felix.moreau", user("felix.moreau")),
+        ("--user ada.brook", user("ada.brook")),
+        (
+            "--user root",
+            Box::new(|record| {
+                at(record, "/userIdentity/type") == "Root"
+                    && record.pointer("/userIdentity/sessionContext/assumedRoot").is_none()
+                    || at(record, "/requestParameters/userName") == "AWS ROOT USER"
+            }),
+        ),
+        ("--role SecurityResponder", Box::new(role)),
+        (
+            "--role arn:aws:iam::111122223333:role/SecurityResponder",
+            Box::new(move |record| {
+                role(record) && holds(record, "arn:aws:sts::111122223333:assumed-role/SecurityResponder/sec.ito")
+            }),
+        ),
+        ("--ip 198.51.100.98", is("/sourceIPAddress", "198.51.100.98")),
+        ("--ip 203.0.113.0/24", Box::new(|record| at(record, "/sourceIPAddress").starts_with("203.0.113."))),
+        ("--error any", Box::new(failed)),
+        ("--error none", Box::new(|record| !failed(record))),
+        ("--error Access*", Box::new(|record| at(record, "/errorCode").starts_with("Access"))),
+        ("--read-only", Box::new(reads)),
+        ("--writes", Box::new(|record| !reads(record))),
+        (
+            "--text arn:aws:iam::aws:policy/AWSDenyAll",
+            Box::new(|record| holds(record, "arn:aws:iam::aws:policy/AWSDenyAll")),
+        ),
+        ("--text tlsDetails", Box::new(|record| holds(record, "tlsDetails"))),
+        ("--text 900", Box::new(|record| holds(record, "900"))),
+        ("--account 000123456789", is("/recipientAccountId", "000123456789")),
+        ("--region us-east-1", is("/awsRegion", "us-east-1")),
+    ]
+}
+
+#[test]
+fn every_filter_gives_what_a_plain_parse_gives() {
+    let archive = root().join("fixtures/archive");
+    let all = fixtures();
+    let check = |arguments: &str, wanted: &dyn Fn(&Value) -> bool, some: bool| {
+        let ran = ran(&archive, arguments);
+        let mut expected = all.clone();
+        expected.retain(|_, record| wanted(record));
+        assert_eq!(printed(&ran), expected, "{arguments}\n{}", ran.stderr);
+        assert!(!some || !expected.is_empty() && expected.len() < all.len(), "{arguments}: {}", expected.len());
+    };
+    let filters = filters();
+    for (arguments, wanted) in &filters {
+        check(arguments, wanted, true);
+    }
+    // Any two of different kinds must both hold.
+    let (first, second) = filters.split_at(10);
+    for (one, other) in first.iter().zip(second) {
+        check(&format!("{} {}", one.0, other.0), &|record| one.1(record) && other.1(record), false);
+    }
+    let keys: Vec<&str> = all.values().map(|record| at(record, "/userIdentity/accessKeyId")).collect();
+    let ids: Vec<&str> = all.values().map(|record| at(record, "/userIdentity/principalId")).collect();
+    for (kind, values, pointers) in [
+        (
+            "--access-key",
+            keys,
+            [
+                "/userIdentity/accessKeyId",
+                "/requestParameters/accessKeyId",
+                "/responseElements/accessKey/accessKeyId",
+                "/responseElements/credentials/accessKeyId",
+            ],
+        ),
+        ("--principal-id", ids, ["/userIdentity/principalId"; 4]),
+    ] {
+        let mut values: Vec<&str> = values.into_iter().filter(|value| !value.is_empty()).collect();
+        values.sort_unstable();
+        values.dedup();
+        for value in values.iter().step_by(values.len() / 7 + 1) {
+            check(
+                &format!("{kind} {value}"),
+                &|record| pointers.iter().any(|pointer| at(record, pointer) == *value),
+                true,
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_printed_can_be_chosen() {
+    let archive = root().join("fixtures/archive");
+    let deactivations = ran(&archive, "--event-name DeactivateMFADevice --sort");
+    let times: Vec<String> = deactivations
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a record")["eventTime"].to_string())
+        .collect();
+    assert!(times.is_sorted() && times.len() == 22, "{times:?}");
+    assert!(!ran(&archive, "--event-name DeactivateMFADevice").stdout.is_empty());
+    let two = ran(&archive, "--event-name DeactivateMFADevice --sort --limit 2");
+    assert_eq!(two.stdout.lines().collect::<Vec<_>>(), deactivations.stdout.lines().take(2).collect::<Vec<_>>());
+    assert!(two.stderr.contains("22 events found (2 printed)"), "{}", two.stderr);
+    let fields = "--event-name *AttachUserPolicy --event-name DetachUserPolicy --sort --fields eventTime,requestParameters,errorCode";
+    assert_eq!(
+        ran(&archive, &format!("{fields} --format csv")).stdout,
+        "eventTime,requestParameters,errorCode\n\
+        2026-10-21T11:45:00Z,\"{\"\"userName\"\":\"\"lucas.ferri\"\",\"\"policyArn\"\":\"\"arn:aws:iam::aws:policy/AWSDenyAll\"\"}\",\n\
+        2026-10-21T15:00:00Z,\"{\"\"userName\"\":\"\"lucas.ferri\"\",\"\"policyArn\"\":\"\"arn:aws:iam::aws:policy/AWSDenyAll\"\"}\",\n"
+    );
+    assert_eq!(
+        ran(&archive, &format!("{fields} --format json --limit 1")).stdout,
+        "{\"eventTime\":\"2026-10-21T11:45:00Z\",\"requestParameters\":{\"userName\":\"lucas.ferri\",\"policyArn\":\"arn:aws:iam::aws:policy/AWSDenyAll\"},\"errorCode\":null}\n"
+    );
+    let misspelt = ran(&archive, "--event-name DeactivateMFADevice --count-by userIdentity.nme,vpcEndpointId");
+    assert_eq!(misspelt.stdout, "count  userIdentity.nme  vpcEndpointId\n22     -                 -\n");
+    assert!(misspelt.stderr.starts_with("warning: none of the events found has `userIdentity.nme`\n22 events found"));
+    assert_eq!(
+        ran(&archive, "--user lucas.ferri --event-name *MFADevice --count-by eventName,errorCode").stdout,
+        "count  eventName                 errorCode\n\
+         1      CreateVirtualMFADevice    -\n\
+         1      DeactivateMFADevice       -\n\
+         1      DeleteVirtualMFADevice    -\n\
+         1      EnableMFADevice           -\n"
+    );
+}
+
+/// A chain: alice's key takes a role, that session takes another, whose key changes on its way; and what is not hers.
+fn chain(folder: &Path) {
+    let call = |id: u32, name: &str, identity: &str, more: &str| {
+        record(name, id, &format!(r#","userIdentity":{identity}{more}"#))
+    };
+    let begun = |minute: u32| {
+        format!(r#""sessionContext":{{"attributes":{{"creationDate":"2026-10-01T10:{minute:02}:02Z"}}}}"#)
+    };
+    let credentials = |key: &str, id: &str| {
+        format!(
+            r#","responseElements":{{"credentials":{{"accessKeyId":"{key}"}},"assumedRoleUser":{{"assumedRoleId":"{id}"}}}}"#
+        )
+    };
+    let alice = r#"{"type":"IAMUser","userName":"alice","accessKeyId":"AKIAEXAMPLEALICE"}"#;
+    let session = |key: &str, id: &str, minute| {
+        format!(r#"{{"type":"AssumedRole","principalId":"{id}","accessKeyId":"{key}",{}}}"#, begun(minute))
+    };
+    let (one, two) = (session("ASIAEXAMPLEONE", "AROAONE:build", 2), session("ASIAEXAMPLETWO", "AROATWO:deploy", 4));
+    let refreshed = session("ASIAEXAMPLENEW", "AROATWO:deploy", 4);
+    let other = session("ASIAEXAMPLEOTHER", "AROATWO:deploy", 30);
+    let calls = [
+        call(1, "ListUsers", alice, ""),
+        call(2, "AssumeRole", alice, &credentials("ASIAEXAMPLEONE", "AROAONE:build")),
+        call(3, "DeleteUser", &one, ""),
+        call(4, "AssumeRole", &one, &credentials("ASIAEXAMPLETWO", "AROATWO:deploy")),
+        call(5, "DeleteUser", &two, ""),
+        call(6, "DeleteRole", &refreshed, ""),
+        call(7, "DeleteUser", &other, ""),
+        call(
+            8,
+            "AssumeRole",
+            alice,
+            &format!(r#","errorCode":"AccessDenied"{}"#, credentials("ASIAEXAMPLEOTHER", "AROATWO:deploy")),
+        ),
+    ];
+    // In an order that is not that of time, and some of it twice.
+    let document = |numbers: &[usize]| {
+        let calls: Vec<&str> = numbers.iter().map(|number| calls[number - 1].as_str()).collect();
+        format!(r#"{{"Records":[{}]}}"#, calls.join(","))
+    };
+    write(folder, "a.json.gz", &document(&[6, 5, 7]));
+    write(folder, "b.json.gz", &document(&[4, 2, 8, 5]));
+    write(folder, "c.json.gz", &document(&[3, 1]));
+}
+
+#[test]
+fn sessions_are_followed_to_the_last() {
+    let home = tempfile::tempdir().expect("a folder");
+    chain(home.path());
+    let ids = |arguments: &str| {
+        let ran = ran(home.path(), arguments);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        let id =
+            |line: &str| serde_json::from_str::<Value>(line).expect("a record")["eventID"].as_str().map(str::to_owned);
+        (ran.stdout.lines().map(|line| id(line).expect("an id")).collect::<Vec<_>>().join(" "), ran.stderr)
+    };
+    for who in ["--user alice", "--access-key AKIAEXAMPLEALICE", "--user alice --threads 1"] {
+        let (found, told) = ids(&format!("{who} --follow"));
+        assert_eq!(found, "id-1 id-2 id-3 id-4 id-5 id-6 id-8", "{who}");
+        assert!(
+            told.contains(
+                "7 events found, 1 more copies of them left out, 2 sessions followed in 2 more passes; 3 of 3 objects"
+            ),
+            "{told}"
+        );
+    }
+    assert_eq!(ids("--user alice --sort").0, "id-1 id-2 id-8");
+    // Other filters choose what is shown, not what is followed; the range bounds both.
+    assert_eq!(ids("--user alice --follow --event-name Delete*").0, "id-3 id-5 id-6");
+    assert_eq!(ids("--user alice --follow --error any").0, "id-8");
+    assert_eq!(ids("--user alice --follow --to 2026-10-01T10:04:00Z").0, "id-1 id-2 id-3");
+    assert_eq!(ids("--principal-id AROAONE --follow").0, "id-3 id-4 id-5 id-6");
+    // Found as it was made, too.
+    assert_eq!(ids("--access-key ASIAEXAMPLETWO --follow").0, "id-4 id-5 id-6");
+    assert_eq!(ids("--access-key ASIAEXAMPLETWO").0, "id-5 id-4");
+    let counted = ran(home.path(), "--user alice --follow --count-by eventName --format csv");
+    assert_eq!(counted.stdout, "count,eventName\n3,AssumeRole\n2,DeleteUser\n1,DeleteRole\n1,ListUsers\n");
+}
+
+#[test]
+fn a_wrong_filter_is_told_before_any_work() {
+    let archive = root().join("fixtures/archive");
+    for (arguments, told) in [
+        (
+            "--ip 192.0.2.0/33",
+            "error: `--ip`: `192.0.2.0/33` is neither an address nor a range\n  hint: give 192.0.2.7, ",
+        ),
+        (
+            "--event-name Delete[A-Z]*",
+            "`--event-name`: `Delete[A-Z]*` is no pattern\n  hint: `*` stands for any characters",
+        ),
+        (
+            "--fields eventTime,eventname",
+            "`--fields`: `eventname`: no record has `eventname`\n  hint: did you mean eventName?",
+        ),
+        (
+            "--count-by sourceIpAddres",
+            "`--count-by`: `sourceIpAddres`: no record has `sourceIpAddres`\n  hint: did you mean sourceIPAddress?",
+        ),
+        ("--role arn:aws:iam::111122223333:user/x", "is no role's ARN\n  hint: "),
+        ("--access-key AKIA,ASIA", "is no access key's id\n  hint: "),
+        ("--follow", "`--follow` needs somebody to follow\n  hint: add --user"),
+        ("--follow --ip 192.0.2.7", "`--follow` needs somebody to follow"),
+        ("--read-only --writes", "cannot be used with"),
+        ("--fields eventTime --count-by eventTime", "cannot be used with"),
+        ("--format xml", "invalid value 'xml'"),
+        ("--limit=-1", "--limit"),
+    ] {
+        let ran = ran(&archive, arguments);
+        assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments}");
+        assert!(ran.stderr.contains(told), "{arguments}: {}", ran.stderr);
+    }
+    let ran = ran(Path::new("-"), "--user alice --follow");
+    assert_eq!(ran.status, 2);
+    assert!(
+        ran.stderr.contains("`--follow` reads the source more than once, which `-` does not allow\n  hint: "),
+        "{}",
+        ran.stderr
+    );
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::search::SearchArgs;
+
 /// Who was without MFA, from when to when, who did it, did anyone notice, and how fast was it mended:
 /// answered from a CloudTrail archive and IAM.
 #[derive(Debug, Parser)]
@@ -114,51 +116,6 @@ Examples:
 
 Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 done, but the evidence is
 incomplete; 1 done, and --fail-on found what it names; 0 done.";
-
-/// Find records by event name and time, and print them as JSON lines
-///
-/// Every event is printed once, one line each: the record's own bytes without its line breaks. The order is that of the
-/// objects' names and of the records in them, so nothing is printed before everything is read. A summary goes to standard
-/// error.
-#[derive(Debug, Args)]
-#[command(after_long_help = SEARCH_HELP)]
-pub(super) struct SearchArgs {
-    /// Where the archive is: s3://bucket/prefix, a directory, a file, or - for standard input
-    #[arg(value_name = "SOURCE", required = true)]
-    pub(super) sources: Vec<OsString>,
-
-    /// Only records of this eventName, exactly; may be repeated [default: all]
-    #[arg(long = "event-name", value_name = "NAME", help_heading = "Filters")]
-    pub(super) event_names: Vec<String>,
-
-    /// Only records of this moment or later, by their eventTime
-    #[arg(long, value_name = "TIME", help_heading = "Filters")]
-    pub(super) from: Option<String>,
-
-    /// Only records of before this moment
-    #[arg(long, value_name = "TIME", help_heading = "Filters")]
-    pub(super) to: Option<String>,
-
-    #[command(flatten)]
-    pub(super) archive: ArchiveArgs,
-
-    #[command(flatten)]
-    pub(super) aws: AwsArgs,
-}
-
-const SEARCH_HELP: &str = "\
-Times are a date (2026-10-01), an RFC 3339 time (2026-10-01T08:00:00Z), or an age (7d, 36h). Everything is UTC.
-
-With --event-name only records that can match are parsed: in an object that is sound gzip and begins and ends as CloudTrail
-writes it, damaged JSON between other records is not noticed. A report parses everything.
-
-Examples:
-  mfatrail search fixtures/archive --event-name DeactivateMFADevice
-  mfatrail search fixtures/archive --event-name EnableMFADevice --event-name DeactivateMFADevice --from 2026-10-05 --to 2026-10-12
-  mfatrail search s3://trail-bucket --from 7d --event-name ConsoleLogin | jq -r .sourceIPAddress
-
-Exit status, the first that applies: 2 wrong usage; 4 the run failed; 3 done, but an object could not be read, or nothing
-at all was; 0 done, whether or not something was found.";
 
 #[derive(Debug, Args)]
 #[group(id = "period", required = true, multiple = true)]

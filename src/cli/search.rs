@@ -1,23 +1,171 @@
 //! `mfatrail search`.
 
-use std::io::{self, BufWriter, ErrorKind};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use clap::{Args, ValueEnum};
 
 use super::archive::{options, rfc3339, selection, sources, time};
-use super::args::SearchArgs;
+use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
 use super::{progress, say};
-use crate::cloudtrail::Names;
+use crate::cloudtrail::Cell;
 use crate::evidence::Range;
-use crate::finds::{Finds, Written};
+use crate::filter::{By, Filter, Session, Sessions};
+use crate::finds::{Finds, Given, Order};
 use crate::pipeline::{self, Scanned};
 use crate::report::terminal_text;
+use crate::rows::{Columns, Counts, Format, Rows};
+use crate::source::Source;
+use crate::sweep::Sweep;
 use crate::units;
 
 /// How many of the objects that could not be read are named.
 const NAMED: usize = 20;
+
+/// What a table shows where nothing else is asked for.
+const OVERVIEW: [&str; 7] =
+    ["eventTime", "recipientAccountId", "awsRegion", "eventName", "userIdentity.arn", "sourceIPAddress", "errorCode"];
+
+/// A table's width on a terminal that does not tell its own.
+const WIDTH: u16 = 120;
+
+/// Find records of any kind: who did what from where, and what their sessions went on to do
+///
+/// Different filters must all hold; of one that is repeated, one value must. Every event is given once, as a line: the
+/// record's own bytes without its line breaks, in order of the objects' names and of the records in them, or with --sort
+/// of time. Nothing is printed before everything is read. A summary goes to standard error.
+#[derive(Debug, Args)]
+#[command(after_long_help = HELP)]
+pub(super) struct SearchArgs {
+    /// Where the archive is: s3://bucket/prefix, a directory, a file, or - for standard input
+    #[arg(value_name = "SOURCE", required = true)]
+    sources: Vec<OsString>,
+
+    /// eventName, such as DeactivateMFADevice or Delete*
+    #[arg(long = "event-name", value_name = "NAME", help_heading = "Filters")]
+    event_names: Vec<String>,
+
+    /// eventSource, such as iam.amazonaws.com, iam or s3*
+    #[arg(long = "event-source", value_name = "SOURCE", help_heading = "Filters")]
+    event_sources: Vec<String>,
+
+    /// Calls by a user or session of this name, and calls about the user; `root` is the root user
+    #[arg(long = "user", value_name = "NAME", help_heading = "Filters")]
+    users: Vec<String>,
+
+    /// Calls by a unique id: AIDA…, AROA… with all its sessions, or AROA…:session
+    #[arg(long = "principal-id", value_name = "ID", help_heading = "Filters")]
+    principal_ids: Vec<String>,
+
+    /// Calls by sessions of a role, and calls that assume or change it: its name or ARN
+    #[arg(long = "role", value_name = "ROLE", help_heading = "Filters")]
+    roles: Vec<String>,
+
+    /// Calls with an access key, and calls that made, changed or deleted it
+    #[arg(long = "access-key", value_name = "ID", help_heading = "Filters")]
+    access_keys: Vec<String>,
+
+    /// Calls from an address, or from a range in CIDR notation, IPv4 or IPv6
+    #[arg(long = "ip", value_name = "ADDRESS", help_heading = "Filters")]
+    addresses: Vec<String>,
+
+    /// errorCode, such as AccessDenied or *Denied*; `any` for all that failed, sign-ins included, `none` for the rest
+    #[arg(long = "error", value_name = "CODE", help_heading = "Filters")]
+    errors: Vec<String>,
+
+    /// Records in which this text is part of any key, string (its escapes decoded) or whole number
+    #[arg(long = "text", value_name = "TEXT", help_heading = "Filters")]
+    texts: Vec<String>,
+
+    /// Only calls that do not change anything
+    #[arg(long, conflicts_with = "writes", help_heading = "Filters")]
+    read_only: bool,
+
+    /// Only calls that may change something
+    #[arg(long, help_heading = "Filters")]
+    writes: bool,
+
+    /// Only records of this moment or later, by their eventTime
+    #[arg(long, value_name = "TIME", help_heading = "Filters")]
+    from: Option<String>,
+
+    /// Only records of before this moment
+    #[arg(long, value_name = "TIME", help_heading = "Filters")]
+    to: Option<String>,
+
+    /// Add what the sessions did that the calls found made, and their sessions in turn; implies --sort
+    #[arg(long, help_heading = "Filters")]
+    follow: bool,
+
+    /// In order of time
+    #[arg(long, conflicts_with = "count_by", help_heading = "Output")]
+    sort: bool,
+
+    /// Only these fields of records, such as eventTime,userIdentity.arn,resources.0.ARN
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',', help_heading = "Output")]
+    fields: Vec<String>,
+
+    /// How many records there are of each value of a field, the most frequent first; of several fields, of each combination
+    #[arg(long, value_name = "FIELD", value_delimiter = ',', conflicts_with = "fields", help_heading = "Output")]
+    count_by: Vec<String>,
+
+    /// How to print [default: the records as they are; with --fields or --count-by a table]
+    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    format: Option<FormatArg>,
+
+    /// Print no more than the first N lines
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    limit: Option<u64>,
+
+    #[command(flatten)]
+    archive: ArchiveArgs,
+
+    #[command(flatten)]
+    aws: AwsArgs,
+}
+
+const HELP: &str = "\
+Times are a date (2026-10-01), an RFC 3339 time (2026-10-01T08:00:00Z), or an age (7d, 36h). Everything is UTC. In
+--event-name, --event-source, --user, --role and --error `*` stands for any characters and `?` for one; values are compared
+letter by letter, large and small.
+
+--follow needs --user, --principal-id, --role or --access-key. Of the calls that these find, those that handed out credentials
+(AssumeRole and its kin, GetSessionToken, GetFederationToken) tell the sessions; their calls are found by access key, or by
+the session's id where the session began just then. The other filters choose what is shown, not what is followed, and
+--from, --to, --account and --region bound both. The source is read once more for every generation of sessions.
+
+Where a filter names something (a name, a key, an id, an address, a text) only records that can match are parsed: in an object
+that is sound gzip and begins and ends as CloudTrail writes it, damaged JSON between other records is not noticed. A report
+parses everything.
+
+Fields are keys with dots between them, and places in lists from 0. A table is put together in memory; CSV and JSON are not.
+
+Examples:
+  mfatrail search fixtures/archive --event-name DeactivateMFADevice
+  mfatrail search fixtures/archive --event-name '*MFADevice' --user felix.moreau --sort --format table
+  mfatrail search fixtures/archive --ip 198.51.100.0/24 --writes --fields eventTime,eventName,userIdentity.arn --format csv
+  mfatrail search fixtures/archive --error any --count-by errorCode,eventName --limit 10
+  mfatrail search fixtures/archive --user oscar.berg --follow --from 2026-10-14 --to 2026-10-15
+  mfatrail search fixtures/archive --text AWSDenyAll --fields eventTime,requestParameters
+  mfatrail search s3://trail-bucket --from 7d --access-key AKIAIOSFODNN7EXAMPLE --follow | jq -r .eventName
+
+Exit status, the first that applies: 2 wrong usage; 4 the run failed; 3 done, but an object could not be read, or nothing
+at all was; 0 done, whether or not something was found.";
+
+/// What --format names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    /// For eyes
+    Table,
+    /// With a header
+    Csv,
+    /// One object a line
+    Json,
+}
 
 pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
     let from = args.from.as_deref().map(|text| time("--from", text, now)).transpose()?;
@@ -28,15 +176,14 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
         let (from, to) = (rfc3339(from), rfc3339(to));
         return Err(CliError::Usage(format!("`--from` (`{from}`) is not before `--to` (`{to}`)\n  hint: swap them")));
     }
-    if args.event_names.iter().any(|name| name.trim().is_empty()) {
-        return Err(CliError::Usage(
-            "`--event-name` is empty\n  hint: give a name, such as DeactivateMFADevice".to_owned(),
-        ));
-    }
+    let filter = filter(args)?;
+    let output = Output::of(args)?;
     let sources = sources(&args.sources)?;
+    if args.follow {
+        followable(args, &sources)?;
+    }
     let selection = selection(&args.archive, from, to)?;
     let mut options = options(&args.archive, &args.aws)?;
-    options.only = (!args.event_names.is_empty()).then(|| Arc::new(Names::new(&args.event_names)));
     let range = Arc::new(Range {
         from,
         // The range's last moment belongs to a `Range`, not to a half-open one.
@@ -44,29 +191,195 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
         accounts: selection.accounts.clone(),
         regions: selection.regions.clone(),
     });
-    let make = || Finds::new(Arc::clone(&range));
-    let (mut finds, scanned) =
+    let mut pass = |query, shown: Option<&Arc<Filter>>| {
+        options.only = query;
+        options.progress = Arc::default();
+        let make = || Sweep::new(Finds::new(Arc::clone(&range), output.columns.clone()), shown.cloned());
         progress::shown(&options.progress, || pipeline::scan(&sources, &selection, &options, &make))
-            .map_err(CliError::failed)?;
+            .map_err(CliError::failed)
+    };
+    let (found, followed) = if args.follow {
+        let (who, rest) = filter.split();
+        let shown = Arc::new(rest);
+        let first = pass(Some(Arc::new(who.following(Arc::clone(&shown)))), Some(&shown))?;
+        follow(first, |sessions| pass(Some(Arc::new(sessions.following(Arc::clone(&shown)))), Some(&shown)))?
+    } else {
+        (pass(filter.query().map(Arc::new), None)?, Followed::default())
+    };
+    let (Sweep { mut finds, .. }, scanned) = found;
     finds.check().map_err(|error| {
         CliError::Failed(format!(
             "could not keep what was found in a temporary file: {error}\n  hint: free space in the temporary directory, or set TMPDIR to another"
         ))
     })?;
-    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    match finds.write(&mut out) {
-        Ok(written) => Ok(summary(written, &scanned)),
-        // A reader that has had enough is no failure, and wants to hear no more.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-            // What is left in the buffer has nowhere to go.
-            let _ = out.into_parts();
-            Ok(Status::Done)
+    let out = BufWriter::with_capacity(1 << 16, Output::standard());
+    match output.write(finds, out) {
+        Ok((given, absent)) => {
+            for field in absent {
+                say(&format!("warning: none of the events found has `{}`", terminal_text(&field)));
+            }
+            Ok(summary(given, followed, &scanned))
         }
+        // A reader that has had enough is no failure, and wants to hear no more.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Status::Done),
         Err(error) => Err(CliError::Failed(format!("could not write what was found: {error}"))),
     }
 }
 
-fn summary(written: Written, scanned: &Scanned) -> Status {
+fn filter(args: &SearchArgs) -> Result<Filter, CliError> {
+    let mut filter = Filter::default();
+    for (by, values) in [
+        (By::EventName, &args.event_names),
+        (By::EventSource, &args.event_sources),
+        (By::User, &args.users),
+        (By::PrincipalId, &args.principal_ids),
+        (By::Role, &args.roles),
+        (By::AccessKey, &args.access_keys),
+        (By::Ip, &args.addresses),
+        (By::Error, &args.errors),
+        (By::Text, &args.texts),
+    ] {
+        filter.only(by, values).map_err(CliError::usage)?;
+    }
+    if args.read_only || args.writes {
+        filter.only_reading(args.read_only);
+    }
+    Ok(filter)
+}
+
+/// Whether there is somebody to follow, and something to read again.
+fn followable(args: &SearchArgs, sources: &[Source]) -> Result<(), CliError> {
+    if args.users.is_empty() && args.principal_ids.is_empty() && args.roles.is_empty() && args.access_keys.is_empty() {
+        let hint = "add --user, --principal-id, --role or --access-key";
+        return Err(CliError::Usage(format!("`--follow` needs somebody to follow\n  hint: {hint}")));
+    }
+    if sources.contains(&Source::Stdin) {
+        let hint = "save standard input to a file, and give that";
+        let reason = "`--follow` reads the source more than once, which `-` does not allow";
+        return Err(CliError::Usage(format!("{reason}\n  hint: {hint}")));
+    }
+    Ok(())
+}
+
+/// What following came to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Followed {
+    sessions: usize,
+    passes: usize,
+}
+
+type Found = (Sweep, Scanned);
+
+/// Passes over the source until there is no session that was not followed.
+fn follow(
+    first: Found,
+    mut pass: impl FnMut(Filter) -> Result<Found, CliError>,
+) -> Result<(Found, Followed), CliError> {
+    let (mut sweep, mut scanned) = first;
+    let mut seen: BTreeSet<Session> = BTreeSet::new();
+    let mut passes = 0;
+    loop {
+        let fresh: Vec<Session> = sweep.sessions.difference(&seen).cloned().collect();
+        if fresh.is_empty() {
+            let followed = Followed { sessions: seen.len(), passes };
+            return Ok(((sweep, scanned), followed));
+        }
+        seen.extend(fresh.iter().cloned());
+        let (more, again) = pass(Filter::sessions(fresh.into_iter().collect::<Sessions>()))?;
+        pipeline::Visitor::merge(&mut sweep, more);
+        passes += 1;
+        // What only this pass could not read is missing as well.
+        for failure in again.coverage.failures {
+            if !scanned.coverage.failures.contains(&failure) {
+                scanned.coverage.failures.push(failure);
+            }
+        }
+    }
+}
+
+/// How what was found is printed.
+struct Output {
+    columns: Option<Arc<Columns>>,
+    count: bool,
+    format: Format,
+    order: Order,
+    limit: Option<u64>,
+}
+
+impl Output {
+    fn of(args: &SearchArgs) -> Result<Self, CliError> {
+        let columns = |flag: &str, paths: &[String]| {
+            Columns::new(paths).map_err(|error| CliError::Usage(format!("`{flag}`: {error}")))
+        };
+        let count = !args.count_by.is_empty();
+        let columns = match args.format {
+            _ if count => Some(columns("--count-by", &args.count_by)?),
+            _ if !args.fields.is_empty() => Some(columns("--fields", &args.fields)?),
+            Some(FormatArg::Table | FormatArg::Csv) => Some(columns("--format", &OVERVIEW.map(str::to_owned))?),
+            Some(FormatArg::Json) | None => None,
+        };
+        let format = match args.format {
+            Some(FormatArg::Json) => Format::Json,
+            Some(FormatArg::Csv) => Format::Csv,
+            Some(FormatArg::Table) | None => Format::Table(terminal_width()),
+        };
+        let order = if args.sort || args.follow { Order::Time } else { Order::Place };
+        Ok(Self { columns: columns.map(Arc::new), count, format, order, limit: args.limit })
+    }
+
+    fn standard() -> impl Write {
+        io::stdout().lock()
+    }
+
+    /// Gives also the fields that no event had: one of them may be misspelt.
+    fn write(&self, finds: Finds, mut out: impl Write) -> io::Result<(Given, Vec<String>)> {
+        let Some(columns) = &self.columns else {
+            let given = finds.give(self.order, self.limit, &mut |text| {
+                out.write_all(text)?;
+                out.write_all(b"\n")
+            })?;
+            out.flush()?;
+            return Ok((given, Vec::new()));
+        };
+        let names: Vec<String> = columns.names().map(str::to_owned).collect();
+        let mut absent: BTreeSet<usize> = (0..names.len()).collect();
+        let mut row = |kept: &[u8]| {
+            let row = Columns::row(kept)?;
+            absent.retain(|place| row.get(*place).is_none_or(|cell| *cell == Cell::Absent));
+            io::Result::Ok(row)
+        };
+        let given = if self.count {
+            let mut counts = Counts::default();
+            let given = finds.give(self.order, None, &mut |kept| {
+                counts.add(row(kept)?);
+                Ok(())
+            })?;
+            let head = ["count".to_owned()].into_iter().chain(names.iter().cloned()).collect();
+            let mut rows = Rows::new(self.format, head, out)?;
+            let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+            counts.rows().iter().take(limit).try_for_each(|row| rows.add(row))?;
+            rows.finish()?;
+            given
+        } else {
+            let mut rows = Rows::new(self.format, names.clone(), out)?;
+            let given = finds.give(self.order, self.limit, &mut |kept| rows.add(&row(kept)?))?;
+            rows.finish()?;
+            given
+        };
+        // Of the top level it is known that records may have them, and an error code is a thing to lack.
+        let deep = |place: usize| names.get(place).filter(|name| name.contains('.')).cloned();
+        let absent = if given.given == 0 { Vec::new() } else { absent.into_iter().filter_map(deep).collect() };
+        Ok((given, absent))
+    }
+}
+
+/// How wide a table may be: as wide as it likes where no terminal shows it.
+fn terminal_width() -> Option<u16> {
+    let told = || std::env::var("COLUMNS").ok()?.parse().ok().filter(|width| *width >= 40);
+    io::stdout().is_terminal().then(|| told().unwrap_or(WIDTH))
+}
+
+fn summary(given: Given, followed: Followed, scanned: &Scanned) -> Status {
     let coverage = &scanned.coverage;
     for failure in coverage.failures.iter().take(NAMED) {
         say(&format!("warning: {}: {}", terminal_text(&failure.object), terminal_text(&failure.error)));
@@ -74,13 +387,18 @@ fn summary(written: Written, scanned: &Scanned) -> Status {
     if coverage.failures.len() > NAMED {
         say(&format!("warning: and {} more", coverage.failures.len() - NAMED));
     }
-    let copies = match written.copies {
+    let copies = match given.copies {
         0 => String::new(),
         copies => format!(", {copies} more copies of them left out"),
     };
+    let limited = if given.given < given.events { format!(" ({} printed)", given.given) } else { String::new() };
+    let sessions = match followed.sessions {
+        0 => String::new(),
+        sessions => format!(", {sessions} sessions followed in {} more passes", followed.passes),
+    };
     say(&format!(
-        "{} events found{copies}; {} of {} objects read ({}, {} inflated), {} failed, {} skipped by intent",
-        written.events,
+        "{} events found{limited}{copies}{sessions}; {} of {} objects read ({}, {} inflated), {} failed, {} skipped by intent",
+        given.events,
         coverage.objects_read,
         coverage.objects_listed,
         units::display_size(coverage.bytes_compressed),

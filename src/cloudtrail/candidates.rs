@@ -1,177 +1,86 @@
-//! Finding the records of a few event names without parsing the rest.
+//! Finding the records that a search wants without parsing the rest.
 //!
 //! One record in fifty thousand matters, and a full parse costs three times what inflating does. So the bytes are searched
-//! for the names, and only what may be a record of theirs is cut out and parsed; the parser alone decides. The result is
-//! that of a full parse and a filter. What makes it so:
+//! for what every wanted record has (event names, or literals: [`super::needles`]), and only what may be such a record
+//! is cut out and parsed; the parsed record alone decides. The result is that of a full parse and a filter. What makes it
+//! so:
 //!
 //! - Only the ordinary document takes this way: one that begins `{"Records":[` and ends `]}`, white space aside. Every
 //!   other one is parsed in full.
-//! - A name, its quotes, and the key `eventName` can be written with escapes (`\u0044eactivate…`). A document with any
+//! - A name, its quotes, the key `eventName`, a literal can be written with escapes (`\u0044eactivate…`). A document with any
 //!   `\u00XX` that could stand for a character of these is parsed in full. Names with characters that have other escapes
-//!   are not searched for; then all documents are parsed in full.
-//! - A find is dropped only for what holds wherever it stands: its string is not exactly a wanted name, or its key is not
-//!   `eventName`. A string inside a string may be a record in a wrapping, and is kept.
+//!   are not searched for, and of a literal only a part without them; if there is none, all documents are parsed in full.
+//! - A find of a name is dropped only for what holds wherever it stands: its string is not exactly a wanted name, or its
+//!   key is not `eventName`. A string inside a string may be a record in a wrapping, and is kept. A find of a literal is
+//!   kept wherever it stands.
 //! - What is kept is cut out by its brackets, counted from the document's beginning, so that it is an element of the one
 //!   list, whose end must be the document's. If the cut is no sound JSON, or an unusable record, the whole document is
 //!   parsed and judged.
 //!
-//! **The limit.** Between a sound beginning and a sound end, JSON that is damaged where no name was found is not seen, nor
+//! **The limit.** Between a sound beginning and a sound end, JSON that is damaged where nothing was found is not seen, nor
 //! is a record without a time. The checksum of gzip stands for the bytes; whoever needs every record looked at, as a
 //! report does, parses in full.
 
 use std::ops::Range;
 
-use aho_corasick::{
-    AhoCorasick,
-    packed::{Builder, Searcher},
-};
-use simd_json::prelude::*;
-
 use super::{
     container::{ContainerError, Contents, Reader, Scratch, Visit, WHOLE, for_each_record},
+    needles::{Literals, Names, trim_end, trim_start},
     record::Record,
     structure::Brackets,
 };
 
-/// What every escape of an ASCII character begins with.
-const ESCAPE: &str = r"\u00";
-
-/// Characters of names that are rare in CloudTrail's JSON, the rarest first: one to eight of each in a record.
-const RARE: &[u8] = b"jQXYJUBqFWKZGzVxMLHNPOE_kCRDhT";
-
-/// Event names to search for.
-#[derive(Debug, Clone)]
-pub struct Names {
-    /// Sorted.
-    names: Vec<String>,
-    longest: usize,
-    needles: Needles,
+/// What a search wants.
+pub struct Query {
+    clue: Clue,
+    wants: Box<Wants>,
 }
 
-/// How the text is searched for escapes, and for parts of the names, so that there is a find in every string that is one.
-/// Every find is judged by the whole string that it is in, so which part found it does not matter.
-///
-/// Finds that overlap the one before are skipped. That loses nothing: no part holds a quote but at its beginning, nor a
-/// backslash, so finds that overlap are in one string, or the first is an escape, and then the string is none of the names.
+/// Whether a record is wanted.
+pub type Wants = dyn Fn(&Record<'_, '_>) -> bool + Send + Sync;
+
+/// What every wanted record has, so that the bytes can be searched for it.
 #[derive(Debug, Clone)]
-enum Needles {
-    /// By vector instructions.
-    Packed(Searcher),
-    /// Too many for that, or a machine without.
-    Automaton(AhoCorasick),
-    /// They cannot be searched for: everything is parsed.
+pub enum Clue {
+    /// One of these event names.
+    Names(Names),
+    /// One of these literals.
+    Literals(Literals),
+    /// Nothing that could be searched for: everything is parsed.
     None,
 }
 
-impl Names {
-    /// Duplicates count once.
+impl Query {
+    /// The clue must hold for all that is wanted; what is wanted need not be all that it holds for.
     #[must_use]
-    pub fn new<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Self {
-        let mut names: Vec<String> = names.into_iter().map(|name| name.as_ref().to_owned()).collect();
-        names.sort();
-        names.dedup();
-        let longest = names.iter().map(String::len).max().unwrap_or(0);
-        let needles = Needles::new(&names);
-        Self { names, longest, needles }
+    pub fn new(clue: Clue, wants: Box<Wants>) -> Self {
+        Self { clue, wants }
     }
 
-    /// Whether a record's `eventName` is one of them.
+    /// Records of these names.
     #[must_use]
-    pub fn contains(&self, name: &str) -> bool {
-        self.names.binary_search_by(|known| known.as_str().cmp(name)).is_ok()
+    pub fn named(names: &Names) -> Self {
+        let wanted = names.clone();
+        Self::new(Clue::Names(names.clone()), Box::new(move |record| wanted.contains(record.name)))
     }
 
-    /// Positions of strings that may be the `eventName` of a record, rising; `None` where only a full parse can tell.
     fn finds(&self, text: &[u8]) -> Option<Vec<usize>> {
-        let mut finds = Vec::new();
-        let mut find = |at| {
-            if text.get(at) == Some(&b'\\') {
-                harmless(text.get(at..)?)?;
-            } else if let Some(quote) = self.judge(text, at)
-                && finds.last() != Some(&quote)
-            {
-                finds.push(quote);
-            }
-            Some(())
-        };
-        match &self.needles {
-            Needles::Packed(searcher) => searcher.find_iter(text).try_for_each(|found| find(found.start())),
-            Needles::Automaton(automaton) => automaton.find_iter(text).try_for_each(|found| find(found.start())),
-            Needles::None => None,
-        }?;
-        Some(finds)
-    }
-
-    /// Judges the string that the byte at `at` belongs to: the position of its opening quote, if it may be a name.
-    fn judge(&self, text: &[u8], at: usize) -> Option<usize> {
-        let from = at.saturating_sub(self.longest);
-        let quote = from + memchr::memrchr(b'"', text.get(from..=at)?)?;
-        let (before, string) = text.split_at_checked(quote)?;
-        let string = string.get(1..)?;
-        // With room for the backslash before the closing quote of a string within a string.
-        let string = string.get(..self.longest + 2).unwrap_or(string);
-        let string = string.get(..memchr::memchr(b'"', string)?)?;
-        let inner = before.ends_with(b"\\");
-        let string = if inner { string.strip_suffix(b"\\").unwrap_or(string) } else { string };
-        if !std::str::from_utf8(string).is_ok_and(|name| self.contains(name)) {
-            return None;
-        }
-        // Within a string it would take its escapes apart to tell the key.
-        let named = || trim_end(trim_end(before).strip_suffix(b":")?).strip_suffix(b"eventName\"");
-        (inner || named().is_some()).then_some(quote)
-    }
-}
-
-impl Needles {
-    fn new(names: &[String]) -> Self {
-        // A quote, a backslash and a slash have escapes of their own, and so have the harmless ones below.
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
-        if names.is_empty() {
-            return Self::None;
-        }
-        if names.iter().any(|name| name.is_empty() || !name.bytes().all(plain)) {
-            return Self::None;
-        }
-        let needles = match shared(names) {
-            // The vector search goes by as many bytes as the shortest needle has: here two.
-            Some(part) => vec![ESCAPE.get(..2).unwrap_or(ESCAPE).to_owned(), part.to_owned()],
-            None => names.iter().map(|name| format!("\"{name}")).chain([ESCAPE.to_owned()]).collect(),
-        };
-        let packed = || Builder::new().extend(&needles).build();
-        // It tells needles apart by their beginnings, of which it has few.
-        match (needles.len() <= 48).then(packed).flatten() {
-            Some(searcher) => Self::Packed(searcher),
-            None => AhoCorasick::new(&needles).map_or(Self::None, Self::Automaton),
+        match &self.clue {
+            Clue::Names(names) => names.finds(text),
+            Clue::Literals(literals) => literals.finds(text),
+            Clue::None => None,
         }
     }
 }
 
-/// A text that all names hold and that is rare elsewhere: it begins with a rare character.
-fn shared(names: &[String]) -> Option<&str> {
-    let part = longest_shared(names)?;
-    let rare = RARE.iter().find_map(|byte| part.get(..part.len() - 1)?.find(char::from(*byte)))?;
-    part.get(rare..).filter(|_| part.len() >= 6)
+impl std::fmt::Debug for Query {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Query").field("clue", &self.clue).finish_non_exhaustive()
+    }
 }
 
-/// The longest text that all names hold.
-fn longest_shared(names: &[String]) -> Option<&str> {
-    let first = names.iter().min_by_key(|name| name.len())?;
-    (1..=first.len()).rev().find_map(|length| {
-        let parts = (0..=first.len() - length).filter_map(|start| first.get(start..start + length));
-        parts.into_iter().find(|part| names.iter().all(|name| name.contains(part)))
-    })
-}
-
-/// `None` where `text` begins with an escape of a character that a name, a key, or the JSON around them may have.
-/// Harmless are control characters, those that are escaped for the sake of HTML, and what is not ASCII.
-fn harmless(text: &[u8]) -> Option<()> {
-    let Some(digits) = text.strip_prefix(ESCAPE.as_bytes()) else { return Some(()) };
-    let code = u8::from_str_radix(std::str::from_utf8(digits.get(..2)?).ok()?, 16).ok()?;
-    matches!(code, 0..0x20 | b'&' | b'\'' | b'<' | b'=' | b'>' | 0x7f..).then_some(())
-}
-
-/// Hands every record of `names` to `visit`, in the order of the object: those that [`for_each_record`] gives and
-/// [`Names::contains`] takes. The index is the record's place among those looked at, which rises.
+/// Hands every record that is wanted to `visit`, in the order of the object: those of [`for_each_record`] that the query
+/// takes. The index is the record's place among those looked at, which rises.
 ///
 /// The counts of the result are of what was looked at: of an ordinary object the candidates alone.
 ///
@@ -179,23 +88,23 @@ fn harmless(text: &[u8]) -> Option<()> {
 /// As [`for_each_record`], where the object has to be parsed in full; `visit` was not called then.
 pub fn search(
     bytes: &[u8],
-    names: &Names,
+    query: &Query,
     scratch: &mut Scratch,
     visit: Visit<'_>,
 ) -> Result<Contents, ContainerError> {
-    if let Some(contents) = candidates(bytes, names, scratch, visit) {
+    if let Some(contents) = candidates(bytes, query, scratch, visit) {
         return Ok(contents);
     }
     for_each_record(bytes, scratch, &mut |index, record| match record {
-        Ok(record) if !names.contains(record.name) => {}
+        Ok(record) if !(query.wants)(&record) => {}
         record => visit(index, record),
     })
 }
 
 /// The fast way; `None` where it cannot be sure.
-fn candidates(text: &[u8], names: &Names, scratch: &mut Scratch, visit: Visit<'_>) -> Option<Contents> {
+fn candidates(text: &[u8], query: &Query, scratch: &mut Scratch, visit: Visit<'_>) -> Option<Contents> {
     let list = ordinary(text)?;
-    let finds = names.finds(text)?;
+    let finds = query.finds(text)?;
     let Scratch { outer, nested, joined, .. } = scratch;
     if finds.is_empty() {
         return Some(Contents { documents: 1, ..Contents::default() });
@@ -214,7 +123,7 @@ fn candidates(text: &[u8], names: &Names, scratch: &mut Scratch, visit: Visit<'_
             return None;
         }
         let mut visit = |index, record: Result<Record<'_, '_>, _>| {
-            if record.as_ref().is_ok_and(|record| names.contains(record.name)) {
+            if record.as_ref().is_ok_and(|record| (query.wants)(record)) {
                 visit(index, record);
             }
         };
@@ -276,17 +185,6 @@ fn join(text: &[u8], list: usize, finds: &[usize], joined: &mut Vec<u8>) -> Opti
     None
 }
 
-/// JSON's white space, which is not quite ASCII's.
-fn trim_start(text: &[u8]) -> &[u8] {
-    let start = text.iter().position(|byte| !b" \t\r\n".contains(byte)).unwrap_or(text.len());
-    text.get(start..).unwrap_or_default()
-}
-
-fn trim_end(text: &[u8]) -> &[u8] {
-    let end = text.iter().rposition(|byte| !b" \t\r\n".contains(byte)).map_or(0, |last| last + 1);
-    text.get(..end).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -301,7 +199,7 @@ mod tests {
     fn found(text: &[u8], names: &Names) -> Found {
         let mut found = Vec::new();
         let mut last = None;
-        search(text, names, &mut Scratch::default(), &mut |index, record| {
+        search(text, &Query::named(names), &mut Scratch::default(), &mut |index, record| {
             assert!(last < Some(index), "indices rise");
             last = Some(index);
             if let Ok(record) = record {
@@ -335,7 +233,7 @@ mod tests {
     }
 
     fn took_the_fast_way(text: &str, names: &Names) -> bool {
-        candidates(text.as_bytes(), names, &mut Scratch::default(), &mut |_, _| {}).is_some()
+        candidates(text.as_bytes(), &Query::named(names), &mut Scratch::default(), &mut |_, _| {}).is_some()
     }
 
     fn record(name: &str, more: &str) -> String {

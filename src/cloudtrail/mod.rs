@@ -3,14 +3,18 @@
 mod candidates;
 mod container;
 mod envelope;
+mod fields;
 mod identity;
 mod masks;
+mod needles;
 mod record;
 mod structure;
 mod walk;
 
-pub use candidates::{Names, search};
+pub use candidates::{Clue, Query, Wants, search};
 pub use container::{ContainerError, Contents, Scratch, Visit, for_each_record};
 pub use envelope::{Envelope, Take, skim};
+pub use fields::{Cell, Path};
 pub use identity::{Actor, ActorKind, Caller};
+pub use needles::{Literals, Names};
 pub use record::{Record, RecordError, Value};

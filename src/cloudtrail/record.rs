@@ -17,7 +17,7 @@ pub type Value<'tape, 'input> = simd_json::tape::Value<'tape, 'input>;
 /// Only the envelope is looked at eagerly; everything else is read from the tape when an extractor asks for it.
 #[derive(Clone, Copy)]
 pub struct Record<'tape, 'input> {
-    value: Value<'tape, 'input>,
+    pub(super) value: Value<'tape, 'input>,
     fields: Fields<'tape, 'input>,
     origin: Option<&'tape Origin<'tape>>,
     /// `eventTime`, whole seconds, UTC.

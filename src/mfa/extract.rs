@@ -328,7 +328,7 @@ fn account_of(principal: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloudtrail::{Names, Scratch, for_each_record, search};
+    use crate::cloudtrail::{Names, Query, Scratch, for_each_record, search};
 
     /// The pairs of the specification, written out once more: a needle that is forgotten, or a pair, is missed here.
     const SPECIFIED: &str = "
@@ -372,14 +372,14 @@ mod tests {
         for pair in pairs() {
             let text = document(&[filler[0], pair, filler[1], pair]);
             let mut found = Vec::new();
-            search(text.as_bytes(), &names, &mut Scratch::default(), &mut |_, record| {
+            search(text.as_bytes(), &Query::named(&names), &mut Scratch::default(), &mut |_, record| {
                 found.extend(extract(&record.unwrap()).map(|event| event.name));
             })
             .unwrap();
             assert_eq!(found, [pair.1, pair.1], "{pair:?}");
             let alone = Names::new([pair.1]);
             let mut count = 0;
-            search(text.as_bytes(), &alone, &mut Scratch::default(), &mut |_, _| count += 1).unwrap();
+            search(text.as_bytes(), &Query::named(&alone), &mut Scratch::default(), &mut |_, _| count += 1).unwrap();
             assert_eq!(count, 2, "{pair:?}");
         }
     }

@@ -20,7 +20,7 @@ use std::sync::{
 };
 
 use crate::{
-    cloudtrail::{Contents, Envelope, Names, Record},
+    cloudtrail::{Contents, Envelope, Query, Record},
     contract::ReadFailure,
     inflate,
     source::{ObjectRef, s3::S3Options},
@@ -112,8 +112,8 @@ pub struct Options<'o> {
     pub known: Option<Known<'o>>,
     /// Told of every object that is skipped for its key, by the thread that lists.
     pub skipped: Option<Told<'o>>,
-    /// Visit only records of these names; then the rest need not be parsed, nor is it counted.
-    pub only: Option<Arc<Names>>,
+    /// Visit only the records that this wants; then the rest need not be parsed, nor is it counted.
+    pub only: Option<Arc<Query>>,
     /// Kept up to date during the scan.
     pub progress: Arc<Progress>,
 }

@@ -457,7 +457,7 @@ impl<'o, V: Visitor> Worker<'o, V> {
         let mut visits = Visits { visitor, tally, object };
         let mut visit = |index: usize, record: Result<Record<'_, '_>, RecordError>| visits.record(index, record);
         let read = match &options.only {
-            Some(names) => search(raw, names, scratch, &mut visit),
+            Some(query) => search(raw, query, scratch, &mut visit),
             None if V::ENVELOPES => skim(raw, scratch, &mut visits),
             None => for_each_record(raw, scratch, &mut visit),
         };

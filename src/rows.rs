@@ -1,0 +1,347 @@
+//! Chosen fields of records: as a table, as CSV, as JSON lines, or counted.
+//!
+//! What a record says was written by whoever made the call, so a table shows control characters by name, and CSV keeps
+//! spreadsheets from taking a text for a formula.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+use crate::cloudtrail::{Cell, Path, Record};
+use crate::report::escape;
+
+/// What a record may have at its top level, in CloudTrail's own order.
+const KNOWN: [&str; 29] = [
+    "eventVersion",
+    "userIdentity",
+    "eventTime",
+    "eventSource",
+    "eventName",
+    "awsRegion",
+    "sourceIPAddress",
+    "userAgent",
+    "errorCode",
+    "errorMessage",
+    "requestParameters",
+    "responseElements",
+    "additionalEventData",
+    "requestID",
+    "eventID",
+    "eventType",
+    "apiVersion",
+    "managementEvent",
+    "readOnly",
+    "resources",
+    "recipientAccountId",
+    "serviceEventDetails",
+    "sharedEventID",
+    "vpcEndpointId",
+    "vpcEndpointAccountId",
+    "eventCategory",
+    "addendum",
+    "sessionCredentialFromConsole",
+    "tlsDetails",
+];
+
+/// Those that newer and rarer kinds of records have.
+const RARE: [&str; 4] = ["edgeDeviceDetails", "eventContext", "insightDetails", "networkActivityDetails"];
+
+/// Why fields cannot be shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ColumnError {
+    /// A path with an empty step.
+    #[error("`{0}` is no field\n  hint: give keys with dots between them, such as userIdentity.arn")]
+    NoPath(String),
+    /// It begins with what no record has.
+    #[error("`{path}`: no record has `{first}`\n  hint: {hint}")]
+    Unknown {
+        /// As it was given.
+        path: String,
+        /// The key.
+        first: String,
+        /// What may have been meant.
+        hint: String,
+    },
+    /// The same one again.
+    #[error("`{0}` is given twice\n  hint: leave one out")]
+    Twice(String),
+}
+
+/// Fields to keep of records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    paths: Vec<Path>,
+}
+
+impl Columns {
+    /// Of paths such as `userIdentity.arn`.
+    ///
+    /// # Errors
+    /// When one is no path, begins with what no record has, or is there twice.
+    pub fn new<S: AsRef<str>>(paths: &[S]) -> Result<Self, ColumnError> {
+        let mut columns = Self { paths: Vec::new() };
+        for text in paths.iter().map(AsRef::as_ref) {
+            let path = Path::new(text).ok_or_else(|| ColumnError::NoPath(text.to_owned()))?;
+            if !KNOWN.iter().chain(&RARE).any(|known| *known == path.first()) {
+                let first = path.first().to_owned();
+                return Err(ColumnError::Unknown { path: text.to_owned(), hint: near(&first), first });
+            }
+            if columns.paths.contains(&path) {
+                return Err(ColumnError::Twice(text.to_owned()));
+            }
+            columns.paths.push(path);
+        }
+        Ok(columns)
+    }
+
+    /// Their paths.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.paths.iter().map(Path::as_str)
+    }
+
+    /// Appends a record's values, in a form for [`Columns::row`].
+    ///
+    /// # Errors
+    /// Never, as far as is known; the serialiser could.
+    pub fn keep(&self, record: &Record<'_, '_>, into: &mut Vec<u8>) -> io::Result<()> {
+        // Values stay texts: what is nested deeper than a parser likes is none here.
+        let cell = |path| match record.cell(path) {
+            Cell::Absent => None,
+            Cell::Text(text) => Some(('t', text)),
+            Cell::Json(json) => Some(('j', json)),
+        };
+        let row: Vec<Option<(char, String)>> = self.paths.iter().map(cell).collect();
+        Ok(serde_json::to_writer(into, &row)?)
+    }
+
+    /// The values that were kept.
+    ///
+    /// # Errors
+    /// When these are other bytes.
+    pub fn row(kept: &[u8]) -> io::Result<Vec<Cell>> {
+        let row: Vec<Option<(char, String)>> = serde_json::from_slice(kept)?;
+        let cell = |cell: Option<(char, String)>| match cell {
+            None => Cell::Absent,
+            Some(('t', text)) => Cell::Text(text),
+            Some((_, json)) => Cell::Json(json),
+        };
+        Ok(row.into_iter().map(cell).collect())
+    }
+}
+
+/// A hint at what was meant.
+fn near(first: &str) -> String {
+    let distance = |known: &str| distance(&known.to_ascii_lowercase(), &first.to_ascii_lowercase());
+    let nearest = KNOWN.iter().min_by_key(|known| distance(known));
+    match nearest.filter(|known| distance(known) <= 3) {
+        Some(known) => format!("did you mean {known}?"),
+        None => format!("fields begin with one of: {}", KNOWN.join(", ")),
+    }
+}
+
+/// Letters to change, to add and to leave out to make one of the other.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (line, x) in a.chars().enumerate() {
+        let mut corner = line;
+        let mut left = line + 1;
+        let mut next = vec![left];
+        for (above, y) in row.iter().skip(1).zip(b.chars()) {
+            left = (corner + usize::from(x != y)).min(left + 1).min(above + 1);
+            next.push(left);
+            corner = *above;
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+/// How rows are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For eyes, no wider than this.
+    Table(Option<u16>),
+    /// With a line of names.
+    Csv,
+    /// One object a line.
+    Json,
+}
+
+/// Shows rows one after another. A table is made when all are there.
+pub struct Rows<W: Write> {
+    names: Vec<String>,
+    shown: Shown<W>,
+}
+
+enum Shown<W: Write> {
+    Table(Box<Table>, W),
+    Csv(Box<csv::Writer<W>>),
+    Json(W),
+}
+
+impl<W: Write> Rows<W> {
+    /// # Errors
+    /// When the output cannot be written.
+    pub fn new(format: Format, names: Vec<String>, out: W) -> io::Result<Self> {
+        let shown = match format {
+            Format::Table(width) => {
+                let mut table = Table::new();
+                table.load_preset(presets::NOTHING).set_header(names.iter().map(|name| escape::terminal(name)));
+                if let Some(width) = width {
+                    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+                }
+                let last = names.len().saturating_sub(1);
+                for (place, column) in table.column_iter_mut().enumerate() {
+                    column.set_padding((0, if place == last { 0 } else { 2 }));
+                }
+                Shown::Table(Box::new(table), out)
+            }
+            Format::Csv => {
+                let mut writer = csv::Writer::from_writer(out);
+                writer.write_record(names.iter().map(|name| escape::csv(name))).map_err(unwrapped)?;
+                Shown::Csv(Box::new(writer))
+            }
+            Format::Json => Shown::Json(out),
+        };
+        Ok(Self { names, shown })
+    }
+
+    /// Shows one more.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    pub fn add(&mut self, cells: &[Cell]) -> io::Result<()> {
+        let text = |cell: &'_ Cell| match cell {
+            Cell::Absent => String::new(),
+            Cell::Text(text) | Cell::Json(text) => text.clone(),
+        };
+        match &mut self.shown {
+            Shown::Table(table, _) => {
+                // Without a sign, a row whose last cells are absent could not be told from a short one.
+                let sign =
+                    |cell: &Cell| if *cell == Cell::Absent { "-".to_owned() } else { escape::terminal(&text(cell)) };
+                table.add_row(cells.iter().map(sign));
+            }
+            Shown::Csv(writer) => {
+                writer.write_record(cells.iter().map(|cell| escape::csv(&text(cell)))).map_err(unwrapped)?;
+            }
+            Shown::Json(out) => {
+                let mut line = String::from("{");
+                for (name, cell) in self.names.iter().zip(cells) {
+                    let comma = if line.len() == 1 { "" } else { "," };
+                    let value = match cell {
+                        Cell::Absent => "null".to_owned(),
+                        Cell::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
+                        Cell::Json(json) => json.clone(),
+                    };
+                    line.push_str(&format!("{comma}{}:{value}", serde_json::Value::from(name.as_str())));
+                }
+                writeln!(out, "{line}}}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is not written yet.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    pub fn finish(self) -> io::Result<()> {
+        match self.shown {
+            Shown::Table(table, mut out) => {
+                for line in table.lines() {
+                    writeln!(out, "{}", line.trim_end())?;
+                }
+                out.flush()
+            }
+            Shown::Csv(mut writer) => writer.flush(),
+            Shown::Json(mut out) => out.flush(),
+        }
+    }
+}
+
+/// The error of the output itself: its kind tells a reader that has left from a full disk.
+fn unwrapped(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+/// How often each row was there.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    counts: BTreeMap<Vec<Cell>, u64>,
+}
+
+impl Counts {
+    /// Counts one more.
+    pub fn add(&mut self, row: Vec<Cell>) {
+        *self.counts.entry(row).or_default() += 1;
+    }
+
+    /// The most frequent first; of as frequent ones in order of their values. The count is the first cell.
+    #[must_use]
+    pub fn rows(self) -> Vec<Vec<Cell>> {
+        let mut rows: Vec<(Vec<Cell>, u64)> = self.counts.into_iter().collect();
+        rows.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let row = |(cells, count): (Vec<Cell>, u64)| [Cell::Json(count.to_string())].into_iter().chain(cells).collect();
+        rows.into_iter().map(row).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(format: Format, rows: &[Vec<Cell>]) -> String {
+        let mut out = Vec::new();
+        let mut table = Rows::new(format, vec!["count".to_owned(), "userAgent".to_owned()], &mut out).unwrap();
+        rows.iter().for_each(|row| table.add(row).unwrap());
+        table.finish().unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn rows() -> Vec<Vec<Cell>> {
+        let mut counts = Counts::default();
+        for text in ["b", "=cmd()\u{1b}[2J", "a", "a,\"x", "=cmd()\u{1b}[2J"] {
+            counts.add(vec![Cell::Text(text.to_owned())]);
+        }
+        counts.add(vec![Cell::Absent]);
+        counts.rows()
+    }
+
+    #[test]
+    fn every_format_is_safe_to_open() {
+        assert_eq!(
+            shown(Format::Table(None), &rows()),
+            "count  userAgent\n2      =cmd()\\u{1b}[2J\n1      -\n1      a\n1      a,\"x\n1      b\n"
+        );
+        assert_eq!(shown(Format::Csv, &rows()), "count,userAgent\n2,'=cmd()\\u{1b}[2J\n1,\n1,a\n1,\"a,\"\"x\"\n1,b\n");
+        assert_eq!(
+            shown(Format::Json, &rows()).lines().take(2).collect::<Vec<_>>(),
+            [r#"{"count":2,"userAgent":"=cmd()\u001b[2J"}"#, r#"{"count":1,"userAgent":null}"#]
+        );
+        let long = [vec![Cell::Json("1".to_owned()), Cell::Text("word ".repeat(30))]];
+        assert!(shown(Format::Table(Some(60)), &long).lines().all(|line| line.len() <= 60));
+    }
+
+    #[test]
+    fn fields_that_no_record_has_are_refused() {
+        let error = |paths: &[&str]| Columns::new(paths).unwrap_err().to_string();
+        assert!(Columns::new(&["eventTime", "userIdentity.arn", "resources.0.ARN"]).is_ok());
+        assert!(error(&["eventname"]).ends_with("hint: did you mean eventName?"), "{}", error(&["eventname"]));
+        assert!(error(&["sourceIpAdress.x"]).contains("did you mean sourceIPAddress?"));
+        assert!(error(&["wholly-other"]).contains("fields begin with one of: eventVersion, "));
+        assert!(error(&["a..b"]).contains("is no field"));
+        assert!(error(&["eventTime", "eventTime"]).contains("given twice"));
+    }
+
+    #[test]
+    fn distances_are_those_of_the_definition() {
+        for (a, b, edits) in [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
+            assert_eq!(distance(a, b), edits, "{a} {b}");
+        }
+    }
+}
