@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pipeline", &["source", "inflate", "cloudtrail", "contract", "units"]),
     ("evidence", &["pipeline", "source", "cloudtrail", "mfa", "trace"]),
     ("finds", &["pipeline", "source", "cloudtrail", "evidence"]),
+    ("digest", &["aws", "cloudtrail", "contract", "inflate", "pipeline", "source"]),
     ("exposure", &["cloudtrail", "mfa", "trace", "inventory", "inputs", "contract"]),
     ("report", &["contract", "inputs", "units"]),
 ];
@@ -25,6 +26,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// The crates that only some modules may name.
 const FENCED: &[(&str, &[&str])] = &[
     ("aws_sdk_s3", &["source"]),
+    ("aws_sdk_cloudtrail", &["digest"]),
+    ("aws_lc_rs", &["digest"]),
     ("aws_sdk_iam", &["inventory", "aws"]),
     ("tokio", &["source", "inventory", "aws", "pipeline"]),
     ("rayon", &["pipeline"]),

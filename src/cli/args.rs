@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use super::verify::VerifyArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Who was without MFA, from when to when, who did it, did anyone notice, and how fast was it mended:
@@ -20,6 +21,7 @@ pub(super) struct Cli {
 pub(super) enum Command {
     Report(Box<ReportArgs>),
     Search(Box<SearchArgs>),
+    Verify(Box<VerifyArgs>),
     /// IAM state
     #[command(subcommand)]
     Iam(IamCommand),

@@ -8,6 +8,7 @@ mod iam;
 mod progress;
 mod report;
 mod search;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Report(args) => report::run(*args, now),
         Command::Search(args) => search::run(&args, now),
+        Command::Verify(args) => verify::run(&args, now),
         Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, now),
     };
     match done {

@@ -22,7 +22,7 @@ use std::sync::{
 use crate::{
     cloudtrail::{Contents, Names, Record},
     contract::ReadFailure,
-    inflate,
+    inflate::{self, InflateError, Inflated},
     source::{ObjectRef, s3::S3Options},
 };
 
@@ -31,6 +31,14 @@ pub use stats::{AccountSpan, Scanned};
 
 /// What is done with the records. Every worker has its own; they are merged in any order, and so must not depend on it.
 pub trait Visitor: Send {
+    /// Takes an object's bytes, before its records are looked for; tells whether they are to be looked for at all.
+    fn bytes(&mut self, _object: &Arc<ObjectRef>, _bytes: &Bytes<'_>) -> bool {
+        true
+    }
+
+    /// Told of an object that could not be inflated. It is counted and named as failed besides.
+    fn damaged(&mut self, _object: &Arc<ObjectRef>, _error: &InflateError) {}
+
     /// Takes one usable record of an object. All records of an object go to one visitor, in the object's order.
     fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>);
 
@@ -39,6 +47,15 @@ pub trait Visitor: Send {
 
     /// Takes in what another worker's visitor has.
     fn merge(&mut self, other: Self);
+}
+
+/// The bytes of an object.
+#[derive(Debug, Clone, Copy)]
+pub struct Bytes<'b> {
+    /// Inflated: exactly what is parsed.
+    pub inflated: Inflated<'b>,
+    /// The signature in S3's metadata of the object.
+    pub signature: Option<&'b str>,
 }
 
 /// How far a scan is; the caller may look at it from another thread.

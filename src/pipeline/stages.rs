@@ -17,16 +17,16 @@ use tokio::{
 };
 
 use super::{
-    Options, Plan, Visitor,
+    Bytes, Options, Plan, Visitor,
     stats::{Listing, Scanned, Tally},
 };
 use crate::{
-    cloudtrail::{Record, RecordError, Scratch, for_each_record, search},
+    cloudtrail::{Contents, Record, RecordError, Scratch, for_each_record, search},
     contract::ReadFailure,
     inflate::Inflater,
     source::{
         Listed, Location, ObjectRef, Product, Selection, Source, SourceError, local,
-        s3::{Connection, S3Error},
+        s3::{Connection, Fetched, S3Error},
     },
 };
 
@@ -46,7 +46,7 @@ enum Work {
     /// Objects that the worker reads itself.
     Read(Vec<ObjectRef>),
     /// A fetched object; the permit is for its bytes and ends with them.
-    Fetched(ObjectRef, Box<dyn AsRef<[u8]> + Send>, OwnedSemaphorePermit),
+    Fetched(ObjectRef, Fetched, OwnedSemaphorePermit),
     /// Something that could not be listed or fetched.
     Failed(String, String),
 }
@@ -145,7 +145,7 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
     let (disk, buckets) = by_kind(sources)?;
     let mut plan = Plan::default();
     let mut take = |step: Listed| match step {
-        Listed::Object(object) if object.key.product == Product::Other => plan.skipped += 1,
+        Listed::Object(object) if skipped(&object, selection) => plan.skipped += 1,
         Listed::Object(object) if options.known.is_some_and(|known| known(&object)) => plan.known += 1,
         Listed::Object(object) => {
             plan.objects += 1;
@@ -208,15 +208,25 @@ fn by_kind(sources: &[Source]) -> Result<ByKind, SourceError> {
     Ok((disk, buckets))
 }
 
+/// Whether an object is skipped by intent: what is no log, unless its product was asked for.
+fn skipped(object: &ObjectRef, selection: &Selection) -> bool {
+    object.key.product != Product::Log && selection.product.is_none()
+}
+
 /// What a lister does with a step of a listing: count it, and hand on what is to be read.
-fn admit(step: Listed, options: &Options<'_>, listing: &mut Listing) -> Option<Result<ObjectRef, (String, String)>> {
+fn admit(
+    step: Listed,
+    selection: &Selection,
+    options: &Options<'_>,
+    listing: &mut Listing,
+) -> Option<Result<ObjectRef, (String, String)>> {
     match step {
         Listed::Failed { name, error } => {
             listing.listed += 1;
             options.progress.listed.fetch_add(1, Ordering::Relaxed);
             Some(Err((name, error)))
         }
-        Listed::Object(object) if object.key.product == Product::Other => {
+        Listed::Object(object) if skipped(&object, selection) => {
             listing.listed += 1;
             listing.skipped += 1;
             None
@@ -247,7 +257,7 @@ fn read_all(
     let send =
         |work| if queue.blocking_send(work).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
     let mut take = |step: Listed| {
-        let object = match admit(step, options, &mut listing) {
+        let object = match admit(step, selection, options, &mut listing) {
             None => return ControlFlow::Continue(()),
             Some(Ok(object)) => object,
             Some(Err((name, error))) => return send(Work::Failed(name, error)),
@@ -299,7 +309,7 @@ async fn fetch_all(
             lister.spawn(async move { connection.list(&bucket, &prefix, &selection, &sender).await });
         }
         while let Some(step) = listed.recv().await {
-            let object = match admit(step, options, &mut listing) {
+            let object = match admit(step, selection, options, &mut listing) {
                 None => continue,
                 Some(Ok(object)) => object,
                 Some(Err((name, error))) => {
@@ -341,7 +351,7 @@ async fn fetch(connection: &Connection, object: ObjectRef, limit: usize, permit:
         return Work::Failed(object.name, format!("larger than the limit of {limit} bytes"));
     }
     match connection.fetch(bucket, key, object.size).await {
-        Ok(bytes) => Work::Fetched(object, Box::new(bytes), permit),
+        Ok(fetched) => Work::Fetched(object, fetched, permit),
         Err(error) => Work::Failed(object.name, error),
     }
 }
@@ -382,9 +392,9 @@ impl<'o, V: Visitor> Worker<'o, V> {
                     self.finished(length);
                 }
             }
-            Work::Fetched(object, bytes, _permit) => {
+            Work::Fetched(object, Fetched { bytes, signature }, _permit) => {
                 let bytes = (*bytes).as_ref();
-                self.object(object, bytes);
+                self.object(object, bytes, signature.as_deref());
                 self.finished(bytes.len());
             }
             Work::Failed(name, error) => {
@@ -398,7 +408,7 @@ impl<'o, V: Visitor> Worker<'o, V> {
     fn read(&mut self, object: ObjectRef) -> usize {
         let mut file = std::mem::take(&mut self.file);
         match local::read(&object, self.options.object_limit, &mut file) {
-            Ok(()) => self.object(object, &file),
+            Ok(()) => self.object(object, &file, None),
             Err(error) => self.tally.failed(object.name, error),
         }
         let length = file.len();
@@ -414,14 +424,22 @@ impl<'o, V: Visitor> Worker<'o, V> {
         progress.bytes.fetch_add(u64::try_from(length).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    fn object(&mut self, object: ObjectRef, bytes: &[u8]) {
+    fn object(&mut self, object: ObjectRef, bytes: &[u8], signature: Option<&str>) {
         let Self { visitor, tally, options, inflater, scratch, .. } = self;
-        let raw = match inflater.inflate(bytes, options.object_limit) {
-            Ok(raw) => raw,
-            Err(error) => return tally.failed(object.name, error.to_string()),
-        };
         let object = Arc::new(object);
+        let inflated = match inflater.inflate_counted(bytes, options.object_limit) {
+            Ok(inflated) => inflated,
+            Err(error) => {
+                visitor.damaged(&object, &error);
+                return tally.failed(object.name.clone(), error.to_string());
+            }
+        };
+        let raw = inflated.bytes;
         tally.begin();
+        if !visitor.bytes(&object, &Bytes { inflated, signature }) {
+            tally.object(&object, bytes.len(), raw.len(), &Contents::default());
+            return;
+        }
         let mut visit = |_index: usize, record: Result<Record<'_, '_>, RecordError>| {
             if let Ok(record) = record {
                 tally.record(&record);
@@ -450,7 +468,6 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
-    use crate::cloudtrail::Contents;
 
     #[derive(Default, Debug, PartialEq)]
     struct Names(Vec<(String, String)>, u64);
