@@ -2,8 +2,14 @@
 //! own name, and what was not tampered with is verified.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -11,6 +17,8 @@ use tempfile::TempDir;
 
 #[path = "support/digests.rs"]
 mod digests;
+#[path = "support/moto.rs"]
+mod moto;
 #[allow(dead_code, reason = "what only reports need")]
 #[path = "support/run.rs"]
 mod run;
@@ -35,7 +43,7 @@ fn archive() -> (Bucket, Vec<Trail>) {
 /// The signatures of the newest digests, which a copy on disk would lack.
 fn with_sidecars(mut bucket: Bucket) -> Bucket {
     let mut newest: BTreeMap<String, String> = BTreeMap::new();
-    for key in bucket.keys("CloudTrail-Digest") {
+    for key in bucket.keys("CloudTrail-Digest").into_iter().filter(|key| key.ends_with(".gz")) {
         if let Some((chain, _)) = key.split_once("/2026/") {
             newest.insert(chain.to_owned(), key.clone());
         }
@@ -151,8 +159,15 @@ type Tamper = fn(&mut Bucket, &mut Vec<Trail>);
 const DIGESTS: &str = "111122223333/CloudTrail-Digest/us-east-1/";
 const LOGS: &str = "111122223333/CloudTrail/us-east-1/";
 
+/// In order of time, without the signatures beside them.
+fn digests(bucket: &Bucket) -> Vec<String> {
+    let mut keys = bucket.keys(DIGESTS);
+    keys.retain(|key| key.ends_with(".gz"));
+    keys
+}
+
 fn digest(bucket: &Bucket, at: usize) -> String {
-    bucket.keys(DIGESTS)[at].clone()
+    digests(bucket)[at].clone()
 }
 
 fn log(bucket: &Bucket) -> String {
@@ -211,7 +226,7 @@ const TAMPERINGS: &[(&str, Tamper, &[&str], &[(&str, u64)])] = &[
         let before = sha(bucket, &log(bucket));
         let key = forge_log(bucket);
         let after = sha(bucket, &key);
-        for key in bucket.keys(DIGESTS) {
+        for key in digests(bucket) {
             let text = bucket.text(&key);
             if text.contains(&before) {
                 bucket.put_text(&key, &text.replace(&before, &after));
@@ -234,7 +249,7 @@ const TAMPERINGS: &[(&str, Tamper, &[&str], &[(&str, u64)])] = &[
     ("digest: removed", |bucket, _| { let key = digest(bucket, 12); bucket.take(&key); }, &[],
         &[("digest_missing", 1), ("log_in_gap", 1)]),
     ("digests: three in a row removed", |bucket, _| {
-        for key in bucket.keys(DIGESTS)[12..15].to_vec() { bucket.take(&key); }
+        for key in digests(bucket)[12..15].to_vec() { bucket.take(&key); }
     }, &[], &[("digest_missing", 3), ("log_in_gap", 6)]),
     ("digest and logs of an hour removed", |bucket, _| {
         let key = digest(bucket, 13);
@@ -243,7 +258,7 @@ const TAMPERINGS: &[(&str, Tamper, &[&str], &[(&str, u64)])] = &[
         bucket.take(&key);
     }, &[], &[("digest_missing", 1)]),
     ("digests: the newest six removed", |bucket, _| {
-        for key in bucket.keys(DIGESTS)[24..].to_vec() { bucket.take(&key); }
+        for key in digests(bucket)[24..].to_vec() { bucket.take(&key); }
         let newest = digest(bucket, 23);
         bucket.put_sidecar(&newest);
     }, &[], &[("digest_missing_newest", 1), ("log_awaiting_digest", 10)]),
@@ -253,7 +268,7 @@ const TAMPERINGS: &[(&str, Tamper, &[&str], &[(&str, u64)])] = &[
         bucket.take(&key);
     }, &[], &[("digest_signature_unavailable", 1), ("log_awaiting_digest", 3), ("log_unproven", 2)]),
     ("digest: the first of the range removed", |bucket, _| {
-        for key in bucket.keys(DIGESTS)[..4].to_vec() { bucket.take(&key); }
+        for key in digests(bucket)[..4].to_vec() { bucket.take(&key); }
     }, &["--from", "2026-10-02"], &[("digest_missing", 2), ("log_in_gap", 3)]),
     ("digest: cut", |bucket, _| {
         let key = digest(bucket, 12);
@@ -285,7 +300,7 @@ const TAMPERINGS: &[(&str, Tamper, &[&str], &[(&str, u64)])] = &[
         bucket.put_sidecar(&key);
     }, &[], &[("chain_restart", 1), ("digest_unlinked", 1)]),
     ("digest: forged as the first of a chain", |bucket, _| {
-        for key in bucket.keys(DIGESTS)[..10].to_vec() { bucket.take(&key); }
+        for key in digests(bucket)[..10].to_vec() { bucket.take(&key); }
         let key = digest(bucket, 0);
         let mut value: Value = serde_json::from_str(&bucket.text(&key)).unwrap();
         for field in ["S3Bucket", "S3Object", "HashValue", "HashAlgorithm", "Signature"] {
@@ -368,7 +383,7 @@ fn restart(bucket: &mut Bucket, trail: &mut Trail, hours: i64) {
 /// Replaces a hash in a digest, and makes everything after it fit, signed with a key that is not CloudTrail's.
 fn forge_chain(bucket: &mut Bucket, before: &str, after: &str) {
     let mut changed: Vec<(String, String)> = vec![(before.to_owned(), after.to_owned())];
-    for key in bucket.keys(DIGESTS).into_iter().filter(|key| key.ends_with(".gz")) {
+    for key in digests(bucket) {
         let mut text = bucket.text(&key);
         if !changed.iter().any(|(old, _)| text.contains(old)) {
             continue;
@@ -465,6 +480,126 @@ fn one_flipped_bit_is_never_verified() {
         })
         .unwrap();
     assert!(kinds.borrow()[&false] > 200, "{:?}", kinds);
+}
+
+// --- S3 ------------------------------------------------------------------------------------------------------------
+
+fn upload(endpoint: &str, buckets: &[&Bucket]) {
+    let credentials = SharedCredentialsProvider::new(Credentials::new("testing", "secret", None, None, "test"));
+    let config = aws_sdk_s3::config::Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(credentials)
+        .region(Region::from_static("us-east-1"))
+        .endpoint_url(endpoint)
+        .force_path_style(true)
+        .build();
+    let client = aws_sdk_s3::Client::from_conf(config);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        for bucket in buckets {
+            client.create_bucket().bucket(&bucket.name).send().await.expect("a bucket");
+            for (key, object) in &bucket.objects {
+                let mut request = client.put_object().bucket(&bucket.name).key(key).body(object.bytes.clone().into());
+                if let Some(signature) = &object.signature {
+                    request = request.metadata("signature", signature).metadata("signature-algorithm", "SHA256withRSA");
+                }
+                request.send().await.expect("it is put");
+            }
+        }
+    });
+}
+
+/// Answers every request as CloudTrail's ListPublicKeys does, each region with its own keys; gives its address, and
+/// who was asked.
+fn key_server(keys: &'static [(&'static str, fn() -> &'static Signer)]) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.expect("a connection"));
+            let (mut head, mut length) = (String::new(), 0);
+            loop {
+                let mut line = String::new();
+                if reader.read_line(&mut line).expect("a line") == 0 || line.trim().is_empty() {
+                    break;
+                }
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().expect("a length");
+                }
+                head += &line;
+            }
+            reader.read_exact(&mut vec![0; length]).expect("a body");
+            let region = head.split("/cloudtrail/aws4_request").next().and_then(|head| head.rsplit('/').next());
+            let region = region.unwrap_or_default().to_owned();
+            assert!(head.contains("ListPublicKeys"), "{head}");
+            let signer = keys.iter().find(|(name, _)| *name == region).map(|(_, signer)| signer());
+            let (status, body) = match signer {
+                Some(signer) => ("200 OK", signer.printed()),
+                None => ("400 Bad Request", r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned()),
+            };
+            log.lock().expect("no panic").push(region);
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            reader.get_mut().write_all(answer.as_bytes()).expect("an answer");
+        }
+    });
+    (address, asked)
+}
+
+fn on_s3(s3: &str, cloudtrail: &str, arguments: &[&str]) -> Ran {
+    let mut command = mfatrail();
+    command.arg("verify").args(arguments).env("AWS_ENDPOINT_URL", s3).env("AWS_ENDPOINT_URL_CLOUDTRAIL", cloudtrail);
+    command.env("AWS_ACCESS_KEY_ID", "testing").env("AWS_SECRET_ACCESS_KEY", "secret").env("AWS_REGION", "us-east-1");
+    command.output().expect("it runs").into()
+}
+
+#[test]
+fn buckets_are_verified_with_the_keys_that_cloudtrail_tells() {
+    let server = moto::Moto::start();
+    let (mut bucket, mut old, mut copy) = (Bucket::new("trail-bucket"), Bucket::new("old-bucket"), Bucket::new("copy"));
+    let mut trail = Trail { prefix: "old/", ..Trail::new(A, "us-east-1", START) };
+    trail.hours(&mut old, 6);
+    trail.prefix = "";
+    trail.hours(&mut bucket, 6);
+    Trail::new(B, "eu-west-1", START).hours(&mut bucket, 12);
+    copy.objects = bucket.objects.clone();
+    let last = copy.keys("444455556666/CloudTrail/eu-west-1").pop().expect("a log");
+    copy.put_text(&last, r#"{"Records":[]}"#);
+    upload(&server.endpoint(), &[&bucket, &old, &copy]);
+    let (keys, asked) = key_server(&[("us-east-1", Signer::ours), ("eu-west-1", Signer::ours)]);
+
+    let both = ["s3://trail-bucket", "s3://old-bucket/old"];
+    let ran = on_s3(&server.endpoint(), &keys, &both);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
+    assert!(ran.stdout.contains("WHOLE: 24 of 24 digests proven"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("trail_moved_here: note, 1 "), "{}", ran.stdout);
+    assert_eq!(*asked.lock().expect("no panic"), ["eu-west-1", "us-east-1"]);
+
+    // Metadata speaks for the newest; a copy in another bucket is as good.
+    let range = ["--from", "2026-10-02T04:05:31Z", "--to", "2026-10-02T10:05:31Z"];
+    let ran = on_s3(&server.endpoint(), &keys, &[&["s3://trail-bucket"], &range[..]].concat());
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    let ran = on_s3(&server.endpoint(), &keys, &[&["s3://trail-bucket"], &["--from", "2026-10-02"][..]].concat());
+    assert!(ran.status == 3 && ran.stdout.contains("trail_moved: 1 "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("s3://old-bucket/old/ (hint: give that as a SOURCE too)"), "{}", ran.stdout);
+    let ran = on_s3(&server.endpoint(), &keys, &["s3://copy", "--account", B]);
+    assert!(ran.status == 3 && ran.stdout.contains("log_altered: 1 "), "{}", ran.stdout);
+    assert!(ran.stdout.contains(&format!("s3://copy/{last}")), "{}", ran.stdout);
+
+    // A region that does not answer ends the run, with a way out.
+    let (refusing, _) = key_server(&[("eu-west-1", Signer::ours)]);
+    let ran = on_s3(&server.endpoint(), &refusing, &["s3://trail-bucket"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (4, ""));
+    assert!(
+        ran.stderr.starts_with("error: could not ask CloudTrail in us-east-1 for its public keys: "),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("AccessDenied") && ran.stderr.contains("--public-keys FILE"), "{}", ran.stderr);
 }
 
 // --- words ---------------------------------------------------------------------------------------------------------
