@@ -218,7 +218,7 @@ fn check(plan: &mut Plan<'_>, proof: &Arc<Proof>, scanned: &mut Scanned) -> Resu
         };
         let options = Options {
             known: Some(&unwanted),
-            only: Some(Arc::new(Names::new(&TRAIL_EVENTS))),
+            only: Some(Arc::new(Names::new(TRAIL_EVENTS))),
             progress: Arc::default(),
             ..plan.options.clone()
         };

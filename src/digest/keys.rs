@@ -83,8 +83,7 @@ impl PublicKeys {
         let file = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| KeysError::Io { file: file.clone(), error })?;
         let mut found = 0;
-        let mut answers = serde_json::Deserializer::from_slice(&bytes).into_iter::<Printed>();
-        while let Some(answer) = answers.next() {
+        for answer in serde_json::Deserializer::from_slice(&bytes).into_iter::<Printed>() {
             let answer = answer.map_err(|error| KeysError::Malformed {
                 file: file.clone(),
                 line: error.line(),

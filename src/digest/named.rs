@@ -211,7 +211,8 @@ mod tests {
         index.seal(|_| true);
         let mut back: Vec<String> = index.all().iter().map(|log| index.path(log)).collect();
         let mut expected: Vec<String> = names.iter().map(|name| format!("bucket/{name}")).collect();
-        (back.sort(), expected.sort());
+        back.sort();
+        expected.sort();
         assert_eq!(back, expected);
         for (at, name) in names.iter().enumerate() {
             let found: Vec<usize> =
