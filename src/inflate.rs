@@ -75,6 +75,17 @@ pub enum InflateError {
     },
 }
 
+/// What an object inflates to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inflated<'a> {
+    /// All members one after another, or the bytes as they were given where they are no gzip.
+    pub bytes: &'a [u8],
+    /// How many members there are; 0 where the bytes are no gzip.
+    pub members: usize,
+    /// How many of the bytes came from the first member.
+    pub first_member: usize,
+}
+
 /// An inflater with its buffers.
 pub struct Inflater {
     ordinary: Decompressor,
@@ -100,16 +111,26 @@ impl Inflater {
     /// # Errors
     /// On any damage, on bytes behind the last member, and when the result would exceed `limit` bytes.
     pub fn inflate<'a>(&'a mut self, input: &'a [u8], limit: usize) -> Result<&'a [u8], InflateError> {
+        self.inflate_counted(input, limit).map(|inflated| inflated.bytes)
+    }
+
+    /// The same, and tells the members apart: CloudTrail writes one.
+    ///
+    /// # Errors
+    /// Those of [`Self::inflate`].
+    pub fn inflate_counted<'a>(&'a mut self, input: &'a [u8], limit: usize) -> Result<Inflated<'a>, InflateError> {
         if !input.starts_with(&[0x1f, 0x8b]) {
-            return if input.len() > limit { Err(InflateError::TooLarge { limit }) } else { Ok(input) };
+            let plain = Inflated { bytes: input, members: 0, first_member: 0 };
+            return if input.len() > limit { Err(InflateError::TooLarge { limit }) } else { Ok(plain) };
         }
         if self.buffer.len() > KEEP {
             self.buffer = Vec::new();
         }
-        match self.at_once(input, limit) {
-            Some(length) => Ok(self.buffer.get(..length).unwrap_or_default()),
-            None => self.streamed(input, limit),
-        }
+        let (length, members, first_member) = match self.at_once(input, limit) {
+            Some(length) => (length, 1, length),
+            None => self.streamed(input, limit)?,
+        };
+        Ok(Inflated { bytes: self.buffer.get(..length).unwrap_or_default(), members, first_member })
     }
 
     /// Inflates an object of one ordinary member; gives the length of the result, or `None` where it is not proved to
@@ -129,16 +150,20 @@ impl Inflater {
         proved.then_some(length)
     }
 
-    /// Inflates all members one after another, however long they are.
-    fn streamed(&mut self, input: &[u8], limit: usize) -> Result<&[u8], InflateError> {
+    /// Inflates all members one after another, however long they are; gives the length of the result, how many there
+    /// are, and the length of what the first gave.
+    fn streamed(&mut self, input: &[u8], limit: usize) -> Result<(usize, usize, usize), InflateError> {
         self.reserve(promised(input).min(limit).saturating_add(1));
-        let mut filled = 0;
-        let mut at = 0;
+        let (mut filled, mut at, mut members, mut first) = (0, 0, 0, 0);
         loop {
             at = self.member(input, at, &mut filled, limit)?;
+            members += 1;
+            if members == 1 {
+                first = filled;
+            }
             let rest = input.get(at..).unwrap_or_default();
             if rest.is_empty() {
-                return Ok(self.buffer.get(..filled).unwrap_or_default());
+                return Ok((filled, members, first));
             }
             if !rest.starts_with(&[0x1f, 0x8b]) {
                 return Err(InflateError::TrailingBytes { offset: at, length: rest.len() });
@@ -259,7 +284,9 @@ mod tests {
         let fast = inflater.at_once(input, limit).is_some();
         let whole = inflater.inflate(input, limit).map(<[u8]>::to_vec);
         if input.starts_with(&[0x1f, 0x8b]) {
-            assert_eq!(whole, Inflater::default().streamed(input, limit).map(<[u8]>::to_vec));
+            let mut streaming = Inflater::default();
+            let length = streaming.streamed(input, limit).map(|(length, ..)| length);
+            assert_eq!(whole, length.map(|length| streaming.buffer[..length].to_vec()));
         }
         (whole, fast)
     }
@@ -293,7 +320,10 @@ mod tests {
     fn all_members_are_read_and_the_buffer_is_reused() {
         let mut inflater = Inflater::default();
         let two = [gzip(b"first"), gzip(b""), gzip(b"second")].concat();
-        assert_eq!(inflater.inflate(&two, 100).unwrap(), b"firstsecond");
+        let inflated = inflater.inflate_counted(&two, 100).unwrap();
+        assert_eq!(inflated, Inflated { bytes: b"firstsecond", members: 3, first_member: 5 });
+        let plain = inflater.inflate_counted(b"{}", 100).unwrap();
+        assert_eq!(plain, Inflated { bytes: b"{}", members: 0, first_member: 0 });
         assert_eq!(inflater.inflate(&gzip(b"x"), 100).unwrap(), b"x");
         assert!(inflater.inflate(b"\x1f\x8b", 100).is_err());
         assert_eq!(inflater.inflate(&gzip(b"after damage"), 100).unwrap(), b"after damage");

@@ -7,6 +7,7 @@ pub mod aws;
 pub mod cli;
 pub mod cloudtrail;
 pub mod contract;
+pub mod digest;
 pub mod evidence;
 pub mod exposure;
 pub mod filter;

@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("finds", &["pipeline", "source", "cloudtrail", "evidence", "rows"]),
     ("sweep", &["pipeline", "source", "cloudtrail", "filter", "finds"]),
     ("store", &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract"]),
+    ("digest", &["aws", "cloudtrail", "contract", "inflate", "pipeline", "source"]),
     ("exposure", &["cloudtrail", "mfa", "trace", "inventory", "inputs", "contract"]),
     ("report", &["contract", "inputs", "units"]),
 ];
@@ -29,6 +30,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// The crates that only some modules may name.
 const FENCED: &[(&str, &[&str])] = &[
     ("aws_sdk_s3", &["source"]),
+    ("aws_sdk_cloudtrail", &["digest"]),
+    ("aws_lc_rs", &["digest"]),
     ("aws_sdk_iam", &["inventory", "aws"]),
     ("tokio", &["source", "inventory", "aws", "pipeline"]),
     ("rayon", &["pipeline"]),

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use super::verify::VerifyArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::search::SearchArgs;
@@ -24,6 +25,7 @@ pub(super) enum Command {
     Report(Box<ReportArgs>),
     Search(Box<SearchArgs>),
     Store(Box<super::store::StoreArgs>),
+    Verify(Box<VerifyArgs>),
     /// IAM state
     #[command(subcommand)]
     Iam(IamCommand),

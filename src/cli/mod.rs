@@ -10,6 +10,7 @@ mod report;
 mod scan;
 mod search;
 mod store;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Scan(args) => scan::run(&args, now),
         Command::Store(args) => store::run(&args, now),
         Command::Search(args) => search::run(&args, now),
+        Command::Verify(args) => verify::run(&args, now),
         Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, now),
     };
     match done {

@@ -22,7 +22,7 @@ use std::sync::{
 use crate::{
     cloudtrail::{Contents, Envelope, Query, Record},
     contract::ReadFailure,
-    inflate,
+    inflate::{self, InflateError, Inflated},
     source::{ObjectRef, s3::S3Options},
 };
 
@@ -36,6 +36,14 @@ pub use stats::{AccountSpan, Scanned};
 pub trait Visitor: Send {
     /// Whether it is content with envelopes at times; without, every record is parsed.
     const ENVELOPES: bool = false;
+
+    /// Takes an object's bytes, before its records are looked for; tells whether they are to be looked for at all.
+    fn bytes(&mut self, _object: &Arc<ObjectRef>, _bytes: &Bytes<'_>) -> bool {
+        true
+    }
+
+    /// Told of an object that could not be inflated. It is counted and named as failed besides.
+    fn damaged(&mut self, _object: &Arc<ObjectRef>, _error: &InflateError) {}
 
     /// Takes one usable record of an object.
     fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>);
@@ -76,6 +84,15 @@ pub struct Outcome<'o> {
     pub scanned: Scanned,
     /// SHA-256 of its bytes as stored; `None` where they could not be had.
     pub sha256: Option<[u8; 32]>,
+}
+
+/// The bytes of an object.
+#[derive(Debug, Clone, Copy)]
+pub struct Bytes<'b> {
+    /// Inflated: exactly what is parsed.
+    pub inflated: Inflated<'b>,
+    /// The signature in S3's metadata of the object.
+    pub signature: Option<&'b str>,
 }
 
 /// How far a scan is; the caller may look at it from another thread.

@@ -18,16 +18,16 @@ use tokio::{
 };
 
 use super::{
-    Options, Outcome, Plan, Visitor,
+    Bytes, Options, Outcome, Plan, Visitor,
     stats::{Listing, Scanned, Tally},
 };
 use crate::{
-    cloudtrail::{Envelope, Record, RecordError, Scratch, Take, for_each_record, search, skim},
+    cloudtrail::{Contents, Envelope, Record, RecordError, Scratch, Take, for_each_record, search, skim},
     contract::ReadFailure,
     inflate::Inflater,
     source::{
         Listed, Location, ObjectRef, Product, Selection, Source, SourceError, local,
-        s3::{Connection, S3Error},
+        s3::{Connection, Fetched, S3Error},
     },
 };
 
@@ -47,7 +47,7 @@ enum Work {
     /// Objects that the worker reads itself.
     Read(Vec<ObjectRef>),
     /// A fetched object; the permit is for its bytes and ends with them.
-    Fetched(ObjectRef, Box<dyn AsRef<[u8]> + Send>, OwnedSemaphorePermit),
+    Fetched(ObjectRef, Fetched, OwnedSemaphorePermit),
     /// Something that could not be listed, and has a name only, or not be fetched; and why.
     Failed(Result<Box<ObjectRef>, String>, String),
 }
@@ -146,7 +146,7 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
     let (disk, buckets) = by_kind(sources)?;
     let mut plan = Plan::default();
     let mut take = |step: Listed| match step {
-        Listed::Object(object) if object.key.product == Product::Other => plan.skipped += 1,
+        Listed::Object(object) if skipped(&object, selection) => plan.skipped += 1,
         Listed::Object(object) if options.known.is_some_and(|known| known(&object)) => plan.known += 1,
         Listed::Object(object) => {
             plan.objects += 1;
@@ -209,15 +209,25 @@ fn by_kind(sources: &[Source]) -> Result<ByKind, SourceError> {
     Ok((disk, buckets))
 }
 
+/// Whether an object is skipped by intent: what is no log, unless its product was asked for.
+fn skipped(object: &ObjectRef, selection: &Selection) -> bool {
+    object.key.product != Product::Log && selection.product.is_none()
+}
+
 /// What a lister does with a step of a listing: count it, and hand on what is to be read.
-fn admit(step: Listed, options: &Options<'_>, listing: &mut Listing) -> Option<Result<ObjectRef, (String, String)>> {
+fn admit(
+    step: Listed,
+    selection: &Selection,
+    options: &Options<'_>,
+    listing: &mut Listing,
+) -> Option<Result<ObjectRef, (String, String)>> {
     match step {
         Listed::Failed { name, error } => {
             listing.listed += 1;
             options.progress.listed.fetch_add(1, Ordering::Relaxed);
             Some(Err((name, error)))
         }
-        Listed::Object(object) if object.key.product == Product::Other => {
+        Listed::Object(object) if skipped(&object, selection) => {
             listing.listed += 1;
             listing.skipped += 1;
             if let Some(told) = options.skipped {
@@ -251,7 +261,7 @@ fn read_all(
     let send =
         |work| if queue.blocking_send(work).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
     let mut take = |step: Listed| {
-        let object = match admit(step, options, &mut listing) {
+        let object = match admit(step, selection, options, &mut listing) {
             None => return ControlFlow::Continue(()),
             Some(Ok(object)) => object,
             Some(Err((name, error))) => return send(Work::Failed(Err(name), error)),
@@ -303,7 +313,7 @@ async fn fetch_all(
             lister.spawn(async move { connection.list(&bucket, &prefix, &selection, &sender).await });
         }
         while let Some(step) = listed.recv().await {
-            let object = match admit(step, options, &mut listing) {
+            let object = match admit(step, selection, options, &mut listing) {
                 None => continue,
                 Some(Ok(object)) => object,
                 Some(Err((name, error))) => {
@@ -345,7 +355,7 @@ async fn fetch(connection: &Connection, object: ObjectRef, limit: usize, permit:
         return Work::Failed(Ok(Box::new(object)), format!("larger than the limit of {limit} bytes"));
     }
     match connection.fetch(bucket, key, object.size).await {
-        Ok(bytes) => Work::Fetched(object, Box::new(bytes), permit),
+        Ok(fetched) => Work::Fetched(object, fetched, permit),
         Err(error) => Work::Failed(Ok(Box::new(object)), error),
     }
 }
@@ -386,9 +396,9 @@ impl<'o, V: Visitor> Worker<'o, V> {
                     self.finished(length);
                 }
             }
-            Work::Fetched(object, bytes, _permit) => {
+            Work::Fetched(object, Fetched { bytes, signature }, _permit) => {
                 let bytes = (*bytes).as_ref();
-                self.object(object, bytes);
+                self.object(object, bytes, signature.as_deref());
                 self.finished(bytes.len());
             }
             Work::Failed(what, error) => {
@@ -409,7 +419,7 @@ impl<'o, V: Visitor> Worker<'o, V> {
     fn read(&mut self, object: ObjectRef) -> usize {
         let mut file = std::mem::take(&mut self.file);
         match local::read(&object, self.options.object_limit, &mut file) {
-            Ok(()) => self.object(object, &file),
+            Ok(()) => self.object(object, &file, None),
             Err(error) => {
                 let object = Arc::new(object);
                 self.counted(Some(&object), None, |worker| worker.tally.failed(object.name.clone(), error));
@@ -428,9 +438,9 @@ impl<'o, V: Visitor> Worker<'o, V> {
         progress.bytes.fetch_add(u64::try_from(length).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    fn object(&mut self, object: ObjectRef, bytes: &[u8]) {
+    fn object(&mut self, object: ObjectRef, bytes: &[u8], signature: Option<&str>) {
         let object = Arc::new(object);
-        self.counted(Some(&object), Some(bytes), |worker| worker.visit(&object, bytes));
+        self.counted(Some(&object), Some(bytes), |worker| worker.visit(&object, bytes, signature));
     }
 
     /// Does the work on one object, and tells the visitor what became of it, where it wants to know.
@@ -447,13 +457,21 @@ impl<'o, V: Visitor> Worker<'o, V> {
         self.visitor.outcome(Outcome { object: object.map(AsRef::as_ref), scanned, sha256 });
     }
 
-    fn visit(&mut self, object: &Arc<ObjectRef>, bytes: &[u8]) {
+    fn visit(&mut self, object: &Arc<ObjectRef>, bytes: &[u8], signature: Option<&str>) {
         let Self { visitor, tally, options, inflater, scratch, .. } = self;
-        let raw = match inflater.inflate(bytes, options.object_limit) {
-            Ok(raw) => raw,
-            Err(error) => return tally.failed(object.name.clone(), error.to_string()),
+        let inflated = match inflater.inflate_counted(bytes, options.object_limit) {
+            Ok(inflated) => inflated,
+            Err(error) => {
+                visitor.damaged(object, &error);
+                return tally.failed(object.name.clone(), error.to_string());
+            }
         };
+        let raw = inflated.bytes;
         tally.begin();
+        if !visitor.bytes(object, &Bytes { inflated, signature }) {
+            tally.object(object, bytes.len(), raw.len(), &Contents::default());
+            return;
+        }
         let mut visits = Visits { visitor, tally, object };
         let mut visit = |index: usize, record: Result<Record<'_, '_>, RecordError>| visits.record(index, record);
         let read = match &options.only {
@@ -504,7 +522,6 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
-    use crate::cloudtrail::Contents;
 
     #[derive(Default, Debug, PartialEq)]
     struct Names(Vec<(String, String)>, u64);

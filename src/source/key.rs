@@ -11,8 +11,12 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 pub enum Product {
     /// A CloudTrail log file, or a file outside the layout: read it.
     Log,
-    /// Another product's file, CloudTrail's digests and Insights included, a folder marker or a hidden file: skipped by
+    /// A CloudTrail digest: what CloudTrail says of the logs of an hour. Read where logs are verified, else skipped by
     /// intent.
+    Digest,
+    /// The signature of a digest beside it, `<digest>.signature`: a copy on disk has no object metadata to hold it.
+    Signature,
+    /// Another product's file, CloudTrail's Insights included, a folder marker or a hidden file: skipped by intent.
     Other,
 }
 
@@ -39,7 +43,7 @@ impl KeyInfo {
         let (folders, file) = path.rsplit_once('/').unwrap_or(("", path));
         let segments: Vec<&str> = folders.split('/').filter(|segment| !segment.is_empty()).collect();
         let mut info = match Folder::of(&segments) {
-            Folder::Product { account, product, below } => Self::in_layout(account, product, below),
+            Folder::Product { account, product, below } => Self::in_layout(account, product, below, file),
             Folder::Account { .. } | Folder::Elsewhere => Self::by_name(&segments, file),
         };
         // The last is how Hadoop's tools mark a folder.
@@ -50,11 +54,9 @@ impl KeyInfo {
         info
     }
 
-    fn in_layout(account: &str, product: &str, below: &[&str]) -> Self {
-        let mut info = Self { account: Some(account.to_owned()), ..Self::unknown() };
-        if product != "CloudTrail" {
-            info.product = Product::Other;
-        }
+    fn in_layout(account: &str, product: &str, below: &[&str], file: &str) -> Self {
+        let product_of = Self { product: product_of(product, file), ..Self::unknown() };
+        let mut info = Self { account: Some(account.to_owned()), ..product_of };
         // Only CloudTrail's own products are known to put a region and three date folders here.
         if (product == "CloudTrail" || product.starts_with("CloudTrail-"))
             && let [region, days @ ..] = below
@@ -81,7 +83,7 @@ impl KeyInfo {
         }
         match product {
             "CloudTrail" => {}
-            _ if product.starts_with("CloudTrail-") => info.product = Product::Other,
+            _ if product.starts_with("CloudTrail-") => info.product = product_of(product, file),
             _ => return info,
         }
         info.account = Some(account.to_owned());
@@ -95,6 +97,16 @@ impl KeyInfo {
 
     const fn unknown() -> Self {
         Self { product: Product::Log, account: None, region: None, day: None, delivered_at: None }
+    }
+}
+
+/// By the folder's or the file name's word for the product.
+fn product_of(product: &str, file: &str) -> Product {
+    match product {
+        "CloudTrail" => Product::Log,
+        "CloudTrail-Digest" if file.ends_with(".signature") => Product::Signature,
+        "CloudTrail-Digest" => Product::Digest,
+        _ => Product::Other,
     }
 }
 
@@ -218,7 +230,6 @@ mod tests {
     #[test]
     fn other_products_are_skipped_by_intent() {
         for product in [
-            "CloudTrail-Digest",
             "CloudTrail-Insight",
             "CloudTrail-NetworkActivity",
             "CloudTrail-Aggregated",
@@ -247,10 +258,27 @@ mod tests {
         let info = log(FILE);
         assert_eq!((info.day, info.account.as_deref()), (None, Some("111122223333")), "flattened: always read");
         assert!(info.delivered_at.is_some());
-        for other in ["Digest", "Insight"] {
-            let name = format!("111122223333_CloudTrail-{other}_us-east-1_trail_us-east-1_20240131T235500Z.json.gz");
-            assert_eq!(KeyInfo::parse(&name).product, Product::Other);
+        for (word, product) in [("Digest", Product::Digest), ("Insight", Product::Other)] {
+            let name = format!("111122223333_CloudTrail-{word}_us-east-1_trail_us-east-1_20240131T235500Z.json.gz");
+            assert_eq!(KeyInfo::parse(&name).product, product);
         }
+    }
+
+    #[test]
+    fn digests_and_their_signatures() {
+        let folder = "AWSLogs/o-exampleorgid/111122223333/CloudTrail-Digest/us-east-1/2024/02/01";
+        let file = "111122223333_CloudTrail-Digest_us-east-1_a_trail_eu-west-1_20240131T235501Z.json.gz";
+        for (end, product) in [("", Product::Digest), (".signature", Product::Signature)] {
+            for path in [format!("{folder}/{file}{end}"), format!("2024/02/01/{file}{end}")] {
+                let info = KeyInfo::parse(&path);
+                assert_eq!((info.product, info.day), (product, NaiveDate::from_ymd_opt(2024, 2, 1)), "{path}");
+                assert_eq!(
+                    (info.account.as_deref(), info.region.as_deref()),
+                    (Some("111122223333"), Some("us-east-1"))
+                );
+            }
+        }
+        assert_eq!(KeyInfo::parse(&format!("{folder}/")).product, Product::Other);
     }
 
     #[test]

@@ -210,7 +210,7 @@ impl Connection {
     ///
     /// # Errors
     /// In words: what S3 said, or what was wrong with the last attempt.
-    pub async fn fetch(&self, bucket: &str, key: &str, size: u64) -> Result<impl AsRef<[u8]> + Send + 'static, String> {
+    pub async fn fetch(&self, bucket: &str, key: &str, size: u64) -> Result<Fetched, String> {
         let deadline = Duration::from_secs(30 + size / SLOWEST);
         let mut pause = self.backoff;
         let mut attempt = 1;
@@ -224,7 +224,8 @@ impl Connection {
                         let bytes = body.into_bytes();
                         let length = bytes.as_ref().len();
                         if u64::try_from(length) == Ok(size) {
-                            return Ok(bytes);
+                            let signature = output.metadata.and_then(|mut metadata| metadata.remove("signature"));
+                            return Ok(Fetched { bytes: Box::new(bytes), signature });
                         }
                         format!("it has {length} bytes, but was listed with {size}: it changed while being read")
                     }
@@ -239,6 +240,20 @@ impl Connection {
             time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(20));
         }
+    }
+}
+
+/// An object as S3 gave it.
+pub struct Fetched {
+    /// Its bytes.
+    pub bytes: Box<dyn AsRef<[u8]> + Send>,
+    /// Its metadata `x-amz-meta-signature`, which CloudTrail gives to digests.
+    pub signature: Option<String>,
+}
+
+impl std::fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetched").field("signature", &self.signature).finish_non_exhaustive()
     }
 }
 
@@ -330,6 +345,7 @@ impl Lister {
         let (account, below) = match Folder::of(&segments) {
             Folder::Elsewhere => return Some(Task::Folder(folder.to_owned())),
             Folder::Account { account } => (account, &[][..]),
+            Folder::Product { product, .. } if !self.selection.enters(product) => return None,
             Folder::Product { account, product, below } => {
                 let ours = product == "CloudTrail" || product.starts_with("CloudTrail-");
                 (account, if ours { below } else { &[][..] })

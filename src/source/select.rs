@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use super::KeyInfo;
+use super::{KeyInfo, Product};
 
 /// What of an archive to read. The default is all of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +17,9 @@ pub struct Selection {
     pub accounts: Vec<String>,
     /// Regions; empty for all.
     pub regions: Vec<String>,
+    /// Only this product's objects, with [`Product::Digest`] the signatures beside them too. `None` lists all, and what
+    /// is no log is then skipped by intent.
+    pub product: Option<Product>,
 }
 
 impl Selection {
@@ -27,7 +30,8 @@ impl Selection {
         let day = key.day.is_none_or(|day| {
             self.first_day().is_none_or(|first| day >= first) && self.last_day().is_none_or(|last| day <= last)
         });
-        day && key.account.as_deref().is_none_or(|account| self.has_account(account))
+        day && self.wants(key.product)
+            && key.account.as_deref().is_none_or(|account| self.has_account(account))
             && key.region.as_deref().is_none_or(|region| self.has_region(region))
     }
 
@@ -41,6 +45,23 @@ impl Selection {
     #[must_use]
     pub fn last_day(&self) -> Option<NaiveDate> {
         self.to?.checked_add_signed(self.slack).map(|last| last.date_naive())
+    }
+
+    fn wants(&self, product: Product) -> bool {
+        match self.product {
+            None => true,
+            Some(Product::Digest) => matches!(product, Product::Digest | Product::Signature),
+            Some(wanted) => product == wanted,
+        }
+    }
+
+    /// Whether anything in a product's folder can be in range.
+    pub(super) fn enters(&self, product: &str) -> bool {
+        match self.product {
+            None | Some(Product::Other) => true,
+            Some(Product::Log) => product == "CloudTrail",
+            Some(Product::Digest | Product::Signature) => product == "CloudTrail-Digest",
+        }
     }
 
     pub(super) fn has_account(&self, account: &str) -> bool {

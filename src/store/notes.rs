@@ -97,6 +97,7 @@ impl Row for Run {
                 slack: TimeDelta::try_seconds(from.integer()?)?,
                 accounts: words(from.text()?),
                 regions: words(from.text()?),
+                product: None,
             },
             commit: from.count(),
         })

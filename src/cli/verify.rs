@@ -1,0 +1,333 @@
+//! `mfatrail verify`.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::{Args, ValueEnum};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::archive::{options, rfc3339, selection, sources, time};
+use super::args::{ArchiveArgs, AwsArgs};
+use super::exit::{CliError, Status};
+use super::{progress, put, say};
+use crate::aws::Connection;
+use crate::cloudtrail::{Names, Query};
+use crate::contract::Tool;
+use crate::digest::{
+    self, Bounds, Causes, Checker, Code, Finding, Gather, Proof, PublicKeys, Severity, TRAIL_EVENTS, TrailSummary,
+    Verification,
+};
+use crate::pipeline::{self, Options, Scanned};
+use crate::report::terminal_text;
+use crate::source::{ObjectRef, Product, Selection, Source};
+use crate::units;
+
+/// How many findings of a kind, and how many trails, are shown; `--format json` has all.
+const SHOWN: usize = 20;
+
+/// How far the listing reaches before the range: a digest of the range's first hour can name a log of the day before.
+const BEFORE: TimeDelta = TimeDelta::days(1);
+
+/// Check an archive against CloudTrail's digest files: nothing changed, nothing missing, nothing added
+///
+/// Finds the digests beside the logs (CloudTrail-Digest) of all accounts, regions and trails, checks their signatures
+/// and how they are chained, then hashes every log once and compares. Works on a copy on disk and without AWS, given
+/// the public keys. The result goes to standard output.
+#[derive(Debug, Args)]
+#[command(after_long_help = HELP)]
+pub(super) struct VerifyArgs {
+    /// Where the archive is, digests and logs: s3://bucket/prefix, a directory or a file
+    #[arg(value_name = "SOURCE", required = true)]
+    sources: Vec<OsString>,
+
+    /// Verify logs delivered at this moment or later [default: all that is there]
+    #[arg(long, value_name = "TIME", help_heading = "Range")]
+    from: Option<String>,
+
+    /// Verify logs delivered before this moment [default: all that is there]
+    #[arg(long, value_name = "TIME", help_heading = "Range")]
+    to: Option<String>,
+
+    /// CloudTrail's public keys, as `aws cloudtrail list-public-keys` prints them; may be repeated, for each region has
+    /// its own [default: ask CloudTrail]
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    public_keys: Vec<PathBuf>,
+
+    /// How to print the result
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    format: Format,
+
+    #[command(flatten)]
+    archive: ArchiveArgs,
+
+    #[command(flatten)]
+    aws: AwsArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people: every trail, the first findings of each kind, and the verdict
+    Text,
+    /// For machines: everything, one JSON document
+    Json,
+}
+
+const HELP: &str = "\
+Times are a date (2026-10-01), an RFC 3339 time (2026-10-01T08:00:00Z), or an age (7d, 36h). Everything is UTC.
+
+CloudTrail writes a digest an hour. The logs of the last hour are in none yet, and say so: verify up to two hours ago with
+--to 2h. With --from and --to the chains must reach from the one to the other.
+
+A digest's signature is object metadata in S3, which a copy on disk lacks. All but the newest are proven by the digest after
+them; for the newest, put what `aws s3api head-object --bucket B --key K` prints into K.signature beside it, or end the range
+before it. What is proven are the inflated bytes, which CloudTrail signs, and not the gzip around them.
+
+Memory: about 1 KiB for each digest and 64 bytes for each log in range.
+
+Examples:
+  mfatrail verify s3://trail-bucket --from 7d --to 2h
+  mfatrail verify ./copy-of-archive --public-keys keys-us-east-1.json --public-keys keys-eu-west-1.json
+  mfatrail verify ./copy-of-archive --public-keys keys.json --from 2026-10-01 --to 2026-11-01 --format json
+
+Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 done, but not everything in range
+is proven, or there was nothing to verify; 0 everything in range is proven.";
+
+/// `--format json`.
+#[derive(Serialize)]
+struct Document<'v> {
+    schema: &'static str,
+    tool: Tool,
+    #[serde(flatten)]
+    outcome: &'v Verification,
+}
+
+/// What was asked for, checked.
+struct Plan<'a> {
+    sources: Vec<Source>,
+    selection: Selection,
+    options: Options<'a>,
+    bounds: Bounds,
+    threads: usize,
+    now: DateTime<Utc>,
+}
+
+pub(super) fn run(args: &VerifyArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
+    let from = args.from.as_deref().map(|text| time("--from", text, now)).transpose()?;
+    let to = args.to.as_deref().map(|text| time("--to", text, now)).transpose()?;
+    if let (Some(from), Some(to)) = (from, to)
+        && from >= to
+    {
+        let (from, to) = (rfc3339(from), rfc3339(to));
+        return Err(CliError::Usage(format!("`--from` (`{from}`) is not before `--to` (`{to}`)\n  hint: swap them")));
+    }
+    let sources = sources(&args.sources)?;
+    if sources.contains(&Source::Stdin) {
+        return Err(CliError::Usage(
+            "standard input holds no digests\n  hint: give the bucket or the folder in which CloudTrail-Digest lies beside CloudTrail".to_owned(),
+        ));
+    }
+    let mut keys = PublicKeys::default();
+    for file in &args.public_keys {
+        keys.read(file).map_err(|error| CliError::Usage(format!("`--public-keys`: {error}")))?;
+    }
+    let mut plan = Plan {
+        sources,
+        selection: selection(&args.archive, from.map(|from| from - BEFORE), to)?,
+        options: options(&args.archive, &args.aws)?,
+        bounds: Bounds { from, to },
+        threads: args.archive.threads.map_or(0, std::num::NonZeroUsize::get),
+        now,
+    };
+    let (gather, mut scanned) = gather(&mut plan)?;
+    if args.public_keys.is_empty() {
+        keys = ask(&gather, &plan.options.s3.connection, now)?;
+    }
+    let proof = Arc::new(Proof::new(gather, &keys, plan.bounds, plan.threads));
+    let outcome = check(&mut plan, &proof, &mut scanned)?;
+    match args.format {
+        Format::Text => put(text(&outcome).trim_end())?,
+        Format::Json => {
+            let tool = Tool { version: env!("CARGO_PKG_VERSION") };
+            let document = Document { schema: "mfatrail.verify/1", tool, outcome: &outcome };
+            put(&serde_json::to_string_pretty(&document).map_err(CliError::failed)?)?;
+        }
+    }
+    if outcome.digests == 0 {
+        say(
+            "warning: nothing to verify: no digest of this range is there (hint: CloudTrail-Digest lies beside CloudTrail in the bucket, if the trail validates its logs)",
+        );
+    }
+    Ok(if outcome.whole { Status::Done } else { Status::Incomplete })
+}
+
+/// Lists and reads objects of one product.
+fn scan<V: pipeline::Visitor>(
+    plan: &Plan<'_>,
+    selection: &Selection,
+    options: &Options<'_>,
+    make: &(dyn Fn() -> V + Sync),
+) -> Result<(V, Scanned), CliError> {
+    progress::shown(&options.progress, || pipeline::scan(&plan.sources, selection, options, make))
+        .map_err(CliError::failed)
+}
+
+fn gather(plan: &mut Plan<'_>) -> Result<(Gather, Scanned), CliError> {
+    let selection = Selection { product: Some(Product::Digest), ..plan.selection.clone() };
+    let options = Options { progress: Arc::default(), ..plan.options.clone() };
+    scan(plan, &selection, &options, &Gather::default)
+}
+
+/// The keys of the digests' regions, and if they do not suffice, of their trails' home regions.
+fn ask(gather: &Gather, connection: &Connection, now: DateTime<Utc>) -> Result<PublicKeys, CliError> {
+    let digests = || gather.chains().flat_map(|(_, digests)| digests);
+    let Some(from) = digests().map(|digest| digest.start).min() else { return Ok(PublicKeys::default()) };
+    let to = digests().map(|digest| digest.end).max().unwrap_or(from).max(now) + TimeDelta::hours(2);
+    let from = from - TimeDelta::hours(1);
+    let regions: BTreeSet<String> = gather.chains().map(|(chain, _)| chain.region.clone()).collect();
+    let mut keys = digest::read_live(connection, &regions, from, to).map_err(CliError::failed)?;
+    if digests().any(|digest| !keys.knows(&digest.fingerprint)) {
+        let homes = gather.chains().map(|(chain, _)| chain.home_region.clone());
+        let homes: BTreeSet<String> = homes.filter(|home| !regions.contains(home)).collect();
+        keys.extend(digest::read_live(connection, &homes, from, to).map_err(CliError::failed)?);
+    }
+    Ok(keys)
+}
+
+fn check(plan: &mut Plan<'_>, proof: &Arc<Proof>, scanned: &mut Scanned) -> Result<Verification, CliError> {
+    let selection = Selection { product: Some(Product::Log), ..plan.selection.clone() };
+    let unwanted = |object: &ObjectRef| !Checker::wants(proof, object);
+    let options = Options { known: Some(&unwanted), progress: Arc::default(), ..plan.options.clone() };
+    let (checker, logs) = scan(plan, &selection, &options, &|| Checker::new(Arc::clone(proof)))?;
+    let mut failures = std::mem::take(&mut scanned.coverage.failures);
+    failures.extend(logs.coverage.failures);
+    failures.sort();
+    failures.dedup();
+    let until = plan.bounds.to.map(|to| to.min(plan.now));
+    let mut outcome = checker.finish(&failures, &selection, until);
+    let gaps = outcome.unexplained();
+    if !gaps.is_empty() {
+        // The logs of these hours once more, for the few events that can tell why there are no digests of them.
+        let unwanted = |object: &ObjectRef| {
+            let delivered = object.key.delivered_at;
+            !delivered.is_none_or(|time| gaps.iter().any(|(from, to)| (*from..=*to + BEFORE).contains(&time)))
+        };
+        let options = Options {
+            known: Some(&unwanted),
+            only: Some(Arc::new(Query::named(&Names::new(TRAIL_EVENTS)))),
+            progress: Arc::default(),
+            ..plan.options.clone()
+        };
+        let (causes, _) = scan(plan, &selection, &options, &|| Causes::new(Arc::clone(proof)))?;
+        outcome.explain(&causes.finish());
+    }
+    Ok(outcome)
+}
+
+fn text(outcome: &Verification) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    if !outcome.trails.is_empty() {
+        let _ = writeln!(out, "{}\n", table(&outcome.trails));
+    }
+    for code in Code::ALL {
+        let findings: Vec<&Finding> = outcome.findings.iter().filter(|finding| finding.code == *code).collect();
+        if findings.is_empty() {
+            continue;
+        }
+        let count = outcome.counts.get(code.as_str()).copied().unwrap_or_default();
+        let note = if code.severity() == Severity::Note { "note, " } else { "" };
+        let _ = writeln!(out, "{}: {note}{count} {}", code.as_str(), code.title());
+        for finding in findings.iter().take(SHOWN) {
+            let _ = writeln!(out, "  {}", terminal_text(&line(finding)));
+        }
+        if findings.len() > SHOWN {
+            let _ = writeln!(out, "  and {} more (hint: --format json names all)", findings.len() - SHOWN);
+        }
+        out.push('\n');
+    }
+    let Verification { digests, digests_proven, logs, .. } = outcome;
+    let size = units::display_size(logs.bytes);
+    let counts = format!(
+        "{digests_proven} of {digests} digests proven, {} of {} logs verified ({size})",
+        logs.verified, logs.named
+    );
+    let verdict = if outcome.whole {
+        "WHOLE"
+    } else if *digests == 0 {
+        "NOTHING VERIFIED"
+    } else {
+        "NOT WHOLE"
+    };
+    let _ = writeln!(out, "{verdict}: {counts}");
+    out
+}
+
+/// One finding on one line.
+fn line(finding: &Finding) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    match &finding.object {
+        Some(object) => parts.push(object.clone()),
+        None => {
+            let place = [&finding.account, &finding.region, &finding.trail].into_iter().flatten();
+            let place: Vec<&str> = place.map(String::as_str).collect();
+            parts.push(if place.is_empty() { "outside the layout".to_owned() } else { place.join(" ") });
+        }
+    }
+    match (finding.from, finding.to) {
+        (Some(from), Some(to)) if from == to => parts.push(rfc3339(from)),
+        (Some(from), Some(to)) => parts.push(format!("{} to {}", rfc3339(from), rfc3339(to))),
+        (None, Some(to)) => parts.push(rfc3339(to)),
+        _ => {}
+    }
+    if finding.count > 1 && finding.object.is_none() {
+        parts.push(format!("{} objects", finding.count));
+    }
+    if !finding.text.is_empty() {
+        parts.push(finding.text.clone());
+    }
+    parts.join(": ")
+}
+
+fn table(trails: &[TrailSummary]) -> String {
+    let whole = |trail: &&TrailSummary| trail.digests == trail.digests_proven && trail.logs == trail.logs_verified;
+    // Where there are many, those that are not whole stand first.
+    let many = trails.len() > 2 * SHOWN;
+    let shown: Vec<&TrailSummary> = if many {
+        let broken = trails.iter().filter(|trail| !whole(trail));
+        broken.chain(trails.iter().filter(whole)).take(SHOWN).collect()
+    } else {
+        trails.iter().collect()
+    };
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["account", "region", "trail", "digests", "proven", "logs", "verified", "from", "to"]);
+    for trail in &shown {
+        let kind = if trail.backfill { " (backfill)" } else { "" };
+        table.add_row([
+            terminal_text(&trail.account),
+            terminal_text(&trail.region),
+            format!("{}{kind}", terminal_text(&trail.trail)),
+            trail.digests.to_string(),
+            trail.digests_proven.to_string(),
+            trail.logs.to_string(),
+            trail.logs_verified.to_string(),
+            rfc3339(trail.from),
+            rfc3339(trail.to),
+        ]);
+    }
+    for column in 3..7 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let mut text = table.trim_fmt();
+    if many {
+        let _ = write!(text, "\nand {} more", trails.len() - shown.len());
+    }
+    text
+}

@@ -1,0 +1,447 @@
+//! From digests to proof: chains are put together, signatures checked, and it is settled which digests can be believed.
+
+use std::{
+    collections::{HashMap, HashSet},
+    num::NonZeroUsize,
+    thread,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    ChainId, Code, Digest, Finding, Gather, PublicKeys,
+    file::{end_in_name, same_place, tail},
+    named::Index,
+};
+
+/// The range that is verified; open where nothing was said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// The first moment.
+    pub from: Option<DateTime<Utc>>,
+    /// The first moment after it.
+    pub to: Option<DateTime<Utc>>,
+}
+
+impl Bounds {
+    /// Whether an interval touches the range.
+    #[must_use]
+    pub fn touches(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> bool {
+        self.from.is_none_or(|start| to > start) && self.to.is_none_or(|end| from < end)
+    }
+
+    /// Whether a moment is in the range.
+    #[must_use]
+    pub fn has(&self, time: DateTime<Utc>) -> bool {
+        self.from.is_none_or(|start| time >= start) && self.to.is_none_or(|end| time < end)
+    }
+}
+
+/// Whether a digest can be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// Its signature holds, or a proven digest names its hash.
+    Proven,
+    /// Nothing proves it, nothing speaks against it.
+    Unproven,
+    /// It was changed.
+    Failed,
+}
+
+/// The digests of a trail, account and region, in order of time.
+#[derive(Debug)]
+pub struct Chain {
+    /// Whose.
+    pub id: ChainId,
+    /// By their end.
+    pub digests: Vec<Digest>,
+}
+
+/// What the digests prove.
+#[derive(Debug)]
+pub struct Proof {
+    pub(super) chains: Vec<Chain>,
+    pub(super) named: Index,
+    pub(super) findings: Vec<Finding>,
+    pub(super) bounds: Bounds,
+    /// By a digest's number: whether it can be believed, whether it is in range, its chain.
+    pub(super) facts: Vec<Fact>,
+    /// Hours with a digest, by account and region.
+    pub(super) covered: HashMap<String, HashMap<String, Covered>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fact {
+    pub(super) trust: Trust,
+    pub(super) in_range: bool,
+    pub(super) chain: usize,
+}
+
+/// The times of which there are digests, in order, without overlap.
+#[derive(Debug, Default)]
+pub(super) struct Covered(Vec<(DateTime<Utc>, DateTime<Utc>)>);
+
+impl Covered {
+    pub(super) fn has(&self, time: DateTime<Utc>) -> bool {
+        let after = self.0.partition_point(|(start, _)| *start <= time);
+        after.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|(_, end)| time < *end)
+    }
+
+    pub(super) fn end(&self) -> Option<DateTime<Utc>> {
+        self.0.last().map(|(_, end)| *end)
+    }
+
+    fn join(&mut self) {
+        self.0.sort_unstable();
+        self.0.dedup_by(|next, kept| {
+            let touches = next.0 <= kept.1;
+            if touches {
+                kept.1 = kept.1.max(next.1);
+            }
+            touches
+        });
+    }
+}
+
+/// What the check of a digest's signature gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signature {
+    Holds,
+    /// One that holds is elsewhere, but the digest's own does not.
+    HoldsElsewhere,
+    Wrong,
+    KeyUnknown,
+    Unavailable,
+}
+
+impl Proof {
+    /// Judges the digests. `threads` check signatures; 0 is one per processor.
+    #[must_use]
+    pub fn new(gather: Gather, keys: &PublicKeys, bounds: Bounds, threads: usize) -> Self {
+        let Gather { chains, mut named, signatures, mut findings, next } = gather;
+        // The listing reaches further than the range, and what is wrong there is no matter.
+        findings.retain(|finding| {
+            let end = finding.object.as_deref().and_then(end_in_name);
+            end.is_none_or(|end| bounds.touches(end - TimeDelta::hours(1), end))
+        });
+        let mut copies = HashSet::new();
+        let chains: Vec<Chain> = chains
+            .into_iter()
+            .map(|(id, mut digests)| {
+                for digest in &mut digests {
+                    if let Some(signature) = signatures.get(digest.name.as_ref()) {
+                        digest.signature.get_or_insert_with(|| signature.clone());
+                    }
+                    let named = format!("{}/{}", digest.bucket, digest.object);
+                    if !same_place(&digest.name, &named) && bounds.touches(digest.start, digest.end) {
+                        let text = format!("it says that it lies at s3://{named}");
+                        findings.push(Finding::chain(Code::DigestMoved, &id, 1, text).at(&digest.name));
+                    }
+                }
+                digests.sort_by(|a, b| {
+                    let order = |digest: &Digest| (digest.end, digest.start, digest.hash);
+                    order(a).cmp(&order(b)).then_with(|| (&a.object, &a.name).cmp(&(&b.object, &b.name)))
+                });
+                digests.dedup_by(|next, kept| {
+                    let same = next.hash == kept.hash;
+                    if same {
+                        copies.insert(next.number);
+                        kept.signature = kept.signature.take().or(next.signature.take());
+                    }
+                    same
+                });
+                Chain { id, digests }
+            })
+            .collect();
+        named.seal(|digest| !copies.contains(&digest));
+        let unknown = Fact { trust: Trust::Unproven, in_range: false, chain: 0 };
+        let mut facts = vec![unknown; usize::try_from(next).unwrap_or_default()];
+        let links: Vec<Vec<Vec<usize>>> = chains.iter().map(|chain| link(chain, bounds, &mut findings)).collect();
+        let checked = signatures_of(&chains, &links, keys, threads);
+        for (at, ((chain, links), checked)) in chains.iter().zip(&links).zip(checked).enumerate() {
+            for (digest, trust) in chain.digests.iter().zip(judge(chain, links, &checked, bounds, &mut findings)) {
+                if let Some(fact) = facts.get_mut(usize::try_from(digest.number).unwrap_or(usize::MAX)) {
+                    *fact = Fact { trust, in_range: bounds.touches(digest.start, digest.end), chain: at };
+                }
+            }
+        }
+        let mut covered: HashMap<String, HashMap<String, Covered>> = HashMap::new();
+        for chain in chains.iter().filter(|chain| !chain.id.backfill) {
+            let regions = covered.entry(chain.id.account.clone()).or_default();
+            let times = regions.entry(chain.id.region.clone()).or_default();
+            times.0.extend(chain.digests.iter().map(|digest| (digest.start, digest.end)));
+        }
+        covered.values_mut().flat_map(HashMap::values_mut).for_each(Covered::join);
+        Self { chains, named, findings, bounds, facts, covered }
+    }
+
+    /// The chains.
+    #[must_use]
+    pub fn chains(&self) -> &[Chain] {
+        &self.chains
+    }
+
+    /// Whether a digest can be believed.
+    #[must_use]
+    pub fn trust(&self, digest: &Digest) -> Trust {
+        self.fact(digest.number).trust
+    }
+
+    pub(super) fn fact(&self, digest: u32) -> Fact {
+        let unknown = Fact { trust: Trust::Unproven, in_range: false, chain: usize::MAX };
+        self.facts.get(usize::try_from(digest).unwrap_or(usize::MAX)).copied().unwrap_or(unknown)
+    }
+
+    pub(super) fn covered(&self, account: &str, region: &str) -> Option<&Covered> {
+        self.covered.get(account)?.get(region)
+    }
+}
+
+/// For each digest, those that name it as the one before them. What breaks the chain is told.
+fn link(chain: &Chain, bounds: Bounds, findings: &mut Vec<Finding>) -> Vec<Vec<usize>> {
+    let digests = &chain.digests;
+    let mut by_key: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (at, digest) in digests.iter().enumerate() {
+        by_key.entry(tail(&digest.object)).or_default().push(at);
+    }
+    let mut next: Vec<Vec<usize>> = vec![Vec::new(); digests.len()];
+    for (at, digest) in digests.iter().enumerate() {
+        let earlier = digests.get(..at).unwrap_or_default();
+        let key = tail(&digest.object);
+        let before = earlier.iter().rfind(|before| tail(&before.object) != key);
+        let Some(previous) = &digest.previous else {
+            begins(chain, digest, before, bounds, findings);
+            continue;
+        };
+        let named: Vec<usize> = by_key.get(tail(&previous.object)).into_iter().flatten().copied().collect();
+        let named: Vec<usize> = named.into_iter().filter(|named| *named < at).collect();
+        let moved =
+            previous.bucket.as_ref() != digest.bucket.as_ref() || prefix(&previous.object) != prefix(&digest.object);
+        let Some(last) = named.last() else {
+            missing(chain, digest, before, moved, bounds, findings);
+            continue;
+        };
+        for (passed, over) in earlier.iter().enumerate().skip(last + 1) {
+            if tail(&over.object) != key
+                && next.get(passed).is_none_or(Vec::is_empty)
+                && bounds.touches(over.start, over.end)
+            {
+                let text = format!("the digest after it, {}, names another as the one before", digest.object);
+                findings.push(Finding::chain(Code::DigestUnlinked, &chain.id, 1, text).at(&over.name));
+            }
+        }
+        if moved && bounds.touches(digest.start, digest.end) {
+            let text = format!("from s3://{}/{}", previous.bucket, prefix(&previous.object));
+            findings.push(Finding::chain(Code::TrailMovedHere, &chain.id, 1, text).at(&digest.name));
+        }
+        for named in named {
+            if let Some(next) = next.get_mut(named) {
+                next.push(at);
+            }
+        }
+    }
+    next
+}
+
+/// What lies before `AWSLogs` in a key.
+fn prefix(object: &str) -> &str {
+    object.strip_suffix(tail(object)).unwrap_or_default()
+}
+
+fn begins(chain: &Chain, digest: &Digest, before: Option<&Digest>, bounds: Bounds, findings: &mut Vec<Finding>) {
+    let finding = |code, text: &str| Finding::chain(code, &chain.id, 1, text).at(&digest.name);
+    match before {
+        // Two chains at once cannot be told apart, and a restart without a pause leaves no time uncovered.
+        Some(before) => {
+            let from = before.end.min(digest.start);
+            if bounds.touches(from, digest.start.max(from + TimeDelta::seconds(1))) {
+                let text = "the digest names none before it: validation was off, or the trail was stopped or made anew";
+                findings.push(finding(Code::ChainRestart, text).between(Some(from), Some(digest.start)));
+            }
+        }
+        None if chain.id.backfill => {}
+        None => start(chain, digest, "the first digest ever: nothing before it is proven", bounds, findings),
+    }
+}
+
+/// The first digest of a chain here, where nothing says that one is missing in the range.
+fn start(chain: &Chain, digest: &Digest, text: &str, bounds: Bounds, findings: &mut Vec<Finding>) {
+    let late = bounds.from.filter(|from| digest.start > *from);
+    if bounds.to.is_some_and(|to| digest.start >= to) {
+        return;
+    }
+    let code = if late.is_some() { Code::ChainBegins } else { Code::ChainStart };
+    if late.is_some() || bounds.from.is_none() {
+        let finding = Finding::chain(code, &chain.id, 1, text).at(&digest.name);
+        findings.push(finding.between(late, Some(digest.start)));
+    }
+}
+
+fn missing(
+    chain: &Chain,
+    digest: &Digest,
+    before: Option<&Digest>,
+    moved: bool,
+    bounds: Bounds,
+    findings: &mut Vec<Finding>,
+) {
+    let Some(previous) = &digest.previous else { return };
+    let gap = before.map(|before| before.end).or(bounds.from.filter(|from| *from < digest.start));
+    let Some(from) = gap else {
+        if !chain.id.backfill && bounds.from.is_none() {
+            let text = format!("an earlier one, {}, is not here", previous.object);
+            start(chain, digest, &text, bounds, findings);
+        }
+        return;
+    };
+    if !bounds.touches(from, digest.start) && digest.start != from {
+        return;
+    }
+    if moved {
+        let (bucket, prefix) = (&previous.bucket, prefix(&previous.object));
+        let text = format!("the digests before it are in s3://{bucket}/{prefix} (hint: give that as a SOURCE too)");
+        let finding = Finding::chain(Code::TrailMoved, &chain.id, 1, text).at(&digest.name);
+        findings.push(finding.between(Some(from), Some(digest.start)));
+        return;
+    }
+    // One an hour; backfilled ones come as they come.
+    let hours = (digest.start - from).num_minutes().saturating_add(30) / 60;
+    let count = if chain.id.backfill { 1 } else { u64::try_from(hours).unwrap_or(0).max(1) };
+    let text = match count {
+        1 => format!("named by {}", digest.object),
+        _ => format!("about {count} of them in a row; the last is named by {}", digest.object),
+    };
+    let finding = Finding::chain(Code::DigestMissing, &chain.id, count, text);
+    let name = format!("s3://{}/{}", previous.bucket, previous.object);
+    findings.push(finding.at(&name).between(Some(from), Some(digest.start)));
+}
+
+/// Checks all signatures, which is nearly all the work of judging.
+fn signatures_of(
+    chains: &[Chain],
+    links: &[Vec<Vec<usize>>],
+    keys: &PublicKeys,
+    threads: usize,
+) -> Vec<Vec<Signature>> {
+    let jobs: Vec<(&Chain, &Digest, &[usize])> = chains
+        .iter()
+        .zip(links)
+        .flat_map(|(chain, links)| {
+            chain.digests.iter().zip(links).map(move |(digest, next)| (chain, digest, next.as_slice()))
+        })
+        .collect();
+    let own = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = if threads == 0 { own } else { threads };
+    let share = jobs.len().div_ceil(threads).max(64);
+    let mut checked = Vec::with_capacity(jobs.len());
+    thread::scope(|scope| {
+        let running: Vec<_> = jobs
+            .chunks(share)
+            .map(|part| {
+                scope.spawn(|| part.iter().map(|(chain, digest, next)| check(chain, digest, next, keys)).collect())
+            })
+            .collect();
+        for part in running {
+            let part: Vec<Signature> = part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            checked.extend(part);
+        }
+    });
+    let mut checked = checked.into_iter();
+    chains.iter().map(|chain| checked.by_ref().take(chain.digests.len()).collect()).collect()
+}
+
+fn check(chain: &Chain, digest: &Digest, next: &[usize], keys: &PublicKeys) -> Signature {
+    if !keys.knows(&digest.fingerprint) {
+        return Signature::KeyUnknown;
+    }
+    let holds = |signature: &[u8]| keys.holds(&digest.fingerprint, &digest.signed, signature) == Some(true);
+    let elsewhere = || {
+        let next = next.iter().filter_map(|next| chain.digests.get(*next)?.previous.as_ref()?.signature.as_deref());
+        next.map(holds).fold(None, |any, one| Some(any.unwrap_or(false) || one))
+    };
+    match digest.signature.as_deref().map(holds) {
+        Some(true) => Signature::Holds,
+        Some(false) if elsewhere() == Some(true) => Signature::HoldsElsewhere,
+        Some(false) => Signature::Wrong,
+        None => match elsewhere() {
+            Some(true) => Signature::Holds,
+            Some(false) => Signature::Wrong,
+            None => Signature::Unavailable,
+        },
+    }
+}
+
+/// Settles what can be believed, from the newest back: a proven digest also proves the one that it names.
+fn judge(
+    chain: &Chain,
+    links: &[Vec<usize>],
+    checked: &[Signature],
+    bounds: Bounds,
+    findings: &mut Vec<Finding>,
+) -> Vec<Trust> {
+    let mut trust = vec![Trust::Unproven; chain.digests.len()];
+    for (at, ((digest, next), signature)) in chain.digests.iter().zip(links).zip(checked).enumerate().rev() {
+        let in_range = bounds.touches(digest.start, digest.end);
+        let mut tell = |code, object: &str, text: String| {
+            if in_range {
+                findings.push(Finding::chain(code, &chain.id, 1, text).at(object));
+            }
+        };
+        let mut named = None;
+        for next in next.iter() {
+            let Some(other) = chain.digests.get(*next) else { continue };
+            let proven = trust.get(*next) == Some(&Trust::Proven);
+            let same = other.previous.as_ref().and_then(|previous| previous.hash) == Some(digest.hash);
+            if same {
+                named = named.or(proven.then_some(true));
+            } else if *signature == Signature::Holds && !proven {
+                // The signature speaks for this one, so it is the other that lies.
+                tell(Code::DigestAltered, &other.name, format!("it names another hash than that of {}", digest.object));
+            } else {
+                named = Some(false);
+                tell(Code::DigestAltered, &digest.name, format!("{} names another hash", other.object));
+            }
+        }
+        let verdict = match (signature, named) {
+            (_, Some(false)) | (Signature::Wrong, _) => Trust::Failed,
+            (Signature::Holds | Signature::HoldsElsewhere, _) | (_, Some(true)) => Trust::Proven,
+            (Signature::KeyUnknown | Signature::Unavailable, None) => Trust::Unproven,
+        };
+        match signature {
+            Signature::Holds => {}
+            Signature::HoldsElsewhere => tell(
+                Code::DigestSignatureWrong,
+                &digest.name,
+                "its own signature does not hold, though the next digest holds one that does".to_owned(),
+            ),
+            Signature::Wrong => tell(
+                Code::DigestSignatureWrong,
+                &digest.name,
+                "the signature is not that of these bytes at this place by this key".to_owned(),
+            ),
+            Signature::KeyUnknown => tell(
+                Code::DigestKeyUnknown,
+                &digest.name,
+                format!(
+                    "no public key with the fingerprint {} (hint: --public-keys of {} and of that time)",
+                    digest.fingerprint, chain.id.region
+                ),
+            ),
+            Signature::Unavailable => tell(
+                Code::DigestSignatureUnavailable,
+                &digest.name,
+                format!(
+                    "neither in metadata nor in a next digest (hint: aws s3api head-object --bucket {} --key {} > {}.signature; or end the range with --to {})",
+                    digest.bucket,
+                    digest.object,
+                    digest.name.rsplit('/').next().unwrap_or_default(),
+                    digest.start.format("%Y-%m-%dT%H:%M:%SZ"),
+                ),
+            ),
+        }
+        if let Some(slot) = trust.get_mut(at) {
+            *slot = verdict;
+        }
+    }
+    trust
+}

@@ -1,0 +1,192 @@
+//! The second pass: every log is hashed once, and compared with what the digests name.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use super::{Code, Finding, Proof, Trust, named::State, sha256};
+use crate::{
+    cloudtrail::Record,
+    inflate::{InflateError, Inflated},
+    pipeline::{Bytes, Visitor},
+    source::ObjectRef,
+};
+
+/// A name tells the minute of delivery, its beginning; and a log that is delivered at the end of an hour may be named
+/// by the next hour's digest.
+const LATEST: TimeDelta = TimeDelta::minutes(5);
+
+/// What is known of an object's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// A proven digest names exactly these bytes.
+    Verified,
+    /// No proven digest names it.
+    Unsigned,
+    /// They are not the bytes that CloudTrail signed, or not where it put them.
+    Failed,
+}
+
+/// Hashes logs and compares. One for each worker.
+#[derive(Debug, Clone)]
+pub struct Checker {
+    pub(super) proof: Arc<Proof>,
+    /// Of logs that are as named.
+    pub(super) bytes: u64,
+    pub(super) findings: Vec<Finding>,
+    /// Damaged objects, which the scan counts as failed too.
+    pub(super) damaged: HashSet<String>,
+    /// Logs that no digest names and no digest could: by account, region and why.
+    pub(super) unnamed: BTreeMap<(Option<String>, Option<String>, Code), Unnamed>,
+    /// The latest delivery that a key tells of.
+    pub(super) latest: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Unnamed {
+    pub(super) count: u64,
+    pub(super) first: Option<DateTime<Utc>>,
+    pub(super) last: Option<DateTime<Utc>>,
+    /// The least name among them.
+    pub(super) example: Option<String>,
+}
+
+impl Unnamed {
+    fn add(&mut self, count: u64, first: Option<DateTime<Utc>>, last: Option<DateTime<Utc>>, example: &str) {
+        self.count += count;
+        self.first = [self.first, first].into_iter().flatten().min();
+        self.last = self.last.max(last);
+        if self.example.as_deref().is_none_or(|least| example < least) {
+            self.example = Some(example.to_owned());
+        }
+    }
+}
+
+impl Checker {
+    /// Compares with what `proof` names.
+    #[must_use]
+    pub fn new(proof: Arc<Proof>) -> Self {
+        Self { proof, bytes: 0, findings: Vec::new(), damaged: HashSet::new(), unnamed: BTreeMap::new(), latest: None }
+    }
+
+    /// Whether an object matters for the range: a digest in range names it, or it was delivered in it.
+    #[must_use]
+    pub fn wants(proof: &Proof, object: &ObjectRef) -> bool {
+        let mut named = proof.named.find(&object.name).peekable();
+        if named.peek().is_none() {
+            return object.key.delivered_at.is_none_or(|time| proof.bounds.has(time));
+        }
+        named.any(|(log, _)| proof.fact(log.digest).in_range)
+    }
+
+    /// Hashes an object's inflated bytes and says what they are worth.
+    pub fn judge(&mut self, object: &ObjectRef, inflated: &Inflated<'_>) -> Verdict {
+        self.latest = self.latest.max(object.key.delivered_at);
+        let proof = Arc::clone(&self.proof);
+        let mut named = proof.named.find(&object.name).peekable();
+        if named.peek().is_none() {
+            self.unnamed(object);
+            return Verdict::Unsigned;
+        }
+        let hash = sha256(inflated.bytes);
+        let (mut verdict, mut found, mut elsewhere) = (Verdict::Unsigned, false, None);
+        for (log, here) in named {
+            if !here {
+                elsewhere = Some(proof.named.path(log));
+                continue;
+            }
+            found = true;
+            let surplus = inflated.members > 1
+                && (log.hash == hash
+                    || inflated.bytes.get(..inflated.first_member).is_some_and(|first| sha256(first) == log.hash));
+            if surplus {
+                let text = format!("{} gzip members: CloudTrail writes one", inflated.members);
+                self.findings.push(Finding::object(Code::LogSurplus, &object.name, text));
+            } else if log.hash != hash {
+                let text = "the SHA-256 of its inflated bytes is not the one that its digest names";
+                self.findings.push(Finding::object(Code::LogAltered, &object.name, text));
+            } else {
+                log.note(State::Same);
+                self.bytes += u64::try_from(inflated.bytes.len()).unwrap_or(u64::MAX);
+                if verdict != Verdict::Failed && proof.fact(log.digest).trust == Trust::Proven {
+                    verdict = Verdict::Verified;
+                }
+                continue;
+            }
+            log.note(State::Bad);
+            verdict = Verdict::Failed;
+        }
+        if let Some(path) = elsewhere.filter(|_| !found) {
+            let text = format!("its digest names it as s3://{path}");
+            self.findings.push(Finding::object(Code::LogMoved, &object.name, text));
+            verdict = Verdict::Failed;
+        }
+        verdict
+    }
+
+    /// Notes an object that could not be inflated.
+    pub fn broken(&mut self, object: &ObjectRef, error: &InflateError) {
+        self.latest = self.latest.max(object.key.delivered_at);
+        let code = match error {
+            InflateError::TrailingBytes { .. } => Code::LogSurplus,
+            _ => Code::LogDamaged,
+        };
+        self.findings.push(Finding::object(code, &object.name, error.to_string()));
+        self.damaged.insert(object.name.clone());
+        for (log, _) in self.proof.named.find(&object.name).filter(|(_, here)| *here) {
+            log.note(State::Bad);
+        }
+    }
+
+    fn unnamed(&mut self, object: &ObjectRef) {
+        let key = &object.key;
+        let covered = match (&key.account, &key.region) {
+            (Some(account), Some(region)) => Some(self.proof.covered(account, region)),
+            _ => None,
+        };
+        let code = match (covered, key.delivered_at) {
+            (Some(None), _) => Code::NoDigests,
+            (Some(Some(covered)), Some(time)) if !(covered.has(time) && covered.has(time + LATEST)) => {
+                let newer = covered.end().is_some_and(|end| time + LATEST >= end);
+                if newer { Code::LogAwaitingDigest } else { Code::LogInGap }
+            }
+            _ if self.proof.chains.is_empty() => Code::NoDigests,
+            _ => {
+                let text = "no digest names it, and those of its time are here";
+                self.findings.push(Finding::object(Code::LogUnnamed, &object.name, text));
+                return;
+            }
+        };
+        let at = (key.account.clone(), key.region.clone(), code);
+        self.unnamed.entry(at).or_default().add(1, key.delivered_at, key.delivered_at, &object.name);
+    }
+}
+
+impl Visitor for Checker {
+    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> bool {
+        let _ = self.judge(object, &bytes.inflated);
+        false
+    }
+
+    fn damaged(&mut self, object: &Arc<ObjectRef>, error: &InflateError) {
+        self.broken(object, error);
+    }
+
+    fn record(&mut self, _object: &Arc<ObjectRef>, _record: &Record<'_, '_>) {}
+
+    fn merge(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.findings.extend(other.findings);
+        self.damaged.extend(other.damaged);
+        for (at, unnamed) in other.unnamed {
+            let example = unnamed.example.unwrap_or_default();
+            self.unnamed.entry(at).or_default().add(unnamed.count, unnamed.first, unnamed.last, &example);
+        }
+        self.latest = self.latest.max(other.latest);
+    }
+}

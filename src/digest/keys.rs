@@ -1,0 +1,135 @@
+//! The public keys that CloudTrail signs digests with, and the check of a signature.
+//!
+//! `aws cloudtrail list-public-keys` prints them by region, base64 of a DER that says PKCS#1 `RSAPublicKey`; a DER that
+//! says SPKI is taken too. A key is found by its fingerprint, so keys of many regions can be put together.
+
+use std::{collections::BTreeMap, path::Path};
+
+use aws_lc_rs::{
+    digest::{Digest, SHA256},
+    signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+
+use super::Hash;
+
+/// Why public keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The file cannot be read.
+    #[error("could not read `{file}`: {error}\n  hint: give a file that `aws cloudtrail list-public-keys` printed")]
+    Io {
+        /// The file.
+        file: String,
+        /// The operating system's word.
+        #[source]
+        error: std::io::Error,
+    },
+    /// It is not what the AWS CLI prints.
+    #[error(
+        "`{file}`: line {line}, column {column}: {reason}\n  hint: give what `aws cloudtrail list-public-keys --start-time T --end-time T --output json` prints"
+    )]
+    Malformed {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// The parser's word.
+        reason: String,
+    },
+    /// A key in it is none.
+    #[error("`{place}`: {reason}\n  hint: fetch it anew with `aws cloudtrail list-public-keys`")]
+    Key {
+        /// The file and the element.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no key in it.
+    #[error(
+        "`{0}`: no key in `PublicKeyList`\n  hint: ask for the time of the digests: `aws cloudtrail list-public-keys --start-time T --end-time T`"
+    )]
+    Empty(String),
+}
+
+/// Public keys by their fingerprint.
+#[derive(Debug, Clone, Default)]
+pub struct PublicKeys {
+    keys: BTreeMap<String, ParsedPublicKey>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Printed {
+    public_key_list: Vec<PrintedKey>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PrintedKey {
+    fingerprint: String,
+    value: String,
+}
+
+impl PublicKeys {
+    /// Adds the keys of a file as the AWS CLI prints it; several answers one after another are taken too.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is malformed, or holds no key.
+    pub fn read(&mut self, path: &Path) -> Result<(), KeysError> {
+        let file = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| KeysError::Io { file: file.clone(), error })?;
+        let mut found = 0;
+        for answer in serde_json::Deserializer::from_slice(&bytes).into_iter::<Printed>() {
+            let answer = answer.map_err(|error| KeysError::Malformed {
+                file: file.clone(),
+                line: error.line(),
+                column: error.column(),
+                reason: error.to_string(),
+            })?;
+            for (index, key) in answer.public_key_list.iter().enumerate() {
+                let place = || format!("{file}: PublicKeyList[{index}].Value");
+                let der = STANDARD
+                    .decode(key.value.trim())
+                    .map_err(|error| KeysError::Key { place: place(), reason: format!("no base64: {error}") })?;
+                self.add(&key.fingerprint, &der).map_err(|reason| KeysError::Key { place: place(), reason })?;
+                found += 1;
+            }
+        }
+        if found == 0 { Err(KeysError::Empty(file)) } else { Ok(()) }
+    }
+
+    /// Adds a key.
+    ///
+    /// # Errors
+    /// In words, when the bytes are no RSA public key of 2048 bits or more.
+    pub fn add(&mut self, fingerprint: &str, der: &[u8]) -> Result<(), String> {
+        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der)
+            .parse()
+            .map_err(|_rejected| "no RSA public key of 2048 bits or more".to_owned())?;
+        self.keys.insert(fingerprint.to_ascii_lowercase(), key);
+        Ok(())
+    }
+
+    /// Takes in others.
+    pub fn extend(&mut self, other: Self) {
+        self.keys.extend(other.keys);
+    }
+
+    /// Whether a signature of something, given by its SHA-256, holds; `None` where the key is not known.
+    #[must_use]
+    pub fn holds(&self, fingerprint: &str, signed: &Hash, signature: &[u8]) -> Option<bool> {
+        let key = self.keys.get(&fingerprint.to_ascii_lowercase())?;
+        let digest = Digest::import_less_safe(signed, &SHA256).ok()?;
+        Some(key.verify_digest_sig(&digest, signature).is_ok())
+    }
+
+    /// Whether the key is known.
+    #[must_use]
+    pub fn knows(&self, fingerprint: &str) -> bool {
+        self.keys.contains_key(&fingerprint.to_ascii_lowercase())
+    }
+}

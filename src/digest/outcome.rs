@@ -1,0 +1,292 @@
+//! What a verification gives: counts, chains, findings, and the one word that matters.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use super::{Cause, Checker, Code, Finding, Proof, Severity, Trust, file::end_in_name, named::State};
+use crate::{
+    contract::ReadFailure,
+    source::{KeyInfo, Selection},
+};
+
+/// How long after a chain's last digest the archive may go on without one: an hour, and its delivery.
+const LATE: TimeDelta = TimeDelta::hours(2);
+
+/// The outcome, as `--format json` prints it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verification {
+    /// Whether everything in range is proven: something is, and nothing speaks against it.
+    pub whole: bool,
+    /// The range's first moment, where one was given.
+    pub from: Option<DateTime<Utc>>,
+    /// The first moment after it.
+    pub to: Option<DateTime<Utc>>,
+    /// Digests in range.
+    pub digests: u64,
+    /// Those of them that can be believed.
+    pub digests_proven: u64,
+    /// Logs in range, and what they are worth.
+    pub logs: LogCounts,
+    /// By account, region and trail.
+    pub trails: Vec<TrailSummary>,
+    /// How many objects each kind of finding is about.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Everything that was found, in one order.
+    pub findings: Vec<Finding>,
+}
+
+/// Counts of logs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LogCounts {
+    /// Named by digests in range.
+    pub named: u64,
+    /// Of these, proven.
+    pub verified: u64,
+    /// The inflated bytes of logs that are as they were named.
+    pub bytes: u64,
+}
+
+/// One trail in one account and region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TrailSummary {
+    /// The account of the logs.
+    pub account: String,
+    /// The region of the logs.
+    pub region: String,
+    /// The trail's name.
+    pub trail: String,
+    /// Where the trail was made.
+    pub home_region: String,
+    /// Whether these are backfill digests.
+    pub backfill: bool,
+    /// The start of the first digest in range.
+    pub from: DateTime<Utc>,
+    /// The end of the last.
+    pub to: DateTime<Utc>,
+    /// Digests in range.
+    pub digests: u64,
+    /// Those that can be believed.
+    pub digests_proven: u64,
+    /// Logs that they name.
+    pub logs: u64,
+    /// Those that are proven.
+    pub logs_verified: u64,
+}
+
+impl Checker {
+    /// Puts everything together. `failures` are the objects that neither pass could read, `selection` what the second
+    /// one listed, `until` the moment up to which there must be digests; without it, that is what the archive reaches.
+    #[must_use]
+    pub fn finish(self, failures: &[ReadFailure], selection: &Selection, until: Option<DateTime<Utc>>) -> Verification {
+        let proof = &*self.proof;
+        let mut findings = proof.findings.clone();
+        findings.extend(self.findings);
+        let told: BTreeSet<String> = findings
+            .iter()
+            .filter(|finding| unreadable(finding.code))
+            .filter_map(|finding| finding.object.clone())
+            .collect();
+        for failure in failures.iter().filter(|failure| !told.contains(&failure.object)) {
+            if end_in_name(&failure.object).is_some_and(|end| !proof.bounds.touches(end - TimeDelta::hours(1), end)) {
+                continue;
+            }
+            findings.push(Finding::object(Code::LogUnreadable, &failure.object, &*failure.error));
+            for (log, _) in proof.named.find(&failure.object).filter(|(_, here)| *here) {
+                log.note(State::Bad);
+            }
+        }
+        let mut trails = summaries(proof);
+        let logs = LogCounts { bytes: self.bytes, ..count_logs(proof, selection, &mut trails, &mut findings) };
+        for ((account, region, code), unnamed) in self.unnamed {
+            let text = match &unnamed.example {
+                Some(example) => format!("the first by name is {example}"),
+                None => String::new(),
+            };
+            findings.push(Finding {
+                code,
+                account,
+                region,
+                trail: None,
+                from: unnamed.first,
+                to: unnamed.last,
+                object: None,
+                count: unnamed.count,
+                text,
+            });
+        }
+        let reached = proof.chains.iter().filter(|chain| !chain.id.backfill).filter_map(|chain| chain.digests.last());
+        let until = until.or(self.latest.max(reached.map(|last| last.end).max()));
+        findings.extend(until.into_iter().flat_map(|until| ended(proof, until)));
+        let trails: Vec<TrailSummary> = trails.into_iter().flatten().collect();
+        let mut outcome = Verification {
+            whole: false,
+            from: proof.bounds.from,
+            to: proof.bounds.to,
+            digests: trails.iter().map(|trail| trail.digests).sum(),
+            digests_proven: trails.iter().map(|trail| trail.digests_proven).sum(),
+            logs,
+            trails,
+            counts: BTreeMap::new(),
+            findings,
+        };
+        outcome.settle();
+        outcome
+    }
+}
+
+impl Verification {
+    /// Names the events that tell why chains begin anew or end.
+    pub fn explain(&mut self, causes: &[Cause]) {
+        for finding in &mut self.findings {
+            if !matches!(finding.code, Code::ChainRestart | Code::DigestMissingNewest) {
+                continue;
+            }
+            let (Some(from), Some(to)) = (finding.from, finding.to) else { continue };
+            let by = |cause: &&Cause| {
+                finding.trail.as_deref().is_some_and(|trail| cause.is_about(trail))
+                    && (from - LATE..=to).contains(&cause.time)
+            };
+            let Some(cause) = causes.iter().filter(by).max_by_key(|cause| (cause.time, &cause.event_id)) else {
+                continue;
+            };
+            finding.text = format!("{}; {cause}", finding.text);
+            if cause.stops() {
+                finding.code = Code::LoggingStopped;
+            }
+        }
+        self.settle();
+    }
+
+    /// Intervals whose cause an event may tell.
+    #[must_use]
+    pub fn unexplained(&self) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
+        let gaps = self
+            .findings
+            .iter()
+            .filter(|finding| matches!(finding.code, Code::ChainRestart | Code::DigestMissingNewest));
+        gaps.filter_map(|finding| Some((finding.from? - LATE, finding.to?))).collect()
+    }
+
+    fn settle(&mut self) {
+        self.findings.sort();
+        self.findings.dedup();
+        self.counts.clear();
+        for finding in &self.findings {
+            *self.counts.entry(finding.code.as_str()).or_default() += finding.count;
+        }
+        let broken = self.findings.iter().any(|finding| finding.code.severity() == Severity::Broken);
+        self.whole = !broken && self.digests_proven > 0 && self.digests_proven == self.digests;
+    }
+}
+
+fn unreadable(code: Code) -> bool {
+    matches!(code, Code::DigestUnreadable | Code::LogDamaged | Code::LogSurplus)
+}
+
+/// By chain; `None` where nothing of it is in range.
+fn summaries(proof: &Proof) -> Vec<Option<TrailSummary>> {
+    let summary = |chain: &super::Chain| {
+        let in_range = || chain.digests.iter().filter(|digest| proof.fact(digest.number).in_range);
+        let proven = in_range().filter(|digest| proof.trust(digest) == Trust::Proven).count();
+        Some(TrailSummary {
+            account: chain.id.account.clone(),
+            region: chain.id.region.clone(),
+            trail: chain.id.trail.clone(),
+            home_region: chain.id.home_region.clone(),
+            backfill: chain.id.backfill,
+            from: in_range().map(|digest| digest.start).min()?,
+            to: in_range().map(|digest| digest.end).max()?,
+            digests: in_range().map(|_| 1).sum(),
+            digests_proven: u64::try_from(proven).unwrap_or(u64::MAX),
+            logs: 0,
+            logs_verified: 0,
+        })
+    };
+    proof.chains.iter().map(summary).collect()
+}
+
+fn count_logs(
+    proof: &Proof,
+    selection: &Selection,
+    trails: &mut [Option<TrailSummary>],
+    findings: &mut Vec<Finding>,
+) -> LogCounts {
+    let mut counts = LogCounts::default();
+    // By chain.
+    let mut unproven: BTreeMap<usize, u64> = BTreeMap::new();
+    let mut unlisted: BTreeMap<usize, u64> = BTreeMap::new();
+    for log in proof.named.all() {
+        let fact = proof.fact(log.digest);
+        if !fact.in_range {
+            continue;
+        }
+        counts.named += 1;
+        let mut trail = trails.get_mut(fact.chain).and_then(Option::as_mut);
+        if let Some(trail) = &mut trail {
+            trail.logs += 1;
+        }
+        match (log.state(), fact.trust) {
+            (State::Same, Trust::Proven) => {
+                counts.verified += 1;
+                if let Some(trail) = &mut trail {
+                    trail.logs_verified += 1;
+                }
+            }
+            (State::Same, _) => *unproven.entry(fact.chain).or_default() += 1,
+            (State::Bad, _) => {}
+            (State::Unseen, _) => {
+                let path = proof.named.path(log);
+                if selection.includes(&KeyInfo::parse(&path)) {
+                    let trail = trail.map(|trail| trail.trail.clone());
+                    let text = "a digest names it, and it is not there";
+                    let name = format!("s3://{path}");
+                    findings.push(Finding { trail, ..Finding::object(Code::LogMissing, &name, text) });
+                } else {
+                    *unlisted.entry(fact.chain).or_default() += 1;
+                }
+            }
+        }
+    }
+    let mut tell = |code, counts: BTreeMap<usize, u64>, text: &str| {
+        for (chain, count) in counts {
+            let Some(chain) = proof.chains.get(chain) else { continue };
+            findings.push(Finding::chain(code, &chain.id, count, text));
+        }
+    };
+    tell(Code::LogUnproven, unproven, "their bytes are those that the digest names, but the digest is not proven");
+    tell(Code::LogNotLookedAt, unlisted, "named, but outside the accounts, regions and days that were listed");
+    for trail in trails.iter().flatten().filter(|trail| trail.backfill) {
+        let text = format!("they name {} logs that came too late for their own hour's digest", trail.logs);
+        findings.push(Finding {
+            code: Code::Backfill,
+            account: Some(trail.account.clone()),
+            region: Some(trail.region.clone()),
+            trail: Some(trail.trail.clone()),
+            from: Some(trail.from),
+            to: Some(trail.to),
+            object: None,
+            count: trail.digests,
+            text,
+        });
+    }
+    counts
+}
+
+/// Chains that end before they should.
+fn ended(proof: &Proof, until: DateTime<Utc>) -> impl Iterator<Item = Finding> + '_ {
+    let chains = proof.chains.iter().filter(|chain| !chain.id.backfill);
+    chains.filter_map(move |chain| {
+        let last = chain.digests.last()?;
+        if last.end + LATE >= until || !proof.bounds.touches(last.end, until) {
+            return None;
+        }
+        let from = proof.bounds.from.map_or(last.end, |from| from.max(last.end));
+        let until = proof.bounds.to.map_or(until, |to| to.min(until));
+        let hours = u64::try_from((until - from).num_hours()).unwrap_or(0).max(1);
+        let text =
+            format!("no digest after {}: about {hours} are missing, or the trail was stopped or deleted", last.object);
+        Some(Finding::chain(Code::DigestMissingNewest, &chain.id, 1, text).between(Some(from), Some(until)))
+    })
+}

@@ -1,0 +1,662 @@
+//! `mfatrail verify` from the outside, with real cryptography: every way to tamper with an archive is found under its
+//! own name, and what was not tampered with is verified.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use serde_json::Value;
+use tempfile::TempDir;
+
+#[path = "support/digests.rs"]
+mod digests;
+#[path = "support/moto.rs"]
+mod moto;
+#[allow(dead_code, reason = "what only reports need")]
+#[path = "support/run.rs"]
+mod run;
+use digests::{Bucket, Signer, Stored, Trail, gunzip, gzip};
+use run::{Ran, mfatrail};
+
+const A: &str = "111122223333";
+const B: &str = "444455556666";
+const START: &str = "2026-10-01T22:05:31Z";
+
+/// The archive that is tampered with: two accounts, three chains of a day and more.
+fn archive() -> (Bucket, Vec<Trail>) {
+    let mut bucket = Bucket::new("trail-bucket");
+    let mut trails =
+        vec![Trail::new(A, "us-east-1", START), Trail::new(A, "eu-west-1", START), Trail::new(B, "us-east-1", START)];
+    for trail in &mut trails {
+        trail.hours(&mut bucket, 30);
+    }
+    (bucket, trails)
+}
+
+/// The signatures of the newest digests, which a copy on disk would lack.
+fn with_sidecars(mut bucket: Bucket) -> Bucket {
+    let mut newest: BTreeMap<String, String> = BTreeMap::new();
+    for key in bucket.keys("CloudTrail-Digest").into_iter().filter(|key| key.ends_with(".gz")) {
+        if let Some((chain, _)) = key.split_once("/2026/") {
+            newest.insert(chain.to_owned(), key.clone());
+        }
+    }
+    newest.values().for_each(|key| bucket.put_sidecar(key));
+    bucket
+}
+
+struct Disk {
+    home: TempDir,
+}
+
+impl Disk {
+    fn of(bucket: &Bucket) -> Self {
+        let home = tempfile::tempdir().expect("a folder");
+        bucket.write(&home.path().join("archive"));
+        std::fs::write(home.path().join("keys.json"), Signer::ours().printed()).expect("a file");
+        Self { home }
+    }
+
+    fn archive(&self) -> PathBuf {
+        self.home.path().join("archive")
+    }
+
+    fn verify(&self, more: &[&str]) -> Ran {
+        let keys = self.home.path().join("keys.json");
+        let mut command = mfatrail();
+        command.arg("verify").arg(self.archive()).arg("--public-keys").arg(keys).args(more);
+        command.output().expect("it runs").into()
+    }
+
+    fn json(&self, more: &[&str]) -> (i32, Value) {
+        let ran = self.verify(&[&["--format", "json"], more].concat());
+        let value =
+            serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", ran.stdout, ran.stderr));
+        (ran.status, value)
+    }
+}
+
+fn codes(outcome: &Value) -> BTreeMap<String, u64> {
+    let counts = outcome["counts"].as_object().expect("counts");
+    counts.iter().map(|(code, count)| (code.clone(), count.as_u64().expect("a number"))).collect()
+}
+
+const NOTES: [&str; 4] = ["backfill", "chain_start", "log_not_looked_at", "trail_moved_here"];
+
+/// The codes that spoil the verdict.
+fn faults(outcome: &Value) -> BTreeSet<String> {
+    codes(outcome).into_keys().filter(|code| !NOTES.contains(&code.as_str())).collect()
+}
+
+// --- what is whole -------------------------------------------------------------------------------------------------
+
+#[test]
+fn weeks_of_several_trails_are_whole() {
+    let mut bucket = Bucket::new("trail-bucket");
+    let mut logs = 0;
+    for (account, region, name) in
+        [(A, "us-east-1", "org_trail"), (A, "ap-southeast-2", "org_trail"), (B, "us-east-1", "second")]
+    {
+        let mut trail = Trail { name, prefix: "some/prefix/", ..Trail::new(account, region, "2026-10-01T00:00:00Z") };
+        trail.hours(&mut bucket, 15 * 24);
+        logs += trail.delivered;
+    }
+    let disk = Disk::of(&with_sidecars(bucket));
+    let (status, outcome) = disk.json(&[]);
+    assert_eq!((status, faults(&outcome)), (0, BTreeSet::new()));
+    assert_eq!(outcome["whole"], true);
+    assert_eq!((outcome["digests"].as_u64(), outcome["digests_proven"].as_u64()), (Some(1080), Some(1080)));
+    let expected = Some(u64::from(logs));
+    assert_eq!((outcome["logs"]["named"].as_u64(), outcome["logs"]["verified"].as_u64()), (expected, expected));
+    assert_eq!(outcome["trails"].as_array().map(Vec::len), Some(3));
+    assert_eq!(outcome["trails"][2]["trail"], "second");
+
+    // A range, of which the chains are parts.
+    let (status, outcome) =
+        disk.json(&["--from", "2026-10-03", "--to", "2026-10-05T12:00:00Z", "--region", "us-east-1"]);
+    assert_eq!((status, faults(&outcome)), (0, BTreeSet::new()), "{outcome}");
+    assert_eq!(outcome["digests"], 2 * 60);
+    for threads in ["1", "3"] {
+        let range =
+            ["--from", "2026-10-03", "--to", "2026-10-05T12:00:00Z", "--region", "us-east-1", "--threads", threads];
+        assert_eq!(disk.json(&range).1, outcome);
+    }
+    let ran = disk.verify(&["--account", B]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.contains("WHOLE: 360 of 360 digests proven"), "{}", ran.stdout);
+}
+
+#[test]
+fn trees_that_were_cut_or_unpacked_are_whole_too() {
+    let (mut bucket, _) = archive();
+    bucket = with_sidecars(bucket);
+    for key in bucket.keys("/CloudTrail/us-east-1/") {
+        let object = bucket.take(&key);
+        let plain = Stored { bytes: gunzip(&object.bytes), signature: None };
+        bucket.objects.insert(key.trim_end_matches(".gz").to_owned(), plain);
+    }
+    let disk = Disk::of(&bucket);
+    let from = disk.archive().join("AWSLogs/o-exampleorgid");
+    let to = disk.home.path().join("cut");
+    std::fs::rename(&from, &to).expect("it can be moved");
+    std::fs::remove_dir_all(disk.archive()).expect("it can go");
+    std::fs::rename(&to, disk.archive()).expect("it can be moved");
+    let (status, outcome) = disk.json(&[]);
+    assert_eq!((status, faults(&outcome)), (0, BTreeSet::new()), "{outcome:#}");
+}
+
+// --- what is not ---------------------------------------------------------------------------------------------------
+
+type Tamper = fn(&mut Bucket, &mut Vec<Trail>);
+
+const DIGESTS: &str = "111122223333/CloudTrail-Digest/us-east-1/";
+const LOGS: &str = "111122223333/CloudTrail/us-east-1/";
+
+/// In order of time, without the signatures beside them.
+fn digests(bucket: &Bucket) -> Vec<String> {
+    let mut keys = bucket.keys(DIGESTS);
+    keys.retain(|key| key.ends_with(".gz"));
+    keys
+}
+
+fn digest(bucket: &Bucket, at: usize) -> String {
+    digests(bucket)[at].clone()
+}
+
+fn log(bucket: &Bucket) -> String {
+    bucket.keys(LOGS)[20].clone()
+}
+
+/// Changes one letter within a record.
+fn forge_log(bucket: &mut Bucket) -> String {
+    let key = log(bucket);
+    let text = bucket.text(&key).replace("GetUser", "GetRole");
+    bucket.put_text(&key, &text);
+    key
+}
+
+/// Name, what is done, arguments, the codes that must be told: these and no others.
+#[rustfmt::skip]
+const TAMPERINGS: &[(&str, Tamper, &[&str], &[(&str, u64)])] = &[
+    ("nothing", |_, _| {}, &[], &[]),
+    ("log: a letter changed", |bucket, _| { forge_log(bucket); }, &[], &[("log_altered", 1)]),
+    ("log: cut", |bucket, _| {
+        let key = log(bucket);
+        let bytes = &mut bucket.objects.get_mut(&key).unwrap().bytes;
+        bytes.truncate(bytes.len() - 9);
+    }, &[], &[("log_damaged", 1)]),
+    ("log: a member appended", |bucket, _| {
+        let key = log(bucket);
+        let more = gzip(br#"{"Records":[]}"#);
+        bucket.objects.get_mut(&key).unwrap().bytes.extend(more);
+    }, &[], &[("log_surplus", 1)]),
+    ("log: an empty member appended", |bucket, _| {
+        let key = log(bucket);
+        bucket.objects.get_mut(&key).unwrap().bytes.extend(gzip(b""));
+    }, &[], &[("log_surplus", 1)]),
+    ("log: bytes appended", |bucket, _| {
+        let key = log(bucket);
+        bucket.objects.get_mut(&key).unwrap().bytes.extend(b"surplus");
+    }, &[], &[("log_surplus", 1)]),
+    ("log: removed", |bucket, _| { let key = log(bucket); bucket.take(&key); }, &[], &[("log_missing", 1)]),
+    ("log: added", |bucket, _| {
+        let key = log(bucket);
+        let forged = key.replace(".json.gz", "").rsplit_once('_').unwrap().0.to_owned() + "_0123456789abcdef.json.gz";
+        let object = bucket.objects[&key].clone();
+        bucket.objects.insert(forged, object);
+    }, &[], &[("log_unnamed", 1)]),
+    ("log: moved to another day", |bucket, _| {
+        let key = log(bucket);
+        let object = bucket.take(&key);
+        bucket.objects.insert(key.replace("/2026/10/02/", "/2026/10/01/"), object);
+    }, &[], &[("log_missing", 1), ("log_moved", 1)]),
+    ("log: renamed", |bucket, _| {
+        let key = log(bucket);
+        let object = bucket.take(&key);
+        bucket.objects.insert(key.rsplit_once('_').unwrap().0.to_owned() + "_0123456789abcdef.json.gz", object);
+    }, &[], &[("log_missing", 1), ("log_unnamed", 1)]),
+    ("log and digest: both changed to fit", |bucket, _| {
+        let before = sha(bucket, &log(bucket));
+        let key = forge_log(bucket);
+        let after = sha(bucket, &key);
+        for key in digests(bucket) {
+            let text = bucket.text(&key);
+            if text.contains(&before) {
+                bucket.put_text(&key, &text.replace(&before, &after));
+            }
+        }
+    }, &[], &[("digest_altered", 1), ("digest_signature_wrong", 1), ("log_unproven", 2)]),
+    ("log, its digest and all later ones: changed to fit, signed with another key under the right name", |bucket, _| {
+        let before = sha(bucket, &log(bucket));
+        let key = forge_log(bucket);
+        let after = sha(bucket, &key);
+        forge_chain(bucket, &before, &after);
+    }, &[], &[("digest_signature_wrong", 17), ("log_unproven", 28)]),
+    ("digest: signed with a key that is not published", |bucket, _| {
+        let key = digest(bucket, 29);
+        let text = bucket.text(&key).replace(&Signer::ours().fingerprint, &Signer::other().fingerprint);
+        bucket.put_text(&key, &text);
+        bucket.sign_again(&key, Signer::other());
+        bucket.put_sidecar(&key);
+    }, &[], &[("digest_key_unknown", 1), ("log_unproven", 3)]),
+    ("digest: removed", |bucket, _| { let key = digest(bucket, 12); bucket.take(&key); }, &[],
+        // The signature of the one before stood in it.
+        &[("digest_missing", 1), ("digest_signature_unavailable", 1), ("log_in_gap", 1)]),
+    ("digests: three in a row removed", |bucket, _| {
+        for key in digests(bucket)[12..15].to_vec() { bucket.take(&key); }
+    }, &[], &[("digest_missing", 3), ("digest_signature_unavailable", 1), ("log_in_gap", 6)]),
+    ("digest and logs of an hour removed", |bucket, _| {
+        let key = digest(bucket, 13);
+        let text = bucket.text(&key);
+        bucket.objects.retain(|name, _| !text.contains(&format!("\"{name}\"")) || name.contains("Digest"));
+        bucket.take(&key);
+    }, &[], &[("digest_missing", 1), ("digest_signature_unavailable", 1), ("log_unproven", 1)]),
+    ("digests: the newest six removed", |bucket, _| {
+        for key in digests(bucket)[24..].to_vec() { bucket.take(&key); }
+        let newest = digest(bucket, 23);
+        bucket.put_sidecar(&newest);
+    }, &[], &[("digest_missing_newest", 1), ("log_awaiting_digest", 11)]),
+    ("digest: the newest removed", |bucket, _| {
+        let key = digest(bucket, 29);
+        bucket.objects.remove(&format!("{key}.signature"));
+        bucket.take(&key);
+    }, &[], &[("digest_signature_unavailable", 1), ("log_awaiting_digest", 3), ("log_unproven", 2)]),
+    ("digest: the first of the range removed", |bucket, _| {
+        for key in digests(bucket)[..4].to_vec() { bucket.take(&key); }
+    }, &["--from", "2026-10-02"], &[("digest_missing", 2), ("log_in_gap", 3)]),
+    ("digest: cut", |bucket, _| {
+        let key = digest(bucket, 12);
+        let bytes = &mut bucket.objects.get_mut(&key).unwrap().bytes;
+        bytes.truncate(bytes.len() - 9);
+    }, &[], &[("digest_missing", 1), ("digest_signature_unavailable", 1), ("digest_unreadable", 1), ("log_in_gap", 1)]),
+    ("digest: a member appended", |bucket, _| {
+        let key = digest(bucket, 12);
+        bucket.objects.get_mut(&key).unwrap().bytes.extend(gzip(b" "));
+    }, &[], &[("digest_malformed", 1), ("digest_missing", 1), ("digest_signature_unavailable", 1), ("log_in_gap", 1)]),
+    ("digest: no JSON", |bucket, _| { let key = digest(bucket, 12); bucket.put_text(&key, "{}"); }, &[],
+        &[("digest_malformed", 1), ("digest_missing", 1), ("digest_signature_unavailable", 1), ("log_in_gap", 1)]),
+    ("digest: moved to another day", |bucket, _| {
+        let key = digest(bucket, 12);
+        let object = bucket.take(&key);
+        bucket.objects.insert(key.replace("/2026/10/02/", "/2026/10/01/"), object);
+    }, &[], &[("digest_moved", 1)]),
+    ("digest: an older one in a newer one's place", |bucket, _| {
+        let (old, new) = (digest(bucket, 5), digest(bucket, 12));
+        let object = bucket.objects[&old].clone();
+        bucket.objects.insert(new, object);
+    }, &[], &[("digest_missing", 1), ("digest_moved", 1), ("digest_signature_unavailable", 1), ("log_in_gap", 1)]),
+    ("digest: one more of the same hour, signed by CloudTrail", |bucket, trails| {
+        let mut more = trails[0].clone();
+        more.last = None;
+        let at = more.now - TimeDelta::hours(9) - TimeDelta::minutes(30);
+        let (key, text, signature) = more.signed(bucket, Signer::ours(), &[], at - TimeDelta::hours(1), at, "");
+        bucket.objects.insert(key.clone(), Stored { bytes: gzip(text.as_bytes()), signature: Some(signature) });
+        bucket.put_sidecar(&key);
+    }, &[], &[("chain_restart", 1), ("digest_unlinked", 1)]),
+    ("digest: forged as the first of a chain", |bucket, _| {
+        for key in digests(bucket)[..10].to_vec() { bucket.take(&key); }
+        let key = digest(bucket, 0);
+        let mut value: Value = serde_json::from_str(&bucket.text(&key)).unwrap();
+        for field in ["S3Bucket", "S3Object", "HashValue", "HashAlgorithm", "Signature"] {
+            value[format!("previousDigest{field}")] = Value::Null;
+        }
+        bucket.put_text(&key, &value.to_string());
+    }, &[], &[("digest_altered", 1), ("digest_signature_wrong", 1), ("log_in_gap", 16), ("log_unproven", 2)]),
+    ("signature file: changed", |bucket, _| {
+        let key = bucket.keys(".signature")[1].clone();
+        bucket.objects.get_mut(&key).unwrap().bytes = b"00ff".to_vec();
+    }, &[], &[("digest_signature_wrong", 1), ("log_unproven", 3)]),
+    ("signature file: nonsense", |bucket, _| {
+        let key = bucket.keys(".signature")[1].clone();
+        bucket.objects.get_mut(&key).unwrap().bytes = b"nonsense".to_vec();
+    }, &[], &[("digest_malformed", 1), ("digest_signature_wrong", 1), ("log_unproven", 3)]),
+    ("signature file: removed", |bucket, _| { let key = bucket.keys(".signature")[1].clone(); bucket.take(&key); }, &[],
+        &[("digest_signature_unavailable", 1), ("log_unproven", 3)]),
+    ("all digests of a region removed", |bucket, _| bucket.objects.retain(|key, _| !key.contains(DIGESTS)), &[],
+        &[("no_digests", 47)]),
+    ("logs after the last digest", |bucket, trails| {
+        let records = [trails[0].record("GetUser", "iam", "null")];
+        trails[0].log(bucket, 20, &records);
+    }, &[], &[("log_awaiting_digest", 1)]),
+    ("validation off for five hours", |bucket, trails| {
+        let trail = &mut trails[0];
+        for hour in 0..5 {
+            let records = [trail.record("GetUser", "iam", "null")];
+            trail.log(bucket, 60 * hour + 15, &records);
+        }
+        restart(bucket, trail, 5);
+    }, &["--account", A, "--region", "us-east-1"], &[("chain_restart", 1), ("log_in_gap", 5)]),
+    ("logging stopped for five hours", |bucket, trails| {
+        let trail = &mut trails[0];
+        let stop = trail.record("StopLogging", "cloudtrail", r#"{"name":"arn:aws:cloudtrail:us-east-1:111122223333:trail/org_trail"}"#);
+        let key = trail.log(bucket, 10, &[stop]);
+        let last = trail.digest(bucket, Signer::ours(), &[key]);
+        bucket.put_sidecar(&last);
+        restart(bucket, trail, 5);
+    }, &["--account", A, "--region", "us-east-1"], &[("logging_stopped", 1)]),
+    ("the trail deleted", |bucket, trails| {
+        let delete = trails[0].record("DeleteTrail", "cloudtrail", r#"{"name":"org_trail"}"#);
+        let key = trails[0].log(bucket, 10, &[delete]);
+        trails[0].digest(bucket, Signer::ours(), &[key]);
+        for trail in &mut trails[1..] { trail.hours(bucket, 8); }
+        *bucket = with_sidecars(std::mem::take(bucket));
+    }, &[], &[("logging_stopped", 1)]),
+    ("a chain begins within the range", |_, _| {}, &["--from", "2026-10-01"], &[("chain_begins", 3)]),
+    ("late logs in a backfill digest", |bucket, trails| {
+        let records = [trails[0].record("GetUser", "iam", "null")];
+        let key = trails[0].log(bucket, -300, &records);
+        let mut late = trails[0].clone();
+        late.last = None;
+        let (start, end) = (late.now - TimeDelta::hours(6), late.now - TimeDelta::hours(5));
+        let (key, text, signature) = late.signed(bucket, Signer::ours(), &[key], start, end, "_backfill");
+        bucket.objects.insert(key.clone(), Stored { bytes: gzip(text.as_bytes()), signature: Some(signature) });
+        bucket.put_sidecar(&key);
+    }, &[], &[]),
+    ("the trail came from another bucket, which is not here", |bucket, trails| {
+        let mut old = Bucket::new("old-bucket");
+        let mut trail = Trail { region: "sa-east-1", prefix: "old/", ..Trail::new(A, "sa-east-1", START) };
+        trail.hours(&mut old, 5);
+        trail.prefix = "";
+        trail.hours(bucket, 5);
+        trail.now = trails[0].now;
+        *bucket = with_sidecars(std::mem::take(bucket));
+    }, &["--from", "2026-10-02", "--to", "2026-10-02T09:05:00Z"], &[("digest_missing_newest", 0), ("trail_moved", 1)]),
+];
+
+fn sha(bucket: &Bucket, key: &str) -> String {
+    mfatrail::digest::hex(&mfatrail::digest::sha256(bucket.text(key).as_bytes()))
+}
+
+/// Hours pass without a digest, then the chain begins anew.
+fn restart(bucket: &mut Bucket, trail: &mut Trail, hours: i64) {
+    trail.now += TimeDelta::hours(hours);
+    trail.last = None;
+    trail.hours(bucket, 3);
+    *bucket = with_sidecars(std::mem::take(bucket));
+}
+
+/// Replaces a hash in a digest, and makes everything after it fit, signed with a key that is not CloudTrail's.
+fn forge_chain(bucket: &mut Bucket, before: &str, after: &str) {
+    let mut changed: Vec<(String, String)> = vec![(before.to_owned(), after.to_owned())];
+    for key in digests(bucket) {
+        let mut text = bucket.text(&key);
+        if !changed.iter().any(|(old, _)| text.contains(old)) {
+            continue;
+        }
+        let (old_hash, old_signature) = (sha(bucket, &key), bucket.objects[&key].signature.clone().unwrap());
+        for (old, new) in &changed {
+            text = text.replace(old, new);
+        }
+        bucket.put_text(&key, &text);
+        bucket.sign_again(&key, Signer::other());
+        changed.push((old_hash, sha(bucket, &key)));
+        changed.push((old_signature, bucket.objects[&key].signature.clone().unwrap()));
+        if bucket.objects.contains_key(&format!("{key}.signature")) {
+            bucket.put_sidecar(&key);
+        }
+    }
+}
+
+#[test]
+fn every_tampering_is_found_under_its_own_name() {
+    let (bucket, trails) = archive();
+    let bucket = with_sidecars(bucket);
+    let mut wrong = Vec::new();
+    for (name, tamper, arguments, expected) in TAMPERINGS {
+        let (mut bucket, mut trails) = (bucket.clone(), trails.clone());
+        tamper(&mut bucket, &mut trails);
+        let (status, outcome) = Disk::of(&bucket).json(arguments);
+        let expected: BTreeMap<String, u64> =
+            expected.iter().filter(|(_, count)| *count > 0).map(|(code, count)| ((*code).to_owned(), *count)).collect();
+        let mut found = codes(&outcome);
+        found.retain(|code, _| !NOTES.contains(&code.as_str()));
+        let whole = expected.is_empty();
+        if found != expected || status != if whole { 0 } else { 3 } || outcome["whole"] != whole {
+            wrong.push(format!("{name}: status {status}\n  expected {expected:?}\n  found    {found:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+// --- one bit -------------------------------------------------------------------------------------------------------
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut pending = vec![folder.to_owned()];
+    while let Some(folder) = pending.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { pending.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The inflated bytes, where the file is sound and one member.
+fn content(bytes: &[u8]) -> Option<Vec<u8>> {
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Some(bytes.to_vec());
+    }
+    let mut inflater = mfatrail::inflate::Inflater::default();
+    let inflated = inflater.inflate_counted(bytes, 1 << 20).ok()?;
+    (inflated.members == 1).then(|| inflated.bytes.to_vec())
+}
+
+#[test]
+fn one_flipped_bit_is_never_verified() {
+    let mut bucket = Bucket::new("trail-bucket");
+    Trail::new(A, "us-east-1", START).hours(&mut bucket, 3);
+    let disk = Disk::of(&with_sidecars(bucket));
+    assert_eq!(disk.verify(&[]).status, 0);
+    let files = files(&disk.archive());
+    let mut kinds: BTreeMap<bool, u32> = BTreeMap::new();
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 300, ..ProptestConfig::default() });
+    let kinds = std::cell::RefCell::new(&mut kinds);
+    runner
+        .run(&(any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..8u32), |(file, byte, bit)| {
+            let path = file.get(&files);
+            let sound = std::fs::read(path).expect("a file");
+            let mut flipped = sound.clone();
+            *byte.get_mut(&mut flipped) ^= 1 << bit;
+            std::fs::write(path, &flipped).expect("a file");
+            let ran = disk.verify(&[]);
+            std::fs::write(path, &sound).expect("a file");
+            // A bit of gzip's header, or of padding, that leaves the content as it is: then that is what was signed.
+            // A signature's hexadecimal digit is the same in either case.
+            let same = match path.extension().is_some_and(|extension| extension == "signature") {
+                true => flipped.eq_ignore_ascii_case(&sound),
+                false => content(&flipped) == content(&sound),
+            };
+            *kinds.borrow_mut().entry(same).or_default() += 1;
+            prop_assert_eq!(ran.status, if same { 0 } else { 3 }, "{}: {}{}", path.display(), ran.stdout, ran.stderr);
+            prop_assert_eq!(ran.stdout.contains("\nWHOLE") || ran.stdout.starts_with("WHOLE"), same);
+            Ok(())
+        })
+        .unwrap();
+    assert!(kinds.borrow()[&false] > 200, "{:?}", kinds);
+}
+
+// --- S3 ------------------------------------------------------------------------------------------------------------
+
+fn upload(endpoint: &str, buckets: &[&Bucket]) {
+    let credentials = SharedCredentialsProvider::new(Credentials::new("testing", "secret", None, None, "test"));
+    let config = aws_sdk_s3::config::Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(credentials)
+        .region(Region::from_static("us-east-1"))
+        .endpoint_url(endpoint)
+        .force_path_style(true)
+        .build();
+    let client = aws_sdk_s3::Client::from_conf(config);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        for bucket in buckets {
+            client.create_bucket().bucket(&bucket.name).send().await.expect("a bucket");
+            for (key, object) in &bucket.objects {
+                let mut request = client.put_object().bucket(&bucket.name).key(key).body(object.bytes.clone().into());
+                if let Some(signature) = &object.signature {
+                    request = request.metadata("signature", signature).metadata("signature-algorithm", "SHA256withRSA");
+                }
+                request.send().await.expect("it is put");
+            }
+        }
+    });
+}
+
+/// Answers every request as CloudTrail's ListPublicKeys does, each region with its own keys; gives its address, and
+/// who was asked.
+fn key_server(keys: &'static [(&'static str, fn() -> &'static Signer)]) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.expect("a connection"));
+            let (mut head, mut length) = (String::new(), 0);
+            loop {
+                let mut line = String::new();
+                if reader.read_line(&mut line).expect("a line") == 0 || line.trim().is_empty() {
+                    break;
+                }
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().expect("a length");
+                }
+                head += &line;
+            }
+            reader.read_exact(&mut vec![0; length]).expect("a body");
+            let region = head.split("/cloudtrail/aws4_request").next().and_then(|head| head.rsplit('/').next());
+            let region = region.unwrap_or_default().to_owned();
+            assert!(head.contains("ListPublicKeys"), "{head}");
+            let signer = keys.iter().find(|(name, _)| *name == region).map(|(_, signer)| signer());
+            let (status, body) = match signer {
+                // AWS's protocol knows times as numbers only.
+                Some(signer) => ("200 OK", signer.printed().replace("\"2027-01-01T00:00:00+00:00\"", "1798761600.0")),
+                None => ("400 Bad Request", r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned()),
+            };
+            log.lock().expect("no panic").push(region);
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            reader.get_mut().write_all(answer.as_bytes()).expect("an answer");
+        }
+    });
+    (address, asked)
+}
+
+fn on_s3(s3: &str, cloudtrail: &str, arguments: &[&str]) -> Ran {
+    let mut command = mfatrail();
+    command.arg("verify").args(arguments).env("AWS_ENDPOINT_URL", s3).env("AWS_ENDPOINT_URL_CLOUDTRAIL", cloudtrail);
+    command.env("AWS_ACCESS_KEY_ID", "testing").env("AWS_SECRET_ACCESS_KEY", "secret").env("AWS_REGION", "us-east-1");
+    command.output().expect("it runs").into()
+}
+
+#[test]
+fn buckets_are_verified_with_the_keys_that_cloudtrail_tells() {
+    let server = moto::Moto::start();
+    let (mut bucket, mut old, mut copy) = (Bucket::new("trail-bucket"), Bucket::new("old-bucket"), Bucket::new("copy"));
+    let mut trail = Trail { prefix: "old/", ..Trail::new(A, "us-east-1", START) };
+    trail.hours(&mut old, 6);
+    trail.prefix = "";
+    trail.hours(&mut bucket, 6);
+    Trail::new(B, "eu-west-1", START).hours(&mut bucket, 12);
+    copy.objects = bucket.objects.clone();
+    let last = copy.keys("444455556666/CloudTrail/eu-west-1").pop().expect("a log");
+    copy.put_text(&last, r#"{"Records":[]}"#);
+    upload(&server.endpoint(), &[&bucket, &old, &copy]);
+    let (keys, asked) = key_server(&[("us-east-1", Signer::ours), ("eu-west-1", Signer::ours)]);
+
+    let both = ["s3://trail-bucket", "s3://old-bucket/old"];
+    let ran = on_s3(&server.endpoint(), &keys, &both);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
+    assert!(ran.stdout.contains("WHOLE: 24 of 24 digests proven"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("trail_moved_here: note, 1 "), "{}", ran.stdout);
+    assert_eq!(*asked.lock().expect("no panic"), ["eu-west-1", "us-east-1"]);
+
+    // Metadata speaks for the newest; a copy in another bucket is as good.
+    let range = ["--from", "2026-10-02T04:05:31Z", "--to", "2026-10-02T10:05:31Z"];
+    let ran = on_s3(&server.endpoint(), &keys, &[&["s3://trail-bucket"], &range[..]].concat());
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    let ran = on_s3(&server.endpoint(), &keys, &[&["s3://trail-bucket"], &["--from", "2026-10-02"][..]].concat());
+    assert!(ran.status == 3 && ran.stdout.contains("trail_moved: 1 "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("s3://old-bucket/old/ (hint: give that as a SOURCE too)"), "{}", ran.stdout);
+    let ran = on_s3(&server.endpoint(), &keys, &["s3://copy", "--account", B]);
+    assert!(ran.status == 3 && ran.stdout.contains("log_altered: 1 "), "{}", ran.stdout);
+    assert!(ran.stdout.contains(&format!("s3://copy/{last}")), "{}", ran.stdout);
+
+    // A region that does not answer ends the run, with a way out.
+    let (refusing, _) = key_server(&[("eu-west-1", Signer::ours)]);
+    let ran = on_s3(&server.endpoint(), &refusing, &["s3://trail-bucket"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (4, ""));
+    assert!(
+        ran.stderr.starts_with("error: could not ask CloudTrail in us-east-1 for its public keys: "),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("AccessDenied") && ran.stderr.contains("--public-keys FILE"), "{}", ran.stderr);
+}
+
+// --- words ---------------------------------------------------------------------------------------------------------
+
+#[test]
+fn nothing_to_verify_is_not_well() {
+    let disk = Disk::of(&Bucket::new("b"));
+    std::fs::create_dir_all(disk.archive()).expect("a folder");
+    let ran = disk.verify(&[]);
+    assert_eq!(ran.status, 3);
+    assert!(ran.stdout.contains("NOTHING VERIFIED: 0 of 0 digests"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("nothing to verify"), "{}", ran.stderr);
+}
+
+#[test]
+fn keys_are_taken_as_the_aws_cli_prints_them_or_refused_with_their_place() {
+    let (bucket, _) = archive();
+    let disk = Disk::of(&with_sidecars(bucket));
+    let keys = disk.home.path().join("keys.json");
+    let with = |text: &str| {
+        std::fs::write(&keys, text).expect("a file");
+        disk.verify(&[])
+    };
+    assert_eq!(with(&Signer::ours().printed_as(&Signer::ours().spki())).status, 0);
+    assert_eq!(with(&(Signer::other().printed() + &Signer::ours().printed())).status, 0);
+    let ran = with(&Signer::other().printed());
+    assert_eq!(ran.status, 3);
+    assert!(ran.stdout.contains("digest_key_unknown: 90 digests"), "{}", ran.stdout);
+    for (text, expected) in [
+        ("", "no key in `PublicKeyList`"),
+        ("{\"PublicKeyList\": []}", "no key in `PublicKeyList`"),
+        ("{\n  \"PublicKeyList\": 7}", "keys.json`: line 2, column "),
+        (&Signer::ours().printed_as(b"no key"), "PublicKeyList[0].Value`: no RSA public key"),
+        (&Signer::ours().printed().replace("\"Value\": \"", "\"Value\": \"?"), "PublicKeyList[0].Value`: no base64"),
+    ] {
+        let ran = with(text);
+        assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{text}");
+        assert!(ran.stderr.starts_with("error: `--public-keys`: ") && ran.stderr.contains(expected), "{}", ran.stderr);
+        assert!(ran.stderr.contains("hint:"), "{}", ran.stderr);
+    }
+    std::fs::remove_file(&keys).expect("it can go");
+    assert!(disk.verify(&[]).stderr.contains("could not read"));
+}
+
+#[test]
+fn wrong_usage_is_told_before_any_work() {
+    for (arguments, expected) in [
+        (&["-"][..], "standard input holds no digests"),
+        (&[".", "--from", "2026-10-02", "--to", "2026-10-01"], "is not before `--to`"),
+        (&[".", "--from", "soon"], "`--from`"),
+        (&["no/such/place"], "could not read the SOURCE"),
+    ] {
+        let ran: Ran = mfatrail().arg("verify").args(arguments).output().expect("it runs").into();
+        assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+    }
+}
