@@ -119,7 +119,7 @@ impl Walk<'_> {
                 }
             };
             // One order for every run and file system: links are then followed in the same order too.
-            entries.sort_by_key(fs::DirEntry::file_name);
+            entries.sort_by_cached_key(fs::DirEntry::file_name);
             let mut below = Vec::new();
             for entry in entries {
                 let path = entry.path();
