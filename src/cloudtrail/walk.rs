@@ -307,15 +307,14 @@ impl<'t> Walk<'t> {
             if self.byte(at) != b'{' {
                 return None;
             }
-            let sketch = match self.record(at) {
-                Some(sketch) => sketch,
-                None => {
-                    let end = self.close(at)?;
-                    Sketch { whole: true, ..Sketch::new(Span::new(at, end)) }
-                }
-            };
+            // Filled in where it stays: it is large.
+            sketches.push(Sketch::new(Span::default()));
+            let sketch = sketches.last_mut()?;
+            if self.record(at, sketch).is_none() {
+                let end = self.close(at)?;
+                *sketch = Sketch { whole: true, ..Sketch::new(Span::new(at, end)) };
+            }
             at = self.space(sketch.record.end as usize);
-            sketches.push(sketch);
             match self.byte(at) {
                 b',' => at = self.space(at + 1),
                 b']' => break,
@@ -453,8 +452,7 @@ impl<'t> Walk<'t> {
     }
 
     /// The record whose opening bracket is at `start`.
-    fn record(&mut self, start: usize) -> Option<Sketch> {
-        let mut sketch = Sketch::new(Span::default());
+    fn record(&mut self, start: usize, sketch: &mut Sketch) -> Option<()> {
         let mut seen = 0;
         let mut next = start + 1;
         let mut last = NOWHERE;
@@ -478,9 +476,9 @@ impl<'t> Walk<'t> {
             };
             let after = if field == Field::Identity && self.byte(at) == b'{' {
                 once(&mut seen, field)?;
-                self.identity(at, &mut sketch, &mut seen)?
+                self.identity(at, sketch, &mut seen)?
             } else {
-                self.member(field, at, &mut sketch, &mut seen)?
+                self.member(field, at, sketch, &mut seen)?
             };
             match self.more(after)? {
                 Some(key) => next = key,
@@ -495,8 +493,8 @@ impl<'t> Walk<'t> {
         if sketch.span(Field::EventType).of(self.text) == b"AwsCloudTrailInsight" {
             return None;
         }
-        sketch.kind = self.kind(&sketch)?;
-        Some(sketch)
+        sketch.kind = self.kind(sketch)?;
+        Some(())
     }
 
     /// The members of `userIdentity`, whose opening bracket is at `start`; gives what follows it.

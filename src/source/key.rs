@@ -37,17 +37,7 @@ impl KeyInfo {
     #[must_use]
     pub fn parse(path: &str) -> Self {
         let (folders, file) = path.rsplit_once('/').unwrap_or(("", path));
-        let segments: Vec<&str> = folders.split('/').filter(|segment| !segment.is_empty()).collect();
-        let mut info = match Folder::of(&segments) {
-            Folder::Product { account, product, below } => Self::in_layout(account, product, below),
-            Folder::Account { .. } | Folder::Elsewhere => Self::by_name(&segments, file),
-        };
-        // The last is how Hadoop's tools mark a folder.
-        if file.is_empty() || file.starts_with('.') || file.ends_with("_$folder$") {
-            info.product = Product::Other;
-        }
-        info.delivered_at = file.split(['_', '.']).find_map(minute);
-        info
+        Place::of(folders).file(file)
     }
 
     fn in_layout(account: &str, product: &str, below: &[&str]) -> Self {
@@ -95,6 +85,34 @@ impl KeyInfo {
 
     const fn unknown() -> Self {
         Self { product: Product::Log, account: None, region: None, day: None, delivered_at: None }
+    }
+}
+
+/// What the folders of a key say: the same for all files in them.
+pub(super) struct Place<'p> {
+    segments: Vec<&'p str>,
+    /// What is known of files in the layout.
+    layout: Option<KeyInfo>,
+}
+
+impl<'p> Place<'p> {
+    pub(super) fn of(folders: &'p str) -> Self {
+        let segments: Vec<&str> = folders.split('/').filter(|segment| !segment.is_empty()).collect();
+        let layout = match Folder::of(&segments) {
+            Folder::Product { account, product, below } => Some(KeyInfo::in_layout(account, product, below)),
+            Folder::Account { .. } | Folder::Elsewhere => None,
+        };
+        Self { segments, layout }
+    }
+
+    pub(super) fn file(&self, file: &str) -> KeyInfo {
+        let mut info = self.layout.clone().unwrap_or_else(|| KeyInfo::by_name(&self.segments, file));
+        // The last is how Hadoop's tools mark a folder.
+        if file.is_empty() || file.starts_with('.') || file.ends_with("_$folder$") {
+            info.product = Product::Other;
+        }
+        info.delivered_at = file.split(['_', '.']).find_map(minute);
+        info
     }
 }
 
