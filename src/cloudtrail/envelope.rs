@@ -34,7 +34,7 @@ impl<'t> Envelope<'t> {
     }
 
     fn walk(&self) -> Walk<'t> {
-        Walk::new(self.text, self.blocks, 0)
+        Walk::new(self.text, self.blocks)
     }
 
     /// The record's own bytes.
@@ -106,6 +106,18 @@ impl<'t> Envelope<'t> {
         self.of(Field::PrincipalId)
     }
 
+    /// `userIdentity.userName`; empty where it is absent.
+    #[must_use]
+    pub fn user_name(&self) -> &'t [u8] {
+        self.of(Field::UserName)
+    }
+
+    /// `userIdentity.accessKeyId`; empty where it is absent.
+    #[must_use]
+    pub fn access_key(&self) -> &'t [u8] {
+        self.of(Field::AccessKey)
+    }
+
     /// `userIdentity.arn`, or the calling service's host name; empty where neither is told.
     #[must_use]
     pub fn arn(&self) -> &'t [u8] {
@@ -123,9 +135,9 @@ impl<'t> Envelope<'t> {
             kind: self.kind(),
             account: text(self.caller_account()),
             id: text(self.principal_id()),
-            name: text(self.of(Field::UserName)),
+            name: text(self.user_name()),
             arn: text(self.arn()),
-            access_key: text(self.of(Field::AccessKey)),
+            access_key: text(self.access_key()),
         }
     }
 
@@ -208,7 +220,7 @@ fn walked(text: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Option<Co
         return None;
     }
     sketches.clear();
-    Walk::new(text, blocks, list).records(list, sketches)?;
+    Walk::new(text, blocks).records(list, sketches)?;
     joined.clear();
     for sketch in sketches.iter_mut() {
         sketch.whole = sketch.whole || !take.brief(&Envelope { text, blocks, sketch });

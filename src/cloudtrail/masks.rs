@@ -60,20 +60,21 @@ pub(super) struct Whole {
 }
 
 impl Masks {
-    /// Reads a text, whose last block is filled up with spaces.
+    /// Reads a text. The rest of its last block, and a block behind it, are as if there were spaces.
     pub(super) fn read(&mut self, text: &[u8]) -> (&[Block], Whole) {
         let (chunks, rest) = text.as_chunks::<BLOCK>();
-        let length = chunks.len() + usize::from(!rest.is_empty());
+        let length = chunks.len() + 2;
         if self.blocks.len() < length {
             self.blocks.resize(length, Block::default());
         }
         let blocks = self.blocks.get_mut(..length).unwrap_or_default();
         let mut carry = Carry::default();
         let mut ascii = read(chunks, blocks, &mut carry);
-        if let Some(last) = blocks.get_mut(chunks.len()) {
+        if let Some([last, behind]) = blocks.last_chunk_mut() {
             let filled = filled(rest);
             ascii &= filled.is_ascii();
             *last = carry.block(&filled);
+            *behind = Block::default();
         }
         (blocks, Whole { ascii, closed: carry.in_string == 0 })
     }
@@ -307,7 +308,8 @@ pub(super) mod tests {
         let mut masks = Masks::default();
         masks.read(&[b'"'; 1000]);
         let (blocks, whole) = masks.read(text);
-        let expected = slow(text);
+        let mut expected = slow(text);
+        expected.0.resize(text.len() / BLOCK + 2, Block::default());
         assert_eq!((blocks, whole), (&expected.0[..], expected.1));
         let chunks = text.as_chunks::<BLOCK>().0;
         for kernel in kernels() {

@@ -22,9 +22,10 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// `None` beyond 4 GiB: such documents are not walked.
-    fn new(start: usize, end: usize) -> Option<Self> {
-        Some(Self { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
+    /// Only documents far below 4 GiB are walked.
+    #[inline(always)]
+    fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u32, end: end as u32 }
     }
 
     pub(super) fn is_empty(self) -> bool {
@@ -72,51 +73,140 @@ pub(super) enum Field {
 /// Fields that have a place in a [`Sketch`].
 const FIELDS: usize = Field::Identity as usize;
 
-impl Field {
-    fn of_record(key: &[u8]) -> Self {
-        match key.len() {
-            7 if key == b"eventID" => Self::Id,
-            8 if key == b"readOnly" => Self::ReadOnly,
-            9 => match key {
-                b"eventTime" => Self::Time,
-                b"eventName" => Self::Name,
-                b"awsRegion" => Self::Region,
-                b"eventType" => Self::EventType,
-                b"errorCode" => Self::ErrorCode,
-                b"userAgent" | b"requestID" | b"resources" => Self::Passed,
-                _ => Self::Unknown,
-            },
-            11 if key == b"eventSource" => Self::Source,
-            12 => match key {
-                b"userIdentity" => Self::Identity,
-                b"eventVersion" | b"errorMessage" => Self::Passed,
-                _ => Self::Unknown,
-            },
-            13 if key == b"eventCategory" => Self::Passed,
-            15 => match key {
-                b"sourceIPAddress" => Self::SourceIp,
-                b"managementEvent" => Self::Passed,
-                _ => Self::Unknown,
-            },
-            16 if key == b"responseElements" => Self::Response,
-            17 if key == b"requestParameters" => Self::Parameters,
-            18 if key == b"recipientAccountId" => Self::Account,
-            _ => Self::Unknown,
+/// The keys that are known, in their usual order.
+const RECORD_KEYS: [Key; 28] = [
+    Key::new("eventVersion", Field::Passed),
+    Key::new("userIdentity", Field::Identity),
+    Key::new("eventTime", Field::Time),
+    Key::new("eventSource", Field::Source),
+    Key::new("eventName", Field::Name),
+    Key::new("awsRegion", Field::Region),
+    Key::new("sourceIPAddress", Field::SourceIp),
+    Key::new("userAgent", Field::Passed),
+    Key::new("errorCode", Field::ErrorCode),
+    Key::new("errorMessage", Field::Passed),
+    Key::new("requestParameters", Field::Parameters),
+    Key::new("responseElements", Field::Response),
+    Key::new("additionalEventData", Field::Passed),
+    Key::new("requestID", Field::Passed),
+    Key::new("eventID", Field::Id),
+    Key::new("readOnly", Field::ReadOnly),
+    Key::new("resources", Field::Passed),
+    Key::new("eventType", Field::EventType),
+    Key::new("apiVersion", Field::Passed),
+    Key::new("managementEvent", Field::Passed),
+    Key::new("recipientAccountId", Field::Account),
+    Key::new("serviceEventDetails", Field::Passed),
+    Key::new("sharedEventID", Field::Passed),
+    Key::new("vpcEndpointId", Field::Passed),
+    Key::new("vpcEndpointAccountId", Field::Passed),
+    Key::new("eventCategory", Field::Passed),
+    Key::new("addendum", Field::Passed),
+    Key::new("tlsDetails", Field::Passed),
+];
+
+/// Those of `userIdentity`.
+const IDENTITY_KEYS: [Key; 12] = [
+    Key::new("type", Field::Type),
+    Key::new("principalId", Field::PrincipalId),
+    Key::new("arn", Field::Arn),
+    Key::new("accountId", Field::CallerAccount),
+    Key::new("accessKeyId", Field::AccessKey),
+    Key::new("userName", Field::UserName),
+    Key::new("sessionContext", Field::Session),
+    Key::new("invokedBy", Field::InvokedBy),
+    Key::new("onBehalfOf", Field::OnBehalfOf),
+    Key::new("identityProvider", Field::Passed),
+    Key::new("credentialId", Field::Passed),
+    Key::new("inScopeOf", Field::Passed),
+];
+
+/// A key with its quotes and the colon behind it, so that all of it is compared in three steps.
+#[derive(Debug, Clone, Copy)]
+struct Key {
+    name: &'static str,
+    field: Field,
+    words: [u64; 3],
+    /// Which bytes of the words count.
+    masks: [u64; 3],
+}
+
+/// Bytes of the longest known key, with its quotes and colon.
+const LONGEST: usize = 24;
+
+impl Key {
+    const fn new(name: &'static str, field: Field) -> Self {
+        let bytes = name.as_bytes();
+        let length = bytes.len() + 3;
+        assert!(length <= LONGEST, "three words must hold it");
+        let (mut words, mut masks) = ([0; 3], [0; 3]);
+        let mut at = 0;
+        while at < length {
+            let byte = match at {
+                0 => b'"',
+                _ if at <= bytes.len() => bytes[at - 1],
+                _ if at == bytes.len() + 1 => b'"',
+                _ => b':',
+            };
+            words[at / 8] |= (byte as u64) << (at % 8 * 8);
+            masks[at / 8] |= 0xff << (at % 8 * 8);
+            at += 1;
         }
+        Self { name, field, words, masks }
     }
 
-    fn of_identity(key: &[u8]) -> Self {
-        match key {
-            b"type" => Self::Type,
-            b"principalId" => Self::PrincipalId,
-            b"arn" => Self::Arn,
-            b"accountId" => Self::CallerAccount,
-            b"accessKeyId" => Self::AccessKey,
-            b"userName" => Self::UserName,
-            b"invokedBy" => Self::InvokedBy,
-            b"sessionContext" => Self::Session,
-            b"onBehalfOf" => Self::OnBehalfOf,
-            _ => Self::Unknown,
+    #[inline(always)]
+    fn begins(&self, text: &[u8; LONGEST]) -> bool {
+        let [first, second, third] = [0, 8, 16].map(|at| {
+            let word = text.get(at..).and_then(<[u8]>::first_chunk::<8>);
+            word.map_or(0, |word| u64::from_le_bytes(*word))
+        });
+        let differs = ((first ^ self.words[0]) & self.masks[0])
+            | ((second ^ self.words[1]) & self.masks[1])
+            | ((third ^ self.words[2]) & self.masks[2]);
+        differs == 0
+    }
+}
+
+/// Which key came behind which the last time: the order is nearly fixed, so the next key is compared before it is
+/// searched for. The last entry is for the beginning.
+#[derive(Debug, Clone, Copy)]
+struct Order<const KEYS: usize> {
+    keys: &'static [Key; KEYS],
+    next: [u8; 32],
+}
+
+/// Before the first key, and behind one that is not known.
+const NOWHERE: usize = 31;
+
+impl<const KEYS: usize> Order<KEYS> {
+    fn new(keys: &'static [Key; KEYS]) -> Self {
+        let mut next = [0; 32];
+        for (next, number) in next.iter_mut().zip(1..31) {
+            *next = number;
+        }
+        Self { keys, next }
+    }
+
+    /// The number of the key with its colon that begins a text, where it is the one expected behind `last`.
+    #[inline(always)]
+    fn expected(&self, last: usize, text: &[u8; LONGEST]) -> Option<(usize, &'static Key)> {
+        let number = usize::from(*self.next.get(last)?);
+        let key = self.keys.get(number)?;
+        key.begins(text).then_some((number, key))
+    }
+
+    /// The same for any key.
+    #[cold]
+    fn search(&mut self, last: usize, name: &[u8]) -> (usize, Field) {
+        match self.keys.iter().position(|key| key.name.as_bytes() == name) {
+            Some(number) => {
+                if let Some(next) = self.next.get_mut(last) {
+                    *next = number.to_le_bytes()[0];
+                }
+                (number, self.keys.get(number).map_or(Field::Unknown, |key| key.field))
+            }
+            None => (NOWHERE, Field::Unknown),
         }
     }
 }
@@ -155,69 +245,6 @@ pub(super) enum Kind {
     Array,
 }
 
-/// A cursor over the quotes outside and the brackets outside strings.
-#[derive(Debug, Clone, Copy)]
-struct Cursor<'m> {
-    blocks: &'m [Block],
-    /// The block at hand, and its marks that were not given yet.
-    block: usize,
-    left: u64,
-    /// The last mark that was given.
-    at: usize,
-}
-
-impl<'m> Cursor<'m> {
-    /// Begins with the mark at `at`.
-    fn new(blocks: &'m [Block], at: usize) -> Self {
-        let block = at / BLOCK;
-        let left = blocks.get(block).map_or(0, marks) & (u64::MAX << (at % BLOCK));
-        Self { blocks, block, left, at }
-    }
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<usize> {
-        while self.left == 0 {
-            self.block += 1;
-            self.left = marks(self.blocks.get(self.block)?);
-        }
-        self.at = self.block * BLOCK + self.left.trailing_zeros() as usize;
-        self.left &= self.left - 1;
-        Some(self.at)
-    }
-
-    /// Goes behind the bracket that closes the one that was given last; gives its place.
-    #[inline(always)]
-    fn close(&mut self) -> Option<usize> {
-        let mut depth = 1;
-        let mut block = self.block;
-        let mut blocks = self.blocks.get(block..)?.iter();
-        let first = blocks.next()?;
-        let behind = (u64::MAX << (self.at % BLOCK)) << 1;
-        let mut bit = closing(first.opens & behind, first.closes & behind, &mut depth);
-        while bit.is_none() {
-            let next = blocks.next()?;
-            block += 1;
-            // Most blocks are passed over by these counts alone.
-            if u32::from(next.closed) < depth {
-                depth += u32::from(next.opened);
-                depth -= u32::from(next.closed);
-            } else {
-                bit = closing(next.opens, next.closes, &mut depth);
-            }
-        }
-        let bit = bit?;
-        self.block = block;
-        self.at = block * BLOCK + bit as usize;
-        self.left = self.blocks.get(block).map_or(0, marks) & ((u64::MAX << bit) << 1);
-        Some(self.at)
-    }
-}
-
-#[inline(always)]
-fn marks(block: &Block) -> u64 {
-    block.quotes | block.opens | block.closes
-}
-
 /// The bit of the bracket that brings the depth to zero; without one the depth behind all of them is left.
 #[inline(always)]
 fn closing(opens: u64, closes: u64, depth: &mut u32) -> Option<u32> {
@@ -242,19 +269,30 @@ fn closing(opens: u64, closes: u64, depth: &mut u32) -> Option<u32> {
 }
 
 /// A walk over the members of objects in one text. Whatever it does not take is `None`.
+///
+/// Places are outside strings, or behind a string's opening quote, by what was read before them.
 #[derive(Clone, Copy)]
 pub(super) struct Walk<'t> {
     text: &'t [u8],
-    cursor: Cursor<'t>,
+    /// The text's, and one more.
+    blocks: &'t [Block],
     /// The last date, and when it began: neighbouring records share it.
     date: [u8; 11],
     midnight: i64,
+    record_order: Order<28>,
+    identity_order: Order<12>,
 }
 
 impl<'t> Walk<'t> {
-    /// Begins with the bracket or quote at `at`.
-    pub(super) fn new(text: &'t [u8], blocks: &'t [Block], at: usize) -> Self {
-        Self { text, cursor: Cursor::new(blocks, at), date: [0; 11], midnight: 0 }
+    pub(super) fn new(text: &'t [u8], blocks: &'t [Block]) -> Self {
+        Self {
+            text,
+            blocks,
+            date: [0; 11],
+            midnight: 0,
+            record_order: Order::new(&RECORD_KEYS),
+            identity_order: Order::new(&IDENTITY_KEYS),
+        }
     }
 
     #[inline(always)]
@@ -264,80 +302,115 @@ impl<'t> Walk<'t> {
 
     /// Sketches the records of the list that begins at `list` and ends the document.
     pub(super) fn records(&mut self, list: usize, sketches: &mut Vec<Sketch>) -> Option<()> {
-        self.mark(list)?;
         let mut at = self.space(list + 1);
         while self.byte(at) != b']' || !sketches.is_empty() {
-            let before = *self;
-            self.mark(at)?;
             if self.byte(at) != b'{' {
                 return None;
             }
-            let sketch = match self.record(at) {
-                Some(sketch) => sketch,
-                None => {
-                    *self = before;
-                    self.mark(at)?;
-                    let end = self.close(b'}')?;
-                    Sketch { whole: true, ..Sketch::new(Span::new(at, end)?) }
-                }
-            };
+            // Filled in where it stays: it is large.
+            sketches.push(Sketch::new(Span::default()));
+            let sketch = sketches.last_mut()?;
+            if self.record(at, sketch).is_none() {
+                let end = self.close(at)?;
+                *sketch = Sketch { whole: true, ..Sketch::new(Span::new(at, end)) };
+            }
             at = self.space(sketch.record.end as usize);
-            sketches.push(sketch);
             match self.byte(at) {
                 b',' => at = self.space(at + 1),
                 b']' => break,
                 _ => return None,
             }
         }
-        self.mark(at)?;
         let end = self.space(at + 1);
-        self.mark(end)?;
         (self.byte(end) == b'}' && self.space(end + 1) == self.text.len()).then_some(())
     }
 
-    /// The next mark must be at this place.
+    /// Behind the white space at `at`.
     #[inline(always)]
-    fn mark(&mut self, at: usize) -> Option<()> {
-        (self.cursor.next()? == at).then_some(())
+    fn space(&self, at: usize) -> usize {
+        if self.byte(at) > b' ' { at } else { self.far_space(at) }
     }
 
-    /// Behind the white space at `at`.
-    fn space(&self, at: usize) -> usize {
+    #[cold]
+    fn far_space(&self, at: usize) -> usize {
         let rest = self.text.get(at..).unwrap_or_default();
         at + rest.iter().position(|byte| !b" \t\r\n".contains(byte)).unwrap_or(rest.len())
     }
 
-    /// Behind the value whose opening bracket was the last mark.
+    /// The marks of the 64 bytes from `at` on, by two blocks: no branch depends on where blocks end.
     #[inline(always)]
-    fn close(&mut self, bracket: u8) -> Option<usize> {
-        let end = self.cursor.close()?;
-        (self.byte(end) == bracket).then_some(end + 1)
+    fn window(&self, at: usize, marks: impl Fn(&Block) -> u64) -> Option<u64> {
+        let [first, second] = self.blocks.get(at / BLOCK..)?.first_chunk()?;
+        Some(marks(first) >> (at % BLOCK) | marks(second) << 1 << (BLOCK - 1 - at % BLOCK))
+    }
+
+    /// The next quote.
+    #[inline(always)]
+    fn quote(&self, at: usize) -> Option<usize> {
+        let mut at = at;
+        loop {
+            let quotes = self.window(at, |block| block.quotes)?;
+            if quotes != 0 {
+                return Some(at + quotes.trailing_zeros() as usize);
+            }
+            at += BLOCK;
+        }
+    }
+
+    /// Behind the value whose opening bracket is at `at`.
+    #[inline(always)]
+    fn close(&self, at: usize) -> Option<usize> {
+        let opens = self.window(at + 1, |block| block.opens)?;
+        let closes = self.window(at + 1, |block| block.closes)?;
+        let first = closes & closes.wrapping_neg();
+        let end = if closes != 0 && opens & (first - 1) == 0 {
+            at + 1 + closes.trailing_zeros() as usize
+        } else {
+            self.far_close(at)?
+        };
+        // The closing brackets are two above the opening ones.
+        (self.byte(end) == self.byte(at) + 2).then_some(end + 1)
+    }
+
+    fn far_close(&self, at: usize) -> Option<usize> {
+        let mut depth = 1;
+        let mut blocks = self.blocks.get(at / BLOCK..)?.iter();
+        let first = blocks.next()?;
+        let behind = u64::MAX << (at % BLOCK) << 1;
+        let mut start = at / BLOCK * BLOCK;
+        let mut bit = closing(first.opens & behind, first.closes & behind, &mut depth);
+        while bit.is_none() {
+            let next = blocks.next()?;
+            start += BLOCK;
+            // Most blocks are passed over by these counts alone.
+            if u32::from(next.closed) < depth {
+                depth += u32::from(next.opened);
+                depth -= u32::from(next.closed);
+            } else {
+                bit = closing(next.opens, next.closes, &mut depth);
+            }
+        }
+        Some(start + bit? as usize)
     }
 
     /// The key that begins at `at`, and where its value begins.
     #[inline(always)]
-    fn key(&mut self, at: usize) -> Option<(&'t [u8], usize)> {
-        self.mark(at)?;
-        let end = self.cursor.next()?;
+    fn key(&self, at: usize) -> Option<(&'t [u8], usize)> {
+        let end = self.quote(at + 1)?;
         let key = self.text.get(at + 1..end)?;
         (self.byte(at) == b'"' && self.byte(end + 1) == b':').then_some((key, end + 2))
     }
 
     /// The value that begins at `at`, and what follows it.
     #[inline(always)]
-    fn value(&mut self, at: usize) -> Option<(Kind, Span, usize)> {
+    fn value(&self, at: usize) -> Option<(Kind, Span, usize)> {
         match self.byte(at) {
             b'"' => {
-                self.mark(at)?;
-                let end = self.cursor.next()?;
-                Some((Kind::Text, Span::new(at + 1, end)?, end + 1))
+                let end = self.quote(at + 1)?;
+                Some((Kind::Text, Span::new(at + 1, end), end + 1))
             }
-            open @ (b'{' | b'[') => {
-                self.mark(at)?;
-                let object = open == b'{';
-                let end = self.close(if object { b'}' } else { b']' })?;
-                Some((if object { Kind::Object } else { Kind::Array }, Span::new(at, end)?, end))
-            }
+            b'{' => self.close(at).map(|end| (Kind::Object, Span::new(at, end), end)),
+            b'[' => self.close(at).map(|end| (Kind::Array, Span::new(at, end), end)),
             _ => self.plain(at),
         }
     }
@@ -359,10 +432,10 @@ impl<'t> Walk<'t> {
 
     /// What follows a member: where the next key begins, or nothing behind the last.
     #[inline(always)]
-    fn more(&mut self, after: usize) -> Option<Option<usize>> {
+    fn more(&self, after: usize) -> Option<Option<usize>> {
         match self.byte(after) {
             b',' => Some(Some(after + 1)),
-            b'}' => self.mark(after).map(|()| None),
+            b'}' => Some(None),
             _ => None,
         }
     }
@@ -371,35 +444,48 @@ impl<'t> Walk<'t> {
     #[inline(always)]
     fn simple(&self, span: Span) -> bool {
         let (first, last) = (span.start as usize / BLOCK, span.end as usize / BLOCK);
-        let backslash = |block: usize| self.cursor.blocks.get(block).is_none_or(|block| block.backslash);
+        let backslash = |block: usize| self.blocks.get(block).is_none_or(|block| block.backslash);
         if last <= first + 1 && !backslash(first) && !backslash(last) {
             return true;
         }
         memchr::memchr(b'\\', span.of(self.text)).is_none()
     }
 
-    /// The record whose opening bracket was the last mark.
-    fn record(&mut self, start: usize) -> Option<Sketch> {
-        let mut sketch = Sketch::new(Span::default());
+    /// The record whose opening bracket is at `start`.
+    fn record(&mut self, start: usize, sketch: &mut Sketch) -> Option<()> {
         let mut seen = 0;
         let mut next = start + 1;
+        let mut last = NOWHERE;
         let end = loop {
-            let (key, at) = self.key(next)?;
-            let field = Field::of_record(key);
-            let after = match field {
-                Field::Identity if self.byte(at) == b'{' => {
-                    self.mark(at)?;
-                    once(&mut seen, field)?;
-                    self.identity(at, &mut sketch, &mut seen)?
+            let rest = self.text.get(next..)?;
+            let expected = rest.first_chunk().and_then(|text| self.record_order.expected(last, text));
+            let (field, at) = match expected {
+                Some((number, key)) => {
+                    last = number;
+                    (key.field, next + key.name.len() + 3)
                 }
-                _ => self.member(key, field, at, &mut sketch, &mut seen)?,
+                None => {
+                    let (name, at) = self.key(next)?;
+                    let (number, field) = self.record_order.search(last, name);
+                    if field == Field::Unknown && name.contains(&b'\\') {
+                        return None;
+                    }
+                    last = number;
+                    (field, at)
+                }
+            };
+            let after = if field == Field::Identity && self.byte(at) == b'{' {
+                once(&mut seen, field)?;
+                self.identity(at, sketch, &mut seen)?
+            } else {
+                self.member(field, at, sketch, &mut seen)?
             };
             match self.more(after)? {
                 Some(key) => next = key,
                 None => break after + 1,
             }
         };
-        sketch.record = Span::new(start, end)?;
+        sketch.record = Span::new(start, end);
         sketch.seconds = self.seconds(sketch.span(Field::Time))?;
         if sketch.span(Field::Source).is_empty() || sketch.span(Field::Name).is_empty() {
             return None;
@@ -407,19 +493,38 @@ impl<'t> Walk<'t> {
         if sketch.span(Field::EventType).of(self.text) == b"AwsCloudTrailInsight" {
             return None;
         }
-        sketch.kind = self.kind(&sketch)?;
-        Some(sketch)
+        sketch.kind = self.kind(sketch)?;
+        Some(())
     }
 
-    /// The members of `userIdentity`, whose opening bracket was the last mark; gives what follows it.
+    /// The members of `userIdentity`, whose opening bracket is at `start`; gives what follows it.
+    #[inline(always)]
     fn identity(&mut self, start: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
         let mut next = start + 1;
         if self.byte(next) == b'}' {
-            return self.mark(next).map(|()| next + 1);
+            return Some(next + 1);
         }
+        let mut last = NOWHERE;
         loop {
-            let (key, at) = self.key(next)?;
-            let after = self.member(key, Field::of_identity(key), at, sketch, seen)?;
+            let rest = self.text.get(next..)?;
+            let expected = rest.first_chunk().and_then(|text| self.identity_order.expected(last, text));
+            let (field, at) = match expected {
+                Some((number, key)) => {
+                    last = number;
+                    (key.field, next + key.name.len() + 3)
+                }
+                None => {
+                    let (name, at) = self.key(next)?;
+                    let (number, field) = self.identity_order.search(last, name);
+                    // It may be a known key with an escape in it.
+                    if field == Field::Unknown && name.contains(&b'\\') {
+                        return None;
+                    }
+                    last = number;
+                    (field, at)
+                }
+            };
+            let after = self.member(field, at, sketch, seen)?;
             match self.more(after)? {
                 Some(key) => next = key,
                 None => return Some(after + 1),
@@ -427,16 +532,14 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// Reads one member into the sketch; gives what follows it.
+    /// Reads one value into the sketch; gives what follows it.
     #[inline(always)]
-    fn member(&mut self, key: &[u8], field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
+    fn member(&mut self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
         let (kind, span, after) = self.value(at)?;
-        match field {
-            Field::Passed => return Some(after),
-            // It may be a known key with an escape in it.
-            Field::Unknown => return (!key.contains(&b'\\')).then_some(after),
-            _ => once(seen, field)?,
+        if field as u8 > Field::Identity as u8 {
+            return Some(after);
         }
+        once(seen, field)?;
         let place = sketch.spans.get_mut(field as usize);
         match kind {
             // As if it were absent; what must be there is missed in the end.
@@ -492,17 +595,14 @@ impl<'t> Walk<'t> {
 
     /// The member `key` of an object; the outer `None` where the object has anything unusual.
     pub(super) fn look(&self, object: Span, key: &[u8]) -> Option<Option<(Kind, Span)>> {
-        let start = object.start as usize;
-        let mut walk = Walk { cursor: Cursor::new(self.cursor.blocks, start), ..*self };
-        walk.mark(start)?;
-        let mut next = start + 1;
-        if walk.byte(next) == b'}' {
+        let mut next = object.start as usize + 1;
+        if self.byte(next) == b'}' {
             return Some(None);
         }
         let mut found = None;
         loop {
-            let (name, at) = walk.key(next)?;
-            let (kind, span, after) = walk.value(at)?;
+            let (name, at) = self.key(next)?;
+            let (kind, span, after) = self.value(at)?;
             if name == key {
                 if found.replace((kind, span)).is_some() {
                     return None;
@@ -510,7 +610,7 @@ impl<'t> Walk<'t> {
             } else if name.contains(&b'\\') {
                 return None;
             }
-            match walk.more(after)? {
+            match self.more(after)? {
                 Some(key) => next = key,
                 None => return Some(found),
             }

@@ -418,15 +418,16 @@ impl<'o, V: Visitor> Worker<'o, V> {
     /// Gives how many bytes it read.
     fn read(&mut self, object: ObjectRef) -> usize {
         let mut file = std::mem::take(&mut self.file);
-        match local::read(&object, self.options.object_limit, &mut file) {
-            Ok(()) => self.object(object, &file, None),
+        let read = local::read(&object, self.options.object_limit, &mut file);
+        let length = *read.as_ref().unwrap_or(&0);
+        match read {
+            Ok(length) => self.object(object, file.get(..length).unwrap_or_default(), None),
             Err(error) => {
                 let object = Arc::new(object);
                 self.counted(Some(&object), None, |worker| worker.tally.failed(object.name.clone(), error));
             }
         }
-        let length = file.len();
-        if file.capacity() <= KEEP {
+        if file.len() <= KEEP {
             self.file = file;
         }
         length

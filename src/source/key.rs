@@ -41,22 +41,11 @@ impl KeyInfo {
     #[must_use]
     pub fn parse(path: &str) -> Self {
         let (folders, file) = path.rsplit_once('/').unwrap_or(("", path));
-        let segments: Vec<&str> = folders.split('/').filter(|segment| !segment.is_empty()).collect();
-        let mut info = match Folder::of(&segments) {
-            Folder::Product { account, product, below } => Self::in_layout(account, product, below, file),
-            Folder::Account { .. } | Folder::Elsewhere => Self::by_name(&segments, file),
-        };
-        // The last is how Hadoop's tools mark a folder.
-        if file.is_empty() || file.starts_with('.') || file.ends_with("_$folder$") {
-            info.product = Product::Other;
-        }
-        info.delivered_at = file.split(['_', '.']).find_map(minute);
-        info
+        Place::of(folders).file(file)
     }
 
-    fn in_layout(account: &str, product: &str, below: &[&str], file: &str) -> Self {
-        let product_of = Self { product: product_of(product, file), ..Self::unknown() };
-        let mut info = Self { account: Some(account.to_owned()), ..product_of };
+    fn in_layout(account: &str, product: &str, below: &[&str]) -> Self {
+        let mut info = Self { account: Some(account.to_owned()), product: product_of(product), ..Self::unknown() };
         // Only CloudTrail's own products are known to put a region and three date folders here.
         if (product == "CloudTrail" || product.starts_with("CloudTrail-"))
             && let [region, days @ ..] = below
@@ -83,7 +72,7 @@ impl KeyInfo {
         }
         match product {
             "CloudTrail" => {}
-            _ if product.starts_with("CloudTrail-") => info.product = product_of(product, file),
+            _ if product.starts_with("CloudTrail-") => info.product = product_of(product),
             _ => return info,
         }
         info.account = Some(account.to_owned());
@@ -101,12 +90,42 @@ impl KeyInfo {
 }
 
 /// By the folder's or the file name's word for the product.
-fn product_of(product: &str, file: &str) -> Product {
+fn product_of(product: &str) -> Product {
     match product {
         "CloudTrail" => Product::Log,
-        "CloudTrail-Digest" if file.ends_with(".signature") => Product::Signature,
         "CloudTrail-Digest" => Product::Digest,
         _ => Product::Other,
+    }
+}
+
+/// What the folders of a key say: the same for all files in them.
+pub(super) struct Place<'p> {
+    segments: Vec<&'p str>,
+    /// What is known of files in the layout.
+    layout: Option<KeyInfo>,
+}
+
+impl<'p> Place<'p> {
+    pub(super) fn of(folders: &'p str) -> Self {
+        let segments: Vec<&str> = folders.split('/').filter(|segment| !segment.is_empty()).collect();
+        let layout = match Folder::of(&segments) {
+            Folder::Product { account, product, below } => Some(KeyInfo::in_layout(account, product, below)),
+            Folder::Account { .. } | Folder::Elsewhere => None,
+        };
+        Self { segments, layout }
+    }
+
+    pub(super) fn file(&self, file: &str) -> KeyInfo {
+        let mut info = self.layout.clone().unwrap_or_else(|| KeyInfo::by_name(&self.segments, file));
+        if info.product == Product::Digest && file.ends_with(".signature") {
+            info.product = Product::Signature;
+        }
+        // The last is how Hadoop's tools mark a folder.
+        if file.is_empty() || file.starts_with('.') || file.ends_with("_$folder$") {
+            info.product = Product::Other;
+        }
+        info.delivered_at = file.split(['_', '.']).find_map(minute);
+        info
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{KeyInfo, Listed, Location, ObjectRef, Product, Selection};
+use super::{KeyInfo, Listed, Location, ObjectRef, Product, Selection, key::Place};
 
 /// Who gets the steps of a listing; it may end it.
 pub type Emit<'e> = &'e mut dyn FnMut(Listed) -> ControlFlow<()>;
@@ -57,21 +57,20 @@ pub fn list(source: &Path, selection: &Selection, emit: Emit<'_>) -> ControlFlow
     }
 }
 
-/// Reads a file or standard input into `buffer`.
+/// Reads a file or standard input to the beginning of `buffer`, which grows and never shrinks; gives how many bytes.
 ///
 /// # Errors
 /// In words, when it cannot be read or is larger than `limit` bytes.
-pub fn read(object: &ObjectRef, limit: usize, buffer: &mut Vec<u8>) -> Result<(), String> {
-    buffer.clear();
+pub fn read(object: &ObjectRef, limit: usize, buffer: &mut Vec<u8>) -> Result<usize, String> {
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let read = match &object.location {
         Location::File(path) => File::open(path).and_then(|file| whole(&mut file.take(most), object.size, buffer)),
-        Location::Stdin => io::stdin().lock().take(most).read_to_end(buffer),
+        Location::Stdin => whole(&mut io::stdin().lock().take(most), 0, buffer),
         Location::S3 { .. } => return Err("an object of a bucket is no file".to_owned()),
     };
     match read {
         Ok(length) if length > limit => Err(format!("larger than the limit of {limit} bytes")),
-        Ok(_) => Ok(()),
+        Ok(length) => Ok(length),
         Err(error) => Err(format!("could not read it: {error}")),
     }
 }
@@ -79,12 +78,14 @@ pub fn read(object: &ObjectRef, limit: usize, buffer: &mut Vec<u8>) -> Result<()
 /// Reads to the end in as few steps as its `size`, by the listing, allows.
 fn whole(file: &mut impl Read, size: u64, buffer: &mut Vec<u8>) -> io::Result<usize> {
     // Room for a byte more, so that one step meets the end. A listing that is wrong costs steps, not memory.
-    let room = usize::try_from(size).unwrap_or(usize::MAX).clamp(1 << 10, 64 << 20) + 1;
-    buffer.resize(room, 0);
+    let room = usize::try_from(size).unwrap_or(usize::MAX).clamp(1 << 16, 64 << 20) + 1;
+    if buffer.len() < room {
+        buffer.resize(room, 0);
+    }
     let mut filled = 0;
     loop {
         match file.read(buffer.get_mut(filled..).unwrap_or_default()) {
-            Ok(0) => break,
+            Ok(0) => return Ok(filled),
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -93,8 +94,6 @@ fn whole(file: &mut impl Read, size: u64, buffer: &mut Vec<u8>) -> io::Result<us
             buffer.resize(filled * 2, 0);
         }
     }
-    buffer.truncate(filled);
-    Ok(filled)
 }
 
 struct Walk<'w> {
@@ -118,8 +117,12 @@ impl Walk<'_> {
                     continue;
                 }
             };
+            let shown = self.relative(&directory);
+            let under = directory.strip_prefix(self.source).unwrap_or(&directory);
+            let folders = slashed(&self.absolute.join(under));
+            let place = Place::of(&folders);
             // One order for every run and file system: links are then followed in the same order too.
-            entries.sort_by_key(fs::DirEntry::file_name);
+            entries.sort_by_cached_key(fs::DirEntry::file_name);
             let mut below = Vec::new();
             for entry in entries {
                 let path = entry.path();
@@ -129,9 +132,10 @@ impl Walk<'_> {
                     Ok(metadata) if metadata.is_dir() && !link => below.push(path),
                     Ok(metadata) if metadata.is_dir() => self.linked(path, &mut below)?,
                     Ok(metadata) if metadata.is_file() => {
-                        let relative = self.relative(&path);
-                        let under = path.strip_prefix(self.source).unwrap_or(&path);
-                        let key = KeyInfo::parse(&slashed(&self.absolute.join(under)));
+                        let file = entry.file_name();
+                        let file = file.to_string_lossy();
+                        let relative = if shown == "." { file.clone().into_owned() } else { format!("{shown}/{file}") };
+                        let key = place.file(&file);
                         self.object(relative, key, path, &metadata)?;
                     }
                     Ok(_) => self.failed(self.relative(&path), &io::Error::other("neither a file nor a directory"))?,
@@ -253,7 +257,7 @@ mod tests {
         let mut read_back = 0;
         let _ = list(&archive, &Selection::default(), &mut |step| {
             if let Listed::Object(object) = step {
-                read(&object, 10, &mut Vec::new()).unwrap();
+                assert_eq!(read(&object, 10, &mut Vec::new()), Ok(2));
                 assert!(read(&object, 1, &mut Vec::new()).unwrap_err().contains("limit of 1 bytes"));
                 read_back += 1;
             }

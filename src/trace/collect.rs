@@ -35,6 +35,8 @@ pub struct Part {
     /// Numbers of actors by the hash of what they are, so that a record's caller is looked up without a copy.
     actor_numbers: HashMap<u64, Vec<u32>>,
     hasher: RandomState,
+    /// As [`Interner::recent`].
+    recent_actors: Vec<u32>,
     rows: Spill<Row>,
     sightings: HashMap<SightingKey, [i64; 2], BuildHasherDefault<NumberHasher>>,
     spilled_sightings: Spill<SightingRow>,
@@ -174,13 +176,12 @@ struct SightingRow {
     last: i64,
 }
 
-/// What a row is made of.
+/// What a row is made of. Texts are bytes that are UTF-8 for sure: most were seen before, and are only compared.
 struct Facts<'r> {
-    caller: Caller<'r>,
-    account: &'r str,
-    source_ip: Option<&'r str>,
-    service: &'r str,
-    name: &'r str,
+    account: &'r [u8],
+    source_ip: &'r [u8],
+    service: &'r [u8],
+    name: &'r [u8],
     id: Cow<'r, str>,
     seconds: i64,
     read_only: bool,
@@ -191,15 +192,13 @@ struct Facts<'r> {
 }
 
 impl<'r> Facts<'r> {
-    fn of_record(record: &Record<'r, '_>) -> Self {
-        let caller = record.caller();
+    fn of_record(record: &Record<'r, '_>, caller: Caller<'_>) -> Self {
         let signed_in = signs_in(record.source.as_bytes(), record.name.as_bytes());
         Self {
-            caller,
-            account: record.account().unwrap_or_default(),
-            source_ip: record.text(&["sourceIPAddress"]),
-            service: record.source,
-            name: record.name,
+            account: record.account().unwrap_or_default().as_bytes(),
+            source_ip: record.text(&["sourceIPAddress"]).unwrap_or_default().as_bytes(),
+            service: record.source.as_bytes(),
+            name: record.name.as_bytes(),
             id: record.id(),
             seconds: record.time.timestamp(),
             read_only: record.read_only(),
@@ -210,19 +209,14 @@ impl<'r> Facts<'r> {
         }
     }
 
-    /// `None` where only the parsed record can tell.
+    /// `None` where only the parsed record can tell: where [`told`] does not hold.
     fn of_envelope(envelope: &Envelope<'r>) -> Option<Self> {
-        if envelope.id().is_empty() || signs_in(envelope.source(), envelope.name()) {
-            return None;
-        }
-        let text = |bytes: &'r [u8]| std::str::from_utf8(bytes).ok();
         Some(Self {
-            caller: envelope.caller(),
-            account: text(envelope.account())?,
-            source_ip: Some(text(envelope.source_ip())?).filter(|address| !address.is_empty()),
-            service: text(envelope.source())?,
-            name: text(envelope.name())?,
-            id: Cow::Borrowed(text(envelope.id())?),
+            account: envelope.account(),
+            source_ip: envelope.source_ip(),
+            service: envelope.source(),
+            name: envelope.name(),
+            id: Cow::Borrowed(std::str::from_utf8(envelope.id()).ok()?),
             seconds: envelope.seconds(),
             read_only: envelope.read_only(),
             failed: envelope.failed()?,
@@ -231,6 +225,15 @@ impl<'r> Facts<'r> {
             about: about_in(envelope)?.map(str::to_lowercase),
         })
     }
+}
+
+/// Whether an envelope tells all that a row is made of.
+fn told(envelope: &Envelope<'_>) -> bool {
+    !envelope.id().is_empty()
+        && !signs_in(envelope.source(), envelope.name())
+        && envelope.failed().is_some()
+        && envelope.session_mfa().is_some()
+        && about_in(envelope).is_some()
 }
 
 /// Whether the record of a console sign-in, which tells more than its envelope.
@@ -262,14 +265,15 @@ impl Part {
                 return Ok(());
             }
         }
-        self.row(&Facts::of_record(record))
+        let actor = self.actor(caller);
+        self.row(&Facts::of_record(record, caller), actor)
     }
 
     /// Whether [`Part::note_envelope`] will do.
     #[must_use]
     pub fn brief(envelope: &Envelope<'_>) -> bool {
         match has_row(envelope) {
-            Some(true) => Facts::of_envelope(envelope).is_some(),
+            Some(true) => told(envelope),
             Some(false) => true,
             None => false,
         }
@@ -291,12 +295,15 @@ impl Part {
             return Ok(());
         }
         match Facts::of_envelope(envelope) {
-            Some(facts) => self.row(&facts),
+            Some(facts) => {
+                let actor = self.actor_in(envelope);
+                self.row(&facts, actor)
+            }
             None => Err(io::Error::other("a record's envelope does not tell what its trace needs")),
         }
     }
 
-    fn row(&mut self, facts: &Facts<'_>) -> io::Result<()> {
+    fn row(&mut self, facts: &Facts<'_>, actor: u32) -> io::Result<()> {
         let mut flags = 0;
         flags |= if facts.read_only { READ_ONLY } else { 0 };
         flags |= if facts.failed { FAILED } else { 0 };
@@ -315,12 +322,12 @@ impl Part {
         let row = Row {
             time: facts.seconds,
             id,
-            account: self.texts.number(facts.account),
-            actor: self.actor(facts.caller),
-            source_ip: self.optional(facts.source_ip),
-            service: self.texts.number(facts.service),
-            name: self.texts.number(facts.name),
-            about: self.optional(facts.about.as_deref()),
+            account: self.texts.number_of(facts.account)?,
+            actor,
+            source_ip: if facts.source_ip.is_empty() { NONE } else { self.texts.number_of(facts.source_ip)? },
+            service: self.texts.number_of(facts.service)?,
+            name: self.texts.number_of(facts.name)?,
+            about: facts.about.as_deref().map_or(NONE, |about| self.texts.number(about)),
             flags: flags | text_id,
         };
         self.rows.push(row, ROWS_IN_MEMORY)
@@ -380,6 +387,33 @@ impl Part {
 
     fn optional(&mut self, text: Option<&str>) -> u32 {
         text.map_or(NONE, |text| self.texts.number(text))
+    }
+
+    /// The number of an envelope's caller, which is most often the one that it was at this place the last time.
+    fn actor_in(&mut self, envelope: &Envelope<'_>) -> u32 {
+        if self.recent_actors.is_empty() {
+            self.recent_actors.resize(RECENT, NONE);
+        }
+        let key = if envelope.kind() == ActorKind::Root { envelope.access_key() } else { b"" };
+        let place = (place(envelope.principal_id()) ^ place(envelope.arn()) ^ place(key)) % RECENT;
+        let number = self.recent_actors.get(place).copied().unwrap_or(NONE);
+        let same = |told: &Option<String>, text: &[u8]| told.as_deref().unwrap_or_default().as_bytes() == text;
+        let known = self.actors.get(number as usize).is_some_and(|actor| {
+            actor.kind == envelope.kind()
+                && same(&actor.id, envelope.principal_id())
+                && same(&actor.arn, envelope.arn())
+                && same(&actor.account, envelope.caller_account())
+                && same(&actor.name, envelope.user_name())
+                && same(&actor.access_key, key)
+        });
+        if known {
+            return number;
+        }
+        let number = self.actor(envelope.caller());
+        if let Some(recent) = self.recent_actors.get_mut(place) {
+            *recent = number;
+        }
+        number
     }
 
     /// One user has many sessions; only the root user's key is kept, which tells `AssumeRoot` sessions from the root
@@ -566,13 +600,21 @@ fn is_copy(home: &[u8], account: &[u8]) -> bool {
 
 /// A UUID in its canonical form: what every `eventID` of CloudTrail is.
 fn uuid(text: &str) -> Option<u128> {
-    let bytes = text.as_bytes();
-    let canonical = bytes.len() == 36
-        && bytes.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
-        });
-    canonical.then(|| u128::from_str_radix(&text.replace('-', ""), 16).ok()).flatten()
+    let text: &[u8; 36] = text.as_bytes().try_into().ok()?;
+    let mut number = 0;
+    for (at, byte) in text.iter().enumerate() {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'-' if matches!(at, 8 | 13 | 18 | 23) => continue,
+            _ => return None,
+        };
+        if matches!(at, 8 | 13 | 18 | 23) {
+            return None;
+        }
+        number = number << 4 | u128::from(digit);
+    }
+    Some(number)
 }
 
 /// A value of fixed size in a temporary file.
