@@ -1,8 +1,10 @@
 //! The evidence store, from the outside: the real binary on the shipped fixtures and on archives with every kind of damage.
 
 #[path = "support/run.rs"]
+#[allow(dead_code, reason = "not every test needs all of it")]
 mod run;
 #[path = "support/store.rs"]
+#[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 
 use std::fs;
@@ -480,7 +482,7 @@ fn a_store_is_its_owners_alone() {
 fn many_small_files_become_one() {
     let home = Home::new();
     copy(&root().join("fixtures/archive"), &home.archive(), &|path| path.contains("/us-east-1/"));
-    assert_eq!(home.scan(&["--commit-every", "2", "--threads", "2"]).status, 0);
+    assert_eq!(home.scan(&["--commit-every", "5", "--threads", "2"]).status, 0);
     home.check();
     for dataset in ["events", "calls", "sightings", "objects"] {
         for month in ["09", "10", "11"] {
@@ -490,7 +492,7 @@ fn many_small_files_become_one() {
         }
     }
     let commits = files(&home.store().join("commits"));
-    assert!(commits.len() > 60, "{}", commits.len());
+    assert!(commits.len() > 30, "{}", commits.len());
     assert_eq!(fs::read_dir(home.store().join("staging")).unwrap().count(), 0);
     let whole = Home::new();
     whole.run(&["scan", home.archive().to_str().unwrap()]);
@@ -515,10 +517,13 @@ impl Random {
 /// Killed a hundred times at random moments, of whatever it was doing, scans end with what an undisturbed one has.
 #[test]
 fn a_hundred_kills_lose_and_double_nothing() {
-    let home = Home::odd();
-    fs::remove_dir_all(home.archive().join("AWSLogs/o-exampleorg/444455556666")).unwrap();
+    // A month of small objects, and one that is partly kept although it fails.
+    let home = Home::new();
+    copy(&root().join("fixtures/archive"), &home.archive(), &|path| path.contains("/us-east-1/2026/10/"));
+    let half = format!("{}\n{{", record("half", "2026-10-09T10:00:00Z", "222233334444", "eu-west-1"));
+    home.put("half.json", half.as_bytes());
     let start = Instant::now();
-    home.scan(&["--commit-every", "4", "--threads", "2"]);
+    home.scan(&["--commit-every", "12", "--threads", "2"]);
     let whole = u64::try_from(start.elapsed().as_micros()).unwrap();
     let want = rows(&home.store());
     let mut random = Random(2026);
@@ -528,7 +533,7 @@ fn a_hundred_kills_lose_and_double_nothing() {
     while kills < 100 {
         round += 1;
         assert!(round < 400, "{kills} of {round} runs were killed");
-        let arguments = ["scan", archive.to_str().unwrap(), "--commit-every", "4", "--threads", "2"];
+        let arguments = ["scan", archive.to_str().unwrap(), "--commit-every", "12", "--threads", "2"];
         let mut command = current.command(&arguments);
         let mut child =
             command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();

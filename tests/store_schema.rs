@@ -3,8 +3,10 @@
 #[path = "support/duckdb.rs"]
 mod duckdb;
 #[path = "support/run.rs"]
+#[allow(dead_code, reason = "not every test needs all of it")]
 mod run;
 #[path = "support/store.rs"]
+#[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 
 use std::fs;

@@ -39,7 +39,6 @@ impl From<Output> for Ran {
     }
 }
 
-#[allow(dead_code, reason = "not every test makes reports")]
 /// Runs it with arguments, the last of them `--out` and a fresh folder; returns that folder too.
 pub fn report(arguments: &[&str], name: &str) -> (Ran, PathBuf) {
     let out = tempfile::tempdir().expect("a temporary folder").keep().join(name);
