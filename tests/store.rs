@@ -504,6 +504,44 @@ fn many_small_files_become_one() {
     home.check();
 }
 
+#[test]
+fn iam_state_can_be_kept_in_the_store() {
+    let home = Home::new();
+    copy(&root().join("fixtures/archive"), &home.archive(), &|_| true);
+    home.scan(&[]);
+    let ran = home.run(&["report", "--month", "2026-10", "--iam", "store"]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.stderr.contains("has no IAM snapshot") && ran.stderr.contains("hint:"), "{}", ran.stderr);
+    let snapshot = |taken_at: &str| {
+        let users = json!([{"name": "kim.lee", "mfa_active": taken_at.contains("-02T")}]);
+        json!({"schema": "mfatrail.iam-snapshot/1", "taken_at": taken_at, "missing": [],
+            "accounts": {"111122223333": {"users": users, "users_complete": false}}})
+    };
+    let times = ["2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z"];
+    let holder = Holder { pid: 1, command: "test".to_owned(), started_at: times[0].parse().unwrap() };
+    let mut writer = Writer::open(&home.store(), &holder).unwrap();
+    for time in times.iter().chain(&times) {
+        let text = snapshot(time).to_string().into_bytes();
+        writer.keep_iam(time.parse().unwrap(), 1, text).unwrap();
+    }
+    drop(writer);
+    home.check();
+    let coverage = |more: &[&str]| {
+        let mut arguments = vec!["--month", "2026-10"];
+        arguments.extend(more);
+        let (status, report) = home.report(false, &arguments);
+        assert_eq!(status, 0);
+        (report["as_of"].clone(), report["figures"]["mfa_coverage"]["users_with_mfa"].clone())
+    };
+    let file = home.0.path().join("iam.json");
+    for (time, more) in [(times[1], &[][..]), (times[0], &["--as-of", "2026-11-02T12:00:00Z"])] {
+        fs::write(&file, snapshot(time).to_string()).unwrap();
+        let with = |iam: &str| coverage(&[&["--iam", iam], more].concat());
+        assert_eq!(with("store"), with(file.to_str().unwrap()), "{time}");
+    }
+    assert_eq!(coverage(&["--iam", "store"]).0, times[1]);
+}
+
 /// Numbers that look random, the same on every run.
 struct Random(u64);
 

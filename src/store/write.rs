@@ -8,6 +8,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::lock::{Holder, Lock, private};
@@ -69,6 +70,15 @@ impl Writer {
     #[must_use]
     pub fn next(&self) -> u64 {
         self.state.commit + 1
+    }
+
+    /// Keeps a snapshot of IAM state, as `mfatrail iam snapshot` writes it.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn keep_iam(&mut self, taken_at: DateTime<Utc>, users: u64, text: Vec<u8>) -> Result<(), StoreError> {
+        let path = format!("{}-{:08}.json", super::iam_path(taken_at), self.next());
+        self.commit(vec![NewFile { path, rows: users, bytes: text }], Vec::new())
     }
 
     /// Adds and retires files in one step.
