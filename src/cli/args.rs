@@ -61,9 +61,9 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "TIME", help_heading = "Period")]
     pub(super) as_of: Option<String>,
 
-    /// IAM state: "live", a directory with files of the AWS CLI (for several accounts a folder per account id), or a
-    /// file of `mfatrail iam snapshot`
-    #[arg(long, value_name = "live|DIR|FILE", help_heading = "Inputs")]
+    /// IAM state: "live", a directory with files of the AWS CLI (for several accounts a folder per account id), a file of
+    /// `mfatrail iam snapshot`, or "store" for the latest snapshot in --store, taken at --as-of or before
+    #[arg(long, value_name = "live|store|DIR|FILE", help_heading = "Inputs")]
     pub(super) iam: Option<OsString>,
 
     /// When the AWS CLI's files in --iam were made: they bear no time
@@ -205,8 +205,12 @@ pub(super) struct AwsArgs {
 #[command(after_long_help = SNAPSHOT_HELP)]
 pub(super) struct SnapshotArgs {
     /// The file to write
-    #[arg(long, value_name = "FILE")]
-    pub(super) out: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "store")]
+    pub(super) out: Option<PathBuf>,
+
+    /// Keep it in this evidence store, for `report --iam store`
+    #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE")]
+    pub(super) store: Option<PathBuf>,
 
     /// The role to assume in each --account
     #[arg(long, value_name = "NAME", requires = "accounts")]
@@ -232,4 +236,5 @@ pub(super) struct SnapshotArgs {
 const SNAPSHOT_HELP: &str = "\
 Examples:
   mfatrail iam snapshot --out iam-2026-11-02.json
+  mfatrail iam snapshot --store evidence
   mfatrail iam snapshot --iam-role Auditor --account 111122223333 --account 444455556666 --out iam.json";

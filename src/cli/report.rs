@@ -88,7 +88,7 @@ impl Plan {
             args.approvals.as_deref().map(approvals::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
         let detections =
             args.detections.as_deref().map(detections::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
-        let iam = iam(&args, now)?;
+        let iam = iam(&args, as_of, now)?;
         let as_of = as_of.or(match &iam {
             Iam::Read(state) => Some(state.taken_at),
             Iam::Live(options) => Some(options.now),
@@ -169,7 +169,7 @@ fn default_folder(args: &PeriodArgs, period: Period) -> String {
     }
 }
 
-fn iam(args: &ReportArgs, now: DateTime<Utc>) -> Result<Iam, CliError> {
+fn iam(args: &ReportArgs, as_of: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<Iam, CliError> {
     let Some(iam) = &args.iam else { return Ok(Iam::None) };
     let iam_as_of = args.iam_as_of.as_deref().map(|text| time("--iam-as-of", text, now)).transpose()?;
     if iam == "live" {
@@ -192,7 +192,27 @@ fn iam(args: &ReportArgs, now: DateTime<Utc>) -> Result<Iam, CliError> {
             "`--iam-role` is for `--iam live`\n  hint: drop it, or give `--iam live`".to_owned(),
         ));
     }
+    if iam == "store" {
+        return stored_iam(args, as_of).map(Iam::Read);
+    }
     Ok(Iam::Read(inventory::files::read(iam.as_ref(), iam_as_of).map_err(CliError::usage)?))
+}
+
+fn stored_iam(args: &ReportArgs, as_of: Option<DateTime<Utc>>) -> Result<IamState, CliError> {
+    let usage = |text: &str| CliError::Usage(text.to_owned());
+    let Some(dir) = &args.store else {
+        return Err(usage("`--iam store` takes IAM state from the store, and there is no `--store`\n  hint: add it"));
+    };
+    if args.iam_as_of.is_some() {
+        return Err(usage("`--iam-as-of` is for files: a snapshot in the store bears its time\n  hint: drop it"));
+    }
+    let store = Store::open(dir).map_err(super::scan::store_error)?;
+    let Some((path, text)) = store.iam(as_of).map_err(super::scan::store_error)? else {
+        return Err(usage(
+            "`--iam store`: the store has no IAM snapshot of that time or before\n  hint: `mfatrail iam snapshot --store DIR` keeps one",
+        ));
+    };
+    inventory::snapshot::from_text(&path.display().to_string(), &text).map_err(CliError::usage)
 }
 
 fn say_what_would_be_read(plan: &Plan) -> Result<Status, CliError> {
@@ -229,7 +249,7 @@ fn from_store(plan: &Plan, store: &Path, now: DateTime<Utc>) -> Result<Read, Cli
         super::scan::into_store(store, &plan.sources, &plan.selection, &plan.options, super::scan::LIMITS, now)?;
     }
     let asked = Asked { selection: plan.selection.clone(), range: range(plan), period: plan.period };
-    let mut store = Store::open(store).map_err(CliError::failed)?;
+    let mut store = Store::open(store).map_err(super::scan::store_error)?;
     let found = store.consistently(|store| store.evidence(&asked)).map_err(CliError::failed)?;
     let notices = super::scan::notices(&found);
     Ok(Read { evidence: found.evidence.finish(), scanned: found.scanned, notices, commit: Some(found.commit) })

@@ -85,8 +85,13 @@ impl State {
     /// Where a file is: in its place, or where the commit that was interrupted left it.
     pub(super) fn locations(&self, store: &Path, path: &str) -> [PathBuf; 2] {
         let commit = self.files.get(path).map_or(0, |(_, commit)| *commit);
-        [store.join(path), staging(store, commit).join(path)]
+        [store.join(path), staging(store, commit).join(staged(path))]
     }
+}
+
+/// The name of a file in its staging folder, which has no folders: one flush makes all names last.
+pub(super) fn staged(path: &str) -> String {
+    path.replace('/', "!")
 }
 
 pub(super) fn staging(store: &Path, commit: u64) -> PathBuf {

@@ -26,6 +26,8 @@ mod write;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
+
 pub use check::{Checked, check};
 pub use index::{Index, Seen};
 pub use keep::{Keep, Kept, Limits, Sink, record};
@@ -92,6 +94,14 @@ pub enum StoreError {
         "could not keep what was read in a temporary file: {0}\n  hint: free space in the temporary directory, or set TMPDIR to another"
     )]
     Temporary(#[source] io::Error),
+}
+
+/// The folder of IAM snapshots.
+const IAM: &str = "iam/";
+
+/// How the path of a moment's snapshot begins; the commit's number follows. The order of paths is that of the moments.
+fn iam_path(taken_at: DateTime<Utc>) -> String {
+    format!("{IAM}{}", taken_at.format("%Y%m%dT%H%M%SZ"))
 }
 
 fn hint(error: &io::Error) -> &'static str {

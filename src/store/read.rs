@@ -168,6 +168,20 @@ impl Store {
         Ok(runs)
     }
 
+    /// The latest IAM snapshot, or the latest that was taken at `until` or before: its file and its text.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn iam(&self, until: Option<DateTime<Utc>>) -> Result<Option<(PathBuf, String)>, StoreError> {
+        // A path goes on with a hyphen, which is before a tilde.
+        let last = until.map(|until| super::iam_path(until) + "~");
+        let mut paths = self.state.files.keys().filter(|path| path.starts_with(super::IAM));
+        let Some(path) = paths.rfind(|path| last.as_ref().is_none_or(|last| *path <= last)) else { return Ok(None) };
+        let (at, bytes) = read_file(&self.dir, &self.state, path)?;
+        let text = String::from_utf8(bytes).map_err(|error| damaged(&at, error))?;
+        Ok(Some((at, text)))
+    }
+
     /// Gives what a scan of the archive would have given.
     ///
     /// # Errors

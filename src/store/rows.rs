@@ -511,3 +511,147 @@ impl Row for SightingRow {
         Some(Self { sighting, account: from.optional(), region: from.optional(), object_id: from.text()? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame;
+    use super::*;
+
+    fn action(of: Action) -> Event {
+        let some = |text: &str| Some(text.to_owned());
+        Event {
+            id: "id".to_owned(),
+            time: DateTime::from_timestamp(1_790_000_000, 0).unwrap(),
+            account: "111122223333".to_owned(),
+            region: String::new(),
+            source: "iam.amazonaws.com".to_owned(),
+            name: "Name".to_owned(),
+            action: of,
+            target: Target::User { name: some("a"), id: None },
+            actor: Actor {
+                kind: ActorKind::AssumedRoot,
+                account: some("111122223333"),
+                id: None,
+                name: some("\u{1F511} \"'"),
+                arn: None,
+                access_key: some("ASIA"),
+            },
+            actor_mfa: None,
+            source_ip: some("192.0.2.1"),
+            user_agent: None,
+            failure: Some(Failure { code: None, message: some("no") }),
+            objects: ["o".to_owned()].into(),
+            delivered_at: None,
+        }
+    }
+
+    #[test]
+    fn every_kind_of_event_survives_the_file() {
+        let some = |text: &str| Some(text.to_owned());
+        let actions = [
+            Action::DeviceCreated { serial: None },
+            Action::DeviceEnabled { serial: some("s") },
+            Action::DeviceResynced { serial: some("s") },
+            Action::DeviceDeactivated { serial: some("s") },
+            Action::DeviceDeleted { serial: some("s") },
+            Action::DeviceTagged { serial: some("s") },
+            Action::DeviceUntagged { serial: some("") },
+            Action::ConsoleLogin { mfa_used: Some(false), serial: some("s") },
+            Action::ConsoleLogin { mfa_used: None, serial: None },
+            Action::MfaChecked,
+            Action::SessionToken { serial: "s".to_owned() },
+            Action::RootAssumed { target_account: some("t"), access_key: some("k") },
+            Action::UserCreated,
+            Action::UserDeleted,
+            Action::UserRenamed { new_name: "n".to_owned() },
+            Action::PasswordCreated,
+            Action::PasswordReset,
+            Action::PasswordChanged,
+            Action::PasswordRemoved,
+            Action::AccessKeyCreated { key: some("k") },
+            Action::AccessKeyUpdated { key: None, active: true },
+            Action::AccessKeyDeleted { key: some("k") },
+            Action::PolicyAttached { arn: some("arn") },
+            Action::PolicyDetached { arn: None },
+            Action::PolicyPut { policy: some("p"), document: some("{}") },
+            Action::PolicyDeleted { policy: some("p") },
+            Action::GroupChanged { group: some("g"), added: false },
+            Action::TrailChanged { trail: some("t") },
+        ];
+        let mut events: Vec<Event> = actions.into_iter().map(action).collect();
+        let targets = [
+            Target::Root,
+            Target::IdentityCenter { store: None, user: "u".to_owned() },
+            Target::IdentityCenter { store: some("d"), user: "u".to_owned() },
+            Target::DeviceOnly,
+            Target::Nobody,
+            Target::User { name: None, id: some("AIDA") },
+        ];
+        events.extend(targets.map(|target| Event { target, failure: None, ..action(Action::MfaChecked) }));
+        let row = |(number, event): (u64, Event)| EventRow {
+            event,
+            object_id: "00".to_owned(),
+            etag: None,
+            size: 7,
+            sha256: some("ff"),
+            number,
+            record: some("{\"a\":\n1}"),
+        };
+        let rows: Vec<EventRow> = (0..).zip(events).map(row).collect();
+        let bytes = frame::file(Dataset::Events, rows.iter().cloned().map(Row::cells).collect()).unwrap();
+        let mut back: Vec<EventRow> = frame::rows("file".as_ref(), bytes.clone(), 0).unwrap();
+        back.sort_by_key(|row| row.number);
+        assert_eq!(back, rows);
+        let without: Vec<EventRow> = frame::rows("file".as_ref(), bytes, 1).unwrap();
+        assert!(without.iter().all(|row| row.record.is_none()) && without.len() == rows.len());
+    }
+
+    #[test]
+    fn an_object_survives_the_file() {
+        let time = DateTime::from_timestamp(1_790_000_000, 0);
+        let row = ObjectRow {
+            object_id: "0a".to_owned(),
+            status: Status::Replaced,
+            name: "n".to_owned(),
+            location: "l".to_owned(),
+            etag: Some("e".to_owned()),
+            size: 1,
+            sha256: None,
+            account: None,
+            region: Some("us-east-1".to_owned()),
+            day: NaiveDate::from_ymd_opt(1969, 12, 31),
+            delivered_at: None,
+            error: Some("why".to_owned()),
+            records: 2,
+            records_unusable: 3,
+            records_passed_over: 4,
+            stored_bytes: 5,
+            json_bytes: 6,
+            first_record: time,
+            last_record: None,
+            latest_delivery: time,
+            accounts: "{}".to_owned(),
+            events: 7,
+            calls: 8,
+            sightings: 9,
+            run: 10,
+            commit: 11,
+            read_at: time,
+        };
+        let bytes = frame::file(Dataset::Objects, vec![row.clone().cells()]).unwrap();
+        assert_eq!(frame::rows::<ObjectRow>("file".as_ref(), bytes, 0).unwrap(), [row]);
+    }
+
+    #[test]
+    fn an_id_is_of_location_tag_and_size() {
+        let ids = [
+            object_id("a", Some("b"), 1),
+            object_id("a", None, 1),
+            object_id("ab", None, 1),
+            object_id("a", Some("b"), 2),
+            object_id("ab", Some(""), 11),
+        ];
+        assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), 5);
+        assert_eq!(object_id("a", Some("b"), 1), ids[0]);
+    }
+}

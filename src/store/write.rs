@@ -4,15 +4,15 @@
 //! What a killed run leaves is put right by the next writer: a commit that is in the log is finished, and whatever else is in
 //! `staging/` never happened. Everything is flushed to the disk before the log names it.
 
-use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::lock::{Holder, Lock, private};
-use super::log::{self, COMMITS, Commit, Entry, MARK, Mark, STAGING, State, commit_path, staging};
+use super::log::{self, COMMITS, Commit, Entry, MARK, Mark, STAGING, State, commit_path, staged, staging};
 use super::schema::SCHEMA;
 use super::{StoreError, count, damaged, hex, io_error};
 
@@ -72,6 +72,15 @@ impl Writer {
         self.state.commit + 1
     }
 
+    /// Keeps a snapshot of IAM state, as `mfatrail iam snapshot` writes it.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn keep_iam(&mut self, taken_at: DateTime<Utc>, users: u64, text: Vec<u8>) -> Result<(), StoreError> {
+        let path = format!("{}-{:08}.json", super::iam_path(taken_at), self.next());
+        self.commit(vec![NewFile { path, rows: users, bytes: text }], Vec::new())
+    }
+
     /// Adds and retires files in one step.
     pub(super) fn commit(&mut self, add: Vec<NewFile>, remove: Vec<String>) -> Result<(), StoreError> {
         if add.is_empty() && remove.is_empty() {
@@ -110,18 +119,15 @@ impl Writer {
     }
 
     fn stage(&self, folder: &Path, add: Vec<NewFile>) -> Result<Vec<Entry>, StoreError> {
+        make_folder(folder)?;
         let mut entries = Vec::new();
-        let mut folders = BTreeMap::new();
         for file in add {
-            let path = folder.join(&file.path);
-            let parent = path.parent().unwrap_or(folder);
-            make_folder(parent)?;
-            write_file(&path, &file.bytes)?;
-            folders.insert(parent.to_owned(), ());
+            write_file(&folder.join(staged(&file.path)), &file.bytes)?;
             let sha256 = hex(&Sha256::digest(&file.bytes));
             entries.push(Entry { path: file.path, rows: file.rows, bytes: count(file.bytes.len()), sha256 });
         }
-        folders.keys().try_for_each(|folder| sync(folder))?;
+        sync(folder)?;
+        sync(&self.dir.join(STAGING))?;
         Ok(entries)
     }
 
@@ -136,22 +142,19 @@ impl Writer {
     /// Puts the last commit's files in their places, and clears away what no commit names. Doing it twice does nothing.
     fn finish(&self) -> Result<(), StoreError> {
         let last = self.state.commit;
-        let mut folders = BTreeMap::new();
+        // A move need not be flushed: one that a power failure undoes leaves the file where it is looked for next.
         for (path, (_, commit)) in &self.state.files {
             if *commit != last {
                 continue;
             }
-            let (from, to) = (staging(&self.dir, last).join(path), self.dir.join(path));
+            let (from, to) = (staging(&self.dir, last).join(staged(path)), self.dir.join(path));
             if fs::symlink_metadata(&from).is_ok() {
-                let parent = to.parent().unwrap_or(&self.dir);
-                make_folder(parent)?;
+                make_folder(to.parent().unwrap_or(&self.dir))?;
                 fs::rename(&from, &to).map_err(io_error("move into its place", &to))?;
-                folders.insert(parent.to_owned(), ());
             } else if fs::symlink_metadata(&to).is_err() {
                 return Err(damaged(&to, "the log names it, and it is not there"));
             }
         }
-        folders.keys().try_for_each(|folder| sync(folder))?;
         for path in &self.state.retired {
             let path = self.dir.join(path);
             match fs::remove_file(&path) {
