@@ -252,7 +252,9 @@ fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>
         .trace
         .collect(&mut exposure::wanted(&input))
         .map_err(|error| CliError::Failed(format!("could not read back what was kept in a temporary file: {error}")))?;
-    let analysis = exposure::analyse(&Input { context: &context, ..input });
+    let input = Input { context: &context, ..input };
+    let analysis = exposure::analyse(&input);
+    let parts = exposure::parts(&input, &analysis, &[]);
     let mut notices = analysis.notices;
     notices.extend(iam.iter().flat_map(|iam| &iam.missing).map(missing_input));
     for account in iam.iter().flat_map(|iam| scanned.accounts.keys().filter(|id| !iam.accounts.contains_key(*id))) {
@@ -276,6 +278,11 @@ fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>
         coverage,
         notices,
         policy: plan.settings,
+        accounts: parts.accounts,
+        trend: parts.trend,
+        proof: parts.proof,
+        inputs: Vec::new(),
+        redacted: false,
     };
     let status = if !report.coverage.complete {
         Status::Incomplete

@@ -36,6 +36,11 @@ pub(super) fn empty() -> Report {
         coverage: Coverage::default(),
         notices: Vec::new(),
         policy: Settings::default(),
+        accounts: Vec::new(),
+        trend: Vec::new(),
+        proof: Vec::new(),
+        inputs: Vec::new(),
+        redacted: false,
     }
 }
 

@@ -3,6 +3,7 @@
 //! `report.json` is the contract; the other formats say the same. [`OutputDir`] writes them all, [`summary()`] is the
 //! screen of text at the end of a run. Every rendering is a pure function: the same report, the same bytes.
 
+mod controls;
 mod csv;
 pub mod escape;
 mod format;

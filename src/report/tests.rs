@@ -207,13 +207,25 @@ fn what_is_missing_stands_at_the_top() {
 fn the_page_is_inert() {
     let html = file(&full(), "index.html");
     assert!(html.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"), "{html}");
-    assert!(html.contains("default-src 'none'; style-src 'unsafe-inline'"));
+    let content = |name: &str| {
+        let (_, rest) = html.split_once(&format!("<{name}>")).expect("it begins");
+        rest.split_once(&format!("</{name}>")).expect("it ends").0
+    };
+    for name in ["style", "script"] {
+        use base64::Engine as _;
+        let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(content(name).as_bytes()));
+        assert!(html.contains(&format!("{name}-src 'sha256-{hash}'")), "{name}");
+        assert_eq!(html.matches(&format!("<{name}")).count(), 1, "{name}");
+    }
+    assert!(html.contains("default-src 'none';") && !html.contains("unsafe-"));
+    let html = html.replace(content("script"), "");
     let lower = html.to_lowercase();
     for word in
-        ["<script", "<b>", "<img", "javascript:", "<link", "<iframe", "url(", "@import", " src=\"", "href=\"http"]
+        ["<script>a", "<b>", "<img", "javascript:", "<link", "<iframe", "@import", " src=\"", "href=\"http", " style=\""]
     {
         assert!(!lower.contains(word), "{word}");
     }
+    assert_eq!(lower.matches("url(").count(), lower.matches("url(#p-").count(), "only patterns of its own");
     // No attribute that begins with `on`, within any tag.
     for tag in html.split('<').skip(1).filter_map(|rest| rest.split('>').next()) {
         assert!(!tag.split_whitespace().skip(1).any(|attribute| attribute.starts_with("on")), "{tag}");
@@ -369,6 +381,7 @@ fn markdown_snapshot() {
 fn html_snapshot() {
     let html = file(&full(), "index.html");
     let (_, body) = html.split_once("</style>").expect("a style");
+    let (body, _) = body.split_once("<script>").expect("a script");
     insta::assert_snapshot!(body);
 }
 
