@@ -1,22 +1,22 @@
 //! `mfatrail report`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 
 use super::archive::{options, rfc3339, selection, sources, time};
-use super::args::{FailOn, PeriodArgs, ReportArgs};
+use super::args::{FailOn, FormatArg, PaperArg, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
-use super::{progress, put, say};
-use crate::contract::{self, Notice, Period, Report, Tool};
+use super::{beside, pdf, progress, put, say};
+use crate::contract::{self, InputFile, Notice, Period, Report, Tool, TrendPeriod};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
 use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy_file};
 use crate::inventory::{self, IamState, LiveOptions};
 use crate::pipeline::{self, Options, Scanned};
-use crate::report::{self, OutputDir};
+use crate::report::{self, Format, OutputDir, Paper};
 use crate::source::{Selection, Source};
 use crate::units;
 
@@ -39,6 +39,10 @@ struct Plan {
     selection: Selection,
     options: Options<'static>,
     out: PathBuf,
+    output: Output,
+    generated_at: DateTime<Utc>,
+    inputs: Vec<InputFile>,
+    earlier: Vec<TrendPeriod>,
     fail_on: Vec<FailOn>,
 }
 
@@ -50,11 +54,94 @@ pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliErr
     }
     let out = OutputDir::prepare(&plan.out).map_err(CliError::usage)?;
     let (evidence, scanned) = scan(&plan)?;
-    let report = make(plan, evidence, scanned, now)?;
-    let folder = out.commit(&report.report).map_err(CliError::failed)?;
-    say(&report::summary(&report.report, terminal_width()));
+    let output = plan.output.clone();
+    let Made { mut report, status } = make(plan, evidence, scanned)?;
+    if output.redact {
+        report = report::redact(report, output.redact_key.as_deref());
+    }
+    let folder = out.commit(output.files(&report)?).map_err(CliError::failed)?;
+    say(&report::summary(&report, terminal_width()));
     put(&folder.display().to_string())?;
-    Ok(report.status)
+    Ok(status)
+}
+
+/// Which files, and how.
+#[derive(Clone)]
+struct Output {
+    formats: Vec<Format>,
+    per_account: bool,
+    /// The browser, and the sheet of paper.
+    pdf: Option<(PathBuf, Paper)>,
+    redact: bool,
+    redact_key: Option<Vec<u8>>,
+}
+
+/// How many bytes a secret must have at least.
+const SHORTEST_KEY: usize = 16;
+
+impl Output {
+    fn new(args: &ReportArgs) -> Result<Self, CliError> {
+        let mut formats: Vec<Format> = args.format.iter().map(|format| match format {
+            FormatArg::Html => Format::Html,
+            FormatArg::Md => Format::Markdown,
+            FormatArg::Json => Format::Json,
+            FormatArg::Csv => Format::Csv,
+            FormatArg::Xlsx => Format::Xlsx,
+        }).collect();
+        formats.sort();
+        formats.dedup();
+        if formats.is_empty() {
+            formats = Format::ALL.to_vec();
+        }
+        if args.per_account && !formats.contains(&Format::Html) {
+            return Err(CliError::Usage(
+                "`--per-account` makes pages, and `--format` names no `html`\n  hint: add html to --format".to_owned(),
+            ));
+        }
+        let paper = match args.paper {
+            PaperArg::A4 => Paper::A4,
+            PaperArg::Letter => Paper::Letter,
+        };
+        let pdf = args.pdf.then(|| pdf::browser(args.chromium.as_deref())).transpose()?.map(|browser| (browser, paper));
+        let redact_key = args.redact_key.as_deref().map(redact_key).transpose()?;
+        Ok(Self { formats, per_account: args.per_account, pdf, redact: args.redact, redact_key })
+    }
+
+    fn files(&self, report: &Report) -> Result<Vec<report::File>, CliError> {
+        let mut files = report::render(report, &self.formats, self.per_account).map_err(CliError::failed)?;
+        if let Some((browser, paper)) = &self.pdf {
+            let page = report::printed(report, *paper)
+                .map_err(|error| CliError::Failed(format!("could not render the page to print: {error}")))?;
+            files.push(("report.pdf".to_owned(), pdf::print(browser, &page)?));
+        }
+        Ok(files)
+    }
+}
+
+fn redact_key(path: &Path) -> Result<Vec<u8>, CliError> {
+    let shown = path.display();
+    let key = std::fs::read(path)
+        .map_err(|error| CliError::Usage(format!("`--redact-key`: could not read `{shown}`: {error}")))?;
+    if key.len() < SHORTEST_KEY {
+        return Err(CliError::Usage(format!(
+            "`--redact-key`: `{shown}` has {} bytes, and {SHORTEST_KEY} is the least that cannot be guessed\n  hint: head -c 32 /dev/urandom > {shown}",
+            key.len()
+        )));
+    }
+    Ok(key)
+}
+
+/// When the report says that it was made: SOURCE_DATE_EPOCH, by which builds are made reproducible, else now.
+fn generated_at(now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
+    let seconds = match std::env::var("SOURCE_DATE_EPOCH") {
+        Err(_not_set) => return Ok(DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)),
+        Ok(text) => text,
+    };
+    seconds.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0)).ok_or_else(|| {
+        CliError::Usage(format!(
+            "the environment's SOURCE_DATE_EPOCH (`{seconds}`) is no number of seconds since 1970\n  hint: unset it, or set it to such as 1793577600"
+        ))
+    })
 }
 
 impl Plan {
@@ -70,6 +157,9 @@ impl Plan {
         let detections =
             args.detections.as_deref().map(detections::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
         let iam = iam(&args, now)?;
+        let output = Output::new(&args)?;
+        let earlier = beside::earlier(&args.previous, period)?;
+        let inputs = inputs(&args)?;
         let as_of = as_of.or(match &iam {
             Iam::Read(state) => Some(state.taken_at),
             Iam::Live(options) => Some(options.now),
@@ -97,6 +187,10 @@ impl Plan {
             selection,
             options,
             out,
+            output,
+            generated_at: generated_at(now)?,
+            inputs,
+            earlier,
             fail_on: args.fail_on,
         })
     }
@@ -111,8 +205,10 @@ fn period(args: &PeriodArgs, now: DateTime<Utc>) -> Result<Period, CliError> {
         });
     }
     let from = args.from.as_deref().ok_or_else(|| CliError::Usage("`--from` or `--month` is required".to_owned()))?;
-    let from = time("--from", from, now)?;
-    let to = args.to.as_deref().map_or(Ok(now), |to| time("--to", to, now))?;
+    // A month stands for its first moment, on either side.
+    let moment = |flag: &str, text: &str| parse_month(text).map_or_else(|| time(flag, text, now), |month| Ok(month.from));
+    let from = moment("--from", from)?;
+    let to = args.to.as_deref().map_or(Ok(now), |to| moment("--to", to))?;
     // Figures are in whole seconds, as CloudTrail's clock is.
     let whole = |time: DateTime<Utc>| DateTime::from_timestamp(time.timestamp(), 0).unwrap_or(time);
     let period = Period { from: whole(from), to: whole(to) };
@@ -175,6 +271,21 @@ fn iam(args: &ReportArgs, now: DateTime<Utc>) -> Result<Iam, CliError> {
     Ok(Iam::Read(inventory::files::read(iam.as_ref(), iam_as_of).map_err(CliError::usage)?))
 }
 
+/// The files beside the archive, with their hashes.
+fn inputs(args: &ReportArgs) -> Result<Vec<InputFile>, CliError> {
+    let mut inputs = match &args.iam {
+        Some(iam) if iam != "live" => beside::iam(iam.as_ref())?,
+        _ => Vec::new(),
+    };
+    for (kind, path) in [("approvals", &args.approvals), ("detections", &args.detections), ("policy", &args.policy)] {
+        inputs.extend(path.as_deref().map(|path| beside::file(kind, path)).transpose()?);
+    }
+    for path in &args.previous {
+        inputs.push(beside::file("previous", path)?);
+    }
+    Ok(inputs)
+}
+
 fn say_what_would_be_read(plan: &Plan) -> Result<Status, CliError> {
     let found = pipeline::plan(&plan.sources, &plan.selection, &plan.options).map_err(CliError::failed)?;
     let to = plan.selection.to.map_or_else(|| "the end".to_owned(), |to| rfc3339(to + plan.selection.slack));
@@ -216,7 +327,7 @@ struct Made {
     status: Status,
 }
 
-fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>) -> Result<Made, CliError> {
+fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned) -> Result<Made, CliError> {
     let iam = match plan.iam {
         Iam::None => None,
         Iam::Read(state) => Some(state),
@@ -254,7 +365,8 @@ fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>
         .map_err(|error| CliError::Failed(format!("could not read back what was kept in a temporary file: {error}")))?;
     let input = Input { context: &context, ..input };
     let analysis = exposure::analyse(&input);
-    let parts = exposure::parts(&input, &analysis, &[]);
+    let parts = exposure::parts(&input, &analysis, &beside::months(plan.period));
+    let trend = plan.earlier.into_iter().chain(parts.trend).collect();
     let mut notices = analysis.notices;
     notices.extend(iam.iter().flat_map(|iam| &iam.missing).map(missing_input));
     for account in iam.iter().flat_map(|iam| scanned.accounts.keys().filter(|id| !iam.accounts.contains_key(*id))) {
@@ -268,7 +380,7 @@ fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>
     let report = Report {
         schema: contract::SCHEMA,
         tool: Tool { version: env!("CARGO_PKG_VERSION") },
-        generated_at: DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now),
+        generated_at: plan.generated_at,
         period: plan.period,
         as_of,
         figures: analysis.figures,
@@ -279,9 +391,9 @@ fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>
         notices,
         policy: plan.settings,
         accounts: parts.accounts,
-        trend: parts.trend,
+        trend,
         proof: parts.proof,
-        inputs: Vec::new(),
+        inputs: plan.inputs,
         redacted: false,
     };
     let status = if !report.coverage.complete {

@@ -32,8 +32,8 @@ struct Page {
     style_hash: String,
     script: &'static str,
     script_hash: String,
-    /// Links to one page per account, where there are such.
-    accounts: Vec<(String, String)>,
+    /// Links to the pages of single accounts, or back to that of all.
+    pages: Vec<(String, String)>,
 }
 
 /// Renders `index.html`.
@@ -41,11 +41,24 @@ struct Page {
 /// # Errors
 /// When the template cannot be rendered; writing to memory does not fail.
 pub fn html(report: &Report) -> askama::Result<String> {
-    page(report, None, Vec::new())
+    page(report, None, None, Vec::new())
 }
 
-/// Renders the page with links to other pages (file and name), for a sheet of a given size.
-pub(super) fn page(report: &Report, paper: Option<Paper>, accounts: Vec<(String, String)>) -> askama::Result<String> {
+/// Renders the page as it is to be printed on `paper`, by a program that does not ask.
+///
+/// # Errors
+/// When the template cannot be rendered; writing to memory does not fail.
+pub fn printed(report: &Report, paper: Paper) -> askama::Result<String> {
+    page(report, Some(paper), None, Vec::new())
+}
+
+/// Renders the page, of one account where one is named, with links to other pages (file and name).
+pub(super) fn page(
+    report: &Report,
+    paper: Option<Paper>,
+    account: Option<&str>,
+    pages: Vec<(String, String)>,
+) -> askama::Result<String> {
     let size = match paper {
         None => "",
         Some(Paper::A4) => "@page { size: A4; }\n",
@@ -54,7 +67,11 @@ pub(super) fn page(report: &Report, paper: Option<Paper>, accounts: Vec<(String,
     let style = format!("\n{STYLE}{size}");
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
     let (style_hash, script_hash) = (hash(&style), hash(SCRIPT));
-    Page { view: View::new(report), style, style_hash, script: SCRIPT, script_hash, accounts }.render()
+    let mut view = View::new(report);
+    if let Some(account) = account {
+        view.title = format!("{}, account {account}", view.title);
+    }
+    Page { view, style, style_hash, script: SCRIPT, script_hash, pages }.render()
 }
 
 /// What the template may call.
@@ -79,6 +96,13 @@ mod filters {
         let arn = arn.to_string();
         let resource = arn.strip_prefix("arn:").and_then(|rest| rest.splitn(5, ':').nth(4)).filter(|text| !text.is_empty());
         Ok(resource.unwrap_or(&arn).to_owned())
+    }
+
+    /// The last part of a key.
+    #[askama::filter_fn]
+    pub(super) fn file<T: std::fmt::Display>(key: T, _: &dyn askama::Values) -> askama::Result<String> {
+        let key = key.to_string();
+        Ok(key.rsplit('/').next().unwrap_or_default().to_owned())
     }
 
     /// A time as it is read: without the letters.

@@ -57,7 +57,7 @@ fn line(spans: &[Span], place: Place) -> String {
         .map(|span| match span {
             Span::Text(words) | Span::Time(words) | Span::Link(_, words) => escape::markdown_text(words),
             Span::Strong(words) => format!("**{}**", escape::markdown_text(words)),
-            Span::Raw(text) | Span::Id(text) | Span::Arn(text) => escape::markdown_code(text, place),
+            Span::Raw(text) | Span::Id(text) | Span::Arn(text) | Span::Object(text) => escape::markdown_code(text, place),
             Span::Duration(seconds) | Span::Exact(seconds) => {
                 escape::markdown_text(&format::duration_exact(*seconds).unwrap_or_else(|| NONE.to_owned()))
             }

@@ -82,7 +82,7 @@ fn row(event: &LifecycleEvent) -> Vec<Line> {
     let mut proof = vec![id(&event.event_id)];
     for object in &event.objects {
         proof.push(text(" "));
-        proof.push(id(object));
+        proof.push(Span::Object(object.clone()));
     }
     vec![
         vec![time(event.event_time)],

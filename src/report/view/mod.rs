@@ -33,6 +33,8 @@ pub(super) enum Span {
     Raw(String),
     /// Such text that is there to be copied: an event id, an object's key, a hash.
     Id(String),
+    /// An object's key, where a table has room for its last part only.
+    Object(String),
     /// Text from the logs that mostly is an ARN, where a table has room for what it names only.
     Arn(String),
     /// A word of the contract.
