@@ -65,7 +65,9 @@ pub(super) fn earlier(paths: &[PathBuf], period: Period) -> Result<Vec<TrendPeri
     for path in paths {
         let shown = path.display();
         let wrong = |why: String| {
-            CliError::Usage(format!("`--previous`: `{shown}`: {why}\n  hint: give the report.json of an earlier report"))
+            CliError::Usage(format!(
+                "`--previous`: `{shown}`: {why}\n  hint: give the report.json of an earlier report"
+            ))
         };
         let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         let earlier: Earlier = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;

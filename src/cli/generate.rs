@@ -203,7 +203,9 @@ fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, CliErro
     };
     let mut statements = Vec::new();
     match args.of {
-        Whose::ArchiveRole if needs.archive_role.is_none() => return nothing("the command assumes no role for the archive"),
+        Whose::ArchiveRole if needs.archive_role.is_none() => {
+            return nothing("the command assumes no role for the archive");
+        }
         Whose::IamRole if needs.iam_role.is_none() => return nothing("the command assumes no role for IAM"),
         Whose::ArchiveRole => statements.extend(read_archive(needs, args)),
         Whose::IamRole => statements.push(read_iam()),

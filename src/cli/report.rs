@@ -81,13 +81,17 @@ const SHORTEST_KEY: usize = 16;
 
 impl Output {
     fn new(args: &ReportArgs) -> Result<Self, CliError> {
-        let mut formats: Vec<Format> = args.format.iter().map(|format| match format {
-            FormatArg::Html => Format::Html,
-            FormatArg::Md => Format::Markdown,
-            FormatArg::Json => Format::Json,
-            FormatArg::Csv => Format::Csv,
-            FormatArg::Xlsx => Format::Xlsx,
-        }).collect();
+        let mut formats: Vec<Format> = args
+            .format
+            .iter()
+            .map(|format| match format {
+                FormatArg::Html => Format::Html,
+                FormatArg::Md => Format::Markdown,
+                FormatArg::Json => Format::Json,
+                FormatArg::Csv => Format::Csv,
+                FormatArg::Xlsx => Format::Xlsx,
+            })
+            .collect();
         formats.sort();
         formats.dedup();
         if formats.is_empty() {
@@ -206,7 +210,8 @@ fn period(args: &PeriodArgs, now: DateTime<Utc>) -> Result<Period, CliError> {
     }
     let from = args.from.as_deref().ok_or_else(|| CliError::Usage("`--from` or `--month` is required".to_owned()))?;
     // A month stands for its first moment, on either side.
-    let moment = |flag: &str, text: &str| parse_month(text).map_or_else(|| time(flag, text, now), |month| Ok(month.from));
+    let moment =
+        |flag: &str, text: &str| parse_month(text).map_or_else(|| time(flag, text, now), |month| Ok(month.from));
     let from = moment("--from", from)?;
     let to = args.to.as_deref().map_or(Ok(now), |to| moment("--to", to))?;
     // Figures are in whole seconds, as CloudTrail's clock is.

@@ -30,12 +30,7 @@ struct Control {
     topics: &'static [Topic],
 }
 
-const fn control(
-    framework: &'static str,
-    ids: &'static str,
-    title: &'static str,
-    topics: &'static [Topic],
-) -> Control {
+const fn control(framework: &'static str, ids: &'static str, title: &'static str, topics: &'static [Topic]) -> Control {
     Control { framework, ids, title, topics }
 }
 
@@ -160,9 +155,11 @@ fn figures(topic: Topic, report: &Report) -> Line {
     let counts = &figures.deactivations;
     let coverage = report.figures.mfa_coverage.unwrap_or_default();
     let (what, section, title): (String, &str, &str) = match topic {
-        Topic::RootMfa => {
-            (format!("root users with a device: {}", of(coverage.roots_with_mfa, coverage.roots)), "mfa-coverage", "coverage")
-        }
+        Topic::RootMfa => (
+            format!("root users with a device: {}", of(coverage.roots_with_mfa, coverage.roots)),
+            "mfa-coverage",
+            "coverage",
+        ),
         Topic::ConsoleMfa => (
             format!("console users with a device: {}", of(coverage.console_users_with_mfa, coverage.console_users)),
             "mfa-coverage",
@@ -196,7 +193,10 @@ fn figures(topic: Topic, report: &Report) -> Line {
         Topic::SignIns => {
             let n: usize = report.windows.iter().map(|window| window.activity.console_logins_without_mfa).sum();
             (
-                format!("{} inside windows", format::plural(n, "console sign-in without MFA", "console sign-ins without MFA")),
+                format!(
+                    "{} inside windows",
+                    format::plural(n, "console sign-in without MFA", "console sign-ins without MFA")
+                ),
                 "windows",
                 "windows",
             )

@@ -314,7 +314,10 @@ pub(super) fn full() -> Report {
         trend: vec![TrendPeriod {
             period: Period { from: at("2026-09-01T00:00:00Z"), to: at("2026-10-01T00:00:00Z") },
             source: TrendSource::EarlierReport,
-            figures: KindFigures { mttr: CloseStat { stat: stat(2, 900.0, 900.0, 1200.0, 1200.0), open: 0 }, ..iam.clone() },
+            figures: KindFigures {
+                mttr: CloseStat { stat: stat(2, 900.0, 900.0, 1200.0, 1200.0), open: 0 },
+                ..iam.clone()
+            },
             mfa_coverage: None,
         }],
         proof: vec![Proof {

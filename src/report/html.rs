@@ -94,7 +94,8 @@ mod filters {
     #[askama::filter_fn]
     pub(super) fn resource<T: std::fmt::Display>(arn: T, _: &dyn askama::Values) -> askama::Result<String> {
         let arn = arn.to_string();
-        let resource = arn.strip_prefix("arn:").and_then(|rest| rest.splitn(5, ':').nth(4)).filter(|text| !text.is_empty());
+        let resource =
+            arn.strip_prefix("arn:").and_then(|rest| rest.splitn(5, ':').nth(4)).filter(|text| !text.is_empty());
         Ok(resource.unwrap_or(&arn).to_owned())
     }
 

@@ -26,8 +26,11 @@ pub fn markdown(report: &Report) -> String {
     out.push_str("\n| Headline | Value | Beside it |\n| --- | ---: | --- |\n");
     for card in &view.cards {
         let beside = card.beside.iter().map(|(name, value)| format!("{name} {value}"));
-        let notes: Vec<String> =
-            [beside.collect::<Vec<_>>().join(", ")].into_iter().chain(card.notes.clone()).chain(card.change.clone()).collect();
+        let notes: Vec<String> = [beside.collect::<Vec<_>>().join(", ")]
+            .into_iter()
+            .chain(card.notes.clone())
+            .chain(card.change.clone())
+            .collect();
         let notes: Vec<&str> = notes.iter().map(String::as_str).filter(|note| !note.is_empty()).collect();
         let notes = escape::markdown_text(&notes.join("; "));
         push(&mut out, &["| ", card.label, " | **", &escape::markdown_text(&card.value), "** | ", &notes, " |\n"]);
@@ -57,7 +60,9 @@ fn line(spans: &[Span], place: Place) -> String {
         .map(|span| match span {
             Span::Text(words) | Span::Time(words) | Span::Link(_, words) => escape::markdown_text(words),
             Span::Strong(words) => format!("**{}**", escape::markdown_text(words)),
-            Span::Raw(text) | Span::Id(text) | Span::Arn(text) | Span::Object(text) => escape::markdown_code(text, place),
+            Span::Raw(text) | Span::Id(text) | Span::Arn(text) | Span::Object(text) => {
+                escape::markdown_code(text, place)
+            }
             Span::Duration(seconds) | Span::Exact(seconds) => {
                 escape::markdown_text(&format::duration_exact(*seconds).unwrap_or_else(|| NONE.to_owned()))
             }

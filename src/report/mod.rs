@@ -29,7 +29,7 @@ pub use escape::terminal as terminal_text;
 pub use html::{Paper, html, printed};
 pub use json::json;
 pub use markdown::markdown;
-pub use summary::{summary, summary_with_path};
 pub use redact::redact;
+pub use summary::{summary, summary_with_path};
 pub use write::{File, Format, OutputDir, OutputError, RenderError, render};
 pub use xlsx::xlsx;

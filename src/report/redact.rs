@@ -116,11 +116,8 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
         names.json(integrity);
     }
     for notice in &mut report.notices {
-        notice.text = if HARMLESS_NOTICES.contains(&notice.code) {
-            names.accounts_in(&notice.text)
-        } else {
-            LEFT_OUT.to_owned()
-        };
+        notice.text =
+            if HARMLESS_NOTICES.contains(&notice.code) { names.accounts_in(&notice.text) } else { LEFT_OUT.to_owned() };
     }
     report.notices.dedup();
     for input in &mut report.inputs {
@@ -288,9 +285,28 @@ mod tests {
 
     /// Everything of the fixture that tells who or where.
     const ORIGINALS: [&str; 22] = [
-        "alice", "bob", "carol", "dave", "auditor", "111122223333", "000000000042", "444455556666", "AIDAEXAMPLE",
-        "192.0.2.10", "203.0.113.9", "Helpdesk", "alice@example.com", "aws-cli/2.17", "one.json.gz", "b;c.gz", "OPS-1",
-        "OPS-9", "ALERT-17", "siem", "evil", "xxxxxxxx",
+        "alice",
+        "bob",
+        "carol",
+        "dave",
+        "auditor",
+        "111122223333",
+        "000000000042",
+        "444455556666",
+        "AIDAEXAMPLE",
+        "192.0.2.10",
+        "203.0.113.9",
+        "Helpdesk",
+        "alice@example.com",
+        "aws-cli/2.17",
+        "one.json.gz",
+        "b;c.gz",
+        "OPS-1",
+        "OPS-9",
+        "ALERT-17",
+        "siem",
+        "evil",
+        "xxxxxxxx",
     ];
 
     fn everything(report: &Report) -> Vec<(String, String)> {
@@ -317,7 +333,10 @@ mod tests {
     fn no_output_holds_an_original() {
         let whole = everything(&full());
         for original in ORIGINALS {
-            assert!(whole.iter().any(|(_, text)| text.contains(original)), "`{original}` is in no output to begin with");
+            assert!(
+                whole.iter().any(|(_, text)| text.contains(original)),
+                "`{original}` is in no output to begin with"
+            );
         }
         for key in [None, Some(b"0123456789abcdef".as_slice())] {
             for (name, text) in everything(&redact(full(), key)) {
@@ -350,6 +369,9 @@ mod tests {
         assert_eq!(names.actor("arn:aws:sts::111122223333:assumed-role/Ops/ada"), "role-1/session-1");
         assert_eq!(names.actor("cloudformation.amazonaws.com"), "cloudformation.amazonaws.com");
         assert_eq!(names.actor("evil.user@example.com"), "actor-1");
-        assert_eq!(names.accounts_in("account 111122223333: 12 of 1111222233334"), "account account-1: 12 of 1111222233334");
+        assert_eq!(
+            names.accounts_in("account 111122223333: 12 of 1111222233334"),
+            "account account-1: 12 of 1111222233334"
+        );
     }
 }

@@ -225,9 +225,18 @@ fn the_page_is_inert() {
     assert!(html.contains("default-src 'none';") && !html.contains("unsafe-"));
     let html = html.replace(content("script"), "");
     let lower = html.to_lowercase();
-    for word in
-        ["<script>a", "<b>", "<img", "javascript:", "<link", "<iframe", "@import", " src=\"", "href=\"http", " style=\""]
-    {
+    for word in [
+        "<script>a",
+        "<b>",
+        "<img",
+        "javascript:",
+        "<link",
+        "<iframe",
+        "@import",
+        " src=\"",
+        "href=\"http",
+        " style=\"",
+    ] {
         assert!(!lower.contains(word), "{word}");
     }
     assert_eq!(lower.matches("url(").count(), lower.matches("url(#p-").count(), "only patterns of its own");
@@ -449,7 +458,10 @@ fn an_earlier_report_is_replaced() {
     assert_ne!(std::fs::read(target.join("report.json")).expect("the file"), before);
     assert_eq!(names(dir.path()), ["report"]);
     std::fs::create_dir(dir.path().join("empty")).expect("made");
-    OutputDir::prepare(&dir.path().join("empty")).expect("an empty one will do").commit(files(&full())).expect("written");
+    OutputDir::prepare(&dir.path().join("empty"))
+        .expect("an empty one will do")
+        .commit(files(&full()))
+        .expect("written");
     assert_eq!(names(dir.path()), ["empty", "report"]);
 }
 

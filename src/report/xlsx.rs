@@ -169,7 +169,8 @@ fn figures(report: &Report) -> Sheet {
         .into_iter()
         .chain([("Identity Center users", report.figures.identity_center.as_ref())]);
     for (of, figures) in kinds.filter_map(|(of, figures)| Some((of, figures?))) {
-        let detect = [("time to detect", &figures.mttd), ("time to detect, not legitimate", &figures.mttd_not_legitimate)];
+        let detect =
+            [("time to detect", &figures.mttd), ("time to detect, not legitimate", &figures.mttd_not_legitimate)];
         rows.extend(detect.map(|(name, one)| stat_row(of, name, &one.stat, Some((one.undetected, "undetected")))));
         let close = [
             ("time to remediate", &figures.mttr),
@@ -187,11 +188,7 @@ fn figures(report: &Report) -> Sheet {
 }
 
 /// The same figures of many parts, one row each.
-fn parts<'a>(
-    name: &'static str,
-    what: &'static str,
-    parts: impl Iterator<Item = (String, &'a KindFigures)>,
-) -> Sheet {
+fn parts<'a>(name: &'static str, what: &'static str, parts: impl Iterator<Item = (String, &'a KindFigures)>) -> Sheet {
     let mut heads = vec![what, "deactivations", "opened_window", "legitimate", "not_legitimate"];
     heads.extend(Class::ALL.map(Class::name));
     heads.extend(["left_another_device", "no_password", "failed_attempts", "mttd_n", "mttd_mean_s", "undetected"]);
@@ -226,9 +223,9 @@ fn listing<Row>(name: &'static str, columns: &[Column<Row>], rows: &[Row]) -> Sh
         Read::Count(read) => Value::option(read(row), |n| Value::Number(n as f64)),
         Read::Seconds(read) => Value::option(read(row), |s| Value::Number(s as f64)),
         Read::Flag(read) => Value::option(read(row), Value::Flag),
-        Read::List(read) => Value::option(Some(read(row)).filter(|list| !list.is_empty()), |list| {
-            Value::Text(list.join("; "))
-        }),
+        Read::List(read) => {
+            Value::option(Some(read(row)).filter(|list| !list.is_empty()), |list| Value::Text(list.join("; ")))
+        }
     };
     Sheet {
         name,

@@ -164,13 +164,13 @@ fn plain(value: &serde_json::Value) -> String {
     }
 }
 
-
 /// Days by account and region: of which there is evidence, and how much.
 fn grid(report: &Report) -> Grid {
     let coverage = &report.coverage;
     let end = report.period.to.min(report.as_of).max(report.period.from);
     let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
-    let days: Vec<NaiveDate> = report.period.from.date_naive().iter_days().take_while(|day| midnight(*day) < end).collect();
+    let days: Vec<NaiveDate> =
+        report.period.from.date_naive().iter_days().take_while(|day| midnight(*day) < end).collect();
     let step = if days.len() > MOST_DAYS { 7 } else { 1 };
     let mut read: BTreeMap<(&str, &str), BTreeMap<NaiveDate, u64>> = BTreeMap::new();
     for day in &coverage.days {

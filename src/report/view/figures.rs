@@ -5,9 +5,7 @@ use super::{
     time, window_link, words, yes_no,
 };
 use crate::report::format::{self, NONE};
-use crate::report::{
-    Class, CloseStat, DetectStat, KindFigures, MfaCoverage, Report, Stat, TrendPeriod, TrendSource,
-};
+use crate::report::{Class, CloseStat, DetectStat, KindFigures, MfaCoverage, Report, Stat, TrendPeriod, TrendSource};
 
 fn stat_row(name: &str, stat: &Stat, empty: &str, beside: String) -> Vec<Line> {
     let other = |s: Option<f64>| vec![s.map_or_else(none, Span::Exact)];
@@ -196,7 +194,6 @@ fn mfa_table(c: &MfaCoverage) -> Table {
     }
 }
 
-
 /// The trend, where there is more than one period; with a part for each month of this report.
 pub(super) fn trend(report: &Report) -> Option<Section> {
     let months = report.trend.iter().filter(|part| part.source == TrendSource::ThisReport).count();
@@ -251,11 +248,8 @@ pub(super) fn trend(report: &Report) -> Option<Section> {
         numeric("Console users with MFA"),
     ];
     let caption = "Deactivations by the period they happened in, whenever their windows ended; hours inside the period";
-    let mut blocks = vec![
-        Block::Paragraph(legend()),
-        Block::Table(table(caption, heads, rows)),
-        Block::Table(by_class(&parts)),
-    ];
+    let mut blocks =
+        vec![Block::Paragraph(legend()), Block::Table(table(caption, heads, rows)), Block::Table(by_class(&parts))];
     if months > 1 {
         for part in parts.iter().filter(|part| part.source == TrendSource::ThisReport) {
             blocks.push(Block::Heading(format::period(part.period)));
@@ -344,14 +338,8 @@ fn month(report: &Report, part: &TrendPeriod) -> Vec<Block> {
         })
         .collect();
     let (rows, more) = cut(rows, "the windows below");
-    let heads = vec![
-        numeric("#"),
-        head("Principal"),
-        head("Account"),
-        head("Opened"),
-        numeric("Duration"),
-        head("Class"),
-    ];
+    let heads =
+        vec![numeric("#"), head("Principal"), head("Account"), head("Opened"), numeric("Duration"), head("Class")];
     let caption =
         format!("{} opened in {}", format::plural(opened.len(), "window", "windows"), format::period(part.period));
     blocks.push(Block::Table(Table { more, ..table(caption, heads, rows) }));
@@ -400,7 +388,8 @@ pub(super) fn accounts(report: &Report) -> Option<Section> {
         numeric("Principal-hours"),
         numeric("Console users with MFA"),
     ];
-    let caption = "IAM users and root users by account; a mean of all is over all windows, not over the accounts' means";
+    let caption =
+        "IAM users and root users by account; a mean of all is over all windows, not over the accounts' means";
     let blocks = vec![Block::Table(Table { more, ..table(caption, heads, rows) })];
     Some(Section { id: "accounts", title: "Accounts", blocks })
 }

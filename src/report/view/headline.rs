@@ -66,10 +66,7 @@ pub(super) fn alerts(report: &Report) -> Vec<Alert> {
 
 pub(super) fn identity(report: &Report) -> Vec<(&'static str, Line)> {
     let mut identity = vec![
-        (
-            "Period",
-            vec![time(report.period.from), text(" to "), time(report.period.to), text(" (half-open, UTC)")],
-        ),
+        ("Period", vec![time(report.period.from), text(" to "), time(report.period.to), text(" (half-open, UTC)")]),
         ("Measured up to", vec![time(report.as_of)]),
         ("Accounts", vec![text(accounts_line(report))]),
         ("Made by", vec![text(format!("mfatrail {}, ", report.tool.version)), time(report.generated_at)]),
@@ -125,7 +122,11 @@ pub(super) fn answer(report: &Report) -> Vec<Line> {
         let all = format::plural(counts.opened_window, "deactivation", "deactivations");
         vec![
             text(format!("Of {all} that left somebody without MFA, ")),
-            Span::Strong(format!("{} {} not legitimate", count_or_none(counts.not_legitimate), was(counts.not_legitimate))),
+            Span::Strong(format!(
+                "{} {} not legitimate",
+                count_or_none(counts.not_legitimate),
+                was(counts.not_legitimate)
+            )),
             text(format!(
                 "; {} of all {} noticed by nobody.",
                 count_or_none(figures.mttd.undetected),
@@ -185,7 +186,12 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
     };
     let mean_change = |read: fn(&KindFigures) -> Stat| {
         let (now, then) = before?;
-        Some(since(then, now, |figures| read(figures).mean_s, |s| format::duration(s).unwrap_or_else(|| NONE.to_owned())))
+        Some(since(
+            then,
+            now,
+            |figures| read(figures).mean_s,
+            |s| format::duration(s).unwrap_or_else(|| NONE.to_owned()),
+        ))
     };
     let coverage = report.figures.mfa_coverage;
     let (covered, console) = coverage.map_or((None, None), |c| (c.console_users_with_mfa, c.console_users));
@@ -201,7 +207,8 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
                 format::size(removed),
                 format::size(open.len() - removed)
             )]),
-            change: count_change(|figures| figures.exposure.open_at_end).map(|change| format!("open at the end: {change}")),
+            change: count_change(|figures| figures.exposure.open_at_end)
+                .map(|change| format!("open at the end: {change}")),
         },
         Card {
             label: "Not legitimate",
@@ -228,7 +235,10 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
         ),
         Card {
             label: "Time without MFA",
-            value: format!("{} h", format::number(figures.exposure.principal_hours.round()).unwrap_or_else(|| NONE.to_owned())),
+            value: format!(
+                "{} h",
+                format::number(figures.exposure.principal_hours.round()).unwrap_or_else(|| NONE.to_owned())
+            ),
             bad: None,
             beside: Vec::new(),
             notes: with(vec![format!(
@@ -246,7 +256,9 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
             bad: covered.zip(console).map(|(part, whole)| part < whole),
             beside: Vec::new(),
             notes: vec![match (coverage, covered, console) {
-                (_, Some(part), Some(whole)) => format!("{} of {} at the snapshot of IAM", format::size(part), format::size(whole)),
+                (_, Some(part), Some(whole)) => {
+                    format!("{} of {} at the snapshot of IAM", format::size(part), format::size(whole))
+                }
                 (None, ..) => "no IAM state was given".to_owned(),
                 _ => "IAM state does not tell".to_owned(),
             }],

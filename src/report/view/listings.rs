@@ -1,6 +1,8 @@
 //! Lists: notices, attempts, device lifecycle events, and where IAM and the archive disagree.
 
-use super::{Block, Line, Section, Span, Table, arn, cut, head, id, none, numeric, principal, raw, table, text, time, words};
+use super::{
+    Block, Line, Section, Span, Table, arn, cut, head, id, none, numeric, principal, raw, table, text, time, words,
+};
 use crate::report::format;
 use crate::report::{FindingCode, LifecycleEvent, Outcome, Report};
 
@@ -18,7 +20,6 @@ pub(super) fn notices(report: &Report) -> Section {
     };
     Section { id: "notices", title: "Before you rely on this", blocks }
 }
-
 
 pub(super) fn attempts(report: &Report) -> Section {
     let failed: Vec<_> = report.events.iter().filter(|event| event.outcome == Outcome::Failed).collect();
@@ -127,7 +128,6 @@ pub(super) fn reconciliation(report: &Report) -> Section {
     };
     Section { id: "reconciliation", title: "Reconciliation", blocks }
 }
-
 
 fn meaning(finding: FindingCode) -> &'static str {
     match finding {

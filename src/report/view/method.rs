@@ -95,12 +95,15 @@ pub(super) fn definitions() -> Section {
     Section {
         id: "definitions",
         title: "Method and definitions",
-        blocks: vec![Block::Paragraph(words(METHOD)), Block::List(
-            TERMS
-                .iter()
-                .map(|(term, meaning)| vec![Span::Strong((*term).to_owned()), text(": "), text(*meaning)])
-                .collect(),
-        )],
+        blocks: vec![
+            Block::Paragraph(words(METHOD)),
+            Block::List(
+                TERMS
+                    .iter()
+                    .map(|(term, meaning)| vec![Span::Strong((*term).to_owned()), text(": "), text(*meaning)])
+                    .collect(),
+            ),
+        ],
     }
 }
 

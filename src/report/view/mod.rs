@@ -233,10 +233,17 @@ pub(super) const EXPOSED_AGAIN: &str = "exposed_again";
 
 /// Every key, in the order of the legends.
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    [Class::SuspectedTakeover, Class::Workaround, Class::Unexplained, Class::Replacement, Class::Offboarding, Class::Approved]
-        .into_iter()
-        .map(Class::name)
-        .chain([EXPOSED_AGAIN, WindowKind::NeverEnrolled.name()])
+    [
+        Class::SuspectedTakeover,
+        Class::Workaround,
+        Class::Unexplained,
+        Class::Replacement,
+        Class::Offboarding,
+        Class::Approved,
+    ]
+    .into_iter()
+    .map(Class::name)
+    .chain([EXPOSED_AGAIN, WindowKind::NeverEnrolled.name()])
 }
 
 // Pieces of lines.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Block, Line, Section, Span, Tag, WindowView, head, id, key, lasting, none, numeric, principal, raw, raws, still_open,
-    table, text, time, window_id, window_link, words, yes_no,
+    Block, Line, Section, Span, Tag, WindowView, head, id, key, lasting, none, numeric, principal, raw, raws,
+    still_open, table, text, time, window_id, window_link, words, yes_no,
 };
 use crate::report::format::{self, NONE};
 use crate::report::{Certainty, CloseReason, DetectionKind, Proof, Report, Window, WindowKind};
