@@ -118,7 +118,11 @@ fn originals(report: &Value) -> BTreeSet<String> {
         match value {
             Value::Object(fields) => fields.iter().for_each(|(key, value)| add(value, key, found)),
             Value::Array(list) => list.iter().for_each(|value| add(value, key, found)),
-            Value::String(text) if TELLING.contains(&key) && text != "root" && !text.ends_with(".amazonaws.com") => {
+            Value::String(text)
+                if TELLING.contains(&key)
+                    && !["root", "AWS Internal"].contains(&text.as_str())
+                    && !text.ends_with(".amazonaws.com") =>
+            {
                 found.insert(text.clone());
             }
             _ => {}

@@ -141,7 +141,8 @@ fn iam_policy(args: &IamPolicyArgs) -> Result<Status, CliError> {
     let words = std::iter::once(OsString::from("mfatrail")).chain(args.command.iter().cloned());
     let cli = Cli::try_parse_from(words).map_err(|error| {
         let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let said = text.split("\n\nUsage:").next().unwrap_or_default().trim_start_matches("error: ");
+        let first = said.split_whitespace().collect::<Vec<_>>().join(" ");
         CliError::Usage(format!(
             "the command line after `iam-policy` is not understood: {first}\n  hint: give it as you would run it, after `--` and without the program's name"
         ))

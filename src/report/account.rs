@@ -18,9 +18,23 @@ pub(super) fn of(report: &Report, account: &str) -> Option<Report> {
     part.coverage.gaps.retain(|gap| is_own(&gap.account));
     part.proof.retain(|proof| is_own(&proof.account));
     part.accounts.retain(|one| is_own(&one.account));
+    // What names another account is on that account's page.
+    let others: Vec<&str> = report.accounts.iter().map(|one| one.account.as_str()).filter(|id| !is_own(id)).collect();
+    let of_others = |text: &str| others.iter().any(|id| names(text, id));
+    part.notices.retain(|notice| !of_others(&notice.text));
+    part.inputs.retain(|input| !of_others(&input.path));
+    part.coverage.failures.retain(|failure| !of_others(&failure.object));
     // Months and earlier reports are of all accounts together.
     part.trend.clear();
     Some(part)
+}
+
+/// Whether a text names an account: its id, and not the beginning of a longer one (`account-1` and `account-12`).
+fn names(text: &str, id: &str) -> bool {
+    text.match_indices(id).any(|(at, _)| {
+        let after = text.get(at + id.len()..).and_then(|rest| rest.chars().next());
+        !after.is_some_and(|c| c.is_ascii_alphanumeric())
+    })
 }
 
 /// Whether a page of its own would say anything: something happened in the account, or IAM state tells of it.
