@@ -4,7 +4,7 @@
 //! fractional seconds (`_s`), exposure is in hours. `null` means "not known" or "nothing to average", never zero.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::inputs::Settings;
 
@@ -40,6 +40,77 @@ pub struct Report {
     pub notices: Vec<Notice>,
     /// The settings in force.
     pub policy: Settings,
+    /// The figures of each account, in order of id.
+    pub accounts: Vec<AccountFigures>,
+    /// The figures of successive periods: the calendar months of a report of several, and earlier reports that were given.
+    pub trend: Vec<TrendPeriod>,
+    /// The lifecycle, sign-in and user events that windows name, with the objects that hold them, in order of time.
+    pub proof: Vec<Proof>,
+    /// The files beside the archive that it was made from.
+    pub inputs: Vec<InputFile>,
+    /// Whether names, addresses and account ids are pseudonyms.
+    pub redacted: bool,
+}
+
+/// The figures of one account.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AccountFigures {
+    /// The account.
+    pub account: String,
+    /// Its figures; its MFA coverage where IAM state tells of it.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// The figures of one period of the trend: IAM users and root users.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrendPeriod {
+    /// The period.
+    pub period: Period,
+    /// Where they are from.
+    pub source: TrendSource,
+    /// The figures.
+    #[serde(flatten)]
+    pub figures: KindFigures,
+    /// MFA coverage at the snapshot of an earlier report; a month has no snapshot of its own.
+    pub mfa_coverage: Option<MfaCoverage>,
+}
+
+/// Where figures of the trend are from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrendSource {
+    /// A part of this report's period.
+    ThisReport,
+    /// The `report.json` of an earlier report.
+    EarlierReport,
+}
+
+/// An event that a window names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Proof {
+    /// `eventID`.
+    pub event_id: String,
+    /// `eventName`.
+    pub event_name: String,
+    /// `eventTime`.
+    #[serde(serialize_with = "whole_seconds::one")]
+    pub event_time: DateTime<Utc>,
+    /// `recipientAccountId`.
+    pub account: String,
+    /// The objects that hold the record, sorted.
+    pub objects: Vec<String>,
+}
+
+/// A file that a report was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InputFile {
+    /// `iam`, `approvals`, `detections`, `policy` or `previous`.
+    pub kind: &'static str,
+    /// Its name; within a directory of IAM state the path from there.
+    pub path: String,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
 }
 
 /// The program that made a report.
@@ -50,7 +121,7 @@ pub struct Tool {
 }
 
 /// A half-open period `[from, to)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
     /// Its first moment.
     #[serde(serialize_with = "whole_seconds::one")]
@@ -69,7 +140,7 @@ impl Period {
 }
 
 /// A mean never comes alone. Every field but `n` is `None` for an empty set.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stat {
     /// How many durations there were.
     pub n: usize,
@@ -84,7 +155,7 @@ pub struct Stat {
 }
 
 /// A statistic of times to detect.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct DetectStat {
     /// Over the detected.
     #[serde(flatten)]
@@ -94,7 +165,7 @@ pub struct DetectStat {
 }
 
 /// A statistic of times to remediate.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct CloseStat {
     /// Over the closed.
     #[serde(flatten)]
@@ -104,7 +175,7 @@ pub struct CloseStat {
 }
 
 /// The figures of one kind of identity.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct KindFigures {
     /// Time to detect, whole cohort.
     pub mttd: DetectStat,
@@ -125,7 +196,7 @@ pub struct KindFigures {
 }
 
 /// The headline figures: IAM users and root users.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// IAM users and root users.
     #[serde(flatten)]
@@ -137,7 +208,7 @@ pub struct Figures {
 }
 
 /// Counts of deactivations whose `eventTime` lies in the period.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deactivations {
     /// Successful ones: `opened_window + left_another_device + no_password`.
     pub total: usize,
@@ -158,7 +229,7 @@ pub struct Deactivations {
 }
 
 /// Window-opening deactivations per class.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the classes; see `Class`")]
 pub struct ByClass {
     pub approved: usize,
@@ -170,7 +241,7 @@ pub struct ByClass {
 }
 
 /// Exposure by `removed` windows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Exposure {
     /// Principal-hours without MFA inside the period.
     pub principal_hours: f64,
@@ -181,7 +252,7 @@ pub struct Exposure {
 }
 
 /// MFA coverage at the snapshot. A count whose input is missing is `None`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the definitions")]
 pub struct MfaCoverage {
     pub users: Option<usize>,
@@ -337,6 +408,19 @@ impl Class {
             Self::Replacement => "replacement",
             Self::Workaround => "workaround",
             Self::Unexplained => "unexplained",
+        }
+    }
+
+    /// How many of `counts` are of this class.
+    #[must_use]
+    pub fn of(self, counts: &ByClass) -> usize {
+        match self {
+            Self::Approved => counts.approved,
+            Self::Offboarding => counts.offboarding,
+            Self::SuspectedTakeover => counts.suspected_takeover,
+            Self::Replacement => counts.replacement,
+            Self::Workaround => counts.workaround,
+            Self::Unexplained => counts.unexplained,
         }
     }
 

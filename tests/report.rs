@@ -160,21 +160,32 @@ fn put(moto: &moto::Moto, path: &str, body: &[u8]) {
     assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
 }
 
+fn objects_of(one: &mut Value, named_objects: bool) {
+    let names = one["objects"].as_array().unwrap().iter().map(|name| {
+        let name = name.as_str().unwrap();
+        name.strip_prefix("s3://trail/").unwrap_or(name).to_owned()
+    });
+    one["objects"] = if named_objects { names.collect() } else { Value::Null };
+}
+
 /// What must not depend on where the archive is: everything but object names, and for standard input, which is one
 /// object without a key, all that keys tell.
 fn comparable(mut report: Value, named_objects: bool) -> Value {
-    for event in report["events"].as_array_mut().unwrap() {
-        let objects = event["objects"].as_array().unwrap();
-        let names = objects.iter().map(|name| {
-            let name = name.as_str().unwrap();
-            name.strip_prefix("s3://trail/").unwrap_or(name).to_owned()
-        });
-        event["objects"] = if named_objects { names.collect() } else { Value::Null };
+    for part in ["events", "proof"] {
+        for one in report[part].as_array_mut().unwrap() {
+            objects_of(one, named_objects);
+        }
     }
     if !named_objects {
         report["coverage"] = Value::Null;
         report["figures"]["delivery"] = Value::Null;
         report["figures"]["identity_center"]["delivery"] = Value::Null;
+        for account in report["accounts"].as_array_mut().unwrap() {
+            account["delivery"] = Value::Null;
+            if account["identity_center"].is_object() {
+                account["identity_center"]["delivery"] = Value::Null;
+            }
+        }
         for window in report["windows"].as_array_mut().unwrap() {
             window["delivered_at"] = Value::Null;
         }

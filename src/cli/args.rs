@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use super::verify::VerifyArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::generate::GenerateCommand;
 use super::search::SearchArgs;
+use super::verify::VerifyArgs;
 
 /// Who was without MFA, from when to when, who did it, did anyone notice, and how fast was it mended:
 /// answered from a CloudTrail archive and IAM.
@@ -29,6 +30,9 @@ pub(super) enum Command {
     /// IAM state
     #[command(subcommand)]
     Iam(IamCommand),
+    /// Shell completions, man pages, and the IAM policy that a command line needs
+    #[command(subcommand)]
+    Generate(GenerateCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -39,8 +43,8 @@ pub(super) enum IamCommand {
 /// Make a report of a period: exposure windows, MTTD, MTTR and what they rest on
 ///
 /// Reads the archive, rebuilds every principal's MFA state, joins IAM state and writes a folder with index.html,
-/// report.md, report.json, windows.csv, events.csv and MANIFEST.sha256. The folder's path goes to standard output, a
-/// summary to standard error.
+/// report.md, report.json, report.xlsx, windows.csv, events.csv and MANIFEST.sha256. The folder's path goes to standard
+/// output, a summary to standard error.
 #[derive(Debug, Args)]
 #[command(after_long_help = REPORT_HELP)]
 pub(super) struct ReportArgs {
@@ -86,9 +90,41 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) policy: Option<PathBuf>,
 
+    /// An earlier report.json, for the trend and the change since; may be repeated
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    pub(super) previous: Vec<PathBuf>,
+
     /// The report's folder [default: mfatrail-report- and the period]; an earlier report in it is replaced
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(super) out: Option<PathBuf>,
+
+    /// Write only these kinds of files [default: all]
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', help_heading = "Output")]
+    pub(super) format: Vec<FormatArg>,
+
+    /// Write report.pdf too: the page, printed by a Chromium that is installed
+    #[arg(long, help_heading = "Output")]
+    pub(super) pdf: bool,
+
+    /// With --pdf, the browser [default: the first Chromium or Chrome on the PATH]
+    #[arg(long, value_name = "PATH", requires = "pdf", help_heading = "Output")]
+    pub(super) chromium: Option<PathBuf>,
+
+    /// With --pdf, the sheet of paper
+    #[arg(long, value_name = "SIZE", requires = "pdf", default_value = "a4", help_heading = "Output")]
+    pub(super) paper: PaperArg,
+
+    /// A page for each account too, linked from index.html
+    #[arg(long, help_heading = "Output")]
+    pub(super) per_account: bool,
+
+    /// Replace names, addresses, account ids, devices, user agents and object keys by pseudonyms, in every file
+    #[arg(long, help_heading = "Output")]
+    pub(super) redact: bool,
+
+    /// With --redact, a file with a secret of 16 bytes or more: the same secret gives the same pseudonyms in every report
+    #[arg(long, value_name = "FILE", requires = "redact", help_heading = "Output")]
+    pub(super) redact_key: Option<PathBuf>,
 
     /// End with status 1 if the report holds one of these
     #[arg(long, value_name = "WHAT", value_delimiter = ',', help_heading = "Output")]
@@ -107,13 +143,16 @@ pub(super) struct ReportArgs {
 
 const REPORT_HELP: &str = "\
 Times are a date (2026-10-01), an RFC 3339 time (2026-10-01T08:00:00Z), or an age (7d, 36h). Everything is UTC, and
-periods are half-open: --to is the first moment that no longer belongs.
+periods are half-open: --to is the first moment that no longer belongs. A report of several whole months has a part for
+each, and the trend. SOURCE_DATE_EPOCH, where it is set, is the time of generated_at.
 
 Examples:
   mfatrail report fixtures/archive --month 2026-10 --iam fixtures/iam --iam-as-of 2026-11-02 --out out/report
   mfatrail report --store evidence --month 2026-10 --iam fixtures/iam --iam-as-of 2026-11-02 --out out/from-store
   mfatrail report s3://trail-bucket --month 2026-10 --iam live --iam-role Auditor --fail-on open-window
   mfatrail report s3://trail-bucket/prefix --from 36h --account 111122223333 --dry-run
+  mfatrail report s3://trail-bucket --from 2026-01 --to 2026-07 --per-account --pdf
+  mfatrail report fixtures/archive --month 2026-10 --redact --format html,json --out out/shared
   zcat *.json.gz | mfatrail report - --from 2026-10-01 --to 2026-10-08
 
 Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 done, but the evidence is
@@ -126,13 +165,35 @@ pub(super) struct PeriodArgs {
     #[arg(long, value_name = "YYYY-MM", conflicts_with_all = ["from", "to"], help_heading = "Period")]
     pub(super) month: Option<String>,
 
-    /// The period's first moment
+    /// The period's first moment; a month (2026-01) is its first moment
     #[arg(long, value_name = "TIME", help_heading = "Period")]
     pub(super) from: Option<String>,
 
-    /// The first moment after the period [default: now]
+    /// The first moment after the period, so that --from 2026-01 --to 2026-07 is January to June [default: now]
     #[arg(long, value_name = "TIME", requires = "from", help_heading = "Period")]
     pub(super) to: Option<String>,
+}
+
+/// What --format names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FormatArg {
+    /// index.html
+    Html,
+    /// report.md
+    Md,
+    /// report.json, the contract
+    Json,
+    /// windows.csv and events.csv
+    Csv,
+    /// report.xlsx
+    Xlsx,
+}
+
+/// What --paper names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PaperArg {
+    A4,
+    Letter,
 }
 
 /// What --fail-on names.

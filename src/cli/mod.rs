@@ -2,9 +2,12 @@
 
 mod archive;
 mod args;
+mod beside;
 mod coverage;
 mod exit;
+mod generate;
 mod iam;
+mod pdf;
 mod progress;
 mod report;
 mod scan;
@@ -41,6 +44,7 @@ pub fn main() -> ExitCode {
         Command::Search(args) => search::run(&args, now),
         Command::Verify(args) => verify::run(&args, now),
         Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, now),
+        Command::Generate(command) => generate::run(command),
     };
     match done {
         Ok(status) => status.into(),

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 
 use super::archive::{options, rfc3339, selection, sources, time};
-use super::args::{FailOn, PeriodArgs, ReportArgs};
+use super::args::{FailOn, FormatArg, PaperArg, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
-use super::{progress, put, say};
-use crate::contract::{self, Notice, Period, Report, Tool};
+use super::{beside, pdf, progress, put, say};
+use crate::contract::{self, InputFile, Notice, Period, Report, Tool, TrendPeriod};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
 use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy_file};
 use crate::inventory::{self, IamState, LiveOptions};
 use crate::pipeline::{self, Options, Scanned};
-use crate::report::{self, OutputDir};
+use crate::report::{self, Format, OutputDir, Paper};
 use crate::source::{Selection, Source};
 use crate::store::{Asked, Store};
 use crate::units;
@@ -41,6 +41,10 @@ struct Plan {
     options: Options<'static>,
     out: PathBuf,
     store: Option<PathBuf>,
+    output: Output,
+    generated_at: DateTime<Utc>,
+    inputs: Vec<InputFile>,
+    earlier: Vec<TrendPeriod>,
     fail_on: Vec<FailOn>,
 }
 
@@ -66,14 +70,102 @@ pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliErr
     };
     let noted = plan.store.clone().zip(read.commit);
     let selection = plan.selection.clone();
-    let report = make(plan, read, now)?;
-    let folder = out.commit(&report.report).map_err(CliError::failed)?;
-    if let Some((store, commit)) = noted {
-        super::scan::note_report(&store, &selection, report.report.period, commit, now);
+    let output = plan.output.clone();
+    let Made { mut report, status } = make(plan, read)?;
+    let period = report.period;
+    if output.redact {
+        report = report::redact(report, output.redact_key.as_deref());
     }
-    say(&report::summary(&report.report, terminal_width()));
+    let folder = out.commit(output.files(&report)?).map_err(CliError::failed)?;
+    if let Some((store, commit)) = noted {
+        super::scan::note_report(&store, &selection, period, commit, now);
+    }
+    say(&report::summary(&report, terminal_width()));
     put(&folder.display().to_string())?;
-    Ok(report.status)
+    Ok(status)
+}
+
+/// Which files, and how.
+#[derive(Clone)]
+struct Output {
+    formats: Vec<Format>,
+    per_account: bool,
+    /// The browser, and the sheet of paper.
+    pdf: Option<(PathBuf, Paper)>,
+    redact: bool,
+    redact_key: Option<Vec<u8>>,
+}
+
+/// How many bytes a secret must have at least.
+const SHORTEST_KEY: usize = 16;
+
+impl Output {
+    fn new(args: &ReportArgs) -> Result<Self, CliError> {
+        let mut formats: Vec<Format> = args
+            .format
+            .iter()
+            .map(|format| match format {
+                FormatArg::Html => Format::Html,
+                FormatArg::Md => Format::Markdown,
+                FormatArg::Json => Format::Json,
+                FormatArg::Csv => Format::Csv,
+                FormatArg::Xlsx => Format::Xlsx,
+            })
+            .collect();
+        formats.sort();
+        formats.dedup();
+        if formats.is_empty() {
+            formats = Format::ALL.to_vec();
+        }
+        if args.per_account && !formats.contains(&Format::Html) {
+            return Err(CliError::Usage(
+                "`--per-account` makes pages, and `--format` names no `html`\n  hint: add html to --format".to_owned(),
+            ));
+        }
+        let paper = match args.paper {
+            PaperArg::A4 => Paper::A4,
+            PaperArg::Letter => Paper::Letter,
+        };
+        let pdf = args.pdf.then(|| pdf::browser(args.chromium.as_deref())).transpose()?.map(|browser| (browser, paper));
+        let redact_key = args.redact_key.as_deref().map(redact_key).transpose()?;
+        Ok(Self { formats, per_account: args.per_account, pdf, redact: args.redact, redact_key })
+    }
+
+    fn files(&self, report: &Report) -> Result<Vec<report::File>, CliError> {
+        let mut files = report::render(report, &self.formats, self.per_account).map_err(CliError::failed)?;
+        if let Some((browser, paper)) = &self.pdf {
+            let page = report::printed(report, *paper)
+                .map_err(|error| CliError::Failed(format!("could not render the page to print: {error}")))?;
+            files.push(("report.pdf".to_owned(), pdf::print(browser, &page)?));
+        }
+        Ok(files)
+    }
+}
+
+fn redact_key(path: &Path) -> Result<Vec<u8>, CliError> {
+    let shown = path.display();
+    let key = std::fs::read(path)
+        .map_err(|error| CliError::Usage(format!("`--redact-key`: could not read `{shown}`: {error}")))?;
+    if key.len() < SHORTEST_KEY {
+        return Err(CliError::Usage(format!(
+            "`--redact-key`: `{shown}` has {} bytes, and {SHORTEST_KEY} is the least that cannot be guessed\n  hint: head -c 32 /dev/urandom > {shown}",
+            key.len()
+        )));
+    }
+    Ok(key)
+}
+
+/// When the report says that it was made: SOURCE_DATE_EPOCH, by which builds are made reproducible, else now.
+fn generated_at(now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
+    let seconds = match std::env::var("SOURCE_DATE_EPOCH") {
+        Err(_not_set) => return Ok(DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)),
+        Ok(text) => text,
+    };
+    seconds.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0)).ok_or_else(|| {
+        CliError::Usage(format!(
+            "the environment's SOURCE_DATE_EPOCH (`{seconds}`) is no number of seconds since 1970\n  hint: unset it, or set it to such as 1793577600"
+        ))
+    })
 }
 
 impl Plan {
@@ -89,6 +181,9 @@ impl Plan {
         let detections =
             args.detections.as_deref().map(detections::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
         let iam = iam(&args, as_of, now)?;
+        let output = Output::new(&args)?;
+        let earlier = beside::earlier(&args.previous, period)?;
+        let inputs = inputs(&args, as_of)?;
         let as_of = as_of.or(match &iam {
             Iam::Read(state) => Some(state.taken_at),
             Iam::Live(options) => Some(options.now),
@@ -117,6 +212,10 @@ impl Plan {
             options,
             out,
             store: args.store,
+            output,
+            generated_at: generated_at(now)?,
+            inputs,
+            earlier,
             fail_on: args.fail_on,
         })
     }
@@ -131,8 +230,11 @@ fn period(args: &PeriodArgs, now: DateTime<Utc>) -> Result<Period, CliError> {
         });
     }
     let from = args.from.as_deref().ok_or_else(|| CliError::Usage("`--from` or `--month` is required".to_owned()))?;
-    let from = time("--from", from, now)?;
-    let to = args.to.as_deref().map_or(Ok(now), |to| time("--to", to, now))?;
+    // A month stands for its first moment, on either side.
+    let moment =
+        |flag: &str, text: &str| parse_month(text).map_or_else(|| time(flag, text, now), |month| Ok(month.from));
+    let from = moment("--from", from)?;
+    let to = args.to.as_deref().map_or(Ok(now), |to| moment("--to", to))?;
     // Figures are in whole seconds, as CloudTrail's clock is.
     let whole = |time: DateTime<Utc>| DateTime::from_timestamp(time.timestamp(), 0).unwrap_or(time);
     let period = Period { from: whole(from), to: whole(to) };
@@ -199,6 +301,12 @@ fn iam(args: &ReportArgs, as_of: Option<DateTime<Utc>>, now: DateTime<Utc>) -> R
 }
 
 fn stored_iam(args: &ReportArgs, as_of: Option<DateTime<Utc>>) -> Result<IamState, CliError> {
+    let (path, text) = stored_snapshot(args, as_of)?;
+    inventory::snapshot::from_text(&path.display().to_string(), &text).map_err(CliError::usage)
+}
+
+/// The snapshot's file and what it says.
+fn stored_snapshot(args: &ReportArgs, as_of: Option<DateTime<Utc>>) -> Result<(PathBuf, String), CliError> {
     let usage = |text: &str| CliError::Usage(text.to_owned());
     let Some(dir) = &args.store else {
         return Err(usage("`--iam store` takes IAM state from the store, and there is no `--store`\n  hint: add it"));
@@ -207,12 +315,27 @@ fn stored_iam(args: &ReportArgs, as_of: Option<DateTime<Utc>>) -> Result<IamStat
         return Err(usage("`--iam-as-of` is for files: a snapshot in the store bears its time\n  hint: drop it"));
     }
     let store = Store::open(dir).map_err(super::scan::store_error)?;
-    let Some((path, text)) = store.iam(as_of).map_err(super::scan::store_error)? else {
-        return Err(usage(
+    store.iam(as_of).map_err(super::scan::store_error)?.ok_or_else(|| {
+        usage(
             "`--iam store`: the store has no IAM snapshot of that time or before\n  hint: `mfatrail iam snapshot --store DIR` keeps one",
-        ));
+        )
+    })
+}
+
+/// The files beside the archive, with their hashes.
+fn inputs(args: &ReportArgs, as_of: Option<DateTime<Utc>>) -> Result<Vec<InputFile>, CliError> {
+    let mut inputs = match args.iam.as_deref().map(|iam| (iam, iam.to_str())) {
+        None | Some((_, Some("live"))) => Vec::new(),
+        Some((_, Some("store"))) => vec![beside::file("iam", &stored_snapshot(args, as_of)?.0)?],
+        Some((iam, _)) => beside::iam(iam.as_ref())?,
     };
-    inventory::snapshot::from_text(&path.display().to_string(), &text).map_err(CliError::usage)
+    for (kind, path) in [("approvals", &args.approvals), ("detections", &args.detections), ("policy", &args.policy)] {
+        inputs.extend(path.as_deref().map(|path| beside::file(kind, path)).transpose()?);
+    }
+    for path in &args.previous {
+        inputs.push(beside::file("previous", path)?);
+    }
+    Ok(inputs)
 }
 
 fn say_what_would_be_read(plan: &Plan) -> Result<Status, CliError> {
@@ -276,7 +399,7 @@ struct Made {
     status: Status,
 }
 
-fn make(plan: Plan, read: Read, now: DateTime<Utc>) -> Result<Made, CliError> {
+fn make(plan: Plan, read: Read) -> Result<Made, CliError> {
     let Read { mut evidence, scanned, notices: read_notices, .. } = read;
     let iam = match plan.iam {
         Iam::None => None,
@@ -313,7 +436,10 @@ fn make(plan: Plan, read: Read, now: DateTime<Utc>) -> Result<Made, CliError> {
         .trace
         .collect(&mut exposure::wanted(&input))
         .map_err(|error| CliError::Failed(format!("could not read back what was kept in a temporary file: {error}")))?;
-    let analysis = exposure::analyse(&Input { context: &context, ..input });
+    let input = Input { context: &context, ..input };
+    let analysis = exposure::analyse(&input);
+    let parts = exposure::parts(&input, &analysis, &beside::months(plan.period));
+    let trend = plan.earlier.into_iter().chain(parts.trend).collect();
     let mut notices = analysis.notices;
     notices.extend(read_notices);
     notices.extend(iam.iter().flat_map(|iam| &iam.missing).map(missing_input));
@@ -328,7 +454,7 @@ fn make(plan: Plan, read: Read, now: DateTime<Utc>) -> Result<Made, CliError> {
     let report = Report {
         schema: contract::SCHEMA,
         tool: Tool { version: env!("CARGO_PKG_VERSION") },
-        generated_at: DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now),
+        generated_at: plan.generated_at,
         period: plan.period,
         as_of,
         figures: analysis.figures,
@@ -338,6 +464,11 @@ fn make(plan: Plan, read: Read, now: DateTime<Utc>) -> Result<Made, CliError> {
         coverage,
         notices,
         policy: plan.settings,
+        accounts: parts.accounts,
+        trend,
+        proof: parts.proof,
+        inputs: plan.inputs,
+        redacted: false,
     };
     let status = if !report.coverage.complete {
         Status::Incomplete

@@ -36,7 +36,7 @@ const NAMED: usize = 20;
 pub(super) struct ScanArgs {
     /// Where the archive is: s3://bucket/prefix, a directory or a file
     #[arg(value_name = "SOURCE", required = true)]
-    sources: Vec<OsString>,
+    pub(super) sources: Vec<OsString>,
 
     /// The evidence store; made where there is none
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE", help_heading = "Store")]
@@ -55,10 +55,10 @@ pub(super) struct ScanArgs {
     to: Option<String>,
 
     #[command(flatten)]
-    archive: ArchiveArgs,
+    pub(super) archive: ArchiveArgs,
 
     #[command(flatten)]
-    aws: AwsArgs,
+    pub(super) aws: AwsArgs,
 }
 
 const HELP: &str = "\

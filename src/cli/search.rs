@@ -43,7 +43,7 @@ const WIDTH: u16 = 120;
 pub(super) struct SearchArgs {
     /// Where the archive is: s3://bucket/prefix, a directory, a file, or - for standard input
     #[arg(value_name = "SOURCE", required = true)]
-    sources: Vec<OsString>,
+    pub(super) sources: Vec<OsString>,
 
     /// eventName, such as DeactivateMFADevice or Delete*
     #[arg(long = "event-name", value_name = "NAME", help_heading = "Filters")]
@@ -122,10 +122,10 @@ pub(super) struct SearchArgs {
     limit: Option<u64>,
 
     #[command(flatten)]
-    archive: ArchiveArgs,
+    pub(super) archive: ArchiveArgs,
 
     #[command(flatten)]
-    aws: AwsArgs,
+    pub(super) aws: AwsArgs,
 }
 
 const HELP: &str = "\

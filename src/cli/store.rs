@@ -43,10 +43,10 @@ enum StoreCommand {
 #[derive(Debug, Args)]
 struct RetryArgs {
     #[command(flatten)]
-    archive: ArchiveArgs,
+    pub(super) archive: ArchiveArgs,
 
     #[command(flatten)]
-    aws: AwsArgs,
+    pub(super) aws: AwsArgs,
 }
 
 const HELP: &str = "\

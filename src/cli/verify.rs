@@ -43,7 +43,7 @@ const BEFORE: TimeDelta = TimeDelta::days(1);
 pub(super) struct VerifyArgs {
     /// Where the archive is, digests and logs: s3://bucket/prefix, a directory or a file
     #[arg(value_name = "SOURCE", required = true)]
-    sources: Vec<OsString>,
+    pub(super) sources: Vec<OsString>,
 
     /// Verify logs delivered at this moment or later [default: all that is there]
     #[arg(long, value_name = "TIME", help_heading = "Range")]
@@ -56,17 +56,17 @@ pub(super) struct VerifyArgs {
     /// CloudTrail's public keys, as `aws cloudtrail list-public-keys` prints them; may be repeated, for each region has
     /// its own [default: ask CloudTrail]
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
-    public_keys: Vec<PathBuf>,
+    pub(super) public_keys: Vec<PathBuf>,
 
     /// How to print the result
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     format: Format,
 
     #[command(flatten)]
-    archive: ArchiveArgs,
+    pub(super) archive: ArchiveArgs,
 
     #[command(flatten)]
-    aws: AwsArgs,
+    pub(super) aws: AwsArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -7,7 +7,7 @@ use crate::contract::{
     ByClass, Class, CloseStat, Deactivations, DetectStat, Exposure, KindFigures, MfaCoverage, Period, Stat, Window,
     WindowKind,
 };
-use crate::inventory::{AccountState, IamState};
+use crate::inventory::AccountState;
 
 /// Statistic of durations in whole seconds; an empty set has no mean.
 #[must_use]
@@ -114,9 +114,9 @@ fn exposure(windows: &[&Window], period: Period, as_of: DateTime<Utc>) -> Exposu
     result
 }
 
-/// MFA coverage at the snapshot, over all accounts. A count that one account's inputs cannot give is `None`.
-pub(super) fn coverage(iam: &IamState) -> MfaCoverage {
-    let accounts: Vec<&AccountState> = iam.accounts.values().collect();
+/// MFA coverage at the snapshot, over some accounts. A count that one account's inputs cannot give is `None`.
+pub(super) fn coverage<'a>(accounts: impl IntoIterator<Item = &'a AccountState>) -> MfaCoverage {
+    let accounts: Vec<&AccountState> = accounts.into_iter().collect();
     let users = || accounts.iter().flat_map(|account| account.users.iter().map(move |user| (account, user)));
     let all_told = !accounts.is_empty() && accounts.iter().all(|account| account.users_complete);
     let count = |predicate: &dyn Fn(&AccountState, &crate::inventory::UserState) -> Option<bool>| -> Option<usize> {

@@ -17,6 +17,7 @@ mod detect;
 mod devices;
 mod figures;
 mod ledger;
+mod parts;
 mod reconcile;
 mod windows;
 
@@ -39,6 +40,7 @@ use ledger::{ABOUT_ROOT, Entity, IamEntry, Ledger};
 use windows::{Deactivation, Draft};
 
 pub use figures::stat;
+pub use parts::{Parts, parts};
 
 /// Everything that a report is computed from.
 #[derive(Debug, Clone)]
@@ -236,11 +238,8 @@ pub fn analyse(input: &Input<'_>) -> Analysis {
     let windows: Vec<Window> = drafts.iter().filter(touches).filter_map(|draft| window(facts, draft, input)).collect();
     let events = lifecycle_events(&ledger, &deactivations, input.period);
     let figures = Figures {
-        iam: kind_figures(&ledger, &windows, &deactivations, input, |kind| kind != PrincipalKind::IdentityCenter),
-        identity_center: ledger.entities.iter().any(|entity| entity.kind == PrincipalKind::IdentityCenter).then(|| {
-            kind_figures(&ledger, &windows, &deactivations, input, |kind| kind == PrincipalKind::IdentityCenter)
-        }),
-        mfa_coverage: input.iam.map(figures::coverage),
+        mfa_coverage: input.iam.map(|iam| figures::coverage(iam.accounts.values())),
+        ..figures_of(&ledger, &windows, &deactivations, input, Part { period: input.period, account: None })
     };
     let notices = unmatched(facts, &drafts, &deactivations, input);
     Analysis { windows, events, reconciliation: findings, figures, notices }
@@ -338,18 +337,54 @@ fn lifecycle_events(ledger: &Ledger<'_>, deactivations: &[Deactivation], period:
         .collect()
 }
 
+/// What figures are over: a period, of all accounts or of one.
+#[derive(Debug, Clone, Copy)]
+struct Part<'a> {
+    period: Period,
+    account: Option<&'a str>,
+}
+
+impl Part<'_> {
+    fn is_of(&self, account: &str) -> bool {
+        self.account.is_none_or(|own| own == account)
+    }
+}
+
+/// The figures of a part, but for MFA coverage, which is of a moment.
+fn figures_of(
+    ledger: &Ledger<'_>,
+    windows: &[Window],
+    deactivations: &[Deactivation],
+    input: &Input<'_>,
+    part: Part<'_>,
+) -> Figures {
+    let is_identity_center = |kind: PrincipalKind| kind == PrincipalKind::IdentityCenter;
+    let seen = |entity: &Entity<'_>| is_identity_center(entity.kind) && part.is_of(&entity.account);
+    Figures {
+        iam: kind_figures(ledger, windows, deactivations, input, part, |kind| !is_identity_center(kind)),
+        identity_center: ledger
+            .entities
+            .iter()
+            .any(seen)
+            .then(|| kind_figures(ledger, windows, deactivations, input, part, is_identity_center)),
+        mfa_coverage: None,
+    }
+}
+
 fn kind_figures(
     ledger: &Ledger<'_>,
     windows: &[Window],
     deactivations: &[Deactivation],
     input: &Input<'_>,
+    part: Part<'_>,
     of_kind: impl Fn(PrincipalKind) -> bool,
 ) -> crate::contract::KindFigures {
-    let windows: Vec<&Window> = windows.iter().filter(|window| of_kind(window.principal.kind)).collect();
-    let kind = |id: usize| ledger.entities.get(id).map(|entity| entity.kind);
+    let windows: Vec<&Window> =
+        windows.iter().filter(|window| of_kind(window.principal.kind) && part.is_of(&window.account)).collect();
+    let entity = |id: usize| ledger.entities.get(id);
     let deactivations: Vec<(DateTime<Utc>, Deactivation)> = deactivations
         .iter()
-        .filter(|one| kind(one.entity).is_some_and(&of_kind))
+        .filter(|one| entity(one.entity).is_some_and(|entity| of_kind(entity.kind) && part.is_of(&entity.account)))
         .filter_map(|one| Some((ledger.events.get(one.event)?.time, *one)))
         .collect();
     let failed_attempts = ledger
@@ -360,11 +395,12 @@ fn kind_figures(
             let kind = if identity_center { PrincipalKind::IdentityCenter } else { PrincipalKind::IamUser };
             !event.succeeded()
                 && matches!(event.action, Action::DeviceDeactivated { .. })
-                && input.period.contains(event.time)
+                && part.period.contains(event.time)
+                && part.is_of(&event.account)
                 && of_kind(kind)
         })
         .count();
-    figures::figures(&windows, &deactivations, failed_attempts, input.period, input.as_of)
+    figures::figures(&windows, &deactivations, failed_attempts, part.period, input.as_of)
 }
 
 /// Tickets and alerts that matched nothing are said: they may hide a typo, or evidence that is missing.

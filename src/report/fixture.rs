@@ -36,6 +36,11 @@ pub(super) fn empty() -> Report {
         coverage: Coverage::default(),
         notices: Vec::new(),
         policy: Settings::default(),
+        accounts: Vec::new(),
+        trend: Vec::new(),
+        proof: Vec::new(),
+        inputs: Vec::new(),
+        redacted: false,
     }
 }
 
@@ -206,7 +211,7 @@ pub(super) fn full() -> Report {
                 roots: Some(1),
                 roots_with_mfa: Some(1),
             }),
-            iam,
+            iam: iam.clone(),
         },
         windows: vec![lost_phone(), takeover(), never_enrolled()],
         events: vec![
@@ -299,6 +304,34 @@ pub(super) fn full() -> Report {
             ],
             integrity: Some(serde_json::json!({ "digests": 12, "verified": true })),
         },
+        accounts: vec![
+            AccountFigures { account: "000000000042".to_owned(), figures: Figures::default() },
+            AccountFigures {
+                account: "111122223333".to_owned(),
+                figures: Figures { iam: iam.clone(), ..Figures::default() },
+            },
+        ],
+        trend: vec![TrendPeriod {
+            period: Period { from: at("2026-09-01T00:00:00Z"), to: at("2026-10-01T00:00:00Z") },
+            source: TrendSource::EarlierReport,
+            figures: KindFigures {
+                mttr: CloseStat { stat: stat(2, 900.0, 900.0, 1200.0, 1200.0), open: 0 },
+                ..iam.clone()
+            },
+            mfa_coverage: None,
+        }],
+        proof: vec![Proof {
+            event_id: "0f0e0000-0000-4000-8000-000000000001".to_owned(),
+            event_name: "DeactivateMFADevice".to_owned(),
+            event_time: at("2026-10-06T09:00:00Z"),
+            account: "111122223333".to_owned(),
+            objects: vec!["AWSLogs/111122223333/CloudTrail/us-east-1/2026/10/06/one.json.gz".to_owned()],
+        }],
+        inputs: vec![InputFile {
+            kind: "iam",
+            path: "111122223333/mfa-devices-alice.json".to_owned(),
+            sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".to_owned(),
+        }],
         notices: vec![Notice {
             code: "approval-unmatched",
             text: "ticket `OPS-9|<img src=x>` of the approvals matched nothing".to_owned(),

@@ -1,6 +1,8 @@
 //! Numbers, times and durations as people read them. Exact values stand beside rounded ones, and nothing to show is `–`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveTime, TimeDelta, Utc};
+
+use super::Period;
 
 /// What stands where there is no value.
 pub(super) const NONE: &str = "–";
@@ -108,6 +110,20 @@ pub(super) fn plural(n: usize, one: &str, many: &str) -> String {
     format!("{} {}", size(n), if n == 1 { one } else { many })
 }
 
+/// A period in words: `October 2026`, `January to June 2026`, or its two ends.
+pub(super) fn period(period: Period) -> String {
+    let starts_month = |at: DateTime<Utc>| at.day() == 1 && at.time() == NaiveTime::MIN;
+    let day = |at: DateTime<Utc>| at.format(if at.time() == NaiveTime::MIN { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" });
+    let (from, to) = (period.from, period.to);
+    let last = to - TimeDelta::seconds(1);
+    match () {
+        () if !starts_month(from) || !starts_month(to) => format!("{} to {}", day(from), day(to)),
+        () if (from.year(), from.month()) == (last.year(), last.month()) => from.format("%B %Y").to_string(),
+        () if from.year() == last.year() => format!("{} to {}", from.format("%B"), last.format("%B %Y")),
+        () => format!("{} to {}", from.format("%B %Y"), last.format("%B %Y")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +149,21 @@ mod tests {
         }
         assert_eq!(duration(f64::NAN), None);
         assert_eq!(duration(f64::INFINITY), None);
+    }
+
+    #[test]
+    fn periods_are_named_by_their_months() {
+        let cases = [
+            ("2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z", "October 2026"),
+            ("2026-01-01T00:00:00Z", "2026-07-01T00:00:00Z", "January to June 2026"),
+            ("2025-12-01T00:00:00Z", "2026-02-01T00:00:00Z", "December 2025 to January 2026"),
+            ("2026-10-07T00:00:00Z", "2026-10-08T00:00:00Z", "2026-10-07 to 2026-10-08"),
+            ("2026-10-01T06:30:00Z", "2026-11-01T00:00:00Z", "2026-10-01 06:30 to 2026-11-01"),
+        ];
+        for (from, to, text) in cases {
+            let at = |text: &str| text.parse().expect("a time");
+            assert_eq!(period(Period { from: at(from), to: at(to) }), text);
+        }
     }
 
     #[test]

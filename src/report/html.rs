@@ -1,14 +1,39 @@
-//! `index.html`: one self-contained page. No script, no network: its content security policy forbids both.
+//! `index.html`: one self-contained page that loads nothing and talks to nobody.
+//!
+//! Its content security policy allows one style sheet and one script, those of the templates, by the hashes of what is
+//! really in the page: text from the logs that got past the escaping could not run all the same. Without script the
+//! page is whole; the script sorts, filters and copies.
 
 use askama::Template;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 
 use super::view::{Block, Span, View};
-use super::{Report, escape};
+use super::{Report, escape, format};
+
+const STYLE: &str = include_str!("../../reports/templates/style.css");
+const SCRIPT: &str = include_str!("../../reports/templates/page.js");
+
+/// The sheet of paper that a page is printed on, where whoever prints cannot say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paper {
+    /// 210 by 297 millimetres.
+    A4,
+    /// 8.5 by 11 inches.
+    Letter,
+}
 
 #[derive(Template)]
 #[template(path = "index.html")]
 struct Page {
     view: View,
+    style: String,
+    style_hash: String,
+    script: &'static str,
+    script_hash: String,
+    /// Links to the pages of single accounts, or back to that of all.
+    pages: Vec<(String, String)>,
 }
 
 /// Renders `index.html`.
@@ -16,14 +41,93 @@ struct Page {
 /// # Errors
 /// When the template cannot be rendered; writing to memory does not fail.
 pub fn html(report: &Report) -> askama::Result<String> {
-    Page { view: View::new(report) }.render()
+    page(report, None, None, Vec::new())
+}
+
+/// Renders the page as it is to be printed on `paper`, by a program that does not ask.
+///
+/// # Errors
+/// When the template cannot be rendered; writing to memory does not fail.
+pub fn printed(report: &Report, paper: Paper) -> askama::Result<String> {
+    page(report, Some(paper), None, Vec::new())
+}
+
+/// Renders the page, of one account where one is named, with links to other pages (file and name).
+pub(super) fn page(
+    report: &Report,
+    paper: Option<Paper>,
+    account: Option<&str>,
+    pages: Vec<(String, String)>,
+) -> askama::Result<String> {
+    let size = match paper {
+        None => "",
+        Some(Paper::A4) => "@page { size: A4; }\n",
+        Some(Paper::Letter) => "@page { size: letter; }\n",
+    };
+    let style = format!("\n{STYLE}{size}");
+    let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
+    let (style_hash, script_hash) = (hash(&style), hash(SCRIPT));
+    let mut view = View::new(report);
+    if let Some(account) = account {
+        view.title = format!("{}, account {account}", view.title);
+    }
+    Page { view, style, style_hash, script: SCRIPT, script_hash, pages }.render()
 }
 
 /// What the template may call.
 mod filters {
+    use super::{escape, format};
+
     /// Shows hidden characters; the template escapes the rest.
     #[askama::filter_fn]
     pub(super) fn visible<T: std::fmt::Display>(text: T, _: &dyn askama::Values) -> askama::Result<String> {
-        Ok(super::escape::visible(&text.to_string()))
+        Ok(escape::visible(&text.to_string()))
+    }
+
+    /// A word of the contract as it is read: without underscores.
+    #[askama::filter_fn]
+    pub(super) fn spoken<T: std::fmt::Display>(word: T, _: &dyn askama::Values) -> askama::Result<String> {
+        Ok(word.to_string().replace('_', " "))
+    }
+
+    /// What an ARN names, without the account, which stands beside it; anything else as it is.
+    #[askama::filter_fn]
+    pub(super) fn resource<T: std::fmt::Display>(arn: T, _: &dyn askama::Values) -> askama::Result<String> {
+        let arn = arn.to_string();
+        let resource =
+            arn.strip_prefix("arn:").and_then(|rest| rest.splitn(5, ':').nth(4)).filter(|text| !text.is_empty());
+        Ok(resource.unwrap_or(&arn).to_owned())
+    }
+
+    /// The last part of a key.
+    #[askama::filter_fn]
+    pub(super) fn file<T: std::fmt::Display>(key: T, _: &dyn askama::Values) -> askama::Result<String> {
+        let key = key.to_string();
+        Ok(key.rsplit('/').next().unwrap_or_default().to_owned())
+    }
+
+    /// A time as it is read: without the letters.
+    #[askama::filter_fn]
+    pub(super) fn clock<T: std::fmt::Display>(time: T, _: &dyn askama::Values) -> askama::Result<String> {
+        Ok(time.to_string().replace('T', " ").replace('Z', ""))
+    }
+
+    /// A duration in its two largest units.
+    #[askama::filter_fn]
+    pub(super) fn lasting(seconds: &f64, _: &dyn askama::Values) -> askama::Result<String> {
+        Ok(format::duration(*seconds).unwrap_or_else(|| format::NONE.to_owned()))
+    }
+
+    /// The seconds themselves.
+    #[askama::filter_fn]
+    pub(super) fn exact(seconds: &f64, _: &dyn askama::Values) -> askama::Result<String> {
+        Ok(format::number(*seconds).unwrap_or_else(|| format::NONE.to_owned()))
+    }
+
+    /// A share of a length, short and the same everywhere.
+    #[askama::filter_fn]
+    pub(super) fn percent(share: &f64, _: &dyn askama::Values) -> askama::Result<String> {
+        let text = format!("{share:.2}");
+        Ok(format!("{}%", text.trim_end_matches('0').trim_end_matches('.')))
     }
 }

@@ -4,6 +4,7 @@
 //! text is pasted.
 
 use super::escape::{self, Place};
+use super::format::{self, NONE};
 use super::view::{Block, Span, Table, View};
 use super::{Report, view::WindowView};
 
@@ -19,19 +20,34 @@ pub fn markdown(report: &Report) -> String {
     for (label, value) in &view.identity {
         push(&mut out, &["- ", label, ": ", &line(value, Place::Flow), "\n"]);
     }
+    for sentence in &view.answer {
+        push(&mut out, &["\n", &line(sentence, Place::Flow), "\n"]);
+    }
     out.push_str("\n| Headline | Value | Beside it |\n| --- | ---: | --- |\n");
     for card in &view.cards {
-        let notes = escape::markdown_text(&card.notes.join("; "));
+        let beside = card.beside.iter().map(|(name, value)| format!("{name} {value}"));
+        let notes: Vec<String> = [beside.collect::<Vec<_>>().join(", ")]
+            .into_iter()
+            .chain(card.notes.clone())
+            .chain(card.change.clone())
+            .collect();
+        let notes: Vec<&str> = notes.iter().map(String::as_str).filter(|note| !note.is_empty()).collect();
+        let notes = escape::markdown_text(&notes.join("; "));
         push(&mut out, &["| ", card.label, " | **", &escape::markdown_text(&card.value), "** | ", &notes, " |\n"]);
     }
-    for section in &view.sections {
+    // What is only drawn has its numbers in other sections.
+    for section in view.sections.iter().filter(|section| section.blocks.iter().any(|block| !drawn(block))) {
         push(&mut out, &["\n## ", section.title, "\n"]);
-        for block in &section.blocks {
+        for block in section.blocks.iter().filter(|block| !drawn(block)) {
             out.push('\n');
             push_block(&mut out, block);
         }
     }
     out
+}
+
+fn drawn(block: &Block) -> bool {
+    matches!(block, Block::Timeline(_) | Block::Grid(_))
 }
 
 fn push(out: &mut String, parts: &[&str]) {
@@ -44,13 +60,23 @@ fn line(spans: &[Span], place: Place) -> String {
         .map(|span| match span {
             Span::Text(words) | Span::Time(words) | Span::Link(_, words) => escape::markdown_text(words),
             Span::Strong(words) => format!("**{}**", escape::markdown_text(words)),
-            Span::Raw(text) => escape::markdown_code(text, place),
+            Span::Raw(text) | Span::Id(text) | Span::Arn(text) | Span::Object(text) => {
+                escape::markdown_code(text, place)
+            }
+            Span::Duration(seconds) | Span::Exact(seconds) => {
+                escape::markdown_text(&format::duration_exact(*seconds).unwrap_or_else(|| NONE.to_owned()))
+            }
+            Span::Class(key) | Span::Word(key) => escape::markdown_text(key),
+            Span::Bar(_) => String::new(),
         })
         .collect()
 }
 
 fn push_block(out: &mut String, block: &Block) {
     match block {
+        // Drawn for the eye.
+        Block::Timeline(_) | Block::Grid(_) => {}
+        Block::Heading(title) => push(out, &["### ", &escape::markdown_text(title), "\n"]),
         Block::Paragraph(spans) => push(out, &[&line(spans, Place::Flow), "\n"]),
         Block::List(items) => {
             for item in items {
@@ -92,8 +118,9 @@ fn push_table(out: &mut String, table: &Table) {
 }
 
 fn push_window(out: &mut String, window: &WindowView) {
-    push(out, &["### ", &line(&window.summary, Place::Flow), "\n\n"]);
-    let tags: Vec<String> = window.tags.iter().map(|tag| format!("**{}**", escape::markdown_text(tag.text))).collect();
+    push(out, &["#### #", &window.number.to_string(), " ", &line(&window.summary, Place::Flow), "\n\n"]);
+    let words = std::iter::once(window.key).chain(window.tags.iter().map(|tag| tag.text));
+    let tags: Vec<String> = words.map(|word| format!("**{}**", escape::markdown_text(word))).collect();
     push(out, &[&tags.join(", "), "\n\n"]);
     for (label, lines) in &window.facts {
         match lines.as_slice() {
@@ -106,4 +133,6 @@ fn push_window(out: &mut String, window: &WindowView) {
             }
         }
     }
+    out.push('\n');
+    push_table(out, &window.proof);
 }

@@ -1,19 +1,22 @@
 //! One [`Report`] value, rendered to each format.
 //!
-//! `report.json` is the contract; the other formats say the same. [`OutputDir`] writes them all, [`summary()`] is the
+//! `report.json` is the contract; the other formats say the same. [`render`] makes them, [`OutputDir`] writes them, [`summary()`] is the
 //! screen of text at the end of a run. Every rendering is a pure function: the same report, the same bytes.
 
+mod account;
+mod controls;
 mod csv;
 pub mod escape;
 mod format;
 mod html;
 mod json;
 mod markdown;
-
+mod redact;
 mod summary;
 mod tables;
 mod view;
 mod write;
+mod xlsx;
 
 #[cfg(test)]
 mod fixture;
@@ -23,8 +26,10 @@ mod tests;
 use crate::contract::*;
 pub use csv::{events_csv, windows_csv};
 pub use escape::terminal as terminal_text;
-pub use html::html;
+pub use html::{Paper, html, printed};
 pub use json::json;
 pub use markdown::markdown;
+pub use redact::redact;
 pub use summary::{summary, summary_with_path};
-pub use write::{OutputDir, OutputError, RenderError, render};
+pub use write::{File, Format, OutputDir, OutputError, RenderError, render};
+pub use xlsx::xlsx;

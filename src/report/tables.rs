@@ -1,6 +1,4 @@
-//! The columns of windows and events: one definition for CSV, Markdown and HTML, so that they cannot drift apart.
-//!
-//! Every column is in the CSV under its `name`; those with a `title` are also in the tables for reading.
+//! The columns of windows and events: one definition for CSV and spreadsheets, so that they cannot drift apart.
 
 use chrono::{DateTime, Utc};
 
@@ -8,10 +6,8 @@ use super::{LifecycleEvent, Window};
 
 /// One column over rows of `Row`.
 pub(super) struct Column<Row> {
-    /// The CSV header, with its unit.
+    /// The header, with its unit.
     pub(super) name: &'static str,
-    /// The heading in the tables for reading; `None` for what only the CSV has.
-    pub(super) title: Option<&'static str>,
     /// How the value is read off a row.
     pub(super) read: Read<Row>,
 }
@@ -35,24 +31,20 @@ pub(super) enum Read<Row> {
 }
 
 const fn column<Row>(name: &'static str, read: Read<Row>) -> Column<Row> {
-    Column { name, title: None, read }
+    Column { name, read }
 }
 
-const fn shown<Row>(name: &'static str, title: &'static str, read: Read<Row>) -> Column<Row> {
-    Column { name, title: Some(title), read }
-}
-
-/// The columns of `windows.csv` and of the tables of windows.
+/// The columns of `windows.csv`.
 pub(super) fn windows() -> Vec<Column<Window>> {
     use Read::{Count, Flag, List, Seconds, Text, Time, Word};
     vec![
         column("kind", Word(|w| Some(w.kind.name()))),
-        shown("account", "Account", Text(|w| Some(w.account.clone()))),
+        column("account", Text(|w| Some(w.account.clone()))),
         column("principal_kind", Word(|w| Some(w.principal.kind.name()))),
-        shown("principal", "Principal", Text(|w| Some(w.principal.name.clone()))),
+        column("principal", Text(|w| Some(w.principal.name.clone()))),
         column("principal_id", Text(|w| w.principal.id.clone())),
         column("owner", Text(|w| w.owner.clone())),
-        shown("opened_at", "Opened", Time(|w| Some(w.opened_at))),
+        column("opened_at", Time(|w| Some(w.opened_at))),
         column("opened_by_event", Text(|w| Some(w.opened_by_event.clone()))),
         column("opened_by", Text(|w| Some(w.opened_by.clone()))),
         column("device", Text(|w| w.device.clone())),
@@ -60,13 +52,13 @@ pub(super) fn windows() -> Vec<Column<Window>> {
         column("actor_mfa", Flag(|w| w.actor_mfa)),
         column("source_ip", Text(|w| w.source_ip.clone())),
         column("delivered_at", Time(|w| w.delivered_at)),
-        shown("closed_at", "Closed", Time(|w| w.closed_at)),
+        column("closed_at", Time(|w| w.closed_at)),
         column("closed_by_event", Text(|w| w.closed_by_event.clone())),
-        shown("close_reason", "Closed by", Word(|w| w.close_reason.map(super::CloseReason::name))),
-        shown("duration_s", "Duration", Seconds(|w| Some(w.duration_s))),
-        shown("certainty", "Certainty", Word(|w| Some(w.certainty.name()))),
-        shown("class", "Class", Word(|w| w.class.map(super::Class::name))),
-        shown("legitimate", "Legitimate", Flag(|w| w.legitimate)),
+        column("close_reason", Word(|w| w.close_reason.map(super::CloseReason::name))),
+        column("duration_s", Seconds(|w| Some(w.duration_s))),
+        column("certainty", Word(|w| Some(w.certainty.name()))),
+        column("class", Word(|w| w.class.map(super::Class::name))),
+        column("legitimate", Flag(|w| w.legitimate)),
         column("reasons", List(|w| w.reasons.iter().map(|r| r.rule.to_owned()).collect())),
         column(
             "reason_event_ids",
@@ -76,7 +68,7 @@ pub(super) fn windows() -> Vec<Column<Window>> {
         column("detection_kind", Word(|w| w.detection.as_ref().map(|d| d.kind.name()))),
         column("detection_source", Text(|w| w.detection.as_ref().map(|d| d.source.clone()))),
         column("detection_reference", Text(|w| w.detection.as_ref().map(|d| d.reference.clone()))),
-        shown("time_to_detect_s", "Time to detect", Seconds(|w| w.detection.as_ref().map(|d| d.time_to_detect_s))),
+        column("time_to_detect_s", Seconds(|w| w.detection.as_ref().map(|d| d.time_to_detect_s))),
         column("approval_ticket", Text(|w| w.approval.as_ref().map(|a| a.ticket.clone()))),
         column("approval_approver", Text(|w| w.approval.as_ref().map(|a| a.approver.clone()))),
         column("console_password", Word(|w| Some(w.console_password.name()))),
@@ -91,26 +83,26 @@ pub(super) fn windows() -> Vec<Column<Window>> {
     ]
 }
 
-/// The columns of `events.csv` and of the tables of events.
+/// The columns of `events.csv`.
 pub(super) fn events() -> Vec<Column<LifecycleEvent>> {
     use Read::{Count, Flag, List, Text, Time, Word};
     vec![
-        shown("event_id", "Event id", Text(|e| Some(e.event_id.clone()))),
-        shown("event_time", "Time", Time(|e| Some(e.event_time))),
-        shown("event_name", "Event", Text(|e| Some(e.event_name.clone()))),
-        shown("outcome", "Outcome", Word(|e| Some(e.outcome.name()))),
-        shown("error_code", "Error", Text(|e| e.error_code.clone())),
-        shown("account", "Account", Text(|e| Some(e.account.clone()))),
+        column("event_id", Text(|e| Some(e.event_id.clone()))),
+        column("event_time", Time(|e| Some(e.event_time))),
+        column("event_name", Text(|e| Some(e.event_name.clone()))),
+        column("outcome", Word(|e| Some(e.outcome.name()))),
+        column("error_code", Text(|e| e.error_code.clone())),
+        column("account", Text(|e| Some(e.account.clone()))),
         column("region", Text(|e| Some(e.region.clone()))),
         column("principal_kind", Word(|e| e.principal.as_ref().map(|p| p.kind.name()))),
-        shown("principal", "Principal", Text(|e| e.principal.as_ref().map(|p| p.name.clone()))),
+        column("principal", Text(|e| e.principal.as_ref().map(|p| p.name.clone()))),
         column("principal_id", Text(|e| e.principal.as_ref().and_then(|p| p.id.clone()))),
-        shown("device", "Device", Text(|e| e.device.clone())),
-        shown("actor", "Actor", Text(|e| Some(e.actor.clone()))),
-        shown("actor_mfa", "Actor with MFA", Flag(|e| e.actor_mfa)),
-        shown("source_ip", "Address", Text(|e| e.source_ip.clone())),
+        column("device", Text(|e| e.device.clone())),
+        column("actor", Text(|e| Some(e.actor.clone()))),
+        column("actor_mfa", Flag(|e| e.actor_mfa)),
+        column("source_ip", Text(|e| e.source_ip.clone())),
         column("user_agent", Text(|e| e.user_agent.clone())),
-        shown("remaining_devices", "Devices left", Count(|e| e.remaining_devices.map(|n| n as u64))),
+        column("remaining_devices", Count(|e| e.remaining_devices.map(|n| n as u64))),
         column("objects", List(|e| e.objects.clone())),
     ]
 }

@@ -9,18 +9,23 @@ use sha2::{Digest, Sha256};
 use super::fixture::{HOSTILE_AGENT, HOSTILE_NAME, at, empty, full};
 use super::*;
 
-fn all(report: &Report) -> Vec<(&'static str, String)> {
-    let mut files: Vec<_> = render(report)
+fn all(report: &Report) -> Vec<(String, String)> {
+    let formats = [Format::Html, Format::Markdown, Format::Json, Format::Csv];
+    let mut files: Vec<_> = render(report, &formats, true)
         .expect("renders")
         .into_iter()
         .map(|(name, bytes)| (name, String::from_utf8(bytes).expect("UTF-8")))
         .collect();
-    files.push(("summary", summary(report, 80)));
+    files.push(("summary".to_owned(), summary(report, 80)));
     files
 }
 
+fn files(report: &Report) -> Vec<File> {
+    render(report, &Format::ALL, false).expect("renders")
+}
+
 fn file(report: &Report, name: &str) -> String {
-    all(report).into_iter().find(|(n, _)| *n == name).expect("the file").1
+    all(report).into_iter().find(|(n, _)| n == name).expect("the file").1
 }
 
 fn parsed(report: &Report) -> Value {
@@ -207,13 +212,34 @@ fn what_is_missing_stands_at_the_top() {
 fn the_page_is_inert() {
     let html = file(&full(), "index.html");
     assert!(html.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"), "{html}");
-    assert!(html.contains("default-src 'none'; style-src 'unsafe-inline'"));
+    let content = |name: &str| {
+        let (_, rest) = html.split_once(&format!("<{name}>")).expect("it begins");
+        rest.split_once(&format!("</{name}>")).expect("it ends").0
+    };
+    for name in ["style", "script"] {
+        use base64::Engine as _;
+        let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(content(name).as_bytes()));
+        assert!(html.contains(&format!("{name}-src 'sha256-{hash}'")), "{name}");
+        assert_eq!(html.matches(&format!("<{name}")).count(), 1, "{name}");
+    }
+    assert!(html.contains("default-src 'none';") && !html.contains("unsafe-"));
+    let html = html.replace(content("script"), "");
     let lower = html.to_lowercase();
-    for word in
-        ["<script", "<b>", "<img", "javascript:", "<link", "<iframe", "url(", "@import", " src=\"", "href=\"http"]
-    {
+    for word in [
+        "<script>a",
+        "<b>",
+        "<img",
+        "javascript:",
+        "<link",
+        "<iframe",
+        "@import",
+        " src=\"",
+        "href=\"http",
+        " style=\"",
+    ] {
         assert!(!lower.contains(word), "{word}");
     }
+    assert_eq!(lower.matches("url(").count(), lower.matches("url(#p-").count(), "only patterns of its own");
     // No attribute that begins with `on`, within any tag.
     for tag in html.split('<').skip(1).filter_map(|rest| rest.split('>').next()) {
         assert!(!tag.split_whitespace().skip(1).any(|attribute| attribute.starts_with("on")), "{tag}");
@@ -357,7 +383,7 @@ fn the_summary_fits_a_screen() {
 
 #[test]
 fn the_same_report_gives_the_same_bytes() {
-    assert_eq!(render(&full()).expect("renders"), render(&full().clone()).expect("renders"));
+    assert_eq!(files(&full()), files(&full().clone()));
 }
 
 #[test]
@@ -369,6 +395,7 @@ fn markdown_snapshot() {
 fn html_snapshot() {
     let html = file(&full(), "index.html");
     let (_, body) = html.split_once("</style>").expect("a style");
+    let (body, _) = body.split_once("<script>").expect("a script");
     insta::assert_snapshot!(body);
 }
 
@@ -396,7 +423,8 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-const NAMES: [&str; 6] = ["MANIFEST.sha256", "events.csv", "index.html", "report.json", "report.md", "windows.csv"];
+const NAMES: [&str; 7] =
+    ["MANIFEST.sha256", "events.csv", "index.html", "report.json", "report.md", "report.xlsx", "windows.csv"];
 
 #[test]
 fn a_report_is_written_whole_with_its_manifest() {
@@ -404,7 +432,7 @@ fn a_report_is_written_whole_with_its_manifest() {
     let target = dir.path().join("deep/report");
     let place = OutputDir::prepare(&target).expect("free");
     assert!(!target.exists());
-    let written = place.commit(&full()).expect("written");
+    let written = place.commit(files(&full())).expect("written");
     assert_eq!(names(&written), NAMES);
     assert_eq!(names(&dir.path().join("deep")), ["report"], "nothing is left beside it");
 
@@ -422,15 +450,18 @@ fn a_report_is_written_whole_with_its_manifest() {
 fn an_earlier_report_is_replaced() {
     let dir = tempfile::tempdir().expect("a directory");
     let target = dir.path().join("report");
-    OutputDir::prepare(&target).expect("free").commit(&empty()).expect("written");
+    OutputDir::prepare(&target).expect("free").commit(files(&empty())).expect("written");
     let before = std::fs::read(target.join("report.json")).expect("the file");
     let place = OutputDir::prepare(&target).expect("replaceable");
     assert_eq!(std::fs::read(target.join("report.json")).expect("the file"), before, "kept until the commit");
-    place.commit(&full()).expect("written");
+    place.commit(files(&full())).expect("written");
     assert_ne!(std::fs::read(target.join("report.json")).expect("the file"), before);
     assert_eq!(names(dir.path()), ["report"]);
     std::fs::create_dir(dir.path().join("empty")).expect("made");
-    OutputDir::prepare(&dir.path().join("empty")).expect("an empty one will do").commit(&full()).expect("written");
+    OutputDir::prepare(&dir.path().join("empty"))
+        .expect("an empty one will do")
+        .commit(files(&full()))
+        .expect("written");
     assert_eq!(names(dir.path()), ["empty", "report"]);
 }
 
@@ -451,14 +482,14 @@ fn a_failed_commit_leaves_what_was_there() {
     // Somebody takes the name of a file in the unfinished directory: writing fails halfway.
     let unfinished = dir.path().join(names(dir.path()).remove(0));
     std::fs::create_dir(unfinished.join("report.md")).expect("made");
-    let error = place.commit(&full()).expect_err("cannot be written");
+    let error = place.commit(files(&full())).expect_err("cannot be written");
     assert!(error.to_string().starts_with("could not write `"), "{error}");
     assert!(names(dir.path()).is_empty());
 
     let place = OutputDir::prepare(&target).expect("free");
     std::fs::create_dir(&target).expect("made");
     std::fs::write(target.join("notes.txt"), "mine").expect("written");
-    let error = place.commit(&full()).expect_err("somebody put something there");
+    let error = place.commit(files(&full())).expect_err("somebody put something there");
     assert!(matches!(error, OutputError::Occupied { .. }), "{error}");
     assert_eq!(names(dir.path()), ["report"]);
     assert_eq!(names(&target), ["notes.txt"]);
@@ -495,11 +526,11 @@ fn files_follow_the_umask_and_links_are_followed() {
     std::fs::write(&usual, "").expect("written");
     let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
     let target = dir.path().join("report");
-    OutputDir::prepare(&target).expect("free").commit(&full()).expect("written");
+    OutputDir::prepare(&target).expect("free").commit(files(&full())).expect("written");
     assert_eq!(mode(&target.join("report.json")), mode(&usual));
 
     let link = dir.path().join("latest");
     std::os::unix::fs::symlink(&target, &link).expect("linked");
-    OutputDir::prepare(&link).expect("a report").commit(&full()).expect("written");
+    OutputDir::prepare(&link).expect("a report").commit(files(&full())).expect("written");
     assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
 }

@@ -4,6 +4,8 @@
 //! files are rendered into a directory beside the target and renamed into place together: nobody finds half a report,
 //! and an earlier report stays until the new one is complete. Files are made with the umask's permissions.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
@@ -11,10 +13,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::Report;
+use super::{Report, account, html};
 
-/// The names of a report's files, the manifest aside.
-const FILES: [&str; 5] = ["events.csv", "index.html", "report.json", "report.md", "windows.csv"];
+/// The names of a report's files, the manifest and the pages of accounts aside.
+const FILES: [&str; 7] =
+    ["events.csv", "index.html", "report.json", "report.md", "report.pdf", "report.xlsx", "windows.csv"];
 /// The digests of the other files, as `sha256sum -c` reads them.
 const MANIFEST: &str = "MANIFEST.sha256";
 /// How many names are tried for a directory beside the target.
@@ -32,6 +35,9 @@ pub enum RenderError {
     /// `index.html`.
     #[error("could not render `index.html`")]
     Html(#[from] askama::Error),
+    /// `report.xlsx`.
+    #[error("could not render `report.xlsx`")]
+    Xlsx(#[from] rust_xlsxwriter::XlsxError),
 }
 
 /// Why a report's directory could not be taken or written.
@@ -54,7 +60,7 @@ pub enum OutputError {
         /// The first entry, in order of name, that no report has.
         entry: PathBuf,
     },
-    /// The directory holds some files of a report, but not `report.json` and the manifest.
+    /// The directory holds some files of a report, but not its manifest.
     #[error("`{}` is not empty, and no whole report: it lacks `{missing}` (hint: choose a new directory, or empty it)", path.display())]
     NotAReport {
         /// The directory.
@@ -62,9 +68,6 @@ pub enum OutputError {
         /// What a report would have.
         missing: &'static str,
     },
-    /// A report could not be rendered.
-    #[error(transparent)]
-    Render(#[from] RenderError),
     /// A file operation failed.
     #[error("could not {what} `{}`: {source} (hint: `--out` names a directory in a place that exists and is yours)", path.display())]
     Io {
@@ -77,21 +80,79 @@ pub enum OutputError {
     },
 }
 
-/// Renders every file of a report: names and contents in order of name, the manifest last.
+/// A kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// `index.html`.
+    Html,
+    /// `report.md`.
+    Markdown,
+    /// `report.json`.
+    Json,
+    /// `windows.csv` and `events.csv`.
+    Csv,
+    /// `report.xlsx`.
+    Xlsx,
+}
+
+impl Format {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Html, Self::Markdown, Self::Json, Self::Csv, Self::Xlsx];
+}
+
+/// A file of a report: its name and its bytes.
+pub type File = (String, Vec<u8>);
+
+/// Renders the files of a report; with `per_account` also a page for each account that has something to show.
 ///
 /// # Errors
 /// When a format cannot be rendered.
-pub fn render(report: &Report) -> Result<Vec<(&'static str, Vec<u8>)>, RenderError> {
-    let mut files = vec![
-        ("events.csv", super::events_csv(report)?),
-        ("index.html", super::html(report)?.into_bytes()),
-        ("report.json", super::json(report)?),
-        ("report.md", super::markdown(report).into_bytes()),
-        ("windows.csv", super::windows_csv(report)?),
-    ];
-    files.sort_by_key(|(name, _)| *name);
+pub fn render(report: &Report, formats: &[Format], per_account: bool) -> Result<Vec<File>, RenderError> {
+    let mut files: Vec<File> = Vec::new();
+    let mut add = |name: &str, bytes: Vec<u8>| files.push((name.to_owned(), bytes));
+    for format in formats {
+        match format {
+            Format::Html => {
+                for (name, page) in pages(report, per_account)? {
+                    add(&name, page.into_bytes());
+                }
+            }
+            Format::Markdown => add("report.md", super::markdown(report).into_bytes()),
+            Format::Json => add("report.json", super::json(report)?),
+            Format::Csv => {
+                add("events.csv", super::events_csv(report)?);
+                add("windows.csv", super::windows_csv(report)?);
+            }
+            Format::Xlsx => add("report.xlsx", super::xlsx(report)?),
+        }
+    }
+    Ok(files)
+}
+
+fn pages(report: &Report, per_account: bool) -> Result<Vec<(String, String)>, RenderError> {
+    if !per_account {
+        return Ok(vec![("index.html".to_owned(), super::html(report)?)]);
+    }
+    let shown = report.accounts.iter().filter(|one| account::has_something(report, &one.account));
+    let mut named: BTreeMap<String, &str> = BTreeMap::new();
+    for one in shown {
+        named.entry(account::file_name(&one.account)).or_insert(&one.account);
+    }
+    let links = named.iter().map(|(file, name)| (file.clone(), format!("account {name}"))).collect();
+    let mut pages = vec![("index.html".to_owned(), html::page(report, None, None, links)?)];
+    for (file, name) in named {
+        if let Some(part) = account::of(report, name) {
+            let back = vec![("index.html".to_owned(), "all accounts".to_owned())];
+            pages.push((file, html::page(&part, None, Some(name), back)?));
+        }
+    }
+    Ok(pages)
+}
+
+/// The digests of all files, in order of name.
+fn manifest(files: &[File]) -> String {
     let mut manifest = String::new();
-    for (name, bytes) in &files {
+    for (name, bytes) in files {
         for byte in Sha256::digest(bytes) {
             // Writing to a `String` cannot fail.
             let _infallible = write!(manifest, "{byte:02x}");
@@ -100,8 +161,16 @@ pub fn render(report: &Report) -> Result<Vec<(&'static str, Vec<u8>)>, RenderErr
         manifest.push_str(name);
         manifest.push('\n');
     }
-    files.push((MANIFEST, manifest.into_bytes()));
-    Ok(files)
+    manifest
+}
+
+/// Whether a report may have a file of this name.
+fn is_report_file(name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    let account = name.strip_prefix("account-").and_then(|rest| rest.strip_suffix(".html"));
+    name == MANIFEST
+        || FILES.contains(&name)
+        || account.is_some_and(|id| id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }
 
 /// A place for a report, taken but not yet filled. Dropped without [`OutputDir::commit`], it leaves no trace but the
@@ -131,13 +200,15 @@ impl OutputDir {
         Ok(Self { target, temporary })
     }
 
-    /// Renders `report` and puts it into place. Returns where it is.
+    /// Writes the files and their manifest, and puts them into place. Returns where they are.
     ///
     /// # Errors
-    /// When rendering, writing or renaming fails; then what was at the target before is still there. Only where an
+    /// When writing or renaming fails; then what was at the target before is still there. Only where an
     /// earlier report could not be deleted after it was replaced is the new one in place nevertheless; the error tells.
-    pub fn commit(self, report: &Report) -> Result<PathBuf, OutputError> {
-        for (name, bytes) in render(report)? {
+    pub fn commit(self, mut files: Vec<File>) -> Result<PathBuf, OutputError> {
+        files.sort();
+        files.push((MANIFEST.to_owned(), manifest(&files).into_bytes()));
+        for (name, bytes) in files {
             let path = self.temporary.join(name);
             let written = fs::File::create_new(&path).and_then(|mut file| {
                 file.write_all(&bytes)?;
@@ -212,13 +283,11 @@ fn check_replaceable(path: &Path) -> Result<(), OutputError> {
         names.push(entry.map_err(io_error("read the directory", path))?.file_name());
     }
     names.sort();
-    if let Some(entry) = names.iter().find(|name| *name != MANIFEST && !FILES.iter().any(|file| *name == file)) {
+    if let Some(entry) = names.iter().find(|name| !is_report_file(name)) {
         return Err(OutputError::Occupied { path: path.to_path_buf(), entry: entry.into() });
     }
-    for missing in ["report.json", MANIFEST] {
-        if !names.is_empty() && !names.iter().any(|name| name == missing) {
-            return Err(OutputError::NotAReport { path: path.to_path_buf(), missing });
-        }
+    if !names.is_empty() && !names.iter().any(|name| name == MANIFEST) {
+        return Err(OutputError::NotAReport { path: path.to_path_buf(), missing: MANIFEST });
     }
     Ok(())
 }

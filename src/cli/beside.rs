@@ -1,0 +1,119 @@
+//! What a report is given beside the archive, as files: their hashes, and earlier reports.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Datelike, Months, NaiveTime, Utc};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::archive::rfc3339;
+use super::exit::CliError;
+use crate::contract::{self, Figures, InputFile, Period, TrendPeriod, TrendSource};
+
+/// The hash of one file, under its own name.
+pub(super) fn file(kind: &'static str, path: &Path) -> Result<InputFile, CliError> {
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    hashed(kind, path, name)
+}
+
+fn hashed(kind: &'static str, path: &Path, name: String) -> Result<InputFile, CliError> {
+    let bytes =
+        fs::read(path).map_err(|error| CliError::Usage(format!("could not read `{}`: {error}", path.display())))?;
+    let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(InputFile { kind, path: name, sha256 })
+}
+
+/// The hashes of IAM state: of a file, or of all files of a directory and of its account folders.
+pub(super) fn iam(path: &Path) -> Result<Vec<InputFile>, CliError> {
+    if !path.is_dir() {
+        return Ok(vec![file("iam", path)?]);
+    }
+    let mut files = Vec::new();
+    for entry in list(path)? {
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if entry.is_dir() {
+            for inner in list(&entry)?.into_iter().filter(|inner| inner.is_file()) {
+                files.push(hashed("iam", &inner, format!("{}/{}", name(&entry), name(&inner)))?);
+            }
+        } else {
+            files.push(hashed("iam", &entry, name(&entry))?);
+        }
+    }
+    Ok(files)
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let io = |error| CliError::Usage(format!("could not read `{}`: {error}", folder.display()));
+    let entries = fs::read_dir(folder).map_err(io)?;
+    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(io)?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// As much of a `report.json` as the trend needs.
+#[derive(Deserialize)]
+struct Earlier {
+    schema: String,
+    period: Period,
+    figures: Figures,
+}
+
+/// Reads earlier reports, in order of their periods, none of which may reach into the report's own or another's.
+pub(super) fn earlier(paths: &[PathBuf], period: Period) -> Result<Vec<TrendPeriod>, CliError> {
+    let mut trend = Vec::new();
+    for path in paths {
+        let shown = path.display();
+        let wrong = |why: String| {
+            CliError::Usage(format!(
+                "`--previous`: `{shown}`: {why}\n  hint: give the report.json of an earlier report"
+            ))
+        };
+        let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let earlier: Earlier = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        if earlier.schema != contract::SCHEMA {
+            return Err(wrong(format!("its schema is `{}`, not `{}`", earlier.schema, contract::SCHEMA)));
+        }
+        if earlier.period.to > period.from {
+            return Err(wrong(format!(
+                "its period ends at {}, after this one begins at {}",
+                rfc3339(earlier.period.to),
+                rfc3339(period.from)
+            )));
+        }
+        trend.push(TrendPeriod {
+            period: earlier.period,
+            source: TrendSource::EarlierReport,
+            figures: earlier.figures.iam,
+            mfa_coverage: earlier.figures.mfa_coverage,
+        });
+    }
+    trend.sort_by_key(|part| part.period.from);
+    for pair in trend.windows(2) {
+        if let [one, other] = pair
+            && one.period.to > other.period.from
+        {
+            return Err(CliError::Usage(format!(
+                "`--previous`: two of the reports are of the same time, from {}\n  hint: give each period once",
+                rfc3339(other.period.from)
+            )));
+        }
+    }
+    Ok(trend)
+}
+
+/// The calendar months of a period that consists of two or more whole ones; else none.
+pub(super) fn months(period: Period) -> Vec<Period> {
+    let starts_month = |at: DateTime<Utc>| at.day() == 1 && at.time() == NaiveTime::MIN;
+    if !starts_month(period.from) || !starts_month(period.to) {
+        return Vec::new();
+    }
+    let mut months = Vec::new();
+    let mut from = period.from;
+    while from < period.to {
+        let Some(to) = from.checked_add_months(Months::new(1)) else { break };
+        months.push(Period { from, to });
+        from = to;
+    }
+    if months.len() < 2 { Vec::new() } else { months }
+}

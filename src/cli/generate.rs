@@ -1,0 +1,327 @@
+//! `mfatrail generate`: shell completions, man pages, and the IAM policy that a command line needs.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use serde_json::{Value, json};
+
+use super::args::{ArchiveArgs, AwsArgs, Cli, Command, IamCommand};
+use super::exit::{CliError, Status};
+use super::put;
+use crate::source::Source;
+
+/// What `generate` makes.
+#[derive(Debug, Subcommand)]
+pub(super) enum GenerateCommand {
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+    IamPolicy(IamPolicyArgs),
+}
+
+/// Print the completions of a shell
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  mfatrail generate completions bash > ~/.local/share/bash-completion/completions/mfatrail
+  mfatrail generate completions fish > ~/.config/fish/completions/mfatrail.fish")]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
+/// Write the man pages, one for each command
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  mfatrail generate man --out out/man1
+  man out/man1/mfatrail-report.1")]
+pub(super) struct ManArgs {
+    /// The folder to write into; it is made where it does not exist
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Print the IAM policy that a command line needs: read-only, and no more than it calls
+///
+/// Where the command assumes a role, its caller needs to be allowed that, and the role needs the rest: --of says whose
+/// policy is printed. Nothing is called.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  mfatrail generate iam-policy -- report s3://trail-bucket/prefix --month 2026-10
+  mfatrail generate iam-policy -- report s3://trail-bucket --month 2026-10 --iam live --iam-role Auditor
+  mfatrail generate iam-policy --of iam-role -- report s3://trail-bucket --month 2026-10 --iam live --iam-role Auditor
+  mfatrail generate iam-policy -- iam snapshot --out iam.json")]
+pub(super) struct IamPolicyArgs {
+    /// Whose policy
+    #[arg(long, value_name = "WHOSE", default_value = "caller")]
+    of: Whose,
+
+    /// The key that the bucket's objects are encrypted with, where it is one of your own
+    #[arg(long, value_name = "ARN")]
+    kms_key: Option<String>,
+
+    /// The command line, without the program's name
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+/// Whose policy `iam-policy` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Whose {
+    /// Whoever runs the command
+    Caller,
+    /// The role of --role-arn, which reads the archive
+    ArchiveRole,
+    /// The role of --iam-role, which reads IAM in each account
+    IamRole,
+}
+
+/// Everything that `inventory::live` calls.
+const IAM_ACTIONS: [&str; 10] = [
+    "iam:GenerateCredentialReport",
+    "iam:GetAccountAuthorizationDetails",
+    "iam:GetAccountSummary",
+    "iam:GetCredentialReport",
+    "iam:GetLoginProfile",
+    "iam:GetUser",
+    "iam:ListAccessKeys",
+    "iam:ListMFADevices",
+    "iam:ListUsers",
+    "iam:ListVirtualMFADevices",
+];
+
+pub(super) fn run(command: GenerateCommand) -> Result<Status, CliError> {
+    match command {
+        GenerateCommand::Completions(args) => completions(args.shell),
+        GenerateCommand::Man(args) => man(&args.out),
+        GenerateCommand::IamPolicy(args) => iam_policy(&args),
+    }
+}
+
+fn completions(shell: Shell) -> Result<Status, CliError> {
+    let mut out = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "mfatrail", &mut out);
+    put(String::from_utf8_lossy(&out).trim_end())?;
+    Ok(Status::Done)
+}
+
+fn man(folder: &Path) -> Result<Status, CliError> {
+    let wrong = |error: std::io::Error| {
+        CliError::Usage(format!(
+            "`--out`: could not write into `{}`: {error}\n  hint: name a folder in a place that exists and is yours",
+            folder.display()
+        ))
+    };
+    fs::create_dir_all(folder).map_err(wrong)?;
+    clap_mangen::generate_to(Cli::command().disable_help_subcommand(true), folder).map_err(wrong)?;
+    put(&folder.display().to_string())?;
+    Ok(Status::Done)
+}
+
+/// What a command line calls, and as whom.
+#[derive(Default)]
+struct Needs {
+    /// Buckets and prefixes.
+    archive: Vec<(String, String)>,
+    archive_role: Option<String>,
+    /// CloudTrail's public keys, with the credentials that read the archive.
+    public_keys: bool,
+    iam: bool,
+    iam_role: Option<String>,
+    /// Accounts in which the role is assumed; empty where they are not named.
+    accounts: Vec<String>,
+    partition: &'static str,
+}
+
+fn iam_policy(args: &IamPolicyArgs) -> Result<Status, CliError> {
+    let words = std::iter::once(OsString::from("mfatrail")).chain(args.command.iter().cloned());
+    let cli = Cli::try_parse_from(words).map_err(|error| {
+        let text = error.to_string();
+        let said = text.split("\n\nUsage:").next().unwrap_or_default().trim_start_matches("error: ");
+        let first = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        CliError::Usage(format!(
+            "the command line after `iam-policy` is not understood: {first}\n  hint: give it as you would run it, after `--` and without the program's name"
+        ))
+    })?;
+    let needs = needs(&cli.command)?;
+    let statements = statements(&needs, args)?;
+    let policy = json!({ "Version": "2012-10-17", "Statement": statements });
+    put(&format!("{policy:#}"))?;
+    Ok(Status::Done)
+}
+
+fn needs(command: &Command) -> Result<Needs, CliError> {
+    match command {
+        Command::Report(args) => {
+            let mut needs = archive(&args.sources, &args.archive, &args.aws)?;
+            needs.iam = args.iam.as_ref().is_some_and(|iam| iam == "live");
+            needs.iam_role.clone_from(&args.iam_role);
+            needs.accounts.clone_from(&args.archive.accounts);
+            Ok(needs)
+        }
+        Command::Search(args) => archive(&args.sources, &args.archive, &args.aws),
+        Command::Scan(args) => archive(&args.sources, &args.archive, &args.aws),
+        Command::Verify(args) => {
+            let mut needs = archive(&args.sources, &args.archive, &args.aws)?;
+            needs.public_keys = args.public_keys.is_empty();
+            Ok(needs)
+        }
+        // Which buckets `retry` reads is in the store: the policy of the scan covers it.
+        Command::Store(_) => Ok(Needs::default()),
+        Command::Iam(IamCommand::Snapshot(args)) => Ok(Needs {
+            iam: true,
+            iam_role: args.iam_role.clone(),
+            accounts: args.accounts.clone(),
+            partition: partition(args.aws_region.iter()),
+            ..Needs::default()
+        }),
+        Command::Generate(_) => Ok(Needs::default()),
+    }
+}
+
+fn archive(sources: &[OsString], archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Needs, CliError> {
+    let mut buckets = Vec::new();
+    for source in sources {
+        if let Source::S3 { bucket, prefix } = Source::parse(source).map_err(CliError::usage)? {
+            buckets.push((bucket, prefix));
+        }
+    }
+    let partition = match aws.role_arn.as_deref().and_then(|arn| arn.split(':').nth(1)) {
+        Some("aws-cn") => "aws-cn",
+        Some("aws-us-gov") => "aws-us-gov",
+        _ => partition(archive.regions.iter().chain(&aws.aws_region)),
+    };
+    Ok(Needs { archive: buckets, archive_role: aws.role_arn.clone(), partition, ..Needs::default() })
+}
+
+fn partition<'a>(mut regions: impl Iterator<Item = &'a String>) -> &'static str {
+    match regions.next().map(String::as_str) {
+        Some(region) if region.starts_with("cn-") => "aws-cn",
+        Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, CliError> {
+    let nothing = |what: &str| {
+        Err(CliError::Usage(format!("{what}\n  hint: `--of caller` prints what the command's own credentials need")))
+    };
+    let mut statements = Vec::new();
+    match args.of {
+        Whose::ArchiveRole if needs.archive_role.is_none() => {
+            return nothing("the command assumes no role for the archive");
+        }
+        Whose::IamRole if needs.iam_role.is_none() => return nothing("the command assumes no role for IAM"),
+        Whose::ArchiveRole => {
+            statements.extend(read_archive(needs, args));
+            statements.extend(needs.public_keys.then(read_public_keys));
+        }
+        Whose::IamRole => statements.push(read_iam()),
+        Whose::Caller => {
+            match &needs.archive_role {
+                Some(role) if !needs.archive.is_empty() => {
+                    statements.push(assume("AssumeTheArchiveRole", &[role.clone()]));
+                }
+                _ => {
+                    statements.extend(read_archive(needs, args));
+                    statements.extend(needs.public_keys.then(read_public_keys));
+                }
+            }
+            if needs.iam {
+                statements.push(match &needs.iam_role {
+                    Some(role) => {
+                        let arn = |account: &str| {
+                            format!("arn:{}:iam::{account}:role/{}", needs.partition, role.trim_start_matches('/'))
+                        };
+                        let roles: Vec<String> = match needs.accounts.as_slice() {
+                            [] => vec![arn("*")],
+                            accounts => accounts.iter().map(|account| arn(account)).collect(),
+                        };
+                        assume("AssumeTheRoleInEachAccount", &roles)
+                    }
+                    None => read_iam(),
+                });
+            }
+        }
+    }
+    if statements.is_empty() {
+        return Err(CliError::Usage(
+            "the command line calls nothing of AWS, and needs no policy\n  hint: name an s3:// source, or `--iam live`"
+                .to_owned(),
+        ));
+    }
+    Ok(statements)
+}
+
+fn assume(sid: &str, roles: &[String]) -> Value {
+    json!({ "Sid": sid, "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": roles })
+}
+
+fn read_public_keys() -> Value {
+    json!({ "Sid": "ReadPublicKeys", "Effect": "Allow", "Action": "cloudtrail:ListPublicKeys", "Resource": "*" })
+}
+
+fn read_iam() -> Value {
+    json!({ "Sid": "ReadIamState", "Effect": "Allow", "Action": IAM_ACTIONS, "Resource": "*" })
+}
+
+fn read_archive(needs: &Needs, args: &IamPolicyArgs) -> Vec<Value> {
+    let mut statements = Vec::new();
+    let buckets: BTreeSet<&String> = needs.archive.iter().map(|(bucket, _)| bucket).collect();
+    for (i, bucket) in buckets.into_iter().enumerate() {
+        let own = || needs.archive.iter().filter(|(name, _)| name == bucket).map(|(_, prefix)| prefix.as_str());
+        // An access point is named by its ARN already, and has its objects below a folder of that name.
+        let (arn, objects_of) = if bucket.starts_with("arn:") {
+            ((*bucket).clone(), format!("{bucket}/object"))
+        } else {
+            let arn = format!("arn:{}:s3:::{bucket}", needs.partition);
+            (arn.clone(), arn)
+        };
+        let number = if i == 0 { String::new() } else { (i + 1).to_string() };
+        let mut list = json!({
+            "Sid": format!("ListTheArchive{number}"),
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": arn,
+        });
+        // Without a prefix the whole bucket is the archive, and is listed from its root.
+        if own().all(|prefix| !prefix.is_empty())
+            && let Some(list) = list.as_object_mut()
+        {
+            let prefixes: Vec<String> = own().flat_map(below).collect();
+            list.insert("Condition".to_owned(), json!({ "StringLike": { "s3:prefix": prefixes } }));
+        }
+        let objects: Vec<String> = own().flat_map(below).map(|key| format!("{objects_of}/{key}")).collect();
+        statements.push(list);
+        statements.push(json!({
+            "Sid": format!("ReadTheArchive{number}"),
+            "Effect": "Allow",
+            "Action": "s3:GetObject",
+            "Resource": objects,
+        }));
+    }
+    if let Some(key) = args.kms_key.as_ref().filter(|_| !statements.is_empty()) {
+        statements.push(json!({
+            "Sid": "DecryptTheArchive",
+            "Effect": "Allow",
+            "Action": "kms:Decrypt",
+            "Resource": key,
+        }));
+    }
+    statements
+}
+
+/// The keys that a SOURCE's prefix stands for: a folder's, or where it does not end like one, those of a key as well.
+fn below(prefix: &str) -> Vec<String> {
+    if prefix.is_empty() || prefix.ends_with('/') {
+        vec![format!("{prefix}*")]
+    } else {
+        vec![prefix.to_owned(), format!("{prefix}/*")]
+    }
+}

@@ -1,0 +1,247 @@
+//! What the report rests on: what was read, of which days, what is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+
+use super::{
+    Block, Cell, Grid, GridRow, ROWS_SHOWN, Section, Table, head, id, none, numeric, raw, text, time, timeline, words,
+    yes_no,
+};
+use crate::report::format::{self, NONE};
+use crate::report::{Coverage, Report};
+
+/// How many rows the grid of days has: those with the most days missing come first.
+const GRID_ROWS: usize = 40;
+/// Longer periods are shown by week.
+const MOST_DAYS: usize = 124;
+
+pub(super) fn section(report: &Report) -> Section {
+    let c = &report.coverage;
+    let row = |name: &str, value: String| vec![words(name), words(value)];
+    let at = |t: Option<DateTime<Utc>>| vec![t.map_or_else(none, time)];
+    let mut blocks = vec![Block::Table(Table {
+        caption: "What was read: listed = read + failed + skipped by intent".to_owned(),
+        heads: vec![head("What"), numeric("Value")],
+        rows: vec![
+            row("complete", yes_no(c.complete).to_owned()),
+            row("objects listed", format::count(c.objects_listed)),
+            row("objects read", format::count(c.objects_read)),
+            row("objects failed", format::count(c.objects_failed)),
+            row("objects skipped by intent", format::count(c.objects_skipped)),
+            row("records", format::count(c.records)),
+            row("bytes as stored", format::bytes(c.bytes_compressed)),
+            row("bytes of JSON", format::bytes(c.bytes_raw)),
+            vec![words("first record"), at(c.first_record)],
+            vec![words("last record"), at(c.last_record)],
+        ],
+        more: None,
+        sortable: false,
+    })];
+    if !c.days.is_empty() {
+        blocks.push(Block::Grid(grid(report)));
+        blocks.push(Block::Table(days(c)));
+    }
+    blocks.push(gaps(c));
+    blocks.push(failures(c));
+    blocks.push(integrity(c));
+    Section { id: "evidence", title: "Evidence", blocks }
+}
+
+fn days(coverage: &Coverage) -> Table {
+    let mut by_region: BTreeMap<(&str, &str), (BTreeSet<&str>, u64, u64)> = BTreeMap::new();
+    for day in &coverage.days {
+        let (days, objects, records) = by_region.entry((&day.account, &day.region)).or_default();
+        days.insert(&day.day);
+        *objects += day.objects;
+        *records += day.records;
+    }
+    let all = by_region.len();
+    let rows = by_region
+        .iter()
+        .take(ROWS_SHOWN)
+        .map(|((account, region), (days, objects, records))| {
+            vec![
+                vec![raw(account)],
+                vec![raw(region)],
+                words(format::size(days.len())),
+                vec![days.first().map_or_else(none, |day| raw(day))],
+                vec![days.last().map_or_else(none, |day| raw(day))],
+                words(format::count(*objects)),
+                words(format::count(*records)),
+            ]
+        })
+        .collect();
+    Table {
+        caption: "By account and region; each day is in report.json".to_owned(),
+        heads: vec![
+            head("Account"),
+            head("Region"),
+            numeric("Days with objects"),
+            head("First day"),
+            head("Last day"),
+            numeric("Objects"),
+            numeric("Records"),
+        ],
+        rows,
+        more: (all > ROWS_SHOWN).then(|| format!("… and {} more in report.json", format::size(all - ROWS_SHOWN))),
+        sortable: false,
+    }
+}
+
+fn gaps(coverage: &Coverage) -> Block {
+    if coverage.gaps.is_empty() {
+        return Block::Paragraph(words("No gap was found."));
+    }
+    let rows = coverage
+        .gaps
+        .iter()
+        .take(ROWS_SHOWN)
+        .map(|gap| {
+            vec![
+                vec![raw(&gap.cause)],
+                vec![raw(&gap.account)],
+                vec![gap.region.as_deref().map_or_else(|| text("all"), raw)],
+                vec![time(gap.from)],
+                vec![time(gap.to)],
+                vec![gap.event_id.as_deref().map_or_else(none, id)],
+            ]
+        })
+        .collect();
+    let left_out = coverage.gaps.len().saturating_sub(ROWS_SHOWN);
+    Block::Table(Table {
+        caption: "Gaps: no evidence, or weakened evidence".to_owned(),
+        heads: ["Cause", "Account", "Region", "From", "To", "Event id"].map(head).into(),
+        rows,
+        more: (left_out > 0).then(|| format!("… and {} more in report.json", format::size(left_out))),
+        sortable: false,
+    })
+}
+
+fn failures(coverage: &Coverage) -> Block {
+    if coverage.failures.is_empty() {
+        return Block::Paragraph(words("Every object that was tried could be read."));
+    }
+    let left_out = coverage.failures.len().saturating_sub(ROWS_SHOWN);
+    Block::Table(Table {
+        caption: "What could not be read".to_owned(),
+        heads: vec![head("Object"), head("Error")],
+        rows: coverage
+            .failures
+            .iter()
+            .take(ROWS_SHOWN)
+            .map(|failure| vec![vec![raw(&failure.object)], vec![raw(&failure.error)]])
+            .collect(),
+        more: (left_out > 0).then(|| format!("… and {} more in report.json", format::size(left_out))),
+        sortable: false,
+    })
+}
+
+fn integrity(coverage: &Coverage) -> Block {
+    let Some(value) = &coverage.integrity else {
+        return Block::Paragraph(words(
+            "Integrity: not verified (no digest files were checked; mfatrail verify does it).",
+        ));
+    };
+    let rows = match value.as_object() {
+        Some(fields) => fields.iter().map(|(key, value)| vec![vec![raw(key)], vec![raw(&plain(value))]]).collect(),
+        None => vec![vec![words("result"), vec![raw(&plain(value))]]],
+    };
+    Block::Table(Table {
+        caption: "Integrity, by CloudTrail's digest files".to_owned(),
+        heads: vec![head("What"), head("Value")],
+        rows,
+        more: None,
+        sortable: false,
+    })
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => NONE.to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Days by account and region: of which there is evidence, and how much.
+fn grid(report: &Report) -> Grid {
+    let coverage = &report.coverage;
+    let end = report.period.to.min(report.as_of).max(report.period.from);
+    let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+    let days: Vec<NaiveDate> =
+        report.period.from.date_naive().iter_days().take_while(|day| midnight(*day) < end).collect();
+    let step = if days.len() > MOST_DAYS { 7 } else { 1 };
+    let mut read: BTreeMap<(&str, &str), BTreeMap<NaiveDate, u64>> = BTreeMap::new();
+    for day in &coverage.days {
+        if let Ok(date) = day.day.parse::<NaiveDate>() {
+            *read.entry((&day.account, &day.region)).or_default().entry(date).or_default() += day.records;
+        }
+    }
+    // An account whose IAM region was not read has no row of its own for it.
+    for gap in coverage.gaps.iter().filter(|gap| gap.cause == "iam_region_not_read") {
+        if let Some(region) = &gap.region {
+            read.entry((&gap.account, region)).or_default();
+        }
+    }
+    let width = 100.0 / days.len().div_ceil(step).max(1) as f64;
+    let mut rows: Vec<(usize, GridRow)> = read
+        .iter()
+        .map(|((account, region), by_day)| {
+            let most = by_day.values().copied().max().unwrap_or(0);
+            let stopped = |day: NaiveDate, last: NaiveDate| {
+                let next = last.checked_add_days(Days::new(1)).unwrap_or(last);
+                coverage.gaps.iter().any(|gap| {
+                    gap.account == *account
+                        && matches!(gap.cause.as_str(), "StopLogging" | "DeleteTrail")
+                        && gap.from < midnight(next)
+                        && gap.to > midnight(day)
+                })
+            };
+            let mut missing = 0;
+            let cells = days
+                .chunks(step)
+                .enumerate()
+                .filter_map(|(i, chunk)| {
+                    let (first, last) = (*chunk.first()?, *chunk.last()?);
+                    let records: u64 = chunk.iter().filter_map(|day| by_day.get(day)).sum();
+                    let without = chunk.iter().filter(|day| !by_day.contains_key(day)).count();
+                    missing += without;
+                    let level = match () {
+                        () if stopped(first, last) => "stopped",
+                        () if without == chunk.len() => "none",
+                        () if records * 3 < most => "some",
+                        () if records * 3 < most * 2 => "more",
+                        () => "much",
+                    };
+                    let what = match level {
+                        "stopped" => "logging was stopped".to_owned(),
+                        "none" => "no object".to_owned(),
+                        _ => format!("{} records", format::count(records)),
+                    };
+                    let when = if first == last { first.to_string() } else { format!("{first} to {last}") };
+                    Some(Cell { at: i as f64 * width, width, level, title: format!("{when}: {what}") })
+                })
+                .collect();
+            let label = format!(
+                "{account} {region}: objects of {} of {} days",
+                format::size(days.len() - missing),
+                format::size(days.len())
+            );
+            (missing, GridRow { account: (*account).to_owned(), region: (*region).to_owned(), label, cells })
+        })
+        .collect();
+    let all = rows.len();
+    if all > GRID_ROWS {
+        rows.sort_by_key(|(missing, _)| std::cmp::Reverse(*missing));
+        rows.truncate(GRID_ROWS);
+    }
+    Grid {
+        caption: format!("Evidence by {} of delivery, account and region", if step == 1 { "day" } else { "week" }),
+        ticks: timeline::ticks(report.period.from, end),
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
+        more: (all > GRID_ROWS).then(|| {
+            format!("… and {} more with fewer days missing; each day is in report.json", format::size(all - GRID_ROWS))
+        }),
+    }
+}

@@ -1,0 +1,395 @@
+//! Figures: in full, by account, over time, and MFA coverage.
+
+use super::{
+    Block, Line, Section, Segment, Span, Table, cut, head, keys, lasting, none, numeric, raw, still_open, table, text,
+    time, window_link, words, yes_no,
+};
+use crate::report::format::{self, NONE};
+use crate::report::{Class, CloseStat, DetectStat, KindFigures, MfaCoverage, Report, Stat, TrendPeriod, TrendSource};
+
+fn stat_row(name: &str, stat: &Stat, empty: &str, beside: String) -> Vec<Line> {
+    let other = |s: Option<f64>| vec![s.map_or_else(none, Span::Exact)];
+    vec![
+        words(name),
+        vec![stat.mean_s.map_or_else(|| text(format!("{NONE} ({empty})")), Span::Exact)],
+        words(format::size(stat.n)),
+        other(stat.median_s),
+        other(stat.p90_s),
+        other(stat.max_s),
+        words(beside),
+    ]
+}
+
+fn detect_row(name: &str, figure: &DetectStat) -> Vec<Line> {
+    stat_row(name, &figure.stat, "nothing detected", format!("{} undetected", format::size(figure.undetected)))
+}
+
+fn close_row(name: &str, figure: &CloseStat) -> Vec<Line> {
+    stat_row(name, &figure.stat, "no closed window", format!("{} open", format::size(figure.open)))
+}
+
+fn times(figures: &KindFigures, of: &str) -> Table {
+    Table {
+        caption: format!("Times of {of}, from the deactivation (enrolment: from the password)"),
+        heads: vec![
+            head("Figure"),
+            numeric("Mean"),
+            numeric("n"),
+            numeric("Median"),
+            numeric("90th percentile"),
+            numeric("Maximum"),
+            numeric("Not in the mean"),
+        ],
+        rows: vec![
+            detect_row("Time to detect (MTTD)", &figures.mttd),
+            detect_row("Time to detect, not legitimate", &figures.mttd_not_legitimate),
+            close_row("Time to remediate (MTTR)", &figures.mttr),
+            close_row("Time to remediate, not legitimate", &figures.mttr_not_legitimate),
+            stat_row("Delivery by CloudTrail", &figures.delivery, "no delivery time known", NONE.to_owned()),
+            close_row("Enrolment", &figures.enrolment),
+        ],
+        more: None,
+        sortable: false,
+    }
+}
+
+fn kind_tables(figures: &KindFigures, of: &str) -> Vec<Block> {
+    let all = &figures.deactivations;
+    let classes = Table {
+        caption: format!("Deactivations that opened a window, by class: {of}"),
+        heads: vec![head("Class"), head("Legitimate"), numeric("Deactivations")],
+        rows: Class::ALL
+            .into_iter()
+            .map(|class| {
+                vec![
+                    vec![Span::Class(class.name())],
+                    words(yes_no(class.legitimate())),
+                    words(format::size(class.of(&all.by_class))),
+                ]
+            })
+            .chain([vec![
+                words("all classes"),
+                words(format!("{} yes, {} no", format::size(all.legitimate), format::size(all.not_legitimate))),
+                words(format::size(all.opened_window)),
+            ]])
+            .collect(),
+        more: None,
+        sortable: false,
+    };
+    let count_row = |name: &str, n: usize| vec![words(name), words(format::size(n))];
+    let deactivations = Table {
+        caption: format!("Deactivations in the period: {of}"),
+        heads: vec![head("What"), numeric("Count")],
+        rows: vec![
+            count_row("successful", all.total),
+            count_row("of these, opened a window", all.opened_window),
+            count_row("of these, left another device active", all.left_another_device),
+            count_row("of these, no password to expose", all.no_password),
+            count_row("failed attempts (not among the successful)", all.failed_attempts),
+        ],
+        more: None,
+        sortable: false,
+    };
+    let exposure = Table {
+        caption: format!("Exposure by removed devices: {of}"),
+        heads: vec![head("What"), numeric("Value")],
+        rows: vec![
+            vec![
+                words("principal-hours without MFA inside the period"),
+                words(format::number(figures.exposure.principal_hours).unwrap_or_else(|| NONE.to_owned())),
+            ],
+            count_row("windows open at the period's end", figures.exposure.open_at_end),
+            count_row("windows carried in from before the period", figures.exposure.carried_in),
+        ],
+        more: None,
+        sortable: false,
+    };
+    vec![Block::Table(times(figures, of)), Block::Table(classes), Block::Table(deactivations), Block::Table(exposure)]
+}
+
+pub(super) fn section(report: &Report) -> Section {
+    let mut blocks = Vec::new();
+    if !report.coverage.complete {
+        blocks.push(Block::Paragraph(vec![Span::Strong("These figures are from incomplete evidence.".to_owned())]));
+    }
+    blocks.push(Block::Paragraph(vec![
+        text("IAM users and root users. Every term is defined under "),
+        Span::Link("definitions".to_owned(), "Definitions".to_owned()),
+        text("."),
+    ]));
+    blocks.extend(kind_tables(&report.figures.iam, "IAM users and root users"));
+    Section { id: "figures", title: "Figures in full", blocks }
+}
+
+pub(super) fn identity_center(report: &Report) -> Section {
+    let blocks = match &report.figures.identity_center {
+        Some(figures) => {
+            let mut blocks = vec![Block::Paragraph(words("Kept apart from IAM in every mean."))];
+            blocks.extend(kind_tables(figures, "Identity Center users"));
+            blocks
+        }
+        None => {
+            vec![Block::Paragraph(words("No figures: what was read holds no device event of IAM Identity Center."))]
+        }
+    };
+    Section { id: "identity-center", title: "IAM Identity Center", blocks }
+}
+
+pub(super) fn coverage_of_mfa(report: &Report) -> Section {
+    let blocks = match &report.figures.mfa_coverage {
+        Some(coverage) => vec![Block::Table(mfa_table(coverage))],
+        None => vec![Block::Paragraph(words(format!(
+            "{NONE} (no IAM state was given; --iam adds it, and makes windows confirmed and reconciled)"
+        )))],
+    };
+    Section { id: "mfa-coverage", title: "MFA coverage at the snapshot", blocks }
+}
+
+const CONSOLE_USERS: &str = "users with a console password";
+
+fn mfa_table(c: &MfaCoverage) -> Table {
+    let row = |name: &str, part: Option<usize>, of: Option<(&str, Option<usize>)>| {
+        let count = part.map_or_else(|| format!("{NONE} (input missing)"), format::size);
+        let (of_what, share) = match of {
+            Some((what, Some(whole))) => {
+                let share = match part {
+                    Some(part) => format::percent(part, whole).unwrap_or_else(|| format!("{NONE} (of none)")),
+                    None => NONE.to_owned(),
+                };
+                (format!("{} {what}", format::size(whole)), share)
+            }
+            Some((what, None)) => (format!("{what}: input missing"), NONE.to_owned()),
+            None => (NONE.to_owned(), NONE.to_owned()),
+        };
+        // Who has a password is no question of cover.
+        let whole = of.filter(|_| name != CONSOLE_USERS).and_then(|(_, whole)| whole).filter(|whole| *whole > 0);
+        let bar = part.zip(whole).map(|(part, whole)| {
+            let width = part as f64 / whole as f64 * 100.0;
+            Span::Bar(vec![
+                Segment { key: "covered", at: 0.0, width, title: format!("{name}: {share}") },
+                Segment { key: "uncovered", at: width, width: 100.0 - width, title: "the others".to_owned() },
+            ])
+        });
+        vec![words(name), words(count), words(of_what), words(share), bar.into_iter().collect()]
+    };
+    Table {
+        caption: "Users and root users, by what protects them".to_owned(),
+        heads: vec![head("Who"), numeric("Count"), numeric("Of"), numeric("Share"), head("")],
+        rows: vec![
+            row("users", c.users, None),
+            row("users with an active device", c.users_with_mfa, Some(("users", c.users))),
+            row(CONSOLE_USERS, c.console_users, Some(("users", c.users))),
+            row(
+                "console users with an active device",
+                c.console_users_with_mfa,
+                Some(("console users", c.console_users)),
+            ),
+            row("users with MFA enforced by policy", c.users_mfa_enforced, Some(("users", c.users))),
+            row("users with a device and MFA enforced", c.users_with_mfa_and_enforced, Some(("users", c.users))),
+            row("root users", c.roots, None),
+            row("root users with an active device", c.roots_with_mfa, Some(("root users", c.roots))),
+        ],
+        more: None,
+        sortable: false,
+    }
+}
+
+/// The trend, where there is more than one period; with a part for each month of this report.
+pub(super) fn trend(report: &Report) -> Option<Section> {
+    let months = report.trend.iter().filter(|part| part.source == TrendSource::ThisReport).count();
+    let mut parts: Vec<TrendPeriod> = report.trend.clone();
+    if months == 0 {
+        // One period beside earlier reports: it is the last of them.
+        parts.push(TrendPeriod {
+            period: report.period,
+            source: TrendSource::ThisReport,
+            figures: report.figures.iam.clone(),
+            mfa_coverage: report.figures.mfa_coverage,
+        });
+    }
+    if parts.len() < 2 {
+        return None;
+    }
+    let most = parts.iter().map(|part| part.figures.deactivations.opened_window).max().unwrap_or(0);
+    let mean = |s: Option<f64>| vec![s.map_or_else(none, Span::Duration)];
+    let count = |n: usize| words(format::size(n));
+    let rows = parts
+        .iter()
+        .map(|part| {
+            let figures = &part.figures;
+            let users = part.mfa_coverage.and_then(|c| c.console_users_with_mfa.zip(c.console_users));
+            vec![
+                words(match part.source {
+                    TrendSource::ThisReport => format::period(part.period),
+                    TrendSource::EarlierReport => format!("{} (earlier report)", format::period(part.period)),
+                }),
+                count(figures.deactivations.opened_window),
+                vec![classes_bar(figures, most)],
+                count(figures.deactivations.not_legitimate),
+                mean(figures.mttd.stat.mean_s),
+                count(figures.mttd.undetected),
+                mean(figures.mttr.stat.mean_s),
+                count(figures.mttr.open),
+                words(format::number(figures.exposure.principal_hours).unwrap_or_else(|| NONE.to_owned())),
+                words(users.map_or_else(|| NONE.to_owned(), |(part, whole)| format!("{part} of {whole}"))),
+            ]
+        })
+        .collect();
+    let heads = vec![
+        head("Period"),
+        numeric("Opened a window"),
+        head("By class"),
+        numeric("Not legitimate"),
+        numeric("MTTD"),
+        numeric("Undetected"),
+        numeric("MTTR"),
+        numeric("Open"),
+        numeric("Principal-hours"),
+        numeric("Console users with MFA"),
+    ];
+    let caption = "Deactivations by the period they happened in, whenever their windows ended; hours inside the period";
+    let mut blocks =
+        vec![Block::Paragraph(legend()), Block::Table(table(caption, heads, rows)), Block::Table(by_class(&parts))];
+    if months > 1 {
+        for part in parts.iter().filter(|part| part.source == TrendSource::ThisReport) {
+            blocks.push(Block::Heading(format::period(part.period)));
+            blocks.extend(month(report, part));
+        }
+    }
+    Some(Section { id: "trend", title: "Trend", blocks })
+}
+
+fn legend() -> Line {
+    let mut line = Line::new();
+    for key in keys().take(Class::ALL.len()) {
+        line.push(Span::Class(key));
+        line.push(text(" "));
+    }
+    line
+}
+
+fn classes_bar(figures: &KindFigures, most: usize) -> Span {
+    let mut at = 0.0;
+    let mut segments = Vec::new();
+    for class in Class::ALL {
+        let n = class.of(&figures.deactivations.by_class);
+        if n > 0 && most > 0 {
+            let width = n as f64 / most as f64 * 100.0;
+            segments.push(Segment { key: class.name(), at, width, title: format!("{}: {n}", class.name()) });
+            at += width;
+        }
+    }
+    Span::Bar(segments)
+}
+
+fn by_class(parts: &[TrendPeriod]) -> Table {
+    let rows = parts
+        .iter()
+        .map(|part| {
+            let counts = &part.figures.deactivations;
+            let of = |class: Class| words(format::size(class.of(&counts.by_class)));
+            std::iter::once(words(format::period(part.period)))
+                .chain(Class::ALL.into_iter().map(of))
+                .chain([
+                    words(format::size(counts.opened_window)),
+                    words(format::size(counts.left_another_device)),
+                    words(format::size(counts.no_password)),
+                    words(format::size(counts.failed_attempts)),
+                ])
+                .collect()
+        })
+        .collect();
+    let heads = vec![
+        head("Period"),
+        numeric("approved"),
+        numeric("offboarding"),
+        numeric("suspected takeover"),
+        numeric("replacement"),
+        numeric("workaround"),
+        numeric("unexplained"),
+        numeric("All"),
+        numeric("Left another device"),
+        numeric("No password"),
+        numeric("Failed attempts"),
+    ];
+    table("Deactivations by class", heads, rows)
+}
+
+/// One month: its times, and the windows that opened in it.
+fn month(report: &Report, part: &TrendPeriod) -> Vec<Block> {
+    let opened: Vec<_> =
+        report.windows.iter().enumerate().filter(|(_, window)| part.period.contains(window.opened_at)).collect();
+    let mut blocks = vec![Block::Table(times(&part.figures, &format::period(part.period)))];
+    if opened.is_empty() {
+        blocks.push(Block::Paragraph(words("No window opened in it.")));
+        return blocks;
+    }
+    let rows = opened
+        .iter()
+        .map(|(i, w)| {
+            vec![
+                vec![window_link(*i)],
+                super::principal(&w.principal),
+                vec![raw(&w.account)],
+                vec![time(w.opened_at)],
+                vec![lasting(w.duration_s)],
+                vec![Span::Class(super::key(w))],
+            ]
+        })
+        .collect();
+    let (rows, more) = cut(rows, "the windows below");
+    let heads =
+        vec![numeric("#"), head("Principal"), head("Account"), head("Opened"), numeric("Duration"), head("Class")];
+    let caption =
+        format!("{} opened in {}", format::plural(opened.len(), "window", "windows"), format::period(part.period));
+    blocks.push(Block::Table(Table { more, ..table(caption, heads, rows) }));
+    blocks
+}
+
+/// The figures of each account, with totals; only where there are several.
+pub(super) fn accounts(report: &Report) -> Option<Section> {
+    if report.accounts.len() < 2 {
+        return None;
+    }
+    let mean = |s: Option<f64>| vec![s.map_or_else(none, Span::Duration)];
+    let row = |name: Line, figures: &KindFigures, open: usize, coverage: Option<MfaCoverage>| {
+        let users = coverage.and_then(|c| c.console_users_with_mfa.zip(c.console_users));
+        vec![
+            name,
+            words(format::size(open)),
+            words(format::size(figures.deactivations.opened_window)),
+            words(format::size(figures.deactivations.not_legitimate)),
+            mean(figures.mttd.stat.mean_s),
+            words(format::size(figures.mttd.undetected)),
+            mean(figures.mttr.stat.mean_s),
+            words(format::number(figures.exposure.principal_hours).unwrap_or_else(|| NONE.to_owned())),
+            words(users.map_or_else(|| NONE.to_owned(), |(part, whole)| format!("{part} of {whole}"))),
+        ]
+    };
+    let open = still_open(report);
+    let rows = report
+        .accounts
+        .iter()
+        .map(|one| {
+            let open = open.iter().filter(|(_, window)| window.account == one.account).count();
+            row(vec![raw(&one.account)], &one.figures.iam, open, one.figures.mfa_coverage)
+        })
+        .collect();
+    let (mut rows, more) = cut(rows, "report.json");
+    rows.push(row(vec![Span::Strong("all".to_owned())], &report.figures.iam, open.len(), report.figures.mfa_coverage));
+    let heads = vec![
+        head("Account"),
+        numeric("Without MFA now"),
+        numeric("Opened a window"),
+        numeric("Not legitimate"),
+        numeric("MTTD"),
+        numeric("Undetected"),
+        numeric("MTTR"),
+        numeric("Principal-hours"),
+        numeric("Console users with MFA"),
+    ];
+    let caption =
+        "IAM users and root users by account; a mean of all is over all windows, not over the accounts' means";
+    let blocks = vec![Block::Table(Table { more, ..table(caption, heads, rows) })];
+    Some(Section { id: "accounts", title: "Accounts", blocks })
+}

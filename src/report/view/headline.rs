@@ -1,0 +1,306 @@
+//! The first screen: what to know before anything else, the answer in words, the headline figures.
+
+use std::collections::BTreeSet;
+
+use super::{Alert, Card, Line, Span, lasting, raw, text, time};
+use crate::report::format::{self, NONE};
+use crate::report::{Coverage, KindFigures, Report, Stat, TrendPeriod, Window, WindowKind};
+
+/// What the report rests on is not whole.
+fn incomplete(coverage: &Coverage) -> Option<String> {
+    if coverage.complete {
+        return None;
+    }
+    Some(if coverage.objects_read == 0 && coverage.objects_failed == 0 {
+        "Nothing at all was read: every figure below is a figure of nothing.".to_owned()
+    } else {
+        format!(
+            "{} of {} objects could not be read. What they hold is in none of the figures: events, windows and \
+             detections may be missing, and durations may be wrong.",
+            format::count(coverage.objects_failed),
+            format::count(coverage.objects_listed),
+        )
+    })
+}
+
+/// The accounts whose IAM events were not seen, because their region is missing from what was read.
+pub(in crate::report) fn blind_accounts(coverage: &Coverage) -> BTreeSet<&str> {
+    coverage.gaps.iter().filter(|gap| gap.cause == "iam_region_not_read").map(|gap| gap.account.as_str()).collect()
+}
+
+pub(super) fn alerts(report: &Report) -> Vec<Alert> {
+    let mut alerts = Vec::new();
+    if let Some(sentence) = incomplete(&report.coverage) {
+        alerts.push(Alert { title: "Incomplete evidence", text: vec![text(sentence)] });
+    }
+    let blind = blind_accounts(&report.coverage);
+    if !blind.is_empty() {
+        let mut line = vec![text(
+            "The region that holds IAM's events is missing from what was read, so MFA changes could not be seen. \
+             No window there does not mean no exposure. Accounts: ",
+        )];
+        for (i, account) in blind.iter().enumerate() {
+            if i > 0 {
+                line.push(text(", "));
+            }
+            line.push(raw(account));
+        }
+        alerts.push(Alert { title: "This report cannot see IAM", text: line });
+    }
+    let other = report.coverage.gaps.iter().filter(|gap| gap.cause != "iam_region_not_read").count();
+    if other > 0 {
+        alerts.push(Alert {
+            title: "Gaps in the evidence",
+            text: vec![
+                text(format!(
+                    "{} in which there is no object, or the trail was changed: see ",
+                    format::plural(other, "interval", "intervals")
+                )),
+                Span::Link("evidence".to_owned(), "Evidence".to_owned()),
+                text("."),
+            ],
+        });
+    }
+    alerts
+}
+
+pub(super) fn identity(report: &Report) -> Vec<(&'static str, Line)> {
+    let mut identity = vec![
+        ("Period", vec![time(report.period.from), text(" to "), time(report.period.to), text(" (half-open, UTC)")]),
+        ("Measured up to", vec![time(report.as_of)]),
+        ("Accounts", vec![text(accounts_line(report))]),
+        ("Made by", vec![text(format!("mfatrail {}, ", report.tool.version)), time(report.generated_at)]),
+    ];
+    if report.redacted {
+        identity.push(("Redacted", vec![text("names, addresses and account ids are pseudonyms")]));
+    }
+    identity
+}
+
+fn accounts_line(report: &Report) -> String {
+    let accounts: BTreeSet<&str> = report.coverage.days.iter().map(|day| day.account.as_str()).collect();
+    let regions: BTreeSet<&str> = report.coverage.days.iter().map(|day| day.region.as_str()).collect();
+    if accounts.is_empty() {
+        return "not told by the names of the objects read".to_owned();
+    }
+    format!(
+        "{} in {}",
+        format::plural(accounts.len(), "account", "accounts"),
+        format::plural(regions.len(), "region", "regions")
+    )
+}
+
+/// The windows that are open at `as_of`, the longest open first.
+pub(in crate::report) fn still_open(report: &Report) -> Vec<(usize, &Window)> {
+    let mut open: Vec<_> = report.windows.iter().enumerate().filter(|(_, w)| w.closed_at.is_none()).collect();
+    open.sort_by_key(|(i, w)| (w.opened_at, *i));
+    open
+}
+
+/// The report in a few sentences, worst first.
+pub(super) fn answer(report: &Report) -> Vec<Line> {
+    let figures = &report.figures.iam;
+    let counts = &figures.deactivations;
+    let open = still_open(report);
+    let mut first = match open.as_slice() {
+        [] => vec![Span::Strong("Nobody is known to be without MFA".to_owned()), text(" at "), time(report.as_of)],
+        [(_, longest), ..] => {
+            let who = format::plural(open.len(), "principal is", "principals are");
+            vec![
+                Span::Strong(format!("{who} still without MFA")),
+                text(" at "),
+                time(report.as_of),
+                text(", the longest for "),
+                lasting(longest.duration_s),
+            ]
+        }
+    };
+    first.push(text("."));
+    let mut second = if counts.opened_window == 0 {
+        vec![text("No deactivation left anybody without MFA in the period.")]
+    } else {
+        let all = format::plural(counts.opened_window, "deactivation", "deactivations");
+        vec![
+            text(format!("Of {all} that left somebody without MFA, ")),
+            Span::Strong(format!(
+                "{} {} not legitimate",
+                count_or_none(counts.not_legitimate),
+                was(counts.not_legitimate)
+            )),
+            text(format!(
+                "; {} of all {} noticed by nobody.",
+                count_or_none(figures.mttd.undetected),
+                was(figures.mttd.undetected)
+            )),
+        ]
+    };
+    if let Some(takeovers) = Some(counts.by_class.suspected_takeover).filter(|n| *n > 0) {
+        second.push(text(" "));
+        second.push(Span::Strong(format!(
+            "{} {} like an account takeover.",
+            format::size(takeovers),
+            if takeovers == 1 { "looks" } else { "look" }
+        )));
+    }
+    if !report.coverage.complete {
+        second.push(text(" These are figures from incomplete evidence."));
+    }
+    vec![first, second]
+}
+
+fn count_or_none(n: usize) -> String {
+    if n == 0 { "none".to_owned() } else { format::size(n) }
+}
+
+fn was(n: usize) -> &'static str {
+    if n == 1 { "was" } else { "were" }
+}
+
+/// The period that a change is told against: the last one of the trend that ended before the last of this report's.
+fn before(report: &Report) -> Option<(&KindFigures, &TrendPeriod)> {
+    use crate::report::TrendSource::{EarlierReport, ThisReport};
+    let own = report.trend.iter().filter(|part| part.source == ThisReport).count();
+    let mut earlier = report.trend.iter().filter(|part| part.source == EarlierReport);
+    match own {
+        // The report is one period: all of it against the report before.
+        0 | 1 => Some((&report.figures.iam, earlier.next_back()?)),
+        // Several months: the last month against the one before.
+        _ => match report.trend.as_slice() {
+            [.., before, last] => Some((&last.figures, before)),
+            _ => None,
+        },
+    }
+}
+
+pub(super) fn cards(report: &Report) -> Vec<Card> {
+    let figures = &report.figures.iam;
+    let open = still_open(report);
+    let removed = open.iter().filter(|(_, window)| window.kind == WindowKind::Removed).count();
+    let counts = figures.deactivations;
+    let caveat = (!report.coverage.complete).then(|| "from incomplete evidence".to_owned());
+    let with = |notes: Vec<String>| notes.into_iter().chain(caveat.clone()).collect::<Vec<_>>();
+    let before = before(report);
+    let count_change = |read: fn(&KindFigures) -> usize| {
+        let (now, then) = before?;
+        Some(since(then, now, |figures| Some(read(figures) as f64), |n| format::size(n as usize)))
+    };
+    let mean_change = |read: fn(&KindFigures) -> Stat| {
+        let (now, then) = before?;
+        Some(since(
+            then,
+            now,
+            |figures| read(figures).mean_s,
+            |s| format::duration(s).unwrap_or_else(|| NONE.to_owned()),
+        ))
+    };
+    let coverage = report.figures.mfa_coverage;
+    let (covered, console) = coverage.map_or((None, None), |c| (c.console_users_with_mfa, c.console_users));
+    let share = covered.zip(console).and_then(|(part, whole)| format::percent(part, whole));
+    vec![
+        Card {
+            label: "Without MFA now",
+            value: format::size(open.len()),
+            bad: Some(!open.is_empty()),
+            beside: Vec::new(),
+            notes: with(vec![format!(
+                "{} removed, {} never enrolled",
+                format::size(removed),
+                format::size(open.len() - removed)
+            )]),
+            change: count_change(|figures| figures.exposure.open_at_end)
+                .map(|change| format!("open at the end: {change}")),
+        },
+        Card {
+            label: "Not legitimate",
+            value: format::size(counts.not_legitimate),
+            bad: Some(counts.not_legitimate > 0),
+            beside: Vec::new(),
+            notes: with(vec![format!(
+                "of {} that opened a window",
+                format::plural(counts.opened_window, "deactivation", "deactivations")
+            )]),
+            change: count_change(|figures| figures.deactivations.not_legitimate),
+        },
+        mean_card(
+            "Mean time to detect (MTTD)",
+            &figures.mttd.stat,
+            with(vec![left(figures.mttd.undetected, "undetected", &figures.mttd.stat, "nothing detected")]),
+            mean_change(|figures| figures.mttd.stat),
+        ),
+        mean_card(
+            "Mean time to remediate (MTTR)",
+            &figures.mttr.stat,
+            with(vec![left(figures.mttr.open, "still open", &figures.mttr.stat, "no closed window")]),
+            mean_change(|figures| figures.mttr.stat),
+        ),
+        Card {
+            label: "Time without MFA",
+            value: format!(
+                "{} h",
+                format::number(figures.exposure.principal_hours.round()).unwrap_or_else(|| NONE.to_owned())
+            ),
+            bad: None,
+            beside: Vec::new(),
+            notes: with(vec![format!(
+                "principal-hours by removed devices; {} carried in",
+                format::size(figures.exposure.carried_in)
+            )]),
+            change: before.map(|(now, then)| {
+                let hours = |figures: &KindFigures| Some(figures.exposure.principal_hours);
+                since(then, now, hours, |h| format!("{} h", format::number(h.round()).unwrap_or_default()))
+            }),
+        },
+        Card {
+            label: "Console users with a device",
+            value: share.unwrap_or_else(|| NONE.to_owned()),
+            bad: covered.zip(console).map(|(part, whole)| part < whole),
+            beside: Vec::new(),
+            notes: vec![match (coverage, covered, console) {
+                (_, Some(part), Some(whole)) => {
+                    format!("{} of {} at the snapshot of IAM", format::size(part), format::size(whole))
+                }
+                (None, ..) => "no IAM state was given".to_owned(),
+                _ => "IAM state does not tell".to_owned(),
+            }],
+            change: None,
+        },
+    ]
+}
+
+fn mean_card(label: &'static str, stat: &Stat, notes: Vec<String>, change: Option<String>) -> Card {
+    let short = |s: Option<f64>| s.and_then(format::duration).unwrap_or_else(|| NONE.to_owned());
+    let beside = match stat.n {
+        0 => Vec::new(),
+        n => vec![
+            ("n", format::size(n)),
+            ("median", short(stat.median_s)),
+            ("p90", short(stat.p90_s)),
+            ("max", short(stat.max_s)),
+        ],
+    };
+    Card { label, value: short(stat.mean_s), bad: None, beside, notes, change }
+}
+
+fn left(n: usize, what: &str, stat: &Stat, empty: &str) -> String {
+    let left = format!("{} {what}", format::size(n));
+    if stat.n == 0 { format!("n 0: {empty}; {left}") } else { format!("{left}, not in the mean") }
+}
+
+/// `3 more than in September 2026 (5)`.
+fn since(
+    then: &TrendPeriod,
+    now: &KindFigures,
+    read: impl Fn(&KindFigures) -> Option<f64>,
+    show: impl Fn(f64) -> String,
+) -> String {
+    let period = format::period(then.period);
+    match (read(now), read(&then.figures)) {
+        (Some(now), Some(then)) if now == then => format!("as in {period}"),
+        (Some(now), Some(then)) => {
+            let word = if now > then { "▲" } else { "▼" };
+            format!("{word} from {} in {period}", show(then))
+        }
+        (_, Some(then)) => format!("{} in {period}", show(then)),
+        (_, None) => format!("none in {period}"),
+    }
+}

@@ -1,0 +1,390 @@
+//! `report.xlsx`: every table on a sheet of its own, with typed cells, filters and a header that stays.
+//!
+//! Text is written as text: a spreadsheet evaluates none of it, whatever it begins with. Times are in UTC. The file's own
+//! times are the report's, so that the same report gives the same bytes.
+
+use chrono::{DateTime, Utc};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
+
+use super::format::NONE;
+use super::tables::{self, Column, Read};
+use super::{Class, KindFigures, Report, Stat, escape, format};
+
+/// How many characters a cell takes.
+const CELL: usize = 32_767;
+/// How many rows a sheet takes, the header and a word about the rest aside.
+const ROWS: usize = 1_048_574;
+/// The widest column, in characters.
+const WIDEST: usize = 60;
+
+/// A typed cell.
+enum Value {
+    None,
+    Text(String),
+    Time(DateTime<Utc>),
+    Number(f64),
+    Flag(bool),
+}
+
+impl Value {
+    fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+
+    fn count(n: usize) -> Self {
+        Self::Number(n as f64)
+    }
+
+    fn option<T>(value: Option<T>, of: impl Fn(T) -> Self) -> Self {
+        value.map_or(Self::None, of)
+    }
+
+    /// How many characters it takes, about.
+    fn width(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Text(text) => escape::columns(text),
+            Self::Time(_) => 19,
+            Self::Number(_) => 12,
+            Self::Flag(_) => 6,
+        }
+    }
+}
+
+/// A table to be.
+struct Sheet {
+    name: &'static str,
+    heads: Vec<&'static str>,
+    rows: Vec<Vec<Value>>,
+}
+
+/// Renders `report.xlsx`.
+///
+/// # Errors
+/// When the library refuses a cell or a sheet.
+pub fn xlsx(report: &Report) -> Result<Vec<u8>, XlsxError> {
+    let made = ExcelDateTime::from_timestamp(report.generated_at.timestamp())?;
+    let mut book = Workbook::new();
+    book.set_properties(
+        &DocProperties::new()
+            .set_title(format!("MFA exposure, {}", format::period(report.period)))
+            .set_author(format!("mfatrail {}", report.tool.version))
+            .set_creation_datetime(&made),
+    );
+    for sheet in sheets(report) {
+        write(book.add_worksheet(), sheet)?;
+    }
+    book.save_to_buffer()
+}
+
+fn sheets(report: &Report) -> Vec<Sheet> {
+    let mut sheets = vec![
+        about(report),
+        figures(report),
+        listing("Windows", &tables::windows(), &report.windows),
+        listing("Events", &tables::events(), &report.events),
+        proof(report),
+        reconciliation(report),
+        parts("Accounts", "account", report.accounts.iter().map(|one| (one.account.clone(), &one.figures.iam))),
+        coverage(report),
+        days(report),
+        gaps(report),
+    ];
+    if !report.trend.is_empty() {
+        let periods = report.trend.iter().map(|part| (format::period(part.period), &part.figures));
+        sheets.push(parts("Trend", "period", periods));
+    }
+    sheets.push(Sheet {
+        name: "Not read",
+        heads: vec!["object", "error"],
+        rows: report.coverage.failures.iter().map(|f| vec![Value::text(&f.object), Value::text(&f.error)]).collect(),
+    });
+    sheets.push(Sheet {
+        name: "Notices",
+        heads: vec!["code", "text"],
+        rows: report.notices.iter().map(|n| vec![Value::text(n.code), Value::text(&n.text)]).collect(),
+    });
+    sheets.push(Sheet {
+        name: "Inputs",
+        heads: vec!["kind", "file", "sha256"],
+        rows: report
+            .inputs
+            .iter()
+            .map(|input| vec![Value::text(input.kind), Value::text(&input.path), Value::text(&input.sha256)])
+            .collect(),
+    });
+    sheets.push(policy(report));
+    sheets
+}
+
+fn about(report: &Report) -> Sheet {
+    let row = |name: &str, value: Value| vec![Value::text(name), value];
+    let evidence = if report.coverage.complete { "complete" } else { "INCOMPLETE: figures are of what could be read" };
+    let mut rows = vec![
+        row("report", Value::text(format!("MFA exposure, {}", format::period(report.period)))),
+        row("period from (UTC)", Value::Time(report.period.from)),
+        row("period to (UTC), not included", Value::Time(report.period.to)),
+        row("windows measured up to (UTC)", Value::Time(report.as_of)),
+        row("evidence", Value::text(evidence)),
+        row("generated at (UTC)", Value::Time(report.generated_at)),
+        row("mfatrail", Value::text(report.tool.version)),
+        row("schema", Value::text(report.schema)),
+        row("redacted", Value::Flag(report.redacted)),
+        row("durations", Value::text("columns that end in _s are seconds")),
+    ];
+    if let Some(coverage) = report.figures.mfa_coverage {
+        let counts = [
+            ("users", coverage.users),
+            ("users with an active device", coverage.users_with_mfa),
+            ("users with a console password", coverage.console_users),
+            ("console users with an active device", coverage.console_users_with_mfa),
+            ("users with MFA enforced by policy", coverage.users_mfa_enforced),
+            ("users with a device and MFA enforced", coverage.users_with_mfa_and_enforced),
+            ("root users", coverage.roots),
+            ("root users with an active device", coverage.roots_with_mfa),
+        ];
+        rows.extend(counts.map(|(name, count)| row(name, Value::option(count, Value::count))));
+    }
+    Sheet { name: "About", heads: vec!["what", "value"], rows }
+}
+
+fn stat_row(of: &str, name: &str, stat: &Stat, beside: Option<(usize, &str)>) -> Vec<Value> {
+    let seconds = |s: Option<f64>| Value::option(s, Value::Number);
+    vec![
+        Value::text(of),
+        Value::text(name),
+        Value::count(stat.n),
+        seconds(stat.mean_s),
+        seconds(stat.median_s),
+        seconds(stat.p90_s),
+        seconds(stat.max_s),
+        Value::option(beside, |(n, _)| Value::count(n)),
+        Value::option(beside, |(_, what)| Value::text(what)),
+    ]
+}
+
+fn figures(report: &Report) -> Sheet {
+    let mut rows = Vec::new();
+    let kinds = [("IAM users and root users", Some(&report.figures.iam))]
+        .into_iter()
+        .chain([("Identity Center users", report.figures.identity_center.as_ref())]);
+    for (of, figures) in kinds.filter_map(|(of, figures)| Some((of, figures?))) {
+        let detect =
+            [("time to detect", &figures.mttd), ("time to detect, not legitimate", &figures.mttd_not_legitimate)];
+        rows.extend(detect.map(|(name, one)| stat_row(of, name, &one.stat, Some((one.undetected, "undetected")))));
+        let close = [
+            ("time to remediate", &figures.mttr),
+            ("time to remediate, not legitimate", &figures.mttr_not_legitimate),
+            ("enrolment", &figures.enrolment),
+        ];
+        rows.extend(close.map(|(name, one)| stat_row(of, name, &one.stat, Some((one.open, "open")))));
+        rows.push(stat_row(of, "delivery by CloudTrail", &figures.delivery, None));
+    }
+    Sheet {
+        name: "Figures",
+        heads: vec!["of", "figure", "n", "mean_s", "median_s", "p90_s", "max_s", "not in the mean", "because"],
+        rows,
+    }
+}
+
+/// The same figures of many parts, one row each.
+fn parts<'a>(name: &'static str, what: &'static str, parts: impl Iterator<Item = (String, &'a KindFigures)>) -> Sheet {
+    let mut heads = vec![what, "deactivations", "opened_window", "legitimate", "not_legitimate"];
+    heads.extend(Class::ALL.map(Class::name));
+    heads.extend(["left_another_device", "no_password", "failed_attempts", "mttd_n", "mttd_mean_s", "undetected"]);
+    heads.extend(["mttr_n", "mttr_mean_s", "open", "principal_hours", "open_at_end", "carried_in"]);
+    let rows = parts.map(|(part, figures)| {
+        let all = &figures.deactivations;
+        let mut row = vec![Value::Text(part)];
+        row.extend([all.total, all.opened_window, all.legitimate, all.not_legitimate].map(Value::count));
+        row.extend(Class::ALL.map(|class| Value::count(class.of(&all.by_class))));
+        row.extend([all.left_another_device, all.no_password, all.failed_attempts].map(Value::count));
+        row.extend([
+            Value::count(figures.mttd.stat.n),
+            Value::option(figures.mttd.stat.mean_s, Value::Number),
+            Value::count(figures.mttd.undetected),
+            Value::count(figures.mttr.stat.n),
+            Value::option(figures.mttr.stat.mean_s, Value::Number),
+            Value::count(figures.mttr.open),
+            Value::Number(figures.exposure.principal_hours),
+            Value::count(figures.exposure.open_at_end),
+            Value::count(figures.exposure.carried_in),
+        ]);
+        row
+    });
+    Sheet { name, heads, rows: rows.collect() }
+}
+
+fn listing<Row>(name: &'static str, columns: &[Column<Row>], rows: &[Row]) -> Sheet {
+    let value = |column: &Column<Row>, row: &Row| match column.read {
+        Read::Text(read) => Value::option(read(row), Value::Text),
+        Read::Word(read) => Value::option(read(row), Value::text),
+        Read::Time(read) => Value::option(read(row), Value::Time),
+        Read::Count(read) => Value::option(read(row), |n| Value::Number(n as f64)),
+        Read::Seconds(read) => Value::option(read(row), |s| Value::Number(s as f64)),
+        Read::Flag(read) => Value::option(read(row), Value::Flag),
+        Read::List(read) => {
+            Value::option(Some(read(row)).filter(|list| !list.is_empty()), |list| Value::Text(list.join("; ")))
+        }
+    };
+    Sheet {
+        name,
+        heads: columns.iter().map(|column| column.name).collect(),
+        rows: rows.iter().map(|row| columns.iter().map(|column| value(column, row)).collect()).collect(),
+    }
+}
+
+fn proof(report: &Report) -> Sheet {
+    let row = |proof: &super::Proof| {
+        vec![
+            Value::text(&proof.event_id),
+            Value::text(&proof.event_name),
+            Value::Time(proof.event_time),
+            Value::text(&proof.account),
+            Value::Text(proof.objects.join("; ")),
+        ]
+    };
+    let heads = vec!["event_id", "event_name", "event_time", "account", "objects"];
+    Sheet { name: "Proof", heads, rows: report.proof.iter().map(row).collect() }
+}
+
+fn reconciliation(report: &Report) -> Sheet {
+    let row = |finding: &super::Finding| {
+        let [from, to] = finding.between;
+        vec![
+            Value::text(finding.finding.name()),
+            Value::text(&finding.account),
+            Value::option(finding.principal.as_ref(), |who| Value::text(&who.name)),
+            Value::option(finding.device.as_ref(), Value::text),
+            Value::Time(from),
+            Value::Time(to),
+        ]
+    };
+    let heads = vec!["finding", "account", "principal", "device", "from", "to"];
+    Sheet { name: "Reconciliation", heads, rows: report.reconciliation.iter().map(row).collect() }
+}
+
+fn coverage(report: &Report) -> Sheet {
+    let c = &report.coverage;
+    let number = |n: u64| Value::Number(n as f64);
+    let rows = [
+        ("complete", Value::Flag(c.complete)),
+        ("objects_listed", number(c.objects_listed)),
+        ("objects_read", number(c.objects_read)),
+        ("objects_failed", number(c.objects_failed)),
+        ("objects_skipped", number(c.objects_skipped)),
+        ("records", number(c.records)),
+        ("bytes_compressed", number(c.bytes_compressed)),
+        ("bytes_raw", number(c.bytes_raw)),
+        ("first_record", Value::option(c.first_record, Value::Time)),
+        ("last_record", Value::option(c.last_record, Value::Time)),
+        ("integrity", Value::text(if c.integrity.is_some() { "verified: see report.json" } else { "not verified" })),
+    ];
+    let rows = rows.into_iter().map(|(name, value)| vec![Value::text(name), value]).collect();
+    Sheet { name: "Evidence", heads: vec!["what", "value"], rows }
+}
+
+fn days(report: &Report) -> Sheet {
+    let row = |day: &super::CoverageDay| {
+        vec![
+            Value::text(&day.account),
+            Value::text(&day.region),
+            Value::text(&day.day),
+            Value::Number(day.objects as f64),
+            Value::Number(day.records as f64),
+        ]
+    };
+    let heads = vec!["account", "region", "day", "objects", "records"];
+    Sheet { name: "Days", heads, rows: report.coverage.days.iter().map(row).collect() }
+}
+
+fn gaps(report: &Report) -> Sheet {
+    let row = |gap: &super::Gap| {
+        vec![
+            Value::text(&gap.cause),
+            Value::text(&gap.account),
+            Value::option(gap.region.as_ref(), Value::text),
+            Value::Time(gap.from),
+            Value::Time(gap.to),
+            Value::option(gap.event_id.as_ref(), Value::text),
+        ]
+    };
+    let heads = vec!["cause", "account", "region", "from", "to", "event_id"];
+    Sheet { name: "Gaps", heads, rows: report.coverage.gaps.iter().map(row).collect() }
+}
+
+fn policy(report: &Report) -> Sheet {
+    let p = &report.policy;
+    let signals: Vec<&str> = p.takeover_signals.iter().map(|signal| signal.name()).collect();
+    let rows = vec![
+        ("offboarding_grace_s", Value::Number(p.offboarding_grace_s as f64)),
+        ("replacement_grace_s", Value::Number(p.replacement_grace_s as f64)),
+        ("lookback_s", Value::Number(p.lookback_s as f64)),
+        ("takeover_signals", Value::Text(signals.join("; "))),
+        ("takeover_threshold", Value::count(p.takeover_threshold)),
+        ("owner_tags", Value::Text(p.owner_tags.join("; "))),
+    ];
+    let rows = rows.into_iter().map(|(name, value)| vec![Value::text(name), value]).collect();
+    Sheet { name: "Policy", heads: vec!["setting", "value"], rows }
+}
+
+fn write(out: &mut Worksheet, sheet: Sheet) -> Result<(), XlsxError> {
+    let header = Format::new().set_bold().set_align(FormatAlign::Top).set_text_wrap();
+    let time = Format::new().set_num_format("yyyy-mm-dd hh:mm:ss");
+    let number = Format::new().set_num_format("#,##0.###");
+    out.set_name(sheet.name)?;
+    out.set_freeze_panes(1, 1)?;
+    let column = |i: usize| u16::try_from(i).map_err(|_wide| XlsxError::RowColumnLimitError);
+    for (i, head) in sheet.heads.iter().enumerate() {
+        out.write_string_with_format(0, column(i)?, *head, &header)?;
+        let widest = sheet.rows.iter().filter_map(|row| row.get(i)).map(Value::width).max().unwrap_or(0);
+        out.set_column_width(column(i)?, (widest.max(head.len()) + 2).clamp(8, WIDEST) as f64)?;
+    }
+    let left_out = sheet.rows.len().saturating_sub(ROWS);
+    let mut last = 0;
+    for (row, values) in (1_u32..).zip(sheet.rows.into_iter().take(ROWS)) {
+        for (i, value) in values.into_iter().enumerate() {
+            let column = column(i)?;
+            match value {
+                Value::None => continue,
+                Value::Text(text) => out.write_string(row, column, cell_text(&text))?,
+                Value::Time(at) => {
+                    let at = ExcelDateTime::from_timestamp(at.timestamp())?;
+                    out.write_datetime_with_format(row, column, &at, &time)?
+                }
+                Value::Number(value) if value.is_finite() => {
+                    out.write_number_with_format(row, column, value, &number)?
+                }
+                Value::Number(_) => out.write_string(row, column, NONE)?,
+                Value::Flag(flag) => out.write_boolean(row, column, flag)?,
+            };
+        }
+        last = row;
+    }
+    if let Some(end) = sheet.heads.len().checked_sub(1) {
+        out.autofilter(0, 0, last, column(end)?)?;
+    }
+    if left_out > 0 {
+        out.write_string(last + 1, 0, format!("… and {} more in report.json", format::size(left_out)))?;
+    }
+    Ok(())
+}
+
+/// What a cell takes of a text: hidden characters shown, and no more than fits.
+fn cell_text(text: &str) -> String {
+    let shown = escape::visible(text);
+    // A spreadsheet counts UTF-16 units.
+    if shown.encode_utf16().count() <= CELL {
+        return shown;
+    }
+    let mut units = 0;
+    let mut kept: String = shown
+        .chars()
+        .take_while(|c| {
+            units += c.len_utf16();
+            units < CELL
+        })
+        .collect();
+    kept.push('…');
+    kept
+}
