@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const FENCED: &[(&str, &[&str])] = &[
     ("aws_sdk_s3", &["source"]),
     ("aws_sdk_iam", &["inventory", "aws"]),
-    ("tokio", &["source", "inventory", "aws", "pipeline"]),
+    ("tokio", &["source", "inventory", "aws", "pipeline", "cli"]),
     ("rayon", &["pipeline"]),
     ("flate2", &["inflate"]),
     ("libdeflater", &["inflate"]),

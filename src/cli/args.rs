@@ -2,10 +2,12 @@
 //! [`super::iam`] for what is made of it.
 
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::log::LogArgs;
 
 /// Who was without MFA, from when to when, who did it, did anyone notice, and how fast was it mended:
 /// answered from a CloudTrail archive and IAM.
@@ -14,6 +16,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
+
+    #[command(flatten)]
+    pub(super) log: LogArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -228,6 +233,14 @@ pub(super) struct AwsArgs {
     /// Pay for the requests, for buckets that ask for it
     #[arg(long, help_heading = "AWS")]
     pub(super) request_payer: bool,
+
+    /// Give an attempt at S3 up after this much silence
+    #[arg(long, value_name = "DURATION", default_value = "20s", hide_short_help = true, help_heading = "AWS")]
+    pub(super) s3_timeout: String,
+
+    /// Try a request to S3, or a body that breaks off, this often; the pause between is 0.5 s, and doubles
+    #[arg(long, value_name = "N", default_value = "8", hide_short_help = true, help_heading = "AWS")]
+    pub(super) s3_attempts: NonZeroU32,
 }
 
 /// Keep today's IAM state for later reports

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::args::SnapshotArgs;
 use super::exit::{CliError, Status};
-use super::{put, say};
+use super::{interrupt, put, say};
 use crate::inventory::{self, LiveOptions, snapshot};
 
 pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
@@ -18,6 +18,7 @@ pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, Cli
             folder.display()
         ))
     })?;
+    interrupt::remove_at_exit(file.path());
     let state = inventory::read_live(&LiveOptions {
         profile: args.profile,
         region: args.aws_region,
@@ -28,6 +29,7 @@ pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, Cli
     })
     .map_err(CliError::failed)?;
     let failed = |error: std::io::Error| CliError::Failed(format!("could not write `{}`: {error}", args.out.display()));
+    let _whole = interrupt::hold();
     snapshot::write(&state, &file).map_err(failed)?;
     file.persist(&args.out).map_err(|error| failed(error.error))?;
     for missing in &state.missing {

@@ -5,6 +5,8 @@ mod args;
 mod coverage;
 mod exit;
 mod iam;
+mod interrupt;
+mod log;
 mod progress;
 mod report;
 mod search;
@@ -31,15 +33,16 @@ pub fn main() -> ExitCode {
         }
     };
     let now = now();
-    let done = match cli.command {
+    let ready = log::start(&cli.log).and_then(|()| interrupt::listen());
+    let done = ready.and_then(|()| match cli.command {
         Command::Report(args) => report::run(*args, now),
         Command::Search(args) => search::run(&args, now),
         Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, now),
-    };
+    });
     match done {
         Ok(status) => status.into(),
         Err(error) => {
-            say(&format!("error: {}", error.message()));
+            say(&format!("{}: {}", error.word(), error.message()));
             error.code()
         }
     }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use super::archive::{options, rfc3339, selection, sources, time};
 use super::args::{FailOn, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
-use super::{progress, put, say};
+use super::{interrupt, log, progress, put, say};
 use crate::contract::{self, Notice, Period, Report, Tool};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
@@ -17,7 +17,7 @@ use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy
 use crate::inventory::{self, IamState, LiveOptions};
 use crate::pipeline::{self, Options, Scanned};
 use crate::report::{self, OutputDir};
-use crate::source::{Selection, Source};
+use crate::source::{Selection, Source, SourceError};
 use crate::units;
 
 /// Where IAM state comes from.
@@ -49,9 +49,12 @@ pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliErr
         return say_what_would_be_read(&plan);
     }
     let out = OutputDir::prepare(&plan.out).map_err(CliError::usage)?;
+    interrupt::remove_at_exit(out.temporary());
     let (evidence, scanned) = scan(&plan)?;
     let report = make(plan, evidence, scanned, now)?;
+    let whole = interrupt::hold();
     let folder = out.commit(&report.report).map_err(CliError::failed)?;
+    drop(whole);
     say(&report::summary(&report.report, terminal_width()));
     put(&folder.display().to_string())?;
     Ok(report.status)
@@ -202,12 +205,21 @@ fn scan(plan: &Plan) -> Result<(Evidence, Scanned), CliError> {
         pipeline::scan(&plan.sources, &plan.selection, &plan.options, &visitor)
     })
     .map_err(CliError::failed)?;
+    log::traffic_summary();
+    if scanned.stopped {
+        return Err(interrupt::stopped(&scanned, "no report was written, and what was there is as it was"));
+    }
     let mut evidence = evidence.finish();
     match evidence.error.take() {
         Some(error) => Err(CliError::Failed(format!(
             "could not keep what was read in a temporary file: {error}\n  hint: free space in the temporary directory, or set TMPDIR to another"
         ))),
-        None => Ok((evidence, scanned)),
+        None => {
+            evidence
+                .balance(scanned.coverage.records)
+                .map_err(|lost| CliError::failed(SourceError::Unbalanced(lost)))?;
+            Ok((evidence, scanned))
+        }
     }
 }
 

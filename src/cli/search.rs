@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::archive::{options, rfc3339, selection, sources, time};
 use super::args::SearchArgs;
 use super::exit::{CliError, Status};
-use super::{progress, say};
+use super::{interrupt, log, progress, say};
 use crate::cloudtrail::Names;
 use crate::evidence::Range;
 use crate::finds::{Finds, Written};
@@ -48,6 +48,10 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
     let (mut finds, scanned) =
         progress::shown(&options.progress, || pipeline::scan(&sources, &selection, &options, &make))
             .map_err(CliError::failed)?;
+    log::traffic_summary();
+    if scanned.stopped {
+        return Err(interrupt::stopped(&scanned, "nothing was printed, for what was found is not all there is"));
+    }
     finds.check().map_err(|error| {
         CliError::Failed(format!(
             "could not keep what was found in a temporary file: {error}\n  hint: free space in the temporary directory, or set TMPDIR to another"

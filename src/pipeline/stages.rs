@@ -1,12 +1,15 @@
 //! The stages and the queue between them.
 
 use std::{
+    future::poll_fn,
     ops::ControlFlow,
     path::PathBuf,
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::Poll,
     thread,
 };
 
@@ -15,9 +18,10 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
 };
+use tracing::Instrument as _;
 
 use super::{
-    Options, Plan, Visitor,
+    Options, Plan, Stop, Visitor,
     stats::{Listing, Scanned, Tally},
 };
 use crate::{
@@ -89,7 +93,9 @@ pub fn scan<V: Visitor>(
         if let Some(io) = io {
             let sender = sender.clone();
             listers.push(scope.spawn(move || {
-                let listing = io.block_on(fetch_all(&buckets, selection, options, &sender, listed));
+                let work = fetch_all(&buckets, selection, options, &sender, listed);
+                let listing =
+                    io.block_on(unless_stopped(work, &options.stop)).unwrap_or_else(|| Ok(Listing::default()));
                 stop.fetch_or(listing.is_err(), Ordering::Relaxed);
                 listing
             }));
@@ -104,7 +110,7 @@ pub fn scan<V: Visitor>(
         let queue = Mutex::new(receiver);
         let workers = pool.broadcast(|_context| {
             let mut worker = Worker::new(make_visitor(), options);
-            while !stop.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) && !options.stop.asked() {
                 let work = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
                 match work {
                     Some(work) => worker.work(work),
@@ -133,7 +139,13 @@ pub fn scan<V: Visitor>(
             }
         }
         let (visitor, tally) = merged.unwrap_or_else(|| (make_visitor(), Tally::default()));
-        Ok((visitor, tally.finish(&listing)))
+        let mut scanned = tally.finish(&listing);
+        scanned.stopped = options.stop.asked();
+        if options.only.is_some() {
+            scanned.records_visited = None;
+        }
+        scanned.balance().map_err(SourceError::Unbalanced)?;
+        Ok((visitor, scanned))
     })
 }
 
@@ -247,6 +259,9 @@ fn read_all(
     let send =
         |work| if queue.blocking_send(work).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
     let mut take = |step: Listed| {
+        if options.stop.asked() {
+            return ControlFlow::Break(());
+        }
         let object = match admit(step, options, &mut listing) {
             None => return ControlFlow::Continue(()),
             Some(Ok(object)) => object,
@@ -274,6 +289,16 @@ fn read_all(
         let _ = send(Work::Read(batch));
     }
     listing
+}
+
+/// Drives `work` to its end, or drops it where it stands when the scan is to stop: `None` then.
+async fn unless_stopped<T>(work: impl Future<Output = T>, stop: &Stop) -> Option<T> {
+    let (mut work, mut stopped) = (pin!(work), pin!(stop.wait()));
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => stopped.as_mut().poll(context).map(|()| None),
+    })
+    .await
 }
 
 /// Lists and fetches from S3 into the queue; `listed_all` is called when the listing is at its end.
@@ -340,7 +365,8 @@ async fn fetch(connection: &Connection, object: ObjectRef, limit: usize, permit:
     if usize::try_from(object.size).is_ok_and(|size| size > limit) {
         return Work::Failed(object.name, format!("larger than the limit of {limit} bytes"));
     }
-    match connection.fetch(bucket, key, object.size).await {
+    let fetched = connection.fetch(bucket, key, object.size, object.etag.as_deref());
+    match fetched.instrument(tracing::debug_span!("fetch", object = ?object.name)).await {
         Ok(bytes) => Work::Fetched(object, Box::new(bytes), permit),
         Err(error) => Work::Failed(object.name, error),
     }
@@ -416,10 +442,12 @@ impl<'o, V: Visitor> Worker<'o, V> {
 
     fn object(&mut self, object: ObjectRef, bytes: &[u8]) {
         let Self { visitor, tally, options, inflater, scratch, .. } = self;
+        let _span = tracing::debug_span!("object", object = ?object.name).entered();
         let raw = match inflater.inflate(bytes, options.object_limit) {
             Ok(raw) => raw,
             Err(error) => return tally.failed(object.name, error.to_string()),
         };
+        tracing::debug!(stored = bytes.len(), inflated = raw.len(), "read");
         let object = Arc::new(object);
         tally.begin();
         let mut visit = |_index: usize, record: Result<Record<'_, '_>, RecordError>| {

@@ -131,6 +131,12 @@ impl OutputDir {
         Ok(Self { target, temporary })
     }
 
+    /// The directory in which the report is made; it is gone when this is dropped.
+    #[must_use]
+    pub fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
     /// Renders `report` and puts it into place. Returns where it is.
     ///
     /// # Errors

@@ -39,6 +39,7 @@ impl From<Output> for Ran {
     }
 }
 
+#[allow(dead_code, reason = "not every test makes a report of files")]
 /// Runs it with arguments, the last of them `--out` and a fresh folder; returns that folder too.
 pub fn report(arguments: &[&str], name: &str) -> (Ran, PathBuf) {
     let out = tempfile::tempdir().expect("a temporary folder").keep().join(name);
