@@ -6,13 +6,13 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use tempfile::TempDir;
 
 use mfatrail::cloudtrail::{Names, Record, RecordError, Scratch, for_each_record, search};
 use mfatrail::inflate::{InflateError, Inflater};
@@ -90,7 +90,8 @@ fn ask(record: &Record<'_, '_>) -> String {
     let caller = record.caller();
     let event = mfa::extract(record);
     if let Some(event) = &event {
-        let _ = (event.action.serial(), event.action.is_lifecycle(), event.action.rank(), event.succeeded(), event.order());
+        let _ =
+            (event.action.serial(), event.action.is_lifecycle(), event.action.rank(), event.succeeded(), event.order());
     }
     let raw = record.raw().expect("a record of an object has its text");
     assert!(raw.starts_with(b"{") && raw.ends_with(b"}"), "the text of a record is an object");
@@ -111,12 +112,13 @@ type Told = Vec<(String, String)>;
 fn all(bytes: &[u8]) -> Result<Told, String> {
     let mut told = Told::new();
     let mut bad = 0;
-    let contents = for_each_record(bytes, &mut Scratch::default(), &mut |_, record: Result<Record<'_, '_>, RecordError>| {
-        match record {
-            Ok(record) => told.push((record.name.to_owned(), ask(&record))),
-            Err(_) => bad += 1,
-        }
-    });
+    let contents =
+        for_each_record(bytes, &mut Scratch::default(), &mut |_, record: Result<Record<'_, '_>, RecordError>| {
+            match record {
+                Ok(record) => told.push((record.name.to_owned(), ask(&record))),
+                Err(_) => bad += 1,
+            }
+        });
     match contents {
         Ok(contents) => {
             assert_eq!((contents.records, contents.unusable), (told.len(), bad), "what is counted is what was given");
@@ -147,13 +149,16 @@ pub fn containers(data: &[u8]) {
 
 /// Any bytes as the inside of a record, among two sound ones.
 pub fn records(data: &[u8]) {
-    let sound = r#"{"eventTime":"2026-10-05T08:00:00Z","eventSource":"iam.amazonaws.com","eventName":"EnableMFADevice"}"#;
+    let sound =
+        r#"{"eventTime":"2026-10-05T08:00:00Z","eventSource":"iam.amazonaws.com","eventName":"EnableMFADevice"}"#;
     let mut object = format!(r#"{{"Records":[{sound},{{"eventSource":"iam.amazonaws.com","eventTime":"2026-10-05T08:00:00Z","eventName":"DeactivateMFADevice","#).into_bytes();
     object.extend_from_slice(data);
     object.extend_from_slice(format!("}},{sound}]}}").as_bytes());
     containers(&object);
     // One record a line: an independent way to the same records, where the line is a record at all.
-    let mut line = br#"{"eventSource":"signin.amazonaws.com","eventTime":"2026-10-05T08:00:00Z","eventName":"ConsoleLogin","#.to_vec();
+    let mut line =
+        br#"{"eventSource":"signin.amazonaws.com","eventTime":"2026-10-05T08:00:00Z","eventName":"ConsoleLogin","#
+            .to_vec();
     line.extend_from_slice(data);
     line.extend_from_slice(b"}");
     let wrapped = [b"{\"Records\":[".as_slice(), &line, b"]}"].concat();
@@ -185,16 +190,15 @@ pub fn keys(data: &[u8]) {
     assert!(foreign.includes(&info) == info.account.as_deref().is_none_or(|account| account == "999999999999"));
 }
 
-/// A folder of this process's own, in memory where the machine has such a place.
-fn folder() -> &'static PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let base = PathBuf::from("/dev/shm");
-        let base = if base.is_dir() { base } else { std::env::temp_dir() };
-        let folder = base.join(format!("mfatrail-fuzz-{}", std::process::id())).join("111122223333");
-        fs::create_dir_all(&folder).expect("a temporary folder");
+thread_local! {
+    /// A folder of this thread's own, in memory where the machine has such a place.
+    static FOLDER: TempDir = {
+        let memory = Path::new("/dev/shm");
+        let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let folder = tempfile::Builder::new().prefix("mfatrail-fuzz-").tempdir_in(base).expect("a temporary folder");
+        fs::create_dir(folder.path().join("111122223333")).expect("a folder in it");
         folder
-    })
+    };
 }
 
 /// The first byte says which file of the AWS CLI the rest is.
@@ -209,10 +213,13 @@ pub fn iam(data: &[u8]) {
     ];
     let Some((which, rest)) = data.split_first() else { return };
     let name = FILES[usize::from(*which) % FILES.len()];
-    let path = folder().join(name);
-    fs::write(&path, rest).expect("a temporary file");
-    let read = inventory::files::read(folder().parent().expect("its parent"), Some(moment()));
-    fs::remove_file(&path).expect("it was there");
+    let read = FOLDER.with(|folder| {
+        let path = folder.path().join("111122223333").join(name);
+        fs::write(&path, rest).expect("a temporary file");
+        let read = inventory::files::read(folder.path(), Some(moment()));
+        fs::remove_file(&path).expect("it was there");
+        read
+    });
     match read {
         // What was read can be kept, and is the same when it is read again.
         Ok(state) => {
@@ -221,7 +228,9 @@ pub fn iam(data: &[u8]) {
             let text = String::from_utf8(text).expect("JSON is UTF-8");
             assert_eq!(snapshot::from_text("snapshot.json", &text).expect("own snapshots are read"), state);
         }
-        Err(error) => assert!(error.to_string().contains("mfatrail-fuzz"), "an error names its file or folder: {error}"),
+        Err(error) => {
+            assert!(error.to_string().contains("mfatrail-fuzz"), "an error names its file or folder: {error}")
+        }
     }
 }
 

@@ -25,6 +25,8 @@ const MAX_RATIO: usize = 1032;
 const MAX_HINT: usize = 64 << 20;
 /// A buffer that one huge object made larger than this is given back.
 const KEEP: usize = 64 << 20;
+/// More than CloudTrail writes into one object. A little more than is believed of a promise, which is not large.
+pub const LARGE: usize = MAX_HINT + (1 << 10);
 
 /// Why an object could not be inflated. Offsets are bytes in the object as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -100,6 +102,20 @@ impl Inflater {
     /// # Errors
     /// On any damage, on bytes behind the last member, and when the result would exceed `limit` bytes.
     pub fn inflate<'a>(&'a mut self, input: &'a [u8], limit: usize) -> Result<&'a [u8], InflateError> {
+        self.inflate_in_turn(input, limit, &mut || {})
+    }
+
+    /// Like [`Inflater::inflate`], but tells before it takes more than [`LARGE`] bytes, so that the caller can wait until
+    /// nobody else has so many.
+    ///
+    /// # Errors
+    /// As [`Inflater::inflate`].
+    pub fn inflate_in_turn<'a>(
+        &'a mut self,
+        input: &'a [u8],
+        limit: usize,
+        large: &mut dyn FnMut(),
+    ) -> Result<&'a [u8], InflateError> {
         if !input.starts_with(&[0x1f, 0x8b]) {
             return if input.len() > limit { Err(InflateError::TooLarge { limit }) } else { Ok(input) };
         }
@@ -108,7 +124,7 @@ impl Inflater {
         }
         match self.at_once(input, limit) {
             Some(length) => Ok(self.buffer.get(..length).unwrap_or_default()),
-            None => self.streamed(input, limit),
+            None => self.streamed(input, limit, large),
         }
     }
 
@@ -130,12 +146,12 @@ impl Inflater {
     }
 
     /// Inflates all members one after another, however long they are.
-    fn streamed(&mut self, input: &[u8], limit: usize) -> Result<&[u8], InflateError> {
+    fn streamed(&mut self, input: &[u8], limit: usize, large: &mut dyn FnMut()) -> Result<&[u8], InflateError> {
         self.reserve(promised(input).min(limit).saturating_add(1));
         let mut filled = 0;
         let mut at = 0;
         loop {
-            at = self.member(input, at, &mut filled, limit)?;
+            at = self.member(input, at, &mut filled, limit, large)?;
             let rest = input.get(at..).unwrap_or_default();
             if rest.is_empty() {
                 return Ok(self.buffer.get(..filled).unwrap_or_default());
@@ -147,7 +163,14 @@ impl Inflater {
     }
 
     /// Inflates the member at `start` behind the `filled` bytes; gives where the next would begin.
-    fn member(&mut self, input: &[u8], start: usize, filled: &mut usize, limit: usize) -> Result<usize, InflateError> {
+    fn member(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        filled: &mut usize,
+        limit: usize,
+        large: &mut dyn FnMut(),
+    ) -> Result<usize, InflateError> {
         let truncated = InflateError::Truncated { offset: input.len() };
         let mut at = header(input, start)?;
         let first = *filled;
@@ -155,7 +178,11 @@ impl Inflater {
         loop {
             if *filled == self.buffer.len() {
                 // One byte beyond the limit, so that reaching the limit and passing it are told apart.
-                self.reserve((*filled * 2).max(64 << 10).min(limit.saturating_add(1)));
+                let length = (*filled * 2).max(64 << 10).min(limit.saturating_add(1));
+                if length > LARGE && self.buffer.len() <= LARGE {
+                    large();
+                }
+                self.reserve(length);
             }
             let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
             let source = input.get(at..).unwrap_or_default();
@@ -259,7 +286,7 @@ mod tests {
         let fast = inflater.at_once(input, limit).is_some();
         let whole = inflater.inflate(input, limit).map(<[u8]>::to_vec);
         if input.starts_with(&[0x1f, 0x8b]) {
-            assert_eq!(whole, Inflater::default().streamed(input, limit).map(<[u8]>::to_vec));
+            assert_eq!(whole, Inflater::default().streamed(input, limit, &mut || {}).map(<[u8]>::to_vec));
         }
         (whole, fast)
     }

@@ -1,5 +1,7 @@
 //! mfatrail: who was without MFA, from when to when, from a CloudTrail archive.
 
+#![forbid(unsafe_code)]
+
 pub mod aws;
 pub mod cli;
 pub mod cloudtrail;

@@ -516,3 +516,27 @@ fn a_reader_that_has_gone_is_no_failure_and_a_full_device_is_one() {
         assert!(ran.stderr.contains("could not write what was found: "), "{}", ran.stderr);
     }
 }
+
+/// Objects made to inflate hugely, more of them than there is memory for at once: one at a time is refused, and named.
+#[cfg(target_os = "linux")]
+#[test]
+fn many_bombs_take_the_memory_of_one() {
+    use std::io::Write as _;
+    let home = tempfile::tempdir().unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let spaces = vec![b' '; 1 << 20];
+    for _ in 0..400 {
+        encoder.write_all(&spaces).unwrap();
+    }
+    let bomb = encoder.finish().unwrap();
+    for number in 0..8 {
+        fs::write(home.path().join(format!("{number}.json.gz")), &bomb).unwrap();
+    }
+    // Address space, the program's own 200 MiB and its threads' stacks included; eight at once would take 3 GiB.
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg("ulimit -v 1500000; exec \"$0\" \"$@\"").arg(mfatrail().get_program());
+    shell.args(["search", "--threads", "8", "--inflate-limit", "384MiB"]).arg(home.path());
+    let ran = finish(shell.env("MALLOC_ARENA_MAX", "2"));
+    assert_eq!(ran.status, 3, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("inflates to more than the limit of 402653184 bytes").count(), 8, "{}", ran.stderr);
+}

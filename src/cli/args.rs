@@ -276,6 +276,10 @@ pub(super) struct SnapshotArgs {
 }
 
 const SNAPSHOT_HELP: &str = "\
+Permissions, none of which writes (docs/iam-policy.json is a policy of them): iam:GetUser, iam:ListUsers,
+iam:ListMFADevices, iam:ListVirtualMFADevices, iam:ListAccessKeys, iam:GetLoginProfile, iam:GetAccountSummary,
+iam:GetAccountAuthorizationDetails, iam:GenerateCredentialReport, iam:GetCredentialReport.
+
 Examples:
   mfatrail iam snapshot --out iam-2026-11-02.json
   mfatrail iam snapshot --iam-role Auditor --account 111122223333 --account 444455556666 --out iam.json";

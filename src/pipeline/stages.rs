@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     pin::pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Poll,
@@ -27,7 +27,7 @@ use super::{
 use crate::{
     cloudtrail::{Record, RecordError, Scratch, for_each_record, search},
     contract::ReadFailure,
-    inflate::Inflater,
+    inflate::{Inflater, LARGE},
     source::{
         Listed, Location, ObjectRef, Product, Selection, Source, SourceError, local,
         s3::{Connection, S3Error},
@@ -108,8 +108,9 @@ pub fn scan<V: Visitor>(
 
         // Owned by this closure: should a visitor panic, the queue closes, and the listers end.
         let queue = Mutex::new(receiver);
+        let large = Mutex::new(());
         let workers = pool.broadcast(|_context| {
-            let mut worker = Worker::new(make_visitor(), options);
+            let mut worker = Worker::new(make_visitor(), options, &large);
             while !stop.load(Ordering::Relaxed) && !options.stop.asked() {
                 let work = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
                 match work {
@@ -386,12 +387,18 @@ struct Worker<'o, V> {
     inflater: Inflater,
     scratch: Scratch,
     file: Vec<u8>,
+    /// Held by the one worker that has an object of more than [`LARGE`] bytes, so that many made to inflate hugely take no
+    /// more memory than one.
+    large: &'o Mutex<()>,
+    turn: Option<MutexGuard<'o, ()>>,
 }
 
 impl<'o, V: Visitor> Worker<'o, V> {
-    fn new(visitor: V, options: &'o Options<'o>) -> Self {
+    fn new(visitor: V, options: &'o Options<'o>, large: &'o Mutex<()>) -> Self {
         Self {
             visitor,
+            large,
+            turn: None,
             tally: Tally::default(),
             options,
             inflater: Inflater::default(),
@@ -423,6 +430,9 @@ impl<'o, V: Visitor> Worker<'o, V> {
     /// Gives how many bytes it read.
     fn read(&mut self, object: ObjectRef) -> usize {
         let mut file = std::mem::take(&mut self.file);
+        if usize::try_from(object.size).is_ok_and(|size| size > LARGE && size <= self.options.object_limit) {
+            wait_for(&mut self.turn, self.large);
+        }
         match local::read(&object, self.options.object_limit, &mut file) {
             Ok(()) => self.object(object, &file),
             Err(error) => self.tally.failed(object.name, error),
@@ -434,16 +444,22 @@ impl<'o, V: Visitor> Worker<'o, V> {
         length
     }
 
-    fn finished(&self, length: usize) {
+    fn finished(&mut self, length: usize) {
+        if let Some(turn) = self.turn.take() {
+            // The memory first, then the turn.
+            self.inflater = Inflater::default();
+            drop(turn);
+        }
         let progress = &self.options.progress;
         progress.finished.fetch_add(1, Ordering::Relaxed);
         progress.bytes.fetch_add(u64::try_from(length).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     fn object(&mut self, object: ObjectRef, bytes: &[u8]) {
-        let Self { visitor, tally, options, inflater, scratch, .. } = self;
+        let Self { visitor, tally, options, inflater, scratch, large, turn, .. } = self;
         let _span = tracing::debug_span!("object", object = ?object.name).entered();
-        let raw = match inflater.inflate(bytes, options.object_limit) {
+        let mut wait = || wait_for(turn, large);
+        let raw = match inflater.inflate_in_turn(bytes, options.object_limit, &mut wait) {
             Ok(raw) => raw,
             Err(error) => return tally.failed(object.name, error.to_string()),
         };
@@ -468,6 +484,13 @@ impl<'o, V: Visitor> Worker<'o, V> {
             }
             Err(error) => tally.failed(object.name.clone(), error.to_string()),
         }
+    }
+}
+
+/// Waits for the turn to have a large object, unless it is there already.
+fn wait_for<'m>(turn: &mut Option<MutexGuard<'m, ()>>, large: &'m Mutex<()>) {
+    if turn.is_none() {
+        *turn = Some(large.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

@@ -449,7 +449,7 @@ impl Lister {
                 .set_start_after(after.clone())
                 .set_continuation_token(next.clone())
                 .set_max_keys(most)
-                // XML has no way to write most control characters, which a key may hold.
+                // XML 1.0 has no way to write most control characters, which a key may hold.
                 .encoding_type(EncodingType::Url)
                 .set_request_payer(self.connection.payer.clone());
             let error = match request.send().await {
