@@ -70,6 +70,8 @@ pub struct Evidence {
     pub events: Vec<Event>,
     /// Everything else.
     pub trace: Trace,
+    /// Records that are no event of these: out of range, or not of what is extracted.
+    pub passed_over: u64,
     /// The first failure of a temporary file, which makes the evidence useless.
     pub error: Option<io::Error>,
 }
@@ -78,7 +80,19 @@ impl Evidence {
     /// Keeps what is in `range`.
     #[must_use]
     pub fn new(range: Arc<Range>) -> Self {
-        Self { range, part: Part::default(), events: Vec::new(), trace: Trace::default(), error: None }
+        Self { range, part: Part::default(), events: Vec::new(), trace: Trace::default(), passed_over: 0, error: None }
+    }
+
+    /// Whether each of the `records` that a scan read is an event here or was passed over.
+    ///
+    /// # Errors
+    /// With the numbers.
+    pub fn balance(&self, records: u64) -> Result<(), String> {
+        let events = self.events.len();
+        if u64::try_from(events).is_ok_and(|events| events.checked_add(self.passed_over) == Some(records)) {
+            return Ok(());
+        }
+        Err(format!("{records} records read, but {events} extracted and {} passed over", self.passed_over))
     }
 
     /// Where calls and sightings are noted, for those that were kept by an earlier run.
@@ -114,6 +128,7 @@ impl Visitor for Evidence {
     }
 
     fn envelope(&mut self, _object: &Arc<ObjectRef>, envelope: &Envelope<'_>) {
+        self.passed_over += 1;
         if self.range.includes_envelope(envelope) && self.error.is_none() {
             self.error = self.part.note_envelope(envelope).err();
         }
@@ -121,12 +136,16 @@ impl Visitor for Evidence {
 
     fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
         if !self.range.includes(record) || self.error.is_some() {
+            self.passed_over += 1;
             return;
         }
-        if let Some(mut event) = mfa::extract(record) {
-            event.objects.insert(object.name.clone());
-            event.delivered_at = object.delivered_at();
-            self.events.push(event);
+        match mfa::extract(record) {
+            Some(mut event) => {
+                event.objects.insert(object.name.clone());
+                event.delivered_at = object.delivered_at();
+                self.events.push(event);
+            }
+            None => self.passed_over += 1,
         }
         self.error = self.part.note(record).err();
     }
@@ -135,6 +154,7 @@ impl Visitor for Evidence {
         let other = other.finish();
         self.events.extend(other.events);
         self.trace.merge(other.trace);
+        self.passed_over += other.passed_over;
         self.error = self.error.take().or(other.error);
     }
 }

@@ -25,6 +25,8 @@ const MAX_RATIO: usize = 1032;
 const MAX_HINT: usize = 64 << 20;
 /// A buffer that one huge object made larger than this is given back.
 const KEEP: usize = 64 << 20;
+/// More than CloudTrail writes into one object. A little more than is believed of a promise, which is not large.
+pub const LARGE: usize = MAX_HINT + (1 << 10);
 
 /// Why an object could not be inflated. Offsets are bytes in the object as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -111,14 +113,20 @@ impl Inflater {
     /// # Errors
     /// On any damage, on bytes behind the last member, and when the result would exceed `limit` bytes.
     pub fn inflate<'a>(&'a mut self, input: &'a [u8], limit: usize) -> Result<&'a [u8], InflateError> {
-        self.inflate_counted(input, limit).map(|inflated| inflated.bytes)
+        self.inflate_in_turn(input, limit, &mut || {}).map(|inflated| inflated.bytes)
     }
 
-    /// The same, and tells the members apart: CloudTrail writes one.
+    /// The same, but tells the members apart, for CloudTrail writes one; and tells before it takes more than [`LARGE`]
+    /// bytes, so that the caller can wait until nobody else has so many.
     ///
     /// # Errors
     /// Those of [`Self::inflate`].
-    pub fn inflate_counted<'a>(&'a mut self, input: &'a [u8], limit: usize) -> Result<Inflated<'a>, InflateError> {
+    pub fn inflate_in_turn<'a>(
+        &'a mut self,
+        input: &'a [u8],
+        limit: usize,
+        large: &mut dyn FnMut(),
+    ) -> Result<Inflated<'a>, InflateError> {
         if !input.starts_with(&[0x1f, 0x8b]) {
             let plain = Inflated { bytes: input, members: 0, first_member: 0 };
             return if input.len() > limit { Err(InflateError::TooLarge { limit }) } else { Ok(plain) };
@@ -128,7 +136,7 @@ impl Inflater {
         }
         let (length, members, first_member) = match self.at_once(input, limit) {
             Some(length) => (length, 1, length),
-            None => self.streamed(input, limit)?,
+            None => self.streamed(input, limit, large)?,
         };
         Ok(Inflated { bytes: self.buffer.get(..length).unwrap_or_default(), members, first_member })
     }
@@ -152,11 +160,16 @@ impl Inflater {
 
     /// Inflates all members one after another, however long they are; gives the length of the result, how many there
     /// are, and the length of what the first gave.
-    fn streamed(&mut self, input: &[u8], limit: usize) -> Result<(usize, usize, usize), InflateError> {
+    fn streamed(
+        &mut self,
+        input: &[u8],
+        limit: usize,
+        large: &mut dyn FnMut(),
+    ) -> Result<(usize, usize, usize), InflateError> {
         self.reserve(promised(input).min(limit).saturating_add(1));
         let (mut filled, mut at, mut members, mut first) = (0, 0, 0, 0);
         loop {
-            at = self.member(input, at, &mut filled, limit)?;
+            at = self.member(input, at, &mut filled, limit, large)?;
             members += 1;
             if members == 1 {
                 first = filled;
@@ -172,7 +185,14 @@ impl Inflater {
     }
 
     /// Inflates the member at `start` behind the `filled` bytes; gives where the next would begin.
-    fn member(&mut self, input: &[u8], start: usize, filled: &mut usize, limit: usize) -> Result<usize, InflateError> {
+    fn member(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        filled: &mut usize,
+        limit: usize,
+        large: &mut dyn FnMut(),
+    ) -> Result<usize, InflateError> {
         let truncated = InflateError::Truncated { offset: input.len() };
         let mut at = header(input, start)?;
         let first = *filled;
@@ -180,7 +200,11 @@ impl Inflater {
         loop {
             if *filled == self.buffer.len() {
                 // One byte beyond the limit, so that reaching the limit and passing it are told apart.
-                self.reserve((*filled * 2).max(64 << 10).min(limit.saturating_add(1)));
+                let length = (*filled * 2).max(64 << 10).min(limit.saturating_add(1));
+                if length > LARGE && self.buffer.len() <= LARGE {
+                    large();
+                }
+                self.reserve(length);
             }
             let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
             let source = input.get(at..).unwrap_or_default();
@@ -285,7 +309,7 @@ mod tests {
         let whole = inflater.inflate(input, limit).map(<[u8]>::to_vec);
         if input.starts_with(&[0x1f, 0x8b]) {
             let mut streaming = Inflater::default();
-            let length = streaming.streamed(input, limit).map(|(length, ..)| length);
+            let length = streaming.streamed(input, limit, &mut || {}).map(|(length, ..)| length);
             assert_eq!(whole, length.map(|length| streaming.buffer[..length].to_vec()));
         }
         (whole, fast)
@@ -320,9 +344,9 @@ mod tests {
     fn all_members_are_read_and_the_buffer_is_reused() {
         let mut inflater = Inflater::default();
         let two = [gzip(b"first"), gzip(b""), gzip(b"second")].concat();
-        let inflated = inflater.inflate_counted(&two, 100).unwrap();
+        let inflated = inflater.inflate_in_turn(&two, 100, &mut || {}).unwrap();
         assert_eq!(inflated, Inflated { bytes: b"firstsecond", members: 3, first_member: 5 });
-        let plain = inflater.inflate_counted(b"{}", 100).unwrap();
+        let plain = inflater.inflate_in_turn(b"{}", 100, &mut || {}).unwrap();
         assert_eq!(plain, Inflated { bytes: b"{}", members: 0, first_member: 0 });
         assert_eq!(inflater.inflate(&gzip(b"x"), 100).unwrap(), b"x");
         assert!(inflater.inflate(b"\x1f\x8b", 100).is_err());

@@ -1,5 +1,7 @@
 //! The `mfatrail` command.
 
+#![forbid(unsafe_code)]
+
 fn main() -> std::process::ExitCode {
     mfatrail::cli::main()
 }

@@ -33,7 +33,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("aws_sdk_cloudtrail", &["digest"]),
     ("aws_lc_rs", &["digest"]),
     ("aws_sdk_iam", &["inventory", "aws"]),
-    ("tokio", &["source", "inventory", "aws", "pipeline"]),
+    ("tokio", &["source", "inventory", "aws", "pipeline", "cli"]),
     ("rayon", &["pipeline"]),
     ("flate2", &["inflate"]),
     ("libdeflater", &["inflate"]),

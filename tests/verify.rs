@@ -446,7 +446,7 @@ fn content(bytes: &[u8]) -> Option<Vec<u8>> {
         return Some(bytes.to_vec());
     }
     let mut inflater = mfatrail::inflate::Inflater::default();
-    let inflated = inflater.inflate_counted(bytes, 1 << 20).ok()?;
+    let inflated = inflater.inflate_in_turn(bytes, 1 << 20, &mut || {}).ok()?;
     (inflated.members == 1).then(|| inflated.bytes.to_vec())
 }
 

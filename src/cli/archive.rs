@@ -1,6 +1,7 @@
 //! What every command that reads an archive is given: sources, range, and how to reach them.
 
 use std::ffi::OsStr;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -11,6 +12,9 @@ use crate::pipeline::Options;
 use crate::source::s3::S3Options;
 use crate::source::{Selection, Source};
 use crate::units;
+
+/// Who waits longer does not want a time-out, but a connection that works.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
 pub(super) fn time(flag: &str, text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
     units::parse_time(text, now).map_err(|error| CliError::Usage(format!("`{flag}`: {error}")))
@@ -47,6 +51,16 @@ pub(super) fn selection(
 pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, CliError> {
     let limit = units::parse_size(&archive.inflate_limit)
         .map_err(|error| CliError::Usage(format!("`--inflate-limit`: {error}")))?;
+    let patience = units::parse_duration(&aws.s3_timeout)
+        .ok()
+        .and_then(|patience| patience.to_std().ok())
+        .filter(|patience| !patience.is_zero() && *patience <= LONGEST_TIMEOUT)
+        .ok_or_else(|| {
+            CliError::Usage(format!(
+                "`--s3-timeout`: `{}` is no duration between 1s and 1h\n  hint: write it like 20s or 2m",
+                aws.s3_timeout
+            ))
+        })?;
     Ok(Options {
         threads: archive.threads.map_or(0, std::num::NonZeroUsize::get),
         object_limit: usize::try_from(limit).unwrap_or(usize::MAX),
@@ -59,8 +73,12 @@ pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'s
                 external_id: aws.external_id.clone(),
             },
             request_payer: aws.request_payer,
+            attempts: aws.s3_attempts.get(),
+            patience,
+            traffic: super::log::traffic(),
             ..S3Options::default()
         },
+        stop: super::interrupt::stop(),
         ..Options::default()
     })
 }

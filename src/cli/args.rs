@@ -2,12 +2,13 @@
 //! [`super::iam`] for what is made of it.
 
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::generate::GenerateCommand;
+use super::log::LogArgs;
 use super::search::SearchArgs;
 use super::verify::VerifyArgs;
 
@@ -18,6 +19,9 @@ use super::verify::VerifyArgs;
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
+
+    #[command(flatten)]
+    pub(super) log: LogArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -256,6 +260,14 @@ pub(super) struct AwsArgs {
     /// Pay for the requests, for buckets that ask for it
     #[arg(long, help_heading = "AWS")]
     pub(super) request_payer: bool,
+
+    /// Give an attempt at S3 up after this much silence
+    #[arg(long, value_name = "DURATION", default_value = "20s", hide_short_help = true, help_heading = "AWS")]
+    pub(super) s3_timeout: String,
+
+    /// Try a request to S3, or a body that breaks off, this often; the pause between is 0.5 s, and doubles
+    #[arg(long, value_name = "N", default_value = "8", hide_short_help = true, help_heading = "AWS")]
+    pub(super) s3_attempts: NonZeroU32,
 }
 
 /// Keep today's IAM state for later reports
@@ -295,6 +307,10 @@ pub(super) struct SnapshotArgs {
 }
 
 const SNAPSHOT_HELP: &str = "\
+Permissions, none of which writes (docs/iam-policy.json is a policy of them): iam:GetUser, iam:ListUsers,
+iam:ListMFADevices, iam:ListVirtualMFADevices, iam:ListAccessKeys, iam:GetLoginProfile, iam:GetAccountSummary,
+iam:GetAccountAuthorizationDetails, iam:GenerateCredentialReport, iam:GetCredentialReport.
+
 Examples:
   mfatrail iam snapshot --out iam-2026-11-02.json
   mfatrail iam snapshot --store evidence

@@ -31,6 +31,8 @@ pub(super) enum CliError {
     Usage(String),
     /// 4: the run failed.
     Failed(String),
+    /// 130 or 143, as a shell has it: a signal ended the run.
+    Interrupted(String),
 }
 
 impl CliError {
@@ -44,7 +46,15 @@ impl CliError {
 
     pub(super) fn message(&self) -> &str {
         match self {
-            Self::Usage(message) | Self::Failed(message) => message,
+            Self::Usage(message) | Self::Failed(message) | Self::Interrupted(message) => message,
+        }
+    }
+
+    /// What went wrong in what sense.
+    pub(super) const fn word(&self) -> &'static str {
+        match self {
+            Self::Usage(_) | Self::Failed(_) => "error",
+            Self::Interrupted(_) => "interrupted",
         }
     }
 
@@ -52,6 +62,7 @@ impl CliError {
         ExitCode::from(match self {
             Self::Usage(_) => 2,
             Self::Failed(_) => 4,
+            Self::Interrupted(_) => super::interrupt::exit_status(),
         })
     }
 }

@@ -8,12 +8,15 @@ use tempfile::NamedTempFile;
 use super::args::SnapshotArgs;
 use super::exit::{CliError, Status};
 use super::scan::{open, store_error};
-use super::{put, say};
+use super::{interrupt, put, say};
 use crate::inventory::{self, LiveOptions, snapshot};
 
 pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
     // Opened before the long work; and whole or not at all, so that a failed run leaves an earlier snapshot as it was.
     let file = args.out.as_deref().map(temporary).transpose()?;
+    if let Some(file) = &file {
+        interrupt::remove_at_exit(file.path());
+    }
     let writer = args.store.as_deref().map(|store| open(store, "mfatrail iam snapshot", now)).transpose()?;
     let state = inventory::read_live(&LiveOptions {
         profile: args.profile,
@@ -25,6 +28,7 @@ pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, Cli
     })
     .map_err(CliError::failed)?;
     let users: usize = state.accounts.values().map(|account| account.users.len()).sum();
+    let _whole = interrupt::hold();
     if let Some(mut writer) = writer {
         let mut text = Vec::new();
         snapshot::write(&state, &mut text).map_err(CliError::failed)?;

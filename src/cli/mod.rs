@@ -7,6 +7,8 @@ mod coverage;
 mod exit;
 mod generate;
 mod iam;
+mod interrupt;
+mod log;
 mod pdf;
 mod progress;
 mod report;
@@ -37,7 +39,8 @@ pub fn main() -> ExitCode {
         }
     };
     let now = now();
-    let done = match cli.command {
+    let ready = log::start(&cli.log).and_then(|()| interrupt::listen());
+    let done = ready.and_then(|()| match cli.command {
         Command::Report(args) => report::run(*args, now),
         Command::Scan(args) => scan::run(&args, now),
         Command::Store(args) => store::run(&args, now),
@@ -45,11 +48,11 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args, now),
         Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, now),
         Command::Generate(command) => generate::run(command),
-    };
+    });
     match done {
         Ok(status) => status.into(),
         Err(error) => {
-            say(&format!("error: {}", error.message()));
+            say(&format!("{}: {}", error.word(), error.message()));
             error.code()
         }
     }

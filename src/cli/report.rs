@@ -9,7 +9,7 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use super::archive::{options, rfc3339, selection, sources, time};
 use super::args::{FailOn, FormatArg, PaperArg, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
-use super::{beside, pdf, progress, put, say};
+use super::{beside, interrupt, log, pdf, progress, put, say};
 use crate::contract::{self, InputFile, Notice, Period, Report, Tool, TrendPeriod};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
@@ -17,7 +17,7 @@ use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy
 use crate::inventory::{self, IamState, LiveOptions};
 use crate::pipeline::{self, Options, Scanned};
 use crate::report::{self, Format, OutputDir, Paper};
-use crate::source::{Selection, Source};
+use crate::source::{Selection, Source, SourceError};
 use crate::store::{Asked, Store};
 use crate::units;
 
@@ -64,6 +64,7 @@ pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliErr
         return say_what_would_be_read(&plan);
     }
     let out = OutputDir::prepare(&plan.out).map_err(CliError::usage)?;
+    interrupt::remove_at_exit(out.temporary());
     let read = match &plan.store {
         Some(store) => from_store(&plan, store, now)?,
         None => scan(&plan)?,
@@ -76,7 +77,10 @@ pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliErr
     if output.redact {
         report = report::redact(report, output.redact_key.as_deref());
     }
-    let folder = out.commit(output.files(&report)?).map_err(CliError::failed)?;
+    let files = output.files(&report)?;
+    let whole = interrupt::hold();
+    let folder = out.commit(files).map_err(CliError::failed)?;
+    drop(whole);
     if let Some((store, commit)) = noted {
         super::scan::note_report(&store, &selection, period, commit, now);
     }
@@ -385,12 +389,21 @@ fn scan(plan: &Plan) -> Result<Read, CliError> {
         pipeline::scan(&plan.sources, &plan.selection, &plan.options, &visitor)
     })
     .map_err(CliError::failed)?;
+    log::traffic_summary();
+    if scanned.stopped {
+        return Err(interrupt::stopped(&scanned, "no report was written, and what was there is as it was"));
+    }
     let mut evidence = evidence.finish();
     match evidence.error.take() {
         Some(error) => Err(CliError::Failed(format!(
             "could not keep what was read in a temporary file: {error}\n  hint: free space in the temporary directory, or set TMPDIR to another"
         ))),
-        None => Ok(Read { evidence, scanned, notices: Vec::new(), commit: None }),
+        None => {
+            evidence
+                .balance(scanned.coverage.records)
+                .map_err(|lost| CliError::failed(SourceError::Unbalanced(lost)))?;
+            Ok(Read { evidence, scanned, notices: Vec::new(), commit: None })
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use clap::Args;
 use super::archive::{options, rfc3339, selection, sources, time};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
-use super::{progress, say};
+use super::{interrupt, log, progress, say};
 use crate::contract::{Notice, Period};
 use crate::pipeline::{self, Options, Scanned};
 use crate::report::terminal_text;
@@ -152,8 +152,17 @@ pub(super) fn visit(
     let scanned = progress::shown(&options.progress, || pipeline::scan(sources, selection, &options, &make));
     // What was read before a source failed is kept: the next scan continues from there.
     let scanned = scanned.map(|(_, scanned)| scanned);
-    let (kept, _writer) = sink.finish().map_err(store_error)?;
-    Ok((kept, scanned.map_err(CliError::failed)?))
+    let whole = scanned.as_ref().is_ok_and(|scanned| !scanned.stopped);
+    let (kept, _writer) = sink.finish(whole).map_err(store_error)?;
+    log::traffic_summary();
+    let scanned = scanned.map_err(CliError::failed)?;
+    if scanned.stopped {
+        return Err(interrupt::stopped(
+            &scanned,
+            "what was read is in the store, and the next scan continues from there",
+        ));
+    }
+    Ok((kept, scanned))
 }
 
 /// Opens a store for writing.

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use super::archive::{options, rfc3339, selection, sources, time};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
-use super::{progress, say};
+use super::{interrupt, log, progress, say};
 use crate::cloudtrail::Cell;
 use crate::evidence::Range;
 use crate::filter::{By, Filter, Session, Sessions};
@@ -197,6 +197,7 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
         let make = || Sweep::new(Finds::new(Arc::clone(&range), output.columns.clone()), shown.cloned());
         progress::shown(&options.progress, || pipeline::scan(&sources, &selection, &options, &make))
             .map_err(CliError::failed)
+            .and_then(whole)
     };
     let (found, followed) = if args.follow {
         let (who, rest) = filter.split();
@@ -207,6 +208,7 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
         (pass(filter.query().map(Arc::new), None)?, Followed::default())
     };
     let (Sweep { mut finds, .. }, scanned) = found;
+    log::traffic_summary();
     finds.check().map_err(|error| {
         CliError::Failed(format!(
             "could not keep what was found in a temporary file: {error}\n  hint: free space in the temporary directory, or set TMPDIR to another"
@@ -269,6 +271,14 @@ struct Followed {
 }
 
 type Found = (Sweep, Scanned);
+
+/// A pass that was not told to stop.
+fn whole(found: Found) -> Result<Found, CliError> {
+    if found.1.stopped {
+        return Err(interrupt::stopped(&found.1, "nothing was printed, for what was found is not all there is"));
+    }
+    Ok(found)
+}
 
 /// Passes over the source until there is no session that was not followed.
 fn follow(

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::archive::{options, rfc3339, selection, sources, time};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
-use super::{progress, put, say};
+use super::{interrupt, progress, put, say};
 use crate::aws::Connection;
 use crate::cloudtrail::{Names, Query};
 use crate::contract::Tool;
@@ -172,8 +172,12 @@ fn scan<V: pipeline::Visitor>(
     options: &Options<'_>,
     make: &(dyn Fn() -> V + Sync),
 ) -> Result<(V, Scanned), CliError> {
-    progress::shown(&options.progress, || pipeline::scan(&plan.sources, selection, options, make))
-        .map_err(CliError::failed)
+    let found = progress::shown(&options.progress, || pipeline::scan(&plan.sources, selection, options, make))
+        .map_err(CliError::failed)?;
+    if found.1.stopped {
+        return Err(interrupt::stopped(&found.1, "nothing was printed, for a part of a chain proves nothing"));
+    }
+    Ok(found)
 }
 
 fn gather(plan: &mut Plan<'_>) -> Result<(Gather, Scanned), CliError> {

@@ -14,10 +14,15 @@
 mod stages;
 mod stats;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64},
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
+
+use tokio::sync::Notify;
 
 use crate::{
     cloudtrail::{Contents, Envelope, Query, Record},
@@ -110,6 +115,38 @@ pub struct Progress {
     pub bytes: AtomicU64,
 }
 
+/// How another thread ends a scan early. Objects that are being decoded are finished, nothing more is begun, and what was
+/// read so far is handed out with [`Scanned::stopped`] set.
+#[derive(Debug, Default)]
+pub struct Stop {
+    asked: AtomicBool,
+    told: Notify,
+}
+
+impl Stop {
+    /// Asks for it; cannot be taken back.
+    pub fn ask(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+        self.told.notify_waiters();
+    }
+
+    /// Whether it was asked for.
+    #[must_use]
+    pub fn asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Ends when it is asked for.
+    async fn wait(&self) {
+        let mut told = pin!(self.told.notified());
+        // Before the look, so that nothing is missed between the two.
+        told.as_mut().enable();
+        if !self.asked() {
+            told.await;
+        }
+    }
+}
+
 /// Whether an object was read by an earlier scan.
 pub type Known<'k> = &'k (dyn Fn(&ObjectRef) -> bool + Sync);
 
@@ -133,6 +170,8 @@ pub struct Options<'o> {
     pub only: Option<Arc<Query>>,
     /// Kept up to date during the scan.
     pub progress: Arc<Progress>,
+    /// Ends the scan early.
+    pub stop: Arc<Stop>,
 }
 
 impl Default for Options<'_> {
@@ -145,6 +184,7 @@ impl Default for Options<'_> {
             skipped: None,
             only: None,
             progress: Arc::default(),
+            stop: Arc::default(),
         }
     }
 }

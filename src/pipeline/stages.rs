@@ -1,12 +1,15 @@
 //! The stages and the queue between them.
 
 use std::{
+    future::poll_fn,
     ops::ControlFlow,
     path::PathBuf,
+    pin::pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::Poll,
     thread,
 };
 
@@ -16,15 +19,16 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
 };
+use tracing::Instrument as _;
 
 use super::{
-    Bytes, Options, Outcome, Plan, Visitor,
+    Bytes, Options, Outcome, Plan, Stop, Visitor,
     stats::{Listing, Scanned, Tally},
 };
 use crate::{
     cloudtrail::{Contents, Envelope, Record, RecordError, Scratch, Take, for_each_record, search, skim},
     contract::ReadFailure,
-    inflate::Inflater,
+    inflate::{Inflater, LARGE},
     source::{
         Listed, Location, ObjectRef, Product, Selection, Source, SourceError, local,
         s3::{Connection, Fetched, S3Error},
@@ -90,7 +94,9 @@ pub fn scan<V: Visitor>(
         if let Some(io) = io {
             let sender = sender.clone();
             listers.push(scope.spawn(move || {
-                let listing = io.block_on(fetch_all(&buckets, selection, options, &sender, listed));
+                let work = fetch_all(&buckets, selection, options, &sender, listed);
+                let listing =
+                    io.block_on(unless_stopped(work, &options.stop)).unwrap_or_else(|| Ok(Listing::default()));
                 stop.fetch_or(listing.is_err(), Ordering::Relaxed);
                 listing
             }));
@@ -103,9 +109,10 @@ pub fn scan<V: Visitor>(
 
         // Owned by this closure: should a visitor panic, the queue closes, and the listers end.
         let queue = Mutex::new(receiver);
+        let large = Mutex::new(());
         let workers = pool.broadcast(|_context| {
-            let mut worker = Worker::new(make_visitor(), options);
-            while !stop.load(Ordering::Relaxed) && !worker.visitor.gave_up() {
+            let mut worker = Worker::new(make_visitor(), options, &large);
+            while !stop.load(Ordering::Relaxed) && !options.stop.asked() && !worker.visitor.gave_up() {
                 let work = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
                 match work {
                     Some(work) => worker.work(work),
@@ -134,7 +141,13 @@ pub fn scan<V: Visitor>(
             }
         }
         let (visitor, tally) = merged.unwrap_or_else(|| (make_visitor(), Tally::default()));
-        Ok((visitor, tally.finish(&listing)))
+        let mut scanned = tally.finish(&listing);
+        scanned.stopped = options.stop.asked();
+        if options.only.is_some() {
+            scanned.records_visited = None;
+        }
+        scanned.balance().map_err(SourceError::Unbalanced)?;
+        Ok((visitor, scanned))
     })
 }
 
@@ -261,6 +274,9 @@ fn read_all(
     let send =
         |work| if queue.blocking_send(work).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
     let mut take = |step: Listed| {
+        if options.stop.asked() {
+            return ControlFlow::Break(());
+        }
         let object = match admit(step, selection, options, &mut listing) {
             None => return ControlFlow::Continue(()),
             Some(Ok(object)) => object,
@@ -288,6 +304,16 @@ fn read_all(
         let _ = send(Work::Read(batch));
     }
     listing
+}
+
+/// Drives `work` to its end, or drops it where it stands when the scan is to stop: `None` then.
+async fn unless_stopped<T>(work: impl Future<Output = T>, stop: &Stop) -> Option<T> {
+    let (mut work, mut stopped) = (pin!(work), pin!(stop.wait()));
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => stopped.as_mut().poll(context).map(|()| None),
+    })
+    .await
 }
 
 /// Lists and fetches from S3 into the queue; `listed_all` is called when the listing is at its end.
@@ -354,7 +380,8 @@ async fn fetch(connection: &Connection, object: ObjectRef, limit: usize, permit:
     if usize::try_from(object.size).is_ok_and(|size| size > limit) {
         return Work::Failed(Ok(Box::new(object)), format!("larger than the limit of {limit} bytes"));
     }
-    match connection.fetch(bucket, key, object.size).await {
+    let fetched = connection.fetch(bucket, key, object.size, object.etag.as_deref());
+    match fetched.instrument(tracing::debug_span!("fetch", object = ?object.name)).await {
         Ok(fetched) => Work::Fetched(object, fetched, permit),
         Err(error) => Work::Failed(Ok(Box::new(object)), error),
     }
@@ -374,12 +401,18 @@ struct Worker<'o, V> {
     inflater: Inflater,
     scratch: Scratch,
     file: Vec<u8>,
+    /// Held by the one worker that has an object of more than [`LARGE`] bytes, so that many made to inflate hugely take no
+    /// more memory than one.
+    large: &'o Mutex<()>,
+    turn: Option<MutexGuard<'o, ()>>,
 }
 
 impl<'o, V: Visitor> Worker<'o, V> {
-    fn new(visitor: V, options: &'o Options<'o>) -> Self {
+    fn new(visitor: V, options: &'o Options<'o>, large: &'o Mutex<()>) -> Self {
         Self {
             visitor,
+            large,
+            turn: None,
             tally: Tally::default(),
             options,
             inflater: Inflater::default(),
@@ -418,6 +451,9 @@ impl<'o, V: Visitor> Worker<'o, V> {
     /// Gives how many bytes it read.
     fn read(&mut self, object: ObjectRef) -> usize {
         let mut file = std::mem::take(&mut self.file);
+        if usize::try_from(object.size).is_ok_and(|size| size > LARGE && size <= self.options.object_limit) {
+            wait_for(&mut self.turn, self.large);
+        }
         let read = local::read(&object, self.options.object_limit, &mut file);
         let length = *read.as_ref().unwrap_or(&0);
         match read {
@@ -433,13 +469,19 @@ impl<'o, V: Visitor> Worker<'o, V> {
         length
     }
 
-    fn finished(&self, length: usize) {
+    fn finished(&mut self, length: usize) {
+        if let Some(turn) = self.turn.take() {
+            // The memory first, then the turn.
+            self.inflater = Inflater::default();
+            drop(turn);
+        }
         let progress = &self.options.progress;
         progress.finished.fetch_add(1, Ordering::Relaxed);
         progress.bytes.fetch_add(u64::try_from(length).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     fn object(&mut self, object: ObjectRef, bytes: &[u8], signature: Option<&str>) {
+        let _span = tracing::debug_span!("object", object = ?object.name).entered();
         let object = Arc::new(object);
         self.counted(Some(&object), Some(bytes), |worker| worker.visit(&object, bytes, signature));
     }
@@ -459,8 +501,9 @@ impl<'o, V: Visitor> Worker<'o, V> {
     }
 
     fn visit(&mut self, object: &Arc<ObjectRef>, bytes: &[u8], signature: Option<&str>) {
-        let Self { visitor, tally, options, inflater, scratch, .. } = self;
-        let inflated = match inflater.inflate_counted(bytes, options.object_limit) {
+        let Self { visitor, tally, options, inflater, scratch, large, turn, .. } = self;
+        let mut wait = || wait_for(turn, large);
+        let inflated = match inflater.inflate_in_turn(bytes, options.object_limit, &mut wait) {
             Ok(inflated) => inflated,
             Err(error) => {
                 visitor.damaged(object, &error);
@@ -468,6 +511,7 @@ impl<'o, V: Visitor> Worker<'o, V> {
             }
         };
         let raw = inflated.bytes;
+        tracing::debug!(stored = bytes.len(), inflated = raw.len(), "read");
         tally.begin();
         if !visitor.bytes(object, &Bytes { inflated, signature }) {
             tally.object(object, bytes.len(), raw.len(), &Contents::default());
@@ -513,6 +557,13 @@ impl<V: Visitor> Take for Visits<'_, V> {
             self.tally.record(&record);
             self.visitor.record(self.object, &record);
         }
+    }
+}
+
+/// Waits for the turn to have a large object, unless it is there already.
+fn wait_for<'m>(turn: &mut Option<MutexGuard<'m, ()>>, large: &'m Mutex<()>) {
+    if turn.is_none() {
+        *turn = Some(large.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

@@ -26,6 +26,30 @@ pub struct Scanned {
     pub latest_delivery: Option<DateTime<Utc>>,
     /// By account: `recipientAccountId` of the records, and the account folders.
     pub accounts: BTreeMap<String, AccountSpan>,
+    /// Records that were given to a visitor; `None` where only those of some names were.
+    pub records_visited: Option<u64>,
+    /// Whether the scan was ended early: then there is more than this tells of.
+    pub stopped: bool,
+}
+
+impl Scanned {
+    /// Whether the counts come out: every listed object is read, failed or skipped, and every record that was counted
+    /// was visited. They are taken at different places, by different threads, so that a loss between these shows.
+    ///
+    /// # Errors
+    /// With the numbers.
+    pub fn balance(&self) -> Result<(), String> {
+        let Coverage { objects_listed, objects_read, objects_failed, objects_skipped, records, .. } = self.coverage;
+        if !self.stopped && objects_listed != objects_read + objects_failed + objects_skipped {
+            return Err(format!(
+                "{objects_listed} objects listed, but {objects_read} read, {objects_failed} failed and {objects_skipped} skipped"
+            ));
+        }
+        match self.records_visited {
+            Some(visited) if visited != records => Err(format!("{records} records read, but {visited} looked at")),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What was read of one account.
@@ -75,6 +99,7 @@ pub(super) struct Tally {
     failed: u64,
     skipped: u64,
     records: u64,
+    visited: u64,
     bytes_compressed: u64,
     bytes_raw: u64,
     passed_over: u64,
@@ -139,6 +164,7 @@ impl Tally {
     }
 
     fn count(&mut self, records: u64, times: [Option<DateTime<Utc>>; 2], account: Option<&str>, region: Option<&str>) {
+        self.visited += records;
         let [first, last] = times;
         self.first = earliest(self.first, first);
         self.last = self.last.max(last);
@@ -205,6 +231,7 @@ impl Tally {
         self.failed += other.failed;
         self.skipped += other.skipped;
         self.records += other.records;
+        self.visited += other.visited;
         self.bytes_compressed += other.bytes_compressed;
         self.bytes_raw += other.bytes_raw;
         self.passed_over += other.passed_over;
@@ -254,6 +281,8 @@ impl Tally {
             records_unusable: self.unusable,
             latest_delivery: self.latest_delivery,
             accounts: self.accounts,
+            records_visited: Some(self.visited),
+            stopped: false,
         }
     }
 }
@@ -286,4 +315,23 @@ fn earliest(a: Option<DateTime<Utc>>, b: Option<DateTime<Utc>>) -> Option<DateTi
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_shows() {
+        let tally = || Tally { read: 2, failed: 1, skipped: 1, records: 7, visited: 7, ..Tally::default() };
+        let listing = |listed| Listing { listed, skipped: 3, known: 9 };
+        assert_eq!(tally().finish(&listing(7)).balance(), Ok(()));
+        let lost = "8 objects listed, but 2 read, 1 failed and 4 skipped";
+        assert_eq!(tally().finish(&listing(8)).balance().unwrap_err(), lost);
+        let stopped = Scanned { stopped: true, ..tally().finish(&listing(8)) };
+        assert_eq!(stopped.balance(), Ok(()), "a scan that was stopped knows no more");
+        let scanned = Tally { visited: 6, ..tally() }.finish(&listing(7));
+        assert_eq!(scanned.balance().unwrap_err(), "7 records read, but 6 looked at");
+        assert_eq!(Scanned { records_visited: None, ..scanned }.balance(), Ok(()), "a search looks at candidates");
+    }
 }

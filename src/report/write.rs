@@ -200,6 +200,12 @@ impl OutputDir {
         Ok(Self { target, temporary })
     }
 
+    /// The directory in which the report is made; it is gone when this is dropped.
+    #[must_use]
+    pub fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
     /// Writes the files and their manifest, and puts them into place. Returns where they are.
     ///
     /// # Errors

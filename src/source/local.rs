@@ -62,6 +62,9 @@ pub fn list(source: &Path, selection: &Selection, emit: Emit<'_>) -> ControlFlow
 /// # Errors
 /// In words, when it cannot be read or is larger than `limit` bytes.
 pub fn read(object: &ObjectRef, limit: usize, buffer: &mut Vec<u8>) -> Result<usize, String> {
+    if usize::try_from(object.size).map_or(true, |size| size > limit) {
+        return Err(format!("larger than the limit of {limit} bytes"));
+    }
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let read = match &object.location {
         Location::File(path) => File::open(path).and_then(|file| whole(&mut file.take(most), object.size, buffer)),

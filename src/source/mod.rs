@@ -1,12 +1,13 @@
 //! Where log objects come from, and what their keys say.
 //!
 //! Disk and S3 list the same set for the same archive: what is in range is decided by one predicate,
-//! [`Selection::includes`], on what the key says. Only [`s3`] names the AWS SDK.
+//! [`Selection::includes`], on what the key says. Only [`s3`] and the counter inside its client name the AWS SDK.
 
 mod key;
 pub mod local;
 pub mod s3;
 mod select;
+mod traffic;
 
 use std::{ffi::OsStr, path::PathBuf};
 
@@ -14,6 +15,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 
 pub use key::{KeyInfo, Product};
 pub use select::Selection;
+pub use traffic::Traffic;
 
 /// A SOURCE as the user gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,6 +156,9 @@ pub enum SourceError {
     /// Threads or the I/O runtime could not be started.
     #[error("could not start the threads of the scan: {0}")]
     Threads(String),
+    /// A count does not come out: something was lost, and no result can be trusted.
+    #[error("the scan's own counts contradict each other: {0} (hint: this is a fault of mfatrail; please report it)")]
+    Unbalanced(String),
 }
 
 #[cfg(test)]

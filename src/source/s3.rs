@@ -8,15 +8,16 @@
 //! that breaks off, and its shared budget of retries runs dry when hundreds of requests are throttled at once: so each
 //! object has its own loop, and the client an unlimited budget with a bounded number of attempts.
 
-use std::{error::Error, fmt::Write, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error, fmt::Write, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::{
     Client,
-    config::{ProvideCredentials, retry::RetryConfig},
+    config::{ProvideCredentials, StalledStreamProtectionConfig, retry::RetryConfig, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
     operation::{RequestId, list_objects_v2::ListObjectsV2Output},
-    types::{Object, RequestPayer},
+    primitives::ByteStream,
+    types::{EncodingType, Object, RequestPayer},
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use chrono::{DateTime, Datelike, Utc};
@@ -25,6 +26,7 @@ use tokio::{sync::mpsc, task::JoinSet, time};
 use super::{
     KeyInfo, Listed, Location, ObjectRef, Selection,
     key::{Folder, is_region},
+    traffic::Traffic,
 };
 use crate::aws;
 
@@ -51,6 +53,11 @@ pub struct S3Options {
     pub attempts: u32,
     /// The pause after the first failed attempt; it doubles each time, up to 20 s.
     pub backoff: Duration,
+    /// The longest silence that is waited through. An answer in full may take three times as long, a body as long as
+    /// its size allows besides.
+    pub patience: Duration,
+    /// Kept up to date.
+    pub traffic: Arc<Traffic>,
 }
 
 impl Default for S3Options {
@@ -63,6 +70,8 @@ impl Default for S3Options {
             bytes_in_flight: 256 << 20,
             attempts: 8,
             backoff: Duration::from_millis(500),
+            patience: Duration::from_secs(20),
+            traffic: Arc::default(),
         }
     }
 }
@@ -114,6 +123,8 @@ pub struct Connection {
     payer: Option<RequestPayer>,
     attempts: u32,
     backoff: Duration,
+    patience: Duration,
+    traffic: Arc<Traffic>,
 }
 
 impl Connection {
@@ -154,12 +165,27 @@ impl Connection {
                     .with_max_backoff(Duration::from_secs(20)),
             )
             .retry_partition(aws::retry_partition("scan"))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(options.patience.min(Duration::from_secs(3)))
+                    .read_timeout(options.patience)
+                    .operation_attempt_timeout(options.patience * 3)
+                    .build(),
+            )
+            .stalled_stream_protection(
+                StalledStreamProtectionConfig::enabled()
+                    .grace_period(options.patience.min(Duration::from_secs(5)))
+                    .build(),
+            )
+            .interceptor(Arc::clone(&options.traffic).counter())
             .build();
         Ok(Self {
             client: Client::from_conf(config),
             payer: options.request_payer.then_some(RequestPayer::Requester),
             attempts: options.attempts.max(1),
             backoff: options.backoff,
+            patience: options.patience,
+            traffic: Arc::clone(&options.traffic),
         })
     }
 
@@ -207,32 +233,39 @@ impl Connection {
     }
 
     /// Fetches an object whole; a body that breaks off, stalls or has another length than was listed is fetched again.
+    /// With the listed entity tag, an object that was replaced since is refused: its bytes would be counted under the
+    /// listed one's size and name.
     ///
     /// # Errors
     /// In words: what S3 said, or what was wrong with the last attempt.
-    pub async fn fetch(&self, bucket: &str, key: &str, size: u64) -> Result<Fetched, String> {
-        let deadline = Duration::from_secs(30 + size / SLOWEST);
+    pub async fn fetch(&self, bucket: &str, key: &str, size: u64, etag: Option<&str>) -> Result<Fetched, String> {
+        let deadline = self.patience * 3 / 2 + Duration::from_secs(size / SLOWEST);
+        let started = time::Instant::now();
         let mut pause = self.backoff;
         let mut attempt = 1;
         loop {
-            let request = self.client.get_object().bucket(bucket).key(key).set_request_payer(self.payer.clone());
+            let request = self
+                .client
+                .get_object()
+                .bucket(bucket)
+                .key(key)
+                .set_if_match(etag.map(|etag| format!("\"{etag}\"")))
+                .set_request_payer(self.payer.clone());
             let reason = match request.send().await {
-                // Every repetition that makes sense was the SDK's.
+                Err(error) if garbled(&error) => format!("could not get it: {}", explain(&error, Operation::Get)),
+                // Every other repetition that makes sense was the SDK's.
                 Err(error) => return Err(format!("could not get it: {}", explain(&error, Operation::Get))),
-                Ok(output) => match time::timeout(deadline, output.body.collect()).await {
-                    Ok(Ok(body)) => {
-                        let bytes = body.into_bytes();
-                        let length = bytes.as_ref().len();
-                        if u64::try_from(length) == Ok(size) {
-                            let signature = output.metadata.and_then(|mut metadata| metadata.remove("signature"));
-                            return Ok(Fetched { bytes: Box::new(bytes), signature });
-                        }
-                        format!("it has {length} bytes, but was listed with {size}: it changed while being read")
+                Ok(output) => match time::timeout(deadline, whole(output.body, size)).await {
+                    Ok(Ok(bytes)) => {
+                        self.traffic.fetched(key, started.elapsed());
+                        let signature = output.metadata.and_then(|mut metadata| metadata.remove("signature"));
+                        return Ok(Fetched { bytes: Box::new(bytes), signature });
                     }
-                    Ok(Err(error)) => format!("its body broke off: {}", chain(&error)),
+                    Ok(Err(reason)) => reason,
                     Err(_elapsed) => format!("its body took longer than {} s", deadline.as_secs()),
                 },
             };
+            tracing::debug!(key, attempt, reason, "fetching failed");
             if attempt >= self.attempts {
                 return Err(format!("{reason} (after {attempt} attempts)"));
             }
@@ -255,6 +288,25 @@ impl std::fmt::Debug for Fetched {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Fetched").field("signature", &self.signature).finish_non_exhaustive()
     }
+}
+
+/// All of a body that is as long as was listed. One that is longer is given up at once: it might never end.
+async fn whole(mut body: ByteStream, size: u64) -> Result<Vec<u8>, String> {
+    let changed =
+        |length: &str| format!("it has {length} bytes, but was listed with {size}: it changed while being read");
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|error| format!("no memory for its {size} bytes: {error}"))?;
+    while let Some(chunk) = body.try_next().await.map_err(|error| format!("its body broke off: {}", chain(&error)))? {
+        if chunk.len() > size - bytes.len() {
+            return Err(changed("more"));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    if bytes.len() < size {
+        return Err(changed(&bytes.len().to_string()));
+    }
+    Ok(bytes)
 }
 
 /// One piece of a listing.
@@ -281,9 +333,9 @@ impl Lister {
         match task {
             Task::Key(key) => {
                 let page = self.page(&key, None, None, None, Some(1)).await?;
-                let exact = page.contents().iter().find(|object| object.key() == Some(key.as_str()));
+                let exact = page.contents().iter().find(|object| *key_of(&page, object) == *key);
                 if let Some(object) = exact {
-                    self.emit(object).await;
+                    self.emit(object, &key).await;
                 }
             }
             Task::Folder(prefix) if !self.by_level(&prefix) => {
@@ -292,15 +344,15 @@ impl Lister {
             Task::Folder(prefix) => {
                 let mut next = None;
                 loop {
-                    let page = self.page(&prefix, Some("/"), None, next, None).await?;
+                    let page = self.page(&prefix, Some("/"), None, next.clone(), None).await?;
                     for object in page.contents() {
-                        if !self.emit(object).await {
+                        if !self.emit(object, &key_of(&page, object)).await {
                             return Ok(Vec::new());
                         }
                     }
                     let folders = page.common_prefixes().iter().filter_map(|folder| folder.prefix());
-                    below.extend(folders.filter_map(|folder| self.enter(folder)));
-                    next = page.next_continuation_token().map(str::to_owned);
+                    below.extend(folders.filter_map(|folder| self.enter(&plain(&page, folder))));
+                    next = self.next(&prefix, &page, next.as_deref())?;
                     if next.is_none() {
                         break;
                     }
@@ -309,14 +361,15 @@ impl Lister {
             Task::Flat { prefix, mut after, end } => {
                 let mut next = None;
                 loop {
-                    let page = self.page(&prefix, None, after.take(), next, None).await?;
+                    let page = self.page(&prefix, None, after.take(), next.clone(), None).await?;
                     for object in page.contents() {
-                        let past = end.as_deref().is_some_and(|end| object.key().is_some_and(|key| key >= end));
-                        if past || !self.emit(object).await {
+                        let key = key_of(&page, object);
+                        let past = end.as_deref().is_some_and(|end| *key >= *end);
+                        if past || !self.emit(object, &key).await {
                             return Ok(Vec::new());
                         }
                     }
-                    next = page.next_continuation_token().map(str::to_owned);
+                    next = self.next(&prefix, &page, next.as_deref())?;
                     if next.is_none() {
                         break;
                     }
@@ -393,28 +446,55 @@ impl Lister {
         next: Option<String>,
         most: Option<i32>,
     ) -> Result<ListObjectsV2Output, S3Error> {
-        let request = self
-            .connection
-            .client
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .prefix(prefix)
-            .set_delimiter(delimiter.map(str::to_owned))
-            .set_start_after(after)
-            .set_continuation_token(next)
-            .set_max_keys(most)
-            .set_request_payer(self.connection.payer.clone());
-        request.send().await.map_err(|error| S3Error::Refused {
-            operation: "list",
-            bucket: self.bucket.clone(),
-            prefix: prefix.to_owned(),
-            reason: explain(&error, Operation::List),
-        })
+        let mut pause = self.connection.backoff;
+        let mut attempt = 1;
+        loop {
+            let request = self
+                .connection
+                .client
+                .list_objects_v2()
+                .bucket(&self.bucket)
+                .prefix(prefix)
+                .set_delimiter(delimiter.map(str::to_owned))
+                .set_start_after(after.clone())
+                .set_continuation_token(next.clone())
+                .set_max_keys(most)
+                // XML 1.0 has no way to write most control characters, which a key may hold.
+                .encoding_type(EncodingType::Url)
+                .set_request_payer(self.connection.payer.clone());
+            let error = match request.send().await {
+                Ok(page) => return Ok(page),
+                Err(error) => error,
+            };
+            let reason = explain(&error, Operation::List);
+            if attempt >= self.connection.attempts || !garbled(&error) {
+                return Err(self.refused(prefix, reason));
+            }
+            tracing::debug!(prefix, attempt, reason, "listing failed");
+            attempt += 1;
+            time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(20));
+        }
+    }
+
+    fn refused(&self, prefix: &str, reason: String) -> S3Error {
+        S3Error::Refused { operation: "list", bucket: self.bucket.clone(), prefix: prefix.to_owned(), reason }
+    }
+
+    /// Where the listing goes on. A page that leaves this open, or leads back to itself, would lose the rest unseen.
+    fn next(&self, prefix: &str, page: &ListObjectsV2Output, this: Option<&str>) -> Result<Option<String>, S3Error> {
+        let next = page.next_continuation_token();
+        let reason = match next {
+            None if page.is_truncated() == Some(true) => "a page says that more follows, but not where",
+            Some(next) if this == Some(next) => "a page says that it is followed by itself",
+            _ => return Ok(next.map(str::to_owned)),
+        };
+        let reason = format!("{reason} (hint: this is no S3 as AWS has it; check --endpoint-url)");
+        Err(self.refused(prefix, reason))
     }
 
     /// Hands on an object that is in range; `false` when nobody listens any more.
-    async fn emit(&self, object: &Object) -> bool {
-        let Some(key) = object.key() else { return true };
+    async fn emit(&self, object: &Object, key: &str) -> bool {
         let info = KeyInfo::parse(key);
         if !self.selection.includes(&info) {
             return true;
@@ -432,6 +512,34 @@ impl Lister {
     }
 }
 
+/// A listed object's key.
+fn key_of<'p>(page: &ListObjectsV2Output, object: &'p Object) -> Cow<'p, str> {
+    plain(page, object.key().unwrap_or_default())
+}
+
+/// A key or a prefix as it is: a page says whether it wrote them like the fields of a form.
+fn plain<'p>(page: &ListObjectsV2Output, text: &'p str) -> Cow<'p, str> {
+    if page.encoding_type() != Some(&EncodingType::Url) || !text.contains(['%', '+']) {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        let digit = |at: usize| tail.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+        match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push(u8::try_from(high * 16 + low).unwrap_or_default());
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            (b'+', ..) => bytes.push(b' '),
+            _ => bytes.push(*first),
+        }
+    }
+    // Keys are UTF-8. One that is not would be asked for under another name, refused, and named.
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn segments(folder: &str) -> Vec<&str> {
     folder.split('/').filter(|segment| !segment.is_empty()).collect()
 }
@@ -440,6 +548,12 @@ fn segments(folder: &str) -> Vec<&str> {
 enum Operation {
     List,
     Get,
+}
+
+/// Whether what came back was no HTTP: a connection that somebody on the way broke into. The SDK repeats what failed or
+/// took too long, but not this.
+fn garbled<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    matches!(error, SdkError::DispatchFailure(failure) if failure.is_other())
 }
 
 /// AWS's code and message, what to do about it, and the request id that AWS's support asks for.
@@ -459,6 +573,9 @@ where
         ("NoSuchBucket", ..) => "check the bucket's name, and --endpoint-url where one is given".to_owned(),
         ("NoSuchKey", ..) | (_, Some(404), Operation::Get) => {
             "it was deleted between the listing and the reading".to_owned()
+        }
+        ("PreconditionFailed", ..) | (_, Some(412), Operation::Get) => {
+            "it was replaced between the listing and the reading: run it again".to_owned()
         }
         ("InvalidObjectState", ..) => "it lies in an archive storage class: restore it first".to_owned(),
         (

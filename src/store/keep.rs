@@ -210,11 +210,11 @@ impl Sink {
         self.failed.store(true, Ordering::Relaxed);
     }
 
-    /// Commits the rest, and makes many small files one; gives the writer back.
+    /// Commits the rest, and where the scan came to its end, makes many small files one; gives the writer back.
     ///
     /// # Errors
     /// With the first failure, after which nothing was kept any more.
-    pub fn finish(self) -> Result<(Kept, Writer), StoreError> {
+    pub fn finish(self, whole: bool) -> Result<(Kept, Writer), StoreError> {
         let mut pending = self.pending.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut behind = self.behind.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = behind.error {
@@ -224,8 +224,11 @@ impl Sink {
         if !rest.objects.is_empty() {
             behind.commit(&self.index, rest)?;
         }
-        behind.resolve_unlisted(&self.index, &self.run, &pending.met)?;
-        compact(&mut behind.writer, MANY)?;
+        // What was not listed to its end does not tell what is gone, and whoever stopped it does not want to wait.
+        if whole {
+            behind.resolve_unlisted(&self.index, &self.run, &pending.met)?;
+            compact(&mut behind.writer, MANY)?;
+        }
         Ok((behind.kept, behind.writer))
     }
 }

@@ -39,6 +39,7 @@ impl From<Output> for Ran {
     }
 }
 
+#[allow(dead_code, reason = "not every test makes a report of files")]
 /// Runs it with arguments, the last of them `--out` and a fresh folder; returns that folder too.
 pub fn report(arguments: &[&str], name: &str) -> (Ran, PathBuf) {
     let out = tempfile::tempdir().expect("a temporary folder").keep().join(name);
@@ -46,6 +47,7 @@ pub fn report(arguments: &[&str], name: &str) -> (Ran, PathBuf) {
     (ran.into(), out)
 }
 
+#[allow(dead_code, reason = "not every test makes a report")]
 /// `report.json` of a folder, without the one value that a clock decides.
 pub fn json(folder: &Path) -> serde_json::Value {
     let bytes = std::fs::read(folder.join("report.json")).expect("report.json");

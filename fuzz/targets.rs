@@ -1,0 +1,305 @@
+//! What must hold for any bytes at all, by target. Used by the fuzzer (`fuzz/bin`) and, on every input that was ever of
+//! interest, by `tests/corpora.rs`.
+//!
+//! That nothing panics, overflows or runs away goes without saying; each target also compares with something slower and
+//! simpler where there is such a thing.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use tempfile::TempDir;
+
+use mfatrail::cloudtrail::{Names, Query, Record, RecordError, Scratch, for_each_record, search};
+use mfatrail::inflate::{InflateError, Inflater};
+use mfatrail::inputs::{approvals, detections, policy_file};
+use mfatrail::inventory::{self, snapshot};
+use mfatrail::mfa;
+use mfatrail::source::{KeyInfo, Selection};
+use mfatrail::units;
+
+/// A target: its name, which is its corpus's folder too, and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    ("inflate", inflate),
+    ("containers", containers),
+    ("records", records),
+    ("keys", keys),
+    ("iam", iam),
+    ("snapshot", iam_snapshot),
+    ("policies", policies),
+    ("approvals", read_approvals),
+    ("detections", read_detections),
+    ("settings", settings),
+    ("units", read_units),
+];
+
+/// Enough for every honest input of a fuzzer, and little enough for a bomb to be one.
+const LIMIT: usize = 1 << 20;
+
+fn moment() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_790_000_000, 0).expect("a moment of 2026")
+}
+
+/// What is inflated equals what a second inflater gives; and what is compressed here comes back, up to the limit.
+pub fn inflate(data: &[u8]) {
+    let mut inflater = Inflater::default();
+    if let Ok(bytes) = inflater.inflate(data, LIMIT) {
+        assert!(bytes.len() <= LIMIT);
+        if data.starts_with(&[0x1f, 0x8b]) {
+            let mut reference = Vec::new();
+            match MultiGzDecoder::new(data).read_to_end(&mut reference) {
+                Ok(_) => assert!(bytes == reference, "other bytes than the reference's"),
+                // Only the reference looks at a header's own checksum. It guards no data.
+                Err(_) if data.windows(4).any(|head| head.starts_with(&[0x1f, 0x8b, 8]) && head[3] & 2 != 0) => {}
+                Err(error) => panic!("what inflates here inflates there: {error}"),
+            }
+        } else {
+            assert!(bytes == data, "plain bytes are given back as they are");
+        }
+    }
+    // Checksums stop most mutations at the door: so the same bytes again, compressed, in members of different sizes.
+    let (level, rest) = data.split_first().unwrap_or((&0, &[]));
+    let pieces = 1 + usize::from(level >> 4) % 3;
+    let mut object = Vec::new();
+    for piece in rest.chunks(rest.len().div_ceil(pieces).max(1)) {
+        let mut encoder = GzEncoder::new(object, Compression::new(u32::from(level % 10)));
+        encoder.write_all(piece).expect("memory");
+        object = encoder.finish().expect("memory");
+    }
+    if rest.is_empty() {
+        return;
+    }
+    let limit = rest.len();
+    assert_eq!(inflater.inflate(&object, limit).ok(), Some(rest), "at the limit");
+    assert_eq!(inflater.inflate(&object, limit + 1).ok(), Some(rest), "below the limit");
+    assert_eq!(inflater.inflate(&object, limit - 1), Err(InflateError::TooLarge { limit: limit - 1 }));
+    object.pop();
+    assert!(inflater.inflate(&object, limit).is_err(), "the last byte is missing");
+}
+
+/// What a record says, everything that is ever asked of it included.
+fn ask(record: &Record<'_, '_>) -> String {
+    let actor = record.actor();
+    let caller = record.caller();
+    let event = mfa::extract(record);
+    if let Some(event) = &event {
+        let _ =
+            (event.action.serial(), event.action.is_lifecycle(), event.action.rank(), event.succeeded(), event.order());
+    }
+    let raw = record.raw().expect("a record of an object has its text");
+    assert!(raw.starts_with(b"{") && raw.ends_with(b"}"), "the text of a record is an object");
+    format!(
+        "{:?}",
+        (
+            (record.time, record.source, record.name, record.id(), record.account()),
+            (record.error_code(), record.failed(), record.read_only(), actor.display(), caller),
+            (record.flag(&["readOnly"]), record.text(&["awsRegion"]), event),
+            String::from_utf8_lossy(raw).into_owned(),
+        )
+    )
+}
+
+type Told = Vec<(String, String)>;
+
+/// Usable records by name and by what they say, or the error; and how many were given out.
+fn all(bytes: &[u8]) -> Result<Told, String> {
+    let mut told = Told::new();
+    let mut bad = 0;
+    let contents =
+        for_each_record(bytes, &mut Scratch::default(), &mut |_, record: Result<Record<'_, '_>, RecordError>| {
+            match record {
+                Ok(record) => told.push((record.name.to_owned(), ask(&record))),
+                Err(_) => bad += 1,
+            }
+        });
+    match contents {
+        Ok(contents) => {
+            assert_eq!((contents.records, contents.unusable), (told.len(), bad), "what is counted is what was given");
+            assert_eq!(contents.first_unusable.is_some(), bad > 0);
+            Ok(told)
+        }
+        Err(error) => {
+            assert!(told.is_empty() && bad == 0, "a damaged object yields nothing");
+            Err(error.to_string())
+        }
+    }
+}
+
+/// Any bytes as an object: counts hold, and where a full parse succeeds a search by name finds what it finds.
+pub fn containers(data: &[u8]) {
+    let Ok(all) = all(data) else { return };
+    let names = Names::new(["DeactivateMFADevice", "EnableMFADevice", "ConsoleLogin"]);
+    let mut found = Told::new();
+    search(
+        data,
+        &Query::named(&names),
+        &mut Scratch::default(),
+        &mut |_, record: Result<Record<'_, '_>, RecordError>| {
+            if let Ok(record) = record {
+                found.push((record.name.to_owned(), ask(&record)));
+            }
+        },
+    )
+    .expect("what parses can be searched");
+    let wanted: Told = all.into_iter().filter(|(name, _)| names.contains(name)).collect();
+    assert!(found == wanted, "a search finds what a full parse finds");
+}
+
+/// Any bytes as the inside of a record, among two sound ones.
+pub fn records(data: &[u8]) {
+    let sound =
+        r#"{"eventTime":"2026-10-05T08:00:00Z","eventSource":"iam.amazonaws.com","eventName":"EnableMFADevice"}"#;
+    let mut object = format!(r#"{{"Records":[{sound},{{"eventSource":"iam.amazonaws.com","eventTime":"2026-10-05T08:00:00Z","eventName":"DeactivateMFADevice","#).into_bytes();
+    object.extend_from_slice(data);
+    object.extend_from_slice(format!("}},{sound}]}}").as_bytes());
+    containers(&object);
+    // One record a line: an independent way to the same records, where the line is a record at all.
+    let mut line =
+        br#"{"eventSource":"signin.amazonaws.com","eventTime":"2026-10-05T08:00:00Z","eventName":"ConsoleLogin","#
+            .to_vec();
+    line.extend_from_slice(data);
+    line.extend_from_slice(b"}");
+    let wrapped = [b"{\"Records\":[".as_slice(), &line, b"]}"].concat();
+    if let (Ok(alone), Ok(wrapped)) = (all(&line), all(&wrapped))
+        && alone.len() == 1
+        && wrapped.len() == 1
+    {
+        assert_eq!(alone, wrapped, "a record says the same in any wrapping");
+    }
+}
+
+/// Any text as a key, and against every kind of selection.
+pub fn keys(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let info = KeyInfo::parse(&text);
+    if let Some(account) = &info.account {
+        assert!(account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()), "{account:?}");
+        assert!(text.contains(account.as_str()));
+    }
+    assert!(info.region.as_ref().is_none_or(|region| text.contains(region.as_str())));
+    assert!(info.region.is_none() || info.account.is_some());
+    let none = Selection::default();
+    assert!(none.includes(&info), "what is not limited includes everything");
+    let from = Selection { from: Some(moment()), ..Selection::default() };
+    let to = Selection { to: Some(moment()), slack: TimeDelta::days(1), ..Selection::default() };
+    // Whatever its day, a key is in one of the two: they overlap.
+    assert!(from.includes(&info) || to.includes(&info));
+    let foreign = Selection { accounts: vec!["999999999999".to_owned()], ..Selection::default() };
+    assert!(foreign.includes(&info) == info.account.as_deref().is_none_or(|account| account == "999999999999"));
+}
+
+thread_local! {
+    /// A folder of this thread's own, in memory where the machine has such a place.
+    static FOLDER: TempDir = {
+        let memory = Path::new("/dev/shm");
+        let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let folder = tempfile::Builder::new().prefix("mfatrail-fuzz-").tempdir_in(base).expect("a temporary folder");
+        fs::create_dir(folder.path().join("111122223333")).expect("a folder in it");
+        folder
+    };
+}
+
+/// The first byte says which file of the AWS CLI the rest is.
+pub fn iam(data: &[u8]) {
+    const FILES: [&str; 6] = [
+        "credential-report.csv",
+        "credential-report.json",
+        "account-authorization-details.json",
+        "virtual-mfa-devices.json",
+        "mfa-devices-alice.json",
+        "users.json",
+    ];
+    let Some((which, rest)) = data.split_first() else { return };
+    let name = FILES[usize::from(*which) % FILES.len()];
+    let read = FOLDER.with(|folder| {
+        let path = folder.path().join("111122223333").join(name);
+        fs::write(&path, rest).expect("a temporary file");
+        let read = inventory::files::read(folder.path(), Some(moment()));
+        fs::remove_file(&path).expect("it was there");
+        read
+    });
+    match read {
+        // What was read can be kept, and is the same when it is read again.
+        Ok(state) => {
+            let mut text = Vec::new();
+            snapshot::write(&state, &mut text).expect("memory");
+            let text = String::from_utf8(text).expect("JSON is UTF-8");
+            assert_eq!(snapshot::from_text("snapshot.json", &text).expect("own snapshots are read"), state);
+        }
+        Err(error) => {
+            assert!(error.to_string().contains("mfatrail-fuzz"), "an error names its file or folder: {error}")
+        }
+    }
+}
+
+/// A snapshot that was read and written is read as the same.
+pub fn iam_snapshot(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match snapshot::from_text("snapshot.json", text) {
+        Ok(state) => {
+            let mut again = Vec::new();
+            snapshot::write(&state, &mut again).expect("memory");
+            let again = String::from_utf8(again).expect("JSON is UTF-8");
+            assert_eq!(snapshot::from_text("again", &again).expect("own snapshots are read"), state);
+        }
+        Err(error) => assert!(error.to_string().contains("snapshot.json"), "{error}"),
+    }
+}
+
+/// A policy never both denies and allows everything by one word of it.
+pub fn policies(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (denies, allows) = (inventory::denies_everything(text), inventory::allows_everything(text));
+    assert_eq!(denies.is_none(), allows.is_none(), "both read the same document, or neither does");
+    let _ = (inventory::is_deny_all_arn(text), inventory::is_full_access_arn(text));
+}
+
+fn named(error: &impl std::fmt::Display) {
+    assert!(error.to_string().contains("input"), "an error names its file: {error}");
+}
+
+/// Approvals: each is a half-open interval.
+pub fn read_approvals(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match approvals::from_text("input", text) {
+        Ok(rows) => assert!(rows.iter().all(|row| row.valid_from < row.valid_to)),
+        Err(error) => named(&error),
+    }
+}
+
+/// Detections.
+pub fn read_detections(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Err(error) = detections::from_text("input", text) {
+        named(&error);
+    }
+}
+
+/// The policy file.
+pub fn settings(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Err(error) = policy_file::from_text("input", text) {
+        named(&error);
+    }
+}
+
+/// What is displayed is read as the same.
+pub fn read_units(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(duration) = units::parse_duration(text) {
+        assert_eq!(units::parse_duration(&units::display_duration(duration)), Ok(duration));
+    }
+    if let Ok(size) = units::parse_size(text) {
+        assert_eq!(units::parse_size(&units::display_size(size)), Ok(size));
+    }
+    if let Ok(time) = units::parse_time(text, moment()) {
+        assert_eq!(units::parse_rfc3339(&time.to_rfc3339()), Ok(time));
+    }
+}
