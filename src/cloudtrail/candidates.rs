@@ -19,7 +19,7 @@
 //!
 //! **The limit.** Between a sound beginning and a sound end, JSON that is damaged where nothing was found is not seen, nor
 //! is a record without a time. The checksum of gzip stands for the bytes; whoever needs every record looked at, as a
-//! report does, parses in full.
+//! report does, walks the document instead.
 
 use std::ops::Range;
 

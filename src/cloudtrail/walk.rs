@@ -532,21 +532,43 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// Reads one value into the sketch; gives what follows it.
+    /// Reads one value into the sketch; gives what follows it. Text first, for most values are.
     #[inline(always)]
     fn member(&mut self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
-        let (kind, span, after) = self.value(at)?;
+        let place = sketch.spans.get_mut(field as usize);
+        let byte = self.byte(at);
+        if byte == b'"' {
+            let end = self.quote(at + 1)?;
+            if field as u8 <= Field::Identity as u8 {
+                once(seen, field)?;
+                let span = Span::new(at + 1, end);
+                if (field as u8) < Field::ReadOnly as u8 {
+                    *place? = span;
+                    if !self.simple(span) {
+                        return None;
+                    }
+                } else if field == Field::ReadOnly {
+                    sketch.read_only = Some(flag(span.of(self.text))?);
+                } else {
+                    return None;
+                }
+            }
+            return Some(end + 1);
+        }
+        let (kind, span, after) = if byte == b'{' || byte == b'[' {
+            let end = self.close(at)?;
+            (if byte == b'{' { Kind::Object } else { Kind::Array }, Span::new(at, end), end)
+        } else {
+            self.plain(at)?
+        };
         if field as u8 > Field::Identity as u8 {
             return Some(after);
         }
         once(seen, field)?;
-        let place = sketch.spans.get_mut(field as usize);
         match kind {
             // As if it were absent; what must be there is missed in the end.
             Kind::Null => {}
             Kind::Flag(flag) if field == Field::ReadOnly => sketch.read_only = Some(flag),
-            Kind::Text if field == Field::ReadOnly => sketch.read_only = Some(flag(span.of(self.text))?),
-            Kind::Text if (field as u8) < Field::ReadOnly as u8 && self.simple(span) => *place? = span,
             Kind::Object if (field as u8) > Field::ReadOnly as u8 => *place? = span,
             _ => return None,
         }

@@ -72,9 +72,11 @@ const IDENTITY_CENTER_NAMES: &[&str] = &[
 /// Whether records of this source and name are looked at: [`EXTRACTED`] has them.
 #[must_use]
 pub fn is_extracted(source: &[u8], name: &[u8]) -> bool {
+    // By their first bytes before all of them: this is asked of every record.
+    let is = |known: &str| known.as_bytes().first() == source.first() && known.as_bytes() == source;
     EXTRACTED
         .iter()
-        .find(|(known, _)| known.as_bytes() == source)
+        .find(|(known, _)| is(known))
         .is_some_and(|(_, names)| names.iter().any(|known| known.as_bytes() == name))
 }
 
