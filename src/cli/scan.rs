@@ -22,7 +22,7 @@ use crate::store::{self, Found, Holder, Index, Keep, Kept, Limits, Run, RunKind,
 use crate::units;
 
 /// A commit costs a few flushes to the disk: so much work is worth one, and so much a killed run loses at most.
-pub(super) const LIMITS: Limits = Limits { objects: 5000, bytes: 64 << 20 };
+pub(super) const LIMITS: Limits = Limits { objects: 2000, bytes: 16 << 20 };
 
 /// How many of the objects that could not be read are named.
 const NAMED: usize = 20;
