@@ -4,6 +4,7 @@
 //! hostile one. Needs `node`, `npm` and Chromium: their absence fails the test and says what to install, because a page
 //! that nobody looked at is not tested.
 
+#[allow(dead_code, reason = "what it has for other tests")]
 #[path = "support/run.rs"]
 mod run;
 
@@ -73,7 +74,7 @@ fn record(n: usize, name: &str, user: &str, agent: &str, minute: usize) -> Value
         "sourceIPAddress": "192.0.2.10",
         "userAgent": agent,
         "userIdentity": {
-            "type": "IAMUser", "principalId": "AIDAEXAMPLEADMIN00001", "arn": format!("arn:aws:iam::{account}:user/{user}"),
+            "type": "IAMUser", "principalId": format!("AIDAEXAMPLE{:010}", n / 2), "arn": format!("arn:aws:iam::{account}:user/{user}"),
             "accountId": account, "userName": user,
         },
         "requestParameters": parameters,
@@ -214,7 +215,7 @@ fn harmless_elsewhere(folder: &Path) {
     let mut shown = String::new();
     for i in 0..parts.len() {
         let mut part = parts.by_index(i).expect("a part");
-        let name = part.name().to_owned();
+        let name = part.name().expect("UTF-8").into_owned();
         let mut text = String::new();
         part.read_to_string(&mut text).expect("XML");
         assert!(!text.contains("<f>") && !text.contains("<hyperlink"), "{name} holds a formula or a link");

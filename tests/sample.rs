@@ -3,6 +3,7 @@
 //! After a change that is meant, `UPDATE_SAMPLE=1 cargo test --test sample` writes it anew. A PDF is a browser's work and
 //! not the same twice, so there is none.
 
+#[allow(dead_code, reason = "what it has for other tests")]
 #[path = "support/run.rs"]
 mod run;
 

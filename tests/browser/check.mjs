@@ -16,6 +16,16 @@ const check = (holds, words) => holds || wrong.push(words);
 const same = (got, want, words) =>
   check(JSON.stringify(got) === JSON.stringify(want), `${words}: ${JSON.stringify(got)}, not ${JSON.stringify(want)}`);
 
+// Whatever goes wrong on the way, what was found until then is said.
+const finish = () => {
+  for (const words of wrong) console.error(words);
+  process.exit(wrong.length === 0 ? 0 : 1);
+};
+process.on("uncaughtException", (error) => {
+  wrong.push(String(error.stack ?? error));
+  finish();
+});
+
 const browser = await playwright.chromium.launch({ executablePath: chromium, args: ["--no-sandbox", "--disable-gpu"] });
 const phone = { width: 390, height: 844 };
 
@@ -145,5 +155,4 @@ for (const folder of [ordinary, hostile]) {
 }
 
 await browser.close();
-for (const words of wrong) console.error(words);
-process.exit(wrong.length === 0 ? 0 : 1);
+finish();
