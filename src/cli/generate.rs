@@ -226,7 +226,7 @@ fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, CliErro
         Whose::Caller => {
             match &needs.archive_role {
                 Some(role) if !needs.archive.is_empty() => {
-                    statements.push(assume("AssumeTheArchiveRole", &[role.clone()]));
+                    statements.push(assume("AssumeTheArchiveRole", std::slice::from_ref(role)));
                 }
                 _ => {
                     statements.extend(read_archive(needs, args));

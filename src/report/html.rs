@@ -106,10 +106,18 @@ mod filters {
         Ok(key.rsplit('/').next().unwrap_or_default().to_owned())
     }
 
-    /// A time as it is read: without the letters.
+    /// The day of a time.
+    #[askama::filter_fn]
+    pub(super) fn date<T: std::fmt::Display>(time: T, _: &dyn askama::Values) -> askama::Result<String> {
+        let time = time.to_string();
+        Ok(time.split('T').next().unwrap_or_default().to_owned())
+    }
+
+    /// The time of the day, without its zone: a page is in UTC throughout, and says so.
     #[askama::filter_fn]
     pub(super) fn clock<T: std::fmt::Display>(time: T, _: &dyn askama::Values) -> askama::Result<String> {
-        Ok(time.to_string().replace('T', " ").replace('Z', ""))
+        let time = time.to_string();
+        Ok(time.split('T').nth(1).unwrap_or_default().trim_end_matches('Z').to_owned())
     }
 
     /// A duration in its two largest units.

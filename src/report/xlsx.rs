@@ -331,7 +331,7 @@ fn policy(report: &Report) -> Sheet {
 fn write(out: &mut Worksheet, sheet: Sheet) -> Result<(), XlsxError> {
     let header = Format::new().set_bold().set_align(FormatAlign::Top).set_text_wrap();
     let time = Format::new().set_num_format("yyyy-mm-dd hh:mm:ss");
-    let number = Format::new().set_num_format("#,##0.###");
+    let (whole, broken) = (Format::new().set_num_format("#,##0"), Format::new().set_num_format("#,##0.00"));
     out.set_name(sheet.name)?;
     out.set_freeze_panes(1, 1)?;
     let column = |i: usize| u16::try_from(i).map_err(|_wide| XlsxError::RowColumnLimitError);
@@ -353,7 +353,8 @@ fn write(out: &mut Worksheet, sheet: Sheet) -> Result<(), XlsxError> {
                     out.write_datetime_with_format(row, column, &at, &time)?
                 }
                 Value::Number(value) if value.is_finite() => {
-                    out.write_number_with_format(row, column, value, &number)?
+                    let format = if value.fract() == 0.0 { &whole } else { &broken };
+                    out.write_number_with_format(row, column, value, format)?
                 }
                 Value::Number(_) => out.write_string(row, column, NONE)?,
                 Value::Flag(flag) => out.write_boolean(row, column, flag)?,
