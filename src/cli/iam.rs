@@ -6,13 +6,18 @@ use chrono::{DateTime, Utc};
 
 use super::args::SnapshotArgs;
 use super::exit::{CliError, Status};
-use super::{interrupt, put, say};
+use super::{interrupt, plain, put, say};
 use crate::inventory::{self, LiveOptions, snapshot};
 
 pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
     // Opened before the long work; and whole or not at all, so that a failed run leaves an earlier snapshot as it was.
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::Builder::new().prefix(".mfatrail-").tempfile_in(folder).map_err(|error| {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".mfatrail-");
+    // Like every other output: for whom the umask says, and not for the owner alone as temporary files are.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let file = builder.tempfile_in(folder).map_err(|error| {
         CliError::Usage(format!(
             "`--out`: cannot write into `{}`: {error}\n  hint: give a file in a folder that exists and is yours",
             folder.display()
@@ -34,7 +39,7 @@ pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, Cli
     file.persist(&args.out).map_err(|error| failed(error.error))?;
     for missing in &state.missing {
         let account = missing.account.as_deref().unwrap_or("all accounts");
-        say(&format!("warning: {account}: {}: {}", missing.what, missing.why));
+        say(&plain(&format!("warning: {account}: {}: {}", missing.what, missing.why)));
     }
     let users: usize = state.accounts.values().map(|account| account.users.len()).sum();
     say(&format!("kept {users} users of {} accounts", state.accounts.len()));

@@ -9,7 +9,7 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use super::archive::{options, rfc3339, selection, sources, time};
 use super::args::{FailOn, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
-use super::{interrupt, log, progress, put, say};
+use super::{interrupt, log, plain, progress, put, say};
 use crate::contract::{self, Notice, Period, Report, Tool};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
@@ -187,7 +187,7 @@ fn say_what_would_be_read(plan: &Plan) -> Result<Status, CliError> {
         found.skipped
     ));
     for failure in &found.failures {
-        say(&format!("warning: {}: {}", failure.object, failure.error));
+        say(&plain(&format!("warning: {}: {}", failure.object, failure.error)));
     }
     put(&format!("{} objects, {} bytes ({})", found.objects, found.bytes, units::display_size(found.bytes)))?;
     Ok(if found.failures.is_empty() && found.objects > 0 { Status::Done } else { Status::Incomplete })
