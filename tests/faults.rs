@@ -332,6 +332,30 @@ fn keys_with_odd_characters_are_keys() {
     assert!(!ran.stderr.contains(['\u{7}', '\u{1b}', '\r', '\u{202e}']), "{:?}", ran.stderr);
 }
 
+/// Whoever may write to the bucket chooses the names of its folders, and so what an error quotes.
+#[test]
+fn an_error_cannot_write_to_the_terminal() {
+    let folder = "\u{1b}]0;owned\u{7}\u{202e}";
+    let archive = BTreeMap::from([(format!("{folder}/a.json"), b"{}".to_vec())]);
+    let name = format!("list {folder}/");
+    let script = Script::from([(name.clone(), vec![Fault::Refuse(403, "AccessDenied")])]);
+    let server = Faulty::start(archive, Plan { script, for_ever: BTreeSet::from([name]), from: None });
+    let ran = finish(against(&server).args(["search", "s3://trail"]));
+    assert_eq!(ran.status, 4);
+    assert!(ran.stderr.contains("could not list `s3://trail/") && ran.stderr.contains("owned"), "{:?}", ran.stderr);
+    assert!(!ran.stderr.contains(['\u{7}', '\u{1b}', '\u{202e}']), "{:?}", ran.stderr);
+    #[cfg(unix)]
+    {
+        let home = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("nowhere", home.path().join("\u{1b}[2Jgone.json")).unwrap();
+        let mut command = mfatrail();
+        command.arg("report").arg(home.path()).args(["--month", "2026-10", "--dry-run"]);
+        let ran = finish(&mut command);
+        assert_eq!(ran.status, 3);
+        assert!(ran.stderr.contains("gone.json") && !ran.stderr.contains('\u{1b}'), "{:?}", ran.stderr);
+    }
+}
+
 #[test]
 fn only_these_calls_are_made() {
     let server = Faulty::start(archive(), Plan::default());

@@ -107,6 +107,7 @@ fn the_policy_allows_every_call_that_is_made() {
     };
     let own = snapshot(&[]);
     assert!(matches!(own.status, 0 | 3), "{}", own.stderr);
+    follows_the_umask(&home.path().join("iam.json"));
     let foreign = snapshot(&["--iam-role", "Auditor", "--account", "444455556666"]);
     assert!(matches!(foreign.status, 0 | 3), "{}", foreign.stderr);
     let made = calls(&heard.lock().unwrap());
@@ -130,6 +131,19 @@ fn the_policy_allows_every_call_that_is_made() {
         assert!(told.is_empty(), "{}", told[0]);
     }
 }
+
+/// Whether a file may be read by whom a new file may.
+#[cfg(unix)]
+fn follows_the_umask(file: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode();
+    let new = file.with_extension("new");
+    fs::write(&new, "").unwrap();
+    assert_eq!(mode(file), mode(&new));
+}
+
+#[cfg(not(unix))]
+fn follows_the_umask(_file: &std::path::Path) {}
 
 #[test]
 fn the_policy_allows_nothing_else_and_nothing_that_writes() {

@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 use super::args::SnapshotArgs;
 use super::exit::{CliError, Status};
 use super::scan::{open, store_error};
-use super::{interrupt, put, say};
+use super::{interrupt, plain, put, say};
 use crate::inventory::{self, LiveOptions, snapshot};
 
 pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
@@ -41,7 +41,7 @@ pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, Cli
     }
     for missing in &state.missing {
         let account = missing.account.as_deref().unwrap_or("all accounts");
-        say(&format!("warning: {account}: {}: {}", missing.what, missing.why));
+        say(&plain(&format!("warning: {account}: {}: {}", missing.what, missing.why)));
     }
     say(&format!("kept {users} users of {} accounts", state.accounts.len()));
     if let Some(place) = args.out.as_deref().or(args.store.as_deref()) {
@@ -52,7 +52,12 @@ pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, Cli
 
 fn temporary(out: &Path) -> Result<NamedTempFile, CliError> {
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::Builder::new().prefix(".mfatrail-").tempfile_in(folder).map_err(|error| {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".mfatrail-");
+    // Like every other output: for whom the umask says, and not for the owner alone as temporary files are.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder).map_err(|error| {
         CliError::Usage(format!(
             "`--out`: cannot write into `{}`: {error}\n  hint: give a file in a folder that exists and is yours",
             folder.display()

@@ -26,6 +26,8 @@ use clap::Parser;
 use args::{Cli, Command, IamCommand};
 use exit::CliError;
 
+use crate::report::terminal_text;
+
 /// Runs the command that the process's arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -52,7 +54,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(status) => status.into(),
         Err(error) => {
-            say(&format!("{}: {}", error.word(), error.message()));
+            say(&format!("{}: {}", error.word(), plain(error.message())));
             error.code()
         }
     }
@@ -61,6 +63,12 @@ pub fn main() -> ExitCode {
 /// The one place that reads the clock: everything else is told what time it is.
 fn now() -> DateTime<Utc> {
     Utc::now()
+}
+
+/// A message for the terminal, where folders and servers that strangers named may be quoted in it: its lines without
+/// control characters.
+fn plain(message: &str) -> String {
+    message.lines().map(terminal_text).collect::<Vec<_>>().join("\n")
 }
 
 /// To standard error: messages, warnings, summaries. A reader that has gone is no reason to fail.

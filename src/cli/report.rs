@@ -9,7 +9,7 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use super::archive::{options, rfc3339, selection, sources, time};
 use super::args::{FailOn, FormatArg, PaperArg, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
-use super::{beside, interrupt, log, pdf, progress, put, say};
+use super::{beside, interrupt, log, pdf, plain, progress, put, say};
 use crate::contract::{self, InputFile, Notice, Period, Report, Tool, TrendPeriod};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
@@ -356,7 +356,7 @@ fn say_what_would_be_read(plan: &Plan) -> Result<Status, CliError> {
         found.skipped
     ));
     for failure in &found.failures {
-        say(&format!("warning: {}: {}", failure.object, failure.error));
+        say(&plain(&format!("warning: {}: {}", failure.object, failure.error)));
     }
     put(&format!("{} objects, {} bytes ({})", found.objects, found.bytes, units::display_size(found.bytes)))?;
     Ok(if found.failures.is_empty() && found.objects > 0 { Status::Done } else { Status::Incomplete })
