@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("contract", &["inputs"]),
     ("source", &["aws", "units"]),
     ("pipeline", &["source", "inflate", "cloudtrail", "contract", "units"]),
-    ("evidence", &["pipeline", "source", "cloudtrail", "mfa", "trace"]),
+    ("evidence", &["contract", "digest", "inflate", "pipeline", "source", "cloudtrail", "mfa", "trace"]),
     ("finds", &["pipeline", "source", "cloudtrail", "evidence"]),
     ("digest", &["aws", "cloudtrail", "contract", "inflate", "pipeline", "source"]),
     ("exposure", &["cloudtrail", "mfa", "trace", "inventory", "inputs", "contract"]),

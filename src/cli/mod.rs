@@ -5,6 +5,7 @@ mod args;
 mod coverage;
 mod exit;
 mod iam;
+mod integrity;
 mod progress;
 mod report;
 mod search;

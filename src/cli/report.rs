@@ -9,8 +9,9 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use super::archive::{options, rfc3339, selection, sources, time};
 use super::args::{FailOn, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
-use super::{progress, put, say};
-use crate::contract::{self, Notice, Period, Report, Tool};
+use super::{integrity, progress, put, say, verify};
+use crate::contract::{self, Notice, Period, ReadFailure, Report, Tool};
+use crate::digest::{Bounds, Checker, Proof, PublicKeys};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
 use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy_file};
@@ -40,17 +41,26 @@ struct Plan {
     options: Options<'static>,
     out: PathBuf,
     fail_on: Vec<FailOn>,
+    /// Whether the archive is verified; and the public keys, where they were given.
+    verify: bool,
+    keys: Option<PublicKeys>,
+    now: DateTime<Utc>,
 }
+
+/// What the digests prove, and those that could not be read.
+type Proven = Option<(Arc<Proof>, Vec<ReadFailure>)>;
 
 pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
     let dry_run = args.dry_run;
-    let plan = Plan::new(args, now)?;
+    let mut plan = Plan::new(args, now)?;
     if dry_run {
         return say_what_would_be_read(&plan);
     }
     let out = OutputDir::prepare(&plan.out).map_err(CliError::usage)?;
-    let (evidence, scanned) = scan(&plan)?;
-    let report = make(plan, evidence, scanned, now)?;
+    let keys = plan.keys.take();
+    let proven = if plan.verify { Some(verify::prove(&plan.verification(), keys)?) } else { None };
+    let (evidence, scanned) = scan(&plan, &proven)?;
+    let report = make(plan, evidence, scanned, proven.map(|(_, failures)| failures).unwrap_or_default(), now)?;
     let folder = out.commit(&report.report).map_err(CliError::failed)?;
     say(&report::summary(&report.report, terminal_width()));
     put(&folder.display().to_string())?;
@@ -69,6 +79,7 @@ impl Plan {
             args.approvals.as_deref().map(approvals::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
         let detections =
             args.detections.as_deref().map(detections::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
+        let keys = verify::read_keys(&args.public_keys)?;
         let iam = iam(&args, now)?;
         let as_of = as_of.or(match &iam {
             Iam::Read(state) => Some(state.taken_at),
@@ -98,7 +109,21 @@ impl Plan {
             options,
             out,
             fail_on: args.fail_on,
+            verify: args.verify,
+            keys,
+            now,
         })
+    }
+
+    fn verification(&self) -> verify::Plan<'_> {
+        verify::Plan {
+            sources: &self.sources,
+            selection: &self.selection,
+            options: &self.options,
+            // The look-back is read and judged too, but what is missing there is no fault of the report.
+            bounds: Bounds { from: Some(self.period.from), to: self.as_of },
+            now: self.now,
+        }
     }
 }
 
@@ -190,14 +215,15 @@ fn say_what_would_be_read(plan: &Plan) -> Result<Status, CliError> {
     Ok(if found.failures.is_empty() && found.objects > 0 { Status::Done } else { Status::Incomplete })
 }
 
-fn scan(plan: &Plan) -> Result<(Evidence, Scanned), CliError> {
+fn scan(plan: &Plan, proven: &Proven) -> Result<(Evidence, Scanned), CliError> {
     let range = Arc::new(Range {
         from: plan.selection.from,
         until: plan.as_of,
         accounts: plan.selection.accounts.clone(),
         regions: plan.selection.regions.clone(),
     });
-    let visitor = || Evidence::new(Arc::clone(&range));
+    let checker = || proven.as_ref().map(|(proof, _)| Checker::new(Arc::clone(proof)));
+    let visitor = || Evidence::new(Arc::clone(&range)).checked(checker());
     let (evidence, scanned) = progress::shown(&plan.options.progress, || {
         pipeline::scan(&plan.sources, &plan.selection, &plan.options, &visitor)
     })
@@ -216,7 +242,21 @@ struct Made {
     status: Status,
 }
 
-fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>) -> Result<Made, CliError> {
+fn make(
+    plan: Plan,
+    mut evidence: Evidence,
+    scanned: Scanned,
+    digests_failed: Vec<ReadFailure>,
+    now: DateTime<Utc>,
+) -> Result<Made, CliError> {
+    let verified = match evidence.checker.take() {
+        Some(checker) => {
+            let outcome =
+                integrity::outcome(&plan.verification(), checker, digests_failed, &scanned.coverage.failures)?;
+            Some((outcome, integrity::by_event(&evidence.events, &evidence.integrity)))
+        }
+        None => None,
+    };
     let iam = match plan.iam {
         Iam::None => None,
         Iam::Read(state) => Some(state),
@@ -263,7 +303,7 @@ fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>
     }
     let coverage =
         super::coverage::coverage(&scanned, &evidence.events, plan.period, as_of, &plan.selection, &mut notices);
-    let report = Report {
+    let mut report = Report {
         schema: contract::SCHEMA,
         tool: Tool { version: env!("CARGO_PKG_VERSION") },
         generated_at: DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now),
@@ -277,7 +317,14 @@ fn make(plan: Plan, mut evidence: Evidence, scanned: Scanned, now: DateTime<Utc>
         notices,
         policy: plan.settings,
     };
-    let status = if !report.coverage.complete {
+    let whole = match &verified {
+        Some((outcome, events)) => {
+            integrity::tell(&mut report, outcome, events)?;
+            outcome.whole
+        }
+        None => true,
+    };
+    let status = if !report.coverage.complete || !whole {
         Status::Incomplete
     } else if plan.fail_on.iter().any(|what| found(*what, &report)) {
         Status::Found
