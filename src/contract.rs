@@ -511,6 +511,22 @@ pub struct Window {
     pub privileged: Option<bool>,
     /// What the principal did meanwhile.
     pub activity: Activity,
+    /// The worst of what is known of the objects that tell of its opening and its close; absent where digests were not
+    /// verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<Integrity>,
+}
+
+/// What CloudTrail's digests say of the bytes that tell of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Integrity {
+    /// A proven digest names exactly these bytes.
+    Verified,
+    /// No proven digest names the object.
+    Unsigned,
+    /// They are not the bytes that CloudTrail signed, or not where it put them.
+    Failed,
 }
 
 /// A rule or a signal that held.
@@ -619,6 +635,9 @@ pub struct LifecycleEvent {
     pub remaining_devices: Option<usize>,
     /// The objects that hold the record, sorted.
     pub objects: Vec<String>,
+    /// What is known of these objects, the worst of them; absent where digests were not verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<Integrity>,
 }
 
 /// Whether a call had its effect.

@@ -1,13 +1,17 @@
 //! What a scan keeps of the records that it visits: the extracted events, and the trace of everything else.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use crate::cloudtrail::{Envelope, Record};
+use crate::contract::Integrity;
+use crate::digest::Checker;
+use crate::inflate::InflateError;
 use crate::mfa::{self, Event};
-use crate::pipeline::Visitor;
+use crate::pipeline::{Bytes, Visitor};
 use crate::source::ObjectRef;
 use crate::trace::{Call, Part, Sighting, Trace};
 
@@ -74,13 +78,35 @@ pub struct Evidence {
     pub passed_over: u64,
     /// The first failure of a temporary file, which makes the evidence useless.
     pub error: Option<io::Error>,
+    /// Compares every log with what the digests name, where that was asked for.
+    pub checker: Option<Checker>,
+    /// What it said of the objects that hold the events.
+    pub integrity: BTreeMap<String, Integrity>,
+    /// What it said of the object at hand.
+    current: Option<Integrity>,
 }
 
 impl Evidence {
     /// Keeps what is in `range`.
     #[must_use]
     pub fn new(range: Arc<Range>) -> Self {
-        Self { range, part: Part::default(), events: Vec::new(), trace: Trace::default(), passed_over: 0, error: None }
+        Self {
+            range,
+            part: Part::default(),
+            events: Vec::new(),
+            trace: Trace::default(),
+            passed_over: 0,
+            error: None,
+            checker: None,
+            integrity: BTreeMap::new(),
+            current: None,
+        }
+    }
+
+    /// The same, and every log is compared with what the digests name: the very bytes that are parsed.
+    #[must_use]
+    pub fn checked(self, checker: Option<Checker>) -> Self {
+        Self { checker, ..self }
     }
 
     /// Whether each of the `records` that a scan read is an event here or was passed over.
@@ -134,6 +160,17 @@ impl Visitor for Evidence {
         }
     }
 
+    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> bool {
+        self.current = self.checker.as_mut().map(|checker| checker.judge(object, &bytes.inflated));
+        true
+    }
+
+    fn damaged(&mut self, object: &Arc<ObjectRef>, error: &InflateError) {
+        if let Some(checker) = &mut self.checker {
+            checker.broken(object, error);
+        }
+    }
+
     fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
         if !self.range.includes(record) || self.error.is_some() {
             self.passed_over += 1;
@@ -143,6 +180,9 @@ impl Visitor for Evidence {
             Some(mut event) => {
                 event.objects.insert(object.name.clone());
                 event.delivered_at = object.delivered_at();
+                if let Some(integrity) = self.current {
+                    self.integrity.entry(object.name.clone()).or_insert(integrity);
+                }
                 self.events.push(event);
             }
             None => self.passed_over += 1,
@@ -156,6 +196,10 @@ impl Visitor for Evidence {
         self.trace.merge(other.trace);
         self.passed_over += other.passed_over;
         self.error = self.error.take().or(other.error);
+        if let (Some(checker), Some(other)) = (&mut self.checker, other.checker) {
+            checker.merge(other);
+        }
+        self.integrity.extend(other.integrity);
     }
 }
 

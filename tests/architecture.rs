@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("contract", &["inputs"]),
     ("source", &["aws", "units"]),
     ("pipeline", &["source", "inflate", "cloudtrail", "contract", "units"]),
-    ("evidence", &["pipeline", "source", "cloudtrail", "mfa", "trace"]),
+    ("evidence", &["contract", "digest", "inflate", "pipeline", "source", "cloudtrail", "mfa", "trace"]),
     ("filter", &["cloudtrail"]),
     ("rows", &["cloudtrail", "report"]),
     ("finds", &["pipeline", "source", "cloudtrail", "evidence", "rows"]),

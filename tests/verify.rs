@@ -183,8 +183,10 @@ fn forge_log(bucket: &mut Bucket) -> String {
 }
 
 /// Name, what is done, arguments, the codes that must be told: these and no others.
+type Tampering = (&'static str, Tamper, &'static [&'static str], &'static [(&'static str, u64)]);
+
 #[rustfmt::skip]
-const TAMPERINGS: &[(&str, Tamper, &[&str], &[(&str, u64)])] = &[
+const TAMPERINGS: &[Tampering] = &[
     ("nothing", |_, _| {}, &[], &[]),
     ("log: a letter changed", |bucket, _| { forge_log(bucket); }, &[], &[("log_altered", 1)]),
     ("log: cut", |bucket, _| {
@@ -511,9 +513,9 @@ fn upload(endpoint: &str, buckets: &[&Bucket]) {
     });
 }
 
-/// Answers every request as CloudTrail's ListPublicKeys does, each region with its own keys; gives its address, and
-/// who was asked.
-fn key_server(keys: &'static [(&'static str, fn() -> &'static Signer)]) -> (String, Arc<Mutex<Vec<String>>>) {
+/// Answers as CloudTrail's ListPublicKeys does in some regions, and refuses in all others; gives its address, and who
+/// was asked.
+fn key_server(regions: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -536,11 +538,10 @@ fn key_server(keys: &'static [(&'static str, fn() -> &'static Signer)]) -> (Stri
             let region = head.split("/cloudtrail/aws4_request").next().and_then(|head| head.rsplit('/').next());
             let region = region.unwrap_or_default().to_owned();
             assert!(head.contains("ListPublicKeys"), "{head}");
-            let signer = keys.iter().find(|(name, _)| *name == region).map(|(_, signer)| signer());
-            let (status, body) = match signer {
+            let (status, body) = match regions.contains(&region.as_str()) {
                 // AWS's protocol knows times as numbers only.
-                Some(signer) => ("200 OK", signer.printed().replace("\"2027-01-01T00:00:00+00:00\"", "1798761600.0")),
-                None => ("400 Bad Request", r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned()),
+                true => ("200 OK", Signer::ours().printed().replace("\"2027-01-01T00:00:00+00:00\"", "1798761600.0")),
+                false => ("400 Bad Request", r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned()),
             };
             log.lock().expect("no panic").push(region);
             let answer = format!(
@@ -573,7 +574,7 @@ fn buckets_are_verified_with_the_keys_that_cloudtrail_tells() {
     let last = copy.keys("444455556666/CloudTrail/eu-west-1").pop().expect("a log");
     copy.put_text(&last, r#"{"Records":[]}"#);
     upload(&server.endpoint(), &[&bucket, &old, &copy]);
-    let (keys, asked) = key_server(&[("us-east-1", Signer::ours), ("eu-west-1", Signer::ours)]);
+    let (keys, asked) = key_server(&["us-east-1", "eu-west-1"]);
 
     let both = ["s3://trail-bucket", "s3://old-bucket/old"];
     let ran = on_s3(&server.endpoint(), &keys, &both);
@@ -594,7 +595,7 @@ fn buckets_are_verified_with_the_keys_that_cloudtrail_tells() {
     assert!(ran.stdout.contains(&format!("s3://copy/{last}")), "{}", ran.stdout);
 
     // A region that does not answer ends the run, with a way out.
-    let (refusing, _) = key_server(&[("eu-west-1", Signer::ours)]);
+    let (refusing, _) = key_server(&["eu-west-1"]);
     let ran = on_s3(&server.endpoint(), &refusing, &["s3://trail-bucket"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (4, ""));
     assert!(
@@ -603,6 +604,68 @@ fn buckets_are_verified_with_the_keys_that_cloudtrail_tells() {
         ran.stderr
     );
     assert!(ran.stderr.contains("AccessDenied") && ran.stderr.contains("--public-keys FILE"), "{}", ran.stderr);
+}
+
+// --- in a report ---------------------------------------------------------------------------------------------------
+
+/// A deactivation in a log of its own, and what a report of the archive says.
+fn reported(tamper: impl FnOnce(&mut Bucket, &str)) -> (Ran, Value, String) {
+    let mut bucket = Bucket::new("trail-bucket");
+    let mut trail = Trail::new(A, "us-east-1", START);
+    trail.hours(&mut bucket, 6);
+    let parameters = format!(r#"{{"userName":"ada","serialNumber":"arn:aws:iam::{A}:mfa/ada"}}"#);
+    let record = trail.record("DeactivateMFADevice", "iam", &parameters);
+    let key = trail.log(&mut bucket, 20, &[record]);
+    trail.digest(&mut bucket, Signer::ours(), std::slice::from_ref(&key));
+    trail.hours(&mut bucket, 6);
+    tamper(&mut bucket, &key);
+    let disk = Disk::of(&bucket);
+    let (archive, keys) = (disk.archive(), disk.home.path().join("keys.json"));
+    let arguments =
+        ["--from", "2026-10-01T22:05:31Z", "--to", "2026-10-02T10:00:00Z", "--as-of", "2026-10-02T10:05:31Z"];
+    let verify = ["--verify", "--public-keys"];
+    let all =
+        [&[archive.to_str().expect("UTF-8")], &arguments[..], &verify[..], &[keys.to_str().expect("UTF-8")]].concat();
+    let (ran, out) = run::report(&all, "report");
+    let report = run::json(&out);
+    let markdown = std::fs::read_to_string(out.join("report.md")).expect("report.md");
+    (ran, report, markdown)
+}
+
+#[test]
+fn a_report_says_what_its_evidence_is_worth() {
+    let (ran, report, markdown) = reported(|_, _| {});
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert_eq!(report["events"][0]["event_name"], "DeactivateMFADevice");
+    assert_eq!(
+        (&report["events"][0]["integrity"], &report["windows"][0]["integrity"]),
+        (&"verified".into(), &"verified".into())
+    );
+    let integrity = &report["coverage"]["integrity"];
+    assert_eq!((&integrity["whole"], &integrity["digests"]), (&true.into(), &12.into()), "{integrity:#}");
+    assert_eq!(integrity["hours"].as_array().map(Vec::len), Some(1));
+    assert_eq!((&integrity["hours"][0]["state"], &integrity["hours"][0]["quiet"]), (&"proven".into(), &2.into()));
+    assert!(markdown.contains("Integrity, by CloudTrail's digest files"), "{markdown}");
+
+    let state = |report: &Value| {
+        let gaps = report["coverage"]["gaps"].as_array().expect("gaps").iter();
+        let gaps: Vec<String> = gaps.map(|gap| gap["cause"].as_str().expect("a cause").to_owned()).collect();
+        (report["events"][0]["integrity"].as_str().expect("a word").to_owned(), gaps)
+    };
+    let (ran, report, _) = reported(|bucket, key| {
+        let text = bucket.text(key).replace("192.0.2.7", "192.0.2.8");
+        bucket.put_text(key, &text);
+    });
+    assert_eq!((ran.status, state(&report)), (3, ("failed".to_owned(), vec!["not_proven".to_owned()])));
+    assert_eq!(report["windows"][0]["integrity"], "failed");
+    let notices = report["notices"].as_array().expect("notices");
+    assert!(notices.iter().any(|notice| notice["code"] == "integrity-not-whole"), "{notices:?}");
+
+    let (ran, report, _) = reported(|bucket, _| bucket.objects.retain(|key, _| !key.contains("T050531Z.json.gz")));
+    assert_eq!((ran.status, report["events"][0]["integrity"].as_str()), (3, Some("unsigned")));
+    let gaps = report["coverage"]["gaps"].as_array().expect("gaps");
+    let gap = gaps.iter().find(|gap| gap["cause"] == "no_digests").expect("a gap");
+    assert_eq!((&gap["from"], &gap["to"]), (&"2026-10-02T04:05:31Z".into(), &"2026-10-02T05:05:31Z".into()));
 }
 
 // --- words ---------------------------------------------------------------------------------------------------------

@@ -98,6 +98,16 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) previous: Vec<PathBuf>,
 
+    /// Verify the archive by CloudTrail's digests while it is read, and say of every window and event what its evidence
+    /// is worth
+    #[arg(long, help_heading = "Inputs")]
+    pub(super) verify: bool,
+
+    /// With --verify, CloudTrail's public keys as `aws cloudtrail list-public-keys` prints them; may be repeated
+    /// [default: ask CloudTrail]
+    #[arg(long, value_name = "FILE", requires = "verify", help_heading = "Inputs")]
+    pub(super) public_keys: Vec<PathBuf>,
+
     /// The report's folder [default: mfatrail-report- and the period]; an earlier report in it is replaced
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(super) out: Option<PathBuf>,

@@ -7,6 +7,7 @@ mod coverage;
 mod exit;
 mod generate;
 mod iam;
+mod integrity;
 mod interrupt;
 mod log;
 mod pdf;

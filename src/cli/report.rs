@@ -9,8 +9,9 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use super::archive::{options, rfc3339, selection, sources, time};
 use super::args::{FailOn, FormatArg, PaperArg, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
-use super::{beside, interrupt, log, pdf, plain, progress, put, say};
-use crate::contract::{self, InputFile, Notice, Period, Report, Tool, TrendPeriod};
+use super::{beside, integrity, interrupt, log, pdf, plain, progress, put, say, verify};
+use crate::contract::{self, InputFile, Notice, Period, ReadFailure, Report, Tool, TrendPeriod};
+use crate::digest::{Bounds, Checker, Proof, PublicKeys};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
 use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy_file};
@@ -46,6 +47,10 @@ struct Plan {
     inputs: Vec<InputFile>,
     earlier: Vec<TrendPeriod>,
     fail_on: Vec<FailOn>,
+    /// Whether the archive is verified; and the public keys, where they were given.
+    verify: bool,
+    keys: Option<PublicKeys>,
+    now: DateTime<Utc>,
 }
 
 /// What a report rests on, and what there is to say about where it came from.
@@ -53,21 +58,27 @@ struct Read {
     evidence: Evidence,
     scanned: Scanned,
     notices: Vec<Notice>,
+    /// Digests that could not be read.
+    digests_failed: Vec<ReadFailure>,
     /// The store's last commit that it rests on.
     commit: Option<u64>,
 }
 
+/// What the digests prove, and those that could not be read.
+type Proven = Option<(Arc<Proof>, Vec<ReadFailure>)>;
+
 pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
     let dry_run = args.dry_run;
-    let plan = Plan::new(args, now)?;
+    let mut plan = Plan::new(args, now)?;
     if dry_run {
         return say_what_would_be_read(&plan);
     }
     let out = OutputDir::prepare(&plan.out).map_err(CliError::usage)?;
     interrupt::remove_at_exit(out.temporary());
+    let keys = plan.keys.take();
     let read = match &plan.store {
         Some(store) => from_store(&plan, store, now)?,
-        None => scan(&plan)?,
+        None => scan(&plan, keys)?,
     };
     let noted = plan.store.clone().zip(read.commit);
     let selection = plan.selection.clone();
@@ -184,10 +195,16 @@ impl Plan {
             args.approvals.as_deref().map(approvals::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
         let detections =
             args.detections.as_deref().map(detections::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
+        let keys = verify::read_keys(&args.public_keys)?;
         let iam = iam(&args, as_of, now)?;
         let output = Output::new(&args)?;
         let earlier = beside::earlier(&args.previous, period)?;
         let inputs = inputs(&args, as_of)?;
+        if args.verify && args.store.is_some() {
+            return Err(CliError::Usage(
+                "`--verify` reads the archive, and `--store` the store\n  hint: drop one of them".to_owned(),
+            ));
+        }
         let as_of = as_of.or(match &iam {
             Iam::Read(state) => Some(state.taken_at),
             Iam::Live(options) => Some(options.now),
@@ -221,7 +238,21 @@ impl Plan {
             inputs,
             earlier,
             fail_on: args.fail_on,
+            verify: args.verify,
+            keys,
+            now,
         })
+    }
+
+    fn verification(&self) -> verify::Plan<'_> {
+        verify::Plan {
+            sources: &self.sources,
+            selection: &self.selection,
+            options: &self.options,
+            // The look-back is read and judged too, but what is missing there is no fault of the report.
+            bounds: Bounds { from: Some(self.period.from), to: self.as_of },
+            now: self.now,
+        }
     }
 }
 
@@ -379,12 +410,20 @@ fn from_store(plan: &Plan, store: &Path, now: DateTime<Utc>) -> Result<Read, Cli
     let mut store = Store::open(store).map_err(super::scan::store_error)?;
     let found = store.consistently(|store| store.evidence(&asked)).map_err(CliError::failed)?;
     let notices = super::scan::notices(&found);
-    Ok(Read { evidence: found.evidence.finish(), scanned: found.scanned, notices, commit: Some(found.commit) })
+    Ok(Read {
+        evidence: found.evidence.finish(),
+        scanned: found.scanned,
+        notices,
+        digests_failed: Vec::new(),
+        commit: Some(found.commit),
+    })
 }
 
-fn scan(plan: &Plan) -> Result<Read, CliError> {
+fn scan(plan: &Plan, keys: Option<PublicKeys>) -> Result<Read, CliError> {
+    let proven: Proven = if plan.verify { Some(verify::prove(&plan.verification(), keys)?) } else { None };
     let range = range(plan);
-    let visitor = || Evidence::new(Arc::clone(&range));
+    let checker = || proven.as_ref().map(|(proof, _)| Checker::new(Arc::clone(proof)));
+    let visitor = || Evidence::new(Arc::clone(&range)).checked(checker());
     let (evidence, scanned) = progress::shown(&plan.options.progress, || {
         pipeline::scan(&plan.sources, &plan.selection, &plan.options, &visitor)
     })
@@ -402,7 +441,8 @@ fn scan(plan: &Plan) -> Result<Read, CliError> {
             evidence
                 .balance(scanned.coverage.records)
                 .map_err(|lost| CliError::failed(SourceError::Unbalanced(lost)))?;
-            Ok(Read { evidence, scanned, notices: Vec::new(), commit: None })
+            let digests_failed = proven.map(|(_, failures)| failures).unwrap_or_default();
+            Ok(Read { evidence, scanned, notices: Vec::new(), digests_failed, commit: None })
         }
     }
 }
@@ -413,7 +453,15 @@ struct Made {
 }
 
 fn make(plan: Plan, read: Read) -> Result<Made, CliError> {
-    let Read { mut evidence, scanned, notices: read_notices, .. } = read;
+    let Read { mut evidence, scanned, notices: read_notices, digests_failed, .. } = read;
+    let verified = match evidence.checker.take() {
+        Some(checker) => {
+            let outcome =
+                integrity::outcome(&plan.verification(), checker, digests_failed, &scanned.coverage.failures)?;
+            Some((outcome, integrity::by_event(&evidence.events, &evidence.integrity)))
+        }
+        None => None,
+    };
     let iam = match plan.iam {
         Iam::None => None,
         Iam::Read(state) => Some(state),
@@ -464,7 +512,7 @@ fn make(plan: Plan, read: Read) -> Result<Made, CliError> {
     }
     let coverage =
         super::coverage::coverage(&scanned, &evidence.events, plan.period, as_of, &plan.selection, &mut notices);
-    let report = Report {
+    let mut report = Report {
         schema: contract::SCHEMA,
         tool: Tool { version: env!("CARGO_PKG_VERSION") },
         generated_at: plan.generated_at,
@@ -483,7 +531,14 @@ fn make(plan: Plan, read: Read) -> Result<Made, CliError> {
         inputs: plan.inputs,
         redacted: false,
     };
-    let status = if !report.coverage.complete {
+    let whole = match &verified {
+        Some((outcome, events)) => {
+            integrity::tell(&mut report, outcome, events)?;
+            outcome.whole
+        }
+        None => true,
+    };
+    let status = if !report.coverage.complete || !whole {
         Status::Incomplete
     } else if plan.fail_on.iter().any(|what| found(*what, &report)) {
         Status::Found

@@ -17,7 +17,7 @@ use super::exit::{CliError, Status};
 use super::{interrupt, progress, put, say};
 use crate::aws::Connection;
 use crate::cloudtrail::{Names, Query};
-use crate::contract::Tool;
+use crate::contract::{ReadFailure, Tool};
 use crate::digest::{
     self, Bounds, Causes, Checker, Code, Finding, Gather, Proof, PublicKeys, Severity, TRAIL_EVENTS, TrailSummary,
     Verification,
@@ -107,13 +107,13 @@ struct Document<'v> {
 }
 
 /// What was asked for, checked.
-struct Plan<'a> {
-    sources: Vec<Source>,
-    selection: Selection,
-    options: Options<'a>,
-    bounds: Bounds,
-    threads: usize,
-    now: DateTime<Utc>,
+pub(super) struct Plan<'a> {
+    pub(super) sources: &'a [Source],
+    /// What to list, without the time before the range.
+    pub(super) selection: &'a Selection,
+    pub(super) options: &'a Options<'static>,
+    pub(super) bounds: Bounds,
+    pub(super) now: DateTime<Utc>,
 }
 
 pub(super) fn run(args: &VerifyArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
@@ -131,24 +131,12 @@ pub(super) fn run(args: &VerifyArgs, now: DateTime<Utc>) -> Result<Status, CliEr
             "standard input holds no digests\n  hint: give the bucket or the folder in which CloudTrail-Digest lies beside CloudTrail".to_owned(),
         ));
     }
-    let mut keys = PublicKeys::default();
-    for file in &args.public_keys {
-        keys.read(file).map_err(|error| CliError::Usage(format!("`--public-keys`: {error}")))?;
-    }
-    let mut plan = Plan {
-        sources,
-        selection: selection(&args.archive, from.map(|from| from - BEFORE), to)?,
-        options: options(&args.archive, &args.aws)?,
-        bounds: Bounds { from, to },
-        threads: args.archive.threads.map_or(0, std::num::NonZeroUsize::get),
-        now,
-    };
-    let (gather, mut scanned) = gather(&mut plan)?;
-    if args.public_keys.is_empty() {
-        keys = ask(&gather, &plan.options.s3.connection, now)?;
-    }
-    let proof = Arc::new(Proof::new(gather, &keys, plan.bounds, plan.threads));
-    let outcome = check(&mut plan, &proof, &mut scanned)?;
+    let keys = read_keys(&args.public_keys)?;
+    let selection = selection(&args.archive, from, to)?;
+    let options = options(&args.archive, &args.aws)?;
+    let plan = Plan { sources: &sources, selection: &selection, options: &options, bounds: Bounds { from, to }, now };
+    let (proof, failures) = prove(&plan, keys)?;
+    let outcome = check(&plan, &proof, failures)?;
     match args.format {
         Format::Text => put(text(&outcome).trim_end())?,
         Format::Json => {
@@ -172,7 +160,7 @@ fn scan<V: pipeline::Visitor>(
     options: &Options<'_>,
     make: &(dyn Fn() -> V + Sync),
 ) -> Result<(V, Scanned), CliError> {
-    let found = progress::shown(&options.progress, || pipeline::scan(&plan.sources, selection, options, make))
+    let found = progress::shown(&options.progress, || pipeline::scan(plan.sources, selection, options, make))
         .map_err(CliError::failed)?;
     if found.1.stopped {
         return Err(interrupt::stopped(&found.1, "nothing was printed, for a part of a chain proves nothing"));
@@ -180,10 +168,30 @@ fn scan<V: pipeline::Visitor>(
     Ok(found)
 }
 
-fn gather(plan: &mut Plan<'_>) -> Result<(Gather, Scanned), CliError> {
-    let selection = Selection { product: Some(Product::Digest), ..plan.selection.clone() };
+/// The keys of the files that were given; `None` where CloudTrail is to be asked.
+pub(super) fn read_keys(files: &[PathBuf]) -> Result<Option<PublicKeys>, CliError> {
+    let mut keys = PublicKeys::default();
+    for file in files {
+        keys.read(file).map_err(|error| CliError::Usage(format!("`--public-keys`: {error}")))?;
+    }
+    Ok((!files.is_empty()).then_some(keys))
+}
+
+/// Reads and judges the digests; gives what of them could not be read besides.
+pub(super) fn prove(plan: &Plan<'_>, keys: Option<PublicKeys>) -> Result<(Arc<Proof>, Vec<ReadFailure>), CliError> {
+    let selection = Selection { product: Some(Product::Digest), ..widened(plan) };
     let options = Options { progress: Arc::default(), ..plan.options.clone() };
-    scan(plan, &selection, &options, &Gather::default)
+    let (gather, scanned) = scan(plan, &selection, &options, &Gather::default)?;
+    let keys = match keys {
+        Some(keys) => keys,
+        None => ask(&gather, &plan.options.s3.connection, plan.now)?,
+    };
+    let proof = Arc::new(Proof::new(gather, &keys, plan.bounds, plan.options.threads));
+    Ok((proof, scanned.coverage.failures))
+}
+
+fn widened(plan: &Plan<'_>) -> Selection {
+    Selection { from: plan.selection.from.map(|from| from - BEFORE), ..plan.selection.clone() }
 }
 
 /// The keys of the digests' regions, and if they do not suffice, of their trails' home regions.
@@ -202,34 +210,40 @@ fn ask(gather: &Gather, connection: &Connection, now: DateTime<Utc>) -> Result<P
     Ok(keys)
 }
 
-fn check(plan: &mut Plan<'_>, proof: &Arc<Proof>, scanned: &mut Scanned) -> Result<Verification, CliError> {
-    let selection = Selection { product: Some(Product::Log), ..plan.selection.clone() };
+fn check(plan: &Plan<'_>, proof: &Arc<Proof>, mut failures: Vec<ReadFailure>) -> Result<Verification, CliError> {
+    let selection = Selection { product: Some(Product::Log), ..widened(plan) };
     let unwanted = |object: &ObjectRef| !Checker::wants(proof, object);
     let options = Options { known: Some(&unwanted), progress: Arc::default(), ..plan.options.clone() };
     let (checker, logs) = scan(plan, &selection, &options, &|| Checker::new(Arc::clone(proof)))?;
-    let mut failures = std::mem::take(&mut scanned.coverage.failures);
     failures.extend(logs.coverage.failures);
     failures.sort();
     failures.dedup();
     let until = plan.bounds.to.map(|to| to.min(plan.now));
     let mut outcome = checker.finish(&failures, &selection, until);
-    let gaps = outcome.unexplained();
-    if !gaps.is_empty() {
-        // The logs of these hours once more, for the few events that can tell why there are no digests of them.
-        let unwanted = |object: &ObjectRef| {
-            let delivered = object.key.delivered_at;
-            !delivered.is_none_or(|time| gaps.iter().any(|(from, to)| (*from..=*to + BEFORE).contains(&time)))
-        };
-        let options = Options {
-            known: Some(&unwanted),
-            only: Some(Arc::new(Query::named(&Names::new(TRAIL_EVENTS)))),
-            progress: Arc::default(),
-            ..plan.options.clone()
-        };
-        let (causes, _) = scan(plan, &selection, &options, &|| Causes::new(Arc::clone(proof)))?;
-        outcome.explain(&causes.finish());
-    }
+    explain(plan, proof, &mut outcome)?;
     Ok(outcome)
+}
+
+/// Looks into the logs of the hours without digests, once more, for the few events that can tell why there are none.
+pub(super) fn explain(plan: &Plan<'_>, proof: &Arc<Proof>, outcome: &mut Verification) -> Result<(), CliError> {
+    let gaps = outcome.unexplained();
+    if gaps.is_empty() {
+        return Ok(());
+    }
+    let unwanted = |object: &ObjectRef| {
+        let delivered = object.key.delivered_at;
+        !delivered.is_none_or(|time| gaps.iter().any(|(from, to)| (*from..=*to + BEFORE).contains(&time)))
+    };
+    let selection = Selection { product: Some(Product::Log), ..widened(plan) };
+    let options = Options {
+        known: Some(&unwanted),
+        only: Some(Arc::new(Query::named(&Names::new(TRAIL_EVENTS)))),
+        progress: Arc::default(),
+        ..plan.options.clone()
+    };
+    let (causes, _) = scan(plan, &selection, &options, &|| Causes::new(Arc::clone(proof)))?;
+    outcome.explain(&causes.finish());
+    Ok(())
 }
 
 fn text(outcome: &Verification) -> String {

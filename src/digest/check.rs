@@ -6,11 +6,11 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
 
 use super::{Code, Finding, Proof, Trust, named::State, sha256};
 use crate::{
     cloudtrail::Record,
+    contract::Integrity,
     inflate::{InflateError, Inflated},
     pipeline::{Bytes, Visitor},
     source::ObjectRef,
@@ -19,18 +19,6 @@ use crate::{
 /// A name tells the minute of delivery, its beginning; and a log that is delivered at the end of an hour may be named
 /// by the next hour's digest.
 const LATEST: TimeDelta = TimeDelta::minutes(5);
-
-/// What is known of an object's bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// A proven digest names exactly these bytes.
-    Verified,
-    /// No proven digest names it.
-    Unsigned,
-    /// They are not the bytes that CloudTrail signed, or not where it put them.
-    Failed,
-}
 
 /// Hashes logs and compares. One for each worker.
 #[derive(Debug, Clone)]
@@ -74,6 +62,12 @@ impl Checker {
         Self { proof, bytes: 0, findings: Vec::new(), damaged: HashSet::new(), unnamed: BTreeMap::new(), latest: None }
     }
 
+    /// What it compares with.
+    #[must_use]
+    pub fn proof(&self) -> Arc<Proof> {
+        Arc::clone(&self.proof)
+    }
+
     /// Whether an object matters for the range: a digest in range names it, or it was delivered in it.
     #[must_use]
     pub fn wants(proof: &Proof, object: &ObjectRef) -> bool {
@@ -85,16 +79,16 @@ impl Checker {
     }
 
     /// Hashes an object's inflated bytes and says what they are worth.
-    pub fn judge(&mut self, object: &ObjectRef, inflated: &Inflated<'_>) -> Verdict {
+    pub fn judge(&mut self, object: &ObjectRef, inflated: &Inflated<'_>) -> Integrity {
         self.latest = self.latest.max(object.key.delivered_at);
         let proof = Arc::clone(&self.proof);
         let mut named = proof.named.find(&object.name).peekable();
         if named.peek().is_none() {
             self.unnamed(object);
-            return Verdict::Unsigned;
+            return Integrity::Unsigned;
         }
         let hash = sha256(inflated.bytes);
-        let (mut verdict, mut found, mut elsewhere) = (Verdict::Unsigned, false, None);
+        let (mut verdict, mut found, mut elsewhere) = (Integrity::Unsigned, false, None);
         for (log, here) in named {
             if !here {
                 elsewhere = Some(proof.named.path(log));
@@ -113,18 +107,18 @@ impl Checker {
             } else {
                 log.note(State::Same);
                 self.bytes += u64::try_from(inflated.bytes.len()).unwrap_or(u64::MAX);
-                if verdict != Verdict::Failed && proof.fact(log.digest).trust == Trust::Proven {
-                    verdict = Verdict::Verified;
+                if verdict != Integrity::Failed && proof.fact(log.digest).trust == Trust::Proven {
+                    verdict = Integrity::Verified;
                 }
                 continue;
             }
             log.note(State::Bad);
-            verdict = Verdict::Failed;
+            verdict = Integrity::Failed;
         }
         if let Some(path) = elsewhere.filter(|_| !found) {
             let text = format!("its digest names it as s3://{path}");
             self.findings.push(Finding::object(Code::LogMoved, &object.name, text));
-            verdict = Verdict::Failed;
+            verdict = Integrity::Failed;
         }
         verdict
     }
@@ -145,6 +139,9 @@ impl Checker {
 
     fn unnamed(&mut self, object: &ObjectRef) {
         let key = &object.key;
+        if key.delivered_at.is_some_and(|time| !self.proof.bounds.has(time)) {
+            return;
+        }
         let covered = match (&key.account, &key.region) {
             (Some(account), Some(region)) => Some(self.proof.covered(account, region)),
             _ => None,

@@ -28,13 +28,13 @@ mod outcome;
 
 pub use causes::{Cause, Causes, TRAIL_EVENTS};
 pub use chain::{Bounds, Chain, Proof, Trust};
-pub use check::{Checker, Verdict};
+pub use check::Checker;
 pub use file::{ChainId, Digest, Previous, string_to_sign};
 pub use finding::{Code, Finding, Severity};
 pub use gather::Gather;
 pub use keys::{KeysError, PublicKeys};
 pub use live::{LiveError, read_live};
-pub use outcome::{LogCounts, TrailSummary, Verification};
+pub use outcome::{Hours, LogCounts, State, TrailSummary, Verification};
 
 /// SHA-256.
 pub type Hash = [u8; 32];

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::{Cause, Checker, Code, Finding, Proof, Severity, Trust, file::end_in_name, named::State};
+use super::{Cause, Checker, Code, Finding, Proof, Severity, Trust, file::end_in_name, named::State as Named};
 use crate::{
     contract::ReadFailure,
     source::{KeyInfo, Selection},
@@ -31,10 +31,43 @@ pub struct Verification {
     pub logs: LogCounts,
     /// By account, region and trail.
     pub trails: Vec<TrailSummary>,
+    /// What is known of every hour, by account and region: stretches of one state.
+    pub hours: Vec<Hours>,
     /// How many objects each kind of finding is about.
     pub counts: BTreeMap<&'static str, u64>,
     /// Everything that was found, in one order.
     pub findings: Vec<Finding>,
+}
+
+/// What is known of a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Proven digests name all logs, and they are as named. An hour without a log is proven quiet then.
+    Proven,
+    /// There are digests, but something of this time is not proven, not as it was, or not there.
+    Broken,
+    /// There is no digest: that nothing is there shows nothing.
+    Unknown,
+}
+
+/// A time of one state.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Hours {
+    /// The account.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// Its first moment.
+    pub from: DateTime<Utc>,
+    /// The first moment after it.
+    pub to: DateTime<Utc>,
+    /// What is known of it.
+    pub state: State,
+    /// Logs that digests name.
+    pub logs: u64,
+    /// Digests that name none.
+    pub quiet: u64,
 }
 
 /// Counts of logs.
@@ -92,11 +125,15 @@ impl Checker {
             if end_in_name(&failure.object).is_some_and(|end| !proof.bounds.touches(end - TimeDelta::hours(1), end)) {
                 continue;
             }
-            findings.push(Finding::object(Code::LogUnreadable, &failure.object, &*failure.error));
-            for (log, _) in proof.named.find(&failure.object).filter(|(_, here)| *here) {
-                log.note(State::Bad);
+            let named = || proof.named.find(&failure.object).filter(|(_, here)| *here);
+            // Its bytes are those that were signed; that they are no sound JSON is another matter.
+            if named().any(|(log, _)| log.state() == Named::Same) {
+                continue;
             }
+            findings.push(Finding::object(Code::LogUnreadable, &failure.object, &*failure.error));
+            named().for_each(|(log, _)| log.note(Named::Bad));
         }
+        let hours = hours(proof);
         let mut trails = summaries(proof);
         let logs = LogCounts { bytes: self.bytes, ..count_logs(proof, selection, &mut trails, &mut findings) };
         for ((account, region, code), unnamed) in self.unnamed {
@@ -128,6 +165,7 @@ impl Checker {
             digests_proven: trails.iter().map(|trail| trail.digests_proven).sum(),
             logs,
             trails,
+            hours,
             counts: BTreeMap::new(),
             findings,
         };
@@ -207,6 +245,59 @@ fn summaries(proof: &Proof) -> Vec<Option<TrailSummary>> {
     proof.chains.iter().map(summary).collect()
 }
 
+/// By account and region, what is known of the time from the first to the last digest in range, and of the range.
+fn hours(proof: &Proof) -> Vec<Hours> {
+    // Digests with a log that is not as named.
+    let bad: BTreeSet<u32> =
+        proof.named.all().iter().filter(|log| log.state() != Named::Same).map(|log| log.digest).collect();
+    let mut places: BTreeMap<(&str, &str), Vec<&super::Digest>> = BTreeMap::new();
+    for chain in proof.chains.iter().filter(|chain| !chain.id.backfill) {
+        let digests = chain.digests.iter().filter(|digest| proof.fact(digest.number).in_range);
+        places.entry((&chain.id.account, &chain.id.region)).or_default().extend(digests);
+    }
+    let mut hours: Vec<Hours> = Vec::new();
+    for ((account, region), mut digests) in places {
+        digests.sort_by_key(|digest| (digest.start, digest.end));
+        let first = proof.bounds.from.or_else(|| digests.iter().map(|digest| digest.start).min());
+        let Some(mut at) = first else { continue };
+        let mut add = |from, to, state, logs, quiet| {
+            if from >= to {
+                return;
+            }
+            match hours.last_mut() {
+                Some(last)
+                    if last.state == state && last.to == from && last.account == account && last.region == region =>
+                {
+                    last.to = to;
+                    last.logs += logs;
+                    last.quiet += quiet;
+                }
+                _ => hours.push(Hours {
+                    account: account.to_owned(),
+                    region: region.to_owned(),
+                    from,
+                    to,
+                    state,
+                    logs,
+                    quiet,
+                }),
+            }
+        };
+        for digest in digests {
+            add(at, digest.start, State::Unknown, 0, 0);
+            let sound = proof.trust(digest) == Trust::Proven && !bad.contains(&digest.number);
+            let state = if sound { State::Proven } else { State::Broken };
+            // Two trails at once: what the second one says of the same time counts, the time itself only once.
+            add(digest.start.max(at), digest.end, state, digest.logs, u64::from(digest.logs == 0));
+            at = at.max(digest.end);
+        }
+        if let Some(to) = proof.bounds.to {
+            add(at, to, State::Unknown, 0, 0);
+        }
+    }
+    hours
+}
+
 fn count_logs(
     proof: &Proof,
     selection: &Selection,
@@ -228,15 +319,15 @@ fn count_logs(
             trail.logs += 1;
         }
         match (log.state(), fact.trust) {
-            (State::Same, Trust::Proven) => {
+            (Named::Same, Trust::Proven) => {
                 counts.verified += 1;
                 if let Some(trail) = &mut trail {
                     trail.logs_verified += 1;
                 }
             }
-            (State::Same, _) => *unproven.entry(fact.chain).or_default() += 1,
-            (State::Bad, _) => {}
-            (State::Unseen, _) => {
+            (Named::Same, _) => *unproven.entry(fact.chain).or_default() += 1,
+            (Named::Bad, _) => {}
+            (Named::Unseen, _) => {
                 let path = proof.named.path(log);
                 if selection.includes(&KeyInfo::parse(&path)) {
                     let trail = trail.map(|trail| trail.trail.clone());

@@ -286,6 +286,7 @@ fn window(facts: Facts<'_>, draft: &Draft, input: &Input<'_>) -> Option<Window> 
             _ => iam_user(entity).and_then(|user| user.privileged),
         },
         activity: activity::activity(facts, draft),
+        integrity: None,
     })
 }
 
@@ -333,6 +334,7 @@ fn lifecycle_events(ledger: &Ledger<'_>, deactivations: &[Deactivation], period:
             user_agent: event.user_agent.clone(),
             remaining_devices: remaining.get(&index).copied(),
             objects: event.objects.iter().cloned().collect(),
+            integrity: None,
         })
         .collect()
 }

@@ -46,6 +46,7 @@ pub(super) fn empty() -> Report {
 
 fn lost_phone() -> Window {
     Window {
+        integrity: None,
         kind: WindowKind::Removed,
         account: "111122223333".to_owned(),
         principal: user("alice", Some("AIDAEXAMPLEALICE00001")),
@@ -86,6 +87,7 @@ fn lost_phone() -> Window {
 
 fn takeover() -> Window {
     Window {
+        integrity: None,
         kind: WindowKind::Removed,
         account: "000000000042".to_owned(),
         principal: user(HOSTILE_NAME, None),
@@ -128,6 +130,7 @@ fn takeover() -> Window {
 
 fn never_enrolled() -> Window {
     Window {
+        integrity: None,
         kind: WindowKind::NeverEnrolled,
         principal: Principal { kind: PrincipalKind::Root, name: "root".to_owned(), id: None },
         opened_at: at("2026-10-25T12:00:00Z"),
@@ -171,6 +174,7 @@ fn event(id: &str, time: &str, name: &str) -> LifecycleEvent {
         user_agent: Some("aws-cli/2.17".to_owned()),
         remaining_devices: Some(0),
         objects: vec!["AWSLogs/111122223333/CloudTrail/us-east-1/2026/10/06/one.json.gz".to_owned()],
+        integrity: None,
     }
 }
 

@@ -739,6 +739,7 @@ impl<'a> Oracle<'a> {
             active_access_keys: None,
             privileged: state.and_then(|s| s.privileged),
             activity: Activity::default(),
+            integrity: None,
         }
     }
 
@@ -1040,6 +1041,7 @@ impl<'a> Oracle<'a> {
                         .filter(|_| deactivated)
                         .map(|life| self.active_devices(life, &pos(e), true).len() + usize::from(self.unseen(life))),
                     objects: e.objects.iter().cloned().collect(),
+                    integrity: None,
                 }
             })
             .collect()

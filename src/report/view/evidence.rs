@@ -160,6 +160,11 @@ fn plain(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Null => NONE.to_owned(),
+        serde_json::Value::Array(elements) => format!("{} in report.json", format::size(elements.len())),
+        serde_json::Value::Object(fields) => {
+            let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect();
+            if fields.is_empty() { NONE.to_owned() } else { fields.join(", ") }
+        }
         other => other.to_string(),
     }
 }

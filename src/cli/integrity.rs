@@ -1,0 +1,87 @@
+//! What a report's evidence is worth, where the archive is verified while it is read.
+
+use std::collections::BTreeMap;
+
+use super::exit::CliError;
+use super::verify;
+use crate::contract::{Gap, Integrity, Notice, ReadFailure, Report};
+use crate::digest::{Checker, State, Verification};
+use crate::mfa::Event;
+
+/// The outcome of the comparison that ran beside the report's own scan.
+pub(super) fn outcome(
+    plan: &verify::Plan<'_>,
+    checker: Checker,
+    mut failures: Vec<ReadFailure>,
+    read: &[ReadFailure],
+) -> Result<Verification, CliError> {
+    let proof = checker.proof();
+    failures.extend_from_slice(read);
+    let until = plan.bounds.to.map(|to| to.min(plan.now));
+    let mut outcome = checker.finish(&failures, plan.selection, until);
+    verify::explain(plan, &proof, &mut outcome)?;
+    Ok(outcome)
+}
+
+/// By account and event: the worst of the objects that hold it.
+pub(super) type ByEvent = BTreeMap<(String, String), Integrity>;
+
+/// What is known of every event.
+pub(super) fn by_event(events: &[Event], objects: &BTreeMap<String, Integrity>) -> ByEvent {
+    let mut known = ByEvent::new();
+    for event in events {
+        for integrity in event.objects.iter().filter_map(|object| objects.get(object)) {
+            let worst = known.entry((event.account.clone(), event.id.clone())).or_insert(*integrity);
+            *worst = (*worst).max(*integrity);
+        }
+    }
+    known
+}
+
+/// Writes it all into the report.
+pub(super) fn tell(report: &mut Report, outcome: &Verification, events: &ByEvent) -> Result<(), CliError> {
+    let of = |account: &str, event: &str| events.get(&(account.to_owned(), event.to_owned())).copied();
+    for event in &mut report.events {
+        event.integrity = of(&event.account, &event.event_id);
+    }
+    for window in &mut report.windows {
+        let closed = window.closed_by_event.as_deref().and_then(|event| of(&window.account, event));
+        window.integrity = of(&window.account, &window.opened_by_event).max(closed);
+    }
+    let period = report.period;
+    for hours in outcome.hours.iter().filter(|hours| hours.state != State::Proven) {
+        let (from, to) = (hours.from.max(period.from), hours.to.min(period.to));
+        if from < to {
+            report.coverage.gaps.push(Gap {
+                account: hours.account.clone(),
+                region: Some(hours.region.clone()),
+                from,
+                to,
+                cause: match hours.state {
+                    State::Broken => "not_proven",
+                    State::Proven | State::Unknown => "no_digests",
+                }
+                .to_owned(),
+                event_id: None,
+            });
+        }
+    }
+    report.coverage.gaps.sort();
+    if !outcome.whole {
+        let what: Vec<String> = outcome.counts.iter().map(|(code, count)| format!("{code} {count}")).collect();
+        report.notices.push(Notice {
+            code: "integrity-not-whole",
+            text: format!(
+                "the archive is not proven whole: {} of {} digests, {} of {} logs ({})",
+                outcome.digests_proven,
+                outcome.digests,
+                outcome.logs.verified,
+                outcome.logs.named,
+                what.join(", ")
+            ),
+        });
+        report.notices.sort();
+    }
+    report.coverage.integrity = Some(serde_json::to_value(outcome).map_err(CliError::failed)?);
+    Ok(())
+}
