@@ -3,13 +3,13 @@
 //!
 //! A store is a folder of Parquet files that DuckDB, pandas or Athena read by their names, without this program:
 //! `docs/evidence-schema.md` says what every column means. What counts is not what lies in the folders but what the commit
-//! log lists ([`log`]): files are never changed, a commit adds some and retires others in one step, so that a run that is
-//! killed leaves either the state before a commit or the one after it. One process writes at a time ([`lock`]); readers need
+//! log lists (`log`): files are never changed, a commit adds some and retires others in one step, so that a run that is
+//! killed leaves either the state before a commit or the one after it. One process writes at a time (`lock`); readers need
 //! no lock.
 //!
 //! What was read is known by object (location, entity tag and size), never by time, for CloudTrail delivers late
-//! ([`index`]). Rows hold everything that a report takes from the archive, and name their object, so that a narrower range
-//! or another choice of accounts gives what the archive itself would give ([`read`]).
+//! (`index`). Rows hold everything that a report takes from the archive, and name their object, so that a narrower range
+//! or another choice of accounts gives what the archive itself would give (`read`).
 
 mod check;
 mod frame;

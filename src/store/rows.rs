@@ -47,7 +47,7 @@ impl Status {
 /// One object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ObjectRow {
-    /// [`object_id`].
+    /// Half of a digest over location, entity tag and size.
     pub object_id: String,
     /// What became of it.
     pub status: Status,
