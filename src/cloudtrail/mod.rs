@@ -11,6 +11,6 @@ mod walk;
 
 pub use candidates::{Names, search};
 pub use container::{ContainerError, Contents, Scratch, Visit, for_each_record};
-pub use envelope::{Envelope, Take, skim};
+pub use envelope::{Envelope, Take, same, skim};
 pub use identity::{Actor, ActorKind, Caller};
 pub use record::{Record, RecordError, Value};

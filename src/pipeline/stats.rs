@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
-    cloudtrail::{Contents, Envelope, Record},
+    cloudtrail::{Contents, Envelope, Record, same},
     contract::{Coverage, CoverageDay, ReadFailure},
     source::{KeyInfo, ObjectRef},
 };
@@ -105,7 +105,7 @@ impl Tally {
     pub(super) fn envelope(&mut self, envelope: &Envelope<'_>) {
         let (account, region, seconds) = (envelope.account(), envelope.region(), envelope.seconds());
         let run = &mut self.run;
-        if run.records > 0 && run.account == account && run.region == region {
+        if run.records > 0 && same(&run.account, account) && same(&run.region, region) {
             run.records += 1;
             run.first = run.first.min(seconds);
             run.last = run.last.max(seconds);
