@@ -14,7 +14,7 @@ use divan::{
     counter::{BytesCount, ItemsCount},
 };
 use mfatrail::{
-    cloudtrail::{Record, Scratch, for_each_record},
+    cloudtrail::{Envelope, Record, RecordError, Scratch, Take, for_each_record, skim},
     contract::Period,
     evidence::{Evidence, Range},
     exposure::{Input, analyse, wanted},
@@ -108,6 +108,38 @@ fn parse(bencher: Bencher<'_, '_>, shape: Shape) {
             records += contents.expect("sound JSON").records;
         }
         assert_eq!(records, objects.records);
+    });
+}
+
+/// Who wants no record whole.
+struct Envelopes(usize);
+
+impl Take for Envelopes {
+    fn brief(&self, _envelope: &Envelope<'_>) -> bool {
+        true
+    }
+
+    fn envelope(&mut self, envelope: &Envelope<'_>) {
+        self.0 += usize::from(black_box(envelope.seconds()) > 0);
+    }
+
+    fn record(&mut self, index: usize, _record: Result<Record<'_, '_>, RecordError>) {
+        panic!("record {index} is written in an unusual way");
+    }
+}
+
+/// From bytes to envelopes, without a parse.
+#[divan::bench(args = SHAPES)]
+fn walk(bencher: Bencher<'_, '_>, shape: Shape) {
+    let objects = objects(shape);
+    let mut scratch = Scratch::default();
+    bencher.counter(BytesCount::new(objects.bytes)).counter(ItemsCount::new(objects.records)).bench_local(|| {
+        let mut envelopes = Envelopes(0);
+        for json in &objects.json {
+            let contents = skim(json.as_bytes(), &mut scratch, &mut envelopes).expect("sound JSON");
+            assert_eq!(contents.unusable, 0);
+        }
+        assert_eq!(envelopes.0, objects.records);
     });
 }
 

@@ -180,10 +180,13 @@ struct Order<const KEYS: usize> {
 const NOWHERE: usize = 31;
 
 impl<const KEYS: usize> Order<KEYS> {
-    fn new(keys: &'static [Key; KEYS]) -> Self {
+    /// The usual order.
+    const fn new(keys: &'static [Key; KEYS]) -> Self {
         let mut next = [0; 32];
-        for (next, number) in next.iter_mut().zip(1..31) {
-            *next = number;
+        let mut number = 0;
+        while number < KEYS {
+            next[number] = number as u8 + 1;
+            number += 1;
         }
         Self { keys, next }
     }
@@ -290,8 +293,8 @@ impl<'t> Walk<'t> {
             blocks,
             date: [0; 11],
             midnight: 0,
-            record_order: Order::new(&RECORD_KEYS),
-            identity_order: Order::new(&IDENTITY_KEYS),
+            record_order: const { Order::new(&RECORD_KEYS) },
+            identity_order: const { Order::new(&IDENTITY_KEYS) },
         }
     }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::event::{Action, Event, Failure, Target};
-use crate::cloudtrail::{Actor, ActorKind, Record};
+use crate::cloudtrail::{Actor, ActorKind, Record, same};
 
 /// The name that console calls bear in `requestParameters.userName` when the root user is meant. With its spaces it can
 /// be no IAM user's name.
@@ -72,12 +72,10 @@ const IDENTITY_CENTER_NAMES: &[&str] = &[
 /// Whether records of this source and name are looked at: [`EXTRACTED`] has them.
 #[must_use]
 pub fn is_extracted(source: &[u8], name: &[u8]) -> bool {
-    // By their first bytes before all of them: this is asked of every record.
-    let is = |known: &str| known.as_bytes().first() == source.first() && known.as_bytes() == source;
     EXTRACTED
         .iter()
-        .find(|(known, _)| is(known))
-        .is_some_and(|(_, names)| names.iter().any(|known| known.as_bytes() == name))
+        .find(|(known, _)| same(known.as_bytes(), source))
+        .is_some_and(|(_, names)| names.iter().any(|known| same(known.as_bytes(), name)))
 }
 
 /// Maps a record to an event; `None` for the other forty-nine thousand of fifty thousand.

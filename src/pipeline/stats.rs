@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cloudtrail::{Contents, Envelope, Record},
+    cloudtrail::{Contents, Envelope, Record, same},
     contract::{Coverage, CoverageDay, ReadFailure},
     source::{KeyInfo, ObjectRef},
 };
@@ -139,7 +139,7 @@ impl Tally {
     pub(super) fn envelope(&mut self, envelope: &Envelope<'_>) {
         let (account, region, seconds) = (envelope.account(), envelope.region(), envelope.seconds());
         let run = &mut self.run;
-        if run.records > 0 && run.account == account && run.region == region {
+        if run.records > 0 && same(&run.account, account) && same(&run.region, region) {
             run.records += 1;
             run.first = run.first.min(seconds);
             run.last = run.last.max(seconds);

@@ -13,7 +13,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use chrono::{DateTime, Utc};
 
 use super::{Call, Context, Selection, Sighting, key_of};
-use crate::cloudtrail::{Actor, ActorKind, Caller, Envelope, Record};
+use crate::cloudtrail::{Actor, ActorKind, Caller, Envelope, Record, same};
 
 /// Rows kept in memory by one worker, before they go to a temporary file: 25 MB.
 const ROWS_IN_MEMORY: usize = 500_000;
@@ -88,7 +88,7 @@ impl Interner {
 
     fn recent(&self, place: usize, text: &[u8]) -> Option<u32> {
         let number = *self.recent.get(place)?;
-        (self.values.get(number as usize)?.as_bytes() == text).then_some(number)
+        same(self.values.get(number as usize)?.as_bytes(), text).then_some(number)
     }
 }
 
@@ -397,14 +397,14 @@ impl Part {
         let key = if envelope.kind() == ActorKind::Root { envelope.access_key() } else { b"" };
         let place = (place(envelope.principal_id()) ^ place(envelope.arn()) ^ place(key)) % RECENT;
         let number = self.recent_actors.get(place).copied().unwrap_or(NONE);
-        let same = |told: &Option<String>, text: &[u8]| told.as_deref().unwrap_or_default().as_bytes() == text;
+        let is = |told: &Option<String>, text: &[u8]| same(told.as_deref().unwrap_or_default().as_bytes(), text);
         let known = self.actors.get(number as usize).is_some_and(|actor| {
             actor.kind == envelope.kind()
-                && same(&actor.id, envelope.principal_id())
-                && same(&actor.arn, envelope.arn())
-                && same(&actor.account, envelope.caller_account())
-                && same(&actor.name, envelope.user_name())
-                && same(&actor.access_key, key)
+                && is(&actor.id, envelope.principal_id())
+                && is(&actor.arn, envelope.arn())
+                && is(&actor.account, envelope.caller_account())
+                && is(&actor.name, envelope.user_name())
+                && is(&actor.access_key, key)
         });
         if known {
             return number;
