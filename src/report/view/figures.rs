@@ -379,7 +379,7 @@ pub(super) fn accounts(report: &Report) -> Option<Section> {
     rows.push(row(vec![Span::Strong("all".to_owned())], &report.figures.iam, open.len(), report.figures.mfa_coverage));
     let heads = vec![
         head("Account"),
-        numeric("Without MFA now"),
+        numeric("Still without MFA"),
         numeric("Opened a window"),
         numeric("Not legitimate"),
         numeric("MTTD"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Alert, Card, Line, Span, lasting, raw, text, time};
 use crate::report::format::{self, NONE};
-use crate::report::{Coverage, KindFigures, Report, Stat, TrendPeriod, Window, WindowKind};
+use crate::report::{Coverage, KindFigures, Period, Report, Stat, TrendPeriod, TrendSource, Window, WindowKind};
 
 /// What the report rests on is not whole.
 fn incomplete(coverage: &Coverage) -> Option<String> {
@@ -156,19 +156,22 @@ fn was(n: usize) -> &'static str {
     if n == 1 { "was" } else { "were" }
 }
 
-/// The period that a change is told against: the last one of the trend that ended before the last of this report's.
-fn before(report: &Report) -> Option<(&KindFigures, &TrendPeriod)> {
-    use crate::report::TrendSource::{EarlierReport, ThisReport};
-    let own = report.trend.iter().filter(|part| part.source == ThisReport).count();
-    let mut earlier = report.trend.iter().filter(|part| part.source == EarlierReport);
-    match own {
-        // The report is one period: all of it against the report before.
-        0 | 1 => Some((&report.figures.iam, earlier.next_back()?)),
-        // Several months: the last month against the one before.
-        _ => match report.trend.as_slice() {
-            [.., before, last] => Some((&last.figures, before)),
-            _ => None,
-        },
+/// What a change is told between.
+#[derive(Clone, Copy)]
+struct Change<'a> {
+    /// The last month of a report of several, whose own figure the card does not show.
+    month: Option<Period>,
+    now: &'a KindFigures,
+    then: &'a TrendPeriod,
+}
+
+/// All of a report against the earlier report before it, or the last of its months against the one before.
+fn change(report: &Report) -> Option<Change<'_>> {
+    let (own, earlier): (Vec<&TrendPeriod>, Vec<&TrendPeriod>) =
+        report.trend.iter().partition(|part| part.source == TrendSource::ThisReport);
+    match own.as_slice() {
+        [.., then, last] => Some(Change { month: Some(last.period), now: &last.figures, then }),
+        _ => Some(Change { month: None, now: &report.figures.iam, then: earlier.last()? }),
     }
 }
 
@@ -179,26 +182,19 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
     let counts = figures.deactivations;
     let caveat = (!report.coverage.complete).then(|| "from incomplete evidence".to_owned());
     let with = |notes: Vec<String>| notes.into_iter().chain(caveat.clone()).collect::<Vec<_>>();
-    let before = before(report);
+    let change = change(report);
     let count_change = |read: fn(&KindFigures) -> usize| {
-        let (now, then) = before?;
-        Some(since(then, now, |figures| Some(read(figures) as f64), |n| format::size(n as usize)))
+        Some(since(change?, |figures| Some(read(figures) as f64), |n| format::size(n as usize)))
     };
     let mean_change = |read: fn(&KindFigures) -> Stat| {
-        let (now, then) = before?;
-        Some(since(
-            then,
-            now,
-            |figures| read(figures).mean_s,
-            |s| format::duration(s).unwrap_or_else(|| NONE.to_owned()),
-        ))
+        Some(since(change?, |figures| read(figures).mean_s, |s| format::duration(s).unwrap_or_else(|| NONE.to_owned())))
     };
     let coverage = report.figures.mfa_coverage;
     let (covered, console) = coverage.map_or((None, None), |c| (c.console_users_with_mfa, c.console_users));
     let share = covered.zip(console).and_then(|(part, whole)| format::percent(part, whole));
     vec![
         Card {
-            label: "Without MFA now",
+            label: "Still without MFA",
             value: format::size(open.len()),
             bad: Some(!open.is_empty()),
             beside: Vec::new(),
@@ -245,9 +241,9 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
                 "principal-hours by removed devices; {} carried in",
                 format::size(figures.exposure.carried_in)
             )]),
-            change: before.map(|(now, then)| {
+            change: change.map(|change| {
                 let hours = |figures: &KindFigures| Some(figures.exposure.principal_hours);
-                since(then, now, hours, |h| format!("{} h", format::number(h.round()).unwrap_or_default()))
+                since(change, hours, |h| format!("{} h", format::number(h.round()).unwrap_or_default()))
             }),
         },
         Card {
@@ -286,21 +282,24 @@ fn left(n: usize, what: &str, stat: &Stat, empty: &str) -> String {
     if stat.n == 0 { format!("n 0: {empty}; {left}") } else { format!("{left}, not in the mean") }
 }
 
-/// `3 more than in September 2026 (5)`.
-fn since(
-    then: &TrendPeriod,
-    now: &KindFigures,
-    read: impl Fn(&KindFigures) -> Option<f64>,
-    show: impl Fn(f64) -> String,
-) -> String {
-    let period = format::period(then.period);
-    match (read(now), read(&then.figures)) {
+/// `▼ from 8 in September 2026`; of a report of several months `October 2026: 5, ▼ from 8 in September 2026`.
+fn since(change: Change<'_>, read: impl Fn(&KindFigures) -> Option<f64>, show: impl Fn(f64) -> String) -> String {
+    let (now, then) = (read(change.now), read(&change.then.figures));
+    let period = format::period(change.then.period);
+    let told = match (now, then) {
         (Some(now), Some(then)) if now == then => format!("as in {period}"),
         (Some(now), Some(then)) => {
-            let word = if now > then { "▲" } else { "▼" };
-            format!("{word} from {} in {period}", show(then))
+            let arrow = if now > then { "▲" } else { "▼" };
+            format!("{arrow} from {} in {period}", show(then))
         }
-        (_, Some(then)) => format!("{} in {period}", show(then)),
+        (None, Some(then)) => format!("{} in {period}", show(then)),
         (_, None) => format!("none in {period}"),
+    };
+    match change.month {
+        Some(month) => {
+            let own = now.map_or_else(|| "none".to_owned(), show);
+            format!("{}: {own}, {told}", format::period(month))
+        }
+        None => told,
     }
 }

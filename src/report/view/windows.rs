@@ -259,12 +259,18 @@ fn reasons(w: &Window) -> Vec<Line> {
             None => "exposed again: only deactivations are classified",
         })];
     }
-    let mut lines = vec![vec![Span::Class(key(w)), text(", by:")]];
-    lines.extend(w.reasons.iter().map(|reason| {
-        let evidence = format::plural(reason.event_ids.len(), "event", "events");
-        vec![Span::Word(reason.rule), text(format!(" ({evidence})"))]
-    }));
-    lines
+    // The rule that decided bears the class's name; whatever else is there is a signal.
+    w.reasons
+        .iter()
+        .map(|reason| {
+            let evidence = text(format!(" ({})", format::plural(reason.event_ids.len(), "event", "events")));
+            if reason.rule == key(w) {
+                vec![Span::Class(key(w)), evidence]
+            } else {
+                vec![text("signal: "), Span::Word(reason.rule), evidence]
+            }
+        })
+        .collect()
 }
 
 /// Every event that the window rests on: what it shows, its id, and where the record is.
@@ -282,6 +288,9 @@ fn proof(i: usize, w: &Window, proofs: &Proofs<'_>) -> super::Table {
     if let Some(event) = &w.closed_by_event {
         add(&mut shows, event, "closed the window");
     }
+    // In order of time; what is known by its id alone comes last.
+    let time_of = |event: &str| proofs.get(&(w.account.as_str(), event)).map(|proof| proof.event_time);
+    shows.sort_by_key(|(event, _)| (time_of(event).is_none(), time_of(event)));
     let rows = shows
         .into_iter()
         .map(|(event, what)| {
