@@ -350,6 +350,14 @@ const TAMPERINGS: &[Tampering] = &[
         for trail in &mut trails[1..] { trail.hours(bucket, 8); }
         *bucket = with_sidecars(std::mem::take(bucket));
     }, &[], &[("logging_stopped", 1)]),
+    ("a trail made within the range", |bucket, _| {
+        let mut trail = Trail::new(A, "sa-east-1", "2026-10-02T02:05:31Z");
+        let made = trail.record("CreateTrail", "cloudtrail", r#"{"name":"org_trail","s3BucketName":"trail-bucket"}"#);
+        let key = trail.log(bucket, 10, &[made]);
+        trail.digest(bucket, Signer::ours(), &[key]);
+        trail.hours(bucket, 3);
+        *bucket = with_sidecars(std::mem::take(bucket));
+    }, &["--from", "2026-10-02", "--region", "sa-east-1"], &[("trail_created", 1)]),
     ("a chain begins within the range", |_, _| {}, &["--from", "2026-10-01"], &[("chain_begins", 3)]),
     ("late logs in a backfill digest", |bucket, trails| {
         let records = [trails[0].record("GetUser", "iam", "null")];
@@ -664,7 +672,7 @@ fn a_report_says_what_its_evidence_is_worth() {
     let (ran, report, _) = reported(|bucket, _| bucket.objects.retain(|key, _| !key.contains("T050531Z.json.gz")));
     assert_eq!((ran.status, report["events"][0]["integrity"].as_str()), (3, Some("unsigned")));
     let gaps = report["coverage"]["gaps"].as_array().expect("gaps");
-    let gap = gaps.iter().find(|gap| gap["cause"] == "no_digests").expect("a gap");
+    let gap = gaps.iter().find(|gap| gap["cause"] == "digest_missing").expect("a gap");
     assert_eq!((&gap["from"], &gap["to"]), (&"2026-10-02T04:05:31Z".into(), &"2026-10-02T05:05:31Z".into()));
 }
 

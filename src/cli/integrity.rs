@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::exit::CliError;
 use super::verify;
 use crate::contract::{Gap, Integrity, Notice, ReadFailure, Report};
-use crate::digest::{Checker, State, Verification};
+use crate::digest::{Checker, Severity, State, Verification};
 use crate::mfa::Event;
 
 /// The outcome of the comparison that ran beside the report's own scan.
@@ -51,18 +51,23 @@ pub(super) fn tell(report: &mut Report, outcome: &Verification, events: &ByEvent
     let period = report.period;
     for hours in outcome.hours.iter().filter(|hours| hours.state != State::Proven) {
         let (from, to) = (hours.from.max(period.from), hours.to.min(period.to));
+        let own = if hours.state == State::Unknown { "no_digests" } else { "not_proven" };
+        // What the digests, and the logs around them, tell of a time without digests.
+        let cause = outcome.findings.iter().find(|finding| {
+            let here =
+                finding.account.as_ref() == Some(&hours.account) && finding.region.as_ref() == Some(&hours.region);
+            let chain = finding.trail.is_some() && finding.code.severity() == Severity::Broken;
+            let touches = finding.from.zip(finding.to).is_some_and(|(start, end)| start < hours.to && end > hours.from);
+            hours.state == State::Unknown && here && chain && touches
+        });
         if from < to {
             report.coverage.gaps.push(Gap {
                 account: hours.account.clone(),
                 region: Some(hours.region.clone()),
                 from,
                 to,
-                cause: match hours.state {
-                    State::Broken => "not_proven",
-                    State::Proven | State::Unknown => "no_digests",
-                }
-                .to_owned(),
-                event_id: None,
+                cause: cause.map_or(own, |finding| finding.code.as_str()).to_owned(),
+                event_id: cause.and_then(|finding| finding.event_id.clone()),
             });
         }
     }

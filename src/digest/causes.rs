@@ -8,9 +8,9 @@ use super::{Proof, Trust, named::State};
 use crate::{cloudtrail::Record, pipeline::Visitor, source::ObjectRef};
 
 /// Names of the events to search for.
-pub const TRAIL_EVENTS: [&str; 3] = ["StopLogging", "DeleteTrail", "UpdateTrail"];
+pub const TRAIL_EVENTS: [&str; 4] = ["CreateTrail", "StopLogging", "DeleteTrail", "UpdateTrail"];
 
-/// An event that can end a chain.
+/// An event that can begin or end a chain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cause {
     /// When.
@@ -34,10 +34,16 @@ impl Cause {
         self.trail.rsplit('/').next() == Some(trail)
     }
 
-    /// Whether nothing is logged after it; otherwise validation was switched off.
+    /// Whether nothing is logged after it.
     #[must_use]
     pub fn stops(&self) -> bool {
-        self.name != "UpdateTrail"
+        matches!(self.name.as_str(), "StopLogging" | "DeleteTrail")
+    }
+
+    /// Whether there was no trail before it.
+    #[must_use]
+    pub fn creates(&self) -> bool {
+        self.name == "CreateTrail"
     }
 }
 

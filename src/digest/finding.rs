@@ -90,6 +90,8 @@ codes! {
     ChainRestart = "chain_restart", Broken, "chains that begin anew";
     /// The same, and an event tells that logging was stopped.
     LoggingStopped = "logging_stopped", Broken, "chains that begin anew after logging was stopped";
+    /// The chain begins after the range does, and an event tells that the trail was made then.
+    TrailCreated = "trail_created", Broken, "trails that were made within the range: nothing before is proven";
     /// The chain begins after the range does.
     ChainBegins = "chain_begins", Broken, "chains that begin after the range does";
     /// The trail's bucket or prefix was changed, and what lies there is not among the sources.
@@ -129,6 +131,8 @@ pub struct Finding {
     pub object: Option<String>,
     /// How many objects it stands for.
     pub count: u64,
+    /// The id of the event that tells why, where one does.
+    pub event_id: Option<String>,
     /// What is wrong, in words.
     pub text: String,
 }
@@ -146,6 +150,7 @@ impl Finding {
             to: None,
             object: Some(object.to_owned()),
             count: 1,
+            event_id: None,
             text: text.into(),
         }
     }
@@ -161,6 +166,7 @@ impl Finding {
             to: None,
             object: None,
             count,
+            event_id: None,
             text: text.into(),
         }
     }

@@ -150,6 +150,7 @@ impl Checker {
                 to: unnamed.last,
                 object: None,
                 count: unnamed.count,
+                event_id: None,
                 text,
             });
         }
@@ -175,36 +176,33 @@ impl Checker {
 }
 
 impl Verification {
-    /// Names the events that tell why chains begin anew or end.
+    /// Names the events that tell why chains begin, begin anew or end.
     pub fn explain(&mut self, causes: &[Cause]) {
         for finding in &mut self.findings {
-            if !matches!(finding.code, Code::ChainRestart | Code::DigestMissingNewest) {
-                continue;
-            }
-            let (Some(from), Some(to)) = (finding.from, finding.to) else { continue };
+            let Some((from, to)) = asked(finding) else { continue };
+            let made = finding.code == Code::ChainBegins;
             let by = |cause: &&Cause| {
-                finding.trail.as_deref().is_some_and(|trail| cause.is_about(trail))
-                    && (from - LATE..=to).contains(&cause.time)
+                cause.creates() == made
+                    && finding.trail.as_deref().is_some_and(|trail| cause.is_about(trail))
+                    && (from..=to).contains(&cause.time)
             };
-            let Some(cause) = causes.iter().filter(by).max_by_key(|cause| (cause.time, &cause.event_id)) else {
-                continue;
-            };
+            let last = causes.iter().filter(by).max_by_key(|cause| (cause.time, &cause.event_id));
+            let Some(cause) = last else { continue };
             finding.text = format!("{}; {cause}", finding.text);
-            if cause.stops() {
+            finding.event_id = Some(cause.event_id.clone());
+            if made {
+                finding.code = Code::TrailCreated;
+            } else if cause.stops() {
                 finding.code = Code::LoggingStopped;
             }
         }
         self.settle();
     }
 
-    /// Intervals whose cause an event may tell.
+    /// Intervals in which an event may tell why.
     #[must_use]
     pub fn unexplained(&self) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
-        let gaps = self
-            .findings
-            .iter()
-            .filter(|finding| matches!(finding.code, Code::ChainRestart | Code::DigestMissingNewest));
-        gaps.filter_map(|finding| Some((finding.from? - LATE, finding.to?))).collect()
+        self.findings.iter().filter_map(asked).collect()
     }
 
     fn settle(&mut self) {
@@ -216,6 +214,16 @@ impl Verification {
         }
         let broken = self.findings.iter().any(|finding| finding.code.severity() == Severity::Broken);
         self.whole = !broken && self.digests_proven > 0 && self.digests_proven == self.digests;
+    }
+}
+
+/// When the event happened that tells why, if one does.
+fn asked(finding: &Finding) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    let (from, to) = (finding.from?, finding.to?);
+    match finding.code {
+        Code::ChainRestart | Code::DigestMissingNewest => Some((from - LATE, to)),
+        Code::ChainBegins => Some((to - LATE, to + LATE)),
+        _ => None,
     }
 }
 
@@ -359,6 +367,7 @@ fn count_logs(
             to: Some(trail.to),
             object: None,
             count: trail.digests,
+            event_id: None,
             text,
         });
     }
