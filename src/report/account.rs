@@ -45,6 +45,11 @@ pub(super) fn has_something(report: &Report, account: &str) -> bool {
         || report.events.iter().any(|event| event.account == account)
 }
 
+/// How an account is called; a pseudonym says already that it is one.
+pub(super) fn label(account: &str) -> String {
+    if account.starts_with("account-") { account.to_owned() } else { format!("account {account}") }
+}
+
 /// The file of an account's page. Account ids come with the records, so only what is harmless in a file's name stays.
 pub(super) fn file_name(account: &str) -> String {
     let id = account.strip_prefix("account-").unwrap_or(account);

@@ -205,8 +205,8 @@ fn figures(topic: Topic, report: &Report) -> Line {
             let n = report.windows.iter().filter(|w| w.reasons.iter().any(|r| r.rule == "prior_failures")).count();
             (
                 format!(
-                    "{} refused attempts at a device; {} after refused sign-ins or attempts",
-                    format::size(counts.failed_attempts),
+                    "{} to deactivate; {} after refused sign-ins or attempts",
+                    format::plural(counts.failed_attempts, "refused attempt", "refused attempts"),
                     format::plural(n, "deactivation", "deactivations")
                 ),
                 "attempts",

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::view::{Block, Span, View};
-use super::{Report, escape, format};
+use super::{Report, account, escape, format};
 
 const STYLE: &str = include_str!("../../reports/templates/style.css");
 const SCRIPT: &str = include_str!("../../reports/templates/page.js");
@@ -56,7 +56,7 @@ pub fn printed(report: &Report, paper: Paper) -> askama::Result<String> {
 pub(super) fn page(
     report: &Report,
     paper: Option<Paper>,
-    account: Option<&str>,
+    one_account: Option<&str>,
     pages: Vec<(String, String)>,
 ) -> askama::Result<String> {
     let size = match paper {
@@ -68,8 +68,8 @@ pub(super) fn page(
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
     let (style_hash, script_hash) = (hash(&style), hash(SCRIPT));
     let mut view = View::new(report);
-    if let Some(account) = account {
-        view.title = format!("{}, account {account}", view.title);
+    if let Some(one) = one_account {
+        view.title = format!("{}, {}", view.title, account::label(one));
     }
     Page { view, style, style_hash, script: SCRIPT, script_hash, pages }.render()
 }

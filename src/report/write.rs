@@ -138,7 +138,7 @@ fn pages(report: &Report, per_account: bool) -> Result<Vec<(String, String)>, Re
     for one in shown {
         named.entry(account::file_name(&one.account)).or_insert(&one.account);
     }
-    let links = named.iter().map(|(file, name)| (file.clone(), format!("account {name}"))).collect();
+    let links = named.iter().map(|(file, name)| (file.clone(), account::label(name))).collect();
     let mut pages = vec![("index.html".to_owned(), html::page(report, None, None, links)?)];
     for (file, name) in named {
         if let Some(part) = account::of(report, name) {
