@@ -250,7 +250,7 @@ fn changed(text: String, changes: &[(prop::sample::Index, prop::sample::Index, u
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2500, ..ProptestConfig::default() })]
 
     #[test]
     fn one_value_finds_what_a_full_parse_finds(text in document(), value in value()) {
