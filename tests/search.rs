@@ -268,7 +268,7 @@ fn filters() -> Vec<(&'static str, Wanted)> {
             "--text arn:aws:iam::aws:policy/AWSDenyAll",
             Box::new(|record| holds(record, "arn:aws:iam::aws:policy/AWSDenyAll")),
         ),
-        ("--text tlsDetails", Box::new(|record| holds(record, "tlsDetails"))),
+        ("--text serialNumber", Box::new(|record| holds(record, "serialNumber"))),
         ("--text 900", Box::new(|record| holds(record, "900"))),
         ("--account 000123456789", is("/recipientAccountId", "000123456789")),
         ("--region us-east-1", is("/awsRegion", "us-east-1")),
@@ -353,11 +353,11 @@ fn what_is_printed_can_be_chosen() {
     assert!(misspelt.stderr.starts_with("warning: none of the events found has `userIdentity.nme`\n22 events found"));
     assert_eq!(
         ran(&archive, "--user lucas.ferri --event-name *MFADevice --count-by eventName,errorCode").stdout,
-        "count  eventName                 errorCode\n\
-         1      CreateVirtualMFADevice    -\n\
-         1      DeactivateMFADevice       -\n\
-         1      DeleteVirtualMFADevice    -\n\
-         1      EnableMFADevice           -\n"
+        "count  eventName               errorCode\n\
+         1      CreateVirtualMFADevice  -\n\
+         1      DeactivateMFADevice     -\n\
+         1      DeleteVirtualMFADevice  -\n\
+         1      EnableMFADevice         -\n"
     );
 }
 

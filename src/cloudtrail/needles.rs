@@ -150,7 +150,7 @@ impl Needles {
 /// Literals of which every wanted record holds one, in a string, a key or a number.
 ///
 /// What is searched for is the longest part of each that cannot be written otherwise but with escapes that
-/// [`harmless`] knows. Of a part, its last bytes from a rare pair on: then the search seldom stops in vain.
+/// `harmless` knows. Of a part, its last bytes from a rare pair on: then the search seldom stops in vain.
 #[derive(Debug, Clone)]
 pub struct Literals {
     parts: Vec<Part>,

@@ -182,11 +182,17 @@ impl Filter {
         Query::new(clue, Box::new(move |record| self.matches(record) && (shown.matches(record) || made(record))))
     }
 
+    /// The clause whose literals are likely to be the rarest, and these.
+    fn rarest(&self) -> Option<(&Clause, BTreeSet<String>)> {
+        let clues = self.clauses.iter().filter_map(|clause| Some((clause, clause.clue()?)));
+        let (clause, (_, literals)) = clues.min_by_key(|(_, (common, _))| *common)?;
+        Some((clause, literals))
+    }
+
     /// What every record that matches has, the rarest that can be had.
     #[must_use]
     pub fn clue(&self) -> Clue {
-        let clues = self.clauses.iter().filter_map(|clause| Some((clause, clause.clue()?)));
-        let Some((clause, (_, literals))) = clues.min_by_key(|(_, (common, _))| *common) else { return Clue::None };
+        let Some((clause, literals)) = self.rarest() else { return Clue::None };
         // The search for names looks at what is around a find, and so parses less.
         match clause.names().map(Names::new).filter(Names::searchable) {
             Some(names) => Clue::Names(names),

@@ -250,7 +250,7 @@ fn changed(text: String, changes: &[(prop::sample::Index, prop::sample::Index, u
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2500, ..ProptestConfig::default() })]
 
     #[test]
     fn one_value_finds_what_a_full_parse_finds(text in document(), value in value()) {
@@ -324,7 +324,7 @@ fn what_has_a_literal_is_searched_for() {
     let values =
         [(By::EventSource, "s3*"), (By::EventName, "GetObject"), (By::AccessKey, "AKIAEXAMPLEONE"), (By::Text, "é")];
     let filter = filter_of(&values.map(|(by, value)| (Some(by), value.to_owned())));
-    assert!(format!("{:?}", filter.clue()).contains("AKIAEXAMPLEONE") || matches!(filter.clue(), Clue::Literals(_)));
+    assert_eq!(filter.rarest().map(|(_, literals)| literals), Some(BTreeSet::from(["AKIAEXAMPLEONE".to_owned()])));
 }
 
 #[test]
