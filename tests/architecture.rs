@@ -31,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const FENCED: &[(&str, &[&str])] = &[
     ("aws_sdk_s3", &["source"]),
     ("aws_sdk_cloudtrail", &["digest"]),
-    ("aws_lc_rs", &["digest"]),
+    ("aws_lc_rs", &["digest", "report"]),
     ("aws_sdk_iam", &["inventory", "aws"]),
     ("tokio", &["source", "inventory", "aws", "pipeline", "cli"]),
     ("rayon", &["pipeline"]),
