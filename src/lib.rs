@@ -3,6 +3,7 @@
 // Where it pays, one module says so and why.
 #![deny(unsafe_code)]
 
+pub mod answer;
 pub mod aws;
 pub mod cli;
 pub mod cloudtrail;

@@ -141,7 +141,8 @@ fn near(first: &str) -> String {
 }
 
 /// Letters to change, to add and to leave out to make one of the other.
-fn distance(a: &str, b: &str) -> usize {
+#[must_use]
+pub fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (line, x) in a.chars().enumerate() {
         let mut corner = line;
@@ -224,7 +225,12 @@ impl<W: Write> Rows<W> {
                 table.add_row(cells.iter().map(sign));
             }
             Shown::Csv(writer) => {
-                writer.write_record(cells.iter().map(|cell| escape::csv(&text(cell)))).map_err(unwrapped)?;
+                // A number is no formula, whatever its sign.
+                let shown = |cell: &Cell| match cell {
+                    Cell::Json(json) if json.parse::<f64>().is_ok() => json.clone(),
+                    cell => escape::csv(&text(cell)),
+                };
+                writer.write_record(cells.iter().map(shown)).map_err(unwrapped)?;
             }
             Shown::Json(out) => {
                 let mut line = String::from("{");

@@ -28,6 +28,7 @@ pub(super) struct Cli {
 pub(super) enum Command {
     Scan(Box<super::scan::ScanArgs>),
     Report(Box<ReportArgs>),
+    History(Box<super::history::HistoryArgs>),
     Search(Box<SearchArgs>),
     Store(Box<super::store::StoreArgs>),
     Verify(Box<VerifyArgs>),

@@ -173,7 +173,7 @@ fn needs(command: &Command) -> Result<Needs, CliError> {
             Ok(needs)
         }
         // Which buckets `retry` reads is in the store: the policy of the scan covers it.
-        Command::Store(_) => Ok(Needs::default()),
+        Command::History(_) | Command::Store(_) => Ok(Needs::default()),
         Command::Iam(IamCommand::Snapshot(args)) => Ok(Needs {
             iam: true,
             iam_role: args.iam_role.clone(),

@@ -6,6 +6,7 @@ mod beside;
 mod coverage;
 mod exit;
 mod generate;
+mod history;
 mod iam;
 mod integrity;
 mod interrupt;
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(*args, now),
         Command::Scan(args) => scan::run(&args, now),
         Command::Store(args) => store::run(&args, now),
+        Command::History(args) => history::run(&args, now),
         Command::Search(args) => search::run(&args, now),
         Command::Verify(args) => verify::run(&args, now),
         Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, now),

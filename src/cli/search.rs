@@ -384,7 +384,7 @@ impl Output {
 }
 
 /// How wide a table may be: as wide as it likes where no terminal shows it.
-fn terminal_width() -> Option<u16> {
+pub(super) fn terminal_width() -> Option<u16> {
     let told = || std::env::var("COLUMNS").ok()?.parse().ok().filter(|width| *width >= 40);
     io::stdout().is_terminal().then(|| told().unwrap_or(WIDTH))
 }

@@ -49,14 +49,14 @@ pub(super) struct Missing {
 pub(super) struct Devices {
     pub(super) spans: Vec<Span>,
     pub(super) missing: Vec<Missing>,
-    complete: Complete,
+    complete: Known,
     /// `EnableDate`s of enrolments that no event tells of.
     dated: Vec<DateTime<Utc>>,
 }
 
 /// When the set of known devices is known to be whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Complete {
+pub(super) enum Known {
     /// IAM told all, and the events before and after follow from that.
     Always,
     /// The user's creation was seen, at this event.
@@ -105,9 +105,9 @@ impl Devices {
         // What happened between an older snapshot and the first event that was read is not known.
         let all_told = told.is_some_and(|(taken_at, told)| told.complete && taken_at >= bounds.read_from);
         let complete = match (all_told, entity.created) {
-            (true, _) => Complete::Always,
-            (false, Some(created)) => Complete::Since(created),
-            (false, None) => Complete::Never,
+            (true, _) => Known::Always,
+            (false, Some(created)) => Known::Since(created),
+            (false, None) => Known::Never,
         };
         let Tracker { devices, mut spans, missing, dated, .. } = tracker;
         spans.extend(devices.into_iter().filter_map(|(serial, state)| match state {
@@ -122,12 +122,17 @@ impl Devices {
         self.spans.iter().filter(|span| span.covers(events, index, after)).count()
     }
 
+    /// Since when the set of known devices is known to be whole.
+    pub(super) fn known(&self) -> Known {
+        self.complete
+    }
+
     /// Whether all devices are known at the event at `index`.
     pub(super) fn complete_at(&self, index: usize) -> bool {
         match self.complete {
-            Complete::Always => true,
-            Complete::Since(created) => created <= index,
-            Complete::Never => false,
+            Known::Always => true,
+            Known::Since(created) => created <= index,
+            Known::Never => false,
         }
     }
 

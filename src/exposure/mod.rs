@@ -16,6 +16,7 @@ mod credentials;
 mod detect;
 mod devices;
 mod figures;
+mod history;
 mod ledger;
 mod parts;
 mod reconcile;
@@ -40,6 +41,7 @@ use ledger::{ABOUT_ROOT, Entity, IamEntry, Ledger};
 use windows::{Deactivation, Draft};
 
 pub use figures::stat;
+pub use history::{Cited, Edge, Had, Happened, Held, History, How, Opened, Question, is_actor, is_device};
 pub use parts::{Parts, parts};
 
 /// Everything that a report is computed from.

@@ -1,14 +1,16 @@
 //! Rows to Parquet and back, by the schema's columns.
 
+use std::fs::File;
 use std::io::Cursor;
 use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use polars::prelude::{
     Column as FrameColumn, DataFrame, DataType, Int32Chunked, Int64Chunked, IntoSeries, NamedFrom, NewChunkedArray,
-    PolarsResult, Series, TimeUnit,
+    PolarsResult, Series, StringChunked, TimeUnit,
 };
 use polars_io::SerReader;
+use polars_io::mmap::MmapBytesReader;
 use polars_io::parquet::read::{ParallelStrategy, ParquetReader};
 use polars_io::parquet::write::{KeyValueMetadata, ParquetWriter};
 
@@ -150,8 +152,15 @@ fn collect<T>(cells: Vec<Cell>, value: impl Fn(Cell) -> Option<T>) -> Vec<Option
 /// A file's frame, with the first `columns` columns of its data set, all checked against the schema.
 pub(super) fn frame(path: &Path, bytes: Vec<u8>, dataset: Dataset, columns: usize) -> Result<DataFrame, StoreError> {
     let wanted = dataset.columns().get(..columns).unwrap_or_else(|| dataset.columns());
+    read(path, ParquetReader::new(Cursor::new(bytes)).read_parallel(ParallelStrategy::None), wanted)
+}
+
+fn read<F: MmapBytesReader + 'static>(
+    path: &Path,
+    mut reader: ParquetReader<F>,
+    wanted: &[Column],
+) -> Result<DataFrame, StoreError> {
     let names: Vec<String> = wanted.iter().map(|column| column.name.to_owned()).collect();
-    let mut reader = ParquetReader::new(Cursor::new(bytes)).read_parallel(ParallelStrategy::None);
     let metadata = reader.get_metadata().map_err(|error| damaged(path, error))?;
     let found = metadata.key_value_metadata().iter().flatten().find(|pair| pair.key == METADATA_KEY);
     check_schema(path, found.and_then(|pair| pair.value.as_deref()).unwrap_or_default())?;
@@ -174,16 +183,40 @@ pub(super) fn frame(path: &Path, bytes: Vec<u8>, dataset: Dataset, columns: usiz
     frame.select(wanted.iter().map(|column| column.name)).map_err(|error| damaged(path, error))
 }
 
+/// Some columns of a file, read where it lies: what is not asked for costs nothing.
+pub(super) fn pick(path: &Path, file: File, dataset: Dataset, names: &[&str]) -> Result<DataFrame, StoreError> {
+    let wanted: Vec<Column> = dataset.columns().iter().filter(|column| names.contains(&column.name)).copied().collect();
+    read(path, ParquetReader::new(file).read_parallel(ParallelStrategy::Auto), &wanted)
+}
+
+/// A column of texts.
+pub(super) fn text<'f>(frame: &'f DataFrame, name: &'static str) -> Result<&'f StringChunked, StoreError> {
+    frame.column(name).and_then(|column| column.str()).map_err(|error| damaged(Path::new(name), error))
+}
+
+/// A column of times.
+pub(super) fn times(frame: &DataFrame, name: &'static str) -> Result<Vec<Option<DateTime<Utc>>>, StoreError> {
+    let column = frame.column(name).map_err(|error| damaged(Path::new(name), error))?;
+    let times = column.datetime().map_err(|error| damaged(Path::new(name), error))?;
+    Ok(times.physical().iter().map(|time| time.and_then(DateTime::from_timestamp_micros)).collect())
+}
+
+/// Some rows of a frame, by their numbers.
+pub(super) fn some_rows<R: Row>(path: &Path, frame: &DataFrame, wanted: &[usize]) -> Result<Vec<R>, StoreError> {
+    let row = |row: &usize| {
+        let mut cells = Cells { columns: frame.columns().iter(), row: *row };
+        R::read(&mut cells)
+            .ok_or_else(|| damaged(path, format!("its row {} lacks a value that every row has", row + 1)))
+    };
+    wanted.iter().map(row).collect()
+}
+
 /// Reads rows; the last `leave` columns are left out.
 pub(super) fn rows<R: Row>(path: &Path, bytes: Vec<u8>, leave: usize) -> Result<Vec<R>, StoreError> {
     let columns = R::DATASET.columns().len().saturating_sub(leave);
     let frame = frame(path, bytes, R::DATASET, columns)?;
-    let row = |row| {
-        let mut cells = Cells { columns: frame.columns().iter(), row };
-        R::read(&mut cells)
-            .ok_or_else(|| damaged(path, format!("its row {} lacks a value that every row has", row + 1)))
-    };
-    (0..frame.height()).map(row).collect()
+    let all: Vec<usize> = (0..frame.height()).collect();
+    some_rows(path, &frame, &all)
 }
 
 /// Whether this build reads what bears the schema `found`.

@@ -13,6 +13,7 @@
 
 mod check;
 mod frame;
+mod gather;
 mod index;
 mod keep;
 mod lock;
@@ -21,6 +22,7 @@ mod notes;
 mod read;
 mod rows;
 mod schema;
+mod sql;
 mod write;
 
 use std::io;
@@ -29,6 +31,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 pub use check::{Checked, check};
+pub use gather::{Gathered, Key, Needed};
 pub use index::{Index, Seen};
 pub use keep::{Keep, Kept, Limits, Sink, record};
 pub use lock::Holder;
@@ -36,6 +39,7 @@ pub use notes::{Arrived, Run, RunKind};
 pub use read::{Asked, Found, Store};
 pub use rows::{ObjectRow, Status, location};
 pub use schema::{Column, Dataset, Kind, SCHEMA};
+pub use sql::SqlError;
 pub use write::Writer;
 
 /// Why a store cannot be read or written.

@@ -6,12 +6,13 @@
 //! there, which changes no figure unless the look-back is shorter than a day; a scan folds them by day too.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use polars::prelude::DataFrame;
 
 use super::frame::{self, Row};
 use super::index::id_of;
@@ -143,6 +144,47 @@ impl Store {
         Ok(())
     }
 
+    /// The files of a data set.
+    pub(super) fn paths(&self, dataset: Dataset) -> impl Iterator<Item = &str> {
+        self.state.files.keys().map(String::as_str).filter(move |path| Dataset::of(path) == Some(dataset))
+    }
+
+    /// Some columns of a file.
+    pub(super) fn pick(&self, path: &str, dataset: Dataset, names: &[&str]) -> Result<DataFrame, StoreError> {
+        let (at, file) = self.opened(path)?;
+        frame::pick(&at, file, dataset, names)
+    }
+
+    /// Some rows of a file, without the last `leave` columns.
+    pub(super) fn some_rows<R: Row>(
+        &self,
+        path: &str,
+        leave: usize,
+        wanted: &[usize],
+        each: &mut dyn FnMut(R),
+    ) -> Result<(), StoreError> {
+        let (at, file) = self.opened(path)?;
+        let columns = R::DATASET.columns();
+        let names: Vec<&str> =
+            columns.iter().take(columns.len().saturating_sub(leave)).map(|column| column.name).collect();
+        let frame = frame::pick(&at, file, R::DATASET, &names)?;
+        frame::some_rows(&at, &frame, wanted)?.into_iter().for_each(each);
+        Ok(())
+    }
+
+    fn opened(&self, path: &str) -> Result<(PathBuf, File), StoreError> {
+        let [place, staged] = self.state.locations(&self.dir, path);
+        // A writer may move it between the first look and the second.
+        for at in [&place, &staged, &place] {
+            match File::open(at) {
+                Ok(file) => return Ok((place.clone(), file)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(io_error("read", at)(error)),
+            }
+        }
+        Err(damaged(&place, "the log names it, and it is not there"))
+    }
+
     /// Every object, or those in the folders of some months.
     ///
     /// # Errors
@@ -177,6 +219,20 @@ impl Store {
         let last = until.map(|until| super::iam_path(until) + "~");
         let mut paths = self.state.files.keys().filter(|path| path.starts_with(super::IAM));
         let Some(path) = paths.rfind(|path| last.as_ref().is_none_or(|last| *path <= last)) else { return Ok(None) };
+        let (at, bytes) = read_file(&self.dir, &self.state, path)?;
+        let text = String::from_utf8(bytes).map_err(|error| damaged(&at, error))?;
+        Ok(Some((at, text)))
+    }
+
+    /// The IAM snapshot that was taken last, at `moment` or before; where there is none, the first after it.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn iam_near(&self, moment: DateTime<Utc>) -> Result<Option<(PathBuf, String)>, StoreError> {
+        if let Some(found) = self.iam(Some(moment))? {
+            return Ok(Some(found));
+        }
+        let Some(path) = self.state.files.keys().find(|path| path.starts_with(super::IAM)) else { return Ok(None) };
         let (at, bytes) = read_file(&self.dir, &self.state, path)?;
         let text = String::from_utf8(bytes).map_err(|error| damaged(&at, error))?;
         Ok(Some((at, text)))

@@ -1,0 +1,568 @@
+//! `mfatrail history`: an auditor's questions, answered from the evidence store.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufWriter, ErrorKind, IsTerminal};
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, ValueEnum};
+
+use super::archive::{rfc3339, time};
+use super::exit::{CliError, Status};
+use super::scan::store_error;
+use super::{say, search};
+use crate::answer::{Answer, AnswerError, Format, Values};
+use crate::exposure::{Had, Happened, Held, History, How, Question, is_actor, is_device};
+use crate::inputs::approvals;
+use crate::inventory::{self, IamState};
+use crate::report::terminal_text;
+use crate::rows::distance;
+use crate::store::{Dataset, Gathered, Key, Needed, SqlError, Store};
+
+/// How many of the objects that could not be read are named.
+const NAMED: usize = 5;
+/// How many letters may be wrong in a name that is taken for another.
+const TYPO: usize = 3;
+/// How many names are suggested.
+const NEAR: usize = 3;
+
+/// Answer an auditor's questions from the evidence store: what happened to whose MFA, who had which device when
+///
+/// Without further options every lifecycle event in the store, attempts included, in order of time. --device, or --spans,
+/// shows instead who had which device from when to when; --as-of what everybody had at a moment. Every row cites the event,
+/// or the IAM snapshot in the store, that shows it, and the objects that hold the event. What is not known is empty, or says
+/// that it is unknown; nothing is guessed.
+#[derive(Debug, Args)]
+#[command(after_long_help = HELP)]
+pub(super) struct HistoryArgs {
+    /// The evidence store
+    #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE")]
+    pub(super) store: Option<PathBuf>,
+
+    /// About this user, under any name it had, or its unique id; `root` is the root user. May be repeated, as all of these
+    #[arg(long = "user", value_name = "NAME", help_heading = "Filters")]
+    users: Vec<String>,
+
+    /// About principals of this account
+    #[arg(long = "account", value_name = "ID", help_heading = "Filters")]
+    accounts: Vec<String>,
+
+    /// What this actor did to others: a user, a role, a session, a unique id or an ARN; `root` is the root user
+    #[arg(long = "actor", value_name = "NAME", help_heading = "Filters")]
+    actors: Vec<String>,
+
+    /// This device: its serial number or ARN, or the name at its end
+    #[arg(long = "device", value_name = "SERIAL", help_heading = "Filters")]
+    devices: Vec<String>,
+
+    /// Events of this name, any extracted one, such as DeactivateMFADevice or CreateLoginProfile
+    #[arg(long = "event", value_name = "NAME", help_heading = "Filters")]
+    events: Vec<String>,
+
+    /// From this moment on
+    #[arg(long, value_name = "TIME", help_heading = "Filters")]
+    from: Option<String>,
+
+    /// Before this moment
+    #[arg(long, value_name = "TIME", help_heading = "Filters")]
+    to: Option<String>,
+
+    /// Who had which device from when to when, instead of events; --device alone asks for it, too
+    #[arg(long, conflicts_with_all = ["as_of", "actors", "events"], help_heading = "Questions")]
+    spans: bool,
+
+    /// Which devices everybody had at this moment, and whether these are all
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["actors", "events", "from", "to"], help_heading = "Questions")]
+    as_of: Option<String>,
+
+    /// A statement in SQL over the tables events, calls, sightings, objects and runs
+    #[arg(
+        long,
+        value_name = "SELECT …",
+        conflicts_with_all = ["users", "accounts", "actors", "devices", "events", "from", "to", "spans", "as_of", "approvals", "fields"],
+        help_heading = "Questions"
+    )]
+    sql: Option<String>,
+
+    /// Approvals, CSV or JSON: ticket, account, user, approver, valid_from, valid_to
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["spans", "as_of"], help_heading = "Questions")]
+    approvals: Option<PathBuf>,
+
+    /// Only these columns
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', help_heading = "Output")]
+    fields: Vec<String>,
+
+    /// How to print
+    #[arg(long, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
+    format: FormatArg,
+}
+
+const HELP: &str = "\
+Times are a date (2026-10-01), an RFC 3339 time (2026-10-01T08:00:00Z), or an age (7d, 36h). Everything is UTC, and --to is
+the first moment that no longer belongs. Different filters must all hold; of one that is repeated, one value must.
+
+A user is shown under its latest name. Users that had one name in turn, deleted and created again, are different users:
+their ids tell them apart. Ids and names are taken from the extracted events and from the IAM snapshot in the store (the last,
+with --as-of the last that was taken by then). A window's class takes the whole archive's calls: a report tells it.
+
+A table shows the columns that fit; the other formats have all, and --fields chooses. In SQL the tables are those of
+docs/evidence-schema.md, with rows of objects that were overwritten in the archive since; times are UTC, and may be compared
+with texts such as '2026-10-01'.
+
+Examples:
+  mfatrail history --store evidence --event DeactivateMFADevice --from 2026-10-01 --to 2026-11-01
+  mfatrail history --store evidence --user alice.martin --format json
+  mfatrail history --store evidence --actor sso-admin --approvals fixtures/approvals.csv
+  mfatrail history --store evidence --device alice-phone
+  mfatrail history --store evidence --account 111122223333 --as-of 2026-10-15
+  mfatrail history --store evidence --spans --format csv > devices.csv
+  mfatrail history --store evidence --sql 'SELECT event_name, count(*) AS n FROM events GROUP BY event_name ORDER BY n DESC'
+
+Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 done, but objects in the store
+could not be read; 0 done, whether or not there is an answer.";
+
+/// What --format names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    /// For eyes
+    Table,
+    /// An array of objects
+    Json,
+    /// One object a line
+    Ndjson,
+    /// With a header
+    Csv,
+    /// A Parquet file
+    Parquet,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Events,
+    Spans,
+    At(DateTime<Utc>),
+}
+
+pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
+    let format = format(args.format)?;
+    let dir = args.store.as_deref().ok_or_else(|| {
+        CliError::Usage("`--store` is missing\n  hint: give --store DIR, or set MFATRAIL_STORE".to_owned())
+    })?;
+    let moment = |flag: &str, text: &Option<String>| text.as_deref().map(|text| time(flag, text, now)).transpose();
+    let question = Question {
+        accounts: args.accounts.clone(),
+        users: args.users.clone(),
+        actors: args.actors.clone(),
+        devices: args.devices.clone(),
+        events: args.events.clone(),
+        from: moment("--from", &args.from)?,
+        to: moment("--to", &args.to)?,
+    };
+    if let (Some(from), Some(to)) = (question.from, question.to)
+        && from >= to
+    {
+        let (from, to) = (rfc3339(from), rfc3339(to));
+        return Err(CliError::Usage(format!("`--from` (`{from}`) is not before `--to` (`{to}`)\n  hint: swap them")));
+    }
+    let only_device = !args.devices.is_empty() && args.actors.is_empty() && args.events.is_empty();
+    let kind = match moment("--as-of", &args.as_of)? {
+        Some(at) => Kind::At(at),
+        None if args.spans || only_device => Kind::Spans,
+        None => Kind::Events,
+    };
+    let columns = kind.columns(&args.fields, format)?;
+    let approvals =
+        args.approvals.as_deref().map(approvals::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
+    let mut store = Store::open(dir).map_err(store_error)?;
+    if let Some(statement) = &args.sql {
+        return sql(&mut store, statement, format);
+    }
+    let iam = iam(&mut store, kind)?;
+    let gathered =
+        store.consistently(|store| store.gather(&needed(&question, kind, iam.as_ref()))).map_err(store_error)?;
+    let Gathered { events, covered, failures, rows } = gathered;
+    let history = History::new(events, iam.as_ref().map(|(_, state)| state), &covered);
+    let cited = iam.as_ref().map(|(path, _)| path.display().to_string());
+    let answer = match kind {
+        Kind::Events => events_table(history.events(&question, &approvals)),
+        Kind::Spans => spans_table(history.devices(&question), cited.as_deref()),
+        Kind::At(at) => held_table(history.at(&question, at), cited.as_deref()),
+    }
+    .map_err(CliError::failed)?;
+    let found = answer.rows();
+    if found == 0 {
+        unknown(&store, &question, kind)?;
+    }
+    give(answer.select(columns).map_err(CliError::failed)?, format)?;
+    say(&format!("{found} rows, from {rows} events in the store"));
+    Ok(told(&failures))
+}
+
+fn format(format: FormatArg) -> Result<Format, CliError> {
+    Ok(match format {
+        FormatArg::Table => Format::Table(search::terminal_width()),
+        FormatArg::Json => Format::Json,
+        FormatArg::Ndjson => Format::NdJson,
+        FormatArg::Csv => Format::Csv,
+        FormatArg::Parquet if io::stdout().is_terminal() => {
+            return Err(CliError::Usage(
+                "`--format parquet` is no text for a terminal\n  hint: send it to a file: … --format parquet > answer.parquet".to_owned(),
+            ));
+        }
+        FormatArg::Parquet => Format::Parquet,
+    })
+}
+
+fn give(answer: Answer, format: Format) -> Result<(), CliError> {
+    match answer.write(format, BufWriter::with_capacity(1 << 16, io::stdout().lock())) {
+        // A reader that has had enough is no failure.
+        Err(AnswerError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(CliError::failed),
+    }
+}
+
+/// Says what the answer lacks.
+fn told(failures: &[(String, String)]) -> Status {
+    for (object, error) in failures.iter().take(NAMED) {
+        say(&format!("warning: {}: {}", terminal_text(object), terminal_text(error)));
+    }
+    if failures.is_empty() {
+        return Status::Done;
+    }
+    say(&format!(
+        "warning: {} objects could not be read, or not whole: what they hold is not in the answer\n  hint: `mfatrail store retry` reads them again",
+        failures.len()
+    ));
+    Status::Incomplete
+}
+
+fn sql(store: &mut Store, statement: &str, format: Format) -> Result<Status, CliError> {
+    let frame = store.sql(statement).map_err(|error| match error {
+        SqlError::Store(error) => store_error(error),
+        error => CliError::Usage(format!(
+            "`--sql`: {error}\n  hint: the tables are {}; docs/evidence-schema.md says what their columns mean",
+            Dataset::ALL.map(Dataset::name).join(", ")
+        )),
+    })?;
+    let answer = Answer::from(frame);
+    say(&format!("{} rows", answer.rows()));
+    give(answer, format)?;
+    Ok(Status::Done)
+}
+
+/// IAM's state, and the file in the store that it is from.
+fn iam(store: &mut Store, kind: Kind) -> Result<Option<(PathBuf, IamState)>, CliError> {
+    let found = store
+        .consistently(|store| match kind {
+            Kind::At(at) => store.iam_near(at),
+            Kind::Events | Kind::Spans => store.iam(None),
+        })
+        .map_err(store_error)?;
+    let Some((path, text)) = found else { return Ok(None) };
+    let state = inventory::snapshot::from_text(&path.display().to_string(), &text).map_err(CliError::usage)?;
+    Ok(Some((path, state)))
+}
+
+fn needed<'q>(question: &'q Question, kind: Kind, iam: Option<&(PathBuf, IamState)>) -> Needed<'q> {
+    let events = matches!(kind, Kind::Events);
+    Needed {
+        accounts: &question.accounts,
+        users: &question.users,
+        device: (!question.devices.is_empty()).then(|| {
+            let means = |serial: &str| question.devices.iter().any(|device| is_device(serial, device));
+            Box::new(means) as Box<dyn Fn(&str) -> bool>
+        }),
+        actor: (!question.actors.is_empty()).then(|| {
+            let means = |actor: &crate::cloudtrail::Actor| question.actors.iter().any(|text| is_actor(actor, text));
+            Box::new(means) as Box<dyn Fn(&crate::cloudtrail::Actor) -> bool>
+        }),
+        names: events.then_some(question.events.as_slice()),
+        from: question.from.filter(|_| events),
+        to: question.to.filter(|_| events),
+        ties: iam.map(|(_, state)| ties(state)).unwrap_or_default(),
+    }
+}
+
+/// What IAM knows to be of one user.
+fn ties(state: &IamState) -> Vec<Vec<Key>> {
+    let mut ties = Vec::new();
+    for (account, state) in &state.accounts {
+        for user in &state.users {
+            let mut tie = vec![Key::Name(account.clone(), user.name.clone())];
+            tie.extend(user.id.clone().map(|id| Key::Id(account.clone(), id)));
+            let devices = user.devices.iter().flatten();
+            tie.extend(devices.map(|device| Key::Device(account.clone(), device.serial.clone())));
+            ties.push(tie);
+        }
+        for listed in state.virtual_devices.iter().flatten() {
+            let device = Key::Device(account.clone(), listed.device.serial.clone());
+            let owner = match &listed.owner {
+                Some(inventory::DeviceOwner::Root) => Key::Root(account.clone()),
+                Some(inventory::DeviceOwner::User { name, .. }) => Key::Name(account.clone(), name.clone()),
+                None => continue,
+            };
+            ties.push(vec![device, owner]);
+        }
+    }
+    ties
+}
+
+/// Where nothing was found, a name may be misspelt.
+fn unknown(store: &Store, question: &Question, kind: Kind) -> Result<(), CliError> {
+    let asked: [(&str, &[String], &[&'static str], bool); 5] = [
+        ("--user", &question.users, &["target_name", "new_user_name", "target_id"], true),
+        ("--account", &question.accounts, &["account"], true),
+        ("--actor", &question.actors, &["actor_name", "actor_arn"], true),
+        ("--device", &question.devices, &["serial"], true),
+        ("--event", &question.events, &["event_name"], matches!(kind, Kind::Events)),
+    ];
+    for (flag, values, columns, _) in asked.into_iter().filter(|(_, values, _, applies)| *applies && !values.is_empty())
+    {
+        let mut known: BTreeSet<String> = BTreeSet::new();
+        for column in columns {
+            let texts = store.values(Dataset::Events, column).map_err(store_error)?;
+            known.extend(texts.iter().map(|text| short(flag, text)));
+            known.extend(texts);
+        }
+        for value in values {
+            let root = value.eq_ignore_ascii_case("root") && matches!(flag, "--user" | "--actor");
+            if !root && !known.iter().any(|text| text.eq_ignore_ascii_case(value)) {
+                say(&format!(
+                    "warning: no event in the store has `{flag}` `{}`{}",
+                    terminal_text(value),
+                    suggestion(value, &known)
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The end of a device's or an actor's ARN.
+fn short(flag: &str, text: &str) -> String {
+    match flag {
+        "--device" | "--actor" => text.rsplit('/').next().unwrap_or(text).to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+fn suggestion(value: &str, known: &BTreeSet<String>) -> String {
+    let value = value.to_lowercase();
+    let mut near: Vec<(usize, &String)> = known
+        .iter()
+        .map(|text| (distance(&text.to_lowercase(), &value), text))
+        .filter(|(edits, text)| *edits <= TYPO || text.to_lowercase().contains(&value))
+        .collect();
+    near.sort();
+    let near: Vec<String> = near.into_iter().take(NEAR).map(|(_, text)| terminal_text(text)).collect();
+    if near.is_empty() { String::new() } else { format!("\n  hint: it has {}", near.join(", ")) }
+}
+
+impl Kind {
+    /// All columns, and those of them that a table shows.
+    fn known(self) -> (&'static [&'static str], &'static [&'static str]) {
+        match self {
+            Self::Events => (EVENTS, EVENTS_TABLE),
+            Self::Spans => (SPANS, SPANS_TABLE),
+            Self::At(_) => (HELD, HELD_TABLE),
+        }
+    }
+
+    fn columns(self, fields: &[String], format: Format) -> Result<Vec<&'static str>, CliError> {
+        let (all, table) = self.known();
+        if fields.is_empty() {
+            return Ok(if matches!(format, Format::Table(_)) { table } else { all }.to_vec());
+        }
+        let mut columns = Vec::new();
+        for field in fields {
+            let Some(column) = all.iter().find(|column| *column == field) else {
+                let known = all.join(", ");
+                return Err(CliError::Usage(format!("`--fields`: there is no `{field}`\n  hint: there is {known}")));
+            };
+            if columns.contains(column) {
+                return Err(CliError::Usage(format!("`--fields`: `{field}` is given twice")));
+            }
+            columns.push(*column);
+        }
+        Ok(columns)
+    }
+}
+
+const EVENTS: &[&str] = &[
+    "time",
+    "account",
+    "principal",
+    "principal_kind",
+    "principal_id",
+    "event",
+    "outcome",
+    "error_code",
+    "device",
+    "remaining_devices",
+    "actor",
+    "actor_mfa",
+    "by_itself",
+    "source_ip",
+    "ticket",
+    "approver",
+    "window",
+    "certainty",
+    "closed_at",
+    "close_reason",
+    "duration_s",
+    "event_id",
+    "objects",
+];
+const EVENTS_TABLE: &[&str] =
+    &["time", "principal", "event", "outcome", "device", "actor", "source_ip", "close_reason", "event_id", "objects"];
+
+const SPANS: &[&str] = &[
+    "account",
+    "principal",
+    "principal_kind",
+    "principal_id",
+    "device",
+    "enabled_at",
+    "enabled_by",
+    "enabled_event_id",
+    "enabled_objects",
+    "removed_at",
+    "removed_by",
+    "removed_event_id",
+    "removed_objects",
+    "iam_snapshot",
+];
+const SPANS_TABLE: &[&str] = &[
+    "principal",
+    "device",
+    "enabled_at",
+    "enabled_by",
+    "enabled_event_id",
+    "enabled_objects",
+    "removed_at",
+    "removed_by",
+    "removed_event_id",
+    "removed_objects",
+];
+
+const HELD: &[&str] = &[
+    "account",
+    "principal",
+    "principal_kind",
+    "principal_id",
+    "has_device",
+    "device",
+    "enabled_at",
+    "enabled_by",
+    "complete",
+    "why",
+    "event_id",
+    "objects",
+    "iam_snapshot",
+];
+const HELD_TABLE: &[&str] = &[
+    "account",
+    "principal",
+    "has_device",
+    "device",
+    "enabled_at",
+    "complete",
+    "why",
+    "event_id",
+    "objects",
+    "iam_snapshot",
+];
+
+/// One value of each row.
+fn text<'r, R, T: Into<String>>(rows: &'r [R], value: impl Fn(&'r R) -> Option<T>) -> Values {
+    Values::Text(rows.iter().map(|row| value(row).map(Into::into)).collect())
+}
+
+fn events_table(rows: Vec<Happened>) -> Result<Answer, AnswerError> {
+    let rows = rows.as_slice();
+    let window = |row: &Happened| row.window;
+    let seconds = |row: &Happened| Some((row.window?.closed_at? - row.time).num_seconds());
+    let count = |row: &Happened| row.remaining_devices.and_then(|count| i64::try_from(count).ok());
+    let state = |row: &Happened| match row.window {
+        Some(window) if window.closed_at.is_none() => Some("open"),
+        window => Some(window?.close_reason?.name()),
+    };
+    let columns = vec![
+        ("time", Values::Time(rows.iter().map(|row| Some(row.time)).collect())),
+        ("account", text(rows, |row| Some(row.account.as_str()))),
+        ("principal", text(rows, |row| Some(row.principal.as_ref()?.name.as_str()))),
+        ("principal_kind", text(rows, |row| Some(row.principal.as_ref()?.kind.name()))),
+        ("principal_id", text(rows, |row| row.principal.as_ref()?.id.as_deref())),
+        ("event", text(rows, |row| Some(row.event_name.as_str()))),
+        ("outcome", text(rows, |row| Some(row.outcome.name()))),
+        ("error_code", text(rows, |row| row.error_code.as_deref())),
+        ("device", text(rows, |row| row.device.as_deref())),
+        ("remaining_devices", Values::Integer(rows.iter().map(count).collect())),
+        ("actor", text(rows, |row| Some(row.actor.as_str()))),
+        ("actor_mfa", Values::Flag(rows.iter().map(|row| row.actor_mfa).collect())),
+        ("by_itself", Values::Flag(rows.iter().map(|row| row.by_itself).collect())),
+        ("source_ip", text(rows, |row| row.source_ip.as_deref())),
+        ("ticket", text(rows, |row| Some(row.approval.as_ref()?.0.as_str()))),
+        ("approver", text(rows, |row| Some(row.approval.as_ref()?.1.as_str()))),
+        ("window", text(rows, |row| Some(window(row)?.kind.name()))),
+        ("certainty", text(rows, |row| Some(window(row)?.certainty.name()))),
+        ("closed_at", Values::Time(rows.iter().map(|row| row.window?.closed_at).collect())),
+        ("close_reason", text(rows, state)),
+        ("duration_s", Values::Integer(rows.iter().map(seconds).collect())),
+        ("event_id", text(rows, |row| Some(row.event_id.as_str()))),
+        ("objects", Values::List(rows.iter().map(|row| row.objects.clone()).collect())),
+    ];
+    Answer::new(rows.len(), columns)
+}
+
+fn spans_table(rows: Vec<Had>, iam: Option<&str>) -> Result<Answer, AnswerError> {
+    let rows = rows.as_slice();
+    let objects =
+        |cited: &Option<crate::exposure::Cited>| cited.as_ref().map_or_else(Vec::new, |one| one.objects.clone());
+    // An end without an event is one that IAM tells, but for those that nothing tells.
+    let in_iam =
+        |edge: &crate::exposure::Edge| edge.by.is_none() && matches!(edge.how, How::Iam | How::Missing | How::Unknown);
+    let columns = vec![
+        ("account", text(rows, |row| Some(row.account.as_str()))),
+        ("principal", text(rows, |row| Some(row.principal.name.as_str()))),
+        ("principal_kind", text(rows, |row| Some(row.principal.kind.name()))),
+        ("principal_id", text(rows, |row| row.principal.id.as_deref())),
+        ("device", text(rows, |row| row.device.as_deref())),
+        ("enabled_at", Values::Time(rows.iter().map(|row| row.enabled.at).collect())),
+        ("enabled_by", text(rows, |row| Some(row.enabled.how.name()))),
+        ("enabled_event_id", text(rows, |row| Some(row.enabled.by.as_ref()?.event_id.as_str()))),
+        ("enabled_objects", Values::List(rows.iter().map(|row| objects(&row.enabled.by)).collect())),
+        ("removed_at", Values::Time(rows.iter().map(|row| row.removed.at).collect())),
+        ("removed_by", text(rows, |row| Some(row.removed.how.name()))),
+        ("removed_event_id", text(rows, |row| Some(row.removed.by.as_ref()?.event_id.as_str()))),
+        ("removed_objects", Values::List(rows.iter().map(|row| objects(&row.removed.by)).collect())),
+        ("iam_snapshot", text(rows, |row| iam.filter(|_| in_iam(&row.enabled) || in_iam(&row.removed)))),
+    ];
+    Answer::new(rows.len(), columns)
+}
+
+fn held_table(rows: Vec<Held>, iam: Option<&str>) -> Result<Answer, AnswerError> {
+    let rows = rows.as_slice();
+    let columns = vec![
+        ("account", text(rows, |row| Some(row.account.as_str()))),
+        ("principal", text(rows, |row| Some(row.principal.name.as_str()))),
+        ("principal_kind", text(rows, |row| Some(row.principal.kind.name()))),
+        ("principal_id", text(rows, |row| row.principal.id.as_deref())),
+        ("has_device", Values::Flag(rows.iter().map(|row| row.has_device).collect())),
+        ("device", text(rows, |row| row.device.as_deref())),
+        ("enabled_at", Values::Time(rows.iter().map(|row| row.enabled.as_ref()?.at).collect())),
+        ("enabled_by", text(rows, |row| Some(row.enabled.as_ref()?.how.name()))),
+        ("complete", Values::Flag(rows.iter().map(|row| Some(row.complete)).collect())),
+        ("why", text(rows, |row| Some(row.why))),
+        ("event_id", text(rows, |row| Some(row.by.as_ref()?.event_id.as_str()))),
+        (
+            "objects",
+            Values::List(
+                rows.iter().map(|row| row.by.as_ref().map_or_else(Vec::new, |by| by.objects.clone())).collect(),
+            ),
+        ),
+        ("iam_snapshot", text(rows, |row| iam.filter(|_| row.in_iam))),
+    ];
+    Answer::new(rows.len(), columns)
+}

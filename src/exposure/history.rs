@@ -1,0 +1,509 @@
+//! The auditor's questions, answered by the same replay as a report's windows: what happened to whose devices, who had
+//! which device when, and what somebody had at a moment. Pure functions: no clock, no I/O.
+//!
+//! A report looks at a period and its look-back; this looks at all events that it is given. What is not known is not
+//! guessed: an edge that no event and no IAM state tells is an [`Edge`] that says so.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+
+use super::classify;
+use super::devices::{Bounds, Devices, Known, Point, Span};
+use super::ledger::{Entity, EntityId, Ledger};
+use super::windows::{self, Draft};
+use crate::cloudtrail::{Actor, ActorKind};
+use crate::contract::{Certainty, CloseReason, Outcome, Principal, WindowKind};
+use crate::inputs::Approval;
+use crate::inventory::IamState;
+use crate::mfa::{Action, Event, user_name};
+
+/// What is asked for. Of one kind any value will do, and all kinds that are given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct Question {
+    /// Account ids.
+    pub accounts: Vec<String>,
+    /// Names that the principal bore at any time, or its unique id.
+    pub users: Vec<String>,
+    /// Who did it: see [`is_actor`]. What somebody did to its own devices is left out.
+    pub actors: Vec<String>,
+    /// Serial numbers, or what follows the last slash of one: see [`is_device`].
+    pub devices: Vec<String>,
+    /// Event names; none for every lifecycle event.
+    pub events: Vec<String>,
+    /// The first moment.
+    pub from: Option<DateTime<Utc>>,
+    /// The first moment after it.
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Happened {
+    /// `eventTime`.
+    pub time: DateTime<Utc>,
+    /// `recipientAccountId`.
+    pub account: String,
+    /// Whose it is, under its latest name.
+    pub principal: Option<Principal>,
+    /// `eventName`.
+    pub event_name: String,
+    /// Whether it had its effect.
+    pub outcome: Outcome,
+    /// `errorCode`.
+    pub error_code: Option<String>,
+    /// The device that it names.
+    pub device: Option<String>,
+    /// Of a deactivation, how many known devices remained.
+    pub remaining_devices: Option<usize>,
+    /// Who called.
+    pub actor: String,
+    /// Whether with MFA.
+    pub actor_mfa: Option<bool>,
+    /// Whether the principal did it itself; `None` where no principal is known.
+    pub by_itself: Option<bool>,
+    /// `sourceIPAddress`.
+    pub source_ip: Option<String>,
+    /// The ticket that covers a deactivation, and who approved it.
+    pub approval: Option<(String, String)>,
+    /// The window that it opened.
+    pub window: Option<Opened>,
+    /// `eventID`.
+    pub event_id: String,
+    /// The objects that hold the record, sorted.
+    pub objects: Vec<String>,
+}
+
+/// The window that an event opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// Its kind.
+    pub kind: WindowKind,
+    /// Whether an unseen device may remain.
+    pub certainty: Certainty,
+    /// When it closed; `None` while it is open.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// What closed it.
+    pub close_reason: Option<CloseReason>,
+}
+
+/// How one end of a span is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// By an event.
+    Event,
+    /// By the user's deletion.
+    UserDeleted,
+    /// By the date, or the absence, that IAM tells.
+    Iam,
+    /// It happened between two moments, and the event is missing.
+    Missing,
+    /// Nothing tells.
+    Unknown,
+    /// Not ended, as far as is known.
+    Active,
+}
+
+impl How {
+    /// The word in the answer.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::UserDeleted => "user_deleted",
+            Self::Iam => "iam",
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+            Self::Active => "active",
+        }
+    }
+}
+
+/// An event that shows something, and the objects that hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cited {
+    /// `eventID`.
+    pub event_id: String,
+    /// The objects that hold the record, sorted.
+    pub objects: Vec<String>,
+}
+
+impl Cited {
+    fn of(event: &Event) -> Self {
+        Self { event_id: event.id.clone(), objects: event.objects.iter().cloned().collect() }
+    }
+}
+
+/// One end of a span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edge {
+    /// When, where that is known.
+    pub at: Option<DateTime<Utc>>,
+    /// How it is known.
+    pub how: How,
+    /// The event that shows it; of an unknown beginning the first that shows the device.
+    pub by: Option<Cited>,
+}
+
+/// That a principal had a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Had {
+    /// Its account.
+    pub account: String,
+    /// Who.
+    pub principal: Principal,
+    /// Which; `None` where no record names it.
+    pub device: Option<String>,
+    /// Since when.
+    pub enabled: Edge,
+    /// Until when.
+    pub removed: Edge,
+}
+
+/// What a principal had at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its account.
+    pub account: String,
+    /// Who.
+    pub principal: Principal,
+    /// Whether there is a device in this row; a principal without any has one row, too.
+    pub has_device: Option<bool>,
+    /// Which; `None` where no record names it.
+    pub device: Option<String>,
+    /// Since when.
+    pub enabled: Option<Edge>,
+    /// Whether all of its devices at that moment are known.
+    pub complete: bool,
+    /// Why, or why not.
+    pub why: &'static str,
+    /// What shows it.
+    pub by: Option<Cited>,
+    /// Whether IAM's state shows it.
+    pub in_iam: bool,
+}
+
+/// Whether `text` means `actor`: its name, its unique id, its ARN, the name of its role or of its session; `root` is a root
+/// user.
+#[must_use]
+pub fn is_actor(actor: &Actor, text: &str) -> bool {
+    let same = |known: Option<&str>| known.is_some_and(|known| known.eq_ignore_ascii_case(text));
+    let part = |arn: &str| arn.split_once('/').is_some_and(|(_, path)| path.split('/').any(|part| same(Some(part))));
+    same(user_name(actor))
+        || actor.id.as_deref() == Some(text)
+        || same(actor.arn.as_deref())
+        || actor
+            .id
+            .as_deref()
+            .and_then(|id| id.split_once(':'))
+            .is_some_and(|(id, session)| id == text || session == text)
+        || (actor.kind == ActorKind::AssumedRole && actor.arn.as_deref().is_some_and(part))
+        || (matches!(actor.kind, ActorKind::Root | ActorKind::AssumedRoot) && text.eq_ignore_ascii_case("root"))
+        || actor.display() == text
+}
+
+/// Whether `text` means the device: its serial number or ARN, or what follows the last slash.
+#[must_use]
+pub fn is_device(serial: &str, text: &str) -> bool {
+    serial == text || serial.rsplit('/').next() == Some(text)
+}
+
+/// All that is known, replayed once.
+#[derive(Debug)]
+pub struct History<'a> {
+    ledger: Ledger<'a>,
+    devices: Vec<Devices>,
+    remaining: HashMap<usize, usize>,
+    opened: HashMap<usize, Draft>,
+    covered: &'a BTreeMap<String, [DateTime<Utc>; 2]>,
+}
+
+impl<'a> History<'a> {
+    /// Of events in any order, duplicates allowed; `covered` says, per account, of when the first and the last record are.
+    #[must_use]
+    pub fn new(
+        events: Vec<Event>,
+        iam: Option<&'a IamState>,
+        covered: &'a BTreeMap<String, [DateTime<Utc>; 2]>,
+    ) -> Self {
+        let ledger = Ledger::new(events, &[], iam);
+        let mut devices = Vec::with_capacity(ledger.entities.len());
+        let (mut remaining, mut opened) = (HashMap::new(), HashMap::new());
+        for (id, entity) in ledger.entities.iter().enumerate() {
+            let bounds = Bounds { covered: covered.get(&entity.account).copied(), read_from: DateTime::<Utc>::MIN_UTC };
+            let own = Devices::new(&ledger.events, entity, iam, bounds);
+            let replayed = windows::replay(&ledger, id, entity, &own);
+            remaining.extend(replayed.deactivations.iter().map(|one| (one.event, one.remaining)));
+            opened.extend(replayed.windows.into_iter().map(|draft| (draft.opened, draft)));
+            devices.push(own);
+        }
+        Self { ledger, devices, remaining, opened, covered }
+    }
+
+    fn owner(&self, index: usize) -> Option<&Entity<'a>> {
+        self.ledger.entities.get((*self.ledger.owners.get(index)?)?)
+    }
+
+    /// The events that are asked for, in order of time.
+    #[must_use]
+    pub fn events(&self, question: &Question, approvals: &[Approval]) -> Vec<Happened> {
+        let mut rows = Vec::new();
+        for (index, event) in self.ledger.events.iter().enumerate() {
+            let entity = self.owner(index);
+            let by_itself =
+                entity.map(|entity| self.ledger.is_entity(entity, &event.actor, &event.account, event.time));
+            if question.wants(event, entity, by_itself) {
+                rows.push(self.happened(index, event, entity, by_itself, approvals));
+            }
+        }
+        rows
+    }
+
+    fn happened(
+        &self,
+        index: usize,
+        event: &Event,
+        entity: Option<&Entity<'_>>,
+        by_itself: Option<bool>,
+        approvals: &[Approval],
+    ) -> Happened {
+        let deactivates = matches!(event.action, Action::DeviceDeactivated { .. });
+        let approval = entity
+            .filter(|_| deactivates)
+            .and_then(|entity| classify::approval(approvals, entity, event.time))
+            .map(|approval| (approval.ticket.clone(), approval.approver.clone()));
+        let window = self.opened.get(&index).map(|draft| Opened {
+            kind: draft.kind,
+            certainty: draft.certainty,
+            closed_at: draft.close.map(|close| close.at),
+            close_reason: draft.close.map(|close| close.reason),
+        });
+        let Cited { event_id, objects } = Cited::of(event);
+        Happened {
+            time: event.time,
+            account: event.account.clone(),
+            principal: entity.map(Entity::principal),
+            event_name: event.name.clone(),
+            outcome: if event.succeeded() { Outcome::Success } else { Outcome::Failed },
+            error_code: event.failure.as_ref().and_then(|failure| failure.code.clone()),
+            device: event.action.serial().map(str::to_owned),
+            remaining_devices: self.remaining.get(&index).copied(),
+            actor: event.actor.display(),
+            actor_mfa: event.actor_mfa,
+            by_itself,
+            source_ip: event.source_ip.clone(),
+            approval,
+            window,
+            event_id,
+            objects,
+        }
+    }
+
+    fn entities(&self) -> impl Iterator<Item = (EntityId, &Entity<'a>, &Devices)> {
+        self.ledger.entities.iter().zip(&self.devices).enumerate().map(|(id, (entity, devices))| (id, entity, devices))
+    }
+
+    /// Who had which device when, in order of account, principal and time. Of the question the names of events and the
+    /// actors say nothing of it.
+    #[must_use]
+    pub fn devices(&self, question: &Question) -> Vec<Had> {
+        let mut rows = Vec::new();
+        for (_, entity, devices) in self.entities().filter(|(_, entity, _)| question.is_about(entity)) {
+            for span in &devices.spans {
+                let wanted = question.devices.is_empty()
+                    || question.devices.iter().any(|device| is_device(&span.serial, device));
+                let had = self.had(entity, span);
+                let ended = question.from.is_some_and(|from| had.removed.at.is_some_and(|at| at <= from));
+                let later = question.to.is_some_and(|to| had.enabled.at.is_some_and(|at| at >= to));
+                if wanted && !ended && !later {
+                    rows.push(had);
+                }
+            }
+        }
+        let key = |had: &Had| {
+            (had.account.clone(), had.principal.clone(), had.enabled.at, had.device.clone(), had.removed.at)
+        };
+        rows.sort_by_cached_key(key);
+        rows
+    }
+
+    fn had(&self, entity: &Entity<'_>, span: &Span) -> Had {
+        Had {
+            account: entity.account.clone(),
+            principal: entity.principal(),
+            device: (!span.serial.starts_with('?')).then(|| span.serial.clone()),
+            enabled: self.enabled(entity, span),
+            removed: self.removed(entity, span),
+        }
+    }
+
+    fn enabled(&self, entity: &Entity<'_>, span: &Span) -> Edge {
+        let first = || {
+            let own = entity.events.iter().filter_map(|index| self.ledger.events.get(*index));
+            own.filter(|event| event.succeeded())
+                .find(|event| event.action.serial() == Some(&span.serial))
+                .map(Cited::of)
+        };
+        match span.from {
+            Some(Point::Event(index)) => {
+                let event = self.ledger.events.get(index);
+                let by = event.map(Cited::of);
+                match span.unseen_after {
+                    Some(_) => Edge { at: None, how: How::Missing, by },
+                    None => Edge { at: event.map(|event| event.time), how: How::Event, by },
+                }
+            }
+            Some(Point::Enrolment(at)) => Edge { at: Some(at), how: How::Iam, by: None },
+            Some(Point::Snapshot(_)) => Edge { at: None, how: How::Missing, by: None },
+            None => Edge { at: None, how: How::Unknown, by: first() },
+        }
+    }
+
+    fn removed(&self, entity: &Entity<'_>, span: &Span) -> Edge {
+        let deletion = entity.deleted.and_then(|index| self.ledger.events.get(index));
+        match span.to {
+            Some(Point::Event(index)) => {
+                let event = self.ledger.events.get(index);
+                let by = event.map(Cited::of);
+                // IAM enables no device twice: it was removed before, unseen.
+                if event.is_some_and(|event| matches!(event.action, Action::DeviceEnabled { .. })) {
+                    Edge { at: None, how: How::Missing, by }
+                } else {
+                    Edge { at: event.map(|event| event.time), how: How::Event, by }
+                }
+            }
+            Some(Point::Enrolment(_) | Point::Snapshot(_)) => Edge { at: None, how: How::Missing, by: None },
+            None => match deletion {
+                Some(event) => Edge { at: Some(event.time), how: How::UserDeleted, by: Some(Cited::of(event)) },
+                None => Edge { at: None, how: How::Active, by: None },
+            },
+        }
+    }
+
+    /// What the principals had at a moment, those included that had nothing; not those that were not there yet, or any more.
+    #[must_use]
+    pub fn at(&self, question: &Question, moment: DateTime<Utc>) -> Vec<Held> {
+        let time = |index: usize| self.ledger.events.get(index).map(|event| event.time);
+        let mut rows = Vec::new();
+        for (_, entity, devices) in self.entities().filter(|(_, entity, _)| question.is_about(entity)) {
+            let born = entity.created.and_then(time).is_none_or(|at| at <= moment);
+            let lives = entity.deleted.and_then(time).is_none_or(|at| at > moment);
+            if born && lives {
+                self.held(entity, devices, moment, &mut rows);
+            }
+        }
+        rows.sort_by_cached_key(|held| (held.account.clone(), held.principal.clone(), held.device.clone()));
+        rows.retain(|held| {
+            question.devices.is_empty()
+                || held
+                    .device
+                    .as_ref()
+                    .is_some_and(|serial| question.devices.iter().any(|device| is_device(serial, device)))
+        });
+        rows
+    }
+
+    fn held(&self, entity: &Entity<'_>, devices: &Devices, moment: DateTime<Utc>, rows: &mut Vec<Held>) {
+        let time = |point: Point| match point {
+            Point::Event(index) => self.ledger.events.get(index).map(|event| event.time),
+            Point::Enrolment(at) | Point::Snapshot(at) => Some(at),
+        };
+        let begun = |span: &Span| span.from.and_then(time).is_none_or(|from| from <= moment);
+        let ended = |span: &Span| span.to.and_then(time).is_some_and(|to| to <= moment);
+        let hidden = devices
+            .spans
+            .iter()
+            .any(|span| !begun(span) && !ended(span) && span.unseen_after.is_some_and(|after| after <= moment));
+        let (complete, why) = self.completeness(entity, devices, moment, hidden);
+        let row = Held {
+            account: entity.account.clone(),
+            principal: entity.principal(),
+            has_device: None,
+            device: None,
+            enabled: None,
+            complete,
+            why,
+            by: None,
+            in_iam: false,
+        };
+        let before = rows.len();
+        for span in devices.spans.iter().filter(|span| begun(span) && !ended(span)) {
+            let had = self.had(entity, span);
+            let by = had.enabled.by.clone();
+            rows.push(Held {
+                has_device: Some(true),
+                device: had.device,
+                in_iam: by.is_none(),
+                by,
+                enabled: Some(had.enabled),
+                ..row.clone()
+            });
+        }
+        if rows.len() == before {
+            // That nothing is there is shown by what took the last away, or by the beginning.
+            let own = entity.events.iter().rev().filter_map(|index| self.ledger.events.get(*index));
+            let by = own
+                .filter(|event| event.succeeded() && event.time <= moment)
+                .find(|event| matches!(event.action, Action::DeviceDeactivated { .. } | Action::UserCreated))
+                .map(Cited::of);
+            let in_iam = complete && by.is_none();
+            rows.push(Held { has_device: complete.then_some(false), by, in_iam, ..row });
+        }
+    }
+
+    fn completeness(
+        &self,
+        entity: &Entity<'_>,
+        devices: &Devices,
+        moment: DateTime<Utc>,
+        hidden: bool,
+    ) -> (bool, &'static str) {
+        let covered = self.covered.get(&entity.account).copied();
+        let taken_at = self.ledger.taken_at;
+        let last = covered.map(|[_, last]| last).max(taken_at.filter(|_| devices.known() == Known::Always));
+        if hidden {
+            return (false, "a device was enabled unseen before or after this moment");
+        }
+        if last.is_none_or(|last| moment > last) {
+            return (false, "the moment is after the last record that was read");
+        }
+        match devices.known() {
+            Known::Always => {
+                let start = covered.map(|[first, _]| first).into_iter().chain(taken_at).min();
+                match start.is_some_and(|start| start <= moment) {
+                    true => (true, "IAM told all devices, and the events tell the rest"),
+                    false => (false, "the moment is before the first record that was read"),
+                }
+            }
+            Known::Since(index) => {
+                let created = self.ledger.events.get(index).is_some_and(|event| event.time <= moment);
+                match created {
+                    true => (true, "the user's creation was seen, and all events since"),
+                    false => (false, "the user's creation was seen later"),
+                }
+            }
+            Known::Never => (false, "the user's creation was not seen, and IAM does not tell all devices"),
+        }
+    }
+}
+
+impl Question {
+    fn is_about(&self, entity: &Entity<'_>) -> bool {
+        let named = |user: &String| entity.is_ever_called(user) || entity.id.as_ref() == Some(user);
+        (self.accounts.is_empty() || self.accounts.contains(&entity.account))
+            && (self.users.is_empty() || self.users.iter().any(named))
+    }
+
+    fn wants(&self, event: &Event, entity: Option<&Entity<'_>>, by_itself: Option<bool>) -> bool {
+        let serial = event.action.serial();
+        (if self.events.is_empty() { event.action.is_lifecycle() } else { self.events.contains(&event.name) })
+            && self.from.is_none_or(|from| from <= event.time)
+            && self.to.is_none_or(|to| event.time < to)
+            && (self.accounts.is_empty() || self.accounts.contains(&event.account))
+            && (self.users.is_empty() || entity.is_some_and(|entity| self.is_about(entity)))
+            && (self.devices.is_empty()
+                || serial.is_some_and(|serial| self.devices.iter().any(|device| is_device(serial, device))))
+            && (self.actors.is_empty()
+                || (by_itself != Some(true) && self.actors.iter().any(|text| is_actor(&event.actor, text))))
+    }
+}

@@ -1,0 +1,419 @@
+//! The auditor's history, from the outside: the real binary on stores of the fixtures and of histories made up here.
+
+#[path = "support/duckdb.rs"]
+mod duckdb;
+#[path = "support/run.rs"]
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod run;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use polars_io::SerReader;
+use polars_io::parquet::read::ParquetReader;
+use serde_json::{Value, json};
+
+use run::{Ran, mfatrail, root};
+
+const ACCOUNT: &str = "111122223333";
+
+/// A store, and what is asked of it.
+struct Home(tempfile::TempDir);
+
+impl Home {
+    /// Of records in one object.
+    fn of(records: &[Value]) -> Self {
+        let home = Self(tempfile::tempdir().unwrap());
+        let archive = home.0.path().join("archive");
+        fs::create_dir_all(&archive).unwrap();
+        fs::write(archive.join("records.json"), json!({ "Records": records }).to_string()).unwrap();
+        home.scan(&archive);
+        home
+    }
+
+    fn fixtures() -> Self {
+        let home = Self(tempfile::tempdir().unwrap());
+        home.scan(&root().join("fixtures/archive"));
+        home
+    }
+
+    fn scan(&self, archive: &Path) {
+        let ran: Ran = mfatrail().arg("scan").arg(archive).arg("--store").arg(self.store()).output().unwrap().into();
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+    }
+
+    fn store(&self) -> PathBuf {
+        self.0.path().join("store")
+    }
+
+    fn ran(&self, arguments: &[&str]) -> Ran {
+        mfatrail().arg("history").args(arguments).env("MFATRAIL_STORE", self.store()).output().unwrap().into()
+    }
+
+    fn rows(&self, arguments: &[&str]) -> Vec<Value> {
+        let ran = self.ran(&[arguments, &["--format", "json"]].concat());
+        assert_eq!(ran.status, 0, "{arguments:?}: {}", ran.stderr);
+        serde_json::from_str(&ran.stdout).unwrap()
+    }
+}
+
+fn values<'r>(rows: &'r [Value], name: &str) -> Vec<&'r str> {
+    rows.iter().map(|row| row[name].as_str().unwrap_or("-")).collect()
+}
+
+/// An IAM call at a time of 2026-10, by an administrator.
+fn call(id: &str, time: &str, name: &str, parameters: Value) -> Value {
+    json!({
+        "eventVersion": "1.11",
+        "userIdentity": {
+            "type": "AssumedRole",
+            "principalId": "AROAEXAMPLE:nora",
+            "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/HelpDesk/nora"),
+            "accountId": ACCOUNT,
+        },
+        "eventTime": format!("2026-10-{time}Z"),
+        "eventSource": "iam.amazonaws.com",
+        "eventName": name,
+        "awsRegion": "us-east-1",
+        "sourceIPAddress": "192.0.2.7",
+        "requestParameters": parameters,
+        "eventID": id,
+        "recipientAccountId": ACCOUNT,
+    })
+}
+
+fn created(id: &str, time: &str, user: &str, unique: &str) -> Value {
+    let mut record = call(id, time, "CreateUser", json!({ "userName": user }));
+    record["responseElements"] = json!({ "user": { "userName": user, "userId": unique } });
+    record
+}
+
+fn device(id: &str, time: &str, name: &str, user: &str, serial: &str) -> Value {
+    call(id, time, name, json!({ "userName": user, "serialNumber": serial }))
+}
+
+/// anna becomes beth and goes; another anna comes; a hardware token goes from one to the other.
+fn annas() -> Vec<Value> {
+    let mut refused = device("refused", "05T09:00:00", "DeactivateMFADevice", "beth", "GAHT0001");
+    refused["errorCode"] = json!("AccessDenied");
+    vec![
+        created("born-1", "01T08:00:00", "anna", "AIDAONE"),
+        call("password-1", "01T08:30:00", "CreateLoginProfile", json!({ "userName": "anna" })),
+        device("on-1", "01T09:00:00", "EnableMFADevice", "anna", "GAHT0001"),
+        call("renamed", "03T09:00:00", "UpdateUser", json!({ "userName": "anna", "newUserName": "beth" })),
+        refused,
+        device("off-1", "10T09:00:00", "DeactivateMFADevice", "beth", "GAHT0001"),
+        call("gone", "10T09:00:30", "DeleteUser", json!({ "userName": "beth" })),
+        created("born-2", "12T08:00:00", "anna", "AIDATWO"),
+        call("password-2", "12T08:30:00", "CreateLoginProfile", json!({ "userName": "anna" })),
+        device("on-2", "12T09:00:00", "EnableMFADevice", "anna", "GAHT0001"),
+        device("on-3", "13T09:00:00", "EnableMFADevice", "anna", "arn:aws:iam::111122223333:mfa/anna-phone"),
+        device("off-2", "14T09:00:00", "DeactivateMFADevice", "anna", "GAHT0001"),
+        device("off-x", "14T10:00:00", "DeactivateMFADevice", "carl", "GAHT0009"),
+    ]
+}
+
+#[test]
+fn a_user_is_followed_across_renames_and_told_from_its_successor() {
+    let home = Home::of(&annas());
+    let of_anna = home.rows(&["--user", "anna"]);
+    assert_eq!(values(&of_anna, "event_id"), ["on-1", "refused", "off-1", "on-2", "on-3", "off-2"]);
+    assert_eq!(values(&of_anna, "principal"), ["beth", "beth", "beth", "anna", "anna", "anna"]);
+    let ids = ["AIDAONE", "AIDAONE", "AIDAONE", "AIDATWO", "AIDATWO", "AIDATWO"];
+    assert_eq!(values(&of_anna, "principal_id"), ids);
+    assert_eq!(values(&home.rows(&["--user", "BETH"]), "event_id"), ["on-1", "refused", "off-1"]);
+    assert_eq!(values(&home.rows(&["--user", "AIDATWO"]), "event_id"), ["on-2", "on-3", "off-2"]);
+
+    let [refused, off] = [&of_anna[1], &of_anna[2]];
+    assert_eq!((refused["outcome"].as_str(), refused["error_code"].as_str()), (Some("failed"), Some("AccessDenied")));
+    assert_eq!(refused["window"], Value::Null);
+    assert_eq!(off["remaining_devices"], 0);
+    assert_eq!(off["close_reason"], "user_deleted");
+    assert_eq!(off["closed_at"], "2026-10-10T09:00:30Z");
+    assert_eq!(off["duration_s"], 30);
+    assert_eq!(off["certainty"], "confirmed");
+    assert_eq!(off["objects"], json!(["records.json"]));
+    assert_eq!(of_anna[5]["remaining_devices"], 1);
+    assert_eq!(of_anna[5]["window"], Value::Null);
+
+    // Any extracted event can be asked for; an open window has no end.
+    let passwords = home.rows(&["--event", "CreateLoginProfile", "--user", "anna"]);
+    assert_eq!(values(&passwords, "window"), ["never_enrolled", "never_enrolled"]);
+    let open = home.rows(&["--user", "carl"]);
+    assert_eq!(values(&open, "close_reason"), ["open"]);
+    assert_eq!(open[0]["closed_at"], Value::Null);
+}
+
+#[test]
+fn a_device_is_followed_from_owner_to_owner() {
+    let home = Home::of(&annas());
+    let spans = home.rows(&["--device", "GAHT0001"]);
+    let edges = |name: &str| values(&spans, name).join(" ");
+    assert_eq!(edges("principal_id"), "AIDAONE AIDATWO");
+    assert_eq!(edges("enabled_event_id"), "on-1 on-2");
+    assert_eq!(edges("removed_event_id"), "off-1 off-2");
+    assert_eq!(edges("removed_at"), "2026-10-10T09:00:00Z 2026-10-14T09:00:00Z");
+
+    // By the name at its end; still there. One whose enrolment was not seen says so.
+    let phone = home.rows(&["--device", "anna-phone"]);
+    assert_eq!(values(&phone, "removed_by"), ["active"]);
+    assert_eq!(phone[0]["removed_at"], Value::Null);
+    let unseen = home.rows(&["--spans", "--user", "carl"]);
+    assert_eq!(values(&unseen, "enabled_by"), ["unknown"]);
+    assert_eq!(unseen[0]["enabled_at"], Value::Null);
+    assert_eq!(unseen[0]["removed_at"], "2026-10-14T10:00:00Z");
+    // With a range, those that reach into it.
+    let later = home.rows(&["--spans", "--from", "2026-10-11", "--to", "2026-10-13"]);
+    assert_eq!(values(&later, "removed_event_id"), ["off-2", "off-x"]);
+}
+
+#[test]
+fn a_moment_shows_what_somebody_had_and_whether_that_is_all() {
+    let home = Home::of(&annas());
+    let at = |moment: &str| home.rows(&["--user", "anna", "--as-of", moment]);
+    assert!(at("2026-10-01T07:59:59Z").is_empty());
+    let none = at("2026-10-01T08:45:00Z");
+    assert_eq!((&none[0]["has_device"], &none[0]["complete"]), (&json!(false), &json!(true)));
+    assert_eq!(none[0]["event_id"], "born-1");
+    for (moment, devices) in [
+        ("2026-10-01T09:00:00Z", vec!["on-1"]),
+        ("2026-10-10T08:59:59Z", vec!["on-1"]),
+        ("2026-10-13T10:00:00Z", vec!["on-2", "on-3"]),
+        ("2026-10-14T09:00:00Z", vec!["on-3"]),
+    ] {
+        let rows = at(moment);
+        let ids: BTreeSet<&str> = values(&rows, "event_id").into_iter().collect();
+        assert_eq!(ids, devices.into_iter().collect(), "{moment}");
+        assert!(rows.iter().all(|row| row["has_device"] == true && row["complete"] == true), "{moment}: {rows:?}");
+    }
+    // After its last deactivation, before its deletion: nothing, and that shows it.
+    assert_eq!(values(&at("2026-10-10T09:00:10Z"), "event_id"), ["off-1"]);
+    assert!(at("2026-10-11").is_empty());
+    // carl's creation was not seen.
+    let carl = home.rows(&["--user", "carl", "--as-of", "2026-10-14T10:00:00Z"]);
+    assert_eq!((&carl[0]["has_device"], &carl[0]["complete"]), (&Value::Null, &json!(false)));
+    // Nothing is known of what comes after the last record.
+    assert_eq!(at("2026-10-20")[0]["complete"], false);
+}
+
+#[test]
+fn an_actor_is_shown_with_what_it_did_to_others() {
+    let mut records = annas();
+    let mut own =
+        device("own", "15T09:00:00", "DeactivateMFADevice", "anna", "arn:aws:iam::111122223333:mfa/anna-phone");
+    own["userIdentity"] = json!({
+        "type": "IAMUser", "principalId": "AIDATWO", "userName": "anna", "accountId": ACCOUNT,
+        "arn": format!("arn:aws:iam::{ACCOUNT}:user/anna"),
+    });
+    let mut other = device("other", "15T09:30:00", "DeactivateMFADevice", "dora", "GAHT0044");
+    other["userIdentity"] = own["userIdentity"].clone();
+    records.extend([own, other]);
+    let home = Home::of(&records);
+    assert_eq!(values(&home.rows(&["--actor", "anna"]), "event_id"), ["other"]);
+    for name in ["HelpDesk", "nora", "AROAEXAMPLE"] {
+        let rows = home.rows(&["--actor", name, "--event", "DeactivateMFADevice"]);
+        assert_eq!(values(&rows, "event_id"), ["refused", "off-1", "off-2", "off-x"], "{name}");
+    }
+    let own = home.rows(&["--user", "anna", "--from", "2026-10-15"]);
+    assert_eq!(own[0]["by_itself"], true);
+    assert_eq!(own[0]["certainty"], "confirmed");
+}
+
+#[test]
+fn a_deactivation_names_the_ticket_that_allowed_it() {
+    let home = Home::of(&annas());
+    let file = home.0.path().join("approvals.csv");
+    let text = "ticket,account,user,approver,valid_from,valid_to\n\
+                CHG-1,111122223333,anna,olga,2026-10-10T00:00:00Z,2026-10-11T00:00:00Z\n";
+    fs::write(&file, text).unwrap();
+    let rows = home.rows(&["--event", "DeactivateMFADevice", "--approvals", file.to_str().unwrap()]);
+    // anna was its name once.
+    assert_eq!(values(&rows, "ticket"), ["-", "CHG-1", "-", "-"]);
+    assert_eq!(rows[1]["approver"], "olga");
+}
+
+/// A history and a report of the same events say the same.
+#[test]
+fn the_history_is_what_a_report_says() {
+    let home = Home::fixtures();
+    let store = home.store();
+    let arguments = ["--store", store.to_str().unwrap(), "--from", "2026-09-01", "--to", "2026-12-01"];
+    let (ran, out) = run::report(&[&arguments[..], &["--format", "json"]].concat(), "report");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let report = run::json(&out);
+    let rows = home.rows(&[]);
+    let events = report["events"].as_array().unwrap();
+    assert_eq!(rows.len(), events.len());
+    assert!(rows.len() > 70);
+    for (row, event) in rows.iter().zip(events) {
+        for (mine, theirs) in [
+            ("event_id", "/event_id"),
+            ("time", "/event_time"),
+            ("event", "/event_name"),
+            ("outcome", "/outcome"),
+            ("account", "/account"),
+            ("principal", "/principal/name"),
+            ("principal_id", "/principal/id"),
+            ("device", "/device"),
+            ("actor", "/actor"),
+            ("actor_mfa", "/actor_mfa"),
+            ("remaining_devices", "/remaining_devices"),
+            ("objects", "/objects"),
+        ] {
+            let theirs = event.pointer(theirs).unwrap_or(&Value::Null);
+            assert_eq!(&row[mine], theirs, "{mine} of {}", row["event_id"]);
+        }
+        let opened =
+            |window: &&Value| window["opened_by_event"] == row["event_id"] && window["account"] == row["account"];
+        let window = report["windows"].as_array().unwrap().iter().find(opened);
+        assert_eq!(row["window"], window.map_or(Value::Null, |window| window["kind"].clone()));
+        if let Some(window) = window {
+            assert_eq!(row["closed_at"], window["closed_at"], "{}", row["event_id"]);
+            assert_eq!(row["certainty"], window["certainty"]);
+            if !window["closed_at"].is_null() {
+                assert_eq!(row["close_reason"], window["close_reason"]);
+                assert_eq!(row["duration_s"], window["duration_s"]);
+            }
+        }
+    }
+}
+
+/// What is read for a narrow question gives the rows that everything gives.
+#[test]
+fn a_narrow_question_is_answered_as_a_broad_one_would() {
+    for home in [Home::fixtures(), Home::of(&annas())] {
+        let all = home.rows(&[]);
+        let spans = home.rows(&["--spans"]);
+        let names: BTreeSet<&str> = all.iter().filter_map(|row| row["principal"].as_str()).collect();
+        assert!(names.len() >= 3);
+        for (place, name) in names.iter().enumerate().filter(|(place, _)| place % 3 == 0) {
+            let rows = home.rows(&["--user", name]);
+            let of_name: BTreeSet<&Value> =
+                rows.iter().filter(|row| row["principal"] == **name).map(|row| &row["principal_id"]).collect();
+            assert!(!of_name.is_empty(), "{name}");
+            for row in all.iter().filter(|row| row["principal"] == **name) {
+                assert!(rows.contains(row), "{name}: {row}");
+            }
+            assert!(rows.iter().all(|row| all.contains(row)), "{name}");
+            let own = home.rows(&["--user", name, "--spans"]);
+            assert!(own.iter().all(|span| spans.contains(span)), "{place} {name}");
+        }
+        let middle = home.rows(&["--from", "2026-10-10", "--to", "2026-10-20"]);
+        let inside = |row: &&Value| ("2026-10-10".."2026-10-20").contains(&row["time"].as_str().unwrap());
+        assert_eq!(middle, all.iter().filter(inside).cloned().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn sql_counts_what_duckdb_counts() {
+    let home = Home::fixtures();
+    let statement = |events: &str| {
+        format!(
+            "SELECT event_name, count(*) AS n FROM {events} WHERE event_time >= '2026-10-05' GROUP BY event_name ORDER BY event_name"
+        )
+    };
+    let rows = home.rows(&["--sql", &statement("events")]);
+    let ours: Vec<String> =
+        rows.iter().map(|row| format!("{}\t{}", row["event_name"].as_str().unwrap(), row["n"])).collect();
+    let theirs = duckdb::query(&statement("read_parquet('store/events/*/*/*.parquet')"), home.0.path());
+    assert_eq!(ours, theirs);
+    assert!(ours.len() > 10);
+    let joined = "SELECT count(*) AS n FROM events e JOIN objects o USING (object_id) WHERE o.status = 'read'";
+    assert_eq!(
+        home.rows(&["--sql", joined])[0]["n"],
+        home.rows(&["--sql", "SELECT count(*) AS n FROM events"])[0]["n"]
+    );
+    for table in ["calls", "sightings", "objects", "runs"] {
+        assert_eq!(home.rows(&["--sql", &format!("SELECT count(*) AS n FROM {table}")]).len(), 1, "{table}");
+    }
+    assert_eq!(values(&home.rows(&["--sql", "SELECT kind FROM runs"]), "kind"), ["scan"]);
+}
+
+#[test]
+fn sql_changes_nothing_and_its_faults_are_explained() {
+    let home = Home::of(&annas());
+    for statement in [
+        "DROP TABLE events",
+        "DELETE FROM events",
+        "CREATE TABLE x AS SELECT 1",
+        "",
+        "SELECT nosuch FROM events",
+        "SELECT 1; SELECT 2",
+        "SELECT * FROM read_csv('Cargo.toml')",
+    ] {
+        let ran = home.ran(&["--sql", statement]);
+        assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{statement}: {}", ran.stderr);
+        assert!(ran.stderr.contains("hint: the tables are events, calls, sightings, objects, runs"), "{}", ran.stderr);
+    }
+    assert_eq!(home.rows(&["--sql", "SELECT count(*) AS n FROM events"])[0]["n"], annas().len());
+}
+
+#[test]
+fn every_format_has_the_same_rows() {
+    let home = Home::of(&annas());
+    let rows = home.rows(&[]);
+    let lines = home.ran(&["--format", "ndjson"]).stdout;
+    let parsed: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(parsed, rows);
+    assert_eq!(home.ran(&["--format", "csv"]).stdout.lines().count(), rows.len() + 1);
+    let output =
+        mfatrail().args(["history", "--format", "parquet"]).env("MFATRAIL_STORE", home.store()).output().unwrap();
+    let frame = ParquetReader::new(Cursor::new(output.stdout)).finish().unwrap();
+    assert_eq!(frame.height(), rows.len());
+    let ids = home.ran(&["--format", "csv", "--fields", "event_id,outcome"]).stdout;
+    assert!(ids.starts_with("event_id,outcome\non-1,success\n"), "{ids}");
+}
+
+#[test]
+fn text_from_the_logs_moves_no_terminal() {
+    let mut records = annas();
+    records[2]["requestParameters"]["serialNumber"] = json!("=cmd()\u{1b}[2J\u{202e}x");
+    let home = Home::of(&records);
+    let table = home.ran(&[]).stdout;
+    assert!(table.contains("=cmd()\\u{1b}[2J\\u{202e}x") && !table.contains('\u{1b}'), "{table}");
+    assert!(home.ran(&["--format", "csv"]).stdout.contains(",'=cmd()"));
+}
+
+#[test]
+fn what_is_wrong_is_said_once_and_with_a_way_out() {
+    let home = Home::of(&annas());
+    let nowhere = home.0.path().join("nowhere");
+    let absent: Ran = mfatrail().arg("history").arg("--store").arg(&nowhere).output().unwrap().into();
+    assert_eq!(absent.status, 2);
+    assert!(absent.stderr.contains("no evidence store") && absent.stderr.contains("hint: "), "{}", absent.stderr);
+    let without: Ran = mfatrail().arg("history").output().unwrap().into();
+    assert!(without.status == 2 && without.stderr.contains("set MFATRAIL_STORE"), "{}", without.stderr);
+    for (arguments, text) in [
+        (&["--from", "2026-10-02", "--to", "2026-10-01"][..], "hint: swap them"),
+        (&["--from", "yesterday"][..], "`--from`"),
+        (&["--fields", "nosuch"][..], "there is no `nosuch`"),
+        (&["--fields", "time,time"][..], "given twice"),
+    ] {
+        let ran = home.ran(arguments);
+        assert!(ran.status == 2 && ran.stderr.contains(text), "{arguments:?}: {}", ran.stderr);
+    }
+    for (arguments, hint) in [
+        (["--user", "ana"], "it has anna"),
+        (["--device", "GAHT001"], "it has GAHT0001"),
+        (["--event", "EnableMFADevise"], "EnableMFADevice"),
+    ] {
+        let ran = home.ran(&arguments);
+        assert!(ran.status == 0 && ran.stderr.contains("warning: no event in the store has"), "{}", ran.stderr);
+        assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_could_not_be_read_is_named() {
+    let home = Home::of(&annas());
+    let archive = home.0.path().join("damaged");
+    fs::create_dir_all(&archive).unwrap();
+    fs::write(archive.join("broken.json"), "{\"Records\":[").unwrap();
+    let ran: Ran = mfatrail().arg("scan").arg(&archive).arg("--store").arg(home.store()).output().unwrap().into();
+    assert_eq!(ran.status, 3);
+    let ran = home.ran(&["--user", "anna"]);
+    assert_eq!(ran.status, 3);
+    assert!(ran.stderr.contains("broken.json") && ran.stderr.contains("store retry"), "{}", ran.stderr);
+}
