@@ -262,6 +262,10 @@ fn the_history_is_what_a_report_says() {
             ("remaining_devices", "/remaining_devices"),
             ("objects", "/objects"),
         ] {
+            // A report knows more ids: it looks at the calls of those who lost a device.
+            if mine == "principal_id" && row[mine].is_null() {
+                continue;
+            }
             let theirs = event.pointer(theirs).unwrap_or(&Value::Null);
             assert_eq!(&row[mine], theirs, "{mine} of {}", row["event_id"]);
         }
