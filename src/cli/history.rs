@@ -111,9 +111,9 @@ with texts such as '2026-10-01'.
 
 Examples:
   mfatrail history --store evidence --event DeactivateMFADevice --from 2026-10-01 --to 2026-11-01
-  mfatrail history --store evidence --user alice.martin --format json
-  mfatrail history --store evidence --actor sso-admin --approvals fixtures/approvals.csv
-  mfatrail history --store evidence --device alice-phone
+  mfatrail history --store evidence --user jonas.lind --format json
+  mfatrail history --store evidence --actor HelpDesk --approvals fixtures/approvals.csv
+  mfatrail history --store evidence --device jonas-phone
   mfatrail history --store evidence --account 111122223333 --as-of 2026-10-15
   mfatrail history --store evidence --spans --format csv > devices.csv
   mfatrail history --store evidence --sql 'SELECT event_name, count(*) AS n FROM events GROUP BY event_name ORDER BY n DESC'

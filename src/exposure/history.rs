@@ -303,7 +303,7 @@ impl<'a> History<'a> {
         self.ledger.entities.iter().zip(&self.devices).enumerate().map(|(id, (entity, devices))| (id, entity, devices))
     }
 
-    /// Who had which device when, in order of account, principal and time. Of the question the names of events and the
+    /// Who had which device when, in order of account, principal and time, or where devices are named of device and time. Of the question the names of events and the
     /// actors say nothing of it.
     #[must_use]
     pub fn devices(&self, question: &Question) -> Vec<Had> {
@@ -320,8 +320,14 @@ impl<'a> History<'a> {
                 }
             }
         }
+        // Of one device its owners in turn, of one owner its devices.
+        let by_device = !question.devices.is_empty();
         let key = |had: &Had| {
-            (had.account.clone(), had.principal.clone(), had.enabled.at, had.device.clone(), had.removed.at)
+            let device = had.device.clone();
+            let (first, last) = if by_device { (device, None) } else { (None, device) };
+            let until = had.removed.at;
+            let owner = (!by_device).then(|| had.principal.clone());
+            (had.account.clone(), first, owner, had.enabled.at, until, had.principal.clone(), last)
         };
         rows.sort_by_cached_key(key);
         rows

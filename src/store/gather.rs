@@ -7,9 +7,8 @@
 //! in full. A group may hold more than is needed, never less: a replay of the groups that are picked says of them what a
 //! replay of everything would.
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use chrono::{DateTime, Utc};
 use polars::prelude::DataFrame;
@@ -24,7 +23,7 @@ use crate::cloudtrail::{Actor, ActorKind};
 use crate::mfa::Event;
 
 /// Something that events share when they are about one principal. Names are compared without regard to case.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key {
     /// A user's name in an account.
     Name(String, String),
@@ -94,7 +93,7 @@ const LEAVE: usize = 5;
 /// Sets of keys that belong together, by their hashes: two that collide make a group larger, which does no harm.
 #[derive(Debug, Default)]
 struct Groups {
-    nodes: HashMap<u64, u32>,
+    nodes: HashMap<u64, u32, BuildHasherDefault<Mixed>>,
     parents: Vec<u32>,
 }
 
@@ -147,15 +146,43 @@ impl Groups {
     }
 }
 
-fn hash(kind: u8, account: &str, value: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (kind, account).hash(&mut hasher);
-    if value.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) && kind == 0 {
-        value.to_lowercase().hash(&mut hasher);
-    } else {
-        value.hash(&mut hasher);
+/// What [`hash`] made is mixed already.
+#[derive(Debug, Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0
     }
-    hasher.finish()
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = mix(self.0, u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+fn mix(hash: u64, word: u64) -> u64 {
+    (hash.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn mixed(hash: u64, text: &str) -> u64 {
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    let hash = words.iter().fold(mix(hash, text.len() as u64), |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    rest.iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte)))
+}
+
+/// Fast rather than strong, for there are millions: who makes texts collide makes a question slower, and no answer wrong.
+fn hash(kind: u8, account: &str, value: &str) -> u64 {
+    let hash = mixed(mix(0, u64::from(kind)), account);
+    let hash = if kind == 0 && value.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
+        mixed(hash, &value.to_lowercase())
+    } else {
+        mixed(hash, value)
+    };
+    hash ^ (hash >> 32)
 }
 
 impl Key {
