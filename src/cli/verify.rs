@@ -246,7 +246,7 @@ pub(super) fn explain(plan: &Plan<'_>, proof: &Arc<Proof>, outcome: &mut Verific
     Ok(())
 }
 
-fn text(outcome: &Verification) -> String {
+pub(super) fn text(outcome: &Verification) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     if !outcome.trails.is_empty() {
