@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::exit::CliError;
 use super::verify;
 use crate::contract::{Gap, Integrity, Notice, ReadFailure, Report};
-use crate::digest::{Checker, Severity, State, Verification};
+use crate::digest::{Checker, Code, Severity, State, Verification};
 use crate::mfa::Event;
 
 /// The outcome of the comparison that ran beside the report's own scan.
@@ -70,6 +70,18 @@ pub(super) fn tell(report: &mut Report, outcome: &Verification, events: &ByEvent
                 event_id: cause.and_then(|finding| finding.event_id.clone()),
             });
         }
+    }
+    // Where there is not one digest, there is no chain to have a gap.
+    for finding in outcome.findings.iter().filter(|finding| finding.code == Code::NoDigests) {
+        let Some(account) = &finding.account else { continue };
+        report.coverage.gaps.push(Gap {
+            account: account.clone(),
+            region: finding.region.clone(),
+            from: period.from,
+            to: period.to.min(report.as_of),
+            cause: Code::NoDigests.as_str().to_owned(),
+            event_id: None,
+        });
     }
     report.coverage.gaps.sort();
     if !outcome.whole {

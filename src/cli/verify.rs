@@ -258,8 +258,8 @@ pub(super) fn text(outcome: &Verification) -> String {
             continue;
         }
         let count = outcome.counts.get(code.as_str()).copied().unwrap_or_default();
-        let note = if code.severity() == Severity::Note { "note, " } else { "" };
-        let _ = writeln!(out, "{}: {note}{count} {}", code.as_str(), code.title());
+        let note = if code.severity() == Severity::Note { ", no fault" } else { "" };
+        let _ = writeln!(out, "{} ({count}{note}): {}", code.as_str(), code.title());
         for finding in findings.iter().take(SHOWN) {
             let _ = writeln!(out, "  {}", terminal_text(&line(finding)));
         }

@@ -65,7 +65,7 @@ codes! {
     /// It is newer than the last digest.
     LogAwaitingDigest = "log_awaiting_digest", Broken, "logs newer than the last digest: not proven yet";
     /// There is no digest at all of an account and region.
-    NoDigests = "no_digests", Broken, "accounts and regions without any digest";
+    NoDigests = "no_digests", Broken, "logs of accounts and regions without any digest";
     /// A digest's bytes are not those that the next digest names.
     DigestAltered = "digest_altered", Broken, "digests whose bytes are not those that the next digest names";
     /// A signature does not hold.
