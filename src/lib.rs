@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 pub mod aws;
+pub mod bundle;
 pub mod cli;
 pub mod cloudtrail;
 pub mod contract;

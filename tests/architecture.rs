@@ -21,7 +21,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rows", &["cloudtrail", "report"]),
     ("finds", &["pipeline", "source", "cloudtrail", "evidence", "rows"]),
     ("sweep", &["pipeline", "source", "cloudtrail", "filter", "finds"]),
-    ("store", &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract"]),
+    ("store", &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract", "digest", "inflate"]),
+    ("bundle", &["digest"]),
     ("digest", &["aws", "cloudtrail", "contract", "inflate", "pipeline", "source"]),
     ("exposure", &["cloudtrail", "mfa", "trace", "inventory", "inputs", "contract"]),
     ("report", &["contract", "inputs", "units"]),
@@ -43,6 +44,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("polars", &["report", "store"]),
     ("polars_io", &["store"]),
     ("clap", &["cli"]),
+    ("zip", &["bundle"]),
     ("ipnet", &["filter"]),
     ("wildmatch", &["filter"]),
 ];

@@ -104,11 +104,11 @@ pub(super) fn run(args: &ScanArgs, now: DateTime<Utc>) -> Result<Status, CliErro
     let bounds = Bounds { from, to };
     let plan = verify::Plan { sources: &sources, selection: &selection, options: &options, bounds, now };
     let proven = args.verify.then(|| verify::prove(&plan, keys)).transpose()?;
-    let proof = proven.as_ref().map(|(proof, _)| proof);
+    let proof = proven.as_ref().map(|proven| &proven.proof);
     let mut done = into_store(&args.store, &sources, &selection, &options, limits, proof, now)?;
     let status = summary(&args.store, &done);
-    let Some((checker, (_, failures))) = done.checker.take().zip(proven) else { return Ok(status) };
-    let outcome = super::integrity::outcome(&plan, checker, failures, &done.scanned.coverage.failures)?;
+    let Some((checker, proven)) = done.checker.take().zip(proven) else { return Ok(status) };
+    let outcome = super::integrity::outcome(&plan, checker, proven.failures, &done.scanned.coverage.failures)?;
     say(&verify::text(&outcome));
     Ok(if outcome.whole { status } else { Status::Incomplete })
 }
@@ -203,8 +203,12 @@ pub(super) fn visit(
 
 /// Opens a store for writing.
 pub(super) fn open(dir: &Path, command: &str, now: DateTime<Utc>) -> Result<Writer, CliError> {
-    let holder = Holder { pid: std::process::id(), command: command.to_owned(), started_at: now };
-    Writer::open(dir, &holder).map_err(store_error)
+    Writer::open(dir, &holder(command, now)).map_err(store_error)
+}
+
+/// Who writes.
+pub(super) fn holder(command: &str, now: DateTime<Utc>) -> Holder {
+    Holder { pid: std::process::id(), command: command.to_owned(), started_at: now }
 }
 
 /// A folder that is no store, or none that this build reads, is a wrong argument; everything else is a failure.
@@ -301,7 +305,7 @@ pub(super) fn warn(scanned: &Scanned) {
 }
 
 fn summary(dir: &Path, done: &Done) -> Status {
-    let Done { kept, scanned, known_failures } = done;
+    let Done { kept, scanned, known_failures, .. } = done;
     let coverage = &scanned.coverage;
     warn(scanned);
     if *known_failures > 0 {

@@ -1,7 +1,7 @@
 //! From digests to proof: chains are put together, signatures checked, and it is settled which digests can be believed.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     num::NonZeroUsize,
     thread,
 };
@@ -196,6 +196,25 @@ impl Proof {
         for (log, _) in self.named.find(object).filter(|(_, here)| *here) {
             log.note(State::Same);
         }
+    }
+
+    /// Of digests, by name: the fingerprint of the key that signed each, and its signature in hexadecimal, from wherever
+    /// there is one.
+    #[must_use]
+    pub fn signatures(&self, names: &BTreeSet<String>) -> BTreeMap<String, (String, Option<String>)> {
+        let mut found = BTreeMap::new();
+        for chain in &self.chains {
+            for (at, digest) in chain.digests.iter().enumerate().filter(|(_, one)| names.contains(one.name.as_ref())) {
+                let later = chain.digests.get(at + 1..).unwrap_or_default().iter();
+                let previous = later.filter_map(|next| next.previous.as_ref());
+                let mut elsewhere = previous.filter(|named| tail(&named.object) == tail(&digest.object));
+                let signature =
+                    digest.signature.as_deref().or_else(|| elsewhere.find_map(|named| named.signature.as_deref()));
+                let fingerprint = digest.fingerprint.to_ascii_lowercase();
+                found.insert(digest.name.to_string(), (fingerprint, signature.map(super::hex)));
+            }
+        }
+        found
     }
 
     pub(super) fn digest(&self, number: u32) -> Option<&Digest> {

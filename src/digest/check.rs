@@ -127,9 +127,10 @@ impl Checker {
     #[must_use]
     pub fn proven_by(&self, object: &str) -> Option<String> {
         let proof = &self.proof;
-        let named = proof.named.find(object).filter(|(log, here)| {
-            *here && log.state() == State::Same && proof.fact(log.digest).trust == Trust::Proven
-        });
+        let named = proof
+            .named
+            .find(object)
+            .filter(|(log, here)| *here && log.state() == State::Same && proof.fact(log.digest).trust == Trust::Proven);
         named.filter_map(|(log, _)| proof.digest(log.digest)).map(|digest| digest.name.to_string()).min()
     }
 

@@ -257,18 +257,18 @@ pub fn record(writer: &mut Writer, run: Run) -> Result<(), StoreError> {
     writer.commit(vec![file], Vec::new())
 }
 
-fn new_file(dataset: Dataset, path: String, rows: Vec<Vec<Cell>>) -> Result<NewFile, StoreError> {
+pub(super) fn new_file(dataset: Dataset, path: String, rows: Vec<Vec<Cell>>) -> Result<NewFile, StoreError> {
     let rows_count = count(rows.len());
     let bytes = frame::file(dataset, rows).map_err(|error| damaged(path.as_ref(), error))?;
     Ok(NewFile { path, rows: rows_count, bytes })
 }
 
 /// `year=2026/month=10`.
-fn partition((year, month): (i32, u32)) -> String {
+pub(super) fn partition((year, month): (i32, u32)) -> String {
     format!("year={year:04}/month={month:02}")
 }
 
-fn month_of(time: DateTime<Utc>) -> String {
+pub(super) fn month_of(time: DateTime<Utc>) -> String {
     partition((time.year(), time.month()))
 }
 

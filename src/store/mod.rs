@@ -12,6 +12,7 @@
 //! or another choice of accounts gives what the archive itself would give (`read`).
 
 mod check;
+mod excerpt;
 mod frame;
 mod index;
 mod keep;

@@ -153,7 +153,7 @@ impl Store {
     }
 
     /// Reads the rows of a data set, file by file, of all months or of some; the last `leave` columns are left out.
-    fn rows<R: Row>(
+    pub(super) fn rows<R: Row>(
         &self,
         months: Option<[(i32, u32); 2]>,
         leave: usize,
