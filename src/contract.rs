@@ -529,6 +529,18 @@ pub enum Integrity {
     Failed,
 }
 
+impl Integrity {
+    /// The name in the contract.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Unsigned => "unsigned",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// A rule or a signal that held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reason {
@@ -757,7 +769,7 @@ pub struct CoverageDay {
 }
 
 /// An interval in which the evidence is absent or was weakened.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Gap {
     /// The account.
     pub account: String,

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod aws;
+pub mod bundle;
 pub mod cli;
 pub mod cloudtrail;
 pub mod contract;

@@ -22,7 +22,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("answer", &["cloudtrail", "rows"]),
     ("finds", &["pipeline", "source", "cloudtrail", "evidence", "rows"]),
     ("sweep", &["pipeline", "source", "cloudtrail", "filter", "finds"]),
-    ("store", &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract"]),
+    ("store", &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract", "digest", "inflate"]),
+    ("bundle", &["digest"]),
     ("digest", &["aws", "cloudtrail", "contract", "inflate", "pipeline", "source"]),
     ("exposure", &["cloudtrail", "mfa", "trace", "inventory", "inputs", "contract"]),
     ("report", &["contract", "inputs", "units"]),
@@ -44,6 +45,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("polars", &["answer", "report", "store"]),
     ("polars_io", &["answer", "store"]),
     ("clap", &["cli"]),
+    ("zip", &["bundle"]),
     ("ipnet", &["filter"]),
     ("wildmatch", &["filter"]),
 ];

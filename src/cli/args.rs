@@ -55,7 +55,7 @@ pub(super) enum IamCommand {
 pub(super) struct ReportArgs {
     /// Where the archive is: s3://bucket/prefix, a directory, a file, or - for standard input; with --store it is scanned
     /// into the store first, and may be left out
-    #[arg(value_name = "SOURCE", required_unless_present = "store")]
+    #[arg(value_name = "SOURCE", required_unless_present_any = ["store", "from_bundle"])]
     pub(super) sources: Vec<OsString>,
 
     /// Report from this evidence store: from all that it holds
@@ -141,6 +141,15 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "FILE", requires = "redact", help_heading = "Output")]
     pub(super) redact_key: Option<PathBuf>,
 
+    /// Write an evidence bundle too: a zip file of the report and of all that it takes to make it again elsewhere, with
+    /// --from-bundle. It holds names, addresses and policies
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["redact", "dry_run"], help_heading = "Output")]
+    pub(super) bundle: Option<PathBuf>,
+
+    /// With --bundle, also what the cited objects hold; with --verify the digests that prove them, too
+    #[arg(long, requires = "bundle", requires = "sources", help_heading = "Output")]
+    pub(super) with_objects: bool,
+
     /// End with status 1 if the report holds one of these
     #[arg(long, value_name = "WHAT", value_delimiter = ',', help_heading = "Output")]
     pub(super) fail_on: Vec<FailOn>,
@@ -168,6 +177,8 @@ Examples:
   mfatrail report s3://trail-bucket/prefix --from 36h --account 111122223333 --dry-run
   mfatrail report s3://trail-bucket --from 2026-01 --to 2026-07 --per-account --pdf
   mfatrail report fixtures/archive --month 2026-10 --redact --format html,json --out out/shared
+  mfatrail report fixtures/archive --month 2026-10 --out out/report --bundle out/report.zip --with-objects
+  mfatrail report --from-bundle out/report.zip --out out/again
   zcat *.json.gz | mfatrail report - --from 2026-10-01 --to 2026-10-08
 
 Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 done, but the evidence is
@@ -183,6 +194,17 @@ pub(super) struct PeriodArgs {
     /// The period's first moment; a month (2026-01) is its first moment
     #[arg(long, value_name = "TIME", help_heading = "Period")]
     pub(super) from: Option<String>,
+
+    /// Check an evidence bundle and make its report again, offline: of all other options only --out counts
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["month", "from", "to", "sources", "as_of", "iam", "approvals", "detections", "policy",
+            "previous", "verify", "bundle", "format", "pdf", "per_account", "redact", "fail_on", "dry_run", "accounts",
+            "regions"],
+        help_heading = "Period"
+    )]
+    pub(super) from_bundle: Option<PathBuf>,
 
     /// The first moment after the period, so that --from 2026-01 --to 2026-07 is January to June [default: now]
     #[arg(long, value_name = "TIME", requires = "from", help_heading = "Period")]

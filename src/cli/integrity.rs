@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
 use super::exit::CliError;
 use super::verify;
-use crate::contract::{Gap, Integrity, Notice, ReadFailure, Report};
+use crate::contract::{Gap, Integrity, Notice, Period, ReadFailure, Report};
 use crate::digest::{Checker, Code, Severity, State, Verification};
 use crate::mfa::Event;
+use crate::store::Judged;
 
 /// The outcome of the comparison that ran beside the report's own scan.
 pub(super) fn outcome(
@@ -38,17 +42,23 @@ pub(super) fn by_event(events: &[Event], objects: &BTreeMap<String, Integrity>) 
     known
 }
 
-/// Writes it all into the report.
-pub(super) fn tell(report: &mut Report, outcome: &Verification, events: &ByEvent) -> Result<(), CliError> {
-    let of = |account: &str, event: &str| events.get(&(account.to_owned(), event.to_owned())).copied();
-    for event in &mut report.events {
-        event.integrity = of(&event.account, &event.event_id);
-    }
-    for window in &mut report.windows {
-        let closed = window.closed_by_event.as_deref().and_then(|event| of(&window.account, event));
-        window.integrity = of(&window.account, &window.opened_by_event).max(closed);
-    }
-    let period = report.period;
+/// What a report says of its integrity, beside windows and events. A bundle carries it: it is of the whole archive.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Told {
+    /// Whether nothing speaks against it.
+    pub(super) whole: bool,
+    /// For `coverage.integrity`.
+    value: serde_json::Value,
+    /// Hours of the period that are not proven.
+    gaps: Vec<Gap>,
+    /// Why it is not whole.
+    notice: Option<String>,
+}
+
+/// Of a verification that ran beside the report's own scan.
+pub(super) fn told(outcome: &Verification, period: Period, as_of: DateTime<Utc>) -> Result<Told, CliError> {
+    let mut gaps = Vec::new();
     for hours in outcome.hours.iter().filter(|hours| hours.state != State::Proven) {
         let (from, to) = (hours.from.max(period.from), hours.to.min(period.to));
         let own = if hours.state == State::Unknown { "no_digests" } else { "not_proven" };
@@ -61,7 +71,7 @@ pub(super) fn tell(report: &mut Report, outcome: &Verification, events: &ByEvent
             hours.state == State::Unknown && here && chain && touches
         });
         if from < to {
-            report.coverage.gaps.push(Gap {
+            gaps.push(Gap {
                 account: hours.account.clone(),
                 region: Some(hours.region.clone()),
                 from,
@@ -74,31 +84,68 @@ pub(super) fn tell(report: &mut Report, outcome: &Verification, events: &ByEvent
     // Where there is not one digest, there is no chain to have a gap.
     for finding in outcome.findings.iter().filter(|finding| finding.code == Code::NoDigests) {
         let Some(account) = &finding.account else { continue };
-        report.coverage.gaps.push(Gap {
+        gaps.push(Gap {
             account: account.clone(),
             region: finding.region.clone(),
             from: period.from,
-            to: period.to.min(report.as_of),
+            to: period.to.min(as_of),
             cause: Code::NoDigests.as_str().to_owned(),
             event_id: None,
         });
     }
-    report.coverage.gaps.sort();
-    if !outcome.whole {
+    let notice = (!outcome.whole).then(|| {
         let what: Vec<String> = outcome.counts.iter().map(|(code, count)| format!("{code} {count}")).collect();
-        report.notices.push(Notice {
-            code: "integrity-not-whole",
-            text: format!(
-                "the archive is not proven whole: {} of {} digests, {} of {} logs ({})",
-                outcome.digests_proven,
-                outcome.digests,
-                outcome.logs.verified,
-                outcome.logs.named,
-                what.join(", ")
-            ),
-        });
+        format!(
+            "the archive is not proven whole: {} of {} digests, {} of {} logs ({})",
+            outcome.digests_proven,
+            outcome.digests,
+            outcome.logs.verified,
+            outcome.logs.named,
+            what.join(", ")
+        )
+    });
+    let value = serde_json::to_value(outcome).map_err(CliError::failed)?;
+    Ok(Told { whole: outcome.whole, value, gaps, notice })
+}
+
+/// Of what earlier scans verified: the store knows objects, and not the hours of digests or what they miss. `None` where
+/// no scan verified anything.
+pub(super) fn stored(judged: Judged) -> Option<Told> {
+    let Judged { verified, unsigned, failed, unknown } = judged;
+    if verified + unsigned + failed == 0 {
+        return None;
+    }
+    let value = serde_json::json!({
+        "source": "store",
+        "whole": null,
+        "digests": null,
+        "digests_proven": null,
+        "logs": { "named": null, "verified": verified, "unsigned": unsigned, "failed": failed, "not_asked": unknown },
+        "trails": null,
+        "hours": null,
+        "findings": null,
+    });
+    let notice = (failed > 0).then(|| {
+        format!("{failed} objects in the store are not what CloudTrail signed; `mfatrail scan --verify` names them")
+    });
+    Some(Told { whole: failed == 0, value, gaps: Vec::new(), notice })
+}
+
+/// Writes it all into the report.
+pub(super) fn tell(report: &mut Report, told: &Told, events: &ByEvent) {
+    let of = |account: &str, event: &str| events.get(&(account.to_owned(), event.to_owned())).copied();
+    for event in &mut report.events {
+        event.integrity = of(&event.account, &event.event_id);
+    }
+    for window in &mut report.windows {
+        let closed = window.closed_by_event.as_deref().and_then(|event| of(&window.account, event));
+        window.integrity = of(&window.account, &window.opened_by_event).max(closed);
+    }
+    report.coverage.gaps.extend(told.gaps.iter().cloned());
+    report.coverage.gaps.sort();
+    if let Some(text) = &told.notice {
+        report.notices.push(Notice { code: "integrity-not-whole", text: text.clone() });
         report.notices.sort();
     }
-    report.coverage.integrity = Some(serde_json::to_value(outcome).map_err(CliError::failed)?);
-    Ok(())
+    report.coverage.integrity = Some(told.value.clone());
 }

@@ -3,6 +3,7 @@
 mod archive;
 mod args;
 mod beside;
+mod bundle;
 mod coverage;
 mod exit;
 mod generate;

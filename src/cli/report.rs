@@ -9,9 +9,9 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use super::archive::{options, rfc3339, selection, sources, time};
 use super::args::{FailOn, FormatArg, PaperArg, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
-use super::{beside, integrity, interrupt, log, pdf, plain, progress, put, say, verify};
-use crate::contract::{self, InputFile, Notice, Period, ReadFailure, Report, Tool, TrendPeriod};
-use crate::digest::{Bounds, Checker, Proof, PublicKeys};
+use super::{beside, bundle, integrity, interrupt, log, pdf, plain, progress, put, say, verify};
+use crate::contract::{self, InputFile, Notice, Period, Report, Tool, TrendPeriod};
+use crate::digest::{Bounds, Checker, PublicKeys};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
 use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy_file};
@@ -19,7 +19,7 @@ use crate::inventory::{self, IamState, LiveOptions};
 use crate::pipeline::{self, Options, Scanned};
 use crate::report::{self, Format, OutputDir, Paper};
 use crate::source::{Selection, Source, SourceError};
-use crate::store::{Asked, Store};
+use crate::store::{Asked, Judged, Store};
 use crate::units;
 
 /// Where IAM state comes from.
@@ -30,44 +30,48 @@ enum Iam {
 }
 
 /// Everything that was asked for, checked.
-struct Plan {
-    sources: Vec<Source>,
+pub(super) struct Plan {
+    pub(super) sources: Vec<Source>,
     period: Period,
     as_of: Option<DateTime<Utc>>,
     iam: Iam,
     approvals: Vec<Approval>,
     detections: Vec<Detection>,
     settings: Settings,
-    selection: Selection,
-    options: Options<'static>,
-    out: PathBuf,
-    store: Option<PathBuf>,
-    output: Output,
-    generated_at: DateTime<Utc>,
-    inputs: Vec<InputFile>,
+    pub(super) selection: Selection,
+    pub(super) options: Options<'static>,
+    pub(super) out: PathBuf,
+    pub(super) store: Option<PathBuf>,
+    pub(super) output: Output,
+    pub(super) generated_at: DateTime<Utc>,
+    pub(super) inputs: Vec<InputFile>,
     earlier: Vec<TrendPeriod>,
     fail_on: Vec<FailOn>,
     /// Whether the archive is verified; and the public keys, where they were given.
     verify: bool,
     keys: Option<PublicKeys>,
     now: DateTime<Utc>,
+    /// The bundle that is to be written.
+    bundle: Option<bundle::Wanted>,
 }
 
 /// What a report rests on, and what there is to say about where it came from.
-struct Read {
+pub(super) struct Read {
     evidence: Evidence,
     scanned: Scanned,
-    notices: Vec<Notice>,
-    /// Digests that could not be read.
-    digests_failed: Vec<ReadFailure>,
+    pub(super) notices: Vec<Notice>,
+    /// What the digests prove, where that was asked.
+    pub(super) proven: Option<verify::Proven>,
+    /// What earlier scans found of the objects in the store.
+    judged: Judged,
     /// The store's last commit that it rests on.
     commit: Option<u64>,
 }
 
-/// What the digests prove, and those that could not be read.
-type Proven = Option<(Arc<Proof>, Vec<ReadFailure>)>;
-
 pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
+    if let Some(file) = &args.period.from_bundle {
+        return bundle::again(file, args.out, now);
+    }
     let dry_run = args.dry_run;
     let mut plan = Plan::new(args, now)?;
     if dry_run {
@@ -76,19 +80,29 @@ pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliErr
     let out = OutputDir::prepare(&plan.out).map_err(CliError::usage)?;
     interrupt::remove_at_exit(out.temporary());
     let keys = plan.keys.take();
-    let read = match &plan.store {
-        Some(store) => from_store(&plan, store, now)?,
-        None => scan(&plan, keys)?,
+    let mut making = plan.bundle.take().map(bundle::Making::new).transpose()?;
+    let read = match (&plan.store, &making) {
+        (Some(store), making) => {
+            from_store(&plan, store, making.as_ref().map(bundle::Making::excerpt).as_deref(), keys, now)?
+        }
+        (None, Some(making)) => from_store(&plan, &making.scratch(), Some(&making.excerpt()), keys, now)?,
+        (None, None) => scan(&plan, keys)?,
     };
+    if let Some(making) = &mut making {
+        making.note(&plan, &read);
+    }
     let noted = plan.store.clone().zip(read.commit);
     let selection = plan.selection.clone();
     let output = plan.output.clone();
-    let Made { mut report, status } = make(plan, read)?;
+    let Made { mut report, status, told, iam } = make(plan, read, None)?;
     let period = report.period;
     if output.redact {
         report = report::redact(report, output.redact_key.as_deref());
     }
     let files = output.files(&report)?;
+    if let Some(making) = making {
+        making.write(&report, &files, told, iam.as_ref())?;
+    }
     let whole = interrupt::hold();
     let folder = out.commit(files).map_err(CliError::failed)?;
     drop(whole);
@@ -102,7 +116,7 @@ pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliErr
 
 /// Which files, and how.
 #[derive(Clone)]
-struct Output {
+pub(super) struct Output {
     formats: Vec<Format>,
     per_account: bool,
     /// The browser, and the sheet of paper.
@@ -146,7 +160,7 @@ impl Output {
         Ok(Self { formats, per_account: args.per_account, pdf, redact: args.redact, redact_key })
     }
 
-    fn files(&self, report: &Report) -> Result<Vec<report::File>, CliError> {
+    pub(super) fn files(&self, report: &Report) -> Result<Vec<report::File>, CliError> {
         let mut files = report::render(report, &self.formats, self.per_account).map_err(CliError::failed)?;
         if let Some((browser, paper)) = &self.pdf {
             let page = report::printed(report, *paper)
@@ -185,7 +199,7 @@ fn generated_at(now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
 
 impl Plan {
     /// Checks all arguments and reads all small inputs, before any long work and before anything is written.
-    fn new(args: ReportArgs, now: DateTime<Utc>) -> Result<Self, CliError> {
+    pub(super) fn new(args: ReportArgs, now: DateTime<Utc>) -> Result<Self, CliError> {
         let period = period(&args.period, now)?;
         let as_of = args.as_of.as_deref().map(|text| time("--as-of", text, now)).transpose()?;
         let sources = sources(&args.sources)?;
@@ -200,11 +214,12 @@ impl Plan {
         let output = Output::new(&args)?;
         let earlier = beside::earlier(&args.previous, period)?;
         let inputs = inputs(&args, as_of)?;
-        if args.verify && args.store.is_some() {
+        if args.verify && args.sources.is_empty() {
             return Err(CliError::Usage(
-                "`--verify` reads the archive, and `--store` the store\n  hint: drop one of them".to_owned(),
+                "`--verify` reads the archive, and there is no SOURCE\n  hint: give it, or drop `--verify`: a report from the store tells what `mfatrail scan --verify` found".to_owned(),
             ));
         }
+        let given_as_of = as_of;
         let as_of = as_of.or(match &iam {
             Iam::Read(state) => Some(state.taken_at),
             Iam::Live(options) => Some(options.now),
@@ -220,6 +235,7 @@ impl Plan {
         let read_from = period.from - TimeDelta::seconds(settings.lookback_s);
         let selection = selection(&args.archive, Some(read_from), as_of)?;
         let options = options(&args.archive, &args.aws)?;
+        let bundle = bundle::Wanted::new(&args, period, given_as_of)?;
         let out = args.out.unwrap_or_else(|| PathBuf::from(default_folder(&args.period, period)));
         Ok(Self {
             sources,
@@ -241,10 +257,11 @@ impl Plan {
             verify: args.verify,
             keys,
             now,
+            bundle,
         })
     }
 
-    fn verification(&self) -> verify::Plan<'_> {
+    pub(super) fn verification(&self) -> verify::Plan<'_> {
         verify::Plan {
             sources: &self.sources,
             selection: &self.selection,
@@ -341,7 +358,7 @@ fn stored_iam(args: &ReportArgs, as_of: Option<DateTime<Utc>>) -> Result<IamStat
 }
 
 /// The snapshot's file and what it says.
-fn stored_snapshot(args: &ReportArgs, as_of: Option<DateTime<Utc>>) -> Result<(PathBuf, String), CliError> {
+pub(super) fn stored_snapshot(args: &ReportArgs, as_of: Option<DateTime<Utc>>) -> Result<(PathBuf, String), CliError> {
     let usage = |text: &str| CliError::Usage(text.to_owned());
     let Some(dir) = &args.store else {
         return Err(usage("`--iam store` takes IAM state from the store, and there is no `--store`\n  hint: add it"));
@@ -402,27 +419,48 @@ fn range(plan: &Plan) -> Arc<Range> {
     })
 }
 
-fn from_store(plan: &Plan, store: &Path, now: DateTime<Utc>) -> Result<Read, CliError> {
+pub(super) fn asked(plan: &Plan) -> Asked {
+    Asked { selection: plan.selection.clone(), range: range(plan), period: plan.period }
+}
+
+/// Scans what there is to scan into the store, and takes the evidence from it; `excerpt` is a folder for the part of the
+/// store that it is.
+pub(super) fn from_store(
+    plan: &Plan,
+    store: &Path,
+    excerpt: Option<&Path>,
+    keys: Option<PublicKeys>,
+    now: DateTime<Utc>,
+) -> Result<Read, CliError> {
+    let proven = plan.verify.then(|| verify::prove(&plan.verification(), keys)).transpose()?;
+    let mut checker = None;
     if !plan.sources.is_empty() {
-        super::scan::into_store(store, &plan.sources, &plan.selection, &plan.options, super::scan::LIMITS, now)?;
+        let proof = proven.as_ref().map(|proven| &proven.proof);
+        let limits = super::scan::LIMITS;
+        let done = super::scan::into_store(store, &plan.sources, &plan.selection, &plan.options, limits, proof, now)?;
+        checker = done.checker;
     }
-    let asked = Asked { selection: plan.selection.clone(), range: range(plan), period: plan.period };
+    let asked = asked(plan);
     let mut store = Store::open(store).map_err(super::scan::store_error)?;
     let found = store.consistently(|store| store.evidence(&asked)).map_err(CliError::failed)?;
     let notices = super::scan::notices(&found);
+    if let Some(folder) = excerpt {
+        store.excerpt(&asked, folder, &super::scan::holder("mfatrail report", now)).map_err(CliError::failed)?;
+    }
     Ok(Read {
-        evidence: found.evidence.finish(),
+        evidence: found.evidence.checked(checker).finish(),
         scanned: found.scanned,
         notices,
-        digests_failed: Vec::new(),
+        proven,
+        judged: found.judged,
         commit: Some(found.commit),
     })
 }
 
 fn scan(plan: &Plan, keys: Option<PublicKeys>) -> Result<Read, CliError> {
-    let proven: Proven = if plan.verify { Some(verify::prove(&plan.verification(), keys)?) } else { None };
+    let proven = plan.verify.then(|| verify::prove(&plan.verification(), keys)).transpose()?;
     let range = range(plan);
-    let checker = || proven.as_ref().map(|(proof, _)| Checker::new(Arc::clone(proof)));
+    let checker = || proven.as_ref().map(|proven| Checker::new(Arc::clone(&proven.proof)));
     let visitor = || Evidence::new(Arc::clone(&range)).checked(checker());
     let (evidence, scanned) = progress::shown(&plan.options.progress, || {
         pipeline::scan(&plan.sources, &plan.selection, &plan.options, &visitor)
@@ -441,24 +479,27 @@ fn scan(plan: &Plan, keys: Option<PublicKeys>) -> Result<Read, CliError> {
             evidence
                 .balance(scanned.coverage.records)
                 .map_err(|lost| CliError::failed(SourceError::Unbalanced(lost)))?;
-            let digests_failed = proven.map(|(_, failures)| failures).unwrap_or_default();
-            Ok(Read { evidence, scanned, notices: Vec::new(), digests_failed, commit: None })
+            Ok(Read { evidence, scanned, notices: Vec::new(), proven, judged: Judged::default(), commit: None })
         }
     }
 }
 
-struct Made {
-    report: Report,
-    status: Status,
+pub(super) struct Made {
+    pub(super) report: Report,
+    pub(super) status: Status,
+    /// What it says of its integrity.
+    pub(super) told: Option<integrity::Told>,
+    /// The IAM state that it rests on.
+    pub(super) iam: Option<IamState>,
 }
 
-fn make(plan: Plan, read: Read) -> Result<Made, CliError> {
-    let Read { mut evidence, scanned, notices: read_notices, digests_failed, .. } = read;
+/// Makes the report; `known` is what a bundle tells of the integrity of the whole archive, of which it has only a part.
+pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Result<Made, CliError> {
+    let Read { mut evidence, scanned, notices: read_notices, proven, judged, .. } = read;
+    let digests_failed = proven.map(|proven| proven.failures).unwrap_or_default();
     let verified = match evidence.checker.take() {
         Some(checker) => {
-            let outcome =
-                integrity::outcome(&plan.verification(), checker, digests_failed, &scanned.coverage.failures)?;
-            Some((outcome, integrity::by_event(&evidence.events, &evidence.integrity)))
+            Some(integrity::outcome(&plan.verification(), checker, digests_failed, &scanned.coverage.failures)?)
         }
         None => None,
     };
@@ -531,13 +572,15 @@ fn make(plan: Plan, read: Read) -> Result<Made, CliError> {
         inputs: plan.inputs,
         redacted: false,
     };
-    let whole = match &verified {
-        Some((outcome, events)) => {
-            integrity::tell(&mut report, outcome, events)?;
-            outcome.whole
-        }
-        None => true,
+    let told = match (known, &verified) {
+        (Some(told), _) => Some(told),
+        (None, Some(outcome)) => Some(integrity::told(outcome, report.period, as_of)?),
+        (None, None) => integrity::stored(judged),
     };
+    if let Some(told) = &told {
+        integrity::tell(&mut report, told, &integrity::by_event(&evidence.events, &evidence.integrity));
+    }
+    let whole = told.as_ref().is_none_or(|told| told.whole);
     let status = if !report.coverage.complete || !whole {
         Status::Incomplete
     } else if plan.fail_on.iter().any(|what| found(*what, &report)) {
@@ -545,7 +588,7 @@ fn make(plan: Plan, read: Read) -> Result<Made, CliError> {
     } else {
         Status::Done
     };
-    Ok(Made { report, status })
+    Ok(Made { report, status, told, iam })
 }
 
 fn missing_input(missing: &inventory::MissingInput) -> Notice {
@@ -562,6 +605,6 @@ fn found(what: FailOn, report: &Report) -> bool {
 }
 
 /// The summary's width: the terminal's, as the shell tells it.
-fn terminal_width() -> usize {
+pub(super) fn terminal_width() -> usize {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|width| *width >= 40).unwrap_or(80)
 }

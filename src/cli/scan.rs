@@ -13,8 +13,9 @@ use clap::Args;
 use super::archive::{options, rfc3339, selection, sources, time};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
-use super::{interrupt, log, progress, say};
-use crate::contract::{Notice, Period};
+use super::{interrupt, log, progress, say, verify};
+use crate::contract::{Integrity, Notice, Period};
+use crate::digest::{Bounds, Checker, Proof};
 use crate::pipeline::{self, Options, Scanned};
 use crate::report::terminal_text;
 use crate::source::{ObjectRef, Selection, Source};
@@ -46,6 +47,15 @@ pub(super) struct ScanArgs {
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(LIMITS.objects).unwrap_or(NonZeroUsize::MIN), help_heading = "Store")]
     commit_every: NonZeroUsize,
 
+    /// Verify the archive by CloudTrail's digests while it is read, and keep of every object what its bytes are worth
+    #[arg(long, help_heading = "Store")]
+    verify: bool,
+
+    /// With --verify, CloudTrail's public keys as `aws cloudtrail list-public-keys` prints them; may be repeated
+    /// [default: ask CloudTrail]
+    #[arg(long, value_name = "FILE", requires = "verify", help_heading = "Store")]
+    public_keys: Vec<PathBuf>,
+
     /// Only the folders of this day or later
     #[arg(long, value_name = "TIME", help_heading = "Range")]
     from: Option<String>,
@@ -65,13 +75,17 @@ const HELP: &str = "\
 Times are a date (2026-10-01), an RFC 3339 time (2026-10-01T08:00:00Z), or an age (7d, 36h). Everything is UTC. Of an object
 in range every record is kept, whatever its time.
 
+With --verify the very bytes that are parsed are hashed and compared with the digests, of which the result is printed as
+`mfatrail verify` does. What the store has and is not verified yet is read again; what is verified is not.
+
 Examples:
   mfatrail scan fixtures/archive --store evidence
   mfatrail scan fixtures/archive --store evidence --from 2026-10-01 --to 2026-11-01
   MFATRAIL_STORE=evidence mfatrail scan s3://trail-bucket --from 40d
+  mfatrail scan s3://trail-bucket --from 40d --to 2h --store evidence --verify
 
 Exit status, the first that applies: 2 wrong usage; 4 the run failed; 3 done, but an object in range could not be read, or
-nothing at all was; 0 done.";
+nothing at all was, or with --verify not everything in range is proven; 0 done.";
 
 pub(super) fn run(args: &ScanArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
     let from = args.from.as_deref().map(|text| time("--from", text, now)).transpose()?;
@@ -86,8 +100,17 @@ pub(super) fn run(args: &ScanArgs, now: DateTime<Utc>) -> Result<Status, CliErro
     let selection = selection(&args.archive, from, to)?;
     let options = options(&args.archive, &args.aws)?;
     let limits = Limits { objects: args.commit_every.get(), ..LIMITS };
-    let done = into_store(&args.store, &sources, &selection, &options, limits, now)?;
-    Ok(summary(&args.store, &done))
+    let keys = verify::read_keys(&args.public_keys)?;
+    let bounds = Bounds { from, to };
+    let plan = verify::Plan { sources: &sources, selection: &selection, options: &options, bounds, now };
+    let proven = args.verify.then(|| verify::prove(&plan, keys)).transpose()?;
+    let proof = proven.as_ref().map(|proven| &proven.proof);
+    let mut done = into_store(&args.store, &sources, &selection, &options, limits, proof, now)?;
+    let status = summary(&args.store, &done);
+    let Some((checker, proven)) = done.checker.take().zip(proven) else { return Ok(status) };
+    let outcome = super::integrity::outcome(&plan, checker, proven.failures, &done.scanned.coverage.failures)?;
+    say(&verify::text(&outcome));
+    Ok(if outcome.whole { status } else { Status::Incomplete })
 }
 
 /// What a scan into a store did.
@@ -96,6 +119,8 @@ pub(super) struct Done {
     scanned: Scanned,
     /// Objects in range that an earlier scan found damaged.
     known_failures: u64,
+    /// What the digests say of what was read, where that was asked.
+    pub(super) checker: Option<Checker>,
 }
 
 /// Reads what the store does not have.
@@ -105,6 +130,7 @@ pub(super) fn into_store(
     selection: &Selection,
     options: &Options<'_>,
     limits: Limits,
+    proof: Option<&Arc<Proof>>,
     now: DateTime<Utc>,
 ) -> Result<Done, CliError> {
     if sources.contains(&Source::Stdin) {
@@ -127,15 +153,21 @@ pub(super) fn into_store(
     };
     let known_failures = AtomicU64::new(0);
     let known = |object: &ObjectRef| {
-        let known = index.has(object);
+        let mut known = index.has(object);
+        if let Some(proof) = proof.filter(|_| known) {
+            known = index.seen(object).is_some_and(|seen| seen.integrity == Some(Integrity::Verified));
+            if known {
+                proof.vouch(&object.name);
+            }
+        }
         if known && index.seen(object).is_some_and(|seen| seen.status == store::Status::Failed) {
             known_failures.fetch_add(1, Ordering::Relaxed);
         }
         known
     };
     let sink = Sink::new(writer, Arc::clone(&index), limits, run, HashMap::new()).map_err(store_error)?;
-    let (kept, scanned) = visit(sink, sources, selection, options, &known)?;
-    Ok(Done { kept, scanned, known_failures: known_failures.into_inner() })
+    let (kept, scanned, checker) = visit(sink, sources, selection, options, &known, proof)?;
+    Ok(Done { kept, scanned, known_failures: known_failures.into_inner(), checker })
 }
 
 /// Reads what is not `known` into a sink.
@@ -145,13 +177,17 @@ pub(super) fn visit(
     selection: &Selection,
     options: &Options<'_>,
     known: &(dyn Fn(&ObjectRef) -> bool + Sync),
-) -> Result<(Kept, Scanned), CliError> {
+    proof: Option<&Arc<Proof>>,
+) -> Result<(Kept, Scanned, Option<Checker>), CliError> {
     let skipped = |object: &ObjectRef| sink.skipped(object);
     let options = Options { known: Some(known), skipped: Some(&skipped), ..options.clone() };
-    let make = || Keep::new(&sink);
+    let make = || Keep::new(&sink).checked(proof.map(|proof| Checker::new(Arc::clone(proof))));
     let scanned = progress::shown(&options.progress, || pipeline::scan(sources, selection, &options, &make));
     // What was read before a source failed is kept: the next scan continues from there.
-    let scanned = scanned.map(|(_, scanned)| scanned);
+    let (checker, scanned) = match scanned {
+        Ok((keep, scanned)) => (keep.into_checker(), Ok(scanned)),
+        Err(error) => (None, Err(error)),
+    };
     let whole = scanned.as_ref().is_ok_and(|scanned| !scanned.stopped);
     let (kept, _writer) = sink.finish(whole).map_err(store_error)?;
     log::traffic_summary();
@@ -162,13 +198,17 @@ pub(super) fn visit(
             "what was read is in the store, and the next scan continues from there",
         ));
     }
-    Ok((kept, scanned))
+    Ok((kept, scanned, checker))
 }
 
 /// Opens a store for writing.
 pub(super) fn open(dir: &Path, command: &str, now: DateTime<Utc>) -> Result<Writer, CliError> {
-    let holder = Holder { pid: std::process::id(), command: command.to_owned(), started_at: now };
-    Writer::open(dir, &holder).map_err(store_error)
+    Writer::open(dir, &holder(command, now)).map_err(store_error)
+}
+
+/// Who writes.
+pub(super) fn holder(command: &str, now: DateTime<Utc>) -> Holder {
+    Holder { pid: std::process::id(), command: command.to_owned(), started_at: now }
 }
 
 /// A folder that is no store, or none that this build reads, is a wrong argument; everything else is a failure.
@@ -265,7 +305,7 @@ pub(super) fn warn(scanned: &Scanned) {
 }
 
 fn summary(dir: &Path, done: &Done) -> Status {
-    let Done { kept, scanned, known_failures } = done;
+    let Done { kept, scanned, known_failures, .. } = done;
     let coverage = &scanned.coverage;
     warn(scanned);
     if *known_failures > 0 {

@@ -251,7 +251,7 @@ fn retry(dir: &Path, args: &RetryArgs, now: DateTime<Utc>) -> Result<Status, Cli
     let locations: HashSet<String> = names.keys().cloned().collect();
     let known = |object: &crate::source::ObjectRef| !locations.contains(&store::location(object));
     let sink = Sink::new(writer, index, LIMITS, run, names).map_err(store_error)?;
-    let (kept, scanned) = visit(sink, &sources, &Selection::default(), &options, &known)?;
+    let (kept, scanned, _) = visit(sink, &sources, &Selection::default(), &options, &known, None)?;
     warn(&scanned);
     let read = scanned.coverage.objects_read;
     let left = (all as u64).saturating_sub(read + scanned.coverage.objects_skipped);

@@ -135,7 +135,7 @@ pub(super) fn run(args: &VerifyArgs, now: DateTime<Utc>) -> Result<Status, CliEr
     let selection = selection(&args.archive, from, to)?;
     let options = options(&args.archive, &args.aws)?;
     let plan = Plan { sources: &sources, selection: &selection, options: &options, bounds: Bounds { from, to }, now };
-    let (proof, failures) = prove(&plan, keys)?;
+    let Proven { proof, failures, .. } = prove(&plan, keys)?;
     let outcome = check(&plan, &proof, failures)?;
     match args.format {
         Format::Text => put(text(&outcome).trim_end())?,
@@ -154,7 +154,7 @@ pub(super) fn run(args: &VerifyArgs, now: DateTime<Utc>) -> Result<Status, CliEr
 }
 
 /// Lists and reads objects of one product.
-fn scan<V: pipeline::Visitor>(
+pub(super) fn scan<V: pipeline::Visitor>(
     plan: &Plan<'_>,
     selection: &Selection,
     options: &Options<'_>,
@@ -177,8 +177,29 @@ pub(super) fn read_keys(files: &[PathBuf]) -> Result<Option<PublicKeys>, CliErro
     Ok((!files.is_empty()).then_some(keys))
 }
 
+/// What the digests prove.
+pub(super) struct Proven {
+    pub(super) proof: Arc<Proof>,
+    /// Digests that could not be read.
+    pub(super) failures: Vec<ReadFailure>,
+    pub(super) keys: PublicKeys,
+}
+
+/// Digests that were judged, and the keys that they were judged by.
+pub(super) struct Signed {
+    pub(super) proof: Arc<Proof>,
+    pub(super) keys: PublicKeys,
+}
+
+impl Proven {
+    /// Without what is of no use later.
+    pub(super) fn signed(&self) -> Signed {
+        Signed { proof: Arc::clone(&self.proof), keys: self.keys.clone() }
+    }
+}
+
 /// Reads and judges the digests; gives what of them could not be read besides.
-pub(super) fn prove(plan: &Plan<'_>, keys: Option<PublicKeys>) -> Result<(Arc<Proof>, Vec<ReadFailure>), CliError> {
+pub(super) fn prove(plan: &Plan<'_>, keys: Option<PublicKeys>) -> Result<Proven, CliError> {
     let selection = Selection { product: Some(Product::Digest), ..widened(plan) };
     let options = Options { progress: Arc::default(), ..plan.options.clone() };
     let (gather, scanned) = scan(plan, &selection, &options, &Gather::default)?;
@@ -187,10 +208,10 @@ pub(super) fn prove(plan: &Plan<'_>, keys: Option<PublicKeys>) -> Result<(Arc<Pr
         None => ask(&gather, &plan.options.s3.connection, plan.now)?,
     };
     let proof = Arc::new(Proof::new(gather, &keys, plan.bounds, plan.options.threads));
-    Ok((proof, scanned.coverage.failures))
+    Ok(Proven { proof, failures: scanned.coverage.failures, keys })
 }
 
-fn widened(plan: &Plan<'_>) -> Selection {
+pub(super) fn widened(plan: &Plan<'_>) -> Selection {
     Selection { from: plan.selection.from.map(|from| from - BEFORE), ..plan.selection.clone() }
 }
 
@@ -246,7 +267,7 @@ pub(super) fn explain(plan: &Plan<'_>, proof: &Arc<Proof>, outcome: &mut Verific
     Ok(())
 }
 
-fn text(outcome: &Verification) -> String {
+pub(super) fn text(outcome: &Verification) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     if !outcome.trails.is_empty() {

@@ -1,7 +1,7 @@
 //! From digests to proof: chains are put together, signatures checked, and it is settled which digests can be believed.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     num::NonZeroUsize,
     thread,
 };
@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     ChainId, Code, Digest, Finding, Gather, PublicKeys,
     file::{end_in_name, same_place, tail},
-    named::Index,
+    named::{Index, State},
 };
 
 /// The range that is verified; open where nothing was said.
@@ -75,6 +75,8 @@ pub(super) struct Fact {
     pub(super) trust: Trust,
     pub(super) in_range: bool,
     pub(super) chain: usize,
+    /// Its place in the chain.
+    pub(super) at: usize,
 }
 
 /// The times of which there are digests, in order, without overlap.
@@ -154,14 +156,16 @@ impl Proof {
             })
             .collect();
         named.seal(|digest| !copies.contains(&digest));
-        let unknown = Fact { trust: Trust::Unproven, in_range: false, chain: 0 };
+        let unknown = Fact { trust: Trust::Unproven, in_range: false, chain: 0, at: 0 };
         let mut facts = vec![unknown; usize::try_from(next).unwrap_or_default()];
         let links: Vec<Vec<Vec<usize>>> = chains.iter().map(|chain| link(chain, bounds, &mut findings)).collect();
         let checked = signatures_of(&chains, &links, keys, threads);
         for (at, ((chain, links), checked)) in chains.iter().zip(&links).zip(checked).enumerate() {
-            for (digest, trust) in chain.digests.iter().zip(judge(chain, links, &checked, bounds, &mut findings)) {
+            let trusts = judge(chain, links, &checked, bounds, &mut findings);
+            for (place, (digest, trust)) in chain.digests.iter().zip(trusts).enumerate() {
                 if let Some(fact) = facts.get_mut(usize::try_from(digest.number).unwrap_or(usize::MAX)) {
-                    *fact = Fact { trust, in_range: bounds.touches(digest.start, digest.end), chain: at };
+                    let in_range = bounds.touches(digest.start, digest.end);
+                    *fact = Fact { trust, in_range, chain: at, at: place };
                 }
             }
         }
@@ -187,8 +191,39 @@ impl Proof {
         self.fact(digest.number).trust
     }
 
+    /// Notes that a log is what its digests name: an earlier scan compared these very bytes.
+    pub fn vouch(&self, object: &str) {
+        for (log, _) in self.named.find(object).filter(|(_, here)| *here) {
+            log.note(State::Same);
+        }
+    }
+
+    /// Of digests, by name: the fingerprint of the key that signed each, and its signature in hexadecimal, from wherever
+    /// there is one.
+    #[must_use]
+    pub fn signatures(&self, names: &BTreeSet<String>) -> BTreeMap<String, (String, Option<String>)> {
+        let mut found = BTreeMap::new();
+        for chain in &self.chains {
+            for (at, digest) in chain.digests.iter().enumerate().filter(|(_, one)| names.contains(one.name.as_ref())) {
+                let later = chain.digests.get(at + 1..).unwrap_or_default().iter();
+                let previous = later.filter_map(|next| next.previous.as_ref());
+                let mut elsewhere = previous.filter(|named| tail(&named.object) == tail(&digest.object));
+                let signature =
+                    digest.signature.as_deref().or_else(|| elsewhere.find_map(|named| named.signature.as_deref()));
+                let fingerprint = digest.fingerprint.to_ascii_lowercase();
+                found.insert(digest.name.to_string(), (fingerprint, signature.map(super::hex)));
+            }
+        }
+        found
+    }
+
+    pub(super) fn digest(&self, number: u32) -> Option<&Digest> {
+        let fact = self.fact(number);
+        self.chains.get(fact.chain)?.digests.get(fact.at)
+    }
+
     pub(super) fn fact(&self, digest: u32) -> Fact {
-        let unknown = Fact { trust: Trust::Unproven, in_range: false, chain: usize::MAX };
+        let unknown = Fact { trust: Trust::Unproven, in_range: false, chain: usize::MAX, at: usize::MAX };
         self.facts.get(usize::try_from(digest).unwrap_or(usize::MAX)).copied().unwrap_or(unknown)
     }
 

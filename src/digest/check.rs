@@ -123,6 +123,17 @@ impl Checker {
         verdict
     }
 
+    /// The proven digest that names an object which was found verified; of several the first by name.
+    #[must_use]
+    pub fn proven_by(&self, object: &str) -> Option<String> {
+        let proof = &self.proof;
+        let named = proof
+            .named
+            .find(object)
+            .filter(|(log, here)| *here && log.state() == State::Same && proof.fact(log.digest).trust == Trust::Proven);
+        named.filter_map(|(log, _)| proof.digest(log.digest)).map(|digest| digest.name.to_string()).min()
+    }
+
     /// Notes an object that could not be inflated.
     pub fn broken(&mut self, object: &ObjectRef, error: &InflateError) {
         self.latest = self.latest.max(object.key.delivered_at);

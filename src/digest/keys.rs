@@ -3,14 +3,17 @@
 //! `aws cloudtrail list-public-keys` prints them by region, base64 of a DER that says PKCS#1 `RSAPublicKey`; a DER that
 //! says SPKI is taken too. A key is found by its fingerprint, so keys of many regions can be put together.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use aws_lc_rs::{
     digest::{Digest, SHA256},
     signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Hash;
 
@@ -58,7 +61,15 @@ pub enum KeysError {
 /// Public keys by their fingerprint.
 #[derive(Debug, Clone, Default)]
 pub struct PublicKeys {
-    keys: BTreeMap<String, ParsedPublicKey>,
+    /// Each with the bytes that it came as.
+    keys: BTreeMap<String, (ParsedPublicKey, Vec<u8>)>,
+}
+
+/// As `aws cloudtrail list-public-keys` prints them.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Print {
+    public_key_list: Vec<PrintedKey>,
 }
 
 #[derive(Deserialize)]
@@ -67,7 +78,7 @@ struct Printed {
     public_key_list: Vec<PrintedKey>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct PrintedKey {
     fingerprint: String,
@@ -110,7 +121,7 @@ impl PublicKeys {
         let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der)
             .parse()
             .map_err(|_rejected| "no RSA public key of 2048 bits or more".to_owned())?;
-        self.keys.insert(fingerprint.to_ascii_lowercase(), key);
+        self.keys.insert(fingerprint.to_ascii_lowercase(), (key, der.to_vec()));
         Ok(())
     }
 
@@ -122,9 +133,22 @@ impl PublicKeys {
     /// Whether a signature of something, given by its SHA-256, holds; `None` where the key is not known.
     #[must_use]
     pub fn holds(&self, fingerprint: &str, signed: &Hash, signature: &[u8]) -> Option<bool> {
-        let key = self.keys.get(&fingerprint.to_ascii_lowercase())?;
+        let (key, _) = self.keys.get(&fingerprint.to_ascii_lowercase())?;
         let digest = Digest::import_less_safe(signed, &SHA256).ok()?;
         Some(key.verify_digest_sig(&digest, signature).is_ok())
+    }
+
+    /// Some of them, as the AWS CLI prints them and [`PublicKeys::read`] reads them.
+    ///
+    /// # Errors
+    /// When they cannot be expressed in JSON; none cannot.
+    pub fn printed(&self, fingerprints: &BTreeSet<String>) -> serde_json::Result<Vec<u8>> {
+        let wanted = self.keys.iter().filter(|(fingerprint, _)| fingerprints.contains(*fingerprint));
+        let key = |(fingerprint, (_, der)): (&String, &(ParsedPublicKey, Vec<u8>))| PrintedKey {
+            fingerprint: fingerprint.clone(),
+            value: STANDARD.encode(der),
+        };
+        serde_json::to_vec_pretty(&Print { public_key_list: wanted.map(key).collect() })
     }
 
     /// Whether the key is known.

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::read::Store;
 use super::rows::{ObjectRow, Status, location, object_id, stamp};
 use super::{StoreError, hex};
+use crate::contract::Integrity;
 use crate::source::ObjectRef;
 
 /// What is known of an object.
@@ -22,6 +23,8 @@ pub struct Seen {
     pub status: Status,
     /// Half of the digest of its bytes, where they could be had.
     pub(super) digest: Option<u128>,
+    /// What the digests said of it, where that was asked.
+    pub integrity: Option<Integrity>,
     /// Whether there are rows of it in other data sets.
     pub(super) has_rows: bool,
     /// The folder of its row.
@@ -76,6 +79,7 @@ impl Index {
             object: id_of(&row.object_id),
             status: row.status,
             digest: half(row.sha256.as_deref()),
+            integrity: row.integrity,
             has_rows: row.events + row.calls + row.sightings > 0,
             partition: row.partition(),
         };

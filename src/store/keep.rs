@@ -4,6 +4,7 @@
 //! for by these a report selects. Rows of one object are always in one commit, so an object is in the store whole or not at
 //! all.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,8 +20,11 @@ use super::schema::Dataset;
 use super::write::{NewFile, Writer};
 use super::{StoreError, count, damaged, hex};
 use crate::cloudtrail::{Envelope, Record};
+use crate::contract::Integrity;
+use crate::digest::Checker;
 use crate::evidence::{Evidence, Range, is_brief};
-use crate::pipeline::{Outcome, Visitor};
+use crate::inflate::InflateError;
+use crate::pipeline::{Bytes, Outcome, Visitor};
 use crate::source::{KeyInfo, ObjectRef};
 
 /// More files than this in one folder are made one.
@@ -163,6 +167,8 @@ impl Sink {
             events: 0,
             calls: 0,
             sightings: 0,
+            integrity: None,
+            digest: None,
             run: self.run.run,
             commit: 0,
             read_at: Some(self.run.started_at),
@@ -251,18 +257,18 @@ pub fn record(writer: &mut Writer, run: Run) -> Result<(), StoreError> {
     writer.commit(vec![file], Vec::new())
 }
 
-fn new_file(dataset: Dataset, path: String, rows: Vec<Vec<Cell>>) -> Result<NewFile, StoreError> {
+pub(super) fn new_file(dataset: Dataset, path: String, rows: Vec<Vec<Cell>>) -> Result<NewFile, StoreError> {
     let rows_count = count(rows.len());
     let bytes = frame::file(dataset, rows).map_err(|error| damaged(path.as_ref(), error))?;
     Ok(NewFile { path, rows: rows_count, bytes })
 }
 
 /// `year=2026/month=10`.
-fn partition((year, month): (i32, u32)) -> String {
+pub(super) fn partition((year, month): (i32, u32)) -> String {
     format!("year={year:04}/month={month:02}")
 }
 
-fn month_of(time: DateTime<Utc>) -> String {
+pub(super) fn month_of(time: DateTime<Utc>) -> String {
     partition((time.year(), time.month()))
 }
 
@@ -378,6 +384,8 @@ impl Behind {
             files.drop_rows(writer, |row: &CallRow| &row.object_id, &again.dropped)?;
             files.drop_rows(writer, |row: &SightingRow| &row.object_id, &again.dropped)?;
         }
+        // Bytes that were here before did not arrive now; and what was proven of them holds.
+        let before: RefCell<HashMap<u128, ObjectRow>> = RefCell::default();
         for folder in &again.partitions {
             let folder = format!("{}/{}/", Dataset::Objects.name(), partition(*folder));
             for path in writer.state().files.keys().filter(|path| path.starts_with(&folder)) {
@@ -387,6 +395,10 @@ impl Behind {
                 };
                 files.rewrite(writer, path, &affected, &|row| {
                     let replaced = again.replaced.contains(&id_of(&row.object_id));
+                    if !replaced && row.status == Status::Read {
+                        before.borrow_mut().insert(id_of(&row.object_id), row);
+                        return None;
+                    }
                     replaced.then_some(ObjectRow { status: Status::Replaced, ..row })
                 })?;
             }
@@ -397,7 +409,14 @@ impl Behind {
         kept.replaced += count(again.replaced.len());
         kept.objects += count(batch.objects.len());
         for object in batch.objects {
-            files.add(partition(object.partition()), ObjectRow { commit: number, ..object });
+            let row = match before.borrow_mut().remove(&id_of(&object.object_id)) {
+                Some(old) if object.integrity.is_none() => {
+                    ObjectRow { commit: old.commit, integrity: old.integrity, digest: old.digest, ..object }
+                }
+                Some(old) => ObjectRow { commit: old.commit, ..object },
+                None => ObjectRow { commit: number, ..object },
+            };
+            files.add(partition(row.partition()), row);
         }
         for row in batch.events.into_iter().filter(|row| !again.same.contains(&row.object_id)) {
             kept.events += 1;
@@ -464,6 +483,10 @@ pub struct Keep<'s> {
     sink: &'s Sink,
     all: Arc<Range>,
     groups: Vec<Group>,
+    /// Compares every log with what the digests name, where that was asked for.
+    checker: Option<Checker>,
+    /// What it said of the object at hand, and which digest proves it.
+    judged: Option<(Integrity, Option<String>)>,
 }
 
 /// The records of one account and region in the object at hand.
@@ -480,7 +503,19 @@ impl<'s> Keep<'s> {
     /// Keeps everything of every object that is read.
     #[must_use]
     pub fn new(sink: &'s Sink) -> Self {
-        Self { sink, all: Arc::default(), groups: Vec::new() }
+        Self { sink, all: Arc::default(), groups: Vec::new(), checker: None, judged: None }
+    }
+
+    /// The same, and every log is compared with what the digests name: the very bytes that are parsed.
+    #[must_use]
+    pub fn checked(self, checker: Option<Checker>) -> Self {
+        Self { checker, ..self }
+    }
+
+    /// What the comparison found.
+    #[must_use]
+    pub fn into_checker(self) -> Option<Checker> {
+        self.checker
     }
 
     fn group(&mut self, account: Option<&str>, region: Option<&str>) -> Option<&mut Group> {
@@ -511,6 +546,22 @@ impl Visitor for Keep<'_> {
         let text = |bytes| std::str::from_utf8(bytes).ok().filter(|text: &&str| !text.is_empty());
         if let Some(group) = self.group(text(envelope.account()), text(envelope.region())) {
             group.evidence.envelope(object, envelope);
+        }
+    }
+
+    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> bool {
+        self.judged = self.checker.as_mut().map(|checker| {
+            let integrity = checker.judge(object, &bytes.inflated);
+            let digest = (integrity == Integrity::Verified).then(|| checker.proven_by(&object.name)).flatten();
+            (integrity, digest)
+        });
+        true
+    }
+
+    fn damaged(&mut self, object: &Arc<ObjectRef>, error: &InflateError) {
+        if let Some(checker) = &mut self.checker {
+            checker.broken(object, error);
+            self.judged = Some((Integrity::Failed, None));
         }
     }
 
@@ -550,6 +601,9 @@ impl Visitor for Keep<'_> {
                 }
             }
         };
+        if let Some((integrity, digest)) = self.judged.take() {
+            (row.integrity, row.digest) = (Some(integrity), digest);
+        }
         row.sha256 = outcome.sha256.map(|digest| hex(&digest));
         row.error = failure.map(|failure| failure.error);
         row.records = coverage.records;
@@ -598,8 +652,11 @@ impl Visitor for Keep<'_> {
         sink.add(row, events, calls, sightings);
     }
 
-    fn merge(&mut self, _other: Self) {
-        // Everything is in the sink.
+    fn merge(&mut self, other: Self) {
+        // Everything else is in the sink.
+        if let (Some(checker), Some(other)) = (&mut self.checker, other.checker) {
+            checker.merge(other);
+        }
     }
 
     fn gave_up(&self) -> bool {

@@ -12,6 +12,7 @@
 //! or another choice of accounts gives what the archive itself would give (`read`).
 
 mod check;
+mod excerpt;
 mod frame;
 mod gather;
 mod index;
@@ -36,7 +37,7 @@ pub use index::{Index, Seen};
 pub use keep::{Keep, Kept, Limits, Sink, record};
 pub use lock::Holder;
 pub use notes::{Arrived, Run, RunKind};
-pub use read::{Asked, Found, Store};
+pub use read::{Asked, Found, Judged, Store};
 pub use rows::{ObjectRow, Status, location};
 pub use schema::{Column, Dataset, Kind, SCHEMA};
 pub use sql::SqlError;

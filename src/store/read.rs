@@ -5,7 +5,7 @@
 //! one address in one object only the first and the last of a day. A range that begins or ends between the two cuts the span
 //! there, which changes no figure unless the look-back is shorter than a day; a scan folds them by day too.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use super::notes::{Arrived, Run, RunKind};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::schema::Dataset;
 use super::{StoreError, damaged, io_error};
-use crate::contract::{Coverage, CoverageDay, Period, ReadFailure};
+use crate::contract::{Coverage, CoverageDay, Integrity, Period, ReadFailure};
 use crate::evidence::{Evidence, Range};
 use crate::pipeline::{AccountSpan, Scanned};
 use crate::source::{KeyInfo, Selection};
@@ -55,12 +55,40 @@ pub struct Found {
     pub evidence: Evidence,
     /// What a scan would have counted.
     pub scanned: Scanned,
+    /// What the digests said of the objects, as far as scans verified them.
+    pub judged: Judged,
     /// Objects whose content was overwritten after it had been read, in order of name.
     pub replaced: Vec<String>,
     /// What changes the period since it was last reported on.
     pub arrived: Option<Arrived>,
     /// The last commit that this rests on.
     pub commit: u64,
+}
+
+/// How many objects, of those that were read or tried, are worth what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// A proven digest names exactly their bytes.
+    pub verified: u64,
+    /// No proven digest named them.
+    pub unsigned: u64,
+    /// They are not what CloudTrail signed.
+    pub failed: u64,
+    /// No scan verified them.
+    pub unknown: u64,
+}
+
+impl Judged {
+    fn add(&mut self, row: &ObjectRow) {
+        let of = match row.integrity {
+            _ if !matches!(row.status, Status::Read | Status::Failed) => return,
+            Some(Integrity::Verified) => &mut self.verified,
+            Some(Integrity::Unsigned) => &mut self.unsigned,
+            Some(Integrity::Failed) => &mut self.failed,
+            None => &mut self.unknown,
+        };
+        *of += 1;
+    }
 }
 
 /// A file's bytes, and where they were.
@@ -126,7 +154,7 @@ impl Store {
     }
 
     /// Reads the rows of a data set, file by file, of all months or of some; the last `leave` columns are left out.
-    fn rows<R: Row>(
+    pub(super) fn rows<R: Row>(
         &self,
         months: Option<[(i32, u32); 2]>,
         leave: usize,
@@ -251,7 +279,8 @@ impl Store {
                     == (&asked.selection.accounts, &asked.selection.regions)
         });
         let mut sum = Sum::default();
-        let mut selected = HashSet::new();
+        let mut judged = Judged::default();
+        let mut selected: HashMap<u128, Option<Integrity>> = HashMap::new();
         let mut replaced = Vec::new();
         let mut new: HashMap<u128, String> = HashMap::new();
         let days = [asked.selection.first_day(), asked.selection.last_day()];
@@ -265,7 +294,8 @@ impl Store {
                 return;
             }
             let id = id_of(&row.object_id);
-            selected.insert(id);
+            selected.insert(id, row.integrity);
+            judged.add(&row);
             let of_period = row.first_record.is_some_and(|first| first < period.to)
                 && row.last_record.is_some_and(|last| last >= period.from);
             if of_period && earlier.as_ref().is_some_and(|run| row.commit > run.commit) {
@@ -282,9 +312,14 @@ impl Store {
         self.rows(Some(months), 1, &mut |row: EventRow| {
             let event = row.event;
             let id = id_of(&row.object_id);
-            if selected.contains(&id) && range.admits(event.time, Some(&event.account), Some(&event.region)) {
+            let Some(integrity) = selected.get(&id) else { return Ok(()) };
+            if range.admits(event.time, Some(&event.account), Some(&event.region)) {
                 if new.contains_key(&id) && period.contains(event.time) {
                     arrived.push((event.time, event.id.clone()));
+                }
+                if let (Some(integrity), Some(object)) = (*integrity, event.objects.first()) {
+                    let worst = evidence.integrity.entry(object.clone()).or_insert(integrity);
+                    *worst = (*worst).max(integrity);
                 }
                 evidence.events.push(event);
             }
@@ -292,7 +327,7 @@ impl Store {
         })?;
         self.rows(Some(months), 0, &mut |row: CallRow| {
             let call = row.call;
-            if selected.contains(&id_of(&row.object_id))
+            if selected.contains_key(&id_of(&row.object_id))
                 && range.admits(call.time, Some(&call.account), row.region.as_deref())
             {
                 evidence.part().add_call(&call).map_err(StoreError::Temporary)?;
@@ -304,7 +339,7 @@ impl Store {
             let first = range.from.map_or(first, |from| first.max(from));
             let last = range.until.map_or(last, |until| last.min(until));
             if first <= last
-                && selected.contains(&id_of(&row.object_id))
+                && selected.contains_key(&id_of(&row.object_id))
                 && range.admits(first, row.account.as_deref(), row.region.as_deref())
             {
                 let clipped = Sighting { first, last, ..row.sighting };
@@ -319,7 +354,7 @@ impl Store {
             objects.sort();
             Arrived { reported_at: run.started_at, objects, events: arrived.into_iter().map(|(_, id)| id).collect() }
         });
-        Ok(Found { evidence, scanned: sum.finish(), replaced, arrived, commit: self.state.commit })
+        Ok(Found { evidence, scanned: sum.finish(), judged, replaced, arrived, commit: self.state.commit })
     }
 }
 

@@ -10,6 +10,7 @@ use super::frame::{Cell, Cells, Row};
 use super::hex;
 use super::schema::Dataset;
 use crate::cloudtrail::{Actor, ActorKind};
+use crate::contract::Integrity;
 use crate::mfa::{Action, Event, Failure, Target};
 use crate::source::{KeyInfo, Location, ObjectRef, Product};
 use crate::trace::{Call, Sighting};
@@ -95,6 +96,10 @@ pub struct ObjectRow {
     pub calls: u64,
     /// Its rows in `sightings`.
     pub sightings: u64,
+    /// What the digests said of its bytes; `None` where nobody asked.
+    pub integrity: Option<Integrity>,
+    /// The digest that proves it.
+    pub digest: Option<String>,
     /// The run that read it.
     pub run: u64,
     /// The commit that brought it.
@@ -189,6 +194,8 @@ impl Row for ObjectRow {
             Cell::count(self.events),
             Cell::count(self.calls),
             Cell::count(self.sightings),
+            Cell::Text(self.integrity.map(|integrity| integrity.name().to_owned())),
+            Cell::Text(self.digest),
             Cell::count(self.run),
             Cell::count(self.commit),
             Cell::time(self.read_at),
@@ -221,11 +228,18 @@ impl Row for ObjectRow {
             events: from.count(),
             calls: from.count(),
             sightings: from.count(),
+            integrity: from.optional().map_or(Some(None), |name| integrity(&name).map(Some))?,
+            digest: from.optional(),
             run: from.count(),
             commit: from.count(),
             read_at: from.time(),
         })
     }
+}
+
+/// By its name.
+fn integrity(name: &str) -> Option<Integrity> {
+    [Integrity::Verified, Integrity::Unsigned, Integrity::Failed].into_iter().find(|one| one.name() == name)
 }
 
 /// An extracted record, and where it came from.
@@ -634,6 +648,8 @@ mod tests {
             events: 7,
             calls: 8,
             sightings: 9,
+            integrity: Some(Integrity::Unsigned),
+            digest: Some("d".to_owned()),
             run: 10,
             commit: 11,
             read_at: time,

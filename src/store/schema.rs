@@ -3,11 +3,11 @@
 //! The order of columns is that in which [`super::rows`] writes and reads them.
 
 /// The name and version of the format, in every file's metadata and in every commit.
-pub const SCHEMA: &str = "mfatrail.store/1";
+pub const SCHEMA: &str = "mfatrail.store/2";
 /// Its name.
 pub(super) const NAME: &str = "mfatrail.store/";
 /// Its version.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// The key under which a Parquet file bears [`SCHEMA`].
 pub(super) const METADATA_KEY: &str = "mfatrail.schema";
 
@@ -220,6 +220,8 @@ const OBJECTS: &[Column] = &[
     integer("events"),
     integer("calls"),
     integer("sightings"),
+    text("integrity"),
+    text("digest"),
     integer("run"),
     integer("commit"),
     time("read_at"),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 
 use super::{
-    Block, Cell, Grid, GridRow, ROWS_SHOWN, Section, Table, head, id, none, numeric, raw, text, time, timeline, words,
-    yes_no,
+    Block, Cell, Grid, GridRow, Legend, ROWS_SHOWN, Section, Table, head, id, none, numeric, raw, text, time, timeline,
+    words, yes_no,
 };
 use crate::report::format::{self, NONE};
 use crate::report::{Coverage, Report};
@@ -45,6 +45,7 @@ pub(super) fn section(report: &Report) -> Section {
     blocks.push(gaps(c));
     blocks.push(failures(c));
     blocks.push(integrity(c));
+    blocks.extend(super::integrity::blocks(report));
     Section { id: "evidence", title: "Evidence", blocks }
 }
 
@@ -243,6 +244,12 @@ fn grid(report: &Report) -> Grid {
     }
     Grid {
         caption: format!("Evidence by {} of delivery, account and region", if step == 1 { "day" } else { "week" }),
+        legend: vec![
+            Legend { level: "some", text: "few records" },
+            Legend { level: "much", text: "many (of the row)" },
+            Legend { level: "none", text: "no object" },
+            Legend { level: "stopped", text: "logging was stopped" },
+        ],
         ticks: timeline::ticks(report.period.from, end),
         rows: rows.into_iter().map(|(_, row)| row).collect(),
         more: (all > GRID_ROWS).then(|| {

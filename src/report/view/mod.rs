@@ -7,6 +7,7 @@
 mod evidence;
 mod figures;
 mod headline;
+mod integrity;
 mod listings;
 mod method;
 mod timeline;
@@ -106,9 +107,17 @@ pub(super) struct Table {
 /// Days by account and region: what was read of each.
 pub(super) struct Grid {
     pub(super) caption: String,
+    pub(super) legend: Vec<Legend>,
     pub(super) ticks: Vec<Tick>,
     pub(super) rows: Vec<GridRow>,
     pub(super) more: Option<String>,
+}
+
+/// What a colour stands for.
+pub(super) struct Legend {
+    /// As of a [`Cell`].
+    pub(super) level: &'static str,
+    pub(super) text: &'static str,
 }
 
 /// One account and region.

@@ -1,0 +1,288 @@
+//! An evidence bundle: a zip file of a report and of everything that is needed to make it again, elsewhere and offline.
+//!
+//! `bundle.json` names every other member with its size and SHA-256, and says what the members are. A bundle comes from
+//! strangers: it is checked whole before anything of it is used. A member that is not listed, listed and not there, there twice,
+//! changed, or named like a path that leads out of a folder is an error, and so is one that inflates to more than is said, or a
+//! bundle that inflates to far more than reports do. Members are only ever written below a folder that the caller made.
+//!
+//! The same contents give the same bytes: names are in order, and every member bears the same time.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Datelike, Timelike, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+/// The name and version of the format.
+pub const SCHEMA: &str = "mfatrail.bundle/1";
+/// What names the other members.
+pub const HEAD: &str = "bundle.json";
+
+/// The most bytes of `bundle.json`.
+const LARGEST_HEAD: u64 = 64 << 20;
+/// A bundle inflates to at most so many times its own size, and [`FREE`] more. JSON, the most compressible of its members, gets
+/// thirty times smaller.
+const MOST_RATIO: u64 = 200;
+/// What even a tiny bundle may inflate to.
+const FREE: u64 = 64 << 20;
+/// The longest name of a member.
+const LONGEST_NAME: usize = 1024;
+
+/// Why a bundle cannot be written or used.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// A file operation failed.
+    #[error("could not {what} `{}`: {source}\n  hint: {hint}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// It is no zip file, or a damaged one.
+    #[error("`{}` is no bundle: {what}\n  hint: give a file that `mfatrail report --bundle` wrote", path.display())]
+    NoBundle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// A member is not what `bundle.json` says.
+    #[error("`{}`: its member `{member}` {what}\n  hint: the bundle was changed or damaged after it was made: get it anew", path.display())]
+    Member {
+        /// The bundle.
+        path: PathBuf,
+        /// The member.
+        member: String,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// One member, as `bundle.json` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its size, inflated.
+    pub bytes: u64,
+    /// The SHA-256 of its bytes.
+    pub sha256: String,
+}
+
+/// `bundle.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Head<T> {
+    schema: String,
+    #[serde(flatten)]
+    about: T,
+    members: Vec<Member>,
+}
+
+/// The schema alone: it tells whether the rest can be read.
+#[derive(Deserialize)]
+struct Version {
+    schema: String,
+}
+
+/// Whether a name leads nowhere but below the folder that it is put in, on every system.
+#[must_use]
+pub fn is_safe(name: &str) -> bool {
+    let odd = |c: char| c.is_control() || matches!(c, '\\' | ':' | '<' | '>' | '"' | '|' | '?' | '*');
+    name.len() <= LONGEST_NAME
+        && !name.contains(odd)
+        && name.split('/').all(|part| !part.is_empty() && !part.ends_with('.') && !part.ends_with(' '))
+}
+
+/// What an object is called in a bundle: its name, which is a key or a path, without anything that leads elsewhere.
+#[must_use]
+pub fn safe(name: &str) -> String {
+    let odd = |c: char| c.is_control() || matches!(c, '\\' | ':' | '<' | '>' | '"' | '|' | '?' | '*');
+    let name = name.strip_prefix("s3://").unwrap_or(name);
+    let part = |part: &str| {
+        let part: String = part.chars().map(|c| if odd(c) { '_' } else { c }).collect();
+        let kept = part.trim_end_matches(['.', ' ']);
+        format!("{kept}{}", "_".repeat(part.chars().count() - kept.chars().count()))
+    };
+    name.split('/').filter(|part| !part.is_empty()).map(part).collect::<Vec<_>>().join("/")
+}
+
+/// Writes a bundle whole, or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(
+    path: &Path,
+    at: DateTime<Utc>,
+    about: &impl Serialize,
+    contents: &BTreeMap<String, Vec<u8>>,
+) -> Result<(), BundleError> {
+    let failed = |source: io::Error| BundleError::Io {
+        what: "write",
+        path: path.to_owned(),
+        source,
+        hint: "`--bundle` names a new file in a folder that exists and is yours",
+    };
+    let members = contents.iter().map(|(name, bytes)| Member {
+        name: name.clone(),
+        bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+        sha256: sha256(bytes),
+    });
+    let head = Head { schema: SCHEMA.to_owned(), about, members: members.collect() };
+    let mut text = serde_json::to_vec_pretty(&head).map_err(|error| failed(error.into()))?;
+    text.push(b'\n');
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::Builder::new().prefix(".mfatrail-").tempfile_in(folder).map_err(failed)?;
+    let time = zip::DateTime::from_date_and_time(
+        u16::try_from(at.year()).unwrap_or(1980),
+        u8::try_from(at.month()).unwrap_or(1),
+        u8::try_from(at.day()).unwrap_or(1),
+        u8::try_from(at.hour()).unwrap_or(0),
+        u8::try_from(at.minute()).unwrap_or(0),
+        u8::try_from(at.second()).unwrap_or(0),
+    );
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .last_modified_time(time.unwrap_or_default())
+        .unix_permissions(0o600);
+    let mut zip = ZipWriter::new(file);
+    let mut add = |name: &str, bytes: &[u8]| -> io::Result<()> {
+        let large = u32::try_from(bytes.len()).is_err();
+        zip.start_file(name, options.large_file(large))?;
+        zip.write_all(bytes)
+    };
+    add(HEAD, &text).map_err(failed)?;
+    for (name, bytes) in contents {
+        add(name, bytes).map_err(failed)?;
+    }
+    let file = zip.finish().map_err(|error| failed(error.into()))?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Checks a bundle, and unpacks it below `into`, an empty folder. Gives what it says of itself, and its members.
+///
+/// # Errors
+/// When it cannot be read, or anything of it is not as it says.
+pub fn open<T: DeserializeOwned>(path: &Path, into: &Path) -> Result<(T, BTreeMap<String, Member>), BundleError> {
+    let no_bundle = |what: String| BundleError::NoBundle { path: path.to_owned(), what };
+    let file = File::open(path).map_err(|source| BundleError::Io {
+        what: "read",
+        path: path.to_owned(),
+        source,
+        hint: "give a file that `mfatrail report --bundle` wrote",
+    })?;
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut zip = ZipArchive::new(file).map_err(|error| no_bundle(error.to_string()))?;
+    if zip.has_duplicate_names() {
+        return Err(no_bundle("two of its members have one name".to_owned()));
+    }
+    let mut text = Vec::new();
+    {
+        let head = zip.by_name(HEAD).map_err(|_| no_bundle(format!("there is no `{HEAD}` in it")))?;
+        let read = head.take(LARGEST_HEAD + 1).read_to_end(&mut text);
+        read.map_err(|error| no_bundle(format!("`{HEAD}`: {error}")))?;
+    }
+    if u64::try_from(text.len()).is_ok_and(|length| length > LARGEST_HEAD) {
+        return Err(no_bundle(format!("its `{HEAD}` is larger than {LARGEST_HEAD} bytes")));
+    }
+    let malformed = |error: serde_json::Error| no_bundle(format!("`{HEAD}`: {error}"));
+    let version: Version = serde_json::from_slice(&text).map_err(malformed)?;
+    if version.schema != SCHEMA {
+        return Err(no_bundle(format!("its schema is `{}`, this build reads `{SCHEMA}`", version.schema)));
+    }
+    let head: Head<T> = serde_json::from_slice(&text).map_err(malformed)?;
+    let member = |name: &str, what: &str| BundleError::Member {
+        path: path.to_owned(),
+        member: name.to_owned(),
+        what: what.to_owned(),
+    };
+    let mut members = BTreeMap::new();
+    let mut sum = 0_u64;
+    for listed in head.members {
+        if !is_safe(&listed.name) || listed.name == HEAD {
+            return Err(member(&listed.name, "has a name that no member has"));
+        }
+        sum = sum.saturating_add(listed.bytes);
+        if let Some(twice) = members.insert(listed.name.clone(), listed) {
+            return Err(member(&twice.name, "is listed twice"));
+        }
+    }
+    let most = size.saturating_mul(MOST_RATIO).saturating_add(FREE);
+    if sum > most {
+        return Err(no_bundle(format!("it would inflate to {sum} bytes, and its {size} bytes may hold {most}")));
+    }
+    for name in zip.file_names() {
+        let name = name.map_err(|error| no_bundle(format!("a member's name: {error}")))?;
+        if name != HEAD && !members.contains_key(name.as_ref()) {
+            return Err(member(&name, "is not listed"));
+        }
+    }
+    for (name, listed) in &members {
+        let found = zip.by_name(name).map_err(|_| member(name, "is listed, and cannot be found"))?;
+        extract(found, listed, into).map_err(|why| match why {
+            Bad::Member(what) => member(name, &what),
+            Bad::Disk(place, source) => BundleError::Io {
+                what: "unpack into",
+                path: place,
+                source,
+                hint: "free space in the temporary directory, or set TMPDIR to another",
+            },
+        })?;
+    }
+    Ok((head.about, members))
+}
+
+/// Why a member could not be unpacked: it is not as listed, or the disk did not take it.
+enum Bad {
+    Member(String),
+    Disk(PathBuf, io::Error),
+}
+
+fn extract(mut from: impl Read, listed: &Member, into: &Path) -> Result<(), Bad> {
+    let place = into.join(&listed.name);
+    let disk = |error| Bad::Disk(place.clone(), error);
+    fs::create_dir_all(place.parent().unwrap_or(into)).map_err(disk)?;
+    let mut to = File::create_new(&place).map_err(disk)?;
+    let (mut hash, mut length) = (Sha256::new(), 0_u64);
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => buffer.get(..read).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Bad::Member(format!("is damaged: {error}"))),
+        };
+        length = length.saturating_add(u64::try_from(read.len()).unwrap_or(u64::MAX));
+        if length > listed.bytes {
+            return Err(Bad::Member(format!("is larger than the {} bytes that are listed", listed.bytes)));
+        }
+        hash.update(read);
+        to.write_all(read).map_err(disk)?;
+    }
+    if length != listed.bytes {
+        return Err(Bad::Member(format!("has {length} bytes, and {} are listed", listed.bytes)));
+    }
+    if crate::digest::hex(&hash.finalize()) != listed.sha256 {
+        return Err(Bad::Member("has another SHA-256 than is listed".to_owned()));
+    }
+    Ok(())
+}
+
+/// SHA-256, hexadecimal.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    crate::digest::hex(&Sha256::digest(bytes))
+}

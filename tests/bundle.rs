@@ -1,0 +1,265 @@
+//! Evidence bundles from the outside: made, checked and made again; and bundles that somebody changed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
+
+#[path = "support/digests.rs"]
+#[allow(dead_code, reason = "what only tampering needs")]
+mod digests;
+#[allow(dead_code, reason = "what only reports of the fixtures need")]
+#[path = "support/run.rs"]
+mod run;
+use digests::{Bucket, Signer, Trail};
+use run::{Ran, json, mfatrail};
+
+const A: &str = "111122223333";
+const PERIOD: [&str; 6] =
+    ["--from", "2026-10-01T22:05:31Z", "--to", "2026-10-02T10:00:00Z", "--as-of", "2026-10-02T10:05:31Z"];
+
+/// An archive with its digests, in which a device is deactivated.
+fn archive() -> TempDir {
+    let mut bucket = Bucket::new("trail-bucket");
+    let mut trail = Trail::new(A, "us-east-1", "2026-10-01T22:05:31Z");
+    trail.hours(&mut bucket, 6);
+    let parameters = format!(r#"{{"userName":"ada","serialNumber":"arn:aws:iam::{A}:mfa/ada"}}"#);
+    let record = trail.record("DeactivateMFADevice", "iam", &parameters);
+    let key = trail.log(&mut bucket, 20, &[record]);
+    trail.digest(&mut bucket, Signer::ours(), std::slice::from_ref(&key));
+    trail.hours(&mut bucket, 6);
+    let home = tempfile::tempdir().expect("a folder");
+    bucket.write(&home.path().join("archive"));
+    fs::write(home.path().join("keys.json"), Signer::ours().printed()).expect("a file");
+    home
+}
+
+fn mfa(home: &Path, arguments: &[&str]) -> Ran {
+    let mut command = mfatrail();
+    command.current_dir(home).env("SOURCE_DATE_EPOCH", "1793577600").args(arguments);
+    command.output().expect("it runs").into()
+}
+
+/// Names and bytes, of a bundle or a report.
+type Members = BTreeMap<String, Vec<u8>>;
+
+/// All files of a report.
+fn files(folder: &Path) -> Members {
+    let name = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+    let paths = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    paths.map(|path| (name(&path), fs::read(&path).expect("a file"))).collect()
+}
+
+fn signed(home: &Path) -> PathBuf {
+    let verify = ["--verify", "--public-keys", "keys.json", "--out", "one", "--bundle", "one.zip", "--with-objects"];
+    let ran = mfa(home, &[&["report", "archive"], &PERIOD[..], &verify[..]].concat());
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    home.join("one.zip")
+}
+
+fn members(bundle: &Path) -> Members {
+    let mut zip = ZipArchive::new(fs::File::open(bundle).expect("the bundle")).expect("a zip file");
+    let mut all = BTreeMap::new();
+    for at in 0..zip.len() {
+        let mut member = zip.by_index(at).expect("a member");
+        let name = member.name().expect("a name").into_owned();
+        let mut bytes = Vec::new();
+        member.read_to_end(&mut bytes).expect("its bytes");
+        all.insert(name, bytes);
+    }
+    all
+}
+
+fn pack(path: &Path, members: &Members) {
+    let mut zip = ZipWriter::new(fs::File::create(path).expect("a file"));
+    for (name, bytes) in members {
+        zip.start_file(name, SimpleFileOptions::default()).expect("a member");
+        zip.write_all(bytes).expect("it is written");
+    }
+    zip.finish().expect("a zip file");
+}
+
+/// Changes `bundle.json`.
+fn head(members: &mut Members, change: impl FnOnce(&mut Value)) {
+    let mut value: Value = serde_json::from_slice(&members["bundle.json"]).expect("JSON");
+    change(&mut value);
+    members.insert("bundle.json".to_owned(), serde_json::to_vec(&value).expect("JSON"));
+}
+
+/// Lists members as they are now.
+fn list(members: &mut Members) {
+    let all: Vec<Value> = members
+        .iter()
+        .filter(|(name, _)| *name != "bundle.json")
+        .map(|(name, bytes)| {
+            let sha256 = mfatrail::digest::hex(&mfatrail::digest::sha256(bytes));
+            serde_json::json!({ "name": name, "bytes": bytes.len(), "sha256": sha256 })
+        })
+        .collect();
+    head(members, |value| value["members"] = all.into());
+}
+
+#[test]
+fn a_signed_archive_s_report_is_made_again_from_its_bundle() {
+    let home = archive();
+    let bundle = signed(home.path());
+    let first = fs::read(&bundle).expect("the bundle");
+    let all = members(&bundle);
+    assert!(all.keys().any(|name| name.starts_with("digests/") && name.ends_with(".signature")), "{:?}", all.keys());
+    assert!(all.contains_key("public-keys.json"));
+    let cited: Value = serde_json::from_slice(&all["objects.json"]).expect("JSON");
+    assert_eq!((&cited[0]["integrity"], cited.as_array().map(Vec::len)), (&"verified".into(), Some(1)));
+    let member = cited[0]["member"].as_str().expect("a member");
+    assert!(all.contains_key(member), "{member}");
+
+    // The picture of the hours, and its numbers for those who read.
+    let shown = files(&home.path().join("one"));
+    let text = |name: &str| String::from_utf8_lossy(&shown[name]).into_owned();
+    assert!(text("index.html").contains("Proof by hour, account and region"));
+    assert!(text("report.md").contains("| `111122223333` | `us-east-1` | 11 | 0 | 0 |"), "{}", text("report.md"));
+
+    // The same bytes again, and offline.
+    signed(home.path());
+    assert!(fs::read(&bundle).expect("the bundle") == first);
+    fs::remove_dir_all(home.path().join("archive")).expect("it can go");
+    let ran = mfa(home.path(), &["report", "--from-bundle", "one.zip", "--out", "two"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 cited objects parsed again, 1 of them verified"), "{}", ran.stderr);
+    assert!(files(&home.path().join("one")) == files(&home.path().join("two")));
+    let report = json(&home.path().join("two"));
+    assert_eq!(report["windows"][0]["integrity"], "verified");
+    assert_eq!(report["coverage"]["integrity"]["digests"], 12);
+}
+
+#[test]
+fn the_fixtures_report_is_made_again_from_its_bundle_without_objects() {
+    let home = tempfile::tempdir().expect("a folder");
+    let fixtures = run::root().join("fixtures");
+    let path = |name: &str| fixtures.join(name).to_str().expect("UTF-8").to_owned();
+    let (source, iam, approvals) = (path("archive"), path("iam"), path("approvals.csv"));
+    let arguments =
+        ["report", &source, "--month", "2026-10", "--iam", &iam, "--iam-as-of", "2026-11-02", "--approvals"];
+    let plain = mfa(home.path(), &[&arguments[..], &[&approvals, "--out", "plain"]].concat());
+    let made = mfa(home.path(), &[&arguments[..], &[&approvals, "--out", "one", "--bundle", "one.zip"]].concat());
+    assert_eq!((plain.status, made.status), (0, 0), "{}", made.stderr);
+    assert!(files(&home.path().join("plain")) == files(&home.path().join("one")), "a bundle changes no report");
+    let ran = mfa(home.path(), &["report", "--from-bundle", "one.zip", "--out", "two"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(files(&home.path().join("one")) == files(&home.path().join("two")));
+}
+
+#[test]
+fn a_store_keeps_what_the_digests_say() {
+    let home = archive();
+    let scan = ["scan", "archive", "--store", "store"];
+    let verify = ["--verify", "--public-keys", "keys.json", "--to", "2026-10-02T10:00:00Z"];
+    assert_eq!(mfa(home.path(), &scan).status, 0);
+    let report = [&["report", "--store", "store", "--out", "out"], &PERIOD[..]].concat();
+    assert_eq!(mfa(home.path(), &report).status, 0);
+    assert!(json(&home.path().join("out"))["coverage"]["integrity"].is_null());
+
+    // What was never verified is read again; what is verified is not, and nothing of it is late.
+    let ran = mfa(home.path(), &[&scan[..], &verify[..]].concat());
+    assert!(ran.status == 0 && ran.stderr.contains("WHOLE: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains(" 0 known before"), "{}", ran.stderr);
+    let ran = mfa(home.path(), &[&scan[..], &verify[..]].concat());
+    assert!(ran.status == 0 && ran.stderr.contains("WHOLE: "), "{}", ran.stderr);
+    // The newest digest has no signature on disk, so the three logs that it names are not verified yet.
+    assert!(ran.stderr.contains("3 objects read") && ran.stderr.contains("; 20 known before"), "{}", ran.stderr);
+    let ran = mfa(home.path(), &report);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let report = json(&home.path().join("out"));
+    assert_eq!(report["windows"][0]["integrity"], "verified");
+    assert_eq!(report["events"][0]["integrity"], "verified");
+    let integrity = &report["coverage"]["integrity"];
+    assert_eq!((&integrity["source"], &integrity["logs"]["failed"]), (&"store".into(), &0.into()), "{integrity}");
+    assert!(integrity["hours"].is_null());
+    let notices = report["notices"].to_string();
+    assert!(!notices.contains("restatement"), "{notices}");
+    assert_eq!(mfa(home.path(), &["store", "check", "--store", "store"]).status, 0);
+}
+
+#[test]
+fn what_was_changed_in_a_bundle_is_named() {
+    let home = archive();
+    let sound = members(&signed(home.path()));
+    let again = |members: &Members| {
+        pack(&home.path().join("bad.zip"), members);
+        mfa(home.path(), &["report", "--from-bundle", "bad.zip", "--out", "two"])
+    };
+    let refused = |change: &dyn Fn(&mut Members), expected: &str| {
+        let mut changed = sound.clone();
+        change(&mut changed);
+        let ran = again(&changed);
+        assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{expected}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected) && ran.stderr.contains("hint:"), "{expected}: {}", ran.stderr);
+        assert!(!home.path().join("two").exists(), "{expected}");
+    };
+    // Every member: one byte, and its absence.
+    for name in sound.keys().filter(|name| *name != "bundle.json") {
+        refused(
+            &|members| *members.get_mut(name).and_then(|bytes| bytes.last_mut()).expect("a byte") ^= 1,
+            &format!("its member `{name}` has another SHA-256"),
+        );
+    }
+    let log = sound.keys().find(|name| name.starts_with("objects/")).expect("an object").clone();
+    refused(&|members| drop(members.remove(&log)), "is listed, and cannot be found");
+    refused(&|members| drop(members.insert("more".to_owned(), Vec::new())), "its member `more` is not listed");
+    refused(&|members| members.get_mut(&log).expect("the log").push(b'\n'), "is larger than the ");
+    for name in ["../evil", "/evil", "a/../../evil", "a\\..\\evil", "C:evil", "a//b"] {
+        let add = |members: &mut Members| {
+            members.insert(name.to_owned(), b"evil".to_vec());
+            list(members);
+        };
+        refused(&add, "has a name that no member has");
+    }
+    assert!(!home.path().join("evil").exists() && !home.path().parent().expect("a folder").join("evil").exists());
+    refused(&|members| head(members, |head| head["members"][0]["bytes"] = (1_u64 << 40).into()), "would inflate to");
+    let bomb = |members: &mut Members| {
+        members.insert("bomb".to_owned(), vec![0; 100 << 20]);
+        list(members);
+    };
+    refused(&bomb, "would inflate to");
+    refused(&|members| head(members, |head| head["run"]["iam"] = "/etc".into()), "which is no input in it");
+    refused(&|members| head(members, |head| head["run"]["policy"] = "inputs/../x".into()), "which is no input in it");
+    refused(&|members| head(members, |head| head["run"]["delivery_slack"] = "--pdf".into()), "`--delivery-slack`");
+    refused(&|members| head(members, |head| head["schema"] = "mfatrail.bundle/2".into()), "its schema is");
+    refused(&|members| drop(members.insert("bundle.json".to_owned(), b"{".to_vec())), "`bundle.json`: ");
+    fs::write(home.path().join("bad.zip"), b"no zip").expect("a file");
+    let ran = mfa(home.path(), &["report", "--from-bundle", "bad.zip"]);
+    assert!(ran.status == 2 && ran.stderr.contains("is no bundle"), "{}", ran.stderr);
+
+    // Whoever changes an object and the list still does not have the digest's signature, nor the excerpt's records.
+    let mut changed = sound.clone();
+    let text = String::from_utf8(changed[&log].clone()).expect("UTF-8").replace("192.0.2.7", "192.0.2.8");
+    changed.insert(log.clone(), text.into_bytes());
+    list(&mut changed);
+    let ran = again(&changed);
+    assert_eq!(ran.status, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("its records are not those that the report rests on"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is said to be verified, and the digests here do not prove it"), "{}", ran.stderr);
+}
+
+#[test]
+fn wrong_usage_is_told_before_any_work() {
+    let home = archive();
+    let report =
+        |more: &[&str]| mfa(home.path(), &[&["report", "archive", "--out", "out"], &PERIOD[..], more].concat());
+    for (more, expected) in [
+        (&["--bundle", "x.zip", "--redact"][..], "--redact"),
+        (&["--bundle", "no/such/folder/x.zip"], "is no place for a file"),
+        (&["--with-objects"], "--bundle"),
+        (&["--from-bundle", "x.zip"], "--from-bundle"),
+    ] {
+        let ran = report(more);
+        assert_eq!(ran.status, 2, "{more:?}");
+        assert!(ran.stderr.contains(expected), "{more:?}: {}", ran.stderr);
+    }
+    let ran = mfa(home.path(), &["report", "--from-bundle", "absent.zip"]);
+    assert!(ran.status == 2 && ran.stderr.contains("could not read `absent.zip`"), "{}", ran.stderr);
+}
