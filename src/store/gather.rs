@@ -265,17 +265,31 @@ impl Store {
         }
         let mut files = Vec::new();
         let paths: Vec<String> = self.paths(Dataset::Events).map(str::to_owned).collect();
-        for path in paths {
-            let mut names = TIES.to_vec();
-            names.extend(["event_time", "event_name"]);
-            if needed.actor.is_some() {
-                names.extend(ACTOR.iter().filter(|name| !TIES.contains(name)));
-            }
-            let frame = self.pick(&path, Dataset::Events, &names)?;
-            gathered.rows += frame.height() as u64;
-            let looked = look(&frame, path, needed, &sessions, &mut groups, &mut users, &mut devices)?;
-            files.push(looked);
+        let mut names = TIES.to_vec();
+        names.extend(["event_time", "event_name"]);
+        if needed.actor.is_some() {
+            names.extend(ACTOR.iter().filter(|name| !TIES.contains(name)));
         }
+        // The next file is read while this one is looked at.
+        std::thread::scope(|scope| {
+            let (sender, frames) = std::sync::mpsc::sync_channel(1);
+            scope.spawn(move || {
+                for path in paths {
+                    let frame = self.pick(&path, Dataset::Events, &names);
+                    let failed = frame.is_err();
+                    // Nobody listens once one file has failed.
+                    if sender.send((path, frame)).is_err() || failed {
+                        return;
+                    }
+                }
+            });
+            for (path, frame) in frames {
+                let frame = frame?;
+                gathered.rows += frame.height() as u64;
+                files.push(look(&frame, path, needed, &sessions, &mut groups, &mut users, &mut devices)?);
+            }
+            Ok::<(), StoreError>(())
+        })?;
         let users: HashSet<u32> = users.into_iter().map(|node| groups.root(node)).collect();
         let devices: HashSet<u32> = devices.into_iter().map(|node| groups.root(node)).collect();
         let mut met = HashSet::new();
