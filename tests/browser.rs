@@ -15,7 +15,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use run::{Ran, mfatrail, root};
+use run::{INPUTS, Ran, mfatrail, root};
 
 /// What Debian and others call the browser.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
@@ -137,18 +137,7 @@ fn the_page_is_what_a_reader_expects() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = |name: &str| folder.path().join(name);
 
-    let fixtures = [
-        "--iam",
-        "fixtures/iam",
-        "--iam-as-of",
-        "2026-11-02",
-        "--approvals",
-        "fixtures/approvals.csv",
-        "--detections",
-        "fixtures/detections.csv",
-        "--per-account",
-        "--pdf",
-    ];
+    let fixtures = [INPUTS, &["--per-account", "--pdf"]].concat();
     report(&fixtures, Path::new("fixtures/archive"), &place("ordinary"));
 
     let mut records = Vec::new();

@@ -10,21 +10,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use run::{Ran, json, mfatrail, report, root};
-
-const INPUTS: [&str; 8] = [
-    "--iam",
-    "fixtures/iam",
-    "--iam-as-of",
-    "2026-11-02",
-    "--approvals",
-    "fixtures/approvals.csv",
-    "--detections",
-    "fixtures/detections.csv",
-];
+use run::{INPUTS, Ran, json, mfatrail, report, root};
 
 fn fixtures(more: &[&str], name: &str) -> (Ran, std::path::PathBuf) {
-    let arguments: Vec<&str> = ["fixtures/archive"].into_iter().chain(INPUTS).chain(more.iter().copied()).collect();
+    let arguments: Vec<&str> =
+        ["fixtures/archive"].into_iter().chain(INPUTS.iter().copied()).chain(more.iter().copied()).collect();
     report(&arguments, name)
 }
 

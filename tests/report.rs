@@ -15,22 +15,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use run::{Ran, json, mfatrail, report, root};
-
-/// The README's first command, without its `--out`.
-const FIXTURES: &[&str] = &[
-    "fixtures/archive",
-    "--month",
-    "2026-10",
-    "--iam",
-    "fixtures/iam",
-    "--iam-as-of",
-    "2026-11-02",
-    "--approvals",
-    "fixtures/approvals.csv",
-    "--detections",
-    "fixtures/detections.csv",
-];
+use run::{FIXTURES, Ran, json, mfatrail, report, root};
 
 fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
     FIXTURES.iter().copied().chain(more.iter().copied()).collect()

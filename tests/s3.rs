@@ -2,6 +2,8 @@
 
 #[path = "support/moto.rs"]
 mod moto;
+#[path = "support/percent.rs"]
+mod percent;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -22,6 +24,7 @@ use mfatrail::{
     pipeline::{Options, Scanned, Visitor, plan, scan},
     source::{ObjectRef, Selection, Source, SourceError, s3::S3Options},
 };
+use percent::decode;
 
 // --- what the tests scan -------------------------------------------------------------------------------------------
 
@@ -397,25 +400,6 @@ fn list(archive: &Archive, query: &HashMap<String, String>) -> String {
     }
     let folders = folders.into_iter().collect::<String>();
     format!("<ListBucketResult><Name>trail</Name>{entries}{folders}</ListBucketResult>")
-}
-
-fn decode(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match (first, hex) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap()
 }
 
 #[test]

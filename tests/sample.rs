@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use run::{Ran, mfatrail, root};
+use run::{FIXTURES, Ran, mfatrail, root};
 
 /// 2026-11-02T06:00:00Z: when the sample says that it was made.
 const MADE_AT: &str = "1793599200";
@@ -25,17 +25,9 @@ fn names(folder: &Path) -> BTreeSet<String> {
 fn the_sample_is_what_the_program_makes() {
     let out = tempfile::tempdir().expect("a folder").keep().join("sample");
     let ran: Ran = mfatrail()
-        .args([
-            "report",
-            "fixtures/archive",
-            "--month",
-            "2026-10",
-            "--iam",
-            "fixtures/iam",
-            "--iam-as-of",
-            "2026-11-02",
-        ])
-        .args(["--approvals", "fixtures/approvals.csv", "--detections", "fixtures/detections.csv", "--out"])
+        .arg("report")
+        .args(FIXTURES)
+        .arg("--out")
         .arg(&out)
         .env("SOURCE_DATE_EPOCH", MADE_AT)
         .output()

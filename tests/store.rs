@@ -15,21 +15,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use mfatrail::store::{self, Holder, Store, Writer};
-use run::{Ran, mfatrail, root};
+use run::{OCTOBER, Ran, mfatrail, root};
 use support::{assert_same, copy, files, gzip, rows};
-
-const OCTOBER: &[&str] = &[
-    "--month",
-    "2026-10",
-    "--iam",
-    "fixtures/iam",
-    "--iam-as-of",
-    "2026-11-02",
-    "--approvals",
-    "fixtures/approvals.csv",
-    "--detections",
-    "fixtures/detections.csv",
-];
 
 /// A folder of one test, with an archive in it.
 struct Home(tempfile::TempDir);

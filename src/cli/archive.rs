@@ -20,6 +20,23 @@ pub(super) fn time(flag: &str, text: &str, now: DateTime<Utc>) -> Result<DateTim
     units::parse_time(text, now).map_err(|error| CliError::Usage(format!("`{flag}`: {error}")))
 }
 
+/// The moments of `--from` and `--to`, each left out or not, in this order.
+pub(super) fn range(
+    from: Option<&str>,
+    to: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<[Option<DateTime<Utc>>; 2], CliError> {
+    let from = from.map(|text| time("--from", text, now)).transpose()?;
+    let to = to.map(|text| time("--to", text, now)).transpose()?;
+    if let (Some(from), Some(to)) = (from, to)
+        && from >= to
+    {
+        let (from, to) = (rfc3339(from), rfc3339(to));
+        return Err(CliError::Usage(format!("`--from` (`{from}`) is not before `--to` (`{to}`)\n  hint: swap them")));
+    }
+    Ok([from, to])
+}
+
 pub(super) fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }

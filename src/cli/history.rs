@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 
-use super::archive::{rfc3339, time};
+use super::archive::{range, time};
 use super::exit::{CliError, Status};
 use super::scan::store_error;
 use super::{say, search};
@@ -149,24 +149,18 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
     let dir = args.store.as_deref().ok_or_else(|| {
         CliError::Usage("`--store` is missing\n  hint: give --store DIR, or set MFATRAIL_STORE".to_owned())
     })?;
-    let moment = |flag: &str, text: &Option<String>| text.as_deref().map(|text| time(flag, text, now)).transpose();
+    let [from, to] = range(args.from.as_deref(), args.to.as_deref(), now)?;
     let question = Question {
         accounts: args.accounts.clone(),
         users: args.users.clone(),
         actors: args.actors.clone(),
         devices: args.devices.clone(),
         events: args.events.clone(),
-        from: moment("--from", &args.from)?,
-        to: moment("--to", &args.to)?,
+        from,
+        to,
     };
-    if let (Some(from), Some(to)) = (question.from, question.to)
-        && from >= to
-    {
-        let (from, to) = (rfc3339(from), rfc3339(to));
-        return Err(CliError::Usage(format!("`--from` (`{from}`) is not before `--to` (`{to}`)\n  hint: swap them")));
-    }
     let only_device = !args.devices.is_empty() && args.actors.is_empty() && args.events.is_empty();
-    let kind = match moment("--as-of", &args.as_of)? {
+    let kind = match args.as_of.as_deref().map(|text| time("--as-of", text, now)).transpose()? {
         Some(at) => Kind::At(at),
         None if args.spans || only_device => Kind::Spans,
         None => Kind::Events,

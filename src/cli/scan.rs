@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use super::archive::{options, rfc3339, selection, sources, time};
+use super::archive::{options, range, rfc3339, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
 use super::{interrupt, log, progress, say, verify};
@@ -88,14 +88,7 @@ Exit status, the first that applies: 2 wrong usage; 4 the run failed; 3 done, bu
 nothing at all was, or with --verify not everything in range is proven; 0 done.";
 
 pub(super) fn run(args: &ScanArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
-    let from = args.from.as_deref().map(|text| time("--from", text, now)).transpose()?;
-    let to = args.to.as_deref().map(|text| time("--to", text, now)).transpose()?;
-    if let (Some(from), Some(to)) = (from, to)
-        && from >= to
-    {
-        let (from, to) = (rfc3339(from), rfc3339(to));
-        return Err(CliError::Usage(format!("`--from` (`{from}`) is not before `--to` (`{to}`)\n  hint: swap them")));
-    }
+    let [from, to] = range(args.from.as_deref(), args.to.as_deref(), now)?;
     let sources = sources(&args.sources)?;
     let selection = selection(&args.archive, from, to)?;
     let options = options(&args.archive, &args.aws)?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, ValueEnum};
 
-use super::archive::{options, rfc3339, selection, sources, time};
+use super::archive::{options, range, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
 use super::{interrupt, log, progress, say};
@@ -168,14 +168,7 @@ enum FormatArg {
 }
 
 pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
-    let from = args.from.as_deref().map(|text| time("--from", text, now)).transpose()?;
-    let to = args.to.as_deref().map(|text| time("--to", text, now)).transpose()?;
-    if let (Some(from), Some(to)) = (from, to)
-        && from >= to
-    {
-        let (from, to) = (rfc3339(from), rfc3339(to));
-        return Err(CliError::Usage(format!("`--from` (`{from}`) is not before `--to` (`{to}`)\n  hint: swap them")));
-    }
+    let [from, to] = range(args.from.as_deref(), args.to.as_deref(), now)?;
     let filter = filter(args)?;
     let output = Output::of(args)?;
     let sources = sources(&args.sources)?;

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use super::archive::{options, rfc3339, selection, sources, time};
+use super::archive::{options, range, rfc3339, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
 use super::{interrupt, progress, put, say};
@@ -117,14 +117,7 @@ pub(super) struct Plan<'a> {
 }
 
 pub(super) fn run(args: &VerifyArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
-    let from = args.from.as_deref().map(|text| time("--from", text, now)).transpose()?;
-    let to = args.to.as_deref().map(|text| time("--to", text, now)).transpose()?;
-    if let (Some(from), Some(to)) = (from, to)
-        && from >= to
-    {
-        let (from, to) = (rfc3339(from), rfc3339(to));
-        return Err(CliError::Usage(format!("`--from` (`{from}`) is not before `--to` (`{to}`)\n  hint: swap them")));
-    }
+    let [from, to] = range(args.from.as_deref(), args.to.as_deref(), now)?;
     let sources = sources(&args.sources)?;
     if sources.contains(&Source::Stdin) {
         return Err(CliError::Usage(

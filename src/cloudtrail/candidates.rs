@@ -24,7 +24,7 @@
 use std::ops::Range;
 
 use super::{
-    container::{ContainerError, Contents, Reader, Scratch, Visit, WHOLE, for_each_record},
+    container::{ContainerError, Contents, Reader, Scratch, Visit, WHOLE, all_usable, for_each_record},
     needles::{Literals, Names, trim_end, trim_start},
     record::Record,
     structure::Brackets,
@@ -115,11 +115,7 @@ fn candidates(text: &[u8], query: &Query, scratch: &mut Scratch, visit: Visit<'_
     }
     outer.parse(joined, |root, origin| {
         let elements = root.as_array()?;
-        // Once for nothing: one that is unusable must be known before the first is handed out.
-        let mut ignore = |_index, _record: Result<Record<'_, '_>, _>| {};
-        let mut judge = Reader::new(nested, &mut ignore);
-        elements.iter().for_each(|element| judge.element(element, origin, true));
-        if judge.contents.unusable > 0 {
+        if !all_usable(nested, &elements, origin) {
             return None;
         }
         let mut visit = |index, record: Result<Record<'_, '_>, _>| {
@@ -189,6 +185,7 @@ fn join(text: &[u8], list: usize, finds: &[usize], joined: &mut Vec<u8>) -> Opti
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::container::replace_lone_surrogates;
     use super::*;
 
     const WANTED: [&str; 4] = ["DeactivateMFADevice", "CreateUser", "CreateUserX", "ConsoleLogin"];
@@ -225,13 +222,11 @@ mod tests {
     fn raw(record: &Record<'_, '_>) -> String {
         let raw = std::str::from_utf8(record.raw().expect("it was read from an object")).unwrap();
         let mut copy = raw.as_bytes().to_vec();
+        replace_lone_surrogates(&mut copy);
         let value = simd_json::to_tape(&mut copy).expect("its text is one JSON value");
         let again = Record::new(value.as_value()).expect("and a record");
         assert_eq!((again.name, again.source, again.time), (record.name, record.source, record.time));
-        // Half a surrogate pair is no character: what stands for it hangs on which parser read it.
-        if !raw.contains("\\ud8") {
-            assert_eq!(again.id(), record.id());
-        }
+        assert_eq!(again.id(), record.id());
         raw.to_owned()
     }
 

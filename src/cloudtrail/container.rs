@@ -186,15 +186,11 @@ impl Buffer {
     /// Parses `text` as one document and reads it; `None` where it is not one document that the fast parser accepts.
     pub(super) fn parse<R>(&mut self, text: &[u8], read: impl FnOnce(Value<'_, '_>, &Origin<'_>) -> R) -> Option<R> {
         let mut tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
-        let mut copy = self.copy(text);
-        let mut parsed = simd_json::fill_tape(&mut self.text, &mut self.buffers, &mut tape).is_ok();
-        if !parsed {
-            tape = tape.reset();
-            copy = self.copy(text);
-            if replace_lone_surrogates(&mut self.text) {
-                parsed = simd_json::fill_tape(&mut self.text, &mut self.buffers, &mut tape).is_ok();
-            }
-        }
+        self.text.clear();
+        self.text.extend_from_slice(text);
+        replace_lone_surrogates(&mut self.text);
+        let copy = self.text.as_ptr().addr();
+        let parsed = simd_json::fill_tape(&mut self.text, &mut self.buffers, &mut tape).is_ok();
         let origin = Origin { text, copy, objects: RefCell::default() };
         let read = parsed.then(|| read(tape.as_value(), &origin));
         if tape.0.capacity() <= KEEP {
@@ -204,19 +200,11 @@ impl Buffer {
         }
         read
     }
-
-    /// Gives the copy's address.
-    fn copy(&mut self, text: &[u8]) -> usize {
-        self.text.clear();
-        self.text.extend_from_slice(text);
-        self.text.as_ptr().addr()
-    }
 }
 
-/// Replaces escapes of half a surrogate pair by the replacement character, as other parsers do. A user agent with one
-/// would otherwise make all records of its object unreadable. Tells whether there were any.
-fn replace_lone_surrogates(text: &mut [u8]) -> bool {
-    let mut found = false;
+/// Replaces escapes of half a surrogate pair by the replacement character, as other parsers do. The fast parser takes a
+/// first half for a zero byte, and a second half makes it refuse the document.
+pub(super) fn replace_lone_surrogates(text: &mut [u8]) {
     let mut at = 0;
     while let Some(skip) = memchr::memchr(b'\\', text.get(at..).unwrap_or_default()) {
         at += skip;
@@ -226,19 +214,25 @@ fn replace_lone_surrogates(text: &mut [u8]) -> bool {
                 if let Some(lone) = text.get_mut(at..at + 6) {
                     lone.copy_from_slice(b"\\ufffd");
                 }
-                found = true;
                 at += 6;
             }
             _ => at += 2,
         }
     }
-    found
 }
 
 /// The value of the escape `\uXXXX` that begins at `at`.
 fn escape(text: &[u8], at: usize) -> Option<u16> {
     let digits = text.get(at..at.checked_add(6)?)?.strip_prefix(b"\\u")?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+/// Whether none of the elements is unusable: that must be known before the first is handed out.
+pub(super) fn all_usable(nested: &mut Buffer, elements: &simd_json::tape::Array<'_, '_>, origin: &Origin<'_>) -> bool {
+    let mut ignore = |_index, _record: Result<Record<'_, '_>, _>| {};
+    let mut judge = Reader::new(nested, &mut ignore);
+    elements.iter().for_each(|element| judge.element(element, origin, true));
+    judge.contents.unusable == 0
 }
 
 /// Tells records from what they are wrapped in.

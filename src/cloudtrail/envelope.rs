@@ -4,7 +4,7 @@ use simd_json::prelude::*;
 
 use super::{
     candidates::ordinary,
-    container::{ContainerError, Contents, Reader, Scratch, WHOLE, for_each_record},
+    container::{ContainerError, Contents, Reader, Scratch, WHOLE, all_usable, for_each_record},
     identity::{ActorKind, Caller},
     masks::Block,
     record::{Record, RecordError},
@@ -258,11 +258,7 @@ fn walked(text: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Option<Co
     }
     outer.parse(joined, |root, origin| {
         let elements = root.as_array()?;
-        // Once for nothing: one that is unusable must be known before the first is handed out.
-        let mut ignore = |_index, _record: Result<Record<'_, '_>, _>| {};
-        let mut judge = Reader::new(nested, &mut ignore);
-        elements.iter().for_each(|element| judge.element(element, origin, true));
-        if judge.contents.unusable > 0 {
+        if !all_usable(nested, &elements, origin) {
             return None;
         }
         let mut elements = elements.iter();

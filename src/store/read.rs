@@ -6,8 +6,8 @@
 //! there, which changes no figure unless the look-back is shorter than a day; a scan folds them by day too.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -91,18 +91,26 @@ impl Judged {
     }
 }
 
-/// A file's bytes, and where they were.
-pub(super) fn read_file(dir: &Path, state: &State, path: &str) -> Result<(PathBuf, Vec<u8>), StoreError> {
+/// A file, and where it was.
+fn open_file(dir: &Path, state: &State, path: &str) -> Result<(PathBuf, File), StoreError> {
     let [place, staged] = state.locations(dir, path);
     // A writer may move it between the first look and the second.
     for at in [&place, &staged, &place] {
-        match fs::read(at) {
-            Ok(bytes) => return Ok((place.clone(), bytes)),
+        match File::open(at) {
+            Ok(file) => return Ok((place.clone(), file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(io_error("read", at)(error)),
         }
     }
     Err(damaged(&place, "the log names it, and it is not there"))
+}
+
+/// A file's bytes, and where they were.
+pub(super) fn read_file(dir: &Path, state: &State, path: &str) -> Result<(PathBuf, Vec<u8>), StoreError> {
+    let (place, mut file) = open_file(dir, state, path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(io_error("read", &place))?;
+    Ok((place, bytes))
 }
 
 impl Store {
@@ -179,7 +187,7 @@ impl Store {
 
     /// Some columns of a file.
     pub(super) fn pick(&self, path: &str, dataset: Dataset, names: &[&str]) -> Result<DataFrame, StoreError> {
-        let (at, file) = self.opened(path)?;
+        let (at, file) = open_file(&self.dir, &self.state, path)?;
         frame::pick(&at, file, dataset, names)
     }
 
@@ -191,26 +199,13 @@ impl Store {
         wanted: &[usize],
         each: &mut dyn FnMut(R),
     ) -> Result<(), StoreError> {
-        let (at, file) = self.opened(path)?;
+        let (at, file) = open_file(&self.dir, &self.state, path)?;
         let columns = R::DATASET.columns();
         let names: Vec<&str> =
             columns.iter().take(columns.len().saturating_sub(leave)).map(|column| column.name).collect();
         let frame = frame::pick(&at, file, R::DATASET, &names)?;
         frame::some_rows(&at, &frame, wanted)?.into_iter().for_each(each);
         Ok(())
-    }
-
-    fn opened(&self, path: &str) -> Result<(PathBuf, File), StoreError> {
-        let [place, staged] = self.state.locations(&self.dir, path);
-        // A writer may move it between the first look and the second.
-        for at in [&place, &staged, &place] {
-            match File::open(at) {
-                Ok(file) => return Ok((place.clone(), file)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(io_error("read", at)(error)),
-            }
-        }
-        Err(damaged(&place, "the log names it, and it is not there"))
     }
 
     /// Every object, or those in the folders of some months.

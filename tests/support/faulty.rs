@@ -4,6 +4,9 @@
 //! Threads and plain sockets, because most faults are below HTTP: an answer that is cut, a connection that is reset, a
 //! body that has no end. Every connection is for one request.
 
+#[path = "percent.rs"]
+mod percent;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use percent::decode;
 use sha2::{Digest, Sha256};
 
 /// What goes wrong.
@@ -378,23 +382,4 @@ fn encode(text: &str) -> String {
 /// As S3 does with `encoding-type=url`.
 fn form(text: &str) -> String {
     encode(text).replace("%20", "+")
-}
-
-fn decode(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match (first, hex) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap()
 }

@@ -3,10 +3,11 @@
 //! Self-contained, so that every integration test that needs S3 or IAM includes it with
 //! `#[path = "support/moto.rs"] mod moto;`. Addresses are IPs: with a host name the SDK would put the bucket into it.
 
-use std::fs::{self, File};
+#[path = "venv.rs"]
+mod venv;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ impl Moto {
     /// Starts a server of its own, on a free port, and waits until it answers. The first start in a target directory
     /// installs moto, which takes a minute.
     pub fn start() -> Self {
-        let python = installed();
+        let python = venv::python("moto", PACKAGE);
         // Another process may take the port between the look and the start; then moto ends at once, and the next
         // round tries another.
         for _round in 0..5 {
@@ -96,30 +97,4 @@ impl Drop for Moto {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The Python of a virtual environment with moto in it; made by whichever test process comes first, the others wait.
-fn installed() -> PathBuf {
-    let root = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    fs::create_dir_all(root).expect("cargo's temporary directory");
-    let lock = File::create(root.join("moto.lock")).expect("a lock file");
-    lock.lock().expect("the lock");
-    let home = root.join("moto-venv");
-    let python = home.join("bin/python");
-    let done = home.join("complete");
-    if fs::read_to_string(&done).is_ok_and(|package| package == PACKAGE) {
-        return python;
-    }
-    if home.exists() {
-        fs::remove_dir_all(&home).expect("the remains of an interrupted installation can go");
-    }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&home));
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--no-input", PACKAGE]));
-    fs::write(done, PACKAGE).expect("the mark of a complete installation");
-    python
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

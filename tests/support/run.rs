@@ -3,6 +3,30 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+/// The README's first command, without its `--out`: the archive, the month, and all that is given beside it.
+#[allow(dead_code, reason = "not every test reads the fixtures")]
+pub const FIXTURES: &[&str] = &[
+    "fixtures/archive",
+    "--month",
+    "2026-10",
+    "--iam",
+    "fixtures/iam",
+    "--iam-as-of",
+    "2026-11-02",
+    "--approvals",
+    "fixtures/approvals.csv",
+    "--detections",
+    "fixtures/detections.csv",
+];
+
+/// The same without the archive.
+#[allow(dead_code, reason = "not every test reads the fixtures")]
+pub const OCTOBER: &[&str] = FIXTURES.split_at(1).1;
+
+/// And without the month.
+#[allow(dead_code, reason = "not every test reads the fixtures")]
+pub const INPUTS: &[&str] = OCTOBER.split_at(2).1;
+
 /// The package's folder.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
