@@ -12,6 +12,7 @@ use serde_json::{Deserializer, value::RawValue};
 use simd_json::{Buffers, Tape, prelude::*};
 
 use super::{
+    callers::Callers,
     masks::Masks,
     record::{Record, RecordError, Value},
     structure::Objects,
@@ -78,6 +79,7 @@ pub struct Scratch {
     pub(super) joined: Vec<u8>,
     pub(super) masks: Masks,
     pub(super) sketches: Vec<Sketch>,
+    pub(super) callers: Callers,
 }
 
 impl fmt::Debug for Scratch {

@@ -1,14 +1,17 @@
 //! A record's envelope as the walk found it, and how an object is read by it.
 
+use std::{num::NonZeroU64, sync::LazyLock};
+
+use memchr::memmem::Finder;
 use simd_json::prelude::*;
 
 use super::{
     candidates::ordinary,
     container::{ContainerError, Contents, Reader, Scratch, WHOLE, all_usable, for_each_record},
     identity::{ActorKind, Caller},
-    masks::Block,
+    masks::Blocks,
     record::{Record, RecordError},
-    walk::{Field, Kind, Sketch, Walk},
+    walk::{Field, Sketch, Walk},
 };
 
 /// What almost every record is asked for, read from the text of an ordinary document without a parse.
@@ -18,7 +21,7 @@ use super::{
 #[derive(Clone, Copy)]
 pub struct Envelope<'t> {
     text: &'t [u8],
-    blocks: &'t [Block],
+    blocks: Blocks<'t>,
     sketch: &'t Sketch,
 }
 
@@ -100,6 +103,12 @@ impl<'t> Envelope<'t> {
         self.sketch.kind
     }
 
+    /// A number for its `userIdentity`: in all of the process no other text has it. `None` tells nothing.
+    #[must_use]
+    pub fn caller_number(&self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.sketch.caller)
+    }
+
     /// `principalId`; empty where it is absent.
     #[must_use]
     pub fn principal_id(&self) -> &'t [u8] {
@@ -150,29 +159,26 @@ impl<'t> Envelope<'t> {
     /// [`Record::failed`]; `None` where only the parsed record can tell.
     #[must_use]
     pub fn failed(&self) -> Option<bool> {
-        if !self.sketch.span(Field::ErrorCode).is_empty() {
+        static FAILURE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Failure"));
+        if self.refused() {
             return Some(true);
         }
         let response = self.of(Field::Response);
-        let holds = |part: &str| memchr::memmem::find(response, part.as_bytes()).is_some();
-        (response.is_empty() || !(holds("Failure") || holds(r"\u00"))).then_some(false)
+        // No letter of a text without a backslash is written in another way.
+        let simple = || self.walk().simple(self.sketch.span(Field::Response));
+        (response.is_empty() || (FAILURE.find(response).is_none() && simple())).then_some(false)
+    }
+
+    /// Whether there is an error code: where [`Envelope::failed`] can tell, that is what it tells.
+    #[must_use]
+    pub fn refused(&self) -> bool {
+        !self.sketch.span(Field::ErrorCode).is_empty()
     }
 
     /// [`Record::session_mfa`]; the outer `None` where only the parsed record can tell.
     #[must_use]
     pub fn session_mfa(&self) -> Option<Option<bool>> {
-        let session = self.sketch.span(Field::Session);
-        let walk = self.walk();
-        let told = if session.is_empty() {
-            None
-        } else {
-            match walk.look(session, b"attributes")? {
-                Some((Kind::Object, attributes)) => walk.flag(attributes, b"mfaAuthenticated")?,
-                None | Some((Kind::Null, _)) => None,
-                Some(_) => return None,
-            }
-        };
-        Some(told.or_else(|| Record::without_session(self.kind())))
+        self.sketch.mfa
     }
 
     /// The text at `name` in `requestParameters`; the outer `None` where only the parsed record can tell.
@@ -233,13 +239,13 @@ pub fn skim(bytes: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Result
 /// The fast way; `None` where it cannot be sure, and nothing was handed out.
 fn walked(text: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Option<Contents> {
     let list = ordinary(text).filter(|_| text.len() <= WHOLE)?;
-    let Scratch { outer, nested, joined, masks, sketches } = scratch;
+    let Scratch { outer, nested, joined, masks, sketches, callers } = scratch;
     let (blocks, whole) = masks.read(text);
     if !whole.closed || !(whole.ascii || std::str::from_utf8(text).is_ok()) {
         return None;
     }
     sketches.clear();
-    Walk::new(text, blocks).records(list, sketches)?;
+    Walk::new(text, blocks).records(list, callers, sketches)?;
     joined.clear();
     for sketch in sketches.iter_mut() {
         sketch.whole = sketch.whole || !take.brief(&Envelope { text, blocks, sketch });
@@ -365,14 +371,18 @@ mod tests {
 
     /// Reads by the walk, which must say what a full parse says; tells how many records came as envelopes.
     fn agrees(text: &str) -> usize {
+        agrees_after(text, &mut Scratch::default())
+    }
+
+    /// The same with what was kept of earlier texts.
+    fn agrees_after(text: &str, scratch: &mut Scratch) -> usize {
         let mut plain = Collect::default();
         let parsed =
             for_each_record(text.as_bytes(), &mut Scratch::default(), &mut |index, record| plain.record(index, record));
-        let mut scratch = Scratch::default();
         let mut most = 0;
         for all_whole in [false, true] {
             let mut walked = Collect { all_whole, ..Collect::default() };
-            let contents = skim(text.as_bytes(), &mut scratch, &mut walked);
+            let contents = skim(text.as_bytes(), scratch, &mut walked);
             // Damage within what nobody asked for is not seen; whatever else is wrong is said in the same words.
             if parsed.is_err() && contents.is_ok() {
                 continue;
@@ -623,6 +633,65 @@ mod tests {
             usual.push(format!("\"userIdentity\":{identity}"));
             shuffled(usual, 2)
         })
+    }
+
+    /// Collects the numbers of the callers beside their texts.
+    #[derive(Default)]
+    struct Numbers(Vec<(Option<NonZeroU64>, String)>);
+
+    impl Take for Numbers {
+        fn brief(&self, _envelope: &Envelope<'_>) -> bool {
+            true
+        }
+
+        fn envelope(&mut self, envelope: &Envelope<'_>) {
+            let raw: serde_json::Value = serde_json::from_slice(envelope.raw()).expect("JSON");
+            self.0.push((envelope.caller_number(), raw["userIdentity"].to_string()));
+        }
+
+        fn record(&mut self, _index: usize, _record: Result<Record<'_, '_>, RecordError>) {
+            panic!("all are brief");
+        }
+    }
+
+    #[test]
+    fn a_caller_that_was_read_before_is_the_same_and_no_other_is() {
+        // Alike for hundreds of bytes, more than there are places for, and one too long to be kept.
+        let session = |key: usize, more: &str| {
+            format!(
+                r#"{{"type":"AssumedRole","principalId":"AROAEXAMPLEAAAAAAAAAA:session","arn":"arn:aws:sts::111122223333:assumed-role/role/session","accountId":"111122223333","accessKeyId":"ASIA{key:016}","sessionContext":{{"attributes":{{"creationDate":"2026-10-01T00:00:00Z","mfaAuthenticated":"{}"}}}}{more}}}"#,
+                key % 3 == 0
+            )
+        };
+        let mut callers: Vec<String> = (0..9).map(|key| session(key, "")).collect();
+        callers.push(session(9, &format!(r#","invokedBy":"{}""#, "x".repeat(5000))));
+        callers.push(session(1, r#","invokedBy":"AWS Internal""#));
+        callers.push(r#"{"type":"AWSService","invokedBy":"ec2.amazonaws.com"}"#.to_owned());
+        callers
+            .push(r#"{"type":"Root","principalId":"111122223333","sessionContext":{"assumedRoot":"true"}}"#.to_owned());
+        let record = |caller: &String| {
+            format!(
+                r#"{{"eventVersion":"1.11","userIdentity":{caller},"eventTime":"2026-10-01T10:00:00Z","eventSource":"iam.amazonaws.com","eventName":"GetUser","eventID":"e"}}"#
+            )
+        };
+        // Each twice in a row, and then from the front again.
+        let records: Vec<String> =
+            callers.iter().flat_map(|caller| [caller, caller]).chain(&callers).map(record).collect();
+        let mut scratch = Scratch::default();
+        let mut numbers = Numbers::default();
+        for text in [document(&records), document(&records[5..])] {
+            assert!(agrees_after(&text, &mut scratch) > 0);
+            skim(text.as_bytes(), &mut scratch, &mut numbers).expect("sound");
+        }
+        let mut texts = std::collections::HashMap::new();
+        for (number, text) in &numbers.0 {
+            assert_eq!(number.is_none(), text.len() > 5000, "{text}");
+            if let Some(number) = number {
+                assert_eq!(texts.entry(number).or_insert(text), &text, "two callers of one number");
+            }
+        }
+        let again = numbers.0.windows(2).filter(|pair| pair[0].0.is_some() && pair[0] == pair[1]).count();
+        assert!(again >= callers.len() - 1, "{again}");
     }
 
     proptest! {

@@ -22,8 +22,7 @@ pub(super) struct Block {
     /// How many `opens` and `closes` there are. Counted here, where there is an instruction for it.
     pub(super) opened: u8,
     pub(super) closed: u8,
-    /// Whether there is any backslash.
-    pub(super) backslash: bool,
+    pub(super) backslashes: u64,
 }
 
 /// What one block leaves to the next.
@@ -43,11 +42,56 @@ struct Raw {
     closes: u64,
 }
 
-/// The blocks of one text.
+/// The blocks of one text, mask by mask: a mask's bytes are in the order of the text, so that the bits from any place on
+/// are one load away.
 #[derive(Debug, Default)]
 pub(super) struct Masks {
-    /// Grows, and never shrinks below what was needed once.
-    blocks: Vec<Block>,
+    /// All of one length, which grows, and never shrinks below what was needed once.
+    quotes: Vec<Mask>,
+    backslashes: Vec<Mask>,
+    opens: Vec<Mask>,
+    closes: Vec<Mask>,
+    counts: Vec<[u8; 2]>,
+}
+
+/// The bits of one block, the first byte's lowest bit the first.
+pub(super) type Mask = [u8; 8];
+
+/// What was read of one text: its blocks, and one more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Blocks<'t> {
+    pub(super) quotes: &'t [Mask],
+    pub(super) backslashes: &'t [Mask],
+    pub(super) opens: &'t [Mask],
+    pub(super) closes: &'t [Mask],
+    /// How many `opens` and `closes` there are in each block. Counted here, where there is an instruction for it.
+    pub(super) counts: &'t [[u8; 2]],
+}
+
+/// Where blocks are written to.
+struct Rows<'m> {
+    quotes: &'m mut [Mask],
+    backslashes: &'m mut [Mask],
+    opens: &'m mut [Mask],
+    closes: &'m mut [Mask],
+    counts: &'m mut [[u8; 2]],
+}
+
+impl Rows<'_> {
+    /// Writes a block for each of the chunks, as many as there is room for.
+    #[inline(always)]
+    fn fill<'c>(&mut self, chunks: &'c [[u8; BLOCK]], mut block: impl FnMut(&'c [u8; BLOCK]) -> Block) {
+        let masks = self.quotes.iter_mut().zip(self.backslashes.iter_mut());
+        let masks = masks.zip(self.opens.iter_mut().zip(self.closes.iter_mut())).zip(self.counts.iter_mut());
+        for (chunk, (((quotes, backslashes), (opens, closes)), counts)) in chunks.iter().zip(masks) {
+            let block = block(chunk);
+            *quotes = block.quotes.to_le_bytes();
+            *backslashes = block.backslashes.to_le_bytes();
+            *opens = block.opens.to_le_bytes();
+            *closes = block.closes.to_le_bytes();
+            *counts = [block.opened, block.closed];
+        }
+    }
 }
 
 /// What is true of a text as a whole.
@@ -61,22 +105,43 @@ pub(super) struct Whole {
 
 impl Masks {
     /// Reads a text. The rest of its last block, and a block behind it, are as if there were spaces.
-    pub(super) fn read(&mut self, text: &[u8]) -> (&[Block], Whole) {
+    pub(super) fn read(&mut self, text: &[u8]) -> (Blocks<'_>, Whole) {
         let (chunks, rest) = text.as_chunks::<BLOCK>();
         let length = chunks.len() + 2;
-        if self.blocks.len() < length {
-            self.blocks.resize(length, Block::default());
+        if self.counts.len() < length {
+            for masks in [&mut self.quotes, &mut self.backslashes, &mut self.opens, &mut self.closes] {
+                masks.resize(length, Mask::default());
+            }
+            self.counts.resize(length, [0; 2]);
         }
-        let blocks = self.blocks.get_mut(..length).unwrap_or_default();
         let mut carry = Carry::default();
-        let mut ascii = read(chunks, blocks, &mut carry);
-        if let Some([last, behind]) = blocks.last_chunk_mut() {
-            let filled = filled(rest);
-            ascii &= filled.is_ascii();
-            *last = carry.block(&filled);
-            *behind = Block::default();
+        let mut ascii = read(chunks, &mut self.rows(0), &mut carry);
+        let last = [filled(rest), [b' '; BLOCK]];
+        ascii &= last.as_flattened().is_ascii();
+        self.rows(chunks.len()).fill(&last, |chunk| carry.block(chunk));
+        (self.blocks(length), Whole { ascii, closed: carry.in_string == 0 })
+    }
+
+    /// The first blocks.
+    fn blocks(&self, length: usize) -> Blocks<'_> {
+        Blocks {
+            quotes: self.quotes.get(..length).unwrap_or_default(),
+            backslashes: self.backslashes.get(..length).unwrap_or_default(),
+            opens: self.opens.get(..length).unwrap_or_default(),
+            closes: self.closes.get(..length).unwrap_or_default(),
+            counts: self.counts.get(..length).unwrap_or_default(),
         }
-        (blocks, Whole { ascii, closed: carry.in_string == 0 })
+    }
+
+    /// The rows from a block on.
+    fn rows(&mut self, from: usize) -> Rows<'_> {
+        Rows {
+            quotes: self.quotes.get_mut(from..).unwrap_or_default(),
+            backslashes: self.backslashes.get_mut(from..).unwrap_or_default(),
+            opens: self.opens.get_mut(from..).unwrap_or_default(),
+            closes: self.closes.get_mut(from..).unwrap_or_default(),
+            counts: self.counts.get_mut(from..).unwrap_or_default(),
+        }
     }
 }
 
@@ -89,28 +154,36 @@ pub(super) fn filled(rest: &[u8]) -> [u8; BLOCK] {
 
 /// Reads whole blocks; tells whether they are all ASCII.
 #[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "what follows was detected just before"))]
-fn read(chunks: &[[u8; BLOCK]], blocks: &mut [Block], carry: &mut Carry) -> bool {
+fn read(chunks: &[[u8; BLOCK]], rows: &mut Rows<'_>, carry: &mut Carry) -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         if vector::has_avx512() {
             // SAFETY: the processor has what the function is compiled for.
-            return unsafe { vector::avx512(chunks, blocks, carry) };
+            return unsafe { vector::avx512(chunks, rows, carry) };
         }
         if vector::has_avx2() {
             // SAFETY: likewise.
-            return unsafe { vector::avx2(chunks, blocks, carry) };
+            return unsafe { vector::avx2(chunks, rows, carry) };
         }
     }
-    portable(chunks, blocks, carry)
+    portable(chunks, rows, carry)
 }
 
-fn portable(chunks: &[[u8; BLOCK]], blocks: &mut [Block], carry: &mut Carry) -> bool {
-    let mut ascii = true;
-    for (chunk, block) in chunks.iter().zip(blocks) {
-        ascii &= chunk.is_ascii();
-        *block = carry.block(chunk);
+/// Does the work, compiled for the bit instructions of x86 where the processor has them, as far as it is inlined.
+#[inline(always)]
+#[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "what follows was detected just before"))]
+pub(super) fn with_bits<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(target_arch = "x86_64")]
+    if vector::has_bits() {
+        // SAFETY: the processor has what the function is compiled for.
+        return unsafe { vector::bits(work) };
     }
-    ascii
+    work()
+}
+
+fn portable(chunks: &[[u8; BLOCK]], rows: &mut Rows<'_>, carry: &mut Carry) -> bool {
+    rows.fill(chunks, |chunk| carry.block(chunk));
+    chunks.as_flattened().is_ascii()
 }
 
 impl Carry {
@@ -140,7 +213,7 @@ impl Carry {
         self.in_string = (inside >> 63).wrapping_neg();
         let (opens, closes) = (raw.opens & !inside, raw.closes & !inside);
         let count = |bits: u64| bits.count_ones().to_le_bytes()[0];
-        Block { quotes, opens, closes, opened: count(opens), closed: count(closes), backslash: raw.backslashes != 0 }
+        Block { quotes, opens, closes, opened: count(opens), closed: count(closes), backslashes: raw.backslashes }
     }
 
     /// The bytes that a backslash escapes: those behind the first, third … of a run of backslashes.
@@ -183,7 +256,7 @@ mod vector {
     #[allow(clippy::wildcard_imports, reason = "each name says which instruction set it is of")]
     use std::arch::x86_64::*;
 
-    use super::{BLOCK, Block, Carry, Raw};
+    use super::{BLOCK, Carry, Raw, Rows};
 
     pub(super) fn has_avx512() -> bool {
         is_x86_feature_detected!("avx512f")
@@ -196,6 +269,19 @@ mod vector {
         is_x86_feature_detected!("avx2") && is_x86_feature_detected!("pclmulqdq") && is_x86_feature_detected!("popcnt")
     }
 
+    pub(super) fn has_bits() -> bool {
+        is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("popcnt")
+    }
+
+    /// Does the work. What is inlined here is compiled for these instructions.
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+    pub(super) fn bits<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+
     /// A product without carries by all ones is the sum of all shifts.
     #[target_feature(enable = "pclmulqdq")]
     fn parity(bits: u64) -> u64 {
@@ -204,11 +290,11 @@ mod vector {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,pclmulqdq,popcnt")]
-    pub(super) fn avx512(chunks: &[[u8; BLOCK]], blocks: &mut [Block], carry: &mut Carry) -> bool {
+    pub(super) fn avx512(chunks: &[[u8; BLOCK]], rows: &mut Rows<'_>, carry: &mut Carry) -> bool {
         let all = |byte: u8| _mm512_set1_epi8(byte.cast_signed());
         let (quote, backslash, open, close, case) = (all(b'"'), all(b'\\'), all(b'{'), all(b'}'), all(0x20));
         let mut any = _mm512_setzero_si512();
-        for (chunk, block) in chunks.iter().zip(blocks) {
+        rows.fill(chunks, |chunk| {
             // SAFETY: it reads the 64 bytes of the array; this load needs no alignment.
             let bytes = unsafe { _mm512_loadu_si512(chunk.as_ptr().cast()) };
             any = _mm512_or_si512(any, bytes);
@@ -219,17 +305,17 @@ mod vector {
                 opens: _mm512_cmpeq_epi8_mask(folded, open),
                 closes: _mm512_cmpeq_epi8_mask(folded, close),
             };
-            *block = carry.step(&raw, |bits| parity(bits));
-        }
+            carry.step(&raw, |bits| parity(bits))
+        });
         _mm512_movepi8_mask(any) == 0
     }
 
     #[target_feature(enable = "avx2,pclmulqdq,popcnt")]
-    pub(super) fn avx2(chunks: &[[u8; BLOCK]], blocks: &mut [Block], carry: &mut Carry) -> bool {
+    pub(super) fn avx2(chunks: &[[u8; BLOCK]], rows: &mut Rows<'_>, carry: &mut Carry) -> bool {
         let all = |byte: u8| _mm256_set1_epi8(byte.cast_signed());
         let (quote, backslash, open, close, case) = (all(b'"'), all(b'\\'), all(b'{'), all(b'}'), all(0x20));
         let mut any = _mm256_setzero_si256();
-        for (chunk, block) in chunks.iter().zip(blocks) {
+        rows.fill(chunks, |chunk| {
             // SAFETY: they read the two halves of the 64 bytes of the array; this load needs no alignment.
             let [low, high] = [0, 32].map(|at| unsafe { _mm256_loadu_si256(chunk.as_ptr().add(at).cast()) });
             any = _mm256_or_si256(any, _mm256_or_si256(low, high));
@@ -244,8 +330,8 @@ mod vector {
                 opens: mask(folded.0, folded.1, open),
                 closes: mask(folded.0, folded.1, close),
             };
-            *block = carry.step(&raw, |bits| parity(bits));
-        }
+            carry.step(&raw, |bits| parity(bits))
+        });
         _mm256_movemask_epi8(any) == 0
     }
 }
@@ -267,7 +353,7 @@ pub(super) mod tests {
                 match byte {
                     b'\\' => {
                         escaped = !taken;
-                        block.backslash = true;
+                        block.backslashes |= bit;
                     }
                     b'"' if !taken => {
                         in_string = !in_string;
@@ -285,7 +371,22 @@ pub(super) mod tests {
         (blocks, Whole { ascii: text.is_ascii(), closed: !in_string })
     }
 
-    type Kernel = fn(&[[u8; BLOCK]], &mut [Block], &mut Carry) -> bool;
+    type Kernel = fn(&[[u8; BLOCK]], &mut Rows<'_>, &mut Carry) -> bool;
+
+    fn blocks(blocks: &Blocks<'_>) -> Vec<Block> {
+        let mask = |masks: &[Mask], at: usize| u64::from_le_bytes(masks[at]);
+        let counts = blocks.counts.iter().enumerate();
+        counts
+            .map(|(at, &[opened, closed])| Block {
+                quotes: mask(blocks.quotes, at),
+                backslashes: mask(blocks.backslashes, at),
+                opens: mask(blocks.opens, at),
+                closes: mask(blocks.closes, at),
+                opened,
+                closed,
+            })
+            .collect()
+    }
 
     fn kernels() -> Vec<Kernel> {
         let mut kernels: Vec<Kernel> = vec![portable, read];
@@ -294,11 +395,11 @@ pub(super) mod tests {
         {
             if vector::has_avx2() {
                 // SAFETY: see above.
-                kernels.push(|chunks, blocks, carry| unsafe { vector::avx2(chunks, blocks, carry) });
+                kernels.push(|chunks, rows, carry| unsafe { vector::avx2(chunks, rows, carry) });
             }
             if vector::has_avx512() {
                 // SAFETY: see above.
-                kernels.push(|chunks, blocks, carry| unsafe { vector::avx512(chunks, blocks, carry) });
+                kernels.push(|chunks, rows, carry| unsafe { vector::avx512(chunks, rows, carry) });
             }
         }
         kernels
@@ -307,16 +408,15 @@ pub(super) mod tests {
     fn agree(text: &[u8]) {
         let mut masks = Masks::default();
         masks.read(&[b'"'; 1000]);
-        let (blocks, whole) = masks.read(text);
+        let (found, whole) = masks.read(text);
         let mut expected = slow(text);
         expected.0.resize(text.len() / BLOCK + 2, Block::default());
-        assert_eq!((blocks, whole), (&expected.0[..], expected.1));
+        assert_eq!((blocks(&found), whole), expected);
         let chunks = text.as_chunks::<BLOCK>().0;
         for kernel in kernels() {
-            let mut blocks = vec![Block::default(); chunks.len()];
             let mut carry = Carry::default();
-            let ascii = kernel(chunks, &mut blocks, &mut carry);
-            assert_eq!(blocks, expected.0[..chunks.len()]);
+            let ascii = kernel(chunks, &mut masks.rows(0), &mut carry);
+            assert_eq!(blocks(&masks.blocks(chunks.len())), expected.0[..chunks.len()]);
             assert_eq!(ascii, chunks.as_flattened().is_ascii());
         }
     }

@@ -1,5 +1,6 @@
 //! CloudTrail's own formats: the record, its envelope and its `userIdentity`. Nothing here knows of MFA.
 
+mod callers;
 mod candidates;
 mod container;
 mod envelope;

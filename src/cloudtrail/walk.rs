@@ -9,9 +9,10 @@
 //! document's own frame is unusual, all of it is. So what the walk says is what a parse says.
 
 use super::{
+    callers::Callers,
     identity::ActorKind,
-    masks::{BLOCK, Block},
-    record::parse_time,
+    masks::{BLOCK, Blocks, Mask, with_bits},
+    record::{Record, parse_time},
 };
 
 /// A place in the text. No value of interest begins at 0, where the document's bracket is: the empty one is no place.
@@ -32,12 +33,23 @@ impl Span {
         self.start == self.end
     }
 
+    /// The same place in a text that begins `by` bytes before.
+    #[inline(always)]
+    fn behind(self, by: u32) -> Self {
+        if self.is_empty() { Self::default() } else { Self { start: self.start + by, end: self.end + by } }
+    }
+
+    #[inline(always)]
+    fn before(self, by: u32) -> Self {
+        if self.is_empty() { self } else { Self { start: self.start - by, end: self.end - by } }
+    }
+
     pub(super) fn of(self, text: &[u8]) -> &[u8] {
         text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }
 
-/// The members that are read. Those of text come first.
+/// The members that are read: text, then objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Field {
@@ -49,6 +61,8 @@ pub(super) enum Field {
     ErrorCode,
     Id,
     EventType,
+    Time,
+    /// The first of `userIdentity`.
     Type,
     PrincipalId,
     Arn,
@@ -56,13 +70,14 @@ pub(super) enum Field {
     AccessKey,
     UserName,
     InvokedBy,
-    Time,
-    /// The last that must be text or `null`.
-    ReadOnly,
+    /// The first that must be an object or `null`.
+    Session,
+    /// The last of `userIdentity`.
+    OnBehalfOf,
     Parameters,
     Response,
-    Session,
-    OnBehalfOf,
+    /// The first that has no place in a [`Sketch`].
+    ReadOnly,
     Identity,
     /// Known, and not asked for.
     Passed,
@@ -70,8 +85,29 @@ pub(super) enum Field {
     Unknown,
 }
 
+impl Field {
+    /// Whether a value must be text or `null`.
+    #[inline(always)]
+    fn is_text(self) -> bool {
+        (self as u8) < Self::Session as u8
+    }
+
+    #[inline(always)]
+    fn is_object(self) -> bool {
+        !self.is_text() && (self as u8) < Self::ReadOnly as u8
+    }
+
+    #[inline(always)]
+    fn is_passed(self) -> bool {
+        self as u8 > Self::Identity as u8
+    }
+}
+
 /// Fields that have a place in a [`Sketch`].
-const FIELDS: usize = Field::Identity as usize;
+const FIELDS: usize = Field::ReadOnly as usize;
+
+/// Those of `userIdentity`.
+pub(super) const CALLER_FIELDS: usize = Field::OnBehalfOf as usize - Field::Type as usize + 1;
 
 /// The keys that are known, in their usual order.
 const RECORD_KEYS: [Key; 28] = [
@@ -161,57 +197,14 @@ impl Key {
             let word = text.get(at..).and_then(<[u8]>::first_chunk::<8>);
             word.map_or(0, |word| u64::from_le_bytes(*word))
         });
-        let differs = ((first ^ self.words[0]) & self.masks[0])
-            | ((second ^ self.words[1]) & self.masks[1])
-            | ((third ^ self.words[2]) & self.masks[2]);
-        differs == 0
+        (first ^ self.words[0]) & self.masks[0] == 0
+            && ((second ^ self.words[1]) & self.masks[1]) | ((third ^ self.words[2]) & self.masks[2]) == 0
     }
 }
 
-/// Which key came behind which the last time: the order is nearly fixed, so the next key is compared before it is
-/// searched for. The last entry is for the beginning.
-#[derive(Debug, Clone, Copy)]
-struct Order<const KEYS: usize> {
-    keys: &'static [Key; KEYS],
-    next: [u8; 32],
-}
-
-/// Before the first key, and behind one that is not known.
-const NOWHERE: usize = 31;
-
-impl<const KEYS: usize> Order<KEYS> {
-    /// The usual order.
-    const fn new(keys: &'static [Key; KEYS]) -> Self {
-        let mut next = [0; 32];
-        let mut number = 0;
-        while number < KEYS {
-            next[number] = number as u8 + 1;
-            number += 1;
-        }
-        Self { keys, next }
-    }
-
-    /// The number of the key with its colon that begins a text, where it is the one expected behind `last`.
-    #[inline(always)]
-    fn expected(&self, last: usize, text: &[u8; LONGEST]) -> Option<(usize, &'static Key)> {
-        let number = usize::from(*self.next.get(last)?);
-        let key = self.keys.get(number)?;
-        key.begins(text).then_some((number, key))
-    }
-
-    /// The same for any key.
-    #[cold]
-    fn search(&mut self, last: usize, name: &[u8]) -> (usize, Field) {
-        match self.keys.iter().position(|key| key.name.as_bytes() == name) {
-            Some(number) => {
-                if let Some(next) = self.next.get_mut(last) {
-                    *next = number.to_le_bytes()[0];
-                }
-                (number, self.keys.get(number).map_or(Field::Unknown, |key| key.field))
-            }
-            None => (NOWHERE, Field::Unknown),
-        }
-    }
+/// The field of a key by its name, in whatever order keys come.
+fn field(keys: &[Key], name: &[u8]) -> Field {
+    keys.iter().find(|key| key.name.as_bytes() == name).map_or(Field::Unknown, |key| key.field)
 }
 
 /// What was read of one record: places in the text.
@@ -222,6 +215,10 @@ pub(super) struct Sketch {
     /// Whether it was left to the parser: then nothing else here counts.
     pub(super) whole: bool,
     pub(super) kind: ActorKind,
+    /// Whether its session was authenticated with MFA, where the walk could tell.
+    pub(super) mfa: Option<Option<bool>>,
+    /// Which `userIdentity`, where that is known: equal ones have one number, or none.
+    pub(super) caller: u64,
     /// `readOnly`, where it is told.
     pub(super) read_only: Option<bool>,
     /// `eventTime` in seconds since 1970.
@@ -233,7 +230,16 @@ impl Sketch {
     pub(super) fn span(&self, field: Field) -> Span {
         self.spans.get(field as usize).copied().unwrap_or_default()
     }
+
+    /// The places of what `userIdentity` says.
+    #[inline(always)]
+    fn of_caller(&mut self) -> Option<&mut [Span; CALLER_FIELDS]> {
+        self.spans.get_mut(Field::Type as usize..)?.first_chunk_mut()
+    }
 }
+
+/// How many bytes the marks of a window are sure to cover.
+const SURE: usize = 57;
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -278,24 +284,15 @@ fn closing(opens: u64, closes: u64, depth: &mut u32) -> Option<u32> {
 pub(super) struct Walk<'t> {
     text: &'t [u8],
     /// The text's, and one more.
-    blocks: &'t [Block],
+    blocks: Blocks<'t>,
     /// The last date, and when it began: neighbouring records share it.
     date: [u8; 11],
     midnight: i64,
-    record_order: Order<28>,
-    identity_order: Order<12>,
 }
 
 impl<'t> Walk<'t> {
-    pub(super) fn new(text: &'t [u8], blocks: &'t [Block]) -> Self {
-        Self {
-            text,
-            blocks,
-            date: [0; 11],
-            midnight: 0,
-            record_order: const { Order::new(&RECORD_KEYS) },
-            identity_order: const { Order::new(&IDENTITY_KEYS) },
-        }
+    pub(super) fn new(text: &'t [u8], blocks: Blocks<'t>) -> Self {
+        Self { text, blocks, date: [0; 11], midnight: 0 }
     }
 
     #[inline(always)]
@@ -304,7 +301,15 @@ impl<'t> Walk<'t> {
     }
 
     /// Sketches the records of the list that begins at `list` and ends the document.
-    pub(super) fn records(&mut self, list: usize, sketches: &mut Vec<Sketch>) -> Option<()> {
+    pub(super) fn records(&mut self, list: usize, callers: &mut Callers, sketches: &mut Vec<Sketch>) -> Option<()> {
+        with_bits(
+            #[inline(always)]
+            || self.all_records(list, callers, sketches),
+        )
+    }
+
+    #[inline(always)]
+    fn all_records(&mut self, list: usize, callers: &mut Callers, sketches: &mut Vec<Sketch>) -> Option<()> {
         let mut at = self.space(list + 1);
         while self.byte(at) != b']' || !sketches.is_empty() {
             if self.byte(at) != b'{' {
@@ -313,7 +318,7 @@ impl<'t> Walk<'t> {
             // Filled in where it stays: it is large.
             sketches.push(Sketch::new(Span::default()));
             let sketch = sketches.last_mut()?;
-            if self.record(at, sketch).is_none() {
+            if self.record(at, callers, sketch).is_none() {
                 let end = self.close(at)?;
                 *sketch = Sketch { whole: true, ..Sketch::new(Span::new(at, end)) };
             }
@@ -340,11 +345,11 @@ impl<'t> Walk<'t> {
         at + rest.iter().position(|byte| !b" \t\r\n".contains(byte)).unwrap_or(rest.len())
     }
 
-    /// The marks of the 64 bytes from `at` on, by two blocks: no branch depends on where blocks end.
+    /// The marks from `at` on: of [`SURE`] bytes at least, for they are read from a whole byte on.
     #[inline(always)]
-    fn window(&self, at: usize, marks: impl Fn(&Block) -> u64) -> Option<u64> {
-        let [first, second] = self.blocks.get(at / BLOCK..)?.first_chunk()?;
-        Some(marks(first) >> (at % BLOCK) | marks(second) << 1 << (BLOCK - 1 - at % BLOCK))
+    fn window(masks: &[Mask], at: usize) -> Option<u64> {
+        let from = masks.as_flattened().get(at / 8..)?.first_chunk()?;
+        Some(u64::from_le_bytes(*from) >> (at % 8))
     }
 
     /// The next quote.
@@ -352,19 +357,26 @@ impl<'t> Walk<'t> {
     fn quote(&self, at: usize) -> Option<usize> {
         let mut at = at;
         loop {
-            let quotes = self.window(at, |block| block.quotes)?;
+            let quotes = Self::window(self.blocks.quotes, at)?;
             if quotes != 0 {
                 return Some(at + quotes.trailing_zeros() as usize);
             }
-            at += BLOCK;
+            at += SURE;
         }
+    }
+
+    /// Whether the next quote behind `at` is just behind the next `length` bytes.
+    #[inline(always)]
+    fn quotes_behind(&self, at: usize, length: u32) -> bool {
+        let upto = (2 << length) - 1;
+        Self::window(self.blocks.quotes, at + 1).is_some_and(|quotes| quotes & upto == 1 << length)
     }
 
     /// Behind the value whose opening bracket is at `at`.
     #[inline(always)]
     fn close(&self, at: usize) -> Option<usize> {
-        let opens = self.window(at + 1, |block| block.opens)?;
-        let closes = self.window(at + 1, |block| block.closes)?;
+        let opens = Self::window(self.blocks.opens, at + 1)?;
+        let closes = Self::window(self.blocks.closes, at + 1)?;
         let first = closes & closes.wrapping_neg();
         let end = if closes != 0 && opens & (first - 1) == 0 {
             at + 1 + closes.trailing_zeros() as usize
@@ -377,23 +389,23 @@ impl<'t> Walk<'t> {
 
     fn far_close(&self, at: usize) -> Option<usize> {
         let mut depth = 1;
-        let mut blocks = self.blocks.get(at / BLOCK..)?.iter();
-        let first = blocks.next()?;
+        let mut block = at / BLOCK;
+        let mask = |masks: &[Mask], block: usize| masks.get(block).map(|mask| u64::from_le_bytes(*mask));
         let behind = u64::MAX << (at % BLOCK) << 1;
-        let mut start = at / BLOCK * BLOCK;
-        let mut bit = closing(first.opens & behind, first.closes & behind, &mut depth);
+        let (opens, closes) = (mask(self.blocks.opens, block)?, mask(self.blocks.closes, block)?);
+        let mut bit = closing(opens & behind, closes & behind, &mut depth);
         while bit.is_none() {
-            let next = blocks.next()?;
-            start += BLOCK;
+            block += 1;
+            let [opened, closed] = *self.blocks.counts.get(block)?;
             // Most blocks are passed over by these counts alone.
-            if u32::from(next.closed) < depth {
-                depth += u32::from(next.opened);
-                depth -= u32::from(next.closed);
+            if u32::from(closed) < depth {
+                depth += u32::from(opened);
+                depth -= u32::from(closed);
             } else {
-                bit = closing(next.opens, next.closes, &mut depth);
+                bit = closing(mask(self.blocks.opens, block)?, mask(self.blocks.closes, block)?, &mut depth);
             }
         }
-        Some(start + bit? as usize)
+        Some(block * BLOCK + bit? as usize)
     }
 
     /// The key that begins at `at`, and where its value begins.
@@ -445,44 +457,40 @@ impl<'t> Walk<'t> {
 
     /// Whether there is no backslash in a string.
     #[inline(always)]
-    fn simple(&self, span: Span) -> bool {
-        let (first, last) = (span.start as usize / BLOCK, span.end as usize / BLOCK);
-        let backslash = |block: usize| self.blocks.get(block).is_none_or(|block| block.backslash);
-        if last <= first + 1 && !backslash(first) && !backslash(last) {
-            return true;
+    pub(super) fn simple(&self, span: Span) -> bool {
+        let length = (span.end - span.start) as usize;
+        if length < SURE
+            && let Some(backslashes) = Self::window(self.blocks.backslashes, span.start as usize)
+        {
+            return backslashes & ((1 << length) - 1) == 0;
         }
         memchr::memchr(b'\\', span.of(self.text)).is_none()
     }
 
     /// The record whose opening bracket is at `start`.
-    fn record(&mut self, start: usize, sketch: &mut Sketch) -> Option<()> {
+    #[inline(always)]
+    fn record(&mut self, start: usize, callers: &mut Callers, sketch: &mut Sketch) -> Option<()> {
         let mut seen = 0;
         let mut next = start + 1;
-        let mut last = NOWHERE;
-        let end = loop {
-            let rest = self.text.get(next..)?;
-            let expected = rest.first_chunk().and_then(|text| self.record_order.expected(last, text));
-            let (field, at) = match expected {
-                Some((number, key)) => {
-                    last = number;
-                    (key.field, next + key.name.len() + 3)
-                }
-                None => {
-                    let (name, at) = self.key(next)?;
-                    let (number, field) = self.record_order.search(last, name);
-                    if field == Field::Unknown && name.contains(&b'\\') {
-                        return None;
+        let end = 'record: loop {
+            // One comparison for each known key, one after another in the usual order: how far to go is then known
+            // before it is read, and the processor reads several members at once.
+            macro_rules! usual {
+                ($($number:literal)*) => {$(
+                    const { assert!(RECORD_KEYS[$number].name.len() + 3 <= LONGEST) };
+                    let key = const { &RECORD_KEYS[$number] };
+                    if self.text.get(next..).and_then(<[u8]>::first_chunk).is_some_and(|text| key.begins(text)) {
+                        let after = self.of_record(key.field, next + key.name.len() + 3, callers, sketch, &mut seen)?;
+                        match self.more(after)? {
+                            Some(key) => next = key,
+                            None => break 'record after + 1,
+                        }
                     }
-                    last = number;
-                    (field, at)
-                }
-            };
-            let after = if field == Field::Identity && self.byte(at) == b'{' {
-                once(&mut seen, field)?;
-                self.identity(at, sketch, &mut seen)?
-            } else {
-                self.member(field, at, sketch, &mut seen)?
-            };
+                )*};
+            }
+            usual!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27);
+            let (name, at) = self.key(next)?;
+            let after = self.in_any_order(name, at, callers, sketch, &mut seen)?;
             match self.more(after)? {
                 Some(key) => next = key,
                 None => break after + 1,
@@ -496,38 +504,77 @@ impl<'t> Walk<'t> {
         if sketch.span(Field::EventType).of(self.text) == b"AwsCloudTrailInsight" {
             return None;
         }
-        sketch.kind = self.kind(sketch)?;
         Some(())
     }
 
-    /// The members of `userIdentity`, whose opening bracket is at `start`; gives what follows it.
+    /// A member of a record wherever it comes; gives what follows it.
+    #[cold]
+    fn in_any_order(
+        &mut self,
+        name: &[u8],
+        at: usize,
+        callers: &mut Callers,
+        sketch: &mut Sketch,
+        seen: &mut u32,
+    ) -> Option<usize> {
+        let field = field(&RECORD_KEYS, name);
+        // It may be a known key with an escape in it.
+        if field == Field::Unknown && name.contains(&b'\\') {
+            return None;
+        }
+        self.of_record(field, at, callers, sketch, seen)
+    }
+
+    /// The value of a record's member that begins at `at`; gives what follows it.
     #[inline(always)]
-    fn identity(&mut self, start: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
+    fn of_record(
+        &mut self,
+        field: Field,
+        at: usize,
+        callers: &mut Callers,
+        sketch: &mut Sketch,
+        seen: &mut u32,
+    ) -> Option<usize> {
+        if field == Field::Identity && self.byte(at) == b'{' {
+            once(seen, field)?;
+            return self.caller(at, callers, sketch);
+        }
+        self.member(field, at, sketch, seen)
+    }
+
+    /// `userIdentity`, whose opening bracket is at `start`: known, or read. Gives what follows it.
+    #[inline(always)]
+    fn caller(&mut self, start: usize, callers: &mut Callers, sketch: &mut Sketch) -> Option<usize> {
+        let rest = self.text.get(start..)?;
+        // What `Known` has its places in begins one byte before the bracket.
+        let by = (start - 1) as u32;
+        if let Some((length, known)) = callers.find(rest) {
+            *sketch.of_caller()? = known.spans.map(|span| span.behind(by));
+            (sketch.kind, sketch.mfa, sketch.caller) = (known.kind, known.mfa, known.number);
+            return Some(start + length);
+        }
+        let after = self.identity(start, sketch)?;
+        sketch.kind = self.kind(sketch)?;
+        sketch.mfa = self.session_mfa(sketch);
+        let spans = sketch.of_caller()?.map(|span| span.before(by));
+        sketch.caller = callers.keep(rest, after - start, sketch, spans);
+        Some(after)
+    }
+
+    /// The members of `userIdentity`, whose opening bracket is at `start`; gives what follows it.
+    fn identity(&mut self, start: usize, sketch: &mut Sketch) -> Option<usize> {
+        let mut seen = 0;
         let mut next = start + 1;
         if self.byte(next) == b'}' {
             return Some(next + 1);
         }
-        let mut last = NOWHERE;
         loop {
-            let rest = self.text.get(next..)?;
-            let expected = rest.first_chunk().and_then(|text| self.identity_order.expected(last, text));
-            let (field, at) = match expected {
-                Some((number, key)) => {
-                    last = number;
-                    (key.field, next + key.name.len() + 3)
-                }
-                None => {
-                    let (name, at) = self.key(next)?;
-                    let (number, field) = self.identity_order.search(last, name);
-                    // It may be a known key with an escape in it.
-                    if field == Field::Unknown && name.contains(&b'\\') {
-                        return None;
-                    }
-                    last = number;
-                    (field, at)
-                }
-            };
-            let after = self.member(field, at, sketch, seen)?;
+            let (name, at) = self.key(next)?;
+            let field = field(&IDENTITY_KEYS, name);
+            if field == Field::Unknown && name.contains(&b'\\') {
+                return None;
+            }
+            let after = self.member(field, at, sketch, &mut seen)?;
             match self.more(after)? {
                 Some(key) => next = key,
                 None => return Some(after + 1),
@@ -541,11 +588,15 @@ impl<'t> Walk<'t> {
         let place = sketch.spans.get_mut(field as usize);
         let byte = self.byte(at);
         if byte == b'"' {
-            let end = self.quote(at + 1)?;
-            if field as u8 <= Field::Identity as u8 {
+            let end = match field {
+                // A UUID. That it is one is seen without waiting for where it ends.
+                Field::Id if self.quotes_behind(at, 36) => at + 37,
+                _ => self.quote(at + 1)?,
+            };
+            if !field.is_passed() {
                 once(seen, field)?;
                 let span = Span::new(at + 1, end);
-                if (field as u8) < Field::ReadOnly as u8 {
+                if field.is_text() {
                     *place? = span;
                     if !self.simple(span) {
                         return None;
@@ -564,7 +615,7 @@ impl<'t> Walk<'t> {
         } else {
             self.plain(at)?
         };
-        if field as u8 > Field::Identity as u8 {
+        if field.is_passed() {
             return Some(after);
         }
         once(seen, field)?;
@@ -572,7 +623,7 @@ impl<'t> Walk<'t> {
             // As if it were absent; what must be there is missed in the end.
             Kind::Null => {}
             Kind::Flag(flag) if field == Field::ReadOnly => sketch.read_only = Some(flag),
-            Kind::Object if (field as u8) > Field::ReadOnly as u8 => *place? = span,
+            Kind::Object if field.is_object() => *place? = span,
             _ => return None,
         }
         Some(after)
@@ -616,6 +667,21 @@ impl<'t> Walk<'t> {
             b"IdentityCenterUser" => ActorKind::IdentityCenter,
             _ => ActorKind::Other,
         })
+    }
+
+    /// As [`Record::session_mfa`](super::Record::session_mfa) has it; the outer `None` where only the parsed record can
+    /// tell.
+    fn session_mfa(&self, sketch: &Sketch) -> Option<Option<bool>> {
+        let session = sketch.span(Field::Session);
+        let told = match session.is_empty() {
+            true => None,
+            false => match self.look(session, b"attributes")? {
+                Some((Kind::Object, attributes)) => self.flag(attributes, b"mfaAuthenticated")?,
+                None | Some((Kind::Null, _)) => None,
+                Some(_) => return None,
+            },
+        };
+        Some(told.or_else(|| Record::without_session(sketch.kind)))
     }
 
     /// The member `key` of an object; the outer `None` where the object has anything unusual.
@@ -670,6 +736,8 @@ impl Sketch {
             record,
             whole: false,
             kind: ActorKind::Other,
+            mfa: Some(None),
+            caller: 0,
             read_only: None,
             seconds: 0,
             spans: [Span::default(); FIELDS],

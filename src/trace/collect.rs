@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::num::NonZeroU64;
 
 use chrono::{DateTime, Utc};
 
@@ -35,29 +36,77 @@ pub struct Part {
     /// Numbers of actors by the hash of what they are, so that a record's caller is looked up without a copy.
     actor_numbers: HashMap<u64, Vec<u32>>,
     hasher: RandomState,
-    /// As [`Interner::recent`].
-    recent_actors: Vec<u32>,
+    /// What the callers of envelopes are here, by [`Envelope::caller_number`].
+    callers: Vec<Numbered>,
     rows: Spill<Row>,
     sightings: HashMap<SightingKey, [i64; 2], BuildHasherDefault<NumberHasher>>,
     spilled_sightings: Spill<SightingRow>,
 }
+
+/// A caller whose number an envelope tells, what it is among the notes, and where it was last seen: most of its calls come
+/// from one address, and are folded here before they go to the sightings.
+#[derive(Debug, Clone)]
+struct Numbered {
+    caller: Option<NonZeroU64>,
+    actor: u32,
+    /// The text that its sightings are noted under.
+    sighted: u32,
+    source_ip: Vec<u8>,
+    day: i64,
+    /// The first and the last call; none where the first is later.
+    span: [i64; 2],
+}
+
+const NOWHEN: [i64; 2] = [i64::MAX, i64::MIN];
+
+impl Default for Numbered {
+    fn default() -> Self {
+        Self { caller: None, actor: NONE, sighted: NONE, source_ip: Vec::new(), day: 0, span: NOWHEN }
+    }
+}
+
+impl Numbered {
+    /// What was folded here; from here on it is nothing.
+    fn take_sighting(&mut self, texts: &mut Interner) -> io::Result<Option<(SightingKey, [i64; 2])>> {
+        let span = std::mem::replace(&mut self.span, NOWHEN);
+        if span[0] > span[1] {
+            return Ok(None);
+        }
+        let source_ip = texts.number_of(&self.source_ip)?;
+        Ok(Some((SightingKey { actor: self.sighted, source_ip, day: self.day }, span)))
+    }
+}
+
+/// Places among the callers.
+const CALLERS: usize = 1 << 10;
 
 /// Gives each distinct text a number.
 #[derive(Debug, Default)]
 struct Interner {
     numbers: HashMap<Box<str>, u32>,
     values: Vec<Box<str>>,
-    /// Numbers of texts that were asked for lately, by [`place`]: few texts make up most of an archive.
-    recent: Vec<u32>,
+    /// Texts that were asked for lately, by [`place`]: few make up most of an archive.
+    recent: Vec<Recent>,
 }
 
+/// A text and its number. A short one is compared where it stands, without a look elsewhere.
+#[derive(Debug, Clone, Copy)]
+struct Recent {
+    number: u32,
+    length: u8,
+    text: [u8; SHORT],
+}
+
+/// Bytes of a short text: with them a [`Recent`] has half of a cache line.
+const SHORT: usize = 27;
+
 /// Places among the recent texts.
-const RECENT: usize = 1 << 13;
+const RECENT: usize = 1 << 12;
 
 impl Interner {
     fn number(&mut self, text: &str) -> u32 {
         if self.recent.is_empty() {
-            self.recent.resize(RECENT, NONE);
+            self.recent.resize(RECENT, Recent { number: NONE, length: 0, text: [0; SHORT] });
         }
         let place = place(text.as_bytes());
         if let Some(number) = self.recent(place, text.as_bytes()) {
@@ -73,7 +122,8 @@ impl Interner {
             }
         };
         if let Some(recent) = self.recent.get_mut(place) {
-            *recent = number;
+            *recent = Recent { number, length: u8::try_from(text.len()).unwrap_or(u8::MAX), text: [0; SHORT] };
+            recent.text.iter_mut().zip(text.as_bytes()).for_each(|(to, from)| *to = *from);
         }
         number
     }
@@ -87,8 +137,12 @@ impl Interner {
     }
 
     fn recent(&self, place: usize, text: &[u8]) -> Option<u32> {
-        let number = *self.recent.get(place)?;
-        same(self.values.get(number as usize)?.as_bytes(), text).then_some(number)
+        let recent = self.recent.get(place).filter(|recent| recent.number != NONE)?;
+        let is = match recent.text.get(..text.len()) {
+            Some(short) => usize::from(recent.length) == text.len() && same(short, text),
+            None => same(self.values.get(recent.number as usize)?.as_bytes(), text),
+        };
+        is.then_some(recent.number)
     }
 }
 
@@ -219,12 +273,17 @@ impl<'r> Facts<'r> {
             id: Cow::Borrowed(std::str::from_utf8(envelope.id()).ok()?),
             seconds: envelope.seconds(),
             read_only: envelope.read_only(),
-            failed: envelope.failed()?,
+            failed: envelope.refused(),
             session_mfa: envelope.session_mfa()?,
             sign_in_mfa: None,
             about: about_in(envelope)?.map(str::to_lowercase),
         })
     }
+}
+
+/// The UTC day of a time.
+fn day(seconds: i64) -> i64 {
+    seconds.div_euclid(86_400)
 }
 
 /// Whether an envelope tells all that a row is made of.
@@ -259,7 +318,9 @@ impl Part {
             }
         } else {
             if let (Some(actor), Some(address)) = (key_of(caller), record.text(&["sourceIPAddress"])) {
-                self.sight(actor.as_bytes(), address.as_bytes(), record.time.timestamp())?;
+                let [actor, source_ip] = [actor, address].map(|text| self.texts.number(text));
+                let seconds = record.time.timestamp();
+                self.sight(SightingKey { actor, source_ip, day: day(seconds) }, [seconds; 2])?;
             }
             if about_user(record).is_none() {
                 return Ok(());
@@ -284,23 +345,63 @@ impl Part {
     /// # Errors
     /// When the temporary file cannot be written, or the envelope will not do.
     pub fn note_envelope(&mut self, envelope: &Envelope<'_>) -> io::Result<()> {
-        if !is_person(envelope.kind()) {
-            let id = envelope.principal_id();
-            let actor = if id.is_empty() { envelope.arn() } else { id };
-            if !actor.is_empty() && !envelope.source_ip().is_empty() {
-                self.sight(actor, envelope.source_ip(), envelope.seconds())?;
+        let place = self.caller(envelope)?;
+        let Self { callers, texts, .. } = self;
+        let Some(caller) = callers.get_mut(place) else { return Ok(()) };
+        let (source_ip, seconds) = (envelope.source_ip(), envelope.seconds());
+        if caller.sighted != NONE && !source_ip.is_empty() {
+            if !(same(&caller.source_ip, source_ip) && caller.day == day(seconds)) {
+                let seen = caller.take_sighting(texts)?;
+                caller.source_ip.clear();
+                caller.source_ip.extend_from_slice(source_ip);
+                caller.day = day(seconds);
+                caller.span = [seconds; 2];
+                if let Some((key, span)) = seen {
+                    self.sight(key, span)?;
+                }
+            } else {
+                caller.span = [caller.span[0].min(seconds), caller.span[1].max(seconds)];
             }
         }
         if has_row(envelope) == Some(false) {
             return Ok(());
         }
-        match Facts::of_envelope(envelope) {
-            Some(facts) => {
-                let actor = self.actor_in(envelope);
-                self.row(&facts, actor)
-            }
-            None => Err(io::Error::other("a record's envelope does not tell what its trace needs")),
+        let Some(facts) = Facts::of_envelope(envelope) else {
+            return Err(io::Error::other("a record's envelope does not tell what its trace needs"));
+        };
+        let known = self.callers.get(place).map_or(NONE, |caller| caller.actor);
+        let actor = if known == NONE { self.actor(envelope.caller()) } else { known };
+        if let Some(caller) = self.callers.get_mut(place) {
+            caller.actor = actor;
         }
+        self.row(&facts, actor)
+    }
+
+    /// Where an envelope's caller is kept: what was kept there of another is noted.
+    fn caller(&mut self, envelope: &Envelope<'_>) -> io::Result<usize> {
+        if self.callers.is_empty() {
+            self.callers.resize(CALLERS, Numbered::default());
+        }
+        let number = envelope.caller_number();
+        let place = number.map_or(0, |number| number.get() as usize % CALLERS);
+        let Self { callers, texts, .. } = self;
+        let Some(caller) = callers.get_mut(place) else { return Ok(place) };
+        if number.is_some() && caller.caller == number {
+            return Ok(place);
+        }
+        let seen = caller.take_sighting(texts)?;
+        let id = envelope.principal_id();
+        caller.caller = number;
+        caller.actor = NONE;
+        caller.sighted = match if id.is_empty() { envelope.arn() } else { id } {
+            b"" => NONE,
+            _ if is_person(envelope.kind()) => NONE,
+            text => texts.number_of(text)?,
+        };
+        if let Some((key, span)) = seen {
+            self.sight(key, span)?;
+        }
+        Ok(place)
     }
 
     fn row(&mut self, facts: &Facts<'_>, actor: u32) -> io::Result<()> {
@@ -381,39 +482,13 @@ impl Part {
     /// # Errors
     /// When the temporary file cannot be written.
     pub fn add_sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
-        let (actor, source_ip) = (sighting.actor.as_bytes(), sighting.source_ip.as_bytes());
-        self.sight_at(actor, source_ip, [sighting.first.timestamp(), sighting.last.timestamp()])
+        let [actor, source_ip] = [&sighting.actor, &sighting.source_ip].map(|text| self.texts.number(text));
+        let [first, last] = [sighting.first, sighting.last].map(|time| time.timestamp());
+        self.sight(SightingKey { actor, source_ip, day: day(first) }, [first, last])
     }
 
     fn optional(&mut self, text: Option<&str>) -> u32 {
         text.map_or(NONE, |text| self.texts.number(text))
-    }
-
-    /// The number of an envelope's caller, which is most often the one that it was at this place the last time.
-    fn actor_in(&mut self, envelope: &Envelope<'_>) -> u32 {
-        if self.recent_actors.is_empty() {
-            self.recent_actors.resize(RECENT, NONE);
-        }
-        let key = if envelope.kind() == ActorKind::Root { envelope.access_key() } else { b"" };
-        let place = (place(envelope.principal_id()) ^ place(envelope.arn()) ^ place(key)) % RECENT;
-        let number = self.recent_actors.get(place).copied().unwrap_or(NONE);
-        let is = |told: &Option<String>, text: &[u8]| same(told.as_deref().unwrap_or_default().as_bytes(), text);
-        let known = self.actors.get(number as usize).is_some_and(|actor| {
-            actor.kind == envelope.kind()
-                && is(&actor.id, envelope.principal_id())
-                && is(&actor.arn, envelope.arn())
-                && is(&actor.account, envelope.caller_account())
-                && is(&actor.name, envelope.user_name())
-                && is(&actor.access_key, key)
-        });
-        if known {
-            return number;
-        }
-        let number = self.actor(envelope.caller());
-        if let Some(recent) = self.recent_actors.get_mut(place) {
-            *recent = number;
-        }
-        number
     }
 
     /// One user has many sessions; only the root user's key is kept, which tells `AssumeRoot` sessions from the root
@@ -432,18 +507,8 @@ impl Part {
         number
     }
 
-    /// Folds a call of somebody who is no user into the day's sighting at that address.
-    fn sight(&mut self, actor: &[u8], source_ip: &[u8], seconds: i64) -> io::Result<()> {
-        self.sight_at(actor, source_ip, [seconds, seconds])
-    }
-
-    /// `first` and `last` are of one day.
-    fn sight_at(&mut self, actor: &[u8], source_ip: &[u8], [first, last]: [i64; 2]) -> io::Result<()> {
-        let key = SightingKey {
-            actor: self.texts.number_of(actor)?,
-            source_ip: self.texts.number_of(source_ip)?,
-            day: first.div_euclid(86_400),
-        };
+    /// Folds calls of somebody who is no user into the day's sighting at that address.
+    fn sight(&mut self, key: SightingKey, [first, last]: [i64; 2]) -> io::Result<()> {
         let span = self.sightings.entry(key).or_insert([first, last]);
         *span = [span[0].min(first), span[1].max(last)];
         if self.sightings.len() >= SIGHTINGS_IN_MEMORY {
@@ -526,6 +591,11 @@ impl Part {
     }
 
     fn all_sightings(&mut self) -> io::Result<Vec<SightingRow>> {
+        for mut caller in std::mem::take(&mut self.callers) {
+            if let Some((key, span)) = caller.take_sighting(&mut self.texts)? {
+                self.sight(key, span)?;
+            }
+        }
         let mut sightings = Vec::new();
         for (key, [first, last]) in &self.sightings {
             sightings.push(SightingRow { actor: key.actor, source_ip: key.source_ip, first: *first, last: *last });
@@ -601,20 +671,30 @@ fn is_copy(home: &[u8], account: &[u8]) -> bool {
 /// A UUID in its canonical form: what every `eventID` of CloudTrail is.
 fn uuid(text: &str) -> Option<u128> {
     let text: &[u8; 36] = text.as_bytes().try_into().ok()?;
-    let mut number = 0;
-    for (at, byte) in text.iter().enumerate() {
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            b'-' if matches!(at, 8 | 13 | 18 | 23) => continue,
-            _ => return None,
-        };
-        if matches!(at, 8 | 13 | 18 | 23) {
-            return None;
-        }
-        number = number << 4 | u128::from(digit);
+    if [text[8], text[13], text[18], text[23]] != [b'-'; 4] {
+        return None;
     }
-    Some(number)
+    // The digits between the hyphens, eight by eight.
+    let eight = |one: usize, other: usize| {
+        let four = |at: usize| text.get(at..)?.first_chunk::<4>().map(|four| u64::from(u32::from_be_bytes(*four)));
+        hexadecimal(four(one)? << 32 | four(other)?).map(u128::from)
+    };
+    Some(eight(0, 4)? << 96 | eight(9, 14)? << 64 | eight(19, 24)? << 32 | eight(28, 32)?)
+}
+
+/// The number that eight lower-case hexadecimal digits write, the first in the highest byte. All at once: which of them are letters is chance, and a
+/// processor that guesses is wrong half of the time.
+fn hexadecimal(text: u64) -> Option<u32> {
+    const ALL: u64 = 0x0101_0101_0101_0101;
+    // Letters have this bit, and count from 9 on.
+    let letters = text >> 6 & ALL;
+    let values = (text & (0x0f * ALL)) + 9 * letters;
+    // Written again they must be the same, and none above 15: so nothing else passes.
+    let above_nine = (values.wrapping_add(0x76 * ALL)) >> 7 & ALL;
+    let written = values.wrapping_add(0x30 * ALL).wrapping_add(above_nine * 0x27);
+    let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    (written == text && values & (0xf0 * ALL) == 0).then_some((fours | fours >> 16) as u32)
 }
 
 /// A value of fixed size in a temporary file.
@@ -770,6 +850,19 @@ mod tests {
         assert_eq!(uuid("00000000-0000-0000-0000-0000000000ff"), Some(255));
         for other in ["00000000-0000-0000-0000-0000000000FF", "0000000000000000000000000000000000ff", "", "sha256:ab"] {
             assert_eq!(uuid(other), None, "{other}");
+        }
+        let usual = "01234567-89ab-cdef-0123-456789abcdef";
+        assert_eq!(uuid(usual), u128::from_str_radix(&usual.replace('-', ""), 16).ok());
+        for (at, before) in usual.bytes().enumerate() {
+            for byte in 0..=u8::MAX {
+                let mut text = usual.as_bytes().to_vec();
+                text[at] = byte;
+                let Ok(text) = String::from_utf8(text) else { continue };
+                let digit = matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+                let expected = if before == b'-' { byte == b'-' } else { digit };
+                let number = u128::from_str_radix(&text.replace('-', ""), 16).ok().filter(|_| expected);
+                assert_eq!(uuid(&text), number, "{text}");
+            }
         }
     }
 }
