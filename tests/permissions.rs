@@ -18,7 +18,11 @@ use serde_json::Value;
 use run::{Ran, mfatrail, root};
 
 fn allowed() -> BTreeSet<String> {
-    let policy: Value = serde_json::from_slice(&fs::read(root().join("docs/iam-policy.json")).unwrap()).unwrap();
+    actions(&fs::read(root().join("docs/iam-policy.json")).unwrap())
+}
+
+fn actions(policy: &[u8]) -> BTreeSet<String> {
+    let policy: Value = serde_json::from_slice(policy).unwrap();
     let mut actions = BTreeSet::new();
     for statement in policy["Statement"].as_array().unwrap() {
         assert_eq!(statement["Effect"], "Allow");
@@ -66,6 +70,19 @@ fn calls(heard: &[u8]) -> BTreeSet<String> {
     let text = String::from_utf8_lossy(heard);
     let name = |rest: &str| rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
     text.split("Action=").skip(1).map(name).collect()
+}
+
+#[test]
+fn the_document_allows_what_generate_prints() {
+    let command = ["report", "s3://trail-bucket", "--month", "2026-10", "--iam", "live", "--iam-role", "Auditor"];
+    let printed = ["caller", "iam-role"].map(|whose| {
+        let key = "arn:aws:kms:us-east-1:111122223333:key/the-key-of-the-trail";
+        let before = ["generate", "iam-policy", "--kms-key", key, "--of", whose, "--"];
+        let ran = Ran::from(mfatrail().args(before).args(command).output().unwrap());
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        actions(ran.stdout.as_bytes())
+    });
+    assert_eq!(printed.into_iter().flatten().collect::<BTreeSet<_>>(), allowed());
 }
 
 #[test]

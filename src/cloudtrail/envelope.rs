@@ -660,7 +660,7 @@ mod tests {
         let session = |key: usize, more: &str| {
             format!(
                 r#"{{"type":"AssumedRole","principalId":"AROAEXAMPLEAAAAAAAAAA:session","arn":"arn:aws:sts::111122223333:assumed-role/role/session","accountId":"111122223333","accessKeyId":"ASIA{key:016}","sessionContext":{{"attributes":{{"creationDate":"2026-10-01T00:00:00Z","mfaAuthenticated":"{}"}}}}{more}}}"#,
-                key % 3 == 0
+                key.is_multiple_of(3)
             )
         };
         let mut callers: Vec<String> = (0..9).map(|key| session(key, "")).collect();
