@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -13,9 +14,13 @@ use zip::{ZipArchive, ZipWriter};
 #[path = "support/digests.rs"]
 #[allow(dead_code, reason = "what only tampering needs")]
 mod digests;
+#[path = "support/moto.rs"]
+mod moto;
 #[allow(dead_code, reason = "what only reports of the fixtures need")]
 #[path = "support/run.rs"]
 mod run;
+#[path = "support/upload.rs"]
+mod upload;
 use digests::{Bucket, Signer, Trail};
 use run::{Ran, json, mfatrail};
 
@@ -23,8 +28,8 @@ const A: &str = "111122223333";
 const PERIOD: [&str; 6] =
     ["--from", "2026-10-01T22:05:31Z", "--to", "2026-10-02T10:00:00Z", "--as-of", "2026-10-02T10:05:31Z"];
 
-/// An archive with its digests, in which a device is deactivated.
-fn archive() -> TempDir {
+/// A bucket with its digests, in which a device is deactivated.
+fn bucket() -> Bucket {
     let mut bucket = Bucket::new("trail-bucket");
     let mut trail = Trail::new(A, "us-east-1", "2026-10-01T22:05:31Z");
     trail.hours(&mut bucket, 6);
@@ -33,8 +38,13 @@ fn archive() -> TempDir {
     let key = trail.log(&mut bucket, 20, &[record]);
     trail.digest(&mut bucket, Signer::ours(), std::slice::from_ref(&key));
     trail.hours(&mut bucket, 6);
+    bucket
+}
+
+/// The same on disk.
+fn archive() -> TempDir {
     let home = tempfile::tempdir().expect("a folder");
-    bucket.write(&home.path().join("archive"));
+    bucket().write(&home.path().join("archive"));
     fs::write(home.path().join("keys.json"), Signer::ours().printed()).expect("a file");
     home
 }
@@ -151,6 +161,51 @@ fn the_fixtures_report_is_made_again_from_its_bundle_without_objects() {
     let ran = mfa(home.path(), &["report", "--from-bundle", "one.zip", "--out", "two"]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(files(&home.path().join("one")) == files(&home.path().join("two")));
+}
+
+/// An AWS account with a user, by the query protocol.
+fn create_user(endpoint: &str) {
+    let body = "Action=CreateUser&UserName=ada&Version=2010-05-08";
+    let mut stream = TcpStream::connect(endpoint.trim_start_matches("http://")).expect("a connection");
+    let length = body.len();
+    write!(
+        stream,
+        "POST / HTTP/1.0\r\nHost: iam.amazonaws.com\r\nAuthorization: AWS4-HMAC-SHA256 Credential=testing/20261001/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .expect("it is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.contains(" 200 "), "{answer}");
+}
+
+#[test]
+fn a_bucket_s_report_with_live_iam_is_made_again_offline() {
+    let server = moto::Moto::start();
+    upload::upload(&server.endpoint(), &[&bucket()]);
+    create_user(&server.endpoint());
+    let home = tempfile::tempdir().expect("a folder");
+    fs::write(home.path().join("keys.json"), Signer::ours().printed()).expect("a file");
+    let online = |arguments: &[&str]| -> Ran {
+        let mut command = mfatrail();
+        command.current_dir(home.path()).env("AWS_ENDPOINT_URL", server.endpoint()).env("AWS_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", "testing").env("AWS_SECRET_ACCESS_KEY", "secret");
+        command.args(["report", "s3://trail-bucket"]).args(PERIOD).args(arguments).output().expect("it runs").into()
+    };
+    let verify = ["--verify", "--public-keys", "keys.json", "--iam", "live", "--out", "one", "--bundle", "one.zip"];
+    let made = online(&[&verify[..], &["--with-objects"]].concat());
+    assert_eq!(made.status, 0, "{}", made.stderr);
+    let all = members(&home.path().join("one.zip"));
+    assert!(all.keys().any(|name| name.ends_with(".signature")), "{:?}", all.keys());
+    drop(server);
+
+    let ran = mfa(home.path(), &["report", "--from-bundle", "one.zip", "--out", "two"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 cited objects parsed again, 1 of them verified"), "{}", ran.stderr);
+    assert!(files(&home.path().join("one")) == files(&home.path().join("two")));
+    let report = json(&home.path().join("two"));
+    assert_eq!(report["windows"][0]["integrity"], "verified");
+    let object = report["events"][0]["objects"][0].as_str().expect("an object");
+    assert!(object.starts_with("s3://trail-bucket/"), "{object}");
 }
 
 #[test]

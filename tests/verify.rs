@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use aws_config::{BehaviorVersion, Region};
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -22,8 +20,11 @@ mod moto;
 #[allow(dead_code, reason = "what only reports need")]
 #[path = "support/run.rs"]
 mod run;
+#[path = "support/upload.rs"]
+mod upload;
 use digests::{Bucket, Signer, Stored, Trail, gunzip, gzip};
 use run::{Ran, mfatrail};
+use upload::upload;
 
 const A: &str = "111122223333";
 const B: &str = "444455556666";
@@ -495,31 +496,6 @@ fn one_flipped_bit_is_never_verified() {
 }
 
 // --- S3 ------------------------------------------------------------------------------------------------------------
-
-fn upload(endpoint: &str, buckets: &[&Bucket]) {
-    let credentials = SharedCredentialsProvider::new(Credentials::new("testing", "secret", None, None, "test"));
-    let config = aws_sdk_s3::config::Builder::new()
-        .behavior_version(BehaviorVersion::latest())
-        .credentials_provider(credentials)
-        .region(Region::from_static("us-east-1"))
-        .endpoint_url(endpoint)
-        .force_path_style(true)
-        .build();
-    let client = aws_sdk_s3::Client::from_conf(config);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        for bucket in buckets {
-            client.create_bucket().bucket(&bucket.name).send().await.expect("a bucket");
-            for (key, object) in &bucket.objects {
-                let mut request = client.put_object().bucket(&bucket.name).key(key).body(object.bytes.clone().into());
-                if let Some(signature) = &object.signature {
-                    request = request.metadata("signature", signature).metadata("signature-algorithm", "SHA256withRSA");
-                }
-                request.send().await.expect("it is put");
-            }
-        }
-    });
-}
 
 /// Answers as CloudTrail's ListPublicKeys does in some regions, and refuses in all others; gives its address, and who
 /// was asked.
