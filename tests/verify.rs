@@ -359,6 +359,24 @@ const TAMPERINGS: &[Tampering] = &[
         trail.hours(bucket, 3);
         *bucket = with_sidecars(std::mem::take(bucket));
     }, &["--from", "2026-10-02", "--region", "sa-east-1"], &[("trail_created", 1)]),
+    ("an account made within the range", |bucket, _| {
+        *bucket = Bucket::new("trail-bucket");
+        let mut trail = Trail::new(A, "us-east-1", START);
+        trail.hours(bucket, 10);
+        let made = trail.record("CreateAccountResult", "organizations", "null");
+        let told = |state: &str, account: &str| {
+            let status = format!(r#"{{"createAccountStatus":{{"state":"{state}","accountId":"{account}"}}}}"#);
+            made.replace(r#""eventID":""#, &format!(r#""serviceEventDetails":{status},"eventID":"{state}{account}-"#))
+        };
+        let records = [told("FAILED", "777788889999"), told("SUCCEEDED", "777788889999"), told("SUCCEEDED", B)];
+        let key = trail.log(bucket, 10, &records);
+        trail.digest(bucket, Signer::ours(), &[key]);
+        trail.hours(bucket, 19);
+        Trail::new("777788889999", "us-east-1", "2026-10-02T13:05:31Z").hours(bucket, 15);
+        // Before its time: nobody tells why.
+        Trail::new(B, "us-east-1", "2026-10-02T05:05:31Z").hours(bucket, 23);
+        *bucket = with_sidecars(std::mem::take(bucket));
+    }, &["--from", "2026-10-02", "--to", "2026-10-03"], &[("account_created", 1), ("chain_begins", 1)]),
     ("a chain begins within the range", |_, _| {}, &["--from", "2026-10-01"], &[("chain_begins", 3)]),
     ("late logs in a backfill digest", |bucket, trails| {
         let records = [trails[0].record("GetUser", "iam", "null")];

@@ -19,7 +19,7 @@ use crate::aws::Connection;
 use crate::cloudtrail::{Names, Query};
 use crate::contract::{ReadFailure, Tool};
 use crate::digest::{
-    self, Bounds, Causes, Checker, Code, Finding, Gather, Proof, PublicKeys, Severity, TRAIL_EVENTS, TrailSummary,
+    self, Bounds, CAUSES, Causes, Checker, Code, Finding, Gather, Proof, PublicKeys, Severity, TrailSummary,
     Verification,
 };
 use crate::pipeline::{self, Options, Scanned};
@@ -251,7 +251,7 @@ pub(super) fn explain(plan: &Plan<'_>, proof: &Arc<Proof>, outcome: &mut Verific
     let selection = Selection { product: Some(Product::Log), ..widened(plan) };
     let options = Options {
         known: Some(&unwanted),
-        only: Some(Arc::new(Query::named(&Names::new(TRAIL_EVENTS)))),
+        only: Some(Arc::new(Query::named(&Names::new(CAUSES)))),
         progress: Arc::default(),
         ..plan.options.clone()
     };

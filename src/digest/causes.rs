@@ -1,14 +1,26 @@
-//! Why there are no digests of a time: the events by which trails are stopped, deleted and changed.
+//! Why there are no digests of a time: the events by which trails are made, stopped, deleted and changed, and accounts made.
 
 use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{Proof, Trust, named::State};
+use super::{Finding, Proof, Trust, named::State};
 use crate::{cloudtrail::Record, pipeline::Visitor, source::ObjectRef};
 
 /// Names of the events to search for.
-pub const TRAIL_EVENTS: [&str; 4] = ["CreateTrail", "StopLogging", "DeleteTrail", "UpdateTrail"];
+pub const CAUSES: [&str; 5] = ["CreateTrail", "StopLogging", "DeleteTrail", "UpdateTrail", ACCOUNT_MADE];
+
+/// With which AWS Organizations tells the management account that it has made an account.
+const ACCOUNT_MADE: &str = "CreateAccountResult";
+
+/// What an event is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// A trail, by its name or ARN as the call gave it.
+    Trail(String),
+    /// An account, by its id.
+    Account(String),
+}
 
 /// An event that can begin or end a chain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,17 +33,21 @@ pub struct Cause {
     pub event_id: String,
     /// Who did it.
     pub actor: String,
-    /// The trail's name or ARN, as the call gave it.
-    pub trail: String,
+    /// What is made, stopped or changed.
+    pub about: About,
     /// Whether the log that tells of it is proven.
     pub proven: bool,
 }
 
 impl Cause {
-    /// Whether it is about a trail of this name.
+    /// Whether it is about the trail, or the account, of a finding.
     #[must_use]
-    pub fn is_about(&self, trail: &str) -> bool {
-        self.trail.rsplit('/').next() == Some(trail)
+    pub fn is_about(&self, finding: &Finding) -> bool {
+        let named = |name: &Option<String>, told: Option<&str>| name.is_some() && name.as_deref() == told;
+        match &self.about {
+            About::Trail(trail) => named(&finding.trail, trail.rsplit('/').next()),
+            About::Account(account) => named(&finding.account, Some(account)),
+        }
     }
 
     /// Whether nothing is logged after it.
@@ -40,10 +56,10 @@ impl Cause {
         matches!(self.name.as_str(), "StopLogging" | "DeleteTrail")
     }
 
-    /// Whether there was no trail before it.
+    /// Whether there was no trail, or no account, before it.
     #[must_use]
     pub fn creates(&self) -> bool {
-        self.name == "CreateTrail"
+        matches!(self.name.as_str(), "CreateTrail" | ACCOUNT_MADE)
     }
 }
 
@@ -81,13 +97,7 @@ impl Causes {
 
 impl Visitor for Causes {
     fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
-        let off = record.flag(&["requestParameters", "enableLogFileValidation"]) == Some(false);
-        let ours =
-            record.source == "cloudtrail.amazonaws.com" && TRAIL_EVENTS.contains(&record.name) && !record.failed();
-        if !ours || (record.name == "UpdateTrail" && !off) {
-            return;
-        }
-        let Some(trail) = record.text(&["requestParameters", "name"]) else { return };
+        let Some(about) = about(record).filter(|_| !record.failed()) else { return };
         let mut named = self.proof.named.find(&object.name).filter(|(_, here)| *here);
         let proven =
             named.any(|(log, _)| log.state() == State::Same && self.proof.fact(log.digest).trust == Trust::Proven);
@@ -96,12 +106,32 @@ impl Visitor for Causes {
             name: record.name.to_owned(),
             event_id: record.id().into_owned(),
             actor: record.actor().display(),
-            trail: trail.to_owned(),
+            about,
             proven,
         });
     }
 
     fn merge(&mut self, other: Self) {
         self.found.extend(other.found);
+    }
+}
+
+fn about(record: &Record<'_, '_>) -> Option<About> {
+    let status = |key| record.text(&["serviceEventDetails", "createAccountStatus", key]);
+    match (record.source, record.name) {
+        ("organizations.amazonaws.com", ACCOUNT_MADE) => {
+            let account = status("accountId").filter(|_| status("state") == Some("SUCCEEDED"))?;
+            Some(About::Account(account.to_owned()))
+        }
+        // Of what it changes, only that there are no digests any more.
+        ("cloudtrail.amazonaws.com", "UpdateTrail")
+            if record.flag(&["requestParameters", "enableLogFileValidation"]) != Some(false) =>
+        {
+            None
+        }
+        ("cloudtrail.amazonaws.com", name) if CAUSES.contains(&name) => {
+            record.text(&["requestParameters", "name"]).map(|trail| About::Trail(trail.to_owned()))
+        }
+        _ => None,
     }
 }

@@ -92,6 +92,8 @@ codes! {
     LoggingStopped = "logging_stopped", Broken, "chains that begin anew after logging was stopped";
     /// The chain begins after the range does, and an event tells that the trail was made then.
     TrailCreated = "trail_created", Broken, "trails that were made within the range: nothing before is proven";
+    /// The same of an account: its first day.
+    AccountCreated = "account_created", Broken, "accounts that were made within the range: nothing before is proven";
     /// The chain begins after the range does.
     ChainBegins = "chain_begins", Broken, "chains that begin after the range does";
     /// The trail's bucket or prefix was changed, and what lies there is not among the sources.

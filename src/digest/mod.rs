@@ -26,7 +26,7 @@ mod live;
 mod named;
 mod outcome;
 
-pub use causes::{Cause, Causes, TRAIL_EVENTS};
+pub use causes::{About, CAUSES, Cause, Causes};
 pub use chain::{Bounds, Chain, Proof, Trust};
 pub use check::Checker;
 pub use file::{ChainId, Digest, Previous, string_to_sign};

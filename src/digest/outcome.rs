@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::{Cause, Checker, Code, Finding, Proof, Severity, Trust, file::end_in_name, named::State as Named};
+use super::{About, Cause, Checker, Code, Finding, Proof, Severity, Trust, file::end_in_name, named::State as Named};
 use crate::{
     contract::ReadFailure,
     source::{KeyInfo, Selection},
@@ -13,6 +13,8 @@ use crate::{
 
 /// How long after a chain's last digest the archive may go on without one: an hour, and its delivery.
 const LATE: TimeDelta = TimeDelta::hours(2);
+
+const DAY: TimeDelta = TimeDelta::days(1);
 
 /// The outcome, as `--format json` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -182,16 +184,19 @@ impl Verification {
             let Some((from, to)) = asked(finding) else { continue };
             let made = finding.code == Code::ChainBegins;
             let by = |cause: &&Cause| {
-                cause.creates() == made
-                    && finding.trail.as_deref().is_some_and(|trail| cause.is_about(trail))
-                    && (from..=to).contains(&cause.time)
+                // A trail logs within hours, and an organisation's trail reaches a new account within its first day.
+                let soon = !made || matches!(cause.about, About::Account(_)) || cause.time >= from + DAY - LATE;
+                cause.creates() == made && cause.is_about(finding) && (from..=to).contains(&cause.time) && soon
             };
             let last = causes.iter().filter(by).max_by_key(|cause| (cause.time, &cause.event_id));
             let Some(cause) = last else { continue };
             finding.text = format!("{}; {cause}", finding.text);
             finding.event_id = Some(cause.event_id.clone());
             if made {
-                finding.code = Code::TrailCreated;
+                finding.code = match cause.about {
+                    About::Trail(_) => Code::TrailCreated,
+                    About::Account(_) => Code::AccountCreated,
+                };
             } else if cause.stops() {
                 finding.code = Code::LoggingStopped;
             }
@@ -222,7 +227,7 @@ fn asked(finding: &Finding) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     let (from, to) = (finding.from?, finding.to?);
     match finding.code {
         Code::ChainRestart | Code::DigestMissingNewest => Some((from - LATE, to)),
-        Code::ChainBegins => Some((to - LATE, to + LATE)),
+        Code::ChainBegins => Some((to - DAY, to + LATE)),
         _ => None,
     }
 }
