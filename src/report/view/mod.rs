@@ -19,6 +19,7 @@ use super::controls;
 use super::format::{self, NONE};
 use super::{Class, Principal, PrincipalKind, Report, Window, WindowKind};
 
+pub(super) use figures::periods;
 pub(super) use headline::{blind_accounts, still_open};
 pub(super) use timeline::Timeline;
 
