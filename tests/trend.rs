@@ -155,6 +155,13 @@ fn the_state_that_is_given_tells_of_its_month_too() {
     assert_eq!(report["as_of"], "2026-11-10T00:00:00Z");
     assert_eq!(report["trend"][3]["mfa_coverage"], report["figures"]["mfa_coverage"]);
     assert_eq!(report["trend"][3]["mfa_coverage"]["taken_at"], "2026-11-10T00:00:00Z");
+    // It is of the accounts that are asked for, as all of the report is.
+    let both = json!({A: account(&OCTOBER, true), B: account(&SEPTEMBER, false)});
+    fs::write(home.path("both.json"), snapshot("2026-11-10T00:00:00Z", &both)).unwrap();
+    let one = home.report(&["--month", "2026-10", "--iam", "both.json", "--account", A]);
+    assert_eq!(one["figures"]["mfa_coverage"]["users"], 4);
+    let accounts = one["accounts"].as_array().unwrap();
+    assert!(accounts.iter().all(|account| account["account"] == A), "{accounts:?}");
     // Of two in a month the later, whichever it is.
     let report = home.report(&[&MONTHS[..4], &["--iam", "iam.json", "--as-of", "2026-11-25"]].concat());
     assert_eq!(report["trend"][3]["mfa_coverage"]["taken_at"], "2026-11-20T08:00:00Z");
@@ -173,7 +180,7 @@ fn every_format_says_it_and_names_the_snapshots() {
         "| August 2026 | not known: no snapshot | – | – |",
         "| September 2026 | 2026-09-30T22:00:00Z | 1 of 3 (33.3 %) | 1 of 2 (50.0 %) |",
         "| October 2026 | 2026-11-01T00:00:00Z | 3 of 7 (42.9 %) | 3 of 5 (60.0 %) |",
-        "| November 2026 (partial: to 2026-11-15 12:00) |",
+        "| November 2026 (partial: to 2026-11-15T12:00:00Z) |",
     ] {
         assert!(markdown.contains(row), "{row} in {markdown}");
     }
@@ -265,7 +272,7 @@ fn a_month_that_is_not_over_is_not_compared() {
         ["2026-09-01T00:00:00Z", "2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z", "2026-11-15T12:00:00Z"]
     );
     let page = fs::read_to_string(home.path("out/index.html")).unwrap();
-    assert!(page.contains("November 2026 (partial: to 2026-11-15 12:00)"));
+    assert!(page.contains("November 2026 (partial: to <time datetime=\"2026-11-15T12:00:00Z\">"));
     assert!(
         page.contains("October 2026: 10, ▲ from 1 in September 2026"),
         "the last whole month is compared with the one before"
@@ -302,5 +309,5 @@ fn a_month_that_is_not_over_is_not_compared() {
     assert!(text.contains("10 in October 2026; this period is partial: to 2026-11-02") && !text.contains('▼'));
     let text = page("half.json", "2026-12-01");
     assert!(text.contains("in October 2026; that is partial: to 2026-10-15") && !text.contains('▼'));
-    assert!(text.contains("October 2026 (earlier report; partial: to 2026-10-15)"));
+    assert!(text.contains("October 2026 (earlier report; partial: to <time datetime=\"2026-10-15T00:00:00Z\">"));
 }

@@ -3,8 +3,8 @@
 use chrono::{NaiveDate, NaiveTime};
 
 use super::{
-    Block, Line, Section, Segment, Span, Table, cut, head, keys, lasting, none, numeric, raw, still_open, table, text,
-    time, window_link, words, yes_no,
+    Block, Line, Section, Segment, Span, Table, WORST_FIRST, cut, head, lasting, none, numeric, raw, still_open, table,
+    text, time, window_link, words, yes_no,
 };
 use crate::report::format::{self, NONE};
 use crate::report::{
@@ -221,18 +221,25 @@ pub(super) fn unseen(report: &Report, period: Period) -> bool {
 }
 
 /// A period, and what is to be known before it is compared with another.
-fn label(report: &Report, part: &TrendPeriod) -> String {
+fn label(report: &Report, part: &TrendPeriod) -> Line {
     let mut remarks = Vec::new();
     if part.source == TrendSource::EarlierReport {
-        remarks.push("earlier report".to_owned());
+        remarks.push(words("earlier report"));
     } else if unseen(report, part.period) {
-        remarks.push("no object of it was read".to_owned());
+        remarks.push(words("no object of it was read"));
     }
     if part.is_partial() {
-        remarks.push(format!("partial: to {}", format::day(part.measured_to)));
+        remarks.push(vec![text("partial: to "), time(part.measured_to)]);
     }
-    let period = format::period(part.period);
-    if remarks.is_empty() { period } else { format!("{period} ({})", remarks.join("; ")) }
+    let mut line = words(format::period(part.period));
+    for (i, remark) in remarks.into_iter().enumerate() {
+        line.push(text(if i == 0 { " (" } else { "; " }));
+        line.extend(remark);
+    }
+    if line.len() > 1 {
+        line.push(text(")"));
+    }
+    line
 }
 
 /// The trend, where there is more than one period; with a part for each month of this report.
@@ -250,7 +257,7 @@ pub(super) fn trend(report: &Report) -> Option<Section> {
         .map(|part| {
             let figures = &part.figures;
             vec![
-                words(label(report, part)),
+                label(report, part),
                 count(figures.deactivations.opened_window),
                 vec![classes_bar(figures, most)],
                 count(figures.deactivations.not_legitimate),
@@ -274,12 +281,13 @@ pub(super) fn trend(report: &Report) -> Option<Section> {
         numeric("Principal-hours"),
     ];
     let caption = "Deactivations by the period they happened in, whenever their windows ended; hours inside the period";
-    let mut blocks = vec![Block::Paragraph(legend()), Block::Table(table(caption, heads, rows))];
+    let mut blocks =
+        vec![Block::Legend(WORST_FIRST.map(Class::name).to_vec()), Block::Table(table(caption, heads, rows))];
     blocks.push(covered(&parts));
     blocks.push(Block::Table(by_class(report, &parts)));
     if months > 1 {
         for part in parts.iter().filter(|part| part.source == TrendSource::ThisReport) {
-            blocks.push(Block::Heading(label(report, part)));
+            blocks.push(Block::Heading(format::period(part.period)));
             blocks.extend(month(report, part));
         }
     }
@@ -291,7 +299,7 @@ fn covered(parts: &[TrendPeriod]) -> Block {
     if parts.iter().all(|part| part.mfa_coverage.is_none()) {
         return Block::Paragraph(words(
             "How many users had MFA is not known of any of the periods: no snapshot of IAM was taken in them. \
-             `mfatrail iam snapshot --store` keeps one, for the reports to come.",
+             mfatrail iam snapshot --store keeps one, for the reports to come.",
         ));
     }
     let share = |part: Option<usize>, whole: Option<usize>| {
@@ -336,7 +344,7 @@ fn covered(parts: &[TrendPeriod]) -> Block {
         numeric("MFA enforced by policy"),
         numeric("Root users with a device"),
     ];
-    Block::Table(table("MFA coverage at the last snapshot of IAM that was taken in the period", heads, rows))
+    Block::Table(table("MFA coverage at the snapshot of IAM that tells of the period", heads, rows))
 }
 
 /// A part of a whole as a bar; of none there is nothing to draw.
@@ -349,19 +357,11 @@ fn share_bar(name: &str, part: usize, whole: usize) -> Option<Span> {
     ]))
 }
 
-fn legend() -> Line {
-    let mut line = Line::new();
-    for key in keys().take(Class::ALL.len()) {
-        line.push(Span::Class(key));
-        line.push(text(" "));
-    }
-    line
-}
-
 fn classes_bar(figures: &KindFigures, most: usize) -> Span {
     let mut at = 0.0;
     let mut segments = Vec::new();
-    for class in Class::ALL {
+    // In the order of the legend: what is not legitimate begins at the edge, where periods can be compared.
+    for class in WORST_FIRST {
         let n = class.of(&figures.deactivations.by_class);
         if n > 0 && most > 0 {
             let width = n as f64 / most as f64 * 100.0;
@@ -378,7 +378,7 @@ fn by_class(report: &Report, parts: &[TrendPeriod]) -> Table {
         .map(|part| {
             let counts = &part.figures.deactivations;
             let of = |class: Class| words(format::size(class.of(&counts.by_class)));
-            std::iter::once(words(label(report, part)))
+            std::iter::once(label(report, part))
                 .chain(Class::ALL.into_iter().map(of))
                 .chain([
                     words(format::size(counts.opened_window)),

@@ -236,6 +236,7 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
     vec![
         Card {
             label: "Still without MFA",
+            section: "open-windows",
             value: format::size(open.len()),
             bad: Some(!open.is_empty()),
             beside: Vec::new(),
@@ -249,6 +250,7 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
         },
         Card {
             label: "Not legitimate",
+            section: "windows",
             value: format::size(counts.not_legitimate),
             bad: Some(counts.not_legitimate > 0),
             beside: Vec::new(),
@@ -272,6 +274,7 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
         ),
         Card {
             label: "Time without MFA",
+            section: "timeline",
             value: format!(
                 "{} h",
                 format::number(figures.exposure.principal_hours.round()).unwrap_or_else(|| NONE.to_owned())
@@ -289,6 +292,7 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
         },
         Card {
             label: "Console users with a device",
+            section: "mfa-coverage",
             value: share.unwrap_or_else(|| NONE.to_owned()),
             bad: covered.zip(console).map(|(part, whole)| part < whole),
             beside: Vec::new(),
@@ -318,7 +322,7 @@ fn mean_card(label: &'static str, stat: &Stat, notes: Vec<String>, change: Optio
             ("max", short(stat.max_s)),
         ],
     };
-    Card { label, value: short(stat.mean_s), bad: None, beside, notes, change }
+    Card { label, section: "figures", value: short(stat.mean_s), bad: None, beside, notes, change }
 }
 
 fn left(n: usize, what: &str, stat: &Stat, empty: &str) -> String {
