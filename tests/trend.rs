@@ -67,7 +67,17 @@ impl Home {
 
     fn put(&self, taken_at: &str, text: Vec<u8>) {
         let holder = Holder { pid: 1, command: "test".to_owned(), started_at: taken_at.parse().unwrap() };
-        let mut writer = Writer::open(&self.path("store"), &holder).unwrap();
+        // A process that another test is just starting holds a copy of the lock of the writer before.
+        let open = || Writer::open(&self.path("store"), &holder).ok();
+        let pause = || std::thread::sleep(std::time::Duration::from_millis(20));
+        let mut writer = (0..500)
+            .find_map(|_| {
+                open().or_else(|| {
+                    pause();
+                    None
+                })
+            })
+            .expect("the store's lock");
         writer.keep_iam(taken_at.parse().unwrap(), 1, text).unwrap();
     }
 
@@ -155,6 +165,10 @@ fn the_state_that_is_given_tells_of_its_month_too() {
     assert_eq!(report["as_of"], "2026-11-10T00:00:00Z");
     assert_eq!(report["trend"][3]["mfa_coverage"], report["figures"]["mfa_coverage"]);
     assert_eq!(report["trend"][3]["mfa_coverage"]["taken_at"], "2026-11-10T00:00:00Z");
+    let names = |report: &Value| {
+        report["inputs"].as_array().unwrap().iter().map(|input| input["path"].to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert!(!names(&report).contains("20261120"));
     // It is of the accounts that are asked for, as all of the report is.
     let both = json!({A: account(&OCTOBER, true), B: account(&SEPTEMBER, false)});
     fs::write(home.path("both.json"), snapshot("2026-11-10T00:00:00Z", &both)).unwrap();
@@ -166,6 +180,27 @@ fn the_state_that_is_given_tells_of_its_month_too() {
     let report = home.report(&[&MONTHS[..4], &["--iam", "iam.json", "--as-of", "2026-11-25"]].concat());
     assert_eq!(report["trend"][3]["mfa_coverage"]["taken_at"], "2026-11-20T08:00:00Z");
     assert_eq!(report["figures"]["mfa_coverage"]["taken_at"], "2026-11-10T00:00:00Z");
+    assert!(names(&report).contains("20261120"));
+    home.keep("2026-11-05T00:00:00Z", &json!({A: account(&SEPTEMBER, true)}));
+    let report = home.report(&[&MONTHS[..4], &["--iam", "iam.json"]].concat());
+    assert_eq!(report["trend"][3]["mfa_coverage"]["taken_at"], "2026-11-10T00:00:00Z");
+    assert!(!names(&report).contains("20261105"), "what nothing was taken of is no input");
+}
+
+#[test]
+fn coverage_is_compared_between_snapshots_of_the_same_accounts() {
+    let home = Home::with_snapshots();
+    let change = |more: &[&str]| {
+        home.report(&[&MONTHS[..4], more].concat());
+        let page = fs::read_to_string(home.path("out/index.html")).unwrap();
+        let card =
+            page.split("Console users with a device</a>").nth(1).unwrap().split("</div>").next().unwrap().to_owned();
+        card.split("<dd class=\"change\">").nth(1).unwrap_or_default().trim_end().trim_end_matches("</dd>").to_owned()
+    };
+    // Two accounts as October ended, one late in November.
+    assert_eq!(change(&[]), "trend: 1 of 2 (50.0 %) on 2026-11-20 08:00");
+    assert_eq!(change(&["--account", A]), "trend: 1 of 2 (50.0 %) on 2026-11-20 08:00, ▼ from 66.7 % on 2026-11-01");
+    assert_eq!(change(&["--account", A, "--iam", "store"]), "▼ from 66.7 % on 2026-11-01");
 }
 
 #[test]
@@ -307,6 +342,9 @@ fn a_month_that_is_not_over_is_not_compared() {
     assert!(text.contains("▼ from 10 in October 2026"));
     let text = page("whole.json", "2026-11-02");
     assert!(text.contains("10 in October 2026; this period is partial: to 2026-11-02") && !text.contains('▼'));
+    home.report(&["--from", "2026-11-01", "--to", "2026-11-02", "--as-of", "2026-11-02", "--previous", "whole.json"]);
+    let text = fs::read_to_string(home.path("out/index.html")).unwrap();
+    assert!(text.contains("10 in October 2026; a period of another length") && !text.contains('▼'));
     let text = page("half.json", "2026-12-01");
     assert!(text.contains("in October 2026; that is partial: to 2026-10-15") && !text.contains('▼'));
     assert!(text.contains("October 2026 (earlier report; partial: to <time datetime=\"2026-10-15T00:00:00Z\">"));

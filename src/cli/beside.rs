@@ -108,11 +108,11 @@ pub(super) fn earlier(paths: &[PathBuf], period: Period) -> Result<Vec<TrendPeri
     Ok(trend)
 }
 
-/// The months of a report, and the IAM snapshots of the store that tell of their MFA coverage, with their hashes.
+/// The months of a report, and the IAM snapshots of the store that tell of their MFA coverage, with their times and hashes.
 #[derive(Default)]
 pub(super) struct Trend {
     pub(super) months: Vec<Month>,
-    pub(super) snapshots: Vec<InputFile>,
+    pub(super) snapshots: Vec<(DateTime<Utc>, InputFile)>,
 }
 
 /// The months of `period`, with what the store knows of their MFA coverage by `as_of`. Without a store it knows nothing; where
@@ -135,9 +135,10 @@ pub(super) fn trend(
             store.as_ref().map(|store| store.iam_within(period.from, until)).transpose().map_err(store_error)?;
         if let Some((path, text)) = found.flatten() {
             let iam = snapshot::from_text(&path.display().to_string(), &text).map_err(CliError::usage)?;
-            month.mfa_coverage = Some(exposure::mfa_coverage(&selected(iam, selection)));
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            all.snapshots.push(InputFile { kind: "iam", path: name, sha256: sha256(text.as_bytes()) });
+            let file = InputFile { kind: "iam", path: name, sha256: sha256(text.as_bytes()) };
+            all.snapshots.push((iam.taken_at, file));
+            month.mfa_coverage = Some(exposure::mfa_coverage(&selected(iam, selection)));
         }
         all.months.push(month);
     }

@@ -448,7 +448,7 @@ pub(super) fn from_store(
     let found = store.consistently(|store| store.evidence(&asked)).map_err(CliError::failed)?;
     let notices = super::scan::notices(&found);
     if let Some(folder) = excerpt {
-        let snapshots: Vec<String> = plan.trend.snapshots.iter().map(|one| one.path.clone()).collect();
+        let snapshots: Vec<String> = plan.trend.snapshots.iter().map(|(_, file)| file.path.clone()).collect();
         let holder = super::scan::holder("mfatrail report", now);
         store.excerpt(&asked, &snapshots, folder, &holder).map_err(CliError::failed)?;
     }
@@ -547,11 +547,15 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
     let input = Input { context: &context, ..input };
     let analysis = exposure::analyse(&input);
     let parts = exposure::parts(&input, &analysis, &plan.trend.months);
-    let trend = plan.earlier.into_iter().chain(parts.trend).collect();
     let mut inputs = plan.inputs;
-    // The one that `--iam store` takes is listed already.
-    let listed: Vec<String> = inputs.iter().map(|input| input.sha256.clone()).collect();
-    inputs.extend(plan.trend.snapshots.into_iter().filter(|one| !listed.contains(&one.sha256)));
+    for (taken_at, file) in plan.trend.snapshots {
+        // The one that `--iam store` takes is listed already, and a later one that was given tells of the month instead.
+        let told = |part: &TrendPeriod| part.mfa_coverage.is_some_and(|coverage| coverage.taken_at == Some(taken_at));
+        if parts.trend.iter().any(told) && inputs.iter().all(|input| input.sha256 != file.sha256) {
+            inputs.push(file);
+        }
+    }
+    let trend = plan.earlier.into_iter().chain(parts.trend).collect();
     let mut notices = analysis.notices;
     notices.extend(read_notices);
     notices.extend(iam.iter().flat_map(|iam| &iam.missing).map(missing_input));

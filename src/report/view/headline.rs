@@ -54,11 +54,11 @@ pub(super) fn alerts(report: &Report) -> Vec<Alert> {
     }
     if report.as_of < report.period.to {
         alerts.push(Alert {
-            title: "The period is not over",
+            title: "The end of the period is missing",
             text: vec![
-                text("Its figures are of the part up to "),
+                text("Nothing after "),
                 time(report.as_of),
-                text(", and are not to be compared with those of a whole one."),
+                text(" is considered: the figures are of a part of the period, and are not compared with those of a whole one."),
             ],
         });
     }
@@ -334,18 +334,17 @@ fn left(n: usize, what: &str, stat: &Stat, empty: &str) -> String {
 fn coverage_change(report: &Report) -> Option<String> {
     let seen = |coverage: MfaCoverage| {
         let share = coverage.console_users_with_mfa.zip(coverage.console_users).filter(|(_, whole)| *whole > 0)?;
-        Some((coverage.taken_at?, share))
+        Some((coverage.taken_at?, share, coverage.roots))
     };
     let mut known: Vec<_> = report.trend.iter().filter_map(|part| seen(part.mfa_coverage?)).collect();
     let own = report.figures.mfa_coverage.and_then(seen);
-    known.retain(|(at, _)| own.is_none_or(|(now, _)| *at < now));
+    known.retain(|(at, ..)| own.is_none_or(|(now, ..)| *at < now));
     known.sort_unstable();
-    let (now, then) = match own {
-        Some(now) => (now, known.last().copied()),
-        None => (known.pop()?, known.last().copied()),
-    };
+    let now = own.or_else(|| known.pop())?;
+    // Each account has a root user: another number of them is coverage of other accounts.
+    let then = known.last().filter(|then| then.2 == now.2);
     let percent = |(part, whole): (usize, usize)| format::percent(part, whole).unwrap_or_else(|| NONE.to_owned());
-    let before = then.map(|(at, then)| {
+    let before = then.map(|&(at, then, _)| {
         // As fractions: a / b against c / d.
         let sign = match (now.1.0 * then.1).cmp(&(then.0 * now.1.1)) {
             Ordering::Less => "▼ from",
