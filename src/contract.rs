@@ -69,11 +69,22 @@ pub struct TrendPeriod {
     pub period: Period,
     /// Where they are from.
     pub source: TrendSource,
+    /// Up to when it is measured: its end, or the `as_of` that cuts it.
+    #[serde(serialize_with = "whole_seconds::one")]
+    pub measured_to: DateTime<Utc>,
     /// The figures.
     #[serde(flatten)]
     pub figures: KindFigures,
-    /// MFA coverage at the snapshot of an earlier report; a month has no snapshot of its own.
+    /// MFA coverage: of a month at the last snapshot that was taken in it, of an earlier report at its own.
     pub mfa_coverage: Option<MfaCoverage>,
+}
+
+impl TrendPeriod {
+    /// Whether its end is not in the figures.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.measured_to < self.period.to
+    }
 }
 
 /// Where figures of the trend are from.
@@ -263,6 +274,9 @@ pub struct MfaCoverage {
     pub users_with_mfa_and_enforced: Option<usize>,
     pub roots: Option<usize>,
     pub roots_with_mfa: Option<usize>,
+    /// When IAM said so; reports of earlier versions do not tell.
+    #[serde(default, serialize_with = "whole_seconds::optional")]
+    pub taken_at: Option<DateTime<Utc>>,
 }
 
 /// Whose MFA it is.

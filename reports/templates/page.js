@@ -40,7 +40,9 @@
     const input = make("input", { type: "search", placeholder: "name, address, account, id" });
     label.append(input);
     tools.append(label);
-    const classes = [...new Set(rows.map((row) => (row.querySelector("[data-class]") || row).dataset.class).filter(Boolean))];
+    const own = new Set(rows.map((row) => (row.querySelector("[data-class]") || row).dataset.class));
+    const legend = [...document.querySelectorAll(".legend [data-class]")].map((item) => item.dataset.class);
+    const classes = [...new Set(legend)].filter((one) => own.has(one));
     const chosen = new Set();
     const count = make("output", { "aria-live": "polite" });
     const stories = rows.map((row) => {

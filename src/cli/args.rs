@@ -314,7 +314,7 @@ pub(super) struct SnapshotArgs {
     #[arg(long, value_name = "FILE", required_unless_present = "store")]
     pub(super) out: Option<PathBuf>,
 
-    /// Keep it in this evidence store, for `report --iam store`
+    /// Keep it in this evidence store, for `report --iam store` and for its month in a trend
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE")]
     pub(super) store: Option<PathBuf>,
 

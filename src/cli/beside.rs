@@ -5,11 +5,16 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Datelike, Months, NaiveTime, Utc};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::archive::rfc3339;
 use super::exit::CliError;
+use super::scan::store_error;
+use crate::bundle::sha256;
 use crate::contract::{self, Figures, InputFile, Period, TrendPeriod, TrendSource};
+use crate::exposure::{self, Month};
+use crate::inventory::{IamState, snapshot};
+use crate::source::Selection;
+use crate::store::{Store, StoreError};
 
 /// The hash of one file, under its own name.
 pub(super) fn file(kind: &'static str, path: &Path) -> Result<InputFile, CliError> {
@@ -20,8 +25,7 @@ pub(super) fn file(kind: &'static str, path: &Path) -> Result<InputFile, CliErro
 fn hashed(kind: &'static str, path: &Path, name: String) -> Result<InputFile, CliError> {
     let bytes =
         fs::read(path).map_err(|error| CliError::Usage(format!("could not read `{}`: {error}", path.display())))?;
-    let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(InputFile { kind, path: name, sha256 })
+    Ok(InputFile { kind, path: name, sha256: sha256(&bytes) })
 }
 
 /// The hashes of IAM state: of a file, or of all files of a directory and of its account folders.
@@ -56,6 +60,7 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
 struct Earlier {
     schema: String,
     period: Period,
+    as_of: DateTime<Utc>,
     figures: Figures,
 }
 
@@ -84,6 +89,7 @@ pub(super) fn earlier(paths: &[PathBuf], period: Period) -> Result<Vec<TrendPeri
         trend.push(TrendPeriod {
             period: earlier.period,
             source: TrendSource::EarlierReport,
+            measured_to: earlier.period.to.min(earlier.as_of),
             figures: earlier.figures.iam,
             mfa_coverage: earlier.figures.mfa_coverage,
         });
@@ -102,8 +108,52 @@ pub(super) fn earlier(paths: &[PathBuf], period: Period) -> Result<Vec<TrendPeri
     Ok(trend)
 }
 
+/// The months of a report, and the IAM snapshots of the store that tell of their MFA coverage, with their times and hashes.
+#[derive(Default)]
+pub(super) struct Trend {
+    pub(super) months: Vec<Month>,
+    pub(super) snapshots: Vec<(DateTime<Utc>, InputFile)>,
+}
+
+/// The months of `period`, with what the store knows of their MFA coverage by `as_of`. Without a store it knows nothing; where
+/// the store is still to be made, too.
+pub(super) fn trend(
+    period: Period,
+    store: Option<&Path>,
+    as_of: Option<DateTime<Utc>>,
+    selection: &Selection,
+) -> Result<Trend, CliError> {
+    let store = match store.map(Store::open) {
+        None | Some(Err(StoreError::Absent(_))) => None,
+        Some(store) => Some(store.map_err(store_error)?),
+    };
+    let mut all = Trend::default();
+    for period in months(period) {
+        let mut month = Month { period, mfa_coverage: None };
+        let until = as_of.map_or(period.to, |as_of| period.to.min(as_of));
+        let found =
+            store.as_ref().map(|store| store.iam_within(period.from, until)).transpose().map_err(store_error)?;
+        if let Some((path, text)) = found.flatten() {
+            let iam = snapshot::from_text(&path.display().to_string(), &text).map_err(CliError::usage)?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let file = InputFile { kind: "iam", path: name, sha256: sha256(text.as_bytes()) };
+            all.snapshots.push((iam.taken_at, file));
+            month.mfa_coverage = Some(exposure::mfa_coverage(&selected(iam, selection)));
+        }
+        all.months.push(month);
+    }
+    Ok(all)
+}
+
+/// IAM state of the accounts that were asked for: of the others nothing else is in the report.
+pub(super) fn selected(mut iam: IamState, selection: &Selection) -> IamState {
+    iam.accounts.retain(|account, _| selection.has_account(account));
+    iam.missing.retain(|missing| missing.account.as_ref().is_none_or(|account| selection.has_account(account)));
+    iam
+}
+
 /// The calendar months of a period that consists of two or more whole ones; else none.
-pub(super) fn months(period: Period) -> Vec<Period> {
+fn months(period: Period) -> Vec<Period> {
     let starts_month = |at: DateTime<Utc>| at.day() == 1 && at.time() == NaiveTime::MIN;
     if !starts_month(period.from) || !starts_month(period.to) {
         return Vec::new();

@@ -46,6 +46,7 @@ pub(super) struct Plan {
     pub(super) generated_at: DateTime<Utc>,
     pub(super) inputs: Vec<InputFile>,
     earlier: Vec<TrendPeriod>,
+    trend: beside::Trend,
     fail_on: Vec<FailOn>,
     /// Whether the archive is verified; and the public keys, where they were given.
     verify: bool,
@@ -234,6 +235,7 @@ impl Plan {
         }
         let read_from = period.from - TimeDelta::seconds(settings.lookback_s);
         let selection = selection(&args.archive, Some(read_from), as_of)?;
+        let trend = beside::trend(period, args.store.as_deref(), as_of, &selection)?;
         let options = options(&args.archive, &args.aws)?;
         let bundle = bundle::Wanted::new(&args, period, given_as_of)?;
         let out = args.out.unwrap_or_else(|| PathBuf::from(default_folder(&args.period, period)));
@@ -253,6 +255,7 @@ impl Plan {
             generated_at: generated_at(now)?,
             inputs,
             earlier,
+            trend,
             fail_on: args.fail_on,
             verify: args.verify,
             keys,
@@ -445,7 +448,9 @@ pub(super) fn from_store(
     let found = store.consistently(|store| store.evidence(&asked)).map_err(CliError::failed)?;
     let notices = super::scan::notices(&found);
     if let Some(folder) = excerpt {
-        store.excerpt(&asked, folder, &super::scan::holder("mfatrail report", now)).map_err(CliError::failed)?;
+        let snapshots: Vec<String> = plan.trend.snapshots.iter().map(|(_, file)| file.path.clone()).collect();
+        let holder = super::scan::holder("mfatrail report", now);
+        store.excerpt(&asked, &snapshots, folder, &holder).map_err(CliError::failed)?;
     }
     Ok(Read {
         evidence: found.evidence.checked(checker).finish(),
@@ -513,6 +518,7 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
             Some(inventory::read_live(&options).map_err(CliError::failed)?)
         }
     };
+    let iam = iam.map(|iam| beside::selected(iam, &plan.selection));
     // A key's time is cut to the minute, so that a record can be later than its own delivery. Without any object there
     // is no delivery either: then nothing is known beyond the period.
     let latest = scanned.latest_delivery.max(scanned.coverage.last_record);
@@ -540,7 +546,15 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         .map_err(|error| CliError::Failed(format!("could not read back what was kept in a temporary file: {error}")))?;
     let input = Input { context: &context, ..input };
     let analysis = exposure::analyse(&input);
-    let parts = exposure::parts(&input, &analysis, &beside::months(plan.period));
+    let parts = exposure::parts(&input, &analysis, &plan.trend.months);
+    let mut inputs = plan.inputs;
+    for (taken_at, file) in plan.trend.snapshots {
+        // The one that `--iam store` takes is listed already, and a later one that was given tells of the month instead.
+        let told = |part: &TrendPeriod| part.mfa_coverage.is_some_and(|coverage| coverage.taken_at == Some(taken_at));
+        if parts.trend.iter().any(told) && inputs.iter().all(|input| input.sha256 != file.sha256) {
+            inputs.push(file);
+        }
+    }
     let trend = plan.earlier.into_iter().chain(parts.trend).collect();
     let mut notices = analysis.notices;
     notices.extend(read_notices);
@@ -569,7 +583,7 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         accounts: parts.accounts,
         trend,
         proof: parts.proof,
-        inputs: plan.inputs,
+        inputs,
         redacted: false,
     };
     let told = match (known, &verified) {

@@ -7,7 +7,7 @@ use crate::contract::{
     ByClass, Class, CloseStat, Deactivations, DetectStat, Exposure, KindFigures, MfaCoverage, Period, Stat, Window,
     WindowKind,
 };
-use crate::inventory::AccountState;
+use crate::inventory::{AccountState, IamState};
 
 /// Statistic of durations in whole seconds; an empty set has no mean.
 #[must_use]
@@ -114,8 +114,17 @@ fn exposure(windows: &[&Window], period: Period, as_of: DateTime<Utc>) -> Exposu
     result
 }
 
+/// MFA coverage at a snapshot, over all its accounts.
+#[must_use]
+pub fn mfa_coverage(iam: &IamState) -> MfaCoverage {
+    coverage(iam.taken_at, iam.accounts.values())
+}
+
 /// MFA coverage at the snapshot, over some accounts. A count that one account's inputs cannot give is `None`.
-pub(super) fn coverage<'a>(accounts: impl IntoIterator<Item = &'a AccountState>) -> MfaCoverage {
+pub(super) fn coverage<'a>(
+    taken_at: DateTime<Utc>,
+    accounts: impl IntoIterator<Item = &'a AccountState>,
+) -> MfaCoverage {
     let accounts: Vec<&AccountState> = accounts.into_iter().collect();
     let users = || accounts.iter().flat_map(|account| account.users.iter().map(move |user| (account, user)));
     let all_told = !accounts.is_empty() && accounts.iter().all(|account| account.users_complete);
@@ -145,6 +154,7 @@ pub(super) fn coverage<'a>(accounts: impl IntoIterator<Item = &'a AccountState>)
         roots_with_mfa: roots()
             .try_fold(0, |sum, root| Some(sum + usize::from(root?.mfa_active?)))
             .filter(|_| !accounts.is_empty()),
+        taken_at: Some(taken_at),
     }
 }
 

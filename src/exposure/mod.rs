@@ -40,9 +40,9 @@ use devices::{Bounds, Devices};
 use ledger::{ABOUT_ROOT, Entity, IamEntry, Ledger};
 use windows::{Deactivation, Draft};
 
-pub use figures::stat;
+pub use figures::{mfa_coverage, stat};
 pub use history::{Cited, Edge, Had, Happened, Held, History, How, Opened, Question, is_actor, is_device};
-pub use parts::{Parts, parts};
+pub use parts::{Month, Parts, parts};
 
 /// Everything that a report is computed from.
 #[derive(Debug, Clone)]
@@ -240,7 +240,7 @@ pub fn analyse(input: &Input<'_>) -> Analysis {
     let windows: Vec<Window> = drafts.iter().filter(touches).filter_map(|draft| window(facts, draft, input)).collect();
     let events = lifecycle_events(&ledger, &deactivations, input.period);
     let figures = Figures {
-        mfa_coverage: input.iam.map(|iam| figures::coverage(iam.accounts.values())),
+        mfa_coverage: input.iam.map(figures::mfa_coverage),
         ..figures_of(&ledger, &windows, &deactivations, input, Part { period: input.period, account: None })
     };
     let notices = unmatched(facts, &drafts, &deactivations, input);

@@ -5,15 +5,33 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
+
 use super::{Analysis, Input, Part, Replayed, figures, figures_of};
-use crate::contract::{AccountFigures, DetectionKind, Period, Proof, TrendPeriod, TrendSource, Window};
+use crate::contract::{AccountFigures, DetectionKind, MfaCoverage, Period, Proof, TrendPeriod, TrendSource, Window};
+
+/// A month of the trend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Month {
+    /// The month.
+    pub period: Period,
+    /// MFA coverage at the last snapshot that was kept of it.
+    pub mfa_coverage: Option<MfaCoverage>,
+}
+
+impl Month {
+    /// Whether a snapshot tells of it: one taken in it, or at its end, and never one that is of another month.
+    fn has(&self, taken_at: DateTime<Utc>) -> bool {
+        self.period.from < taken_at && taken_at <= self.period.to
+    }
+}
 
 /// What [`parts`] computes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
     /// The figures of each account, in order of id.
     pub accounts: Vec<AccountFigures>,
-    /// The figures of each of the months.
+    /// The figures of each of the months that have begun.
     pub trend: Vec<TrendPeriod>,
     /// The events that windows name, as far as they are kept with their objects.
     pub proof: Vec<Proof>,
@@ -21,7 +39,7 @@ pub struct Parts {
 
 /// Computes the parts of an analysis of the same input.
 #[must_use]
-pub fn parts(input: &Input<'_>, analysis: &Analysis, months: &[Period]) -> Parts {
+pub fn parts(input: &Input<'_>, analysis: &Analysis, months: &[Month]) -> Parts {
     let Replayed { ledger, deactivations, .. } = Replayed::new(input);
     let of = |part: Part<'_>| figures_of(&ledger, &analysis.windows, &deactivations, input, part);
 
@@ -40,20 +58,26 @@ pub fn parts(input: &Input<'_>, analysis: &Analysis, months: &[Period]) -> Parts
             figures: crate::contract::Figures {
                 mfa_coverage: input
                     .iam
-                    .and_then(|iam| iam.accounts.get(account))
-                    .map(|state| figures::coverage(std::iter::once(state))),
+                    .and_then(|iam| Some((iam.taken_at, iam.accounts.get(account)?)))
+                    .map(|(taken_at, state)| figures::coverage(taken_at, std::iter::once(state))),
                 ..of(Part { period: input.period, account: Some(account) })
             },
         })
         .collect();
 
+    let given = |month: &Month| {
+        analysis.figures.mfa_coverage.filter(|coverage| coverage.taken_at.is_some_and(|at| month.has(at)))
+    };
     let trend = months
         .iter()
+        // Of a month that has not begun nothing is known, and zeros would say that nothing happened.
+        .filter(|month| month.period.from <= input.as_of)
         .map(|month| TrendPeriod {
-            period: *month,
+            period: month.period,
             source: TrendSource::ThisReport,
-            figures: of(Part { period: *month, account: None }).iam,
-            mfa_coverage: None,
+            measured_to: month.period.to.min(input.as_of),
+            figures: of(Part { period: month.period, account: None }).iam,
+            mfa_coverage: month.mfa_coverage.into_iter().chain(given(month)).max_by_key(|coverage| coverage.taken_at),
         })
         .collect();
 

@@ -214,6 +214,7 @@ pub(super) fn full() -> Report {
                 users_with_mfa_and_enforced: None,
                 roots: Some(1),
                 roots_with_mfa: Some(1),
+                taken_at: Some(at("2026-11-02T00:00:00Z")),
             }),
             iam: iam.clone(),
         },
@@ -318,6 +319,7 @@ pub(super) fn full() -> Report {
         trend: vec![TrendPeriod {
             period: Period { from: at("2026-09-01T00:00:00Z"), to: at("2026-10-01T00:00:00Z") },
             source: TrendSource::EarlierReport,
+            measured_to: at("2026-10-01T00:00:00Z"),
             figures: KindFigures {
                 mttr: CloseStat { stat: stat(2, 900.0, 900.0, 1200.0, 1200.0), open: 0 },
                 ..iam.clone()

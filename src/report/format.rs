@@ -32,6 +32,11 @@ pub(super) fn size(n: usize) -> String {
     count(n as u64)
 }
 
+/// The day, with the time of the day unless that is midnight: `2026-10-15`, `2026-10-15 06:30`.
+pub(super) fn day(at: DateTime<Utc>) -> String {
+    at.format(if at.time() == NaiveTime::MIN { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" }).to_string()
+}
+
 /// A number with at most two decimals, trailing zeros dropped; `None` for what is no number.
 pub(super) fn number(value: f64) -> Option<String> {
     if !value.is_finite() {
@@ -113,7 +118,6 @@ pub(super) fn plural(n: usize, one: &str, many: &str) -> String {
 /// A period in words: `October 2026`, `January to June 2026`, or its two ends.
 pub(super) fn period(period: Period) -> String {
     let starts_month = |at: DateTime<Utc>| at.day() == 1 && at.time() == NaiveTime::MIN;
-    let day = |at: DateTime<Utc>| at.format(if at.time() == NaiveTime::MIN { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" });
     let (from, to) = (period.from, period.to);
     let last = to - TimeDelta::seconds(1);
     match () {

@@ -87,16 +87,17 @@ mod filters {
     /// A word of the contract as it is read: without underscores.
     #[askama::filter_fn]
     pub(super) fn spoken<T: std::fmt::Display>(word: T, _: &dyn askama::Values) -> askama::Result<String> {
-        Ok(word.to_string().replace('_', " "))
+        Ok(word.to_string().replace('_', " ").replace(" iam", " IAM"))
     }
 
-    /// What an ARN names, without the account, which stands beside it; anything else as it is.
+    /// What an ARN names, without the account, which stands beside it; anything else as it is. In parts, between which a
+    /// line may end.
     #[askama::filter_fn]
-    pub(super) fn resource<T: std::fmt::Display>(arn: T, _: &dyn askama::Values) -> askama::Result<String> {
+    pub(super) fn parts<T: std::fmt::Display>(arn: T, _: &dyn askama::Values) -> askama::Result<Vec<String>> {
         let arn = arn.to_string();
         let resource =
             arn.strip_prefix("arn:").and_then(|rest| rest.splitn(5, ':').nth(4)).filter(|text| !text.is_empty());
-        Ok(resource.unwrap_or(&arn).to_owned())
+        Ok(resource.unwrap_or(&arn).split_inclusive('/').map(str::to_owned).collect())
     }
 
     /// The last part of a key.

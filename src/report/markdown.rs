@@ -5,7 +5,7 @@
 
 use super::escape::{self, Place};
 use super::format::{self, NONE};
-use super::view::{Block, Span, Table, View};
+use super::view::{Block, Head, Span, Table, View};
 use super::{Report, view::WindowView};
 
 /// Renders `report.md`.
@@ -47,7 +47,7 @@ pub fn markdown(report: &Report) -> String {
 }
 
 fn drawn(block: &Block) -> bool {
-    matches!(block, Block::Timeline(_) | Block::Grid(_))
+    matches!(block, Block::Timeline(_) | Block::Grid(_) | Block::Legend(_))
 }
 
 fn push(out: &mut String, parts: &[&str]) {
@@ -75,7 +75,7 @@ fn line(spans: &[Span], place: Place) -> String {
 fn push_block(out: &mut String, block: &Block) {
     match block {
         // Drawn for the eye.
-        Block::Timeline(_) | Block::Grid(_) => {}
+        Block::Timeline(_) | Block::Grid(_) | Block::Legend(_) => {}
         Block::Heading(title) => push(out, &["### ", &escape::markdown_text(title), "\n"]),
         Block::Paragraph(spans) => push(out, &[&line(spans, Place::Flow), "\n"]),
         Block::List(items) => {
@@ -97,17 +97,24 @@ fn push_block(out: &mut String, block: &Block) {
 
 fn push_table(out: &mut String, table: &Table) {
     push(out, &["**", &escape::markdown_text(&table.caption), "**\n\n|"]);
-    for head in &table.heads {
+    // A column of bars says what its neighbours say, and here it would be empty.
+    let bars = |column: usize, head: &Head| {
+        let mut spans = table.rows.iter().filter_map(|row| row.get(column)).flatten().peekable();
+        (head.title.is_empty() || spans.peek().is_some()) && spans.all(|span| matches!(span, Span::Bar(_)))
+    };
+    let columns: Vec<usize> = (0..).zip(&table.heads).filter(|(i, head)| !bars(*i, head)).map(|(i, _)| i).collect();
+    let heads = || columns.iter().filter_map(|column| table.heads.get(*column));
+    for head in heads() {
         push(out, &[" ", head.title, " |"]);
     }
     out.push_str("\n|");
-    for head in &table.heads {
+    for head in heads() {
         out.push_str(if head.numeric { " ---: |" } else { " --- |" });
     }
     out.push('\n');
     for row in &table.rows {
         out.push('|');
-        for cell in row {
+        for cell in columns.iter().filter_map(|column| row.get(*column)) {
             push(out, &[" ", &line(cell, Place::Cell), " |"]);
         }
         out.push('\n');

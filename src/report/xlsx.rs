@@ -8,7 +8,9 @@ use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workboo
 
 use super::format::NONE;
 use super::tables::{self, Column, Read};
-use super::{Class, KindFigures, Report, Stat, escape, format};
+use super::{
+    AccountFigures, Class, KindFigures, MfaCoverage, Report, Stat, TrendPeriod, TrendSource, escape, format, view,
+};
 
 /// How many characters a cell takes.
 const CELL: usize = 32_767;
@@ -85,14 +87,13 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         listing("Events", &tables::events(), &report.events),
         proof(report),
         reconciliation(report),
-        parts("Accounts", "account", report.accounts.iter().map(|one| (one.account.clone(), &one.figures.iam))),
+        accounts(report),
         coverage(report),
         days(report),
         gaps(report),
     ];
     if !report.trend.is_empty() {
-        let periods = report.trend.iter().map(|part| (format::period(part.period), &part.figures));
-        sheets.push(parts("Trend", "period", periods));
+        sheets.push(trend(report));
     }
     sheets.push(Sheet {
         name: "Not read",
@@ -144,6 +145,7 @@ fn about(report: &Report) -> Sheet {
             ("root users with an active device", coverage.roots_with_mfa),
         ];
         rows.extend(counts.map(|(name, count)| row(name, Value::option(count, Value::count))));
+        rows.push(row("IAM as of (UTC)", Value::option(coverage.taken_at, Value::Time)));
     }
     Sheet { name: "About", heads: vec!["what", "value"], rows }
 }
@@ -187,32 +189,71 @@ fn figures(report: &Report) -> Sheet {
     }
 }
 
-/// The same figures of many parts, one row each.
-fn parts<'a>(name: &'static str, what: &'static str, parts: impl Iterator<Item = (String, &'a KindFigures)>) -> Sheet {
-    let mut heads = vec![what, "deactivations", "opened_window", "legitimate", "not_legitimate"];
+fn accounts(report: &Report) -> Sheet {
+    let row =
+        |one: &AccountFigures| figures_row(vec![Value::text(&one.account)], &one.figures.iam, one.figures.mfa_coverage);
+    Sheet { name: "Accounts", heads: figures_heads(&["account"]), rows: report.accounts.iter().map(row).collect() }
+}
+
+fn trend(report: &Report) -> Sheet {
+    let row = |part: TrendPeriod| {
+        let source = match part.source {
+            TrendSource::ThisReport => "this report",
+            TrendSource::EarlierReport => "earlier report",
+        };
+        let lead = vec![
+            Value::Text(format::period(part.period)),
+            Value::text(source),
+            Value::Time(part.period.from),
+            Value::Time(part.period.to),
+            Value::Time(part.measured_to),
+            Value::Flag(part.is_partial()),
+        ];
+        figures_row(lead, &part.figures, part.mfa_coverage)
+    };
+    let heads = figures_heads(&["period", "source", "from", "to", "measured_to", "partial"]);
+    Sheet { name: "Trend", heads, rows: view::periods(report).into_iter().map(row).collect() }
+}
+
+/// The columns of [`figures_row`], after those that say what it is of.
+fn figures_heads(of: &[&'static str]) -> Vec<&'static str> {
+    let mut heads = of.to_vec();
+    heads.extend(["deactivations", "opened_window", "legitimate", "not_legitimate"]);
     heads.extend(Class::ALL.map(Class::name));
     heads.extend(["left_another_device", "no_password", "failed_attempts", "mttd_n", "mttd_mean_s", "undetected"]);
     heads.extend(["mttr_n", "mttr_mean_s", "open", "principal_hours", "open_at_end", "carried_in"]);
-    let rows = parts.map(|(part, figures)| {
-        let all = &figures.deactivations;
-        let mut row = vec![Value::Text(part)];
-        row.extend([all.total, all.opened_window, all.legitimate, all.not_legitimate].map(Value::count));
-        row.extend(Class::ALL.map(|class| Value::count(class.of(&all.by_class))));
-        row.extend([all.left_another_device, all.no_password, all.failed_attempts].map(Value::count));
-        row.extend([
-            Value::count(figures.mttd.stat.n),
-            Value::option(figures.mttd.stat.mean_s, Value::Number),
-            Value::count(figures.mttd.undetected),
-            Value::count(figures.mttr.stat.n),
-            Value::option(figures.mttr.stat.mean_s, Value::Number),
-            Value::count(figures.mttr.open),
-            Value::Number(figures.exposure.principal_hours),
-            Value::count(figures.exposure.open_at_end),
-            Value::count(figures.exposure.carried_in),
-        ]);
-        row
-    });
-    Sheet { name, heads, rows: rows.collect() }
+    heads.extend(["iam_as_of", "users", "users_with_mfa", "console_users", "console_users_with_mfa"]);
+    heads.extend(["users_mfa_enforced", "users_with_mfa_and_enforced", "roots", "roots_with_mfa"]);
+    heads
+}
+
+/// The figures of a part of the report, in one row.
+fn figures_row(mut row: Vec<Value>, figures: &KindFigures, coverage: Option<MfaCoverage>) -> Vec<Value> {
+    let all = &figures.deactivations;
+    row.extend([all.total, all.opened_window, all.legitimate, all.not_legitimate].map(Value::count));
+    row.extend(Class::ALL.map(|class| Value::count(class.of(&all.by_class))));
+    row.extend([all.left_another_device, all.no_password, all.failed_attempts].map(Value::count));
+    row.extend([
+        Value::count(figures.mttd.stat.n),
+        Value::option(figures.mttd.stat.mean_s, Value::Number),
+        Value::count(figures.mttd.undetected),
+        Value::count(figures.mttr.stat.n),
+        Value::option(figures.mttr.stat.mean_s, Value::Number),
+        Value::count(figures.mttr.open),
+        Value::Number(figures.exposure.principal_hours),
+        Value::count(figures.exposure.open_at_end),
+        Value::count(figures.exposure.carried_in),
+    ]);
+    let c = coverage.unwrap_or_default();
+    row.push(Value::option(c.taken_at, Value::Time));
+    row.extend(
+        [c.users, c.users_with_mfa, c.console_users, c.console_users_with_mfa].map(|n| Value::option(n, Value::count)),
+    );
+    row.extend(
+        [c.users_mfa_enforced, c.users_with_mfa_and_enforced, c.roots, c.roots_with_mfa]
+            .map(|n| Value::option(n, Value::count)),
+    );
+    row
 }
 
 fn listing<Row>(name: &'static str, columns: &[Column<Row>], rows: &[Row]) -> Sheet {

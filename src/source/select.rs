@@ -64,7 +64,9 @@ impl Selection {
         }
     }
 
-    pub(super) fn has_account(&self, account: &str) -> bool {
+    /// Whether the account was asked for.
+    #[must_use]
+    pub fn has_account(&self, account: &str) -> bool {
         self.accounts.is_empty() || self.accounts.iter().any(|wanted| wanted == account)
     }
 

@@ -7,25 +7,25 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use super::StoreError;
 use super::frame::Row;
 use super::index::id_of;
 use super::keep::{month_of, new_file, partition};
 use super::lock::Holder;
-use super::read::{Asked, Store};
+use super::read::{Asked, Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::schema::Dataset;
 use super::write::{NewFile, Writer};
+use super::{IAM, StoreError};
 
 /// How many rows of an object were taken, of events, calls and sightings.
 type Taken = HashMap<u128, [u64; 3]>;
 
 impl Store {
-    /// Writes what a report rests on into a new store in `dir`.
+    /// Writes what a report rests on into a new store in `dir`, and the IAM snapshots of the names `iam`.
     ///
     /// # Errors
     /// When a file cannot be read, or the new store not be written.
-    pub fn excerpt(&self, asked: &Asked, dir: &Path, holder: &Holder) -> Result<(), StoreError> {
+    pub fn excerpt(&self, asked: &Asked, iam: &[String], dir: &Path, holder: &Holder) -> Result<(), StoreError> {
         let (mut objects, mut taken) = (Vec::new(), Taken::new());
         self.objects(None, &mut |row| {
             if row.unlisted() || asked.selection.includes(&row.key()) {
@@ -61,6 +61,13 @@ impl Store {
         }
         for (folder, rows) in folders {
             files.push(new_file(Dataset::Objects, path(Dataset::Objects, &folder), rows)?);
+        }
+        // Snapshots keep their names, by which the report cites them.
+        for name in iam {
+            let path = format!("{IAM}{name}");
+            let (_, bytes) = read_file(self.dir(), self.state(), &path)?;
+            let rows = self.state().files.get(&path).map_or(0, |(entry, _)| entry.rows);
+            files.push(NewFile { path, rows, bytes });
         }
         Writer::open(dir, holder)?.commit(files, Vec::new())
     }

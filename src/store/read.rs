@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use polars::prelude::DataFrame;
+use sha2::{Digest as _, Sha256};
 
 use super::frame::{self, Row};
 use super::index::id_of;
@@ -20,7 +21,7 @@ use super::log::{self, State};
 use super::notes::{Arrived, Run, RunKind};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::schema::Dataset;
-use super::{StoreError, damaged, io_error};
+use super::{StoreError, damaged, hex, io_error};
 use crate::contract::{Coverage, CoverageDay, Integrity, Period, ReadFailure};
 use crate::evidence::{Evidence, Range};
 use crate::pipeline::{AccountSpan, Scanned};
@@ -241,10 +242,28 @@ impl Store {
         // A path goes on with a hyphen, which is before a tilde.
         let last = until.map(|until| super::iam_path(until) + "~");
         let mut paths = self.state.files.keys().filter(|path| path.starts_with(super::IAM));
-        let Some(path) = paths.rfind(|path| last.as_ref().is_none_or(|last| *path <= last)) else { return Ok(None) };
+        paths.rfind(|path| last.as_ref().is_none_or(|last| *path <= last)).map(|path| self.snapshot(path)).transpose()
+    }
+
+    /// The IAM snapshot that was taken last of those after `from` up to `to`: its file and its text.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn iam_within(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Option<(PathBuf, String)>, StoreError> {
+        let [from, to] = [from, to].map(|at| super::iam_path(at) + "~");
+        let mut paths = self.state.files.keys().filter(|path| from < **path && **path <= to);
+        paths.next_back().map(|path| self.snapshot(path)).transpose()
+    }
+
+    /// A snapshot. It is text that somebody can edit, and no other reader of the store's files would notice.
+    fn snapshot(&self, path: &str) -> Result<(PathBuf, String), StoreError> {
         let (at, bytes) = read_file(&self.dir, &self.state, path)?;
+        let listed = self.state.files.get(path).map(|(entry, _)| &entry.sha256);
+        if listed.is_none_or(|listed| *listed != hex(&Sha256::digest(&bytes))) {
+            return Err(damaged(&at, "its bytes are not those that were written"));
+        }
         let text = String::from_utf8(bytes).map_err(|error| damaged(&at, error))?;
-        Ok(Some((at, text)))
+        Ok((at, text))
     }
 
     /// The IAM snapshot that was taken last, at `moment` or before; where there is none, the first after it.
@@ -255,10 +274,8 @@ impl Store {
         if let Some(found) = self.iam(Some(moment))? {
             return Ok(Some(found));
         }
-        let Some(path) = self.state.files.keys().find(|path| path.starts_with(super::IAM)) else { return Ok(None) };
-        let (at, bytes) = read_file(&self.dir, &self.state, path)?;
-        let text = String::from_utf8(bytes).map_err(|error| damaged(&at, error))?;
-        Ok(Some((at, text)))
+        let first = self.state.files.keys().find(|path| path.starts_with(super::IAM));
+        first.map(|path| self.snapshot(path)).transpose()
     }
 
     /// Gives what a scan of the archive would have given.

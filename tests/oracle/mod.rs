@@ -1127,6 +1127,7 @@ impl<'a> Oracle<'a> {
             roots_with_mfa: Some(
                 iam.accounts.values().filter(|a| a.root.as_ref().is_some_and(|r| r.mfa_active == Some(true))).count(),
             ),
+            taken_at: Some(iam.taken_at),
         })
     }
 }

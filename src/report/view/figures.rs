@@ -1,11 +1,15 @@
 //! Figures: in full, by account, over time, and MFA coverage.
 
+use chrono::{NaiveDate, NaiveTime};
+
 use super::{
-    Block, Line, Section, Segment, Span, Table, cut, head, keys, lasting, none, numeric, raw, still_open, table, text,
-    time, window_link, words, yes_no,
+    Block, Line, Section, Segment, Span, Table, WORST_FIRST, cut, head, lasting, none, numeric, raw, still_open, table,
+    text, time, window_link, words, yes_no,
 };
 use crate::report::format::{self, NONE};
-use crate::report::{Class, CloseStat, DetectStat, KindFigures, MfaCoverage, Report, Stat, TrendPeriod, TrendSource};
+use crate::report::{
+    Class, CloseStat, CoverageDay, DetectStat, KindFigures, MfaCoverage, Period, Report, Stat, TrendPeriod, TrendSource,
+};
 
 fn stat_row(name: &str, stat: &Stat, empty: &str, beside: String) -> Vec<Line> {
     let other = |s: Option<f64>| vec![s.map_or_else(none, Span::Exact)];
@@ -162,18 +166,15 @@ fn mfa_table(c: &MfaCoverage) -> Table {
             None => (NONE.to_owned(), NONE.to_owned()),
         };
         // Who has a password is no question of cover.
-        let whole = of.filter(|_| name != CONSOLE_USERS).and_then(|(_, whole)| whole).filter(|whole| *whole > 0);
-        let bar = part.zip(whole).map(|(part, whole)| {
-            let width = part as f64 / whole as f64 * 100.0;
-            Span::Bar(vec![
-                Segment { key: "covered", at: 0.0, width, title: format!("{name}: {share}") },
-                Segment { key: "uncovered", at: width, width: 100.0 - width, title: "the others".to_owned() },
-            ])
-        });
+        let whole = of.filter(|_| name != CONSOLE_USERS).and_then(|(_, whole)| whole);
+        let bar = part.zip(whole).and_then(|(part, whole)| share_bar(name, part, whole));
         vec![words(name), words(count), words(of_what), words(share), bar.into_iter().collect()]
     };
     Table {
-        caption: "Users and root users, by what protects them".to_owned(),
+        caption: match c.taken_at {
+            Some(at) => format!("Users and root users, by what protected them at {}", format::time(at)),
+            None => "Users and root users, by what protects them".to_owned(),
+        },
         heads: vec![head("Who"), numeric("Count"), numeric("Of"), numeric("Share"), head("")],
         rows: vec![
             row("users", c.users, None),
@@ -194,19 +195,57 @@ fn mfa_table(c: &MfaCoverage) -> Table {
     }
 }
 
-/// The trend, where there is more than one period; with a part for each month of this report.
-pub(super) fn trend(report: &Report) -> Option<Section> {
-    let months = report.trend.iter().filter(|part| part.source == TrendSource::ThisReport).count();
+/// The periods of the trend. One period beside earlier reports is the last of them.
+pub(in crate::report) fn periods(report: &Report) -> Vec<TrendPeriod> {
     let mut parts: Vec<TrendPeriod> = report.trend.clone();
-    if months == 0 {
-        // One period beside earlier reports: it is the last of them.
+    if parts.iter().all(|part| part.source == TrendSource::EarlierReport) {
         parts.push(TrendPeriod {
             period: report.period,
             source: TrendSource::ThisReport,
+            measured_to: report.period.to.min(report.as_of),
             figures: report.figures.iam.clone(),
             mfa_coverage: report.figures.mfa_coverage,
         });
     }
+    parts
+}
+
+/// Whether no object of a period was read, as far as the names of objects tell: then its zeros are no figures.
+pub(super) fn unseen(report: &Report, period: Period) -> bool {
+    let days = &report.coverage.days;
+    let of_it = |day: &CoverageDay| {
+        let day = day.day.parse::<NaiveDate>().map(|day| day.and_time(NaiveTime::MIN).and_utc());
+        day.is_ok_and(|day| period.from <= day && day < period.to)
+    };
+    !days.is_empty() && !days.iter().any(|day| day.objects > 0 && of_it(day))
+}
+
+/// A period, and what is to be known before it is compared with another.
+fn label(report: &Report, part: &TrendPeriod) -> Line {
+    let mut remarks = Vec::new();
+    if part.source == TrendSource::EarlierReport {
+        remarks.push(words("earlier report"));
+    } else if unseen(report, part.period) {
+        remarks.push(words("no object of it was read"));
+    }
+    if part.is_partial() {
+        remarks.push(vec![text("partial: to "), time(part.measured_to)]);
+    }
+    let mut line = words(format::period(part.period));
+    for (i, remark) in remarks.into_iter().enumerate() {
+        line.push(text(if i == 0 { " (" } else { "; " }));
+        line.extend(remark);
+    }
+    if line.len() > 1 {
+        line.push(text(")"));
+    }
+    line
+}
+
+/// The trend, where there is more than one period; with a part for each month of this report.
+pub(super) fn trend(report: &Report) -> Option<Section> {
+    let months = report.trend.iter().filter(|part| part.source == TrendSource::ThisReport).count();
+    let parts = periods(report);
     if parts.len() < 2 {
         return None;
     }
@@ -217,12 +256,8 @@ pub(super) fn trend(report: &Report) -> Option<Section> {
         .iter()
         .map(|part| {
             let figures = &part.figures;
-            let users = part.mfa_coverage.and_then(|c| c.console_users_with_mfa.zip(c.console_users));
             vec![
-                words(match part.source {
-                    TrendSource::ThisReport => format::period(part.period),
-                    TrendSource::EarlierReport => format!("{} (earlier report)", format::period(part.period)),
-                }),
+                label(report, part),
                 count(figures.deactivations.opened_window),
                 vec![classes_bar(figures, most)],
                 count(figures.deactivations.not_legitimate),
@@ -231,7 +266,6 @@ pub(super) fn trend(report: &Report) -> Option<Section> {
                 mean(figures.mttr.stat.mean_s),
                 count(figures.mttr.open),
                 words(format::number(figures.exposure.principal_hours).unwrap_or_else(|| NONE.to_owned())),
-                words(users.map_or_else(|| NONE.to_owned(), |(part, whole)| format!("{part} of {whole}"))),
             ]
         })
         .collect();
@@ -245,11 +279,12 @@ pub(super) fn trend(report: &Report) -> Option<Section> {
         numeric("MTTR"),
         numeric("Open"),
         numeric("Principal-hours"),
-        numeric("Console users with MFA"),
     ];
     let caption = "Deactivations by the period they happened in, whenever their windows ended; hours inside the period";
     let mut blocks =
-        vec![Block::Paragraph(legend()), Block::Table(table(caption, heads, rows)), Block::Table(by_class(&parts))];
+        vec![Block::Legend(WORST_FIRST.map(Class::name).to_vec()), Block::Table(table(caption, heads, rows))];
+    blocks.push(covered(&parts));
+    blocks.push(Block::Table(by_class(report, &parts)));
     if months > 1 {
         for part in parts.iter().filter(|part| part.source == TrendSource::ThisReport) {
             blocks.push(Block::Heading(format::period(part.period)));
@@ -259,19 +294,74 @@ pub(super) fn trend(report: &Report) -> Option<Section> {
     Some(Section { id: "trend", title: "Trend", blocks })
 }
 
-fn legend() -> Line {
-    let mut line = Line::new();
-    for key in keys().take(Class::ALL.len()) {
-        line.push(Span::Class(key));
-        line.push(text(" "));
+/// What protects users, by period.
+fn covered(parts: &[TrendPeriod]) -> Block {
+    if parts.iter().all(|part| part.mfa_coverage.is_none()) {
+        return Block::Paragraph(words(
+            "How many users had MFA is not known of any of the periods: no snapshot of IAM was taken in them. \
+             mfatrail iam snapshot --store keeps one, for the reports to come.",
+        ));
     }
-    line
+    let share = |part: Option<usize>, whole: Option<usize>| {
+        words(part.zip(whole).map_or_else(
+            || NONE.to_owned(),
+            |(part, whole)| {
+                let share = format::percent(part, whole).map_or_else(String::new, |share| format!(" ({share})"));
+                format!("{} of {}{share}", format::size(part), format::size(whole))
+            },
+        ))
+    };
+    let rows = parts
+        .iter()
+        .map(|part| {
+            let taken = match part.mfa_coverage {
+                None => words("not known: no snapshot"),
+                Some(MfaCoverage { taken_at: None, .. }) => words("the report does not tell"),
+                Some(MfaCoverage { taken_at: Some(at), .. }) => vec![time(at)],
+            };
+            let c = part.mfa_coverage.unwrap_or_default();
+            let console = c.console_users_with_mfa.zip(c.console_users);
+            vec![
+                words(format::period(part.period)),
+                taken,
+                share(c.users_with_mfa, c.users),
+                share(c.console_users_with_mfa, c.console_users),
+                console
+                    .and_then(|(part, whole)| share_bar("console users with a device", part, whole))
+                    .into_iter()
+                    .collect(),
+                share(c.users_mfa_enforced, c.users),
+                share(c.roots_with_mfa, c.roots),
+            ]
+        })
+        .collect();
+    let heads = vec![
+        head("Period"),
+        head("Snapshot of IAM"),
+        numeric("Users with a device"),
+        numeric("Console users with a device"),
+        head(""),
+        numeric("MFA enforced by policy"),
+        numeric("Root users with a device"),
+    ];
+    Block::Table(table("MFA coverage at the snapshot of IAM that tells of the period", heads, rows))
+}
+
+/// A part of a whole as a bar; of none there is nothing to draw.
+fn share_bar(name: &str, part: usize, whole: usize) -> Option<Span> {
+    let width = (whole > 0).then(|| part as f64 / whole as f64 * 100.0)?;
+    let share = format::percent(part, whole).unwrap_or_default();
+    Some(Span::Bar(vec![
+        Segment { key: "covered", at: 0.0, width, title: format!("{name}: {share}") },
+        Segment { key: "uncovered", at: width, width: 100.0 - width, title: "the others".to_owned() },
+    ]))
 }
 
 fn classes_bar(figures: &KindFigures, most: usize) -> Span {
     let mut at = 0.0;
     let mut segments = Vec::new();
-    for class in Class::ALL {
+    // In the order of the legend: what is not legitimate begins at the edge, where periods can be compared.
+    for class in WORST_FIRST {
         let n = class.of(&figures.deactivations.by_class);
         if n > 0 && most > 0 {
             let width = n as f64 / most as f64 * 100.0;
@@ -282,13 +372,13 @@ fn classes_bar(figures: &KindFigures, most: usize) -> Span {
     Span::Bar(segments)
 }
 
-fn by_class(parts: &[TrendPeriod]) -> Table {
+fn by_class(report: &Report, parts: &[TrendPeriod]) -> Table {
     let rows = parts
         .iter()
         .map(|part| {
             let counts = &part.figures.deactivations;
             let of = |class: Class| words(format::size(class.of(&counts.by_class)));
-            std::iter::once(words(format::period(part.period)))
+            std::iter::once(label(report, part))
                 .chain(Class::ALL.into_iter().map(of))
                 .chain([
                     words(format::size(counts.opened_window)),

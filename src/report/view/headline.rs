@@ -1,10 +1,15 @@
 //! The first screen: what to know before anything else, the answer in words, the headline figures.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::{Alert, Card, Line, Span, lasting, raw, text, time};
+use chrono::{DateTime, Datelike, NaiveTime, Utc};
+
+use super::{Alert, Card, Line, Span, figures, lasting, raw, text, time};
 use crate::report::format::{self, NONE};
-use crate::report::{Coverage, KindFigures, Period, Report, Stat, TrendPeriod, TrendSource, Window, WindowKind};
+use crate::report::{
+    Coverage, KindFigures, MfaCoverage, Period, Report, Stat, TrendPeriod, TrendSource, Window, WindowKind,
+};
 
 /// What the report rests on is not whole.
 fn incomplete(coverage: &Coverage) -> Option<String> {
@@ -46,6 +51,16 @@ pub(super) fn alerts(report: &Report) -> Vec<Alert> {
             line.push(raw(account));
         }
         alerts.push(Alert { title: "This report cannot see IAM", text: line });
+    }
+    if report.as_of < report.period.to {
+        alerts.push(Alert {
+            title: "The end of the period is missing",
+            text: vec![
+                text("Nothing after "),
+                time(report.as_of),
+                text(" is considered: the figures are of a part of the period, and are not compared with those of a whole one."),
+            ],
+        });
     }
     let other = report.coverage.gaps.iter().filter(|gap| gap.cause != "iam_region_not_read").count();
     if other > 0 {
@@ -157,22 +172,44 @@ fn was(n: usize) -> &'static str {
 }
 
 /// What a change is told between.
-#[derive(Clone, Copy)]
 struct Change<'a> {
     /// The last month of a report of several, whose own figure the card does not show.
     month: Option<Period>,
     now: &'a KindFigures,
     then: &'a TrendPeriod,
+    /// Why a difference would say nothing.
+    not_comparable: Option<String>,
 }
 
-/// All of a report against the earlier report before it, or the last of its months against the one before.
+/// All of a report against the earlier report before it, or the last of its whole months against the one before.
 fn change(report: &Report) -> Option<Change<'_>> {
     let (own, earlier): (Vec<&TrendPeriod>, Vec<&TrendPeriod>) =
         report.trend.iter().partition(|part| part.source == TrendSource::ThisReport);
-    match own.as_slice() {
-        [.., then, last] => Some(Change { month: Some(last.period), now: &last.figures, then }),
-        _ => Some(Change { month: None, now: &report.figures.iam, then: earlier.last()? }),
+    if !own.is_empty() {
+        let whole = |part: &&TrendPeriod| !part.is_partial() && !figures::unseen(report, part.period);
+        let whole: Vec<&TrendPeriod> = own.into_iter().filter(whole).collect();
+        let [.., then, last] = whole.as_slice() else { return None };
+        return Some(Change { month: Some(last.period), now: &last.figures, then, not_comparable: None });
     }
+    let then = *earlier.last()?;
+    let not_comparable = if report.as_of < report.period.to {
+        Some(format!("this period is partial: to {}", format::day(report.as_of)))
+    } else if then.is_partial() {
+        Some(format!("that is partial: to {}", format::day(then.measured_to)))
+    } else {
+        (!alike(report.period, then.period)).then(|| "a period of another length".to_owned())
+    };
+    Some(Change { month: None, now: &report.figures.iam, then, not_comparable })
+}
+
+/// Whether two periods are as long as each other: by the clock, or in calendar months.
+fn alike(one: Period, other: Period) -> bool {
+    let months = |period: Period| {
+        let starts_month = |at: DateTime<Utc>| at.day() == 1 && at.time() == NaiveTime::MIN;
+        let number = |at: DateTime<Utc>| i64::from(at.year()) * 12 + i64::from(at.month());
+        (starts_month(period.from) && starts_month(period.to)).then(|| number(period.to) - number(period.from))
+    };
+    one.to - one.from == other.to - other.from || (months(one).is_some() && months(one) == months(other))
 }
 
 pub(super) fn cards(report: &Report) -> Vec<Card> {
@@ -184,10 +221,14 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
     let with = |notes: Vec<String>| notes.into_iter().chain(caveat.clone()).collect::<Vec<_>>();
     let change = change(report);
     let count_change = |read: fn(&KindFigures) -> usize| {
-        Some(since(change?, |figures| Some(read(figures) as f64), |n| format::size(n as usize)))
+        Some(since(change.as_ref()?, |figures| Some(read(figures) as f64), |n| format::size(n as usize)))
     };
     let mean_change = |read: fn(&KindFigures) -> Stat| {
-        Some(since(change?, |figures| read(figures).mean_s, |s| format::duration(s).unwrap_or_else(|| NONE.to_owned())))
+        Some(since(
+            change.as_ref()?,
+            |figures| read(figures).mean_s,
+            |s| format::duration(s).unwrap_or_else(|| NONE.to_owned()),
+        ))
     };
     let coverage = report.figures.mfa_coverage;
     let (covered, console) = coverage.map_or((None, None), |c| (c.console_users_with_mfa, c.console_users));
@@ -195,6 +236,7 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
     vec![
         Card {
             label: "Still without MFA",
+            section: "open-windows",
             value: format::size(open.len()),
             bad: Some(!open.is_empty()),
             beside: Vec::new(),
@@ -208,6 +250,7 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
         },
         Card {
             label: "Not legitimate",
+            section: "windows",
             value: format::size(counts.not_legitimate),
             bad: Some(counts.not_legitimate > 0),
             beside: Vec::new(),
@@ -231,6 +274,7 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
         ),
         Card {
             label: "Time without MFA",
+            section: "timeline",
             value: format!(
                 "{} h",
                 format::number(figures.exposure.principal_hours.round()).unwrap_or_else(|| NONE.to_owned())
@@ -241,24 +285,28 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
                 "principal-hours by removed devices; {} carried in",
                 format::size(figures.exposure.carried_in)
             )]),
-            change: change.map(|change| {
+            change: change.as_ref().map(|change| {
                 let hours = |figures: &KindFigures| Some(figures.exposure.principal_hours);
                 since(change, hours, |h| format!("{} h", format::number(h.round()).unwrap_or_default()))
             }),
         },
         Card {
             label: "Console users with a device",
+            section: "mfa-coverage",
             value: share.unwrap_or_else(|| NONE.to_owned()),
             bad: covered.zip(console).map(|(part, whole)| part < whole),
             beside: Vec::new(),
             notes: vec![match (coverage, covered, console) {
-                (_, Some(part), Some(whole)) => {
-                    format!("{} of {} at the snapshot of IAM", format::size(part), format::size(whole))
+                (Some(coverage), Some(part), Some(whole)) => {
+                    let at = coverage
+                        .taken_at
+                        .map_or_else(|| "at the snapshot".to_owned(), |at| format!("on {}", format::day(at)));
+                    format!("{} of {} in IAM {at}", format::size(part), format::size(whole))
                 }
                 (None, ..) => "no IAM state was given".to_owned(),
                 _ => "IAM state does not tell".to_owned(),
             }],
-            change: None,
+            change: coverage_change(report),
         },
     ]
 }
@@ -274,7 +322,7 @@ fn mean_card(label: &'static str, stat: &Stat, notes: Vec<String>, change: Optio
             ("max", short(stat.max_s)),
         ],
     };
-    Card { label, value: short(stat.mean_s), bad: None, beside, notes, change }
+    Card { label, section: "figures", value: short(stat.mean_s), bad: None, beside, notes, change }
 }
 
 fn left(n: usize, what: &str, stat: &Stat, empty: &str) -> String {
@@ -282,10 +330,46 @@ fn left(n: usize, what: &str, stat: &Stat, empty: &str) -> String {
     if stat.n == 0 { format!("n 0: {empty}; {left}") } else { format!("{left}, not in the mean") }
 }
 
+/// Coverage is of moments: the report's own against the last snapshot of the trend before it, or without its own the last two.
+fn coverage_change(report: &Report) -> Option<String> {
+    let seen = |coverage: MfaCoverage| {
+        let share = coverage.console_users_with_mfa.zip(coverage.console_users).filter(|(_, whole)| *whole > 0)?;
+        Some((coverage.taken_at?, share, coverage.roots))
+    };
+    let mut known: Vec<_> = report.trend.iter().filter_map(|part| seen(part.mfa_coverage?)).collect();
+    let own = report.figures.mfa_coverage.and_then(seen);
+    known.retain(|(at, ..)| own.is_none_or(|(now, ..)| *at < now));
+    known.sort_unstable();
+    let now = own.or_else(|| known.pop())?;
+    // Each account has a root user: another number of them is coverage of other accounts.
+    let then = known.last().filter(|then| then.2 == now.2);
+    let percent = |(part, whole): (usize, usize)| format::percent(part, whole).unwrap_or_else(|| NONE.to_owned());
+    let before = then.map(|&(at, then, _)| {
+        // As fractions: a / b against c / d.
+        let sign = match (now.1.0 * then.1).cmp(&(then.0 * now.1.1)) {
+            Ordering::Less => "▼ from",
+            Ordering::Equal => "as",
+            Ordering::Greater => "▲ from",
+        };
+        format!("{sign} {} on {}", percent(then), format::day(at))
+    });
+    let told = own.is_none().then(|| {
+        let (part, whole) = now.1;
+        let (part, whole) = (format::size(part), format::size(whole));
+        format!("trend: {part} of {whole} ({}) on {}", percent(now.1), format::day(now.0))
+    });
+    let told: Vec<String> = told.into_iter().chain(before).collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
 /// `▼ from 8 in September 2026`; of a report of several months `October 2026: 5, ▼ from 8 in September 2026`.
-fn since(change: Change<'_>, read: impl Fn(&KindFigures) -> Option<f64>, show: impl Fn(f64) -> String) -> String {
+fn since(change: &Change<'_>, read: impl Fn(&KindFigures) -> Option<f64>, show: impl Fn(f64) -> String) -> String {
     let (now, then) = (read(change.now), read(&change.then.figures));
     let period = format::period(change.then.period);
+    if let Some(why) = &change.not_comparable {
+        let then = then.map_or_else(|| "none".to_owned(), show);
+        return format!("{then} in {period}; {why}");
+    }
     let told = match (now, then) {
         (Some(now), Some(then)) if now == then => format!("as in {period}"),
         (Some(now), Some(then)) => {

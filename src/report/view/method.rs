@@ -32,10 +32,10 @@ pub(super) fn policy(report: &Report) -> Section {
 }
 
 pub(super) fn definitions() -> Section {
-    const METHOD: &str = "Every record of the archive in range is parsed. Device lifecycle events are replayed per principal, \
+    const METHOD: &str = "Every record of the archive in range is looked at. Device lifecycle events are replayed per principal, \
         checked against IAM state where that was given, and give the set of active devices at every moment; a window is where \
         that set is empty and should not be. Each window names the events that prove it. Same inputs, same figures.";
-    const TERMS: [(&str, &str); 14] = [
+    const TERMS: [(&str, &str); 16] = [
         (
             "window",
             "an interval in which a principal that should have MFA has none. removed: it had a device. \
@@ -91,6 +91,13 @@ pub(super) fn definitions() -> Section {
         ),
         ("unexplained", "not legitimate: no other class fits."),
         ("console password, access keys, privileged", "as known at the opening (privileged: at the snapshot of IAM)."),
+        (
+            "MFA coverage",
+            "counts of users at a snapshot of IAM, whose time stands beside them. A month of the trend has the last snapshot \
+             that was taken in it or at its end, and without one its coverage is not known; a report has the one that it was \
+             given.",
+        ),
+        ("partial", "a period that the moment up to which windows are measured cuts: it is compared with no other."),
     ];
     Section {
         id: "definitions",

@@ -19,6 +19,7 @@ use super::controls;
 use super::format::{self, NONE};
 use super::{Class, Principal, PrincipalKind, Report, Window, WindowKind};
 
+pub(super) use figures::periods;
 pub(super) use headline::{blind_accounts, still_open};
 pub(super) use timeline::Timeline;
 
@@ -77,6 +78,8 @@ pub(super) struct Alert {
 /// A headline figure.
 pub(super) struct Card {
     pub(super) label: &'static str,
+    /// The section that tells more.
+    pub(super) section: &'static str,
     pub(super) value: String,
     /// Whether the value is bad news, `None` where it is neither.
     pub(super) bad: Option<bool>,
@@ -153,6 +156,8 @@ pub(super) enum Block {
     Windows(Vec<WindowView>),
     Timeline(Timeline),
     Grid(Grid),
+    /// The keys of bars.
+    Legend(Vec<&'static str>),
 }
 
 /// A section.
@@ -240,19 +245,19 @@ pub(super) fn key(window: &Window) -> &'static str {
 /// A window that no deactivation opened: a password given back, or a denial lifted.
 pub(super) const EXPOSED_AGAIN: &str = "exposed_again";
 
+/// The classes as they are drawn.
+const WORST_FIRST: [Class; 6] = [
+    Class::SuspectedTakeover,
+    Class::Workaround,
+    Class::Unexplained,
+    Class::Replacement,
+    Class::Offboarding,
+    Class::Approved,
+];
+
 /// Every key, in the order of the legends.
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    [
-        Class::SuspectedTakeover,
-        Class::Workaround,
-        Class::Unexplained,
-        Class::Replacement,
-        Class::Offboarding,
-        Class::Approved,
-    ]
-    .into_iter()
-    .map(Class::name)
-    .chain([EXPOSED_AGAIN, WindowKind::NeverEnrolled.name()])
+    WORST_FIRST.into_iter().map(Class::name).chain([EXPOSED_AGAIN, WindowKind::NeverEnrolled.name()])
 }
 
 // Pieces of lines.

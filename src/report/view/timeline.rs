@@ -171,9 +171,15 @@ pub(super) fn ticks(from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Tick> {
         _ => {
             let step = u32::try_from(days / 366 + 1).unwrap_or(1);
             let first = from.date_naive().with_day(1).unwrap_or_else(|| from.date_naive());
+            let mut year = None;
             for i in 0..14 {
                 let Some(month) = first.checked_add_months(Months::new(i * step)) else { break };
-                add(midnight(month), month.format("%b %Y").to_string());
+                if midnight(month) < from {
+                    continue;
+                }
+                // There is no room for the year beside every month.
+                let named = year.replace(month.year()) == Some(month.year());
+                add(midnight(month), month.format(if named { "%b" } else { "%b %Y" }).to_string());
             }
         }
     }
