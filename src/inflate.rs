@@ -141,6 +141,16 @@ impl Inflater {
         Ok(Inflated { bytes: self.buffer.get(..length).unwrap_or_default(), members, first_member })
     }
 
+    /// Gives away the buffer, which begins with what was inflated last.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Takes a buffer to inflate into; what is in it does not matter.
+    pub fn give(&mut self, buffer: Vec<u8>) {
+        self.buffer = buffer;
+    }
+
     /// Inflates an object of one ordinary member; gives the length of the result, or `None` where it is not proved to
     /// be one.
     ///
@@ -152,7 +162,11 @@ impl Inflater {
         if length > limit || length > MAX_HINT || length > input.len().saturating_mul(MAX_RATIO) {
             return None;
         }
-        self.reserve(length);
+        if self.buffer.len() < length {
+            // A new one: there is nothing to take over from the old.
+            self.buffer = Vec::new();
+            self.buffer = vec![0; length];
+        }
         let written = self.ordinary.gzip_decompress(input, self.buffer.get_mut(..length)?).ok()?;
         let proved = written == length && memchr::memmem::find(input, &promise) == Some(input.len() - promise.len());
         proved.then_some(length)

@@ -22,9 +22,11 @@ mod file;
 mod finding;
 mod gather;
 mod keys;
+mod lanes;
 mod live;
 mod named;
 mod outcome;
+mod sixteen;
 
 pub use causes::{About, CAUSES, Cause, Causes};
 pub use chain::{Bounds, Chain, Proof, Trust};
@@ -33,6 +35,7 @@ pub use file::{ChainId, Digest, Previous, string_to_sign};
 pub use finding::{Code, Finding, Severity};
 pub use gather::Gather;
 pub use keys::{KeysError, PublicKeys};
+pub use lanes::{Hashed, Lanes};
 pub use live::{LiveError, read_live};
 pub use outcome::{Hours, LogCounts, State, TrailSummary, Verification};
 

@@ -42,9 +42,15 @@ pub trait Visitor: Send {
     /// Whether it is content with envelopes at times; without, every record is parsed.
     const ENVELOPES: bool = false;
 
-    /// Takes an object's bytes, before its records are looked for; tells whether they are to be looked for at all.
-    fn bytes(&mut self, _object: &Arc<ObjectRef>, _bytes: &Bytes<'_>) -> bool {
-        true
+    /// Looks at an object's bytes, before its records are looked for; tells what is to be done with them.
+    fn bytes(&mut self, _object: &Arc<ObjectRef>, _bytes: &Bytes<'_>) -> Next {
+        Next::Visit
+    }
+
+    /// Takes an object's bytes, the first `length` of the buffer, for which [`Visitor::bytes`] said [`Next::Keep`]; gives
+    /// another buffer in its stead, with whatever is in it.
+    fn keep(&mut self, _object: &Arc<ObjectRef>, buffer: Vec<u8>, _length: usize) -> Vec<u8> {
+        buffer
     }
 
     /// Told of an object that could not be inflated. It is counted and named as failed besides.
@@ -76,8 +82,22 @@ pub trait Visitor: Send {
         false
     }
 
+    /// Told that there are no more objects for it.
+    fn ended(&mut self) {}
+
     /// Takes in what another worker's visitor has.
     fn merge(&mut self, other: Self);
+}
+
+/// What is to be done with an object's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Its records are visited.
+    Visit,
+    /// Nothing more: its records are not looked for.
+    Pass,
+    /// Nothing more either, but the visitor keeps the bytes.
+    Keep,
 }
 
 /// What became of one object.

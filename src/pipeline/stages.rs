@@ -22,7 +22,7 @@ use tokio::{
 use tracing::Instrument as _;
 
 use super::{
-    Bytes, Options, Outcome, Plan, Stop, Visitor,
+    Bytes, Next, Options, Outcome, Plan, Stop, Visitor,
     stats::{Listing, Scanned, Tally},
 };
 use crate::{
@@ -119,6 +119,7 @@ pub fn scan<V: Visitor>(
                     None => break,
                 }
             }
+            worker.visitor.ended();
             (worker.visitor, worker.tally)
         });
         drop(queue);
@@ -513,9 +514,23 @@ impl<'o, V: Visitor> Worker<'o, V> {
         let raw = inflated.bytes;
         tracing::debug!(stored = bytes.len(), inflated = raw.len(), "read");
         tally.begin();
-        if !visitor.bytes(object, &Bytes { inflated, signature }) {
+        let next = visitor.bytes(object, &Bytes { inflated, signature });
+        if next != Next::Visit {
             tally.object(object, bytes.len(), raw.len(), &Contents::default());
-            return;
+        }
+        match next {
+            Next::Visit => {}
+            Next::Pass => return,
+            Next::Keep => {
+                let length = raw.len();
+                let members = inflated.members;
+                let mut buffer = inflater.take();
+                if members == 0 {
+                    buffer.clear();
+                    buffer.extend_from_slice(bytes);
+                }
+                return inflater.give(visitor.keep(object, buffer, length));
+            }
         }
         let mut visits = Visits { visitor, tally, object };
         let mut visit = |index: usize, record: Result<Record<'_, '_>, RecordError>| visits.record(index, record);
