@@ -92,7 +92,8 @@ pub struct Inflated<'a> {
 pub struct Inflater {
     ordinary: Decompressor,
     inflate: Decompress,
-    buffer: Vec<u8>,
+    /// What it inflates into: begins with what was inflated last. It may be changed for another, with whatever is in it.
+    pub buffer: Vec<u8>,
 }
 
 impl Default for Inflater {
@@ -139,16 +140,6 @@ impl Inflater {
             None => self.streamed(input, limit, large)?,
         };
         Ok(Inflated { bytes: self.buffer.get(..length).unwrap_or_default(), members, first_member })
-    }
-
-    /// Gives away the buffer, which begins with what was inflated last.
-    pub fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.buffer)
-    }
-
-    /// Takes a buffer to inflate into; what is in it does not matter.
-    pub fn give(&mut self, buffer: Vec<u8>) {
-        self.buffer = buffer;
     }
 
     /// Inflates an object of one ordinary member; gives the length of the result, or `None` where it is not proved to
@@ -264,8 +255,12 @@ impl Inflater {
     }
 }
 
-/// The length that the last trailer promises, as far as it is believable.
-fn promised(input: &[u8]) -> usize {
+/// How many bytes an object promises to have: by its last trailer, as far as that is believable.
+#[must_use]
+pub fn promised(input: &[u8]) -> usize {
+    if !input.starts_with(&[0x1f, 0x8b]) {
+        return input.len();
+    }
     let promise = input.last_chunk::<4>().map_or(0, |last| u32::from_le_bytes(*last));
     usize::try_from(promise).unwrap_or(usize::MAX).min(input.len().saturating_mul(MAX_RATIO)).min(MAX_HINT)
 }

@@ -90,7 +90,7 @@ impl Checker {
 
     /// Hashes an object's inflated bytes and says what they are worth.
     pub fn judge(&mut self, object: &ObjectRef, inflated: &Inflated<'_>) -> Integrity {
-        if !self.is_named(object) {
+        if !self.may_be_named(object) {
             return Integrity::Unsigned;
         }
         let first = inflated.bytes.get(..inflated.first_member).filter(|_| inflated.members > 1).map(sha256);
@@ -98,21 +98,26 @@ impl Checker {
         self.compare(object, sha256(inflated.bytes), inflated.bytes.len(), surplus)
     }
 
-    /// Whether a digest names an object; notes it where none does.
-    fn is_named(&mut self, object: &ObjectRef) -> bool {
+    /// Whether it takes a comparison to tell that a digest names an object; notes it where it is told already that none
+    /// does.
+    fn may_be_named(&mut self, object: &ObjectRef) -> bool {
         self.latest = self.latest.max(object.key.delivered_at);
-        let named = self.proof.named.find(&object.name).next().is_some();
-        if !named {
+        let may = self.proof.named.may_find(&object.name);
+        if !may {
             self.unnamed(object);
         }
-        named
+        may
     }
 
     /// Says what the bytes of an object are worth, by their hash and length; where there is more than one gzip member,
     /// `surplus` is how many there are, and the hash of the first.
     fn compare(&mut self, object: &ObjectRef, hash: Hash, length: usize, surplus: Option<(usize, Hash)>) -> Integrity {
         let proof = Arc::clone(&self.proof);
-        let named = proof.named.find(&object.name);
+        let mut named = proof.named.find(&object.name).peekable();
+        if named.peek().is_none() {
+            self.unnamed(object);
+            return Integrity::Unsigned;
+        }
         let (mut verdict, mut found, mut elsewhere) = (Integrity::Unsigned, false, None);
         for (log, here) in named {
             if !here {
@@ -207,17 +212,20 @@ impl Checker {
 
 impl Visitor for Checker {
     fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> Next {
-        if bytes.inflated.members > 1 {
+        if bytes.inflated.members > 1 || !self.lanes.takes(bytes.inflated.bytes.len()) {
             let _ = self.judge(object, &bytes.inflated);
             return Next::Pass;
         }
-        if self.is_named(object) { Next::Keep } else { Next::Pass }
+        if self.may_be_named(object) { Next::Keep } else { Next::Pass }
     }
 
-    fn keep(&mut self, object: &Arc<ObjectRef>, buffer: Vec<u8>, length: usize) -> Vec<u8> {
-        let other = self.lanes.add(Arc::clone(object), buffer, length);
+    fn keep(&mut self, object: &Arc<ObjectRef>, buffer: Vec<u8>, length: usize) {
+        self.lanes.add(Arc::clone(object), buffer, length);
         self.compare_hashed();
-        other
+    }
+
+    fn buffer(&mut self, length: usize, at_hand: Vec<u8>) -> Vec<u8> {
+        self.lanes.buffer(length, at_hand)
     }
 
     fn ended(&mut self) {

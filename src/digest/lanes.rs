@@ -13,11 +13,11 @@ use super::{
     sixteen::{self, Block, INITIAL, LANES, States},
 };
 
-/// A longer object, or one in a longer buffer, is hashed at once.
-const LONGEST: usize = if cfg!(test) { 128 << 10 } else { 8 << 20 };
+/// An object of so many bytes or more is hashed at once.
+const TOO_LONG: usize = if cfg!(test) { 128 << 10 } else { 8 << 20 };
 
-/// The most bytes that the buffers in the lanes, and those that wait to be given out, take.
-const BUDGET: usize = if cfg!(test) { 1 << 20 } else { 48 << 20 };
+/// The most bytes that buffers take, those in the lanes and those that wait for the next object.
+const BUDGET: usize = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 
 /// With fewer objects than this, one after the other is faster than side by side.
 const WORTHWHILE: usize = 6;
@@ -32,7 +32,7 @@ pub struct Lanes<T> {
     spare: Vec<Vec<u8>>,
     /// What the buffers in the lanes and the spare ones take.
     held: usize,
-    longest: usize,
+    too_long: usize,
 }
 
 /// An object's SHA-256.
@@ -60,7 +60,7 @@ struct Lane<T> {
 impl<T> Default for Lanes<T> {
     fn default() -> Self {
         // Where lanes cannot be advanced together, nothing waits in them.
-        Self::with(if sixteen::available() { LONGEST } else { 0 })
+        Self::with(if sixteen::available() { TOO_LONG } else { 0 })
     }
 }
 
@@ -71,41 +71,62 @@ impl<T> fmt::Debug for Lanes<T> {
 }
 
 impl<T> Lanes<T> {
-    fn with(longest: usize) -> Self {
+    fn with(too_long: usize) -> Self {
         Self {
             lanes: [const { None }; LANES],
             states: States([[0; LANES]; 8]),
             hashed: Vec::new(),
             spare: Vec::new(),
             held: 0,
-            longest,
+            too_long,
         }
     }
 
-    /// Takes an object, the first `length` bytes of a buffer; gives another buffer for the next one, with whatever is in
-    /// it.
-    pub fn add(&mut self, mark: T, buffer: Vec<u8>, length: usize) -> Vec<u8> {
-        let length = length.min(buffer.len());
-        if buffer.capacity() > self.longest {
-            let hash = sha256(buffer.get(..length).unwrap_or_default());
-            self.hashed.push(Hashed { mark, hash, length });
-        } else {
-            let lane = self.free_lane();
-            self.held += buffer.capacity();
-            for (words, initial) in self.states.0.iter_mut().zip(INITIAL) {
-                words[lane] = initial;
-            }
-            self.lanes[lane] = Some(Lane::new(mark, buffer, length));
+    /// Whether an object of so many bytes is to be given to the lanes.
+    #[must_use]
+    pub fn takes(&self, length: usize) -> bool {
+        length < self.too_long
+    }
+
+    /// A buffer of `length` bytes or more for the next object, with whatever is in it: the one at hand, or one that is no
+    /// longer needed, or a new one. For an object that is too long for the lanes, the one at hand.
+    pub fn buffer(&mut self, length: usize, at_hand: Vec<u8>) -> Vec<u8> {
+        if !self.takes(length) || (length..self.too_long).contains(&at_hand.len()) {
+            return at_hand;
         }
-        while self.held > BUDGET {
+        drop(at_hand);
+        loop {
+            let large_enough = self.spare.iter().enumerate().filter(|(_, spare)| spare.len() >= length);
+            if let Some((at, _)) = large_enough.min_by_key(|(_, spare)| spare.len()) {
+                let spare = self.spare.swap_remove(at);
+                self.held -= spare.capacity();
+                return spare;
+            }
+            if self.held + length <= BUDGET {
+                return vec![0; length];
+            }
             match self.spare.pop() {
                 Some(spare) => self.held -= spare.capacity(),
                 None => self.advance(),
             }
         }
-        let spare = self.spare.pop().unwrap_or_default();
-        self.held -= spare.capacity();
-        spare
+    }
+
+    /// Takes an object, the first `length` bytes of a buffer.
+    pub fn add(&mut self, mark: T, buffer: Vec<u8>, length: usize) {
+        let length = length.min(buffer.len());
+        if buffer.capacity() >= self.too_long {
+            let hash = sha256(buffer.get(..length).unwrap_or_default());
+            return self.hashed.push(Hashed { mark, hash, length });
+        }
+        let lane = self.free_lane();
+        self.held += buffer.capacity();
+        for (words, initial) in self.states.0.iter_mut().zip(INITIAL) {
+            words[lane] = initial;
+        }
+        self.lanes[lane] = Some(Lane::new(mark, buffer, length));
+        // The next object finds a lane and a buffer.
+        self.free_lane();
     }
 
     /// Gives an object that is done.
@@ -217,7 +238,7 @@ mod tests {
 
     /// The hashes of messages, in their order. Every buffer has more in it than its message.
     fn hashes(mut lanes: Lanes<usize>, messages: &[Vec<u8>]) -> Vec<Hash> {
-        let (mut hashes, mut buffer) = (vec![None; messages.len()], Vec::new());
+        let (mut hashes, mut at_hand) = (vec![None; messages.len()], Vec::new());
         let mut take = |lanes: &mut Lanes<usize>| {
             while let Some(Hashed { mark, hash, length }) = lanes.pop() {
                 assert_eq!(length, messages[mark].len());
@@ -225,10 +246,12 @@ mod tests {
             }
         };
         for (mark, message) in messages.iter().enumerate() {
-            buffer.resize(buffer.len().max(message.len() + 3), 0xee);
+            let mut buffer = lanes.buffer(message.len(), std::mem::take(&mut at_hand));
+            buffer.resize(buffer.len().max(message.len() + mark % 3), 0xee);
             buffer[..message.len()].copy_from_slice(message);
-            buffer = lanes.add(mark, buffer, message.len());
-            assert!(lanes.held <= BUDGET);
+            lanes.add(mark, buffer, message.len());
+            assert!(lanes.held <= BUDGET + TOO_LONG);
+            at_hand = vec![0xdd; mark % 500];
             take(&mut lanes);
         }
         lanes.finish();
@@ -287,7 +310,7 @@ mod tests {
     #[test]
     fn long_objects_and_full_buffers() {
         let long = |length: usize| vec![length.to_le_bytes()[0]; length];
-        let mut messages = vec![long(LONGEST + 1), long(LONGEST - 3)];
+        let mut messages = vec![long(TOO_LONG + 1), long(TOO_LONG - 3)];
         messages.extend((0..40).map(|at| long((70 << 10) + at * 64)));
         messages.extend((0..40).map(|at| long(at * 1000)));
         agree(&messages);

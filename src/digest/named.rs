@@ -127,6 +127,12 @@ impl Index {
         self.numbers = HashMap::new();
     }
 
+    /// Whether there can be one for [`Index::find`] to find: by the word alone, for this is asked of every object.
+    pub(super) fn may_find(&self, object: &str) -> bool {
+        let word = word(object);
+        self.logs.binary_search_by_key(&word, |log| log.word).is_ok()
+    }
+
     /// The logs that bear the file name of an object, and whether each lies where the object does.
     pub(super) fn find(&self, object: &str) -> impl Iterator<Item = (&Named, bool)> {
         let word = word(object);

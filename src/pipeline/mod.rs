@@ -47,10 +47,13 @@ pub trait Visitor: Send {
         Next::Visit
     }
 
-    /// Takes an object's bytes, the first `length` of the buffer, for which [`Visitor::bytes`] said [`Next::Keep`]; gives
-    /// another buffer in its stead, with whatever is in it.
-    fn keep(&mut self, _object: &Arc<ObjectRef>, buffer: Vec<u8>, _length: usize) -> Vec<u8> {
-        buffer
+    /// Takes an object's bytes, the first `length` of the buffer, for which [`Visitor::bytes`] said [`Next::Keep`].
+    fn keep(&mut self, _object: &Arc<ObjectRef>, _buffer: Vec<u8>, _length: usize) {}
+
+    /// Asked before each object, which promises to have `length` bytes: whoever keeps buffers may give a better one than
+    /// the one at hand. What is in it does not matter.
+    fn buffer(&mut self, _length: usize, at_hand: Vec<u8>) -> Vec<u8> {
+        at_hand
     }
 
     /// Told of an object that could not be inflated. It is counted and named as failed besides.

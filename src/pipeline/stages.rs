@@ -28,7 +28,7 @@ use super::{
 use crate::{
     cloudtrail::{Contents, Envelope, Record, RecordError, Scratch, Take, for_each_record, search, skim},
     contract::ReadFailure,
-    inflate::{Inflater, LARGE},
+    inflate::{Inflater, LARGE, promised},
     source::{
         Listed, Location, ObjectRef, Product, Selection, Source, SourceError, local,
         s3::{Connection, Fetched, S3Error},
@@ -503,6 +503,7 @@ impl<'o, V: Visitor> Worker<'o, V> {
 
     fn visit(&mut self, object: &Arc<ObjectRef>, bytes: &[u8], signature: Option<&str>) {
         let Self { visitor, tally, options, inflater, scratch, large, turn, .. } = self;
+        inflater.buffer = visitor.buffer(promised(bytes), std::mem::take(&mut inflater.buffer));
         let mut wait = || wait_for(turn, large);
         let inflated = match inflater.inflate_in_turn(bytes, options.object_limit, &mut wait) {
             Ok(inflated) => inflated,
@@ -524,12 +525,12 @@ impl<'o, V: Visitor> Worker<'o, V> {
             Next::Keep => {
                 let length = raw.len();
                 let members = inflated.members;
-                let mut buffer = inflater.take();
+                let mut buffer = std::mem::take(&mut inflater.buffer);
                 if members == 0 {
                     buffer.clear();
                     buffer.extend_from_slice(bytes);
                 }
-                return inflater.give(visitor.keep(object, buffer, length));
+                return visitor.keep(object, buffer, length);
             }
         }
         let mut visits = Visits { visitor, tally, object };
