@@ -50,7 +50,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("wildmatch", &["filter"]),
 ];
 
-/// The files that may hold `unsafe` code.
+/// The files that may hold `unsafe` code, which ARCHITECTURE.md names.
 const UNSAFE: &[&str] = &["cloudtrail/masks.rs", "digest/sixteen.rs"];
 
 fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
@@ -154,9 +154,8 @@ fn unsafe_code_stays_where_it_pays() {
     let mut found = BTreeSet::new();
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
-        let code = text.lines().map(str::trim).filter(|line| !line.starts_with("//"));
-        let mut words = code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
-        if words.any(|word| word == "unsafe") {
+        // The crate denies it; whoever lifts that must name the lint.
+        if ["expect(unsafe_code", "allow(unsafe_code"].iter().any(|lifted| text.contains(lifted)) {
             found.insert(file.strip_prefix(&source).unwrap().to_string_lossy().replace('\\', "/"));
         }
     }
