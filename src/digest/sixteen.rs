@@ -2,7 +2,7 @@
 //!
 //! One message is a chain: no block can be begun before the block before it is done, and a processor waits through most
 //! of that time, even with instructions of its own for it. The words of sixteen messages side by side in vectors keep it
-//! busy: AVX-512 does sixteen in the time in which the processor's own instructions do five or six. Where it is missing,
+//! busy: AVX-512 does sixteen in the time in which the processor's own instructions do five. Where it is missing,
 //! nothing here is used, and every message is hashed by the crate `sha2`.
 //!
 //! Only the call behind the detection, the loads and stores, and one addition that must not be moved, are `unsafe`. Both
