@@ -16,6 +16,7 @@ use divan::{
 use mfatrail::{
     cloudtrail::{Envelope, Record, RecordError, Scratch, Take, for_each_record, skim},
     contract::Period,
+    digest::{Hash, Hashed, Lanes, sha256},
     evidence::{Evidence, Range},
     exposure::{Input, analyse, wanted},
     inflate::{DEFAULT_LIMIT, Inflater},
@@ -39,6 +40,7 @@ struct Objects {
     stored: Vec<Vec<u8>>,
     json: Vec<String>,
     tapes: Vec<Tape<'static>>,
+    hashes: Vec<Hash>,
     records: usize,
     bytes: usize,
 }
@@ -53,6 +55,7 @@ impl Objects {
         Self {
             stored,
             tapes: json.iter().map(tape).collect(),
+            hashes: json.iter().map(|json| sha256(json.as_bytes())).collect(),
             records,
             bytes: json.iter().map(String::len).sum(),
             json,
@@ -91,6 +94,36 @@ fn inflate(bencher: Bencher<'_, '_>, shape: Shape) {
     bencher.counter(BytesCount::new(objects.bytes)).bench_local(|| {
         let inflated = |stored: &Vec<u8>| inflater.inflate(stored, DEFAULT_LIMIT).expect("sound gzip").len();
         assert_eq!(objects.stored.iter().map(inflated).sum::<usize>(), objects.bytes);
+    });
+}
+
+/// SHA-256 of the inflated bytes, one object after the other.
+#[divan::bench(args = SHAPES)]
+fn hash(bencher: Bencher<'_, '_>, shape: Shape) {
+    let objects = objects(shape);
+    bencher.counter(BytesCount::new(objects.bytes)).bench_local(|| {
+        let hashes = objects.json.iter().map(|json| sha256(json.as_bytes()));
+        assert!(hashes.eq(objects.hashes.iter().copied()));
+    });
+}
+
+/// The same side by side, as a verification hashes logs.
+#[divan::bench(args = SHAPES)]
+fn hash_in_lanes(bencher: Bencher<'_, '_>, shape: Shape) {
+    let objects = objects(shape);
+    let buffers = || objects.json.iter().map(|json| json.clone().into_bytes()).collect::<Vec<_>>();
+    bencher.counter(BytesCount::new(objects.bytes)).with_inputs(buffers).bench_local_values(|buffers| {
+        let (mut lanes, mut hashed) = (Lanes::default(), 0);
+        for (index, buffer) in buffers.into_iter().enumerate() {
+            let length = buffer.len();
+            lanes.add(index, buffer, length);
+        }
+        lanes.finish();
+        while let Some(Hashed { mark, hash, .. }) = lanes.pop() {
+            assert_eq!(hash, objects.hashes[mark]);
+            hashed += 1;
+        }
+        assert_eq!(hashed, objects.json.len());
     });
 }
 

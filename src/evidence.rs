@@ -11,7 +11,7 @@ use crate::contract::Integrity;
 use crate::digest::Checker;
 use crate::inflate::InflateError;
 use crate::mfa::{self, Event};
-use crate::pipeline::{Bytes, Visitor};
+use crate::pipeline::{Bytes, Next, Visitor};
 use crate::source::ObjectRef;
 use crate::trace::{Call, Part, Sighting, Trace};
 
@@ -160,9 +160,9 @@ impl Visitor for Evidence {
         }
     }
 
-    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> bool {
+    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> Next {
         self.current = self.checker.as_mut().map(|checker| checker.judge(object, &bytes.inflated));
-        true
+        Next::Visit
     }
 
     fn damaged(&mut self, object: &Arc<ObjectRef>, error: &InflateError) {

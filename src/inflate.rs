@@ -92,7 +92,8 @@ pub struct Inflated<'a> {
 pub struct Inflater {
     ordinary: Decompressor,
     inflate: Decompress,
-    buffer: Vec<u8>,
+    /// What it inflates into: begins with what was inflated last. It may be changed for another, with whatever is in it.
+    pub buffer: Vec<u8>,
 }
 
 impl Default for Inflater {
@@ -152,7 +153,11 @@ impl Inflater {
         if length > limit || length > MAX_HINT || length > input.len().saturating_mul(MAX_RATIO) {
             return None;
         }
-        self.reserve(length);
+        if self.buffer.len() < length {
+            // A new one: there is nothing to take over from the old.
+            self.buffer = Vec::new();
+            self.buffer = vec![0; length];
+        }
         let written = self.ordinary.gzip_decompress(input, self.buffer.get_mut(..length)?).ok()?;
         let proved = written == length && memchr::memmem::find(input, &promise) == Some(input.len() - promise.len());
         proved.then_some(length)
@@ -250,8 +255,12 @@ impl Inflater {
     }
 }
 
-/// The length that the last trailer promises, as far as it is believable.
-fn promised(input: &[u8]) -> usize {
+/// How many bytes an object promises to have: by its last trailer, as far as that is believable.
+#[must_use]
+pub fn promised(input: &[u8]) -> usize {
+    if !input.starts_with(&[0x1f, 0x8b]) {
+        return input.len();
+    }
     let promise = input.last_chunk::<4>().map_or(0, |last| u32::from_le_bytes(*last));
     usize::try_from(promise).unwrap_or(usize::MAX).min(input.len().saturating_mul(MAX_RATIO)).min(MAX_HINT)
 }

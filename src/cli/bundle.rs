@@ -28,7 +28,7 @@ use crate::contract::{InputFile, Integrity, Notice, Period, Report};
 use crate::digest::Bounds;
 use crate::inventory::{IamState, snapshot};
 use crate::mfa::Event;
-use crate::pipeline::{Bytes, Options, Visitor};
+use crate::pipeline::{Bytes, Next, Options, Visitor};
 use crate::report::{self, File, OutputDir, terminal_text};
 use crate::source::{ObjectRef, Product, Selection, Source};
 use crate::store::Store;
@@ -446,9 +446,9 @@ fn member(folder: &str, name: &str) -> String {
 struct Copies(BTreeMap<String, Vec<u8>>);
 
 impl Visitor for Copies {
-    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> bool {
+    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> Next {
         self.0.insert(object.name.clone(), bytes.inflated.bytes.to_vec());
-        false
+        Next::Pass
     }
 
     fn record(&mut self, _object: &Arc<ObjectRef>, _record: &Record<'_, '_>) {}

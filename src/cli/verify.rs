@@ -87,7 +87,8 @@ A digest's signature is object metadata in S3, which a copy on disk lacks. All b
 them; for the newest, put what `aws s3api head-object --bucket B --key K` prints into K.signature beside it, or end the range
 before it. What is proven are the inflated bytes, which CloudTrail signs, and not the gzip around them.
 
-Memory: about 1 KiB for each digest and 64 bytes for each log in range.
+Memory: about 1 KiB for each digest and 64 bytes for each log in range, and for each thread up to 64 MiB of logs that are
+hashed side by side.
 
 Examples:
   mfatrail verify s3://trail-bucket --from 7d --to 2h

@@ -7,12 +7,12 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Code, Finding, Proof, Trust, named::State, sha256};
+use super::{Code, Finding, Hash, Hashed, Lanes, Proof, Trust, named::State, sha256};
 use crate::{
     cloudtrail::Record,
     contract::Integrity,
     inflate::{InflateError, Inflated},
-    pipeline::{Bytes, Visitor},
+    pipeline::{Bytes, Next, Visitor},
     source::ObjectRef,
 };
 
@@ -21,7 +21,7 @@ use crate::{
 const LATEST: TimeDelta = TimeDelta::minutes(5);
 
 /// Hashes logs and compares. One for each worker.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Checker {
     pub(super) proof: Arc<Proof>,
     /// Of logs that are as named.
@@ -33,6 +33,8 @@ pub struct Checker {
     pub(super) unnamed: BTreeMap<(Option<String>, Option<String>, Code), Unnamed>,
     /// The latest delivery that a key tells of.
     pub(super) latest: Option<DateTime<Utc>>,
+    /// Logs that are being hashed.
+    lanes: Lanes<Arc<ObjectRef>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -59,7 +61,15 @@ impl Checker {
     /// Compares with what `proof` names.
     #[must_use]
     pub fn new(proof: Arc<Proof>) -> Self {
-        Self { proof, bytes: 0, findings: Vec::new(), damaged: HashSet::new(), unnamed: BTreeMap::new(), latest: None }
+        Self {
+            proof,
+            bytes: 0,
+            findings: Vec::new(),
+            damaged: HashSet::new(),
+            unnamed: BTreeMap::new(),
+            latest: None,
+            lanes: Lanes::default(),
+        }
     }
 
     /// What it compares with.
@@ -80,14 +90,34 @@ impl Checker {
 
     /// Hashes an object's inflated bytes and says what they are worth.
     pub fn judge(&mut self, object: &ObjectRef, inflated: &Inflated<'_>) -> Integrity {
+        if !self.may_be_named(object) {
+            return Integrity::Unsigned;
+        }
+        let first = inflated.bytes.get(..inflated.first_member).filter(|_| inflated.members > 1).map(sha256);
+        let surplus = first.map(|first| (inflated.members, first));
+        self.compare(object, sha256(inflated.bytes), inflated.bytes.len(), surplus)
+    }
+
+    /// Whether it takes a comparison to tell that a digest names an object; notes it where it is told already that none
+    /// does.
+    fn may_be_named(&mut self, object: &ObjectRef) -> bool {
         self.latest = self.latest.max(object.key.delivered_at);
+        let may = self.proof.named.may_find(&object.name);
+        if !may {
+            self.unnamed(object);
+        }
+        may
+    }
+
+    /// Says what the bytes of an object are worth, by their hash and length; where there is more than one gzip member,
+    /// `surplus` is how many there are, and the hash of the first.
+    fn compare(&mut self, object: &ObjectRef, hash: Hash, length: usize, surplus: Option<(usize, Hash)>) -> Integrity {
         let proof = Arc::clone(&self.proof);
         let mut named = proof.named.find(&object.name).peekable();
         if named.peek().is_none() {
             self.unnamed(object);
             return Integrity::Unsigned;
         }
-        let hash = sha256(inflated.bytes);
         let (mut verdict, mut found, mut elsewhere) = (Integrity::Unsigned, false, None);
         for (log, here) in named {
             if !here {
@@ -95,18 +125,16 @@ impl Checker {
                 continue;
             }
             found = true;
-            let surplus = inflated.members > 1
-                && (log.hash == hash
-                    || inflated.bytes.get(..inflated.first_member).is_some_and(|first| sha256(first) == log.hash));
-            if surplus {
-                let text = format!("{} gzip members: CloudTrail writes one", inflated.members);
+            let more = surplus.filter(|(_, first)| [hash, *first].contains(&log.hash));
+            if let Some((members, _)) = more {
+                let text = format!("{members} gzip members: CloudTrail writes one");
                 self.findings.push(Finding::object(Code::LogSurplus, &object.name, text));
             } else if log.hash != hash {
                 let text = "the SHA-256 of its inflated bytes is not the one that its digest names";
                 self.findings.push(Finding::object(Code::LogAltered, &object.name, text));
             } else {
                 log.note(State::Same);
-                self.bytes += u64::try_from(inflated.bytes.len()).unwrap_or(u64::MAX);
+                self.bytes += u64::try_from(length).unwrap_or(u64::MAX);
                 if verdict != Integrity::Failed && proof.fact(log.digest).trust == Trust::Proven {
                     verdict = Integrity::Verified;
                 }
@@ -121,6 +149,13 @@ impl Checker {
             verdict = Integrity::Failed;
         }
         verdict
+    }
+
+    /// Compares what has been hashed.
+    fn compare_hashed(&mut self) {
+        while let Some(Hashed { mark, hash, length }) = self.lanes.pop() {
+            let _ = self.compare(&mark, hash, length, None);
+        }
     }
 
     /// The proven digest that names an object which was found verified; of several the first by name.
@@ -176,9 +211,26 @@ impl Checker {
 }
 
 impl Visitor for Checker {
-    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> bool {
-        let _ = self.judge(object, &bytes.inflated);
-        false
+    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> Next {
+        if bytes.inflated.members > 1 || !self.lanes.takes(bytes.inflated.bytes.len()) {
+            let _ = self.judge(object, &bytes.inflated);
+            return Next::Pass;
+        }
+        if self.may_be_named(object) { Next::Keep } else { Next::Pass }
+    }
+
+    fn keep(&mut self, object: &Arc<ObjectRef>, buffer: Vec<u8>, length: usize) {
+        self.lanes.add(Arc::clone(object), buffer, length);
+        self.compare_hashed();
+    }
+
+    fn buffer(&mut self, length: usize, at_hand: Vec<u8>) -> Vec<u8> {
+        self.lanes.buffer(length, at_hand)
+    }
+
+    fn ended(&mut self) {
+        self.lanes.finish();
+        self.compare_hashed();
     }
 
     fn damaged(&mut self, object: &Arc<ObjectRef>, error: &InflateError) {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     cloudtrail::Record,
     inflate::InflateError,
-    pipeline::{Bytes, Visitor},
+    pipeline::{Bytes, Next, Visitor},
     source::{ObjectRef, Product},
 };
 
@@ -79,7 +79,7 @@ impl Gather {
 }
 
 impl Visitor for Gather {
-    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> bool {
+    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> Next {
         match object.key.product {
             Product::Signature => self.signature(&object.name, bytes.inflated.bytes),
             Product::Digest => {
@@ -87,9 +87,9 @@ impl Visitor for Gather {
                     self.findings.push(Finding::object(Code::DigestMalformed, &object.name, error));
                 }
             }
-            Product::Log | Product::Other => return true,
+            Product::Log | Product::Other => return Next::Visit,
         }
-        false
+        Next::Pass
     }
 
     fn damaged(&mut self, object: &Arc<ObjectRef>, error: &InflateError) {

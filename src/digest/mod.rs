@@ -13,7 +13,8 @@
 //! What is proven are the inflated bytes: CloudTrail signs those, not the gzip around them. A changed bit that leaves
 //! them as they are, such as gzip's time stamp, is no change of evidence.
 //!
-//! Memory: about 1 KiB for each digest in range and 64 bytes for each log that they name.
+//! Memory: about 1 KiB for each digest in range and 64 bytes for each log that they name; for each worker, up to 64 MiB of
+//! logs that are hashed side by side ([`Lanes`]).
 
 mod causes;
 mod chain;
@@ -22,9 +23,11 @@ mod file;
 mod finding;
 mod gather;
 mod keys;
+mod lanes;
 mod live;
 mod named;
 mod outcome;
+mod sixteen;
 
 pub use causes::{About, CAUSES, Cause, Causes};
 pub use chain::{Bounds, Chain, Proof, Trust};
@@ -33,6 +36,7 @@ pub use file::{ChainId, Digest, Previous, string_to_sign};
 pub use finding::{Code, Finding, Severity};
 pub use gather::Gather;
 pub use keys::{KeysError, PublicKeys};
+pub use lanes::{Hashed, Lanes};
 pub use live::{LiveError, read_live};
 pub use outcome::{Hours, LogCounts, State, TrailSummary, Verification};
 

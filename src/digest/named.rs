@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
 
 use super::{Hash, file::same_place, sha256};
 
@@ -66,8 +66,8 @@ impl Index {
     /// Adds one, by bucket and key.
     pub(super) fn add(&mut self, bucket: &str, object: &str, hash: Hash, digest: u32) {
         let path = format!("{bucket}/{object}");
-        let (word, time) = word(&path);
-        let (folder, minute) = time
+        let word = word(&path);
+        let (folder, minute) = time(&path)
             .and_then(|time| self.usual(&path, time, word))
             .unwrap_or_else(|| (UNUSUAL, number(self.unusual.len())));
         if folder == UNUSUAL {
@@ -127,9 +127,15 @@ impl Index {
         self.numbers = HashMap::new();
     }
 
+    /// Whether there can be one for [`Index::find`] to find: by the word alone, for this is asked of every object.
+    pub(super) fn may_find(&self, object: &str) -> bool {
+        let word = word(object);
+        self.logs.binary_search_by_key(&word, |log| log.word).is_ok()
+    }
+
     /// The logs that bear the file name of an object, and whether each lies where the object does.
     pub(super) fn find(&self, object: &str) -> impl Iterator<Item = (&Named, bool)> {
-        let (word, _) = word(object);
+        let word = word(object);
         let first = self.logs.partition_point(|log| log.word < word);
         let with_word = self.logs.get(first..).unwrap_or_default().iter().take_while(move |log| log.word == word);
         with_word.filter_map(move |log| {
@@ -159,9 +165,14 @@ fn number(length: usize) -> u32 {
 }
 
 fn rebuild(base: &str, begin: &str, minute: u32, word: &[u8; 16]) -> String {
+    // By hand: a format string is read anew each time, and this is asked for every log.
     let time = DateTime::from_timestamp(i64::from(minute) * 60, 0).unwrap_or_default();
+    let (year, month, day) = (time.year(), time.month(), time.day());
+    let (hour, minute) = (time.hour(), time.minute());
     let word = String::from_utf8_lossy(word);
-    format!("{base}/{}/{begin}{}_{word}.json.gz", time.format("%Y/%m/%d"), time.format("%Y%m%dT%H%MZ"))
+    format!(
+        "{base}/{year:04}/{month:02}/{day:02}/{begin}{year:04}{month:02}{day:02}T{hour:02}{minute:02}Z_{word}.json.gz"
+    )
 }
 
 /// A path's file name without what says how it is packed.
@@ -171,16 +182,20 @@ fn stem(path: &str) -> &str {
     file.strip_suffix(".json").unwrap_or(file)
 }
 
-/// What a log is found by: the random word at the end of its name, with the time before it, or a hash of the name.
-fn word(path: &str) -> ([u8; 16], Option<DateTime<Utc>>) {
+/// What a log is found by: the random word at the end of its name, or a hash of an unusual name.
+fn word(path: &str) -> [u8; 16] {
     let stem = stem(path);
-    let usual = stem.rsplit_once('_').and_then(|(rest, word)| {
-        let word: [u8; 16] = word.as_bytes().try_into().ok().filter(|word: &[u8; 16]| word.is_ascii())?;
-        let (_, time) = rest.rsplit_once('_')?;
-        let time = NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%MZ").ok()?;
-        Some((word, Some(time.and_utc())))
-    });
-    usual.unwrap_or_else(|| (sha256(stem.as_bytes()).first_chunk().copied().unwrap_or_default(), None))
+    let usual = stem.rsplit_once('_').and_then(|(_, word)| word.as_bytes().try_into().ok());
+    usual
+        .filter(|word: &[u8; 16]| word.is_ascii())
+        .unwrap_or_else(|| sha256(stem.as_bytes()).first_chunk().copied().unwrap_or_default())
+}
+
+/// The time before that word.
+fn time(path: &str) -> Option<DateTime<Utc>> {
+    let (rest, _) = stem(path).rsplit_once('_')?;
+    let (_, time) = rest.rsplit_once('_')?;
+    Some(NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%MZ").ok()?.and_utc())
 }
 
 #[cfg(test)]

@@ -42,9 +42,18 @@ pub trait Visitor: Send {
     /// Whether it is content with envelopes at times; without, every record is parsed.
     const ENVELOPES: bool = false;
 
-    /// Takes an object's bytes, before its records are looked for; tells whether they are to be looked for at all.
-    fn bytes(&mut self, _object: &Arc<ObjectRef>, _bytes: &Bytes<'_>) -> bool {
-        true
+    /// Looks at an object's bytes, before its records are looked for; tells what is to be done with them.
+    fn bytes(&mut self, _object: &Arc<ObjectRef>, _bytes: &Bytes<'_>) -> Next {
+        Next::Visit
+    }
+
+    /// Takes an object's bytes, the first `length` of the buffer, for which [`Visitor::bytes`] said [`Next::Keep`].
+    fn keep(&mut self, _object: &Arc<ObjectRef>, _buffer: Vec<u8>, _length: usize) {}
+
+    /// Asked before each object, which promises to have `length` bytes: whoever keeps buffers may give a better one than
+    /// the one at hand. What is in it does not matter.
+    fn buffer(&mut self, _length: usize, at_hand: Vec<u8>) -> Vec<u8> {
+        at_hand
     }
 
     /// Told of an object that could not be inflated. It is counted and named as failed besides.
@@ -76,8 +85,22 @@ pub trait Visitor: Send {
         false
     }
 
+    /// Told that there are no more objects for it.
+    fn ended(&mut self) {}
+
     /// Takes in what another worker's visitor has.
     fn merge(&mut self, other: Self);
+}
+
+/// What is to be done with an object's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Its records are visited.
+    Visit,
+    /// Nothing more: its records are not looked for.
+    Pass,
+    /// Nothing more either, but the visitor keeps the bytes.
+    Keep,
 }
 
 /// What became of one object.

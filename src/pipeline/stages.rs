@@ -22,13 +22,13 @@ use tokio::{
 use tracing::Instrument as _;
 
 use super::{
-    Bytes, Options, Outcome, Plan, Stop, Visitor,
+    Bytes, Next, Options, Outcome, Plan, Stop, Visitor,
     stats::{Listing, Scanned, Tally},
 };
 use crate::{
     cloudtrail::{Contents, Envelope, Record, RecordError, Scratch, Take, for_each_record, search, skim},
     contract::ReadFailure,
-    inflate::{Inflater, LARGE},
+    inflate::{Inflater, LARGE, promised},
     source::{
         Listed, Location, ObjectRef, Product, Selection, Source, SourceError, local,
         s3::{Connection, Fetched, S3Error},
@@ -119,6 +119,7 @@ pub fn scan<V: Visitor>(
                     None => break,
                 }
             }
+            worker.visitor.ended();
             (worker.visitor, worker.tally)
         });
         drop(queue);
@@ -502,6 +503,7 @@ impl<'o, V: Visitor> Worker<'o, V> {
 
     fn visit(&mut self, object: &Arc<ObjectRef>, bytes: &[u8], signature: Option<&str>) {
         let Self { visitor, tally, options, inflater, scratch, large, turn, .. } = self;
+        inflater.buffer = visitor.buffer(promised(bytes), std::mem::take(&mut inflater.buffer));
         let mut wait = || wait_for(turn, large);
         let inflated = match inflater.inflate_in_turn(bytes, options.object_limit, &mut wait) {
             Ok(inflated) => inflated,
@@ -513,9 +515,23 @@ impl<'o, V: Visitor> Worker<'o, V> {
         let raw = inflated.bytes;
         tracing::debug!(stored = bytes.len(), inflated = raw.len(), "read");
         tally.begin();
-        if !visitor.bytes(object, &Bytes { inflated, signature }) {
+        let next = visitor.bytes(object, &Bytes { inflated, signature });
+        if next != Next::Visit {
             tally.object(object, bytes.len(), raw.len(), &Contents::default());
-            return;
+        }
+        match next {
+            Next::Visit => {}
+            Next::Pass => return,
+            Next::Keep => {
+                let length = raw.len();
+                let members = inflated.members;
+                let mut buffer = std::mem::take(&mut inflater.buffer);
+                if members == 0 {
+                    buffer.clear();
+                    buffer.extend_from_slice(bytes);
+                }
+                return visitor.keep(object, buffer, length);
+            }
         }
         let mut visits = Visits { visitor, tally, object };
         let mut visit = |index: usize, record: Result<Record<'_, '_>, RecordError>| visits.record(index, record);

@@ -115,6 +115,14 @@ impl<'p> Place<'p> {
         Self { segments, layout }
     }
 
+    /// The product whose folder this is or lies in.
+    pub(super) fn product(&self) -> Option<&'p str> {
+        match Folder::of(&self.segments) {
+            Folder::Product { product, .. } => Some(product),
+            Folder::Account { .. } | Folder::Elsewhere => None,
+        }
+    }
+
     pub(super) fn file(&self, file: &str) -> KeyInfo {
         let mut info = self.layout.clone().unwrap_or_else(|| KeyInfo::by_name(&self.segments, file));
         if info.product == Product::Digest && file.ends_with(".signature") {

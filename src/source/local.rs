@@ -112,6 +112,12 @@ impl Walk<'_> {
     fn directory(&mut self, top: &Path) -> ControlFlow<()> {
         let mut pending = vec![top.to_owned()];
         while let Some(directory) = pending.pop() {
+            let under = directory.strip_prefix(self.source).unwrap_or(&directory);
+            let folders = slashed(&self.absolute.join(under));
+            let place = Place::of(&folders);
+            if place.product().is_some_and(|product| !self.selection.enters(product)) {
+                continue;
+            }
             let entries = fs::read_dir(&directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
             let mut entries = match entries {
                 Ok(entries) => entries,
@@ -121,9 +127,6 @@ impl Walk<'_> {
                 }
             };
             let shown = self.relative(&directory);
-            let under = directory.strip_prefix(self.source).unwrap_or(&directory);
-            let folders = slashed(&self.absolute.join(under));
-            let place = Place::of(&folders);
             // One order for every run and file system: links are then followed in the same order too.
             entries.sort_by_cached_key(fs::DirEntry::file_name);
             let mut below = Vec::new();

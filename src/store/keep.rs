@@ -24,7 +24,7 @@ use crate::contract::Integrity;
 use crate::digest::Checker;
 use crate::evidence::{Evidence, Range, is_brief};
 use crate::inflate::InflateError;
-use crate::pipeline::{Bytes, Outcome, Visitor};
+use crate::pipeline::{Bytes, Next, Outcome, Visitor};
 use crate::source::{KeyInfo, ObjectRef};
 
 /// More files than this in one folder are made one.
@@ -549,13 +549,13 @@ impl Visitor for Keep<'_> {
         }
     }
 
-    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> bool {
+    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> Next {
         self.judged = self.checker.as_mut().map(|checker| {
             let integrity = checker.judge(object, &bytes.inflated);
             let digest = (integrity == Integrity::Verified).then(|| checker.proven_by(&object.name)).flatten();
             (integrity, digest)
         });
-        true
+        Next::Visit
     }
 
     fn damaged(&mut self, object: &Arc<ObjectRef>, error: &InflateError) {
