@@ -201,7 +201,7 @@ pub(super) fn prove(plan: &Plan<'_>, keys: Option<PublicKeys>) -> Result<Proven,
         Some(keys) => keys,
         None => ask(&gather, &plan.options.s3.connection, plan.now)?,
     };
-    let proof = Arc::new(Proof::new(gather, &keys, plan.bounds, plan.options.threads));
+    let proof = Arc::new(Proof::new(gather, &keys, plan.bounds));
     Ok(Proven { proof, failures: scanned.coverage.failures, keys })
 }
 

@@ -1,10 +1,6 @@
 //! From digests to proof: chains are put together, signatures checked, and it is settled which digests can be believed.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    num::NonZeroUsize,
-    thread,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -117,9 +113,9 @@ enum Signature {
 }
 
 impl Proof {
-    /// Judges the digests. `threads` check signatures; 0 is one per processor.
+    /// Judges the digests.
     #[must_use]
-    pub fn new(gather: Gather, keys: &PublicKeys, bounds: Bounds, threads: usize) -> Self {
+    pub fn new(gather: Gather, keys: &PublicKeys, bounds: Bounds) -> Self {
         let Gather { chains, mut named, signatures, mut findings, next } = gather;
         // The listing reaches further than the range, and what is wrong there is no matter.
         findings.retain(|finding| {
@@ -158,10 +154,9 @@ impl Proof {
         named.seal(|digest| !copies.contains(&digest));
         let unknown = Fact { trust: Trust::Unproven, in_range: false, chain: 0, at: 0 };
         let mut facts = vec![unknown; usize::try_from(next).unwrap_or_default()];
-        let links: Vec<Vec<Vec<usize>>> = chains.iter().map(|chain| link(chain, bounds, &mut findings)).collect();
-        let checked = signatures_of(&chains, &links, keys, threads);
-        for (at, ((chain, links), checked)) in chains.iter().zip(&links).zip(checked).enumerate() {
-            let trusts = judge(chain, links, &checked, bounds, &mut findings);
+        for (at, chain) in chains.iter().enumerate() {
+            let links = link(chain, bounds, &mut findings);
+            let trusts = judge(chain, &links, keys, bounds, &mut findings);
             for (place, (digest, trust)) in chain.digests.iter().zip(trusts).enumerate() {
                 if let Some(fact) = facts.get_mut(usize::try_from(digest.number).unwrap_or(usize::MAX)) {
                     let in_range = bounds.touches(digest.start, digest.end);
@@ -351,38 +346,19 @@ fn missing(
     findings.push(finding.at(&name).between(Some(from), Some(digest.start)));
 }
 
-/// Checks all signatures, which is nearly all the work of judging.
-fn signatures_of(
-    chains: &[Chain],
-    links: &[Vec<Vec<usize>>],
-    keys: &PublicKeys,
-    threads: usize,
-) -> Vec<Vec<Signature>> {
-    let jobs: Vec<(&Chain, &Digest, &[usize])> = chains
-        .iter()
-        .zip(links)
-        .flat_map(|(chain, links)| {
-            chain.digests.iter().zip(links).map(move |(digest, next)| (chain, digest, next.as_slice()))
-        })
-        .collect();
-    let own = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = if threads == 0 { own } else { threads };
-    let share = jobs.len().div_ceil(threads).max(64);
-    let mut checked = Vec::with_capacity(jobs.len());
-    thread::scope(|scope| {
-        let running: Vec<_> = jobs
-            .chunks(share)
-            .map(|part| {
-                scope.spawn(|| part.iter().map(|(chain, digest, next)| check(chain, digest, next, keys)).collect())
-            })
-            .collect();
-        for part in running {
-            let part: Vec<Signature> = part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            checked.extend(part);
-        }
+/// What the signature of a digest gives. Where the next digest is proven and tells both the hash of this one and its
+/// signature, CloudTrail has said itself that they belong together, and the same bytes are as good as the mathematics:
+/// so of a whole chain only the end is computed.
+fn signature_of(chain: &Chain, digest: &Digest, next: &[usize], trust: &[Trust], keys: &PublicKeys) -> Signature {
+    let told = next.iter().filter(|next| trust.get(**next) == Some(&Trust::Proven));
+    let mut told = told.filter_map(|next| chain.digests.get(*next)?.previous.as_ref());
+    let implied = told.any(|told| {
+        let own = digest.signature.as_ref();
+        told.hash == Some(digest.hash)
+            && told.signature.is_some()
+            && own.is_none_or(|own| told.signature.as_ref() == Some(own))
     });
-    let mut checked = checked.into_iter();
-    chains.iter().map(|chain| checked.by_ref().take(chain.digests.len()).collect()).collect()
+    if implied && keys.knows(&digest.fingerprint) { Signature::Holds } else { check(chain, digest, next, keys) }
 }
 
 fn check(chain: &Chain, digest: &Digest, next: &[usize], keys: &PublicKeys) -> Signature {
@@ -410,12 +386,13 @@ fn check(chain: &Chain, digest: &Digest, next: &[usize], keys: &PublicKeys) -> S
 fn judge(
     chain: &Chain,
     links: &[Vec<usize>],
-    checked: &[Signature],
+    keys: &PublicKeys,
     bounds: Bounds,
     findings: &mut Vec<Finding>,
 ) -> Vec<Trust> {
     let mut trust = vec![Trust::Unproven; chain.digests.len()];
-    for (at, ((digest, next), signature)) in chain.digests.iter().zip(links).zip(checked).enumerate().rev() {
+    for (at, (digest, next)) in chain.digests.iter().zip(links).enumerate().rev() {
+        let signature = signature_of(chain, digest, next, &trust, keys);
         let in_range = bounds.touches(digest.start, digest.end);
         let mut tell = |code, object: &str, text: String| {
             if in_range {
@@ -429,7 +406,7 @@ fn judge(
             let same = other.previous.as_ref().and_then(|previous| previous.hash) == Some(digest.hash);
             if same {
                 named = named.or(proven.then_some(true));
-            } else if *signature == Signature::Holds && !proven {
+            } else if signature == Signature::Holds && !proven {
                 // The signature speaks for this one, so it is the other that lies.
                 tell(Code::DigestAltered, &other.name, format!("it names another hash than that of {}", digest.object));
             } else {
