@@ -214,20 +214,19 @@ pub(super) fn times(frame: &DataFrame, name: &'static str) -> Result<Vec<Option<
     Ok(times.physical().iter().map(|time| time.and_then(DateTime::from_timestamp_micros)).collect())
 }
 
-/// Some rows of a frame, by their numbers.
-pub(super) fn some_rows<R: Row>(path: &Path, frame: &DataFrame, wanted: &[usize]) -> Result<Vec<R>, StoreError> {
-    let row = |row: &usize| {
-        let mut cells = Cells { columns: frame.columns().iter(), row: *row };
-        R::read(&mut cells)
-            .ok_or_else(|| damaged(path, format!("its row {} lacks a value that every row has", row + 1)))
-    };
-    wanted.iter().map(row).collect()
+/// A row of a frame, by its number.
+fn row<R: Row>(path: &Path, frame: &DataFrame, number: usize) -> Result<R, StoreError> {
+    let mut cells = Cells { columns: frame.columns().iter(), row: number };
+    R::read(&mut cells).ok_or_else(|| damaged(path, format!("its row {} lacks a value that every row has", number + 1)))
 }
 
-/// Rows that are made of a frame at once: a row takes many times what it takes in the frame.
-const AT_ONCE: usize = 4096;
+/// Some rows of a frame, by their numbers.
+pub(super) fn some_rows<R: Row>(path: &Path, frame: &DataFrame, wanted: &[usize]) -> Result<Vec<R>, StoreError> {
+    wanted.iter().map(|number| row(path, frame, *number)).collect()
+}
 
-/// Reads rows and gives them out one by one; the last `leave` columns are left out.
+/// Reads rows and gives them out one by one, for a row takes many times what it takes in the frame; the last `leave` columns are left
+/// out.
 pub(super) fn each_row<R: Row>(
     path: &Path,
     bytes: Vec<u8>,
@@ -236,8 +235,7 @@ pub(super) fn each_row<R: Row>(
 ) -> Result<(), StoreError> {
     let columns = R::DATASET.columns().len().saturating_sub(leave);
     let frame = frame(path, bytes, R::DATASET, columns)?;
-    let all: Vec<usize> = (0..frame.height()).collect();
-    all.chunks(AT_ONCE).try_for_each(|wanted| some_rows(path, &frame, wanted)?.into_iter().try_for_each(&mut *each))
+    (0..frame.height()).try_for_each(|number| each(row(path, &frame, number)?))
 }
 
 /// Reads rows; the last `leave` columns are left out.
