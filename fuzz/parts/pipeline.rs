@@ -7,10 +7,17 @@ use crate::inflate::{InflateError, Inflated};
 use crate::source::ObjectRef;
 
 pub trait Visitor: Send {
-    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> bool;
+    fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> Next;
     fn damaged(&mut self, object: &Arc<ObjectRef>, error: &InflateError);
     fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>);
     fn merge(&mut self, other: Self);
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    Visit,
+    Pass,
+    Keep,
 }
 
 #[derive(Debug, Clone, Copy)]
