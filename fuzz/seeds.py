@@ -2,9 +2,14 @@
 """Makes the seed corpora out of the made-up fixtures: `python3 fuzz/seeds.py`. Seeds are `seed-*`; other files in a
 corpus were found by the fuzzer."""
 
+import base64
 import gzip
+import hashlib
+import io
 import json
 import pathlib
+import random
+import zipfile
 import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -138,3 +143,106 @@ owner_tags = ["owner-email", "owner"]
 put("settings", "wrong", 'lookback = 3\n[x]\ny = "\\u00e9"\n')
 for number, value in enumerate(["7d", "36h", "90s", "36500d", "256MiB", "1500B", "18446744073709551615B", "2026-10-01", "2024-02-30", "2026-10-01T08:00:00.123+02:00", "9999-12-31T23:59:60Z", "2026-10-01T08:00:00"]):
     put("units", str(number), value)
+
+# Several files in one input are parted by a byte that no UTF-8 has.
+PART = b"\xff"
+
+
+def prime(chance, bits):
+    """A number that is prime for all that twenty rounds of Miller and Rabin can tell."""
+    while True:
+        n = chance.getrandbits(bits) | 1 | 3 << (bits - 2)
+        odd, twos = n - 1, 0
+        while odd % 2 == 0:
+            odd, twos = odd // 2, twos + 1
+        if n % 65537 != 1 and all(witness(n, odd, twos, chance.randrange(2, n)) for _ in range(20)):
+            return n
+
+
+def witness(n, odd, twos, base):
+    power = pow(base, odd, n)
+    return power in (1, n - 1) or any((power := power * power % n) == n - 1 for _ in range(twos - 1))
+
+
+def der(tag, body):
+    length = len(body).to_bytes((len(body).bit_length() + 7) // 8, "big")
+    return bytes([tag]) + (length if len(body) < 128 else bytes([0x80 | len(length)]) + length) + body
+
+
+def integer(n):
+    return der(2, n.to_bytes(n.bit_length() // 8 + 1, "big"))
+
+
+# CloudTrail's key, made up and the same every time.
+chance = random.Random(1)
+p, q = prime(chance, 1024), prime(chance, 1024)
+secret = pow(65537, -1, (p - 1) * (q - 1))
+public = der(0x30, integer(p * q) + integer(65537))
+fingerprint = hashlib.md5(public, usedforsecurity=False).hexdigest()
+printed = text({"PublicKeyList": [{"Value": base64.b64encode(public).decode(), "ValidityStartTime": "2026-09-01T00:00:00Z", "ValidityEndTime": "2026-11-01T00:00:00Z", "Fingerprint": fingerprint}]})
+
+
+def sign(words):
+    info = bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(words.encode()).digest()
+    padded = b"\0\1" + b"\xff" * (256 - 3 - len(info)) + b"\0" + info
+    return pow(int.from_bytes(padded, "big"), secret, p * q).to_bytes(256, "big").hex()
+
+
+def digest(hour, before, name="111122223333_CloudTrail-Digest_us-east-1_trail_us-east-1_20260921T{:02}0501Z.json.gz", **more):
+    key = "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/09/21/" + name.format(hour)
+    log = f"AWSLogs/111122223333/CloudTrail/{day}".replace("20261005T0810Z", f"20260921T{hour:02}10Z")
+    fields = {"awsAccountId": "111122223333", "digestStartTime": f"2026-09-21T{hour - 1:02}:05:01Z", "digestEndTime": f"2026-09-21T{hour:02}:05:01Z",
+              "digestS3Bucket": "trail", "digestS3Object": key, "digestPublicKeyFingerprint": fingerprint, "digestSignatureAlgorithm": "SHA256withRSA",
+              "previousDigestS3Bucket": None, "previousDigestS3Object": None, "previousDigestHashValue": None, "previousDigestSignature": None,
+              "logFiles": [{"s3Bucket": "trail", "s3Object": log, "hashValue": "00" * 32, "hashAlgorithm": "SHA-256"}]}
+    if before:
+        fields |= {"previousDigestS3Bucket": "trail", "previousDigestS3Object": before[0], "previousDigestHashValue": hashlib.sha256(before[1].encode()).hexdigest(), "previousDigestSignature": before[2]}
+    body = text(fields | more)
+    end = (fields | more)["digestEndTime"]
+    signature = sign(f"{end}\ntrail/{key}\n{hashlib.sha256(body.encode()).hexdigest()}\n{before[2] if before else 'null'}")
+    return key, body, signature
+
+
+def several(*parts):
+    return PART.join(part.encode() for part in parts)
+
+
+first = digest(14, None)
+second = digest(15, first)
+third = digest(17, second)
+late = digest(15, None, name="111122223333_CloudTrail-Digest_us-east-1_trail_us-east-1_20260921T{:02}0501Z_backfill.json.gz")
+put("digests", "chain", several(*first[:2], *second[:2], second[0] + ".signature", second[2], printed))
+put("digests", "gap", several(*first[:2], *third[:2], third[0] + ".signature", text({"Metadata": {"signature": third[2]}}), printed))
+put("digests", "late", several(*late[:2], *first[:2], first[0], first[1].replace("trail/", "other/"), printed + printed))
+put("digests", "wrong", several(first[0], first[1].replace("00", "01"), first[0] + ".signature", first[2], printed))
+put("digests", "strangers", several(*first[:2], first[0] + ".signature", first[2], text({"PublicKeyList": []})))
+put("digests", "elsewhere", several("copy/" + first[0], first[1], "x#" + first[2], "no log at all", printed))
+
+schema = "mfatrail.store/2"
+entry = {"path": "events/year=2026/month=10/00000001.parquet", "rows": 1, "bytes": 3830, "sha256": "00" * 32}
+snapshot = dict(entry, path="iam/20261102T000000Z-00000002.json")
+commit = {"schema": schema, "commit": 1, "checkpoint": False, "add": [entry], "remove": []}
+more = dict(commit, commit=2, add=[snapshot], remove=[entry["path"]])
+put("store", "two", several(text({"schema": schema}), text(commit), text(more)))
+put("store", "checkpoint", several(text({"schema": schema}), text(commit), text(dict(more, checkpoint=True)), text(dict(commit, commit=3))))
+put("store", "empty", text({"schema": schema}))
+put("store", "newer", several(text({"schema": "mfatrail.store/3"}), text(commit)))
+put("store", "hole", several(text({"schema": schema}), text(more)))
+put("store", "elsewhere", several(text({"schema": schema}), text(dict(commit, add=[dict(entry, path="events/../../other/x.json")], remove=["/tmp/other"]))))
+
+
+def listed(name, data):
+    return {"name": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+members = {"report/report.json": b"{}\n", "evidence/commits/00000001.json": text(commit).encode(), "objects/a/b.json": b"[]"}
+head = text({"schema": "mfatrail.bundle/1", "version": "0.1.0", "members": [listed(*member) for member in members.items()]})
+packed = io.BytesIO()
+with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+    for name, data in {"bundle.json": head.encode(), **members}.items():
+        archive.writestr(zipfile.ZipInfo(name, (2026, 11, 2, 0, 0, 0)), data)
+put("bundle", "packed", packed.getvalue())
+put("bundle", "parts", b"\0" + PART.join([head.encode(), *(part for name, data in members.items() for part in (name.encode(), data))]))
+put("bundle", "escape", b"\0" + PART.join([text({"schema": "mfatrail.bundle/1", "members": [listed("../x", b""), listed("/x", b"")]}).encode(), b"../x", b"", b"/x", b""]))
+put("bundle", "twice", b"\0" + PART.join([head.encode().replace(b"objects/a/b.json", b"report/report.json"), b"report/report.json", b"{}\n"]))
+put("bundle", "empty", b"\0" + text({"schema": "mfatrail.bundle/1", "members": []}).encode())

@@ -4,22 +4,30 @@
 //! That nothing panics, overflows or runs away goes without saying; each target also compares with something slower and
 //! simpler where there is such a thing.
 
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
-use mfatrail::cloudtrail::{Names, Query, Record, RecordError, Scratch, for_each_record, search};
-use mfatrail::inflate::{InflateError, Inflater};
+use mfatrail::bundle;
+use mfatrail::cloudtrail::{Envelope, Names, Query, Record, RecordError, Scratch, Take, for_each_record, search, skim};
+use mfatrail::digest::{Bounds, Gather, Proof, PublicKeys, Trust};
+use mfatrail::inflate::{InflateError, Inflated, Inflater};
 use mfatrail::inputs::{approvals, detections, policy_file};
 use mfatrail::inventory::{self, snapshot};
 use mfatrail::mfa;
-use mfatrail::source::{KeyInfo, Selection};
+use mfatrail::pipeline::{Bytes, Next, Visitor};
+use mfatrail::source::{KeyInfo, Location, ObjectRef, Product, Selection};
+use mfatrail::store::Store;
 use mfatrail::units;
 
 /// A target: its name, which is its corpus's folder too, and what it does.
@@ -38,6 +46,9 @@ pub const TARGETS: &[Target] = &[
     ("detections", read_detections),
     ("settings", settings),
     ("units", read_units),
+    ("digests", digests),
+    ("store", open_store),
+    ("bundle", open_bundle),
 ];
 
 /// Enough for every honest input of a fuzzer, and little enough for a bomb to be one.
@@ -132,8 +143,82 @@ fn all(bytes: &[u8]) -> Result<Told, String> {
     }
 }
 
+/// What records say, by their envelopes where those will do.
+#[derive(Default)]
+struct Skimmed {
+    told: Vec<(String, Short)>,
+    bad: usize,
+}
+
+/// What a record and its envelope both tell: time, texts, caller, and what only some envelopes tell.
+type Short = (i64, [String; 5], String, [Option<Option<bool>>; 3], Option<Option<String>>);
+
+fn short(record: &Record<'_, '_>) -> Short {
+    let text = |key: &str| record.text(&[key]).unwrap_or_default().to_owned();
+    let account = record.account().unwrap_or_default().to_owned();
+    (
+        record.time.timestamp(),
+        [record.source.to_owned(), record.id().into_owned(), account, text("awsRegion"), text("sourceIPAddress")],
+        format!("{:?}", record.actor()),
+        [Some(Some(record.read_only())), Some(Some(record.failed())), Some(record.session_mfa(record.caller().kind))],
+        Some(record.text(&["requestParameters", "userName"]).map(str::to_owned)),
+    )
+}
+
+impl Take for Skimmed {
+    fn brief(&self, envelope: &Envelope<'_>) -> bool {
+        envelope.name() != b"EnableMFADevice" && !envelope.id().is_empty()
+    }
+
+    fn envelope(&mut self, envelope: &Envelope<'_>) {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        let raw = envelope.raw();
+        assert!(raw.starts_with(b"{") && raw.ends_with(b"}"), "the text of a record is an object");
+        self.told.push((
+            text(envelope.name()),
+            (
+                envelope.seconds(),
+                [envelope.source(), envelope.id(), envelope.account(), envelope.region(), envelope.source_ip()]
+                    .map(text),
+                format!("{:?}", envelope.caller().to_actor()),
+                [Some(Some(envelope.read_only())), envelope.failed().map(Some), envelope.session_mfa()],
+                envelope.parameter("userName").map(|name| name.map(str::to_owned)),
+            ),
+        ));
+    }
+
+    fn record(&mut self, _index: usize, record: Result<Record<'_, '_>, RecordError>) {
+        match record {
+            Ok(record) => self.told.push((record.name.to_owned(), short(&record))),
+            Err(_) => self.bad += 1,
+        }
+    }
+}
+
+/// What the envelopes say is what the parsed records say, as far as they tell.
+fn envelopes(data: &[u8]) {
+    let (mut parsed, mut skimmed) = (Skimmed::default(), Skimmed::default());
+    let mut scratch = Scratch::default();
+    let contents = for_each_record(data, &mut scratch, &mut |index, record| parsed.record(index, record));
+    let brief = skim(data, &mut scratch, &mut skimmed);
+    match (&contents, &brief) {
+        // Damage within what nobody asked for is not seen.
+        (Err(_), Ok(_)) => return,
+        _ => assert_eq!(brief, contents),
+    }
+    assert_eq!((skimmed.told.len(), skimmed.bad), (parsed.told.len(), parsed.bad));
+    for ((name, mut parsed), (found, brief)) in parsed.told.into_iter().zip(skimmed.told) {
+        for (parsed, brief) in parsed.3.iter_mut().zip(&brief.3) {
+            *parsed = parsed.filter(|_| brief.is_some());
+        }
+        parsed.4 = parsed.4.filter(|_| brief.4.is_some());
+        assert_eq!((name, parsed), (found, brief), "an envelope says what its record says");
+    }
+}
+
 /// Any bytes as an object: counts hold, and where a full parse succeeds a search by name finds what it finds.
 pub fn containers(data: &[u8]) {
+    envelopes(data);
     let Ok(all) = all(data) else { return };
     let names = Names::new(["DeactivateMFADevice", "EnableMFADevice", "ConsoleLogin"]);
     let mut found = Told::new();
@@ -302,4 +387,135 @@ pub fn read_units(data: &[u8]) {
     if let Ok(time) = units::parse_time(text, moment()) {
         assert_eq!(units::parse_rfc3339(&time.to_rfc3339()), Ok(time));
     }
+}
+
+/// Between the parts of an input that stands for several files: it is in no UTF-8.
+const PART: u8 = 0xff;
+
+/// A folder that is there for one input.
+fn with_folder<T>(run: impl FnOnce(&Path) -> T) -> T {
+    FOLDER.with(|folder| {
+        let folder = folder.path().join("inputs");
+        fs::create_dir(&folder).expect("a folder for one input");
+        let result = run(&folder);
+        fs::remove_dir_all(&folder).expect("it was there");
+        result
+    })
+}
+
+/// The keys and the contents of digests, of signatures beside them, and at last a file of public keys. Nothing proves
+/// a digest here but a signature that holds.
+pub fn digests(data: &[u8]) {
+    let mut parts: Vec<&[u8]> = data.split(|byte| *byte == PART).collect();
+    let Some(printed) = parts.pop() else { return };
+    let mut keys = PublicKeys::default();
+    let read = with_folder(|folder| {
+        let path = folder.join("keys.json");
+        fs::write(&path, printed).expect("a temporary file");
+        keys.read(&path)
+    });
+    if let Err(error) = read {
+        assert!(error.to_string().contains("keys.json"), "an error names its file: {error}");
+    }
+    let (mut gather, mut other) = (Gather::default(), Gather::default());
+    for (at, pair) in parts.chunks(2).enumerate() {
+        let [name, bytes] = pair else { continue };
+        let name = String::from_utf8_lossy(name).into_owned();
+        // As it is in S3's metadata, now and then.
+        let signature = name.rsplit_once('#').map(|(_, signature)| signature.to_owned());
+        let key = KeyInfo::parse(&name);
+        let product = key.product;
+        let object = ObjectRef {
+            key,
+            location: Location::File(PathBuf::from(&name)),
+            name,
+            size: 0,
+            etag: None,
+            modified: None,
+        };
+        let inflated = Inflated { bytes, members: 1, first_member: bytes.len() };
+        let gather = if at % 2 == 0 { &mut gather } else { &mut other };
+        let next = gather.bytes(&Arc::new(object), &Bytes { inflated, signature: signature.as_deref() });
+        let log = matches!(product, Product::Log | Product::Other);
+        assert_eq!(next == Next::Visit, log, "only what is no log is kept from the parser");
+    }
+    gather.merge(other);
+    let known = gather.chains().any(|(_, digests)| digests.iter().any(|digest| keys.knows(&digest.fingerprint)));
+    let hours = Bounds { from: Some(moment()), to: Some(moment() + TimeDelta::hours(2)) };
+    let bounds = if data.len().is_multiple_of(2) { Bounds::default() } else { hours };
+    let proof = Proof::new(gather, &keys, bounds, 1);
+    let mut digests = proof.chains().iter().flat_map(|chain| &chain.digests);
+    assert!(known || digests.all(|digest| proof.trust(digest) != Trust::Proven), "without a key nothing is proven");
+}
+
+/// The mark of a store, then its commits.
+pub fn open_store(data: &[u8]) {
+    with_folder(|folder| {
+        let mut parts = data.split(|byte| *byte == PART);
+        let mark = parts.next().unwrap_or_default();
+        fs::write(folder.join("store.json"), mark).expect("a temporary file");
+        fs::create_dir(folder.join("commits")).expect("a temporary folder");
+        for (number, commit) in (1..).zip(parts) {
+            fs::write(folder.join(format!("commits/{number:08}.json")), commit).expect("a temporary file");
+        }
+        if let Err(error) = Store::open(folder) {
+            assert!(error.to_string().contains("mfatrail-fuzz"), "an error names its file: {error}");
+        }
+    });
+}
+
+/// Every file below a folder, by its path.
+fn below(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(at) = folders.pop() {
+        for entry in fs::read_dir(&at).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let inside = path.strip_prefix(folder).expect("it is below");
+                found.insert(inside.to_str().expect("names are UTF-8").to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// A bundle as it is; or, after a zero byte, `bundle.json` and the other members, which are then packed. What is opened
+/// is what is listed, and nothing is written beside it.
+pub fn open_bundle(data: &[u8]) {
+    with_folder(|folder| {
+        let (file, into) = (folder.join("bundle.zip"), folder.join("into"));
+        fs::create_dir(&into).expect("a temporary folder");
+        match data.strip_prefix(&[0]) {
+            None => fs::write(&file, data).expect("a temporary file"),
+            Some(data) => {
+                let parts: Vec<&[u8]> = data.split(|byte| *byte == PART).collect();
+                let mut zip = ZipWriter::new(File::create(&file).expect("a temporary file"));
+                let options = SimpleFileOptions::default();
+                let head = parts.first().map(|head| [bundle::HEAD.as_bytes(), head]);
+                let others = parts.get(1..).unwrap_or_default().chunks_exact(2).map(|pair| [pair[0], pair[1]]);
+                for [name, bytes] in head.into_iter().chain(others) {
+                    // The library refuses some names, such as one that is there already.
+                    if zip.start_file(String::from_utf8_lossy(name).into_owned(), options).is_ok() {
+                        zip.write_all(bytes).expect("a temporary file");
+                    }
+                }
+                zip.finish().expect("a temporary file");
+            }
+        }
+        match bundle::open::<BTreeMap<String, serde_json::Value>>(&file, &into) {
+            Ok((_, members)) => {
+                assert_eq!(below(&into), members.keys().cloned().collect(), "what is listed is unpacked");
+                for (name, member) in members {
+                    let bytes = fs::read(into.join(&name)).expect("it was unpacked");
+                    assert_eq!((bytes.len() as u64, bundle::sha256(&bytes)), (member.bytes, member.sha256));
+                }
+            }
+            Err(error) => assert!(error.to_string().contains("bundle.zip"), "an error names its file: {error}"),
+        }
+        let beside: BTreeSet<String> = below(folder).into_iter().filter(|path| !path.starts_with("into/")).collect();
+        assert_eq!(beside, BTreeSet::from(["bundle.zip".to_owned()]), "nothing is written elsewhere");
+    });
 }

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
@@ -128,11 +128,14 @@ pub fn write(
     about: &impl Serialize,
     contents: &BTreeMap<String, Vec<u8>>,
 ) -> Result<(), BundleError> {
-    let failed = |source: io::Error| BundleError::Io {
-        what: "write",
-        path: path.to_owned(),
-        source,
-        hint: "`--bundle` names a new file in a folder that exists and is yours",
+    let failed = |source: io::Error| {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        let hint = if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
+            "free space there; nothing was written"
+        } else {
+            "`--bundle` names a new file in a folder that exists and is yours"
+        };
+        BundleError::Io { what: "write", path: path.to_owned(), source, hint }
     };
     let members = contents.iter().map(|(name, bytes)| Member {
         name: name.clone(),
@@ -143,7 +146,7 @@ pub fn write(
     let mut text = serde_json::to_vec_pretty(&head).map_err(|error| failed(error.into()))?;
     text.push(b'\n');
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::Builder::new().prefix(".mfatrail-").tempfile_in(folder).map_err(failed)?;
+    let mut file = tempfile::Builder::new().prefix(".mfatrail-").tempfile_in(folder).map_err(failed)?;
     let time = zip::DateTime::from_date_and_time(
         u16::try_from(at.year()).unwrap_or(1980),
         u8::try_from(at.month()).unwrap_or(1),
@@ -156,7 +159,8 @@ pub fn write(
         .compression_method(CompressionMethod::Deflated)
         .last_modified_time(time.unwrap_or_default())
         .unix_permissions(0o600);
-    let mut zip = ZipWriter::new(file);
+    // Packed in memory, where the contents are anyway: a writer to a full disk would have its own say on the terminal.
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let mut add = |name: &str, bytes: &[u8]| -> io::Result<()> {
         let large = u32::try_from(bytes.len()).is_err();
         zip.start_file(name, options.large_file(large))?;
@@ -166,7 +170,8 @@ pub fn write(
     for (name, bytes) in contents {
         add(name, bytes).map_err(failed)?;
     }
-    let file = zip.finish().map_err(|error| failed(error.into()))?;
+    let packed = zip.finish().map_err(|error| failed(error.into()))?;
+    file.write_all(packed.get_ref()).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())

@@ -10,6 +10,7 @@ mod faulty;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -501,10 +502,57 @@ fn a_full_disk_leaves_all_as_it_was() {
         let ran = finish(&mut with_full_disk(blocks, &report));
         assert_eq!(ran.status, 4, "{}", ran.stderr);
         assert!(ran.stderr.contains("could not write `"), "{}", ran.stderr);
-        assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
+        assert!(ran.stderr.contains("hint: free space there"), "{}", ran.stderr);
         assert_eq!(fs::read(out.join("report.json")).unwrap(), before, "the earlier report is as it was");
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "and nothing lies beside it");
     }
+    // A bundle, and one that is unpacked.
+    let bundle = home.path().join("bundle.zip");
+    let mut bundled = mfatrail();
+    bundled.args(&on_disk).arg("--bundle").arg(&bundle);
+    let ran = finish(&mut with_full_disk(60, &bundled));
+    assert_eq!(ran.status, 4, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("could not write `") && ran.stderr.contains("hint: free space there"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("ZipWriter"), "{}", ran.stderr);
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "nothing lies beside the report");
+    assert_eq!(finish(&mut bundled).status, 0);
+    let mut again = mfatrail();
+    again.args(["report", "--from-bundle"]).arg(&bundle).arg("--out").arg(home.path().join("again"));
+    let ran = finish(&mut with_full_disk(8, &again));
+    assert_eq!(ran.status, 4, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("could not unpack into `") && ran.stderr.contains("hint: free space"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!home.path().join("again").exists());
+}
+
+/// More calls by users than are kept in memory go to a temporary file; where that cannot be written the run fails, and says so.
+#[cfg(unix)]
+#[test]
+fn calls_that_cannot_be_put_away_end_the_run() {
+    let home = tempfile::tempdir().unwrap();
+    let mut text = String::from("{\"Records\":[");
+    for number in 0..70_000 {
+        let comma = if number > 0 { "," } else { "" };
+        write!(text, r#"{comma}{{"eventTime":"2026-10-05T08:00:00Z","eventSource":"ec2.amazonaws.com","eventName":"DescribeInstances","awsRegion":"us-east-1","sourceIPAddress":"192.0.2.7","eventID":"00000000-0000-0000-0000-{number:012x}","recipientAccountId":"111122223333","userIdentity":{{"type":"IAMUser","principalId":"AIDAEXAMPLE","arn":"arn:aws:iam::111122223333:user/kim","accountId":"111122223333","userName":"kim"}}}}"#).unwrap();
+    }
+    text.push_str("]}");
+    let archive = home.path().join("records.json");
+    fs::write(&archive, text).unwrap();
+    let out = home.path().join("report");
+    let mut report = mfatrail();
+    report.arg("report").arg(&archive).args(["--month", "2026-10", "--format", "json", "--out"]).arg(&out);
+    let ran = finish(&mut with_full_disk(60, &report));
+    assert_eq!(ran.status, 4, "{}", ran.stderr);
+    assert!(ran.stderr.contains("temporary") && ran.stderr.contains("hint: "), "{}", ran.stderr);
+    assert!(!out.exists());
+    assert_eq!(finish(&mut report).status, 0);
 }
 
 #[cfg(unix)]

@@ -353,6 +353,140 @@ fn sql_changes_nothing_and_its_faults_are_explained() {
 }
 
 #[test]
+fn sql_reaches_no_file() {
+    let home = Home::of(&annas());
+    let folder = home.0.path();
+    fs::write(folder.join("secret.csv"), "word\nsesame\n").unwrap();
+    fs::write(folder.join("secret.json"), "{\"word\":\"sesame\"}\n").unwrap();
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let (csv, lines) = (folder.join("secret.csv"), folder.join("secret.json"));
+    let (csv, lines) = (csv.display(), lines.display());
+    let parquet = folder.join("store/events/*/*/*.parquet");
+    for statement in [
+        format!("SELECT * FROM read_csv('{csv}')"),
+        format!("SELECT * FROM READ_CSV('{csv}')"),
+        format!("SELECT * FROM \"read_csv\"('{csv}')"),
+        format!("FROM read_csv('{csv}')"),
+        format!("SELECT * FROM read_json('{lines}')"),
+        format!("SELECT * FROM read_ndjson('{lines}')"),
+        format!("SELECT * FROM read_ipc('{csv}')"),
+        format!("SELECT * FROM read_parquet('{}')", parquet.display()),
+        format!("SELECT * FROM scan_csv('{csv}')"),
+        format!("SELECT * FROM '{csv}'"),
+        format!("SELECT * FROM \"{csv}\""),
+        "SELECT * FROM read_csv('http://127.0.0.1:1/x.csv')".to_owned(),
+        "SELECT * FROM read_parquet('s3://example/x.parquet')".to_owned(),
+        format!("WITH x AS (SELECT * FROM read_csv('{csv}')) SELECT * FROM x"),
+        format!("SELECT * FROM events WHERE event_name IN (SELECT word FROM read_csv('{csv}'))"),
+        format!("SELECT 1 UNION ALL SELECT word FROM read_csv('{csv}')"),
+        format!("SELECT * FROM events JOIN read_csv('{csv}') ON true"),
+        format!("EXPLAIN SELECT * FROM read_csv('{csv}')"),
+        format!("EXPLAIN ANALYZE CREATE TABLE x AS SELECT * FROM read_csv('{csv}')"),
+        format!("SELECT * INTO '{}/out.csv' FROM events", folder.display()),
+        format!("SELECT * FROM events INTO OUTFILE '{}/out.csv'", folder.display()),
+        format!("COPY events TO '{}/out.csv'", folder.display()),
+        format!("WITH x AS (SELECT 1) COPY events TO '{}/out.csv'", folder.display()),
+        format!("SELECT 1; COPY events TO '{}/out.csv'", folder.display()),
+        format!("ATTACH '{csv}' AS x"),
+        format!("SELECT load_extension('{csv}')"),
+        format!("SELECT readfile('{csv}'), pg_read_file('{csv}')"),
+        "SELECT getenv('HOME')".to_owned(),
+        "WITH x AS (SELECT 1 AS a) DELETE FROM events".to_owned(),
+        "WITH x AS (SELECT 1 AS a) INSERT INTO events SELECT * FROM events".to_owned(),
+        "WITH x AS (SELECT 1 AS a) UPDATE events SET event_name = 'x'".to_owned(),
+    ] {
+        let ran = home.ran(&["--sql", &statement]);
+        assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{statement}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("sesame"), "{statement}: {}", ran.stderr);
+        assert!(ran.stderr.contains("hint: the tables are events, calls, sightings, objects, runs"), "{}", ran.stderr);
+    }
+    assert_eq!(names(), before);
+    assert_eq!(home.rows(&["--sql", "SELECT count(*) AS n FROM events"])[0]["n"], annas().len());
+}
+
+/// polars panics at some of these, and a stack has an end.
+#[test]
+fn whatever_the_statement_it_has_an_answer_or_a_fault() {
+    let home = Home::of(&annas());
+    for statement in [
+        "SELECT COLUMNS('(') FROM events".to_owned(),
+        "SELECT event_time + INTERVAL '999999999 years' AS x FROM events".to_owned(),
+        "SELECT REGEXP_LIKE(event_name, '(((a{1000}){1000}){1000})') FROM events".to_owned(),
+        format!("SELECT 1{} AS x", "+1".repeat(20_000)),
+        format!("SELECT {}1{} AS x", "(".repeat(2000), ")".repeat(2000)),
+        format!("{}SELECT 1", "SELECT 1 UNION ALL ".repeat(5000)),
+    ] {
+        let ran = home.ran(&["--sql", &statement]);
+        assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{statement:.60}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: `--sql`: ") && !ran.stderr.contains("panicked"), "{}", ran.stderr);
+    }
+    // Longer than people write.
+    for statement in [
+        format!("SELECT 1{} AS x", "+1".repeat(1200)),
+        format!("SELECT count(*) AS x FROM events WHERE event_name = ''{}", " OR mfa_used".repeat(300)),
+        format!("SELECT count(*) AS x FROM events WHERE {}mfa_used", "NOT ".repeat(20)),
+        format!("{}SELECT 1 AS x", "SELECT 1 AS x UNION ALL ".repeat(60)),
+    ] {
+        let ran = home.ran(&["--sql", &statement, "--format", "json"]);
+        assert_eq!(ran.status, 0, "{statement:.60}: {}", ran.stderr);
+    }
+}
+
+/// What a question names is compared, never executed; what a record holds is a value.
+#[test]
+fn texts_are_never_statements() {
+    const HOSTILE: [&str; 8] = [
+        "x' OR 1=1 --",
+        "x' OR '1'='1",
+        "'; DROP TABLE events; --",
+        "\" OR \"\" = \"",
+        "' UNION SELECT * FROM read_csv('/etc/passwd') --",
+        "%",
+        "$(touch pwned) `touch pwned` ${HOME}",
+        "\\' OR 1=1 /*",
+    ];
+    let plain = Home::of(&annas());
+    for text in HOSTILE {
+        for flag in ["--user", "--device", "--actor", "--event"] {
+            let ran = plain.ran(&[flag, text, "--format", "json"]);
+            assert_eq!(
+                (ran.status, ran.stdout.replace('\n', "")),
+                (0, "[]".to_owned()),
+                "{flag} {text}: {}",
+                ran.stderr
+            );
+            assert!(ran.stderr.contains("warning: no event in the store has"), "{flag} {text}: {}", ran.stderr);
+        }
+        let ran = plain.ran(&["--account", text, "--format", "json"]);
+        let printed = ran.stdout.replace('\n', "");
+        assert!(matches!((ran.status, printed.as_str()), (0, "[]") | (2, "")), "{text}: {printed} {}", ran.stderr);
+    }
+    let mut records = annas();
+    for text in HOSTILE {
+        let mut record = annas()[2].clone();
+        record["eventID"] = json!(format!("of {text}"));
+        record["requestParameters"]["userName"] = json!(text);
+        records.push(record);
+    }
+    let home = Home::of(&records);
+    for text in HOSTILE {
+        let rows = home.rows(&["--user", text]);
+        assert_eq!(values(&rows, "principal"), [text]);
+        assert_eq!(values(&rows, "event_id"), [format!("of {text}")]);
+        let quoted = text.replace('\'', "''");
+        let found = home.rows(&["--sql", &format!("SELECT event_id FROM events WHERE target_name = '{quoted}'")]);
+        assert_eq!(values(&found, "event_id"), [format!("of {text}")]);
+    }
+    assert_eq!(home.rows(&["--user", "anna"]).len(), plain.rows(&["--user", "anna"]).len());
+    assert_eq!(home.rows(&["--sql", "SELECT count(*) AS n FROM events"])[0]["n"], records.len());
+}
+
+#[test]
 fn every_format_has_the_same_rows() {
     let home = Home::of(&annas());
     let rows = home.rows(&[]);

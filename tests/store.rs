@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use mfatrail::answer::{Answer, Format};
 use mfatrail::store::{self, Holder, Store, Writer};
 use run::{OCTOBER, Ran, mfatrail, root};
 use support::{assert_same, copy, files, gzip, rows};
@@ -420,6 +421,187 @@ fn damage_in_the_store_is_named() {
     fs::remove_file(&events).unwrap();
     let ran = home.run(&["store", "check"]);
     assert!(ran.stdout.contains("the log names it, and it is not there"), "{}", ran.stdout);
+}
+
+/// All that a store tells, as text; or its one error.
+fn told(store: &Path) -> Result<String, String> {
+    let store = Store::open(store).map_err(|error| error.to_string())?;
+    let mut told = Vec::new();
+    for table in ["events", "calls", "sightings", "objects", "runs"] {
+        let frame = store.sql(&format!("SELECT * FROM {table}")).map_err(|error| error.to_string())?;
+        Answer::from(frame).write(Format::Csv, &mut told).unwrap();
+    }
+    store.objects(None, &mut |row| told.extend(format!("{row:?}").bytes())).map_err(|error| error.to_string())?;
+    told.extend(format!("{:?}", store.runs().map_err(|error| error.to_string())?).bytes());
+    let iam = store.iam(None).map_err(|error| error.to_string())?;
+    told.extend(iam.map(|(_, text)| text).unwrap_or_default().bytes());
+    Ok(String::from_utf8(told).unwrap())
+}
+
+/// A small generator, so that a seed is a test case for ever.
+fn random(state: &mut u64, end: usize) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*state >> 33).unwrap() % end.max(1)
+}
+
+/// One way in which a disk, or a person, damages a file.
+fn damage(bytes: &mut Vec<u8>, state: &mut u64) {
+    let at = random(state, bytes.len());
+    match random(state, 5) {
+        0 => bytes.truncate(at),
+        1 => bytes.extend_from_within(at..),
+        2 => bytes.iter_mut().skip(at).take(64).for_each(|byte| *byte = 0),
+        _ => bytes[at] ^= 1 << random(state, 8),
+    }
+}
+
+/// A store with every kind of file in it.
+fn store_of_every_kind() -> Home {
+    let home = Home::new();
+    copy(&root().join("fixtures/archive"), &home.archive(), &|path| path.contains("444455556666"));
+    assert_eq!(home.scan(&[]).status, 0);
+    let time: chrono::DateTime<chrono::Utc> = "2026-11-02T00:00:00Z".parse().unwrap();
+    let holder = Holder { pid: 1, command: "test".to_owned(), started_at: time };
+    let text =
+        json!({"schema": "mfatrail.iam-snapshot/1", "taken_at": time, "missing": [], "accounts": {}}).to_string();
+    Writer::open(&home.store(), &holder).unwrap().keep_iam(time, 0, text.into_bytes()).unwrap();
+    home
+}
+
+#[test]
+fn damage_anywhere_is_an_error_or_changes_nothing() {
+    let home = store_of_every_kind();
+    let sound = told(&home.store()).unwrap();
+    let (mut noticed, mut state) = (0, 7);
+    for path in files(&home.store()) {
+        let bytes = fs::read(&path).unwrap();
+        for attempt in 0..10 {
+            let mut bad = bytes.clone();
+            damage(&mut bad, &mut state);
+            fs::write(&path, &bad).unwrap();
+            match told(&home.store()) {
+                Ok(told) => assert!(told == sound, "{} {attempt}", path.display()),
+                Err(error) => {
+                    noticed += 1;
+                    assert!(
+                        error.contains("store") && !error.contains("panic"),
+                        "{} {attempt}: {error}",
+                        path.display()
+                    );
+                }
+            }
+            if path.extension().is_some_and(|extension| extension == "parquet") && bad != bytes {
+                assert!(told(&home.store()).is_err(), "{} {attempt}", path.display());
+            }
+        }
+        fs::write(&path, &bytes).unwrap();
+    }
+    assert!(noticed > 50, "{noticed}");
+    assert_eq!(told(&home.store()).unwrap(), sound);
+}
+
+/// Says in the log that a file's bytes are what they are.
+fn seal(store: &Path, path: &Path) {
+    let bytes = fs::read(path).unwrap();
+    let inside = path.strip_prefix(store).unwrap().to_str().unwrap();
+    for commit in files(&store.join("commits")) {
+        let mut log: Value = serde_json::from_slice(&fs::read(&commit).unwrap()).unwrap();
+        for entry in log["add"].as_array_mut().unwrap() {
+            if entry["path"] == inside {
+                entry["bytes"] = json!(bytes.len());
+                entry["sha256"] = json!(mfatrail::bundle::sha256(&bytes));
+            }
+        }
+        fs::write(&commit, log.to_string()).unwrap();
+    }
+}
+
+#[test]
+fn a_stranger_s_parquet_is_an_error_or_an_answer() {
+    let home = store_of_every_kind();
+    let (mut refused, mut state) = (0, 11);
+    for path in files(&home.store()).into_iter().filter(|path| path.extension().is_some_and(|is| is == "parquet")) {
+        let bytes = fs::read(&path).unwrap();
+        for _attempt in 0..15 {
+            let mut bad = bytes.clone();
+            // What says how to read the rest is at the end.
+            let from = if random(&mut state, 2) == 0 { 0 } else { bytes.len().saturating_sub(3000) };
+            let mut tail = bad.split_off(from);
+            damage(&mut tail, &mut state);
+            bad.append(&mut tail);
+            fs::write(&path, &bad).unwrap();
+            seal(&home.store(), &path);
+            refused += usize::from(told(&home.store()).is_err());
+        }
+        fs::write(&path, &bytes).unwrap();
+        seal(&home.store(), &path);
+    }
+    assert!(refused > 50, "{refused}");
+    assert!(told(&home.store()).is_ok());
+}
+
+#[test]
+fn a_stranger_s_log_leads_nowhere_else() {
+    let home = store_of_every_kind();
+    let precious = home.0.path().join("precious");
+    let log = |change: &dyn Fn(&mut Value)| {
+        let commits = files(&home.store().join("commits"));
+        let mut commit: Value = serde_json::from_slice(&fs::read(commits.last().unwrap()).unwrap()).unwrap();
+        let number = commits.len() + 1;
+        (commit["commit"], commit["add"], commit["remove"]) = (json!(number), json!([]), json!([]));
+        change(&mut commit);
+        fs::write(home.store().join(format!("commits/{number:08}.json")), commit.to_string()).unwrap();
+        number
+    };
+    let absolute = precious.to_str().unwrap();
+    for path in [
+        "../precious",
+        absolute,
+        "events/../../precious",
+        "iam/../../precious",
+        "events//x",
+        "store.json",
+        "lock",
+        "",
+        "events\\..\\x",
+    ] {
+        for part in ["add", "remove"] {
+            fs::write(&precious, "mine").unwrap();
+            let entry = json!({"path": path, "rows": 1, "bytes": 4, "sha256": mfatrail::bundle::sha256(b"mine")});
+            let number = log(&|commit| commit[part] = if part == "add" { json!([entry]) } else { json!([path]) });
+            // What a commit that was interrupted has left to be moved into its place.
+            let staging = home.store().join(format!("staging/{number:08}"));
+            fs::create_dir_all(&staging).unwrap();
+            fs::write(staging.join(path.replace('/', "!")), "theirs").ok();
+            for arguments in [
+                &["history"][..],
+                &["store", "check"],
+                &["scan", "fixtures/archive"],
+                &["report", "--month", "2026-10"],
+            ] {
+                let ran = home.run(arguments);
+                assert_eq!((ran.status, ran.stdout.as_str()), (4, ""), "{path} {part} {arguments:?}: {}", ran.stderr);
+                assert!(
+                    ran.stderr.contains("is damaged: it names `") && ran.stderr.contains("hint: "),
+                    "{}",
+                    ran.stderr
+                );
+            }
+            assert_eq!(fs::read_to_string(&precious).unwrap(), "mine", "{path} {part}");
+            fs::remove_file(home.store().join(format!("commits/{number:08}.json"))).unwrap();
+            fs::remove_dir_all(&staging).unwrap();
+        }
+    }
+    #[cfg(unix)]
+    {
+        let elsewhere = home.0.path().join("elsewhere");
+        fs::create_dir_all(elsewhere.join("letters")).unwrap();
+        fs::remove_dir(home.store().join("staging")).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, home.store().join("staging")).unwrap();
+        let ran = home.scan(&[]);
+        assert!(ran.status == 4 && ran.stderr.contains("it is a link"), "{}", ran.stderr);
+        assert!(elsewhere.join("letters").exists());
+    }
 }
 
 #[test]

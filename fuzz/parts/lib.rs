@@ -2,8 +2,11 @@
 
 #![allow(dead_code, unused_imports, reason = "parts of modules whose users are not built here")]
 
+#[path = "../../src/bundle.rs"]
+pub mod bundle;
 #[path = "../../src/cloudtrail/mod.rs"]
 pub mod cloudtrail;
+pub mod digest;
 #[path = "../../src/inflate.rs"]
 pub mod inflate;
 #[path = "../../src/inputs/mod.rs"]
@@ -11,6 +14,8 @@ pub mod inputs;
 pub mod inventory;
 #[path = "../../src/mfa/mod.rs"]
 pub mod mfa;
+pub mod pipeline;
 pub mod source;
+pub mod store;
 #[path = "../../src/units.rs"]
 pub mod units;

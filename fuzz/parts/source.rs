@@ -2,8 +2,11 @@
 
 #[path = "../../src/source/key.rs"]
 mod key;
+#[path = "../../src/source/object.rs"]
+mod object;
 #[path = "../../src/source/select.rs"]
 mod select;
 
 pub use key::{KeyInfo, Product};
+pub use object::{Location, ObjectRef};
 pub use select::Selection;

@@ -641,7 +641,7 @@ impl<'t> Walk<'t> {
         let [h1, h2, b':', m1, m2, b':', s1, s2, b'Z'] = clock else { return None };
         let number = |tens: u8, ones: u8, below: u8| {
             let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
-            (tens < 10 && ones < 10 && tens * 10 + ones < below).then_some(i64::from(tens * 10 + ones))
+            (tens < 10 && ones < 10 && tens * 10 + ones < below).then(|| i64::from(tens * 10 + ones))
         };
         let (hour, minute, second) = (number(*h1, *h2, 24)?, number(*m1, *m2, 60)?, number(*s1, *s2, 60)?);
         Some(self.midnight + hour * 3600 + minute * 60 + second)

@@ -69,7 +69,7 @@ pub enum OutputError {
         missing: &'static str,
     },
     /// A file operation failed.
-    #[error("could not {what} `{}`: {source} (hint: `--out` names a directory in a place that exists and is yours)", path.display())]
+    #[error("could not {what} `{}`: {source} (hint: {})", path.display(), hint(source))]
     Io {
         /// What was tried.
         what: &'static str,
@@ -78,6 +78,15 @@ pub enum OutputError {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            "free space there; what was there before is as it was"
+        }
+        _ => "`--out` names a directory in a place that exists and is yours",
+    }
 }
 
 /// A kind of file.

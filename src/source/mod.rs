@@ -5,15 +5,15 @@
 
 mod key;
 pub mod local;
+mod object;
 pub mod s3;
 mod select;
 mod traffic;
 
 use std::{ffi::OsStr, path::PathBuf};
 
-use chrono::{DateTime, SubsecRound, Utc};
-
 pub use key::{KeyInfo, Product};
+pub use object::{Location, ObjectRef};
 pub use select::Selection;
 pub use traffic::Traffic;
 
@@ -71,50 +71,6 @@ impl Source {
             },
             Self::Stdin | Self::S3 { .. } => Ok(()),
         }
-    }
-}
-
-/// Where the bytes of an object are.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Location {
-    /// Standard input.
-    Stdin,
-    /// A file.
-    File(PathBuf),
-    /// An object of a bucket.
-    S3 {
-        /// The bucket.
-        bucket: String,
-        /// The key.
-        key: String,
-    },
-}
-
-/// One object of a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectRef {
-    /// How reports name it: `s3://bucket/key`, or the path relative to the SOURCE with `/` between its segments.
-    pub name: String,
-    /// What its key or path says.
-    pub key: KeyInfo,
-    /// Bytes as stored, by the listing; 0 for standard input.
-    pub size: u64,
-    /// S3's entity tag, without quotes.
-    pub etag: Option<String>,
-    /// Last modification, as exactly as it is told: of a file it stands in for the entity tag.
-    pub modified: Option<DateTime<Utc>>,
-    /// Where its bytes are.
-    pub location: Location,
-}
-
-impl ObjectRef {
-    /// When CloudTrail delivered it: the time in its name, else its last modification where it lies in a date folder;
-    /// `None` for any other file. A copy's modification time says nothing of a file that was moved about by hand.
-    #[must_use]
-    pub fn delivered_at(&self) -> Option<DateTime<Utc>> {
-        self.key.account.as_ref()?;
-        // Whole seconds, as S3 tells them.
-        self.key.delivered_at.or_else(|| self.key.day.and(self.modified).map(|time| time.trunc_subsecs(0)))
     }
 }
 

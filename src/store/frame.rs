@@ -1,7 +1,7 @@
 //! Rows to Parquet and back, by the schema's columns.
 
-use std::fs::File;
 use std::io::Cursor;
+use std::panic::catch_unwind;
 use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -10,11 +10,10 @@ use polars::prelude::{
     PolarsResult, Series, StringChunked, TimeUnit,
 };
 use polars_io::SerReader;
-use polars_io::mmap::MmapBytesReader;
 use polars_io::parquet::read::{ParallelStrategy, ParquetReader};
 use polars_io::parquet::write::{KeyValueMetadata, ParquetWriter};
 
-use super::schema::{Column, Dataset, Kind, METADATA_KEY, NAME, SCHEMA, VERSION};
+use super::schema::{Column, Dataset, Kind, METADATA_KEY, SCHEMA, check_schema};
 use super::{StoreError, damaged};
 
 /// One value of a row.
@@ -152,16 +151,30 @@ fn collect<T>(cells: Vec<Cell>, value: impl Fn(Cell) -> Option<T>) -> Vec<Option
 /// A file's frame, with the first `columns` columns of its data set, all checked against the schema.
 pub(super) fn frame(path: &Path, bytes: Vec<u8>, dataset: Dataset, columns: usize) -> Result<DataFrame, StoreError> {
     let wanted = dataset.columns().get(..columns).unwrap_or_else(|| dataset.columns());
-    read(path, ParquetReader::new(Cursor::new(bytes)).read_parallel(ParallelStrategy::None), wanted)
+    read(path, bytes, ParallelStrategy::None, wanted)
 }
 
-fn read<F: MmapBytesReader + 'static>(
+/// A store may come from a stranger, and polars is made for files that are sound: where it panics, that is damage too.
+fn read(path: &Path, bytes: Vec<u8>, parallel: ParallelStrategy, wanted: &[Column]) -> Result<DataFrame, StoreError> {
+    catch_unwind(move || decoded(path, bytes, parallel, wanted))
+        .unwrap_or_else(|_panic| Err(damaged(path, "it is no Parquet file that can be read")))
+}
+
+fn decoded(
     path: &Path,
-    mut reader: ParquetReader<F>,
+    bytes: Vec<u8>,
+    parallel: ParallelStrategy,
     wanted: &[Column],
 ) -> Result<DataFrame, StoreError> {
+    let size = bytes.len();
+    let mut reader = ParquetReader::new(Cursor::new(bytes)).read_parallel(parallel);
     let names: Vec<String> = wanted.iter().map(|column| column.name.to_owned()).collect();
     let metadata = reader.get_metadata().map_err(|error| damaged(path, error))?;
+    // Every row has something of its own, if only its id; a few bytes can say that there are billions of others.
+    let rows = metadata.row_groups.iter().fold(metadata.num_rows, |most, group| most.max(group.num_rows()));
+    if rows > size {
+        return Err(damaged(path, format!("it says that it holds {rows} rows, in {size} bytes")));
+    }
     let found = metadata.key_value_metadata().iter().flatten().find(|pair| pair.key == METADATA_KEY);
     check_schema(path, found.and_then(|pair| pair.value.as_deref()).unwrap_or_default())?;
     let frame = reader.with_columns(Some(names)).finish().map_err(|error| damaged(path, error))?;
@@ -183,10 +196,10 @@ fn read<F: MmapBytesReader + 'static>(
     frame.select(wanted.iter().map(|column| column.name)).map_err(|error| damaged(path, error))
 }
 
-/// Some columns of a file, read where it lies: what is not asked for costs nothing.
-pub(super) fn pick(path: &Path, file: File, dataset: Dataset, names: &[&str]) -> Result<DataFrame, StoreError> {
+/// Some columns of a file: what is not asked for is not decoded.
+pub(super) fn pick(path: &Path, bytes: Vec<u8>, dataset: Dataset, names: &[&str]) -> Result<DataFrame, StoreError> {
     let wanted: Vec<Column> = dataset.columns().iter().filter(|column| names.contains(&column.name)).copied().collect();
-    read(path, ParquetReader::new(file).read_parallel(ParallelStrategy::Auto), &wanted)
+    read(path, bytes, ParallelStrategy::Auto, &wanted)
 }
 
 /// A column of texts.
@@ -201,32 +214,36 @@ pub(super) fn times(frame: &DataFrame, name: &'static str) -> Result<Vec<Option<
     Ok(times.physical().iter().map(|time| time.and_then(DateTime::from_timestamp_micros)).collect())
 }
 
+/// A row of a frame, by its number.
+fn row<R: Row>(path: &Path, frame: &DataFrame, number: usize) -> Result<R, StoreError> {
+    let mut cells = Cells { columns: frame.columns().iter(), row: number };
+    R::read(&mut cells).ok_or_else(|| damaged(path, format!("its row {} lacks a value that every row has", number + 1)))
+}
+
 /// Some rows of a frame, by their numbers.
 pub(super) fn some_rows<R: Row>(path: &Path, frame: &DataFrame, wanted: &[usize]) -> Result<Vec<R>, StoreError> {
-    let row = |row: &usize| {
-        let mut cells = Cells { columns: frame.columns().iter(), row: *row };
-        R::read(&mut cells)
-            .ok_or_else(|| damaged(path, format!("its row {} lacks a value that every row has", row + 1)))
-    };
-    wanted.iter().map(row).collect()
+    wanted.iter().map(|number| row(path, frame, *number)).collect()
+}
+
+/// Reads rows and gives them out one by one, for a row takes many times what it takes in the frame; the last `leave` columns are left
+/// out.
+pub(super) fn each_row<R: Row>(
+    path: &Path,
+    bytes: Vec<u8>,
+    leave: usize,
+    each: &mut dyn FnMut(R) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let columns = R::DATASET.columns().len().saturating_sub(leave);
+    let frame = frame(path, bytes, R::DATASET, columns)?;
+    (0..frame.height()).try_for_each(|number| each(row(path, &frame, number)?))
 }
 
 /// Reads rows; the last `leave` columns are left out.
 pub(super) fn rows<R: Row>(path: &Path, bytes: Vec<u8>, leave: usize) -> Result<Vec<R>, StoreError> {
-    let columns = R::DATASET.columns().len().saturating_sub(leave);
-    let frame = frame(path, bytes, R::DATASET, columns)?;
-    let all: Vec<usize> = (0..frame.height()).collect();
-    some_rows(path, &frame, &all)
-}
-
-/// Whether this build reads what bears the schema `found`.
-pub(super) fn check_schema(path: &Path, found: &str) -> Result<(), StoreError> {
-    let version = found.strip_prefix(NAME).and_then(|version| version.parse::<u32>().ok());
-    let hint = match version {
-        Some(VERSION) => return Ok(()),
-        Some(newer) if newer > VERSION => "use the version of mfatrail that wrote it, or a newer one",
-        Some(_) => "it is too old: scan the archive into a new store",
-        None => "it was not written by mfatrail, or is damaged",
-    };
-    Err(StoreError::Schema { path: path.to_owned(), found: found.to_owned(), hint })
+    let mut rows = Vec::new();
+    each_row(path, bytes, leave, &mut |row| {
+        rows.push(row);
+        Ok(())
+    })?;
+    Ok(rows)
 }

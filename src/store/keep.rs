@@ -30,7 +30,7 @@ use crate::source::{KeyInfo, ObjectRef};
 /// More files than this in one folder are made one.
 const MANY: usize = 16;
 /// Files with so many rows are left as they are.
-const SMALL: u64 = if cfg!(test) { 100 } else { 100_000 };
+const SMALL: u64 = if cfg!(test) { 100 } else { 25_000 };
 
 /// When a commit is made: whichever comes first.
 #[derive(Debug, Clone, Copy)]

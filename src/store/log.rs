@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::frame::check_schema;
-use super::{StoreError, damaged, io_error};
+use super::schema::{Dataset, check_schema};
+use super::{IAM, StoreError, damaged, io_error};
 
 /// The folder of commits.
 pub(super) const COMMITS: &str = "commits";
@@ -116,6 +116,14 @@ pub(super) fn check_mark(store: &Path) -> Result<(), StoreError> {
     check_schema(&path, &mark.schema)
 }
 
+/// Whether a file that the log names is one that a store has. A store may come from a stranger, and files that the log names are
+/// read, moved and removed: nothing may lead out of its folders.
+fn is_own(path: &str) -> bool {
+    let folder = path.starts_with(IAM) || Dataset::of(path).is_some();
+    let odd = |c: char| c.is_control() || matches!(c, '\\' | ':');
+    folder && !path.contains(odd) && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
 /// Reads the log.
 pub(super) fn load(store: &Path) -> Result<State, StoreError> {
     check_mark(store)?;
@@ -146,6 +154,10 @@ pub(super) fn load(store: &Path) -> Result<State, StoreError> {
         check_schema(&path, &commit.schema)?;
         if commit.commit != number {
             return Err(damaged(&path, format!("it says that it is commit {}", commit.commit)));
+        }
+        let named = commit.add.iter().map(|entry| &entry.path).chain(&commit.remove);
+        if let Some(foreign) = named.into_iter().find(|path| !is_own(path)) {
+            return Err(damaged(&path, format!("it names `{}`, which is no file of a store", foreign.escape_debug())));
         }
         let enough = commit.checkpoint;
         commits.push(commit);

@@ -21,7 +21,7 @@ use super::log::{self, State};
 use super::notes::{Arrived, Run, RunKind};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::schema::Dataset;
-use super::{StoreError, damaged, hex, io_error};
+use super::{StoreError, count, damaged, hex, io_error};
 use crate::contract::{Coverage, CoverageDay, Integrity, Period, ReadFailure};
 use crate::evidence::{Evidence, Range};
 use crate::pipeline::{AccountSpan, Scanned};
@@ -106,12 +106,17 @@ fn open_file(dir: &Path, state: &State, path: &str) -> Result<(PathBuf, File), S
     Err(damaged(&place, "the log names it, and it is not there"))
 }
 
-/// A file's bytes, and where they were.
+/// A file's bytes, and where they were. They are those that were written, or nothing is made of them: a number that was changed
+/// on the disk would be as good as any other.
 pub(super) fn read_file(dir: &Path, state: &State, path: &str) -> Result<(PathBuf, Vec<u8>), StoreError> {
     let (place, mut file) = open_file(dir, state, path)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(io_error("read", &place))?;
-    Ok((place, bytes))
+    let written = state
+        .files
+        .get(path)
+        .is_some_and(|(entry, _)| count(bytes.len()) == entry.bytes && hex(&Sha256::digest(&bytes)) == entry.sha256);
+    if written { Ok((place, bytes)) } else { Err(damaged(&place, "its bytes are not those that were written")) }
 }
 
 impl Store {
@@ -176,7 +181,7 @@ impl Store {
                 continue;
             }
             let (at, bytes) = read_file(&self.dir, &self.state, path)?;
-            frame::rows(&at, bytes, leave)?.into_iter().try_for_each(&mut *each)?;
+            frame::each_row(&at, bytes, leave, each)?;
         }
         Ok(())
     }
@@ -188,8 +193,8 @@ impl Store {
 
     /// Some columns of a file.
     pub(super) fn pick(&self, path: &str, dataset: Dataset, names: &[&str]) -> Result<DataFrame, StoreError> {
-        let (at, file) = open_file(&self.dir, &self.state, path)?;
-        frame::pick(&at, file, dataset, names)
+        let (at, bytes) = read_file(&self.dir, &self.state, path)?;
+        frame::pick(&at, bytes, dataset, names)
     }
 
     /// Some rows of a file, without the last `leave` columns.
@@ -200,11 +205,11 @@ impl Store {
         wanted: &[usize],
         each: &mut dyn FnMut(R),
     ) -> Result<(), StoreError> {
-        let (at, file) = open_file(&self.dir, &self.state, path)?;
+        let (at, bytes) = read_file(&self.dir, &self.state, path)?;
         let columns = R::DATASET.columns();
         let names: Vec<&str> =
             columns.iter().take(columns.len().saturating_sub(leave)).map(|column| column.name).collect();
-        let frame = frame::pick(&at, file, R::DATASET, &names)?;
+        let frame = frame::pick(&at, bytes, R::DATASET, &names)?;
         frame::some_rows(&at, &frame, wanted)?.into_iter().for_each(each);
         Ok(())
     }
@@ -255,13 +260,8 @@ impl Store {
         paths.next_back().map(|path| self.snapshot(path)).transpose()
     }
 
-    /// A snapshot. It is text that somebody can edit, and no other reader of the store's files would notice.
     fn snapshot(&self, path: &str) -> Result<(PathBuf, String), StoreError> {
         let (at, bytes) = read_file(&self.dir, &self.state, path)?;
-        let listed = self.state.files.get(path).map(|(entry, _)| &entry.sha256);
-        if listed.is_none_or(|listed| *listed != hex(&Sha256::digest(&bytes))) {
-            return Err(damaged(&at, "its bytes are not those that were written"));
-        }
         let text = String::from_utf8(bytes).map_err(|error| damaged(&at, error))?;
         Ok((at, text))
     }

@@ -2,12 +2,16 @@
 //!
 //! The order of columns is that in which [`super::rows`] writes and reads them.
 
+use std::path::Path;
+
+use super::StoreError;
+
 /// The name and version of the format, in every file's metadata and in every commit.
 pub const SCHEMA: &str = "mfatrail.store/2";
 /// Its name.
-pub(super) const NAME: &str = "mfatrail.store/";
+const NAME: &str = "mfatrail.store/";
 /// Its version.
-pub(super) const VERSION: u32 = 2;
+const VERSION: u32 = 2;
 /// The key under which a Parquet file bears [`SCHEMA`].
 pub(super) const METADATA_KEY: &str = "mfatrail.schema";
 
@@ -240,3 +244,15 @@ const RUNS: &[Column] = &[
     text("regions"),
     integer("commit"),
 ];
+
+/// Whether this build reads what bears the schema `found`.
+pub(super) fn check_schema(path: &Path, found: &str) -> Result<(), StoreError> {
+    let version = found.strip_prefix(NAME).and_then(|version| version.parse::<u32>().ok());
+    let hint = match version {
+        Some(VERSION) => return Ok(()),
+        Some(newer) if newer > VERSION => "use the version of mfatrail that wrote it, or a newer one",
+        Some(_) => "it is too old: scan the archive into a new store",
+        None => "it was not written by mfatrail, or is damaged",
+    };
+    Err(StoreError::Schema { path: path.to_owned(), found: found.to_owned(), hint })
+}

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::{io, panic, thread};
 
 use polars::prelude::{
     AnonymousScan, AnonymousScanArgs, DataFrame, DataType, Field, LazyFrame, PolarsError, PolarsResult,
@@ -20,9 +21,15 @@ pub enum SqlError {
     /// It is no question.
     #[error("`{0}` asks nothing: a statement begins with SELECT, WITH, SHOW or EXPLAIN, and nothing can be changed")]
     NoQuestion(String),
+    /// It is longer than any question.
+    #[error("a statement of {0} bytes: {LONGEST} are the most")]
+    Long(usize),
     /// polars does not like it.
     #[error("{0}")]
     Statement(String),
+    /// There is no thread for it.
+    #[error("could not start a thread: {0}")]
+    Thread(#[source] io::Error),
     /// A file could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -30,6 +37,11 @@ pub enum SqlError {
 
 /// What a statement may begin with.
 const BEGINNINGS: [&str; 5] = ["SELECT", "WITH", "SHOW", "EXPLAIN", "FROM"];
+
+/// The longest statement in bytes. Each operator takes its place on the stack of whoever works on it.
+const LONGEST: usize = 16 << 10;
+/// That stack: far more than the longest statement was seen to take, and only what is used of it is memory.
+const STACK: usize = 512 << 20;
 
 /// A data set whose columns are read when they are asked for.
 struct Table {
@@ -98,11 +110,14 @@ fn compute(error: StoreError) -> PolarsError {
 }
 
 impl Store {
-    /// Answers one statement.
+    /// Answers one statement. The tables are all that it can name: polars is built without the functions that would read files.
     ///
     /// # Errors
     /// When it is no question, or has a fault; when a file cannot be read.
     pub fn sql(&self, statement: &str) -> Result<DataFrame, SqlError> {
+        if statement.len() > LONGEST {
+            return Err(SqlError::Long(statement.len()));
+        }
         let first = statement.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
         let first: String = first.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         if !BEGINNINGS.iter().any(|beginning| first.eq_ignore_ascii_case(beginning)) {
@@ -115,8 +130,27 @@ impl Store {
             let frame = LazyFrame::anonymous_scan(Arc::new(table), args).map_err(fault)?;
             context.register(dataset.name(), frame);
         }
-        let mut context = context;
-        context.execute(statement).and_then(LazyFrame::collect).map_err(fault)
+        collect(context, statement)
+    }
+}
+
+/// Has polars work on a statement. What it has not thought of it panics at: that is a fault of the statement here, and said in one line.
+fn collect(mut context: SQLContext, statement: &str) -> Result<DataFrame, SqlError> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let worked = thread::scope(|scope| {
+        let work = || context.execute(statement).and_then(LazyFrame::collect).map_err(fault);
+        Ok(thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work)?.join())
+    });
+    panic::set_hook(hook);
+    match worked {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(panicked)) => {
+            let text = panicked.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panicked.downcast_ref::<&str>().copied()).unwrap_or_default();
+            Err(SqlError::Statement(format!("polars cannot work on it: {}", text.lines().next().unwrap_or_default())))
+        }
+        Err(error) => Err(SqlError::Thread(error)),
     }
 }
 

@@ -141,6 +141,11 @@ impl Writer {
 
     /// Puts the last commit's files in their places, and clears away what no commit names. Doing it twice does nothing.
     fn finish(&self) -> Result<(), StoreError> {
+        let folder = self.dir.join(STAGING);
+        // What lies there is removed: it must not be somebody else's.
+        if fs::symlink_metadata(&folder).is_ok_and(|metadata| metadata.is_symlink()) {
+            return Err(damaged(&folder, "it is a link, and a store has none"));
+        }
         let last = self.state.commit;
         // A move need not be flushed: one that a power failure undoes leaves the file where it is looked for next.
         for (path, (_, commit)) in &self.state.files {
@@ -163,9 +168,8 @@ impl Writer {
                 Err(error) => return Err(io_error("remove", &path)(error)),
             }
         }
-        let staged = self.dir.join(STAGING);
-        for entry in fs::read_dir(&staged).map_err(io_error("list", &staged))? {
-            let path = entry.map_err(io_error("list", &staged))?.path();
+        for entry in fs::read_dir(&folder).map_err(io_error("list", &folder))? {
+            let path = entry.map_err(io_error("list", &folder))?.path();
             fs::remove_dir_all(&path).map_err(io_error("remove", &path))?;
         }
         Ok(())

@@ -16,11 +16,12 @@ use chrono::{DateTime, Utc};
 use super::{Call, Context, Selection, Sighting, key_of};
 use crate::cloudtrail::{Actor, ActorKind, Caller, Envelope, Record, same};
 
-/// Rows kept in memory by one worker, before they go to a temporary file: 25 MB.
-const ROWS_IN_MEMORY: usize = 500_000;
+/// Rows kept in memory by one worker, before they go to a temporary file: 4 MiB. They are written once and read twice, one after
+/// another, so that more would save nothing.
+const ROWS_IN_MEMORY: usize = 1 << 16;
 
-/// Sightings kept in memory by one worker, likewise.
-const SIGHTINGS_IN_MEMORY: usize = 200_000;
+/// Sightings kept in memory by one worker, likewise: those that come again while they are there are one.
+const SIGHTINGS_IN_MEMORY: usize = 1 << 16;
 
 /// Everything that a scan noted of ordinary calls.
 #[derive(Debug, Default)]
@@ -83,7 +84,9 @@ const CALLERS: usize = 1 << 10;
 /// Gives each distinct text a number.
 #[derive(Debug, Default)]
 struct Interner {
-    numbers: HashMap<Box<str>, u32>,
+    /// By the hash of the text, or, where another has that, the next that is free: each text is kept once.
+    numbers: HashMap<u64, u32, BuildHasherDefault<NumberHasher>>,
+    hasher: RandomState,
     values: Vec<Box<str>>,
     /// Texts that were asked for lately, by [`place`]: few make up most of an archive.
     recent: Vec<Recent>,
@@ -112,13 +115,19 @@ impl Interner {
         if let Some(number) = self.recent(place, text.as_bytes()) {
             return number;
         }
-        let number = match self.numbers.get(text) {
-            Some(number) => *number,
-            None => {
-                let number = u32::try_from(self.values.len()).unwrap_or(NONE);
-                self.values.push(text.into());
-                self.numbers.insert(text.into(), number);
-                number
+        let mut hash = self.hasher.hash_one(text);
+        let number = loop {
+            match self.numbers.get(&hash) {
+                Some(number) if self.values.get(*number as usize).is_some_and(|value| **value == *text) => {
+                    break *number;
+                }
+                Some(_) => hash = hash.wrapping_add(1),
+                None => {
+                    let number = u32::try_from(self.values.len()).unwrap_or(NONE);
+                    self.values.push(text.into());
+                    self.numbers.insert(hash, number);
+                    break number;
+                }
             }
         };
         if let Some(recent) = self.recent.get_mut(place) {
@@ -162,7 +171,7 @@ fn mix(number: u64) -> u64 {
     product ^ product >> 32
 }
 
-/// For keys of numbers that the interner gave: nobody outside chooses them.
+/// For keys of numbers that the interner gave, and of hashes that have a secret: nobody outside chooses them.
 #[derive(Debug, Default)]
 struct NumberHasher(u64);
 
@@ -439,12 +448,10 @@ impl Part {
     /// # Errors
     /// When the temporary file cannot be read back.
     pub fn into_rows(mut self) -> io::Result<(Vec<Call>, Vec<Sighting>)> {
-        let (mut rows, mut sightings) = (Vec::new(), Vec::new());
+        let mut rows = Vec::new();
         self.rows.for_each(|row| rows.push(row))?;
         let calls = rows.iter().filter_map(|row| self.call(row)).collect();
-        for row in self.all_sightings()? {
-            sightings.extend(self.sighting(&row));
-        }
+        let sightings = self.sightings_of(|_actor| true)?;
         Ok((calls, sightings))
     }
 
@@ -582,26 +589,30 @@ impl Part {
         if sweeps {
             return Ok(());
         }
-        for row in self.all_sightings()? {
-            if self.text(row.actor).is_some_and(|actor| wanted.actor(actor)) {
-                into.sightings.extend(self.sighting(&row));
-            }
-        }
+        let sightings = self.sightings_of(|actor| wanted.actor(actor))?;
+        into.sightings.extend(sightings);
         Ok(())
     }
 
-    fn all_sightings(&mut self) -> io::Result<Vec<SightingRow>> {
+    /// The sightings of some actors.
+    fn sightings_of(&mut self, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<Sighting>> {
         for mut caller in std::mem::take(&mut self.callers) {
             if let Some((key, span)) = caller.take_sighting(&mut self.texts)? {
                 self.sight(key, span)?;
             }
         }
-        let mut sightings = Vec::new();
+        let mut rows = Vec::new();
+        let texts = &self.texts.values;
+        let mut keep = |row: SightingRow| {
+            if texts.get(row.actor as usize).is_some_and(|actor| wanted(actor)) {
+                rows.push(row);
+            }
+        };
         for (key, [first, last]) in &self.sightings {
-            sightings.push(SightingRow { actor: key.actor, source_ip: key.source_ip, first: *first, last: *last });
+            keep(SightingRow { actor: key.actor, source_ip: key.source_ip, first: *first, last: *last });
         }
-        self.spilled_sightings.for_each(|row| sightings.push(row))?;
-        Ok(sightings)
+        self.spilled_sightings.for_each(keep)?;
+        Ok(rows.iter().filter_map(|row| self.sighting(row)).collect())
     }
 
     fn sighting(&self, row: &SightingRow) -> Option<Sighting> {
