@@ -119,7 +119,13 @@ fn man(folder: &Path) -> Result<Status, CliError> {
         ))
     };
     fs::create_dir_all(folder).map_err(wrong)?;
-    clap_mangen::generate_to(Cli::command().disable_help_subcommand(true), folder).map_err(wrong)?;
+    // All of them are written before one is put in its place: a full disk leaves nothing behind.
+    let draft = tempfile::tempdir_in(folder).map_err(wrong)?;
+    clap_mangen::generate_to(Cli::command().disable_help_subcommand(true), draft.path()).map_err(wrong)?;
+    for page in fs::read_dir(draft.path()).map_err(wrong)? {
+        let page = page.map_err(wrong)?;
+        fs::rename(page.path(), folder.join(page.file_name())).map_err(wrong)?;
+    }
     put(&folder.display().to_string())?;
     Ok(Status::Done)
 }
