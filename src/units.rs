@@ -3,7 +3,7 @@
 //! Nothing is guessed: a number without a unit and a time without a zone are errors, because either reading of them
 //! would be wrong for somebody.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 /// The longest duration that is accepted, 100 years: beyond it, arithmetic on times leaves the calendar.
 const MAX_SECONDS: i64 = 36_525 * 86_400;
@@ -139,7 +139,9 @@ pub fn parse_time(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, UnitE
 pub fn parse_rfc3339(text: &str) -> Result<DateTime<Utc>, UnitError> {
     let trimmed = text.trim();
     if let Ok(time) = DateTime::parse_from_rfc3339(trimmed) {
-        return Ok(time.with_timezone(&Utc));
+        // A zone can lead out of the years that are written with four digits.
+        let time = Some(time.with_timezone(&Utc)).filter(|time| (0..=9999).contains(&time.year()));
+        return time.ok_or_else(|| UnitError::NoSuchDay(text.to_owned()));
     }
     if DateTime::parse_from_rfc3339(&format!("{trimmed}Z")).is_ok() {
         return Err(UnitError::NoZone(text.to_owned()));
@@ -163,6 +165,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_zone_leads_to_no_year_that_cannot_be_written() {
+        for text in ["0000-01-01T08:00:00+22:00", "9999-12-31T23:00:00-01:00"] {
+            assert_eq!(parse_rfc3339(text), Err(UnitError::NoSuchDay(text.to_owned())));
+        }
+        assert!(parse_rfc3339("0000-01-01T08:00:00+08:00").is_ok());
+    }
 
     fn at(text: &str) -> DateTime<Utc> {
         DateTime::parse_from_rfc3339(text).expect("a time").with_timezone(&Utc)

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 use simd_json::prelude::*;
 
@@ -86,7 +86,9 @@ pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     {
         return Some(time.and_utc());
     }
-    Some(DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc))
+    let time = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
+    // A zone can lead out of the years that are written with four digits.
+    Some(time).filter(|time| (0..=9999).contains(&time.year()))
 }
 
 /// Why one record of an otherwise readable object could not be used.
