@@ -88,26 +88,13 @@ fn the_document_allows_what_generate_prints() {
 #[test]
 fn the_policy_allows_every_call_that_is_made() {
     let server = moto::Moto::start();
-    let send = |body: &str| {
-        let address = server.endpoint().trim_start_matches("http://").to_owned();
-        let mut stream = TcpStream::connect(address).unwrap();
-        let length = body.len();
-        write!(
-            stream,
-            "POST / HTTP/1.0\r\nHost: iam.amazonaws.com\r\nAuthorization: AWS4-HMAC-SHA256 Credential=testing/20260308/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{body}"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.contains(" 200 "), "{answer}");
-    };
     for name in ["alice", "bob"] {
-        send(&format!("Action=CreateUser&Version=2010-05-08&UserName={name}"));
+        server.iam(&format!("Action=CreateUser&Version=2010-05-08&UserName={name}"));
     }
-    send("Action=CreateLoginProfile&Version=2010-05-08&UserName=alice&Password=an-example-of-one");
-    send("Action=CreateVirtualMFADevice&Version=2010-05-08&VirtualMFADeviceName=alice");
+    server.iam("Action=CreateLoginProfile&Version=2010-05-08&UserName=alice&Password=an-example-of-one");
+    server.iam("Action=CreateVirtualMFADevice&Version=2010-05-08&VirtualMFADeviceName=alice");
     let serial = "arn:aws:iam::123456789012:mfa/alice";
-    send(&format!(
+    server.iam(&format!(
         "Action=EnableMFADevice&Version=2010-05-08&UserName=alice&SerialNumber={serial}&AuthenticationCode1=123456&AuthenticationCode2=234567"
     ));
     let (endpoint, heard) = overheard(&server.endpoint());

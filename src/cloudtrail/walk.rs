@@ -477,7 +477,6 @@ impl<'t> Walk<'t> {
             // before it is read, and the processor reads several members at once.
             macro_rules! usual {
                 ($($number:literal)*) => {$(
-                    const { assert!(RECORD_KEYS[$number].name.len() + 3 <= LONGEST) };
                     let key = const { &RECORD_KEYS[$number] };
                     if self.text.get(next..).and_then(<[u8]>::first_chunk).is_some_and(|text| key.begins(text)) {
                         let after = self.of_record(key.field, next + key.name.len() + 3, callers, sketch, &mut seen)?;

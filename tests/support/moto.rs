@@ -66,6 +66,21 @@ impl Moto {
         assert!(answer.contains(" 200 "), "{answer}");
     }
 
+    /// Makes an IAM call by the query protocol, such as `Action=CreateUser&UserName=ada&Version=2010-05-08`.
+    #[allow(dead_code, reason = "not every test has users")]
+    pub fn iam(&self, query: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
+        let length = query.len();
+        write!(
+            stream,
+            "POST / HTTP/1.0\r\nHost: iam.amazonaws.com\r\nAuthorization: AWS4-HMAC-SHA256 Credential=testing/20260308/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{query}"
+        )
+        .expect("it is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.contains(" 200 "), "{answer}");
+    }
+
     fn ready(mut self) -> Option<Self> {
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(120) {
