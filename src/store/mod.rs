@@ -29,6 +29,8 @@ mod write;
 
 use chrono::{DateTime, Utc};
 
+use crate::digest::hex;
+
 pub use check::{Checked, check};
 pub use error::StoreError;
 pub use gather::{Gathered, Key, Needed};
@@ -54,10 +56,4 @@ fn iam_path(taken_at: DateTime<Utc>) -> String {
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).map_or('0', |digit| char::from(*digit));
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
