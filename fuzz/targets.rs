@@ -444,10 +444,16 @@ pub fn digests(data: &[u8]) {
         };
         let inflated = Inflated { bytes, members: 1, first_member: bytes.len() };
         let gather = if at % 2 == 0 { &mut gather } else { &mut other };
-        let next = gather.bytes(&Arc::new(object), &Bytes { inflated, signature: signature.as_deref() });
+        let object = Arc::new(object);
+        let next = gather.bytes(&object, &Bytes { inflated, signature: signature.as_deref() });
         let log = matches!(product, Product::Log | Product::Other);
         assert_eq!(next == Next::Visit, log, "only what is no log is kept from the parser");
+        if next == Next::Keep {
+            gather.keep(&object, bytes.to_vec(), bytes.len());
+        }
     }
+    gather.ended();
+    other.ended();
     gather.merge(other);
     let known = gather.chains().any(|(_, digests)| digests.iter().any(|digest| keys.knows(&digest.fingerprint)));
     let hours = Bounds { from: Some(moment()), to: Some(moment() + TimeDelta::hours(2)) };

@@ -12,8 +12,12 @@ mod gather;
 mod hash;
 #[path = "../../src/digest/keys.rs"]
 mod keys;
+#[path = "../../src/digest/lanes.rs"]
+mod lanes;
 #[path = "../../src/digest/named.rs"]
 mod named;
+#[path = "../../src/digest/sixteen.rs"]
+mod sixteen;
 
 pub use chain::{Bounds, Chain, Proof, Trust};
 pub use file::{ChainId, Digest, Previous, string_to_sign};

@@ -181,6 +181,30 @@ pub(super) fn with_bits<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// Whether [`with_wide`] makes a difference.
+pub(super) fn has_wide() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        vector::has_wide()
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
+/// Does the work, compiled for vectors of 64 bytes where the processor has them, as far as it is inlined.
+#[inline(always)]
+#[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "what follows was detected just before"))]
+pub(super) fn with_wide<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(target_arch = "x86_64")]
+    if vector::has_wide() {
+        // SAFETY: the processor has what the function is compiled for.
+        return unsafe { vector::wide(work) };
+    }
+    work()
+}
+
 fn portable(chunks: &[[u8; BLOCK]], rows: &mut Rows<'_>, carry: &mut Carry) -> bool {
     rows.fill(chunks, |chunk| carry.block(chunk));
     chunks.as_flattened().is_ascii()
@@ -279,6 +303,18 @@ mod vector {
     /// Does the work. What is inlined here is compiled for these instructions.
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
     pub(super) fn bits<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+
+    pub(super) fn has_wide() -> bool {
+        is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+    }
+
+    /// Does the work. What is inlined here is compiled for these instructions.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    pub(super) fn wide<T>(work: impl FnOnce() -> T) -> T {
         work()
     }
 

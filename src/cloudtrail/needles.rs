@@ -11,6 +11,8 @@ use aho_corasick::{
 };
 use memchr::memmem::Finder;
 
+use super::masks::{has_wide, with_wide};
+
 /// What every escape of an ASCII character begins with.
 const ESCAPE: &str = r"\u00";
 
@@ -38,6 +40,8 @@ pub struct Names {
 /// that overlap are in one string, or the first is an escape.
 #[derive(Debug, Clone)]
 enum Needles {
+    /// Two, by the widest vectors.
+    Two(Two),
     /// By vector instructions.
     Packed(Searcher),
     /// Too many for that, or a machine without.
@@ -124,6 +128,9 @@ impl Needles {
     }
 
     fn of(needles: &[String]) -> Self {
+        if let Some(two) = Two::new(needles).filter(|_| has_wide()) {
+            return Self::Two(two);
+        }
         let packed = || Builder::new().extend(needles).build();
         // It tells needles apart by their beginnings, of which it has few.
         match (needles.len() <= 48).then(packed).flatten() {
@@ -136,6 +143,7 @@ impl Needles {
     #[inline]
     fn each(&self, text: &[u8], mut find: impl FnMut(usize, usize) -> Option<()>) -> Option<()> {
         match self {
+            Self::Two(two) => two.each(text, find),
             Self::Packed(searcher) => {
                 searcher.find_iter(text).try_for_each(|found| find(found.start(), found.pattern().as_usize()))
             }
@@ -144,6 +152,62 @@ impl Needles {
             }
             Self::None => None,
         }
+    }
+}
+
+/// Two needles, looked for by the pair of bytes that each begins with.
+///
+/// That is the usual search: an escape, and one part of what is wanted.
+#[derive(Debug, Clone)]
+struct Two {
+    needles: [String; 2],
+    pairs: [[u8; 2]; 2],
+}
+
+impl Two {
+    /// Bytes that are looked at together.
+    const STEP: usize = 256;
+
+    fn new(needles: &[String]) -> Option<Self> {
+        let [first, second] = needles else { return None };
+        let pair = |needle: &String| needle.as_bytes().first_chunk().copied();
+        Some(Self { needles: [first.clone(), second.clone()], pairs: [pair(first)?, pair(second)?] })
+    }
+
+    fn each(&self, text: &[u8], mut find: impl FnMut(usize, usize) -> Option<()>) -> Option<()> {
+        let mut at = 0;
+        while let Some(found) = with_wide(
+            #[inline(always)]
+            || self.pair(text, at),
+        ) {
+            let rest = text.get(found..)?;
+            at = found + 1;
+            if let Some(number) = self.needles.iter().position(|needle| rest.starts_with(needle.as_bytes())) {
+                find(found, number)?;
+                at = found + self.needles.get(number)?.len();
+            }
+        }
+        Some(())
+    }
+
+    /// Where the next pair is, from `at` on. The compiler makes vector instructions of the first loop.
+    #[inline(always)]
+    fn pair(&self, text: &[u8], mut at: usize) -> Option<usize> {
+        let chunk = |at: usize| text.get(at..)?.first_chunk::<{ Self::STEP }>();
+        while let (Some(bytes), Some(next)) = (chunk(at), chunk(at + 1)) {
+            let [[a, b], [c, d]] = self.pairs;
+            // Zero where both bytes are as they are to be.
+            let least = bytes
+                .iter()
+                .zip(next)
+                .fold(u8::MAX, |least, (x, y)| least.min((x ^ a) | (y ^ b)).min((x ^ c) | (y ^ d)));
+            if least == 0 {
+                break;
+            }
+            at += Self::STEP;
+        }
+        let found = text.get(at..)?.windows(2).position(|pair| self.pairs.iter().any(|wanted| pair == wanted));
+        found.map(|found| at + found)
     }
 }
 
@@ -292,4 +356,36 @@ pub(super) fn trim_start(text: &[u8]) -> &[u8] {
 pub(super) fn trim_end(text: &[u8]) -> &[u8] {
     let end = text.iter().rposition(|byte| !b" \t\r\n".contains(byte)).map_or(0, |last| last + 1);
     text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+        #[test]
+        fn every_way_finds_the_same(
+            text in r#"([a-zMFADe]{0,40}|\\|\\u|\\u00|MFADevice|MFAD|MF|.{0,200}){0,30}"#,
+            second in prop::sample::select(vec!["MFADevice", "MFA", "Fx", "MMFF"]),
+        ) {
+            let needles = [ESCAPE[..2].to_owned(), second.to_owned()];
+            let finds = |way: Needles| {
+                let mut finds = Vec::new();
+                let all = way.each(text.as_bytes(), |at, needle| {
+                    finds.push((at, needle));
+                    Some(())
+                });
+                all.map(|()| finds)
+            };
+            let two = finds(Needles::Two(Two::new(&needles).expect("two")));
+            prop_assert!(two.is_some());
+            prop_assert_eq!(finds(Needles::Automaton(AhoCorasick::new(&needles).expect("an automaton"))), two.clone());
+            if let Some(packed) = Builder::new().extend(&needles).build() {
+                prop_assert_eq!(finds(Needles::Packed(packed)), two);
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     ChainId, Code, Digest, Finding, Gather, PublicKeys,
-    file::{end_in_name, same_place, tail},
+    file::{end_in_name, lies_at, tail},
     named::{Index, State},
 };
 
@@ -116,7 +116,7 @@ impl Proof {
     /// Judges the digests.
     #[must_use]
     pub fn new(gather: Gather, keys: &PublicKeys, bounds: Bounds) -> Self {
-        let Gather { chains, mut named, signatures, mut findings, next } = gather;
+        let Gather { chains, mut named, signatures, mut findings, next, .. } = gather;
         // The listing reaches further than the range, and what is wrong there is no matter.
         findings.retain(|finding| {
             let end = finding.object.as_deref().and_then(end_in_name);
@@ -130,9 +130,10 @@ impl Proof {
                     if let Some(signature) = signatures.get(digest.name.as_ref()) {
                         digest.signature.get_or_insert_with(|| signature.clone());
                     }
-                    let named = format!("{}/{}", digest.bucket, digest.object);
-                    if !same_place(&digest.name, &named) && bounds.touches(digest.start, digest.end) {
-                        let text = format!("it says that it lies at s3://{named}");
+                    if !lies_at(&digest.name, &digest.bucket, &digest.object)
+                        && bounds.touches(digest.start, digest.end)
+                    {
+                        let text = format!("it says that it lies at s3://{}/{}", digest.bucket, digest.object);
                         findings.push(Finding::chain(Code::DigestMoved, &id, 1, text).at(&digest.name));
                     }
                 }
@@ -365,7 +366,8 @@ fn check(chain: &Chain, digest: &Digest, next: &[usize], keys: &PublicKeys) -> S
     if !keys.knows(&digest.fingerprint) {
         return Signature::KeyUnknown;
     }
-    let holds = |signature: &[u8]| keys.holds(&digest.fingerprint, &digest.signed, signature) == Some(true);
+    let signed = digest.signed();
+    let holds = |signature: &[u8]| keys.holds(&digest.fingerprint, &signed, signature) == Some(true);
     let elsewhere = || {
         let next = next.iter().filter_map(|next| chain.digests.get(*next)?.previous.as_ref()?.signature.as_deref());
         next.map(holds).fold(None, |any, one| Some(any.unwrap_or(false) || one))

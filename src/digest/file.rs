@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::{Hash, hex, sha256, unhex};
-use crate::source::{KeyInfo, Product};
+use crate::source::{KeyInfo, Product, second};
 
 /// Which chain a digest belongs to: a trail's digests of one account and region, the backfilled ones apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,16 +41,12 @@ impl ChainId {
         let (file, backfill) = file.strip_suffix("_backfill").map_or((file, false), |file| (file, true));
         let (file, time) = file.rsplit_once('_')?;
         second(time)?;
-        let names = file.strip_prefix(&format!("{account}_CloudTrail-Digest_{region}_"))?;
+        let names = file.strip_prefix(&*account)?.strip_prefix("_CloudTrail-Digest_")?;
+        let names = names.strip_prefix(&*region)?.strip_prefix('_')?;
         let (trail, home_region) = names.rsplit_once('_')?;
         let (trail, home_region) = (trail.to_owned(), home_region.to_owned());
         Some(Self { account, region, trail, home_region, backfill, folder })
     }
-}
-
-/// `20240131T235501Z`.
-fn second(part: &str) -> Option<DateTime<Utc>> {
-    NaiveDateTime::parse_from_str(part, "%Y%m%dT%H%M%SZ").ok().map(|time| time.and_utc())
 }
 
 /// The end of a digest's hour, as its name tells it.
@@ -88,6 +84,13 @@ pub(super) fn same_place(found: &str, named: &str) -> bool {
     named.strip_suffix(found).is_some_and(|above| above.is_empty() || above.ends_with('/'))
 }
 
+/// The same of a bucket and a key, which are put together only where the key does not tell by itself.
+#[must_use]
+pub(super) fn lies_at(found: &str, bucket: &str, object: &str) -> bool {
+    let below = tail(found);
+    (below.starts_with("AWSLogs/") && below == tail(object)) || same_place(found, &[bucket, "/", object].concat())
+}
+
 /// What a digest says of the one before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Previous {
@@ -99,6 +102,8 @@ pub struct Previous {
     pub hash: Option<Hash>,
     /// Its signature.
     pub signature: Option<Box<[u8]>>,
+    /// The signature as it is written, where that is not in lower-case hexadecimal: what is signed has it to the letter.
+    pub signature_text: Option<Box<str>>,
 }
 
 /// A digest that was read.
@@ -116,12 +121,12 @@ pub struct Digest {
     pub start: DateTime<Utc>,
     /// The first moment after it.
     pub end: DateTime<Utc>,
-    /// The SHA-256 of its inflated bytes.
+    /// The same as it is written: what is signed has it to the letter.
+    pub end_text: Box<str>,
+    /// The SHA-256 of its inflated bytes; of one just read, nothing yet.
     pub hash: Hash,
     /// Which key signed it.
     pub fingerprint: Box<str>,
-    /// The SHA-256 of what was signed.
-    pub signed: Hash,
     /// The digest before it; `None` where a chain begins.
     pub previous: Option<Previous>,
     /// The signature from the object's metadata, or from the file beside it.
@@ -130,13 +135,24 @@ pub struct Digest {
     pub logs: u64,
 }
 
+impl Digest {
+    /// The SHA-256 of what was signed. Few are asked for it: see `signature_of`.
+    #[must_use]
+    pub fn signed(&self) -> Hash {
+        let previous = self.previous.as_ref().and_then(|previous| {
+            let usual = || previous.signature.as_deref().map(|signature| Cow::Owned(hex(signature)));
+            previous.signature_text.as_deref().map(Cow::Borrowed).or_else(usual)
+        });
+        sha256(string_to_sign(&self.end_text, &self.bucket, &self.object, &self.hash, previous.as_deref()).as_bytes())
+    }
+}
+
 /// The fields of a digest; CloudTrail may add others.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Fields<'d> {
     digest_start_time: DateTime<Utc>,
-    #[serde(borrow)]
-    digest_end_time: Cow<'d, str>,
+    digest_end_time: Box<str>,
     #[serde(borrow)]
     digest_s3_bucket: Cow<'d, str>,
     #[serde(borrow)]
@@ -189,13 +205,18 @@ pub(super) fn signature(text: &str) -> Box<[u8]> {
     unhex(text.trim()).unwrap_or_default().into_boxed_slice()
 }
 
+/// Whether a signature is written as CloudTrail does.
+fn is_usual(text: &str) -> bool {
+    text.len().is_multiple_of(2) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// What CloudTrail signs of a digest. The end time is as the digest writes it, and there is no line break at the end.
 #[must_use]
 pub fn string_to_sign(end: &str, bucket: &str, object: &str, hash: &Hash, previous_signature: Option<&str>) -> String {
     format!("{end}\n{bucket}/{object}\n{}\n{}", hex(hash), previous_signature.unwrap_or("null"))
 }
 
-/// Reads a digest: its chain, itself, and the logs it names.
+/// Reads a digest: its chain, itself but for its hash, and the logs it names.
 pub(super) fn parse<'d>(
     name: &str,
     raw: &'d [u8],
@@ -214,18 +235,16 @@ pub(super) fn parse<'d>(
     if fields.digest_start_time >= end {
         return Err("it ends before it starts".to_owned());
     }
-    let own_hash = sha256(raw);
     let previous_signature = fields.previous_digest_signature.as_deref();
-    let signed =
-        string_to_sign(&fields.digest_end_time, &fields.digest_s3_bucket, &object, &own_hash, previous_signature);
     let previous = match (fields.previous_digest_s3_bucket, fields.previous_digest_s3_object) {
         (Some(bucket), Some(object)) => Some(Previous {
             bucket,
             object,
             hash: fields.previous_digest_hash_value.as_deref().map(hash).transpose()?,
             signature: previous_signature.map(signature),
+            signature_text: previous_signature.filter(|text| !is_usual(text)).map(Box::from),
         }),
-        (None, None) => None,
+        (None, None) if previous_signature.is_none() => None,
         _ => return Err("it names the digest before it by half".to_owned()),
     };
     let digest = Digest {
@@ -234,9 +253,9 @@ pub(super) fn parse<'d>(
         bucket: fields.digest_s3_bucket.into(),
         start: fields.digest_start_time,
         end,
-        hash: own_hash,
+        end_text: fields.digest_end_time,
+        hash: Hash::default(),
         fingerprint: fields.digest_public_key_fingerprint,
-        signed: sha256(signed.as_bytes()),
         previous,
         signature: own_signature.map(signature),
         logs: u64::try_from(fields.log_files.len()).unwrap_or(u64::MAX),
@@ -279,6 +298,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_signed_is_said_in_the_words_of_the_digest() {
+        let object = format!(
+            "{FOLDER}/2024/01/31/111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_20240131T235501Z.json.gz"
+        );
+        for (end, signature) in [
+            ("2024-01-31T23:55:01Z", Some("beef01")),
+            ("2024-01-31T23:55:01Z", Some("BEEF01")),
+            ("2024-01-31T23:55:01Z", Some(" beef01")),
+            ("2024-01-31T23:55:01Z", Some("beef0")),
+            ("2024-01-31T23:55:01Z", Some("")),
+            ("2024-02-01T00:55:01.000+01:00", None),
+        ] {
+            let mut digest = serde_json::json!({
+                "digestStartTime": "2024-01-31T22:55:01Z", "digestEndTime": end, "digestS3Bucket": "b",
+                "digestS3Object": object, "digestPublicKeyFingerprint": "f", "digestSignatureAlgorithm": "SHA256withRSA",
+                "logFiles": [],
+            });
+            if let Some(signature) = signature {
+                digest["previousDigestSignature"] = signature.into();
+            }
+            let without = digest.to_string();
+            assert_eq!(parse("d", without.as_bytes(), None).is_ok(), signature.is_none(), "it names nothing before it");
+            digest["previousDigestS3Bucket"] = "b".into();
+            digest["previousDigestS3Object"] = "k".into();
+            let raw = digest.to_string();
+            let (_, read, _) = parse("d", raw.as_bytes(), None).unwrap();
+            let read = Digest { hash: sha256(raw.as_bytes()), ..read };
+            assert_eq!(read.signed(), sha256(string_to_sign(end, "b", &object, &read.hash, signature).as_bytes()));
+        }
+    }
+
+    #[test]
     fn places_are_compared_from_awslogs_on() {
         let named = format!("bucket/prefix/{FOLDER}/2024/01/31/x.json.gz");
         for same in [
@@ -289,6 +340,8 @@ mod tests {
             "x.json".to_owned(),
         ] {
             assert!(same_place(&same, &named), "{same}");
+            let (bucket, object) = named.split_once('/').unwrap();
+            assert!(lies_at(&same, bucket, object), "{same}");
         }
         for other in [
             format!("s3://bucket/{FOLDER}/2024/01/30/x.json.gz"),
@@ -299,6 +352,8 @@ mod tests {
             "1/31/x.json.gz".to_owned(),
         ] {
             assert!(!same_place(&other, &named), "{other}");
+            let (bucket, object) = named.split_once('/').unwrap();
+            assert!(!lies_at(&other, bucket, object), "{other}");
         }
         assert_eq!(tail("notAWSLogs/x"), "notAWSLogs/x");
         assert_eq!(tail("AWSLogs/AWSLogs/x"), "AWSLogs/x");

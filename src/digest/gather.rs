@@ -8,8 +8,9 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    ChainId, Code, Digest, Finding,
+    ChainId, Code, Digest, Finding, Hash,
     file::{self, LogField},
+    lanes::{Hashed, Lanes},
     named::Index,
 };
 use crate::{
@@ -29,6 +30,10 @@ pub struct Gather {
     pub(super) findings: Vec<Finding>,
     /// How many digests were numbered.
     pub(super) next: u32,
+    /// Digests that are being hashed, by their numbers.
+    lanes: Lanes<u32>,
+    /// What came of it, by number, until [`Visitor::ended`] hands it out.
+    hashes: Vec<Hash>,
 }
 
 /// What `aws s3api head-object` prints, as far as it matters.
@@ -60,8 +65,17 @@ impl Gather {
             self.named.add(&log.s3_bucket, &log.s3_object, hash, digest.number);
         }
         self.next += 1;
+        self.hashes.push(digest.hash);
         self.chains.entry(chain).or_default().push(digest);
         Ok(())
+    }
+
+    fn take_hashes(&mut self) {
+        while let Some(Hashed { mark, hash, .. }) = self.lanes.pop() {
+            if let Some(place) = self.hashes.get_mut(mark as usize) {
+                *place = hash;
+            }
+        }
     }
 
     /// A signature's file: hexadecimal, or the answer of `aws s3api head-object`.
@@ -82,14 +96,33 @@ impl Visitor for Gather {
     fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> Next {
         match object.key.product {
             Product::Signature => self.signature(&object.name, bytes.inflated.bytes),
-            Product::Digest => {
-                if let Err(error) = self.digest(&object.name, bytes) {
-                    self.findings.push(Finding::object(Code::DigestMalformed, &object.name, error));
-                }
-            }
+            Product::Digest => match self.digest(&object.name, bytes) {
+                Ok(()) => return Next::Keep,
+                Err(error) => self.findings.push(Finding::object(Code::DigestMalformed, &object.name, error)),
+            },
             Product::Log | Product::Other => return Next::Visit,
         }
         Next::Pass
+    }
+
+    fn keep(&mut self, _object: &Arc<ObjectRef>, buffer: Vec<u8>, length: usize) {
+        self.lanes.add(self.next - 1, buffer, length);
+        self.take_hashes();
+    }
+
+    fn buffer(&mut self, length: usize, at_hand: Vec<u8>) -> Vec<u8> {
+        self.lanes.buffer(length, at_hand)
+    }
+
+    fn ended(&mut self) {
+        self.lanes.finish();
+        self.take_hashes();
+        let hashes = std::mem::take(&mut self.hashes);
+        for digest in self.chains.values_mut().flatten() {
+            if let Some(hash) = hashes.get(digest.number as usize) {
+                digest.hash = *hash;
+            }
+        }
     }
 
     fn damaged(&mut self, object: &Arc<ObjectRef>, error: &InflateError) {

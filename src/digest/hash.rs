@@ -15,18 +15,39 @@ pub fn sha256(bytes: &[u8]) -> Hash {
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).map_or('0', |digit| char::from(*digit));
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }
+
+/// What each byte is as a digit; more than 15 where it is none.
+const VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut value = 0;
+    while value < 16 {
+        let digit = b"0123456789abcdef"[value as usize];
+        values[digit as usize] = value;
+        values[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
+    }
+    values
+};
 
 /// Reads hexadecimal of either case.
 #[must_use]
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
+    let mut bytes = Vec::with_capacity(pairs.len());
+    let mut wrong = !rest.is_empty();
+    for [high, low] in pairs {
+        let [high, low] = [high, low].map(|digit| VALUES.get(usize::from(*digit)).copied().unwrap_or(u8::MAX));
+        wrong |= (high | low) > 15;
+        bytes.push(high << 4 | low & 15);
     }
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+    (!wrong).then_some(bytes)
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 
 use super::{Hash, file::same_place, sha256};
+use crate::source::minute;
 
 /// What became of a log that a digest names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,14 +166,26 @@ fn number(length: usize) -> u32 {
 }
 
 fn rebuild(base: &str, begin: &str, minute: u32, word: &[u8; 16]) -> String {
-    // By hand: a format string is read anew each time, and this is asked for every log.
     let time = DateTime::from_timestamp(i64::from(minute) * 60, 0).unwrap_or_default();
-    let (year, month, day) = (time.year(), time.month(), time.day());
-    let (hour, minute) = (time.hour(), time.minute());
-    let word = String::from_utf8_lossy(word);
-    format!(
-        "{base}/{year:04}/{month:02}/{day:02}/{begin}{year:04}{month:02}{day:02}T{hour:02}{minute:02}Z_{word}.json.gz"
-    )
+    // By hand: this is asked for every log.
+    let two = |number: u32| [number / 10 % 10, number % 10].map(|digit| char::from_digit(digit, 10).unwrap_or('0'));
+    let year = u32::try_from(time.year()).unwrap_or_default();
+    let (years, month, day) = ([two(year / 100), two(year)], two(time.month()), two(time.day()));
+    let mut path = String::with_capacity(base.len() + begin.len() + 64);
+    path.push_str(base);
+    for part in [&years[..], &[month], &[day]] {
+        path.push('/');
+        path.extend(part.as_flattened());
+    }
+    path.push('/');
+    path.push_str(begin);
+    path.extend([years[0], years[1], month, day].as_flattened());
+    path.push('T');
+    path.extend([two(time.hour()), two(time.minute())].as_flattened());
+    path.push_str("Z_");
+    path.push_str(&String::from_utf8_lossy(word));
+    path.push_str(".json.gz");
+    path
 }
 
 /// A path's file name without what says how it is packed.
@@ -195,7 +208,7 @@ fn word(path: &str) -> [u8; 16] {
 fn time(path: &str) -> Option<DateTime<Utc>> {
     let (rest, _) = stem(path).rsplit_once('_')?;
     let (_, time) = rest.rsplit_once('_')?;
-    Some(NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%MZ").ok()?.and_utc())
+    minute(time)
 }
 
 #[cfg(test)]

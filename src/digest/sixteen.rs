@@ -156,7 +156,8 @@ mod vector {
         [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
     }
 
-    /// One round. What is known last is added last: the next round waits for that alone.
+    /// One round. What is known last is added last: the next round waits for that alone, and one addition that is done
+    /// twice is no matter.
     macro_rules! round {
         ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident, $constant:expr, $word:expr) => {
             let known = add($h, add($word, _mm512_set1_epi32($constant.cast_signed())));
@@ -165,7 +166,7 @@ mod vector {
             let majority = _mm512_ternarylogic_epi32::<0xe8>($a, $b, $c);
             let sum_a = xor(_mm512_ror_epi32::<2>($a), _mm512_ror_epi32::<13>($a), _mm512_ror_epi32::<22>($a));
             let part = add_here(known, choice);
-            $d = add_here(add_here($d, part), sum_e);
+            $d = add_here(add_here(add_here($d, known), choice), sum_e);
             $h = add_here(add_here(add_here(part, sum_e), majority), sum_a);
         };
     }

@@ -40,7 +40,7 @@ const QUEUE: usize = 256;
 
 /// Files are handed on in batches of about this many, or of this many bytes: waking another thread costs as much as
 /// reading a small file.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 const BATCH_BYTES: u64 = 1 << 20;
 
 /// A buffer that one huge file made larger than this is given back.

@@ -4,7 +4,7 @@
 //! the customer's and may hold anything, the word `AWSLogs` included, so the last place at which the layout fits counts.
 //! Trees that were cut below `AWSLogs` are known by CloudTrail's file names alone.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 /// Whose file a key names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -204,12 +204,31 @@ fn date(year: &str, month: &str, day: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(i32::try_from(number(year, 4)?).ok()?, number(month, 2)?, number(day, 2)?)
 }
 
-/// `20240131T2355Z`.
-fn minute(part: &str) -> Option<DateTime<Utc>> {
-    if part.len() != 14 {
-        return None;
-    }
-    NaiveDateTime::parse_from_str(part, "%Y%m%dT%H%MZ").ok().map(|time| time.and_utc())
+/// The time in a log's name: `20240131T2355Z`.
+pub(crate) fn minute(part: &str) -> Option<DateTime<Utc>> {
+    let [day @ .., b'T', h1, h2, m1, m2, b'Z'] = part.as_bytes().first_chunk::<14>()? else { return None };
+    if part.len() == 14 { moment(day.try_into().ok()?, [*h1, *h2, *m1, *m2, b'0', b'0']) } else { None }
+}
+
+/// The time in a digest's name: `20240131T235501Z`.
+pub(crate) fn second(part: &str) -> Option<DateTime<Utc>> {
+    let [day @ .., b'T', h1, h2, m1, m2, s1, s2, b'Z'] = part.as_bytes().first_chunk::<16>()? else { return None };
+    if part.len() == 16 { moment(day.try_into().ok()?, [*h1, *h2, *m1, *m2, *s1, *s2]) } else { None }
+}
+
+/// By hand: every name of an archive has one, and a format string is read anew each time.
+fn moment(day: &[u8; 8], time: [u8; 6]) -> Option<DateTime<Utc>> {
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0')))
+    };
+    let [y1, y2, y3, y4, o1, o2, d1, d2] = *day;
+    let [h1, h2, m1, m2, s1, s2] = time;
+    let date = NaiveDate::from_ymd_opt(
+        i32::try_from(number(&[y1, y2, y3, y4])?).ok()?,
+        number(&[o1, o2])?,
+        number(&[d1, d2])?,
+    )?;
+    Some(date.and_hms_opt(number(&[h1, h2])?, number(&[m1, m2])?, number(&[s1, s2])?)?.and_utc())
 }
 
 #[cfg(test)]
@@ -243,6 +262,31 @@ mod tests {
             assert_eq!(info.day, NaiveDate::from_ymd_opt(2024, 2, 1), "the folder, not the file name, is the day");
             assert_eq!(info.delivered_at.unwrap().to_rfc3339(), "2024-01-31T23:55:00+00:00");
         }
+    }
+
+    #[test]
+    fn times_in_names() {
+        let text = |time: Option<DateTime<Utc>>| time.map(|time| time.to_rfc3339());
+        assert_eq!(text(minute("20240229T2355Z")).unwrap(), "2024-02-29T23:55:00+00:00");
+        assert_eq!(text(second("20240229T235501Z")).unwrap(), "2024-02-29T23:55:01+00:00");
+        for other in [
+            "",
+            "20240229T2355",
+            "20240230T2355Z",
+            "20240229T2455Z",
+            "20240229T2360Z",
+            "20240229t2355Z",
+            "2024022 T2355Z",
+            "+0240229T2355Z",
+            "20240229T2355z",
+            "20240229T235Z5",
+            "2024022\u{661}T235Z",
+        ] {
+            assert_eq!(minute(other), None, "{other}");
+            assert_eq!(second(other), None, "{other}");
+        }
+        assert_eq!((minute("20240229T235501Z"), second("20240229T2355Z")), (None, None));
+        assert_eq!(second("20240229T235561Z"), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod traffic;
 use std::{ffi::OsStr, path::PathBuf};
 
 pub use key::{KeyInfo, Product};
+pub(crate) use key::{minute, second};
 pub use object::{Location, ObjectRef};
 pub use select::Selection;
 pub use traffic::Traffic;
