@@ -20,7 +20,7 @@ use zip::write::SimpleFileOptions;
 
 use mfatrail::bundle;
 use mfatrail::cloudtrail::{Envelope, Names, Query, Record, RecordError, Scratch, Take, for_each_record, search, skim};
-use mfatrail::digest::{Bounds, Gather, Proof, PublicKeys, Trust};
+use mfatrail::digest::{Bounds, ChainId, Gather, Proof, PublicKeys, Trust};
 use mfatrail::inflate::{InflateError, Inflated, Inflater};
 use mfatrail::inputs::{approvals, detections, policy_file};
 use mfatrail::inventory::{self, snapshot};
@@ -455,6 +455,11 @@ pub fn digests(data: &[u8]) {
     gather.ended();
     other.ended();
     gather.merge(other);
+    for (id, digests) in gather.chains() {
+        for digest in digests {
+            assert_eq!(ChainId::parse(&digest.object).as_ref(), Some(id), "a digest is of the chain that its key says");
+        }
+    }
     let known = gather.chains().any(|(_, digests)| digests.iter().any(|digest| keys.knows(&digest.fingerprint)));
     let hours = Bounds { from: Some(moment()), to: Some(moment() + TimeDelta::hours(2)) };
     let bounds = if data.len().is_multiple_of(2) { Bounds::default() } else { hours };

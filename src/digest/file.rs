@@ -49,6 +49,13 @@ impl ChainId {
     }
 }
 
+/// What a digest's key begins with, before the time; `None` where something follows the time. All that a chain is known by
+/// is in it.
+pub(super) fn before_time(object: &str) -> Option<&str> {
+    let (before, time) = object.strip_suffix(".json.gz")?.rsplit_once('_')?;
+    second(time).map(|_time| before)
+}
+
 /// The end of a digest's hour, as its name tells it.
 pub(super) fn end_in_name(name: &str) -> Option<DateTime<Utc>> {
     name.rsplit('/').next()?.split(['_', '.']).rev().find_map(second)
@@ -216,19 +223,18 @@ pub fn string_to_sign(end: &str, bucket: &str, object: &str, hash: &Hash, previo
     format!("{end}\n{bucket}/{object}\n{}\n{}", hex(hash), previous_signature.unwrap_or("null"))
 }
 
-/// Reads a digest: its chain, itself but for its hash, and the logs it names.
+/// Reads a digest: itself but for its hash, and the logs it names.
 pub(super) fn parse<'d>(
     name: &str,
     raw: &'d [u8],
     own_signature: Option<&str>,
-) -> Result<(ChainId, Digest, Vec<LogField<'d>>), String> {
+) -> Result<(Digest, Vec<LogField<'d>>), String> {
     let fields: Fields<'d> = serde_json::from_slice(raw).map_err(|error| format!("no digest: {error}"))?;
     if fields.digest_signature_algorithm != "SHA256withRSA" {
         let algorithm = fields.digest_signature_algorithm;
         return Err(format!("its signature algorithm is `{algorithm}`, not SHA256withRSA"));
     }
     let object = fields.digest_s3_object;
-    let chain = ChainId::parse(&object).ok_or_else(|| format!("`digestS3Object` is no digest's key: `{object}`"))?;
     let end = DateTime::parse_from_rfc3339(&fields.digest_end_time)
         .map_err(|error| format!("`digestEndTime` is `{}`: {error}", fields.digest_end_time))?
         .to_utc();
@@ -261,7 +267,7 @@ pub(super) fn parse<'d>(
         logs: u64::try_from(fields.log_files.len()).unwrap_or(u64::MAX),
         object: object.into(),
     };
-    Ok((chain, digest, fields.log_files))
+    Ok((digest, fields.log_files))
 }
 
 #[cfg(test)]
@@ -323,7 +329,7 @@ mod tests {
             digest["previousDigestS3Bucket"] = "b".into();
             digest["previousDigestS3Object"] = "k".into();
             let raw = digest.to_string();
-            let (_, read, _) = parse("d", raw.as_bytes(), None).unwrap();
+            let (read, _) = parse("d", raw.as_bytes(), None).unwrap();
             let read = Digest { hash: sha256(raw.as_bytes()), ..read };
             assert_eq!(read.signed(), sha256(string_to_sign(end, "b", &object, &read.hash, signature).as_bytes()));
         }

@@ -30,6 +30,9 @@ pub struct Gather {
     pub(super) findings: Vec<Finding>,
     /// How many digests were numbered.
     pub(super) next: u32,
+    /// The latest digests, all of one chain, and what their keys begin with.
+    run: Option<(ChainId, Option<Box<str>>)>,
+    of_run: Vec<Digest>,
     /// Digests that are being hashed, by their numbers.
     lanes: Lanes<u32>,
     /// What came of it, by number, until [`Visitor::ended`] hands it out.
@@ -58,16 +61,30 @@ impl Gather {
         if bytes.inflated.members > 1 {
             return Err(format!("{} gzip members: CloudTrail writes one", bytes.inflated.members));
         }
-        let (chain, mut digest, logs) = file::parse(name, bytes.inflated.bytes, bytes.signature)?;
+        let (mut digest, logs) = file::parse(name, bytes.inflated.bytes, bytes.signature)?;
         let hashes = logs.iter().map(LogField::hash).collect::<Result<Vec<_>, _>>()?;
+        // Neighbours are of one chain, which their keys then need not be taken apart for.
+        let before = file::before_time(&digest.object);
+        if before.is_none() || self.run.as_ref().is_none_or(|(_, of_run)| of_run.as_deref() != before) {
+            let chain = ChainId::parse(&digest.object)
+                .ok_or_else(|| format!("`digestS3Object` is no digest's key: `{}`", digest.object))?;
+            self.end_run();
+            self.run = Some((chain, before.map(Box::from)));
+        }
         digest.number = self.next;
         for (log, hash) in logs.iter().zip(hashes) {
             self.named.add(&log.s3_bucket, &log.s3_object, hash, digest.number);
         }
         self.next += 1;
         self.hashes.push(digest.hash);
-        self.chains.entry(chain).or_default().push(digest);
+        self.of_run.push(digest);
         Ok(())
+    }
+
+    fn end_run(&mut self) {
+        if let Some((chain, _)) = self.run.take() {
+            self.chains.entry(chain).or_default().append(&mut self.of_run);
+        }
     }
 
     fn take_hashes(&mut self) {
@@ -115,6 +132,7 @@ impl Visitor for Gather {
     }
 
     fn ended(&mut self) {
+        self.end_run();
         self.lanes.finish();
         self.take_hashes();
         let hashes = std::mem::take(&mut self.hashes);

@@ -132,10 +132,14 @@ impl Walk<'_> {
             let mut below = Vec::new();
             for entry in entries {
                 let path = entry.path();
-                let link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+                let kind = entry.file_type();
+                if kind.as_ref().is_ok_and(fs::FileType::is_dir) {
+                    below.push(path);
+                    continue;
+                }
+                let link = kind.is_ok_and(|kind| kind.is_symlink());
                 // By the open directory, which is cheaper than by the whole path.
                 match if link { fs::metadata(&path) } else { entry.metadata() } {
-                    Ok(metadata) if metadata.is_dir() && !link => below.push(path),
                     Ok(metadata) if metadata.is_dir() => self.linked(path, &mut below)?,
                     Ok(metadata) if metadata.is_file() => {
                         let file = entry.file_name();
