@@ -73,16 +73,21 @@ impl State {
 fn line(state: &State, waited: Duration) -> String {
     let more = if state.listing_done { "" } else { "+" };
     let rate = state.bytes.saturating_mul(1000) / u64::try_from(waited.as_millis()).unwrap_or(u64::MAX).max(1);
-    let mut line = format!(
-        "{} of {}{more} objects, {} of {}{more}, {}/s",
-        HumanCount(state.finished),
-        HumanCount(state.listed),
-        HumanBytes(state.bytes),
-        HumanBytes(state.listed_bytes),
-        HumanBytes(rate),
-    );
+    let (objects, all) = (HumanCount(state.finished), HumanCount(state.listed));
+    let mut line = format!("{objects} of {all}{more} objects, {}", HumanBytes(state.bytes));
+    // A listing of digests does not tell their sizes.
+    let sized = state.listed_bytes >= state.bytes;
+    if sized {
+        line.push_str(&format!(" of {}{more}", HumanBytes(state.listed_bytes)));
+    }
+    line.push_str(&format!(", {}/s", HumanBytes(rate)));
     if state.listing_done && rate > 0 {
-        let left = Duration::from_secs(state.listed_bytes.saturating_sub(state.bytes) / rate);
+        let left = if sized {
+            Duration::from_secs((state.listed_bytes - state.bytes) / rate)
+        } else {
+            let left = waited.as_secs().saturating_mul(state.listed.saturating_sub(state.finished));
+            Duration::from_secs(left / state.finished.max(1))
+        };
         line.push_str(&format!(", {} left", HumanDuration(left)));
     }
     line
@@ -100,6 +105,8 @@ mod tests {
         assert_eq!(line(&state, waited), "1,500 of 12,000+ objects, 1.00 MiB of 4.00 MiB+, 512.00 KiB/s");
         let state = State { listing_done: true, ..state };
         assert_eq!(line(&state, waited), "1,500 of 12,000 objects, 1.00 MiB of 4.00 MiB, 512.00 KiB/s, 6 seconds left");
+        let digests = State { listed_bytes: 0, ..state };
+        assert_eq!(line(&digests, waited), "1,500 of 12,000 objects, 1.00 MiB, 512.00 KiB/s, 14 seconds left");
         let nothing = State { listed: 0, listed_bytes: 0, listing_done: true, finished: 0, bytes: 0 };
         assert_eq!(line(&nothing, waited), "0 of 0 objects, 0 B of 0 B, 0 B/s");
     }

@@ -87,7 +87,7 @@ A digest's signature is object metadata in S3, which a copy on disk lacks. All b
 them; for the newest, put what `aws s3api head-object --bucket B --key K` prints into K.signature beside it, or end the range
 before it. What is proven are the inflated bytes, which CloudTrail signs, and not the gzip around them.
 
-Memory: about 1 KiB for each digest and 64 bytes for each log in range, and for each thread up to 64 MiB of logs that are
+Memory: about 1 KiB for each digest and 64 bytes for each log in range, and for each thread up to 96 MiB of logs that are
 hashed side by side.
 
 Examples:

@@ -14,10 +14,10 @@ use super::{
 };
 
 /// An object of so many bytes or more is hashed at once.
-const TOO_LONG: usize = if cfg!(test) { 128 << 10 } else { 8 << 20 };
+const TOO_LONG: usize = if cfg!(test) { 128 << 10 } else { 16 << 20 };
 
 /// The most bytes that buffers take, those in the lanes and those that wait for the next object.
-const BUDGET: usize = if cfg!(test) { 1 << 20 } else { 64 << 20 };
+const BUDGET: usize = if cfg!(test) { 1 << 20 } else { 96 << 20 };
 
 /// With fewer objects than this, one after the other is faster than side by side.
 const WORTHWHILE: usize = 6;

@@ -452,10 +452,13 @@ impl<'o, V: Visitor> Worker<'o, V> {
     /// Gives how many bytes it read.
     fn read(&mut self, object: ObjectRef) -> usize {
         let mut file = std::mem::take(&mut self.file);
-        if usize::try_from(object.size).is_ok_and(|size| size > LARGE && size <= self.options.object_limit) {
-            wait_for(&mut self.turn, self.large);
-        }
-        let read = local::read(&object, self.options.object_limit, &mut file);
+        let Self { turn, large, .. } = self;
+        let mut expect = |size| {
+            if usize::try_from(size).is_ok_and(|size| size > LARGE) {
+                wait_for(turn, large);
+            }
+        };
+        let read = local::read(&object, self.options.object_limit, &mut file, &mut expect);
         let length = *read.as_ref().unwrap_or(&0);
         match read {
             Ok(length) => self.object(object, file.get(..length).unwrap_or_default(), None),

@@ -113,6 +113,17 @@ pub(super) struct Tally {
     /// `eventTime` of the last record of the object at hand.
     object_last: Option<DateTime<Utc>>,
     run: Run,
+    folder: Option<Folder>,
+}
+
+/// Objects of one folder in a row: counted as one.
+#[derive(Debug, Clone)]
+struct Folder {
+    account: String,
+    region: String,
+    day: Option<NaiveDate>,
+    objects: u64,
+    records: u64,
 }
 
 /// Records of one account and region in a row, which is what most objects hold: counted as one.
@@ -206,14 +217,32 @@ impl Tally {
         self.latest_delivery = self.latest_delivery.max(object.delivered_at().or(self.object_last));
         let key = &object.key;
         if let (Some(account), Some(region)) = (&key.account, &key.region) {
-            self.accounts.entry(account.clone()).or_default().region(region);
-            if let Some(day) = key.day {
-                let (objects, records) = self.days.entry((account.clone(), region.clone(), day)).or_default();
-                *objects += 1;
-                *records += count(contents.records);
+            let same =
+                |folder: &Folder| &folder.account == account && &folder.region == region && folder.day == key.day;
+            if !self.folder.as_ref().is_some_and(same) {
+                self.end_folder();
             }
+            let folder = self.folder.get_or_insert_with(|| Folder {
+                account: account.clone(),
+                region: region.clone(),
+                day: key.day,
+                objects: 0,
+                records: 0,
+            });
+            folder.objects += 1;
+            folder.records += count(contents.records);
         }
         true
+    }
+
+    fn end_folder(&mut self) {
+        let Some(folder) = self.folder.take() else { return };
+        self.accounts.entry(folder.account.clone()).or_default().region(&folder.region);
+        if let Some(day) = folder.day {
+            let (objects, records) = self.days.entry((folder.account, folder.region, day)).or_default();
+            *objects += folder.objects;
+            *records += folder.records;
+        }
     }
 
     pub(super) fn failed(&mut self, object: String, error: String) {
@@ -226,7 +255,8 @@ impl Tally {
         self.failures.push(ReadFailure { object, error });
     }
 
-    pub(super) fn merge(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, mut other: Self) {
+        other.end_folder();
         self.read += other.read;
         self.failed += other.failed;
         self.skipped += other.skipped;
@@ -251,6 +281,7 @@ impl Tally {
     }
 
     pub(super) fn finish(mut self, listed: &Listing) -> Scanned {
+        self.end_folder();
         self.failures.sort();
         let mut days: Vec<_> = self.days.into_iter().collect();
         days.sort();

@@ -51,34 +51,48 @@ pub fn list(source: &Path, selection: &Selection, emit: Emit<'_>) -> ControlFlow
             if name().starts_with('.') {
                 key.product = Product::Log;
             }
-            walk.object(name(), key, source.to_owned(), &metadata)
+            walk.object(name(), key, source.to_owned(), Some(&metadata))
         }
         Err(error) => walk.failed(name(), &error),
     }
 }
 
 /// Reads a file or standard input to the beginning of `buffer`, which grows and never shrinks; gives how many bytes.
+/// Tells by `expect` how many a file should have, before it reads them.
 ///
 /// # Errors
 /// In words, when it cannot be read or is larger than `limit` bytes.
-pub fn read(object: &ObjectRef, limit: usize, buffer: &mut Vec<u8>) -> Result<usize, String> {
-    if usize::try_from(object.size).map_or(true, |size| size > limit) {
-        return Err(format!("larger than the limit of {limit} bytes"));
-    }
+pub fn read(
+    object: &ObjectRef,
+    limit: usize,
+    buffer: &mut Vec<u8>,
+    expect: &mut dyn FnMut(u64),
+) -> Result<usize, String> {
+    let too_large = || format!("larger than the limit of {limit} bytes");
+    let failed = |error: io::Error| format!("could not read it: {error}");
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let read = match &object.location {
-        Location::File(path) => File::open(path).and_then(|file| whole(&mut file.take(most), object.size, buffer)),
+    let length = match &object.location {
+        Location::File(path) => {
+            let open = || {
+                let file = File::open(path)?;
+                let size = if object.size == 0 { file.metadata()?.len() } else { object.size };
+                Ok((file, size))
+            };
+            let (file, size) = open().map_err(failed)?;
+            if size >= most {
+                return Err(too_large());
+            }
+            expect(size);
+            whole(&mut file.take(most), size, buffer)
+        }
         Location::Stdin => whole(&mut io::stdin().lock().take(most), 0, buffer),
         Location::S3 { .. } => return Err("an object of a bucket is no file".to_owned()),
     };
-    match read {
-        Ok(length) if length > limit => Err(format!("larger than the limit of {limit} bytes")),
-        Ok(length) => Ok(length),
-        Err(error) => Err(format!("could not read it: {error}")),
-    }
+    let length = length.map_err(failed)?;
+    if length > limit { Err(too_large()) } else { Ok(length) }
 }
 
-/// Reads to the end in as few steps as its `size`, by the listing, allows.
+/// Reads to the end in as few steps as its `size`, as far as it is known, allows.
 fn whole(file: &mut impl Read, size: u64, buffer: &mut Vec<u8>) -> io::Result<usize> {
     // Room for a byte more, so that one step meets the end. A listing that is wrong costs steps, not memory.
     let room = usize::try_from(size).unwrap_or(usize::MAX).clamp(1 << 16, 64 << 20) + 1;
@@ -89,7 +103,13 @@ fn whole(file: &mut impl Read, size: u64, buffer: &mut Vec<u8>) -> io::Result<us
     loop {
         match file.read(buffer.get_mut(filled..).unwrap_or_default()) {
             Ok(0) => return Ok(filled),
-            Ok(read) => filled += read,
+            Ok(read) => {
+                filled += read;
+                // It ends where it is said to: had it grown, there was room for more in the same step.
+                if u64::try_from(filled).is_ok_and(|filled| filled == size) && filled < buffer.len() {
+                    return Ok(filled);
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -137,16 +157,17 @@ impl Walk<'_> {
                     below.push(path);
                     continue;
                 }
-                let link = kind.is_ok_and(|kind| kind.is_symlink());
+                let link = kind.as_ref().is_ok_and(fs::FileType::is_symlink);
+                // Nobody asks for the size or the time of a digest before it is read, and they are many.
+                if self.selection.product == Some(Product::Digest) && kind.is_ok_and(|kind| kind.is_file()) {
+                    self.named(&shown, &place, path, &entry, None)?;
+                    continue;
+                }
                 // By the open directory, which is cheaper than by the whole path.
                 match if link { fs::metadata(&path) } else { entry.metadata() } {
                     Ok(metadata) if metadata.is_dir() => self.linked(path, &mut below)?,
                     Ok(metadata) if metadata.is_file() => {
-                        let file = entry.file_name();
-                        let file = file.to_string_lossy();
-                        let relative = if shown == "." { file.clone().into_owned() } else { format!("{shown}/{file}") };
-                        let key = place.file(&file);
-                        self.object(relative, key, path, &metadata)?;
+                        self.named(&shown, &place, path, &entry, Some(&metadata))?;
                     }
                     Ok(_) => self.failed(self.relative(&path), &io::Error::other("neither a file nor a directory"))?,
                     Err(error) => self.failed(self.relative(&path), &error)?,
@@ -155,6 +176,21 @@ impl Walk<'_> {
             pending.extend(below.into_iter().rev());
         }
         ControlFlow::Continue(())
+    }
+
+    /// A file of the directory that is shown as `shown`.
+    fn named(
+        &mut self,
+        shown: &str,
+        place: &Place<'_>,
+        path: PathBuf,
+        entry: &fs::DirEntry,
+        metadata: Option<&fs::Metadata>,
+    ) -> ControlFlow<()> {
+        let file = entry.file_name();
+        let file = file.to_string_lossy();
+        let relative = if shown == "." { file.clone().into_owned() } else { format!("{shown}/{file}") };
+        self.object(relative, place.file(&file), path, metadata)
     }
 
     fn linked(&mut self, path: PathBuf, below: &mut Vec<PathBuf>) -> ControlFlow<()> {
@@ -173,16 +209,22 @@ impl Walk<'_> {
         ControlFlow::Continue(())
     }
 
-    fn object(&mut self, name: String, key: KeyInfo, path: PathBuf, metadata: &fs::Metadata) -> ControlFlow<()> {
+    fn object(
+        &mut self,
+        name: String,
+        key: KeyInfo,
+        path: PathBuf,
+        metadata: Option<&fs::Metadata>,
+    ) -> ControlFlow<()> {
         if !self.selection.includes(&key) {
             return ControlFlow::Continue(());
         }
         (self.emit)(Listed::Object(ObjectRef {
             name,
             key,
-            size: metadata.len(),
+            size: metadata.map_or(0, fs::Metadata::len),
             etag: None,
-            modified: metadata.modified().ok().map(DateTime::<Utc>::from),
+            modified: metadata.and_then(|metadata| metadata.modified().ok()).map(DateTime::<Utc>::from),
             location: Location::File(path),
         }))
     }
@@ -267,8 +309,9 @@ mod tests {
         let mut read_back = 0;
         let _ = list(&archive, &Selection::default(), &mut |step| {
             if let Listed::Object(object) = step {
-                assert_eq!(read(&object, 10, &mut Vec::new()), Ok(2));
-                assert!(read(&object, 1, &mut Vec::new()).unwrap_err().contains("limit of 1 bytes"));
+                let read = |limit| read(&object, limit, &mut Vec::new(), &mut |size| assert_eq!(size, 2));
+                assert_eq!(read(10), Ok(2));
+                assert!(read(1).unwrap_err().contains("limit of 1 bytes"));
                 read_back += 1;
             }
             ControlFlow::Continue(())

@@ -29,11 +29,12 @@ pub struct ObjectRef {
     pub name: String,
     /// What its key or path says.
     pub key: KeyInfo,
-    /// Bytes as stored, by the listing; 0 for standard input.
+    /// Bytes as stored, by the listing; 0 for standard input, and on disk where digests are asked for.
     pub size: u64,
     /// S3's entity tag, without quotes.
     pub etag: Option<String>,
-    /// Last modification, as exactly as it is told: of a file it stands in for the entity tag.
+    /// Last modification, as exactly as it is told: of a file it stands in for the entity tag. Not on disk where digests
+    /// are asked for.
     pub modified: Option<DateTime<Utc>>,
     /// Where its bytes are.
     pub location: Location,
