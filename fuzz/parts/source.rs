@@ -8,5 +8,6 @@ mod object;
 mod select;
 
 pub use key::{KeyInfo, Product};
+pub(crate) use key::{minute, second};
 pub use object::{Location, ObjectRef};
 pub use select::Selection;

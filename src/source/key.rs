@@ -207,13 +207,13 @@ fn date(year: &str, month: &str, day: &str) -> Option<NaiveDate> {
 /// The time in a log's name: `20240131T2355Z`.
 pub(crate) fn minute(part: &str) -> Option<DateTime<Utc>> {
     let [day @ .., b'T', h1, h2, m1, m2, b'Z'] = part.as_bytes().first_chunk::<14>()? else { return None };
-    if part.len() == 14 { moment(day.try_into().ok()?, [*h1, *h2, *m1, *m2, b'0', b'0']) } else { None }
+    if part.len() == 14 { moment(day, [*h1, *h2, *m1, *m2, b'0', b'0']) } else { None }
 }
 
 /// The time in a digest's name: `20240131T235501Z`.
 pub(crate) fn second(part: &str) -> Option<DateTime<Utc>> {
     let [day @ .., b'T', h1, h2, m1, m2, s1, s2, b'Z'] = part.as_bytes().first_chunk::<16>()? else { return None };
-    if part.len() == 16 { moment(day.try_into().ok()?, [*h1, *h2, *m1, *m2, *s1, *s2]) } else { None }
+    if part.len() == 16 { moment(day, [*h1, *h2, *m1, *m2, *s1, *s2]) } else { None }
 }
 
 /// By hand: every name of an archive has one, and a format string is read anew each time.
