@@ -20,7 +20,7 @@ use zip::write::SimpleFileOptions;
 
 use mfatrail::bundle;
 use mfatrail::cloudtrail::{Envelope, Names, Query, Record, RecordError, Scratch, Take, for_each_record, search, skim};
-use mfatrail::digest::{Bounds, ChainId, Gather, Proof, PublicKeys, Trust};
+use mfatrail::digest::{Bounds, ChainId, Gather, Proof, PublicKeys, Trust, sha256};
 use mfatrail::inflate::{InflateError, Inflated, Inflater};
 use mfatrail::inputs::{approvals, detections, policy_file};
 use mfatrail::inventory::{self, snapshot};
@@ -427,6 +427,7 @@ pub fn digests(data: &[u8]) {
         assert!(error.to_string().contains("keys.json"), "an error names its file: {error}");
     }
     let (mut gather, mut other) = (Gather::default(), Gather::default());
+    let mut hashes = Vec::new();
     for (at, pair) in parts.chunks(2).enumerate() {
         let [name, bytes] = pair else { continue };
         let name = String::from_utf8_lossy(name).into_owned();
@@ -445,6 +446,7 @@ pub fn digests(data: &[u8]) {
         let inflated = Inflated { bytes, members: 1, first_member: bytes.len() };
         let gather = if at % 2 == 0 { &mut gather } else { &mut other };
         let object = Arc::new(object);
+        hashes.push((object.name.clone(), sha256(bytes)));
         let next = gather.bytes(&object, &Bytes { inflated, signature: signature.as_deref() });
         let log = matches!(product, Product::Log | Product::Other);
         assert_eq!(next == Next::Visit, log, "only what is no log is kept from the parser");
@@ -458,6 +460,7 @@ pub fn digests(data: &[u8]) {
     for (id, digests) in gather.chains() {
         for digest in digests {
             assert_eq!(ChainId::parse(&digest.object).as_ref(), Some(id), "a digest is of the chain that its key says");
+            assert!(hashes.contains(&(digest.name.to_string(), digest.hash)), "its hash is of its own bytes");
         }
     }
     let known = gather.chains().any(|(_, digests)| digests.iter().any(|digest| keys.knows(&digest.fingerprint)));

@@ -76,7 +76,7 @@ fn line(state: &State, waited: Duration) -> String {
     let (objects, all) = (HumanCount(state.finished), HumanCount(state.listed));
     let mut line = format!("{objects} of {all}{more} objects, {}", HumanBytes(state.bytes));
     // A listing of digests does not tell their sizes.
-    let sized = state.listed_bytes >= state.bytes;
+    let sized = state.listed_bytes >= state.bytes && (state.listed_bytes > 0 || state.listed == 0);
     if sized {
         line.push_str(&format!(" of {}{more}", HumanBytes(state.listed_bytes)));
     }
@@ -85,8 +85,9 @@ fn line(state: &State, waited: Duration) -> String {
         let left = if sized {
             Duration::from_secs((state.listed_bytes - state.bytes) / rate)
         } else {
-            let left = waited.as_secs().saturating_mul(state.listed.saturating_sub(state.finished));
-            Duration::from_secs(left / state.finished.max(1))
+            let waited = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+            let left = waited.saturating_mul(state.listed.saturating_sub(state.finished));
+            Duration::from_secs(left / state.finished.max(1) / 1000)
         };
         line.push_str(&format!(", {} left", HumanDuration(left)));
     }

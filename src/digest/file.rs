@@ -242,6 +242,15 @@ pub(super) fn parse<'d>(
         return Err("it ends before it starts".to_owned());
     }
     let previous_signature = fields.previous_digest_signature.as_deref();
+    // Both are kept to the letter, and are short.
+    for (key, text, most) in [
+        ("digestEndTime", Some(&*fields.digest_end_time), 64),
+        ("previousDigestSignature", previous_signature, 8 << 10),
+    ] {
+        if let Some(text) = text.filter(|text| text.len() > most) {
+            return Err(format!("`{key}` has {} bytes, which none has", text.len()));
+        }
+    }
     let previous = match (fields.previous_digest_s3_bucket, fields.previous_digest_s3_object) {
         (Some(bucket), Some(object)) => Some(Previous {
             bucket,

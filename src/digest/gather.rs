@@ -12,6 +12,7 @@ use super::{
     file::{self, LogField},
     lanes::{Hashed, Lanes},
     named::Index,
+    sha256,
 };
 use crate::{
     cloudtrail::Record,
@@ -114,7 +115,15 @@ impl Visitor for Gather {
         match object.key.product {
             Product::Signature => self.signature(&object.name, bytes.inflated.bytes),
             Product::Digest => match self.digest(&object.name, bytes) {
-                Ok(()) => return Next::Keep,
+                // A buffer is handed over only where that saves something.
+                Ok(()) if bytes.inflated.members == 1 && self.lanes.takes(bytes.inflated.bytes.len()) => {
+                    return Next::Keep;
+                }
+                Ok(()) => {
+                    if let Some(hash) = self.hashes.last_mut() {
+                        *hash = sha256(bytes.inflated.bytes);
+                    }
+                }
                 Err(error) => self.findings.push(Finding::object(Code::DigestMalformed, &object.name, error)),
             },
             Product::Log | Product::Other => return Next::Visit,
@@ -135,6 +144,7 @@ impl Visitor for Gather {
         self.end_run();
         self.lanes.finish();
         self.take_hashes();
+        self.lanes = Lanes::default();
         let hashes = std::mem::take(&mut self.hashes);
         for digest in self.chains.values_mut().flatten() {
             if let Some(hash) = hashes.get(digest.number as usize) {

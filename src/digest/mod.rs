@@ -13,8 +13,8 @@
 //! What is proven are the inflated bytes: CloudTrail signs those, not the gzip around them. A changed bit that leaves
 //! them as they are, such as gzip's time stamp, is no change of evidence.
 //!
-//! Memory: about 1 KiB for each digest in range and 64 bytes for each log that they name; for each worker, up to 64 MiB of
-//! logs that are hashed side by side ([`Lanes`]).
+//! Memory: about 1 KiB for each digest in range and 64 bytes for each log that they name; for each worker, up to 96 MiB of
+//! what is hashed side by side ([`Lanes`]).
 
 mod causes;
 mod chain;

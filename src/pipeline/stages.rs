@@ -35,13 +35,15 @@ use crate::{
     },
 };
 
-/// Objects waiting for a worker, and listed objects waiting for a request.
+/// Objects or batches waiting for a worker, and listed objects waiting for a request.
 const QUEUE: usize = 256;
 
 /// Files are handed on in batches of about this many, or of this many bytes: waking another thread costs as much as
 /// reading a small file.
-const BATCH: usize = 256;
+const BATCH: usize = if cfg!(test) { 2 } else { 256 };
 const BATCH_BYTES: u64 = 1 << 20;
+/// What an object counts for whose size the listing did not tell.
+const UNTOLD: u64 = BATCH_BYTES / 256;
 
 /// A buffer that one huge file made larger than this is given back.
 const KEEP: usize = 64 << 20;
@@ -283,7 +285,7 @@ fn read_all(
             Some(Ok(object)) => object,
             Some(Err((name, error))) => return send(Work::Failed(Err(name), error)),
         };
-        bytes += object.size;
+        bytes += if object.size == 0 { UNTOLD } else { object.size };
         batch.push(object);
         // Nobody is kept waiting for a batch to fill.
         if batch.len() < BATCH && bytes < BATCH_BYTES && queue.capacity() < queue.max_capacity() {
@@ -426,6 +428,9 @@ impl<'o, V: Visitor> Worker<'o, V> {
         match work {
             Work::Read(objects) => {
                 for object in objects {
+                    if self.options.stop.asked() {
+                        break;
+                    }
                     let length = self.read(object);
                     self.finished(length);
                 }

@@ -286,6 +286,35 @@ mod tests {
         assert_eq!(names(&region.join("2024/02/01/a.json"), &Selection::default()), ["a.json"]);
     }
 
+    #[test]
+    fn digests_are_listed_without_their_sizes_and_read_with_them() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2024/02/01");
+        fs::create_dir_all(&folder).unwrap();
+        let name = "111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_20240201T005501Z.json.gz";
+        fs::write(folder.join(name), b"0123456789").unwrap();
+        for (product, told) in [(Some(Product::Digest), 0), (None, 10)] {
+            let selection = Selection { product, ..Selection::default() };
+            let mut found = Vec::new();
+            let _ = list(home.path(), &selection, &mut |step| {
+                found.push(step);
+                ControlFlow::Continue(())
+            });
+            let [Listed::Object(object)] = &found[..] else { panic!("{found:?}") };
+            assert_eq!((object.size, object.modified.is_some()), (told, told > 0));
+            let (mut buffer, mut expected) = (Vec::new(), Vec::new());
+            assert_eq!(read(object, 10, &mut buffer, &mut |size| expected.push(size)), Ok(10));
+            assert_eq!((&buffer[..10], &expected[..]), (&b"0123456789"[..], &[10][..]));
+            let error = read(object, 9, &mut buffer, &mut |_| panic!("nothing is to be read")).unwrap_err();
+            assert_eq!(error, "larger than the limit of 9 bytes");
+        }
+        // A listing that is wrong costs steps, no bytes.
+        for size in [1, 9, 11, 70_000] {
+            let object = ObjectRef { size, location: Location::File(folder.join(name)), ..stdin() };
+            assert_eq!(read(&object, 70_000, &mut Vec::new(), &mut |_| {}), Ok(10), "{size}");
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn links_are_followed_once_and_odd_names_survive() {
