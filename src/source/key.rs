@@ -198,37 +198,31 @@ pub(super) fn is_region(segment: &str) -> bool {
 }
 
 fn date(year: &str, month: &str, day: &str) -> Option<NaiveDate> {
-    let number = |text: &str, digits: usize| {
-        (text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse::<u32>().ok())?
-    };
     NaiveDate::from_ymd_opt(i32::try_from(number(year, 4)?).ok()?, number(month, 2)?, number(day, 2)?)
+}
+
+fn number(text: &str, digits: usize) -> Option<u32> {
+    (text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
 /// The time in a log's name: `20240131T2355Z`.
 pub(crate) fn minute(part: &str) -> Option<DateTime<Utc>> {
-    let [day @ .., b'T', h1, h2, m1, m2, b'Z'] = part.as_bytes().first_chunk::<14>()? else { return None };
-    if part.len() == 14 { moment(day, [*h1, *h2, *m1, *m2, b'0', b'0']) } else { None }
+    if part.len() == 14 { moment(part, "00") } else { None }
 }
 
 /// The time in a digest's name: `20240131T235501Z`.
 pub(crate) fn second(part: &str) -> Option<DateTime<Utc>> {
-    let [day @ .., b'T', h1, h2, m1, m2, s1, s2, b'Z'] = part.as_bytes().first_chunk::<16>()? else { return None };
-    if part.len() == 16 { moment(day, [*h1, *h2, *m1, *m2, *s1, *s2]) } else { None }
+    if part.len() == 16 { moment(part, part.get(13..15)?) } else { None }
 }
 
 /// By hand: every name of an archive has one, and a format string is read anew each time.
-fn moment(day: &[u8; 8], time: [u8; 6]) -> Option<DateTime<Utc>> {
-    let number = |digits: &[u8]| {
-        digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0')))
-    };
-    let [y1, y2, y3, y4, o1, o2, d1, d2] = *day;
-    let [h1, h2, m1, m2, s1, s2] = time;
-    let date = NaiveDate::from_ymd_opt(
-        i32::try_from(number(&[y1, y2, y3, y4])?).ok()?,
-        number(&[o1, o2])?,
-        number(&[d1, d2])?,
-    )?;
-    Some(date.and_hms_opt(number(&[h1, h2])?, number(&[m1, m2])?, number(&[s1, s2])?)?.and_utc())
+fn moment(part: &str, seconds: &str) -> Option<DateTime<Utc>> {
+    if part.get(8..9)? != "T" || !part.ends_with('Z') {
+        return None;
+    }
+    let date = date(part.get(..4)?, part.get(4..6)?, part.get(6..8)?)?;
+    let (hour, minute) = (number(part.get(9..11)?, 2)?, number(part.get(11..13)?, 2)?);
+    Some(date.and_hms_opt(hour, minute, number(seconds, 2)?)?.and_utc())
 }
 
 #[cfg(test)]
