@@ -148,11 +148,11 @@ fn parse(bencher: Bencher<'_, '_>, shape: Shape) {
 struct Envelopes(usize);
 
 impl Take for Envelopes {
-    fn brief(&self, _envelope: &Envelope<'_>) -> bool {
-        true
+    fn brief(&self, _envelope: &Envelope<'_>) -> Option<u8> {
+        Some(0)
     }
 
-    fn envelope(&mut self, envelope: &Envelope<'_>) {
+    fn envelope(&mut self, envelope: &Envelope<'_>, _brief: u8) {
         self.0 += usize::from(black_box(envelope.seconds()) > 0);
     }
 

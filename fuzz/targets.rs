@@ -175,11 +175,11 @@ fn short(record: &Record<'_, '_>) -> Short {
 }
 
 impl Take for Skimmed {
-    fn brief(&self, envelope: &Envelope<'_>) -> bool {
-        envelope.name() != b"EnableMFADevice" && !envelope.id().is_empty()
+    fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
+        (envelope.name() != b"EnableMFADevice" && !envelope.id().is_empty()).then_some(0)
     }
 
-    fn envelope(&mut self, envelope: &Envelope<'_>) {
+    fn envelope(&mut self, envelope: &Envelope<'_>, _brief: u8) {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
         let raw = envelope.raw();
         assert!(raw.starts_with(b"{") && raw.ends_with(b"}"), "the text of a record is an object");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -44,22 +45,21 @@ impl Range {
             && listed(&self.regions, region.unwrap_or_default().as_bytes())
     }
 
-    /// Whether a record is kept, by its envelope, whose time is in whole seconds.
-    #[must_use]
-    pub fn includes_envelope(&self, envelope: &Envelope<'_>) -> bool {
-        let seconds = envelope.seconds();
-        self.from.is_none_or(|from| (from.timestamp(), from.timestamp_subsec_nanos()) <= (seconds, 0))
-            && self.until.is_none_or(|until| seconds <= until.timestamp())
-            && listed(&self.accounts, envelope.account())
-            && listed(&self.regions, envelope.region())
+    /// The whole seconds that are kept.
+    fn seconds(&self) -> RangeInclusive<i64> {
+        let from = self.from.map_or(i64::MIN, |from| from.timestamp() + i64::from(from.timestamp_subsec_nanos() > 0));
+        from..=self.until.map_or(i64::MAX, |until| until.timestamp())
     }
 }
 
-/// Whether the envelope of a record tells all that evidence keeps of it.
+/// What is to be done with a record by its envelope; `None` where that does not tell all that evidence keeps of it.
 #[must_use]
-pub fn is_brief(envelope: &Envelope<'_>) -> bool {
-    !mfa::is_extracted(envelope.source(), envelope.name()) && Part::brief(envelope)
+pub fn brief(envelope: &Envelope<'_>) -> Option<u8> {
+    if mfa::is_extracted(envelope.source(), envelope.name()) { None } else { Part::brief(envelope) }
 }
+
+/// Nothing is to be done with it.
+const OUT_OF_RANGE: u8 = u8::MAX;
 
 fn listed(list: &[String], value: &[u8]) -> bool {
     list.is_empty() || (!value.is_empty() && list.iter().any(|listed| listed.as_bytes() == value))
@@ -69,6 +69,8 @@ fn listed(list: &[String], value: &[u8]) -> bool {
 #[derive(Debug)]
 pub struct Evidence {
     range: Arc<Range>,
+    /// [`Range::seconds`].
+    seconds: RangeInclusive<i64>,
     part: Part,
     /// Extracted events, in no order, the same event as often as it was delivered.
     pub events: Vec<Event>,
@@ -91,6 +93,7 @@ impl Evidence {
     #[must_use]
     pub fn new(range: Arc<Range>) -> Self {
         Self {
+            seconds: range.seconds(),
             range,
             part: Part::default(),
             events: Vec::new(),
@@ -149,14 +152,18 @@ impl Evidence {
 impl Visitor for Evidence {
     const ENVELOPES: bool = true;
 
-    fn brief(&self, envelope: &Envelope<'_>) -> bool {
-        !self.range.includes_envelope(envelope) || is_brief(envelope)
+    fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
+        let Range { accounts, regions, .. } = &*self.range;
+        let included = self.seconds.contains(&envelope.seconds())
+            && (accounts.is_empty() || listed(accounts, envelope.account()))
+            && (regions.is_empty() || listed(regions, envelope.region()));
+        if included { brief(envelope) } else { Some(OUT_OF_RANGE) }
     }
 
-    fn envelope(&mut self, _object: &Arc<ObjectRef>, envelope: &Envelope<'_>) {
+    fn envelope(&mut self, _object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: u8) {
         self.passed_over += 1;
-        if self.range.includes_envelope(envelope) && self.error.is_none() {
-            self.error = self.part.note_envelope(envelope).err();
+        if brief != OUT_OF_RANGE && self.error.is_none() {
+            self.error = self.part.note_envelope(envelope, brief).err();
         }
     }
 

@@ -545,8 +545,7 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         .collect(&mut exposure::wanted(&input))
         .map_err(|error| CliError::Failed(format!("could not read back what was kept in a temporary file: {error}")))?;
     let input = Input { context: &context, ..input };
-    let analysis = exposure::analyse(&input);
-    let parts = exposure::parts(&input, &analysis, &plan.trend.months);
+    let (analysis, parts) = exposure::analyse_in_parts(&input, &plan.trend.months);
     let mut inputs = plan.inputs;
     for (taken_at, file) in plan.trend.snapshots {
         // The one that `--iam store` takes is listed already, and a later one that was given tells of the month instead.
@@ -594,6 +593,8 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
     if let Some(told) = &told {
         integrity::tell(&mut report, told, &integrity::by_event(&evidence.events, &evidence.integrity));
     }
+    // The process ends soon: to give back what a scan kept, piece by piece, would take as long as it took to look at it.
+    std::mem::forget((evidence, context));
     let whole = told.as_ref().is_none_or(|told| told.whole);
     let status = if !report.coverage.complete || !whole {
         Status::Incomplete

@@ -1,18 +1,15 @@
-//! The `userIdentity` objects that were read lately.
+//! The callers that were read lately.
 //!
-//! A session makes many calls, so most records have, letter for letter, the `userIdentity` of one shortly before; and half
-//! of what an envelope says is in it. So each one that was read is kept, with what was found in it, and one that is equal to
-//! it is not read again.
+//! A session makes many calls, so nearly all records begin, letter for letter, like one shortly before: up to the time. So
+//! each beginning that was read is kept, with what was found of `userIdentity` in it, and one that is equal to it is not
+//! read again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{
-    identity::ActorKind,
-    walk::{CALLER_FIELDS, Sketch, Span},
-};
+use super::walk::Found;
 
-/// Sets of places; a text has its place in one of them, by its beginning.
-const SETS: usize = 256;
+/// Sets of places; a text has its place in one of them, by its beginning. Few: what is used stays in the processor's cache.
+const SETS: usize = 64;
 
 /// Places of a set: sessions of one role begin alike.
 const WAYS: usize = 4;
@@ -20,85 +17,150 @@ const WAYS: usize = 4;
 /// Longer ones than CloudTrail writes are not kept, so that a stranger's cannot fill the memory.
 const LONGEST: usize = 4 << 10;
 
-/// The beginning of a text that tells the principal, and most often the session: what stands before it is nearly the same
-/// in all of them.
-const HEAD: usize = 72;
-
-/// What was read of one `userIdentity`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Known {
-    /// No other text has it, in all of the process.
-    pub(super) number: u64,
-    pub(super) kind: ActorKind,
-    pub(super) mfa: Option<Option<bool>>,
-    /// Places in the object, whose bracket is at 1: 0 is no place.
-    pub(super) spans: [Span; CALLER_FIELDS],
-}
-
-/// A place: nothing is known of the empty text.
+/// A beginning that was read, and what was found.
 #[derive(Debug, Default)]
-struct Place {
-    beginning: u64,
+pub(super) struct Entry {
     text: Vec<u8>,
-    known: Option<Known>,
+    pub(super) found: Found,
+    /// No other text has it, in all of the process; 0 where it is not kept.
+    pub(super) number: u64,
 }
 
-/// The lately read objects of one worker: a megabyte at most, of ordinary ones.
-#[derive(Debug, Default)]
+impl Entry {
+    pub(super) fn length(&self) -> usize {
+        self.text.len()
+    }
+}
+
+/// Where the entry of a text is, by the hash of the text's beginning.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    hash: u64,
+    entry: u32,
+}
+
+/// The lately read beginnings of one worker: a megabyte at most, and what the object at hand needs besides.
+#[derive(Debug)]
 pub(super) struct Callers {
-    sets: Vec<[Place; WAYS]>,
+    /// The first is nobody's: an empty text.
+    entries: Vec<Entry>,
+    /// Those that nobody uses.
+    free: Vec<u32>,
+    /// Those that were replaced, but that records of the object at hand rest on.
+    replaced: Vec<u32>,
+    sets: [[Place; WAYS]; SETS],
     /// Which place of its set goes next.
     turn: usize,
+    /// The last number given.
+    number: u64,
+    /// The entry that was found or kept last.
+    last: u32,
+}
+
+impl Default for Callers {
+    fn default() -> Self {
+        static WORKERS: AtomicU64 = AtomicU64::new(0);
+        Self {
+            entries: vec![Entry::default()],
+            free: Vec::new(),
+            replaced: Vec::new(),
+            sets: [[Place::default(); WAYS]; SETS],
+            turn: 0,
+            // More than any worker will ever need.
+            number: WORKERS.fetch_add(1, Ordering::Relaxed) << 40,
+            last: 0,
+        }
+    }
 }
 
 impl Callers {
-    /// What is known of the object that `rest` begins with, and its length.
+    /// Begins an object: no record of an earlier one is looked at any more.
+    pub(super) fn begin(&mut self) {
+        self.free.append(&mut self.replaced);
+        self.last = 0;
+    }
+
     #[inline(always)]
-    pub(super) fn find(&self, rest: &[u8]) -> Option<(usize, &Known)> {
-        let beginning = beginning(rest)?;
-        let set = self.sets.get(beginning as usize % SETS)?;
-        for place in set {
-            if place.beginning == beginning && rest.starts_with(&place.text) {
-                return place.known.as_ref().map(|known| (place.text.len(), known));
+    pub(super) fn entry(&self, place: u32) -> Option<&Entry> {
+        self.entries.get(place as usize)
+    }
+
+    /// The place of what `rest` begins with, and its length, if it was read before.
+    #[inline(always)]
+    pub(super) fn find(&mut self, rest: &[u8]) -> Option<(u32, usize)> {
+        // Most often it is the same again; that much is foreseen, and the walk goes on before it is known.
+        if let Some(entry) = self.entry(self.last)
+            && entry.number != 0
+            && rest.starts_with(&entry.text)
+        {
+            return Some((self.last, entry.length()));
+        }
+        let hash = hash(rest)?;
+        for place in self.sets.get(hash as usize % SETS)? {
+            if place.hash == hash
+                && let Some(entry) = self.entry(place.entry)
+                && entry.number != 0
+                && rest.starts_with(&entry.text)
+            {
+                let length = entry.length();
+                self.last = place.entry;
+                return Some((place.entry, length));
             }
         }
         None
     }
 
-    /// Keeps what was read of the object that `rest` begins with; gives its number, or 0 where it is not kept.
-    pub(super) fn keep(&mut self, rest: &[u8], length: usize, sketch: &Sketch, spans: [Span; CALLER_FIELDS]) -> u64 {
-        static NUMBERS: AtomicU64 = AtomicU64::new(1);
-        let (Some(beginning), Some(text)) = (beginning(rest), rest.get(..length.min(LONGEST + 1))) else { return 0 };
-        if text.len() > LONGEST {
-            return 0;
-        }
-        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        if self.sets.is_empty() {
-            self.sets.resize_with(SETS, Default::default);
+    /// Keeps what was found in the beginning `text`, whose place is for this object to use.
+    pub(super) fn keep(&mut self, text: &[u8], rest: &[u8], found: Found) -> u32 {
+        let Some(hash) = hash(rest).filter(|_| text.len() <= LONGEST) else { return self.hold(found) };
+        self.number += 1;
+        let number = self.number;
+        let entry = self.place();
+        if let Some(kept) = self.entries.get_mut(entry as usize) {
+            (kept.found, kept.number) = (found, number);
+            kept.text.clear();
+            kept.text.extend_from_slice(text);
         }
         self.turn = (self.turn + 1) % WAYS;
-        let set = self.sets.get_mut(beginning as usize % SETS);
+        let set = self.sets.get_mut(hash as usize % SETS);
         if let Some(place) = set.and_then(|set| set.get_mut(self.turn)) {
-            place.beginning = beginning;
-            place.text.clear();
-            place.text.extend_from_slice(text);
-            place.known = Some(Known { number, kind: sketch.kind, mfa: sketch.mfa, spans });
+            self.replaced.extend(Some(place.entry).filter(|entry| *entry != 0));
+            *place = Place { hash, entry };
         }
-        number
+        self.last = entry;
+        entry
+    }
+
+    /// Holds what was found for the object at hand alone; gives its place.
+    pub(super) fn hold(&mut self, found: Found) -> u32 {
+        let place = self.place();
+        if let Some(entry) = self.entries.get_mut(place as usize) {
+            (entry.found, entry.number) = (found, 0);
+        }
+        self.replaced.push(place);
+        place
+    }
+
+    fn place(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.entries.push(Entry::default());
+            // An object has fewer records than that.
+            u32::try_from(self.entries.len() - 1).unwrap_or(0)
+        })
     }
 }
 
-/// What tells objects apart at their beginning. What follows a short one is nearly always the same.
+/// A hash of what tells the principal, and most often the session: what stands before it is nearly the same in all
+/// records, and what follows a short one too.
 #[inline(always)]
-fn beginning(rest: &[u8]) -> Option<u64> {
-    let head: &[u8; HEAD] = rest.first_chunk()?;
-    let word = |at: usize| head.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_le_bytes(*word));
-    let mixed = word(24).rotate_left(7)
-        ^ word(32).rotate_left(17)
-        ^ word(40).rotate_left(29)
-        ^ word(48).rotate_left(37)
-        ^ word(56).rotate_left(47)
-        ^ word(64).rotate_left(59);
-    let product = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+fn hash(rest: &[u8]) -> Option<u64> {
+    const FROM: usize = 62;
+    const WORDS: usize = 7;
+    let words = rest.get(FROM..)?.as_chunks::<8>().0.first_chunk::<WORDS>()?;
+    let mut sum = 0_u64;
+    for (word, turn) in words.iter().zip((7..).step_by(9)) {
+        sum ^= u64::from_le_bytes(*word).rotate_left(turn);
+    }
+    let product = sum.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     Some(product ^ product >> 32)
 }

@@ -13,7 +13,6 @@ use simd_json::{Buffers, Tape, prelude::*};
 
 use super::{
     callers::Callers,
-    masks::Masks,
     record::{Record, RecordError, Value},
     structure::Objects,
     walk::Sketch,
@@ -77,7 +76,6 @@ pub struct Scratch {
     pub(super) nested: Buffer,
     /// Records that are parsed out of their object, put together.
     pub(super) joined: Vec<u8>,
-    pub(super) masks: Masks,
     pub(super) sketches: Vec<Sketch>,
     pub(super) callers: Callers,
 }

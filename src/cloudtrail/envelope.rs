@@ -6,12 +6,13 @@ use memchr::memmem::Finder;
 use simd_json::prelude::*;
 
 use super::{
+    callers::{Callers, Entry},
     candidates::ordinary,
     container::{ContainerError, Contents, Reader, Scratch, WHOLE, all_usable, for_each_record},
     identity::{ActorKind, Caller},
-    masks::Blocks,
+    masks::{by_sight, is_ascii},
     record::{Record, RecordError},
-    walk::{Field, Sketch, Walk},
+    walk::{Field, Records, Sketch, Text},
 };
 
 /// What almost every record is asked for, read from the text of an ordinary document without a parse.
@@ -21,8 +22,16 @@ use super::{
 #[derive(Clone, Copy)]
 pub struct Envelope<'t> {
     text: &'t [u8],
-    blocks: Blocks<'t>,
+    callers: &'t Callers,
     sketch: &'t Sketch,
+}
+
+/// Stands for a caller: in all of the process no other has the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallerTag {
+    /// Of the records that are looked at together no two callers have one place; places are reused, and stay small.
+    pub place: usize,
+    number: NonZeroU64,
 }
 
 impl std::fmt::Debug for Envelope<'_> {
@@ -32,12 +41,14 @@ impl std::fmt::Debug for Envelope<'_> {
 }
 
 impl<'t> Envelope<'t> {
+    #[inline(always)]
     fn of(&self, field: Field) -> &'t [u8] {
-        self.sketch.span(field).of(self.text)
+        self.sketch.span(field, self.callers).of(self.text)
     }
 
-    fn walk(&self) -> Walk<'t> {
-        Walk::new(self.text, self.blocks)
+    #[inline(always)]
+    fn entry(&self) -> Option<&'t Entry> {
+        self.callers.entry(self.sketch.caller)
     }
 
     /// The record's own bytes.
@@ -100,13 +111,14 @@ impl<'t> Envelope<'t> {
     /// What kind of caller.
     #[must_use]
     pub fn kind(&self) -> ActorKind {
-        self.sketch.kind
+        self.entry().map_or(ActorKind::Other, |caller| caller.found.kind)
     }
 
-    /// A number for its `userIdentity`: in all of the process no other text has it. `None` tells nothing.
+    /// Stands for its `userIdentity`. `None` tells nothing.
     #[must_use]
-    pub fn caller_number(&self) -> Option<NonZeroU64> {
-        NonZeroU64::new(self.sketch.caller)
+    pub fn caller_tag(&self) -> Option<CallerTag> {
+        let place = self.sketch.caller as usize;
+        NonZeroU64::new(self.entry()?.number).map(|number| CallerTag { place, number })
     }
 
     /// `principalId`; empty where it is absent.
@@ -165,30 +177,30 @@ impl<'t> Envelope<'t> {
         }
         let response = self.of(Field::Response);
         // No letter of a text without a backslash is written in another way.
-        let simple = || self.walk().simple(self.sketch.span(Field::Response));
+        let simple = || memchr::memchr(b'\\', response).is_none();
         (response.is_empty() || (FAILURE.find(response).is_none() && simple())).then_some(false)
     }
 
     /// Whether there is an error code: where [`Envelope::failed`] can tell, that is what it tells.
     #[must_use]
     pub fn refused(&self) -> bool {
-        !self.sketch.span(Field::ErrorCode).is_empty()
+        !self.of(Field::ErrorCode).is_empty()
     }
 
     /// [`Record::session_mfa`]; the outer `None` where only the parsed record can tell.
     #[must_use]
     pub fn session_mfa(&self) -> Option<Option<bool>> {
-        self.sketch.mfa
+        self.entry()?.found.mfa
     }
 
     /// The text at `name` in `requestParameters`; the outer `None` where only the parsed record can tell.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<Option<&'t str>> {
-        let parameters = self.sketch.span(Field::Parameters);
-        if parameters.is_empty() {
+        let object = self.sketch.span(Field::Parameters, self.callers);
+        if object.is_empty() {
             return Some(None);
         }
-        let text = self.walk().text(parameters, name.as_bytes())?;
+        let text = by_sight(Text { text: self.text, object, key: name.as_bytes() })?;
         text.map(std::str::from_utf8).transpose().ok()
     }
 }
@@ -214,11 +226,11 @@ pub fn same(one: &[u8], other: &[u8]) -> bool {
 
 /// Who takes the records of an object, most of them as envelopes.
 pub trait Take {
-    /// Whether the envelope will do for this record.
-    fn brief(&self, envelope: &Envelope<'_>) -> bool;
+    /// What is to be done with this record by its envelope; `None` where that will not do.
+    fn brief(&self, envelope: &Envelope<'_>) -> Option<u8>;
 
-    /// Takes a record by its envelope.
-    fn envelope(&mut self, envelope: &Envelope<'_>);
+    /// Takes a record by its envelope, for which it said `brief`.
+    fn envelope(&mut self, envelope: &Envelope<'_>, brief: u8);
 
     /// Takes a record that was parsed, or why it is unusable; the index is its place in the object.
     fn record(&mut self, index: usize, record: Result<Record<'_, '_>, RecordError>);
@@ -230,32 +242,56 @@ pub trait Take {
 /// # Errors
 /// As [`for_each_record`], where the object has to be parsed in full; nothing was handed out then.
 pub fn skim(bytes: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Result<Contents, ContainerError> {
-    match walked(bytes, scratch, take) {
+    skim_by(bytes, scratch, take, |records| by_sight(records))
+}
+
+/// The same, with the way in which the records are looked at.
+fn skim_by(
+    bytes: &[u8],
+    scratch: &mut Scratch,
+    take: &mut impl Take,
+    walk: impl FnOnce(Records<'_, '_>) -> Option<()>,
+) -> Result<Contents, ContainerError> {
+    match walked(bytes, scratch, take, walk) {
         Some(contents) => Ok(contents),
         None => for_each_record(bytes, scratch, &mut |index, record| take.record(index, record)),
     }
 }
 
 /// The fast way; `None` where it cannot be sure, and nothing was handed out.
-fn walked(text: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Option<Contents> {
+fn walked(
+    text: &[u8],
+    scratch: &mut Scratch,
+    take: &mut impl Take,
+    walk: impl FnOnce(Records<'_, '_>) -> Option<()>,
+) -> Option<Contents> {
     let list = ordinary(text).filter(|_| text.len() <= WHOLE)?;
-    let Scratch { outer, nested, joined, masks, sketches, callers } = scratch;
-    let (blocks, whole) = masks.read(text);
-    if !whole.closed || !(whole.ascii || std::str::from_utf8(text).is_ok()) {
+    if !is_ascii(text) && std::str::from_utf8(text).is_err() {
         return None;
     }
+    let Scratch { callers, sketches, .. } = &mut *scratch;
+    callers.begin();
     sketches.clear();
-    Walk::new(text, blocks).records(list, callers, sketches)?;
+    walk(Records { text, list, callers, sketches })?;
+    sketched(text, scratch, take)
+}
+
+/// Hands out the records that were sketched; `None` where it cannot be sure, and nothing was handed out.
+fn sketched(text: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Option<Contents> {
+    let Scratch { outer, nested, joined, sketches, callers } = scratch;
     joined.clear();
-    for sketch in sketches.iter_mut() {
-        sketch.whole = sketch.whole || !take.brief(&Envelope { text, blocks, sketch });
-        if sketch.whole {
-            joined.push(if joined.is_empty() { b'[' } else { b',' });
-            joined.extend_from_slice(sketch.record.of(text));
+    for sketch in sketches.iter_mut().filter(|sketch| !sketch.whole) {
+        match take.brief(&Envelope { text, callers, sketch }) {
+            Some(brief) => sketch.brief = brief,
+            None => sketch.whole = true,
         }
     }
+    for sketch in sketches.iter().filter(|sketch| sketch.whole) {
+        joined.push(if joined.is_empty() { b'[' } else { b',' });
+        joined.extend_from_slice(sketch.record.of(text));
+    }
     if joined.is_empty() {
-        sketches.iter().for_each(|sketch| take.envelope(&Envelope { text, blocks, sketch }));
+        sketches.iter().for_each(|sketch| take.envelope(&Envelope { text, callers, sketch }, sketch.brief));
         return Some(Contents { documents: 1, records: sketches.len(), ..Contents::default() });
     }
     joined.push(b']');
@@ -272,7 +308,7 @@ fn walked(text: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Option<Co
         for sketch in sketches.iter() {
             if !sketch.whole {
                 contents.records += 1;
-                take.envelope(&Envelope { text, blocks, sketch });
+                take.envelope(&Envelope { text, callers, sketch }, sketch.brief);
                 continue;
             }
             let before = contents.records + contents.passed_over;
@@ -288,10 +324,15 @@ fn walked(text: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Option<Co
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cloudtrail::Actor;
+    use crate::cloudtrail::{
+        Actor,
+        masks::{Sight, Work, tests::by_every_sight},
+    };
 
     /// What a record says, by whichever way.
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -314,12 +355,14 @@ mod tests {
     }
 
     impl Take for Collect {
-        fn brief(&self, envelope: &Envelope<'_>) -> bool {
-            !self.all_whole && envelope.name() != b"W" && !envelope.id().is_empty()
+        fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
+            let brief = !self.all_whole && envelope.name() != b"W" && !envelope.id().is_empty();
+            brief.then(|| envelope.id().len() as u8)
         }
 
-        fn envelope(&mut self, envelope: &Envelope<'_>) {
+        fn envelope(&mut self, envelope: &Envelope<'_>, brief: u8) {
             self.envelopes += 1;
+            assert_eq!(brief, envelope.id().len() as u8);
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
             self.said.push(Ok(Said {
                 seconds: envelope.seconds(),
@@ -380,29 +423,48 @@ mod tests {
         let parsed =
             for_each_record(text.as_bytes(), &mut Scratch::default(), &mut |index, record| plain.record(index, record));
         let mut most = 0;
+        let scratch = RefCell::new(scratch);
         for all_whole in [false, true] {
-            let mut walked = Collect { all_whole, ..Collect::default() };
-            let contents = skim(text.as_bytes(), scratch, &mut walked);
-            // Damage within what nobody asked for is not seen; whatever else is wrong is said in the same words.
-            if parsed.is_err() && contents.is_ok() {
-                continue;
+            for (contents, walked) in by_every_sight(|| Skim { text, scratch: &scratch, all_whole }) {
+                // Damage within what nobody asked for is not seen; whatever else is wrong is said in the same words.
+                if parsed.is_err() && contents.is_ok() {
+                    continue;
+                }
+                assert_eq!(contents, parsed, "{text}");
+                let expected = plain.said.iter().cloned().zip(&walked.said).map(|(expected, said)| {
+                    expected.map(|expected| match said {
+                        Ok(Said { more, .. }) => {
+                            let (failed, mfa, user) = expected.more;
+                            let told = (failed.filter(|_| more.0.is_some()), mfa.filter(|_| more.1.is_some()));
+                            Said { more: (told.0, told.1, user.filter(|_| more.2.is_some())), ..expected }
+                        }
+                        Err(_) => expected,
+                    })
+                });
+                assert_eq!(walked.said, expected.collect::<Vec<_>>(), "{text}");
+                assert_eq!(walked.said.len(), plain.said.len());
+                most = most.max(walked.envelopes);
             }
-            assert_eq!(contents, parsed, "{text}");
-            let expected = plain.said.iter().cloned().zip(&walked.said).map(|(expected, said)| {
-                expected.map(|expected| match said {
-                    Ok(Said { more, .. }) => {
-                        let (failed, mfa, user) = expected.more;
-                        let told = (failed.filter(|_| more.0.is_some()), mfa.filter(|_| more.1.is_some()));
-                        Said { more: (told.0, told.1, user.filter(|_| more.2.is_some())), ..expected }
-                    }
-                    Err(_) => expected,
-                })
-            });
-            assert_eq!(walked.said, expected.collect::<Vec<_>>(), "{text}");
-            assert_eq!(walked.said.len(), plain.said.len());
-            most = most.max(walked.envelopes);
         }
         most
+    }
+
+    /// Reads a text by one sight, with what was kept of earlier ones.
+    struct Skim<'s, 'c> {
+        text: &'s str,
+        scratch: &'s RefCell<&'c mut Scratch>,
+        all_whole: bool,
+    }
+
+    impl Work for Skim<'_, '_> {
+        type Done = (Result<Contents, ContainerError>, Collect);
+
+        fn by<S: Sight>(self, sight: S) -> Self::Done {
+            let mut walked = Collect { all_whole: self.all_whole, ..Collect::default() };
+            let mut scratch = self.scratch.borrow_mut();
+            let contents = skim_by(self.text.as_bytes(), &mut scratch, &mut walked, |records| records.by(sight));
+            (contents, walked)
+        }
     }
 
     #[test]
@@ -645,16 +707,16 @@ mod tests {
 
     /// Collects the numbers of the callers beside their texts.
     #[derive(Default)]
-    struct Numbers(Vec<(Option<NonZeroU64>, String)>);
+    struct Numbers(Vec<(Option<CallerTag>, String)>);
 
     impl Take for Numbers {
-        fn brief(&self, _envelope: &Envelope<'_>) -> bool {
-            true
+        fn brief(&self, _envelope: &Envelope<'_>) -> Option<u8> {
+            Some(0)
         }
 
-        fn envelope(&mut self, envelope: &Envelope<'_>) {
+        fn envelope(&mut self, envelope: &Envelope<'_>, _brief: u8) {
             let raw: serde_json::Value = serde_json::from_slice(envelope.raw()).expect("JSON");
-            self.0.push((envelope.caller_number(), raw["userIdentity"].to_string()));
+            self.0.push((envelope.caller_tag(), raw["userIdentity"].to_string()));
         }
 
         fn record(&mut self, _index: usize, _record: Result<Record<'_, '_>, RecordError>) {
@@ -693,9 +755,10 @@ mod tests {
         }
         let mut texts = std::collections::HashMap::new();
         for (number, text) in &numbers.0 {
-            assert_eq!(number.is_none(), text.len() > 5000, "{text}");
+            // Neither is kept what is too long, nor what is near the end.
+            assert!(number.is_some() || text.len() > 5000 || text.contains("assumedRoot"), "{text}");
             if let Some(number) = number {
-                assert_eq!(texts.entry(number).or_insert(text), &text, "two callers of one number");
+                assert_eq!(texts.entry(number.number).or_insert(text), &text, "two callers of one number");
             }
         }
         let again = numbers.0.windows(2).filter(|pair| pair[0].0.is_some() && pair[0] == pair[1]).count();

@@ -3,14 +3,37 @@
 //! Sixty-four bytes at a time, as fast parsers do in their first stage. It knows nothing of JSON but strings, escapes and
 //! brackets: on text that is no JSON its answers mean nothing.
 //!
-//! A scan looks at every byte of an archive here, so this is written three times: in portable code, and with the vector
-//! instructions of x86 by run-time detection, which make it five times as fast. Only the calls behind that detection, and
-//! the loads, are `unsafe`. All three are tested for equality.
+//! A scan looks at most bytes of an archive here, so this is written three times: in portable code, and with the vector
+//! instructions of x86 by run-time detection, which make it five times as fast. What looks ([`Work`]) is compiled once for
+//! each ([`Sight`]). Only the calls behind that detection, and the loads, are `unsafe`. All three are tested for equality.
 
 /// Bytes of one block.
 pub(super) const BLOCK: usize = 64;
 
-/// What is where in 64 bytes: one bit for each byte, the first byte's the lowest.
+/// Bytes that most strings end within.
+pub(super) const SHORT: usize = 32;
+
+/// The bytes of one block by what they are: one bit for each byte, the first byte's the lowest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Raw {
+    pub(super) quotes: u64,
+    pub(super) backslashes: u64,
+    /// `{` and `[`.
+    pub(super) opens: u64,
+    /// `}` and `]`.
+    pub(super) closes: u64,
+}
+
+impl Raw {
+    /// The same, but for the first bytes.
+    pub(super) fn from(self, bytes: usize) -> Self {
+        let Self { quotes, backslashes, opens, closes } = self;
+        let [quotes, backslashes, opens, closes] = [quotes, backslashes, opens, closes].map(|bits| bits >> bytes);
+        Self { quotes, backslashes, opens, closes }
+    }
+}
+
+/// What is where in one block, strings and escapes considered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Block {
     /// Quotes that no backslash escapes.
@@ -19,10 +42,6 @@ pub(super) struct Block {
     pub(super) opens: u64,
     /// `}` and `]` outside strings.
     pub(super) closes: u64,
-    /// How many `opens` and `closes` there are. Counted here, where there is an instruction for it.
-    pub(super) opened: u8,
-    pub(super) closed: u8,
-    pub(super) backslashes: u64,
 }
 
 /// What one block leaves to the next.
@@ -34,115 +53,40 @@ pub(super) struct Carry {
     escaped: u64,
 }
 
-/// Bytes by what they are.
-struct Raw {
-    quotes: u64,
-    backslashes: u64,
-    opens: u64,
-    closes: u64,
+/// How blocks are looked at: by which instructions.
+pub(super) trait Sight: Copy {
+    fn look(self, block: &[u8; BLOCK]) -> Raw;
+
+    /// The quotes and the backslashes among a few bytes.
+    fn look_short(self, bytes: &[u8; SHORT]) -> (u32, u32);
+
+    /// For each bit the parity of the bits up to it.
+    fn parity(self, bits: u64) -> u64;
+
+    /// Does the work by this sight, in a function of its own.
+    fn does<W: Work>(self, work: W) -> W::Done;
 }
 
-/// The blocks of one text, mask by mask: a mask's bytes are in the order of the text, so that the bits from any place on
-/// are one load away.
-#[derive(Debug, Default)]
-pub(super) struct Masks {
-    /// All of one length, which grows, and never shrinks below what was needed once.
-    quotes: Vec<Mask>,
-    backslashes: Vec<Mask>,
-    opens: Vec<Mask>,
-    closes: Vec<Mask>,
-    counts: Vec<[u8; 2]>,
+/// What is done by a [`Sight`].
+pub(super) trait Work {
+    type Done;
+
+    /// Must be inlined, and what it looks by too: only so is it compiled for the instructions of the sight.
+    fn by<S: Sight>(self, sight: S) -> Self::Done;
 }
 
-/// The bits of one block, the first byte's lowest bit the first.
-pub(super) type Mask = [u8; 8];
-
-/// What was read of one text: its blocks, and one more.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Blocks<'t> {
-    pub(super) quotes: &'t [Mask],
-    pub(super) backslashes: &'t [Mask],
-    pub(super) opens: &'t [Mask],
-    pub(super) closes: &'t [Mask],
-    /// How many `opens` and `closes` there are in each block. Counted here, where there is an instruction for it.
-    pub(super) counts: &'t [[u8; 2]],
-}
-
-/// Where blocks are written to.
-struct Rows<'m> {
-    quotes: &'m mut [Mask],
-    backslashes: &'m mut [Mask],
-    opens: &'m mut [Mask],
-    closes: &'m mut [Mask],
-    counts: &'m mut [[u8; 2]],
-}
-
-impl Rows<'_> {
-    /// Writes a block for each of the chunks, as many as there is room for.
-    #[inline(always)]
-    fn fill<'c>(&mut self, chunks: &'c [[u8; BLOCK]], mut block: impl FnMut(&'c [u8; BLOCK]) -> Block) {
-        let masks = self.quotes.iter_mut().zip(self.backslashes.iter_mut());
-        let masks = masks.zip(self.opens.iter_mut().zip(self.closes.iter_mut())).zip(self.counts.iter_mut());
-        for (chunk, (((quotes, backslashes), (opens, closes)), counts)) in chunks.iter().zip(masks) {
-            let block = block(chunk);
-            *quotes = block.quotes.to_le_bytes();
-            *backslashes = block.backslashes.to_le_bytes();
-            *opens = block.opens.to_le_bytes();
-            *closes = block.closes.to_le_bytes();
-            *counts = [block.opened, block.closed];
+/// Does the work by the widest instructions that the processor has.
+pub(super) fn by_sight<W: Work>(work: W) -> W::Done {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if let Some(sight) = vector::Avx512::detected() {
+            return sight.does(work);
+        }
+        if let Some(sight) = vector::Avx2::detected() {
+            return sight.does(work);
         }
     }
-}
-
-/// What is true of a text as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Whole {
-    /// No byte is above 127.
-    pub(super) ascii: bool,
-    /// It ends outside a string.
-    pub(super) closed: bool,
-}
-
-impl Masks {
-    /// Reads a text. The rest of its last block, and a block behind it, are as if there were spaces.
-    pub(super) fn read(&mut self, text: &[u8]) -> (Blocks<'_>, Whole) {
-        let (chunks, rest) = text.as_chunks::<BLOCK>();
-        let length = chunks.len() + 2;
-        if self.counts.len() < length {
-            for masks in [&mut self.quotes, &mut self.backslashes, &mut self.opens, &mut self.closes] {
-                masks.resize(length, Mask::default());
-            }
-            self.counts.resize(length, [0; 2]);
-        }
-        let mut carry = Carry::default();
-        let mut ascii = read(chunks, &mut self.rows(0), &mut carry);
-        let last = [filled(rest), [b' '; BLOCK]];
-        ascii &= last.as_flattened().is_ascii();
-        self.rows(chunks.len()).fill(&last, |chunk| carry.block(chunk));
-        (self.blocks(length), Whole { ascii, closed: carry.in_string == 0 })
-    }
-
-    /// The first blocks.
-    fn blocks(&self, length: usize) -> Blocks<'_> {
-        Blocks {
-            quotes: self.quotes.get(..length).unwrap_or_default(),
-            backslashes: self.backslashes.get(..length).unwrap_or_default(),
-            opens: self.opens.get(..length).unwrap_or_default(),
-            closes: self.closes.get(..length).unwrap_or_default(),
-            counts: self.counts.get(..length).unwrap_or_default(),
-        }
-    }
-
-    /// The rows from a block on.
-    fn rows(&mut self, from: usize) -> Rows<'_> {
-        Rows {
-            quotes: self.quotes.get_mut(from..).unwrap_or_default(),
-            backslashes: self.backslashes.get_mut(from..).unwrap_or_default(),
-            opens: self.opens.get_mut(from..).unwrap_or_default(),
-            closes: self.closes.get_mut(from..).unwrap_or_default(),
-            counts: self.counts.get_mut(from..).unwrap_or_default(),
-        }
-    }
+    Portable.does(work)
 }
 
 /// The last bytes of a text as a block.
@@ -152,33 +96,16 @@ pub(super) fn filled(rest: &[u8]) -> [u8; BLOCK] {
     block
 }
 
-/// Reads whole blocks; tells whether they are all ASCII.
-#[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "what follows was detected just before"))]
-fn read(chunks: &[[u8; BLOCK]], rows: &mut Rows<'_>, carry: &mut Carry) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if vector::has_avx512() {
-            // SAFETY: the processor has what the function is compiled for.
-            return unsafe { vector::avx512(chunks, rows, carry) };
-        }
-        if vector::has_avx2() {
-            // SAFETY: likewise.
-            return unsafe { vector::avx2(chunks, rows, carry) };
-        }
-    }
-    portable(chunks, rows, carry)
-}
-
-/// Does the work, compiled for the bit instructions of x86 where the processor has them, as far as it is inlined.
-#[inline(always)]
-#[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "what follows was detected just before"))]
-pub(super) fn with_bits<T>(work: impl FnOnce() -> T) -> T {
-    #[cfg(target_arch = "x86_64")]
-    if vector::has_bits() {
-        // SAFETY: the processor has what the function is compiled for.
-        return unsafe { vector::bits(work) };
-    }
-    work()
+/// Whether no byte is above 127.
+pub(super) fn is_ascii(text: &[u8]) -> bool {
+    const STEP: usize = 512;
+    with_wide(
+        #[inline(always)]
+        || {
+            let (chunks, rest) = text.as_chunks::<STEP>();
+            chunks.iter().all(|chunk| chunk.iter().fold(0, |all, byte| all | byte) < 0x80) && rest.is_ascii()
+        },
+    )
 }
 
 /// Whether [`with_wide`] makes a difference.
@@ -205,39 +132,64 @@ pub(super) fn with_wide<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-fn portable(chunks: &[[u8; BLOCK]], rows: &mut Rows<'_>, carry: &mut Carry) -> bool {
-    rows.fill(chunks, |chunk| carry.block(chunk));
-    chunks.as_flattened().is_ascii()
-}
+/// In portable code.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Portable;
 
-impl Carry {
-    /// Reads the next block, in portable code.
-    pub(super) fn block(&mut self, block: &[u8; BLOCK]) -> Block {
+impl Sight for Portable {
+    #[inline(always)]
+    fn look(self, block: &[u8; BLOCK]) -> Raw {
         // Most blocks have none, which is sooner seen than their mask is made.
         let backslash = block.iter().fold(false, |any, byte| any | (*byte == b'\\'));
-        let raw = Raw {
+        Raw {
             quotes: mask(block, |byte| byte == b'"'),
             backslashes: if backslash { mask(block, |byte| byte == b'\\') } else { 0 },
             // Two brackets each: they differ in the bit 0x20.
             opens: mask(block, |byte| byte | 0x20 == b'{'),
             closes: mask(block, |byte| byte | 0x20 == b'}'),
-        };
-        self.step(&raw, parity)
+        }
     }
 
-    /// `parity` gives for each bit the parity of the bits up to it.
     #[inline(always)]
-    fn step(&mut self, raw: &Raw, parity: impl Fn(u64) -> u64) -> Block {
-        let mut quotes = raw.quotes;
-        if raw.backslashes != 0 || self.escaped != 0 {
-            quotes &= !self.escapes(raw.backslashes);
+    fn look_short(self, bytes: &[u8; SHORT]) -> (u32, u32) {
+        let bits = |like: u8| (0..).zip(bytes).fold(0, |bits, (at, byte)| bits | u32::from(*byte == like) << at);
+        (bits(b'"'), bits(b'\\'))
+    }
+
+    #[inline(always)]
+    fn parity(self, mut bits: u64) -> u64 {
+        for shift in [1, 2, 4, 8, 16, 32] {
+            bits ^= bits << shift;
         }
-        let inside = parity(quotes) ^ self.in_string;
+        bits
+    }
+
+    #[inline(never)]
+    fn does<W: Work>(self, work: W) -> W::Done {
+        work.by(self)
+    }
+}
+
+impl Carry {
+    /// Reads the next block, in portable code.
+    pub(super) fn block(&mut self, block: &[u8; BLOCK]) -> Block {
+        self.step(Portable.look(block), Portable)
+    }
+
+    /// The quotes of the next block that no backslash escapes.
+    #[inline(always)]
+    pub(super) fn quotes(&mut self, raw: Raw) -> u64 {
+        if raw.backslashes != 0 || self.escaped != 0 { raw.quotes & !self.escapes(raw.backslashes) } else { raw.quotes }
+    }
+
+    /// Takes the next block.
+    #[inline(always)]
+    pub(super) fn step(&mut self, raw: Raw, sight: impl Sight) -> Block {
+        let quotes = self.quotes(raw);
+        let inside = sight.parity(quotes) ^ self.in_string;
         // The highest bit, everywhere.
         self.in_string = (inside >> 63).wrapping_neg();
-        let (opens, closes) = (raw.opens & !inside, raw.closes & !inside);
-        let count = |bits: u64| bits.count_ones().to_le_bytes()[0];
-        Block { quotes, opens, closes, opened: count(opens), closed: count(closes), backslashes: raw.backslashes }
+        Block { quotes, opens: raw.opens & !inside, closes: raw.closes & !inside }
     }
 
     /// The bytes that a backslash escapes: those behind the first, third … of a run of backslashes.
@@ -266,13 +218,6 @@ fn mask(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
     mask
 }
 
-fn parity(mut bits: u64) -> u64 {
-    for shift in [1, 2, 4, 8, 16, 32] {
-        bits ^= bits << shift;
-    }
-    bits
-}
-
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "the vector loads take pointers")]
 mod vector {
@@ -280,31 +225,7 @@ mod vector {
     #[allow(clippy::wildcard_imports, reason = "each name says which instruction set it is of")]
     use std::arch::x86_64::*;
 
-    use super::{BLOCK, Carry, Raw, Rows};
-
-    pub(super) fn has_avx512() -> bool {
-        is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("pclmulqdq")
-            && is_x86_feature_detected!("popcnt")
-    }
-
-    pub(super) fn has_avx2() -> bool {
-        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("pclmulqdq") && is_x86_feature_detected!("popcnt")
-    }
-
-    pub(super) fn has_bits() -> bool {
-        is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("popcnt")
-    }
-
-    /// Does the work. What is inlined here is compiled for these instructions.
-    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-    pub(super) fn bits<T>(work: impl FnOnce() -> T) -> T {
-        work()
-    }
+    use super::{BLOCK, Raw, SHORT, Sight, Work};
 
     pub(super) fn has_wide() -> bool {
         is_x86_feature_detected!("avx512f")
@@ -319,56 +240,148 @@ mod vector {
     }
 
     /// A product without carries by all ones is the sum of all shifts.
+    #[inline]
     #[target_feature(enable = "pclmulqdq")]
     fn parity(bits: u64) -> u64 {
         let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits.cast_signed()), _mm_set1_epi8(-1));
         _mm_cvtsi128_si64(product).cast_unsigned()
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,pclmulqdq,popcnt")]
-    pub(super) fn avx512(chunks: &[[u8; BLOCK]], rows: &mut Rows<'_>, carry: &mut Carry) -> bool {
-        let all = |byte: u8| _mm512_set1_epi8(byte.cast_signed());
-        let (quote, backslash, open, close, case) = (all(b'"'), all(b'\\'), all(b'{'), all(b'}'), all(0x20));
-        let mut any = _mm512_setzero_si512();
-        rows.fill(chunks, |chunk| {
-            // SAFETY: it reads the 64 bytes of the array; this load needs no alignment.
-            let bytes = unsafe { _mm512_loadu_si512(chunk.as_ptr().cast()) };
-            any = _mm512_or_si512(any, bytes);
-            let folded = _mm512_or_si512(bytes, case);
-            let raw = Raw {
-                quotes: _mm512_cmpeq_epi8_mask(bytes, quote),
-                backslashes: _mm512_cmpeq_epi8_mask(bytes, backslash),
-                opens: _mm512_cmpeq_epi8_mask(folded, open),
-                closes: _mm512_cmpeq_epi8_mask(folded, close),
-            };
-            carry.step(&raw, |bits| parity(bits))
-        });
-        _mm512_movepi8_mask(any) == 0
+    fn has_bits() -> bool {
+        is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("popcnt")
+            && is_x86_feature_detected!("pclmulqdq")
     }
 
-    #[target_feature(enable = "avx2,pclmulqdq,popcnt")]
-    pub(super) fn avx2(chunks: &[[u8; BLOCK]], rows: &mut Rows<'_>, carry: &mut Carry) -> bool {
+    /// There is one only where the processor has these instructions.
+    #[derive(Debug, Clone, Copy)]
+    pub(super) struct Avx512(());
+
+    impl Avx512 {
+        pub(super) fn detected() -> Option<Self> {
+            (has_bits() && has_wide()).then_some(Self(()))
+        }
+
+        #[inline(never)]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,bmi1,bmi2,popcnt,pclmulqdq")]
+        fn compiled<W: Work>(self, work: W) -> W::Done {
+            work.by(self)
+        }
+    }
+
+    impl Sight for Avx512 {
+        #[inline(always)]
+        fn look(self, block: &[u8; BLOCK]) -> Raw {
+            // SAFETY: there is a sight only where the processor has what the function is compiled for.
+            unsafe { by_64(block) }
+        }
+
+        #[inline(always)]
+        fn look_short(self, bytes: &[u8; SHORT]) -> (u32, u32) {
+            // SAFETY: likewise.
+            unsafe { short(bytes) }
+        }
+
+        #[inline(always)]
+        fn parity(self, bits: u64) -> u64 {
+            // SAFETY: likewise.
+            unsafe { parity(bits) }
+        }
+
+        #[inline(always)]
+        fn does<W: Work>(self, work: W) -> W::Done {
+            // SAFETY: likewise.
+            unsafe { self.compiled(work) }
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn by_64(block: &[u8; BLOCK]) -> Raw {
+        let all = |byte: u8| _mm512_set1_epi8(byte.cast_signed());
+        // SAFETY: it reads the 64 bytes of the array; this load needs no alignment.
+        let bytes = unsafe { _mm512_loadu_si512(block.as_ptr().cast()) };
+        let folded = _mm512_or_si512(bytes, all(0x20));
+        Raw {
+            quotes: _mm512_cmpeq_epi8_mask(bytes, all(b'"')),
+            backslashes: _mm512_cmpeq_epi8_mask(bytes, all(b'\\')),
+            opens: _mm512_cmpeq_epi8_mask(folded, all(b'{')),
+            closes: _mm512_cmpeq_epi8_mask(folded, all(b'}')),
+        }
+    }
+
+    /// There is one only where the processor has these instructions.
+    #[derive(Debug, Clone, Copy)]
+    pub(super) struct Avx2(());
+
+    impl Avx2 {
+        pub(super) fn detected() -> Option<Self> {
+            has_bits().then_some(Self(()))
+        }
+
+        #[inline(never)]
+        #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,pclmulqdq")]
+        fn compiled<W: Work>(self, work: W) -> W::Done {
+            work.by(self)
+        }
+    }
+
+    impl Sight for Avx2 {
+        #[inline(always)]
+        fn look(self, block: &[u8; BLOCK]) -> Raw {
+            // SAFETY: there is a sight only where the processor has what the function is compiled for.
+            unsafe { by_32(block) }
+        }
+
+        #[inline(always)]
+        fn look_short(self, bytes: &[u8; SHORT]) -> (u32, u32) {
+            // SAFETY: likewise.
+            unsafe { short(bytes) }
+        }
+
+        #[inline(always)]
+        fn parity(self, bits: u64) -> u64 {
+            // SAFETY: likewise.
+            unsafe { parity(bits) }
+        }
+
+        #[inline(always)]
+        fn does<W: Work>(self, work: W) -> W::Done {
+            // SAFETY: likewise.
+            unsafe { self.compiled(work) }
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn short(bytes: &[u8; SHORT]) -> (u32, u32) {
+        // SAFETY: it reads the 32 bytes of the array; this load needs no alignment.
+        let bytes = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) };
+        let bits = |like: u8| {
+            _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(like.cast_signed()))).cast_unsigned()
+        };
+        (bits(b'"'), bits(b'\\'))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn by_32(block: &[u8; BLOCK]) -> Raw {
         let all = |byte: u8| _mm256_set1_epi8(byte.cast_signed());
-        let (quote, backslash, open, close, case) = (all(b'"'), all(b'\\'), all(b'{'), all(b'}'), all(0x20));
-        let mut any = _mm256_setzero_si256();
-        rows.fill(chunks, |chunk| {
-            // SAFETY: they read the two halves of the 64 bytes of the array; this load needs no alignment.
-            let [low, high] = [0, 32].map(|at| unsafe { _mm256_loadu_si256(chunk.as_ptr().add(at).cast()) });
-            any = _mm256_or_si256(any, _mm256_or_si256(low, high));
-            let folded = (_mm256_or_si256(low, case), _mm256_or_si256(high, case));
-            let mask = |low: __m256i, high: __m256i, like: __m256i| {
-                let bits = |half| u64::from(_mm256_movemask_epi8(_mm256_cmpeq_epi8(half, like)).cast_unsigned());
-                bits(low) | bits(high) << 32
-            };
-            let raw = Raw {
-                quotes: mask(low, high, quote),
-                backslashes: mask(low, high, backslash),
-                opens: mask(folded.0, folded.1, open),
-                closes: mask(folded.0, folded.1, close),
-            };
-            carry.step(&raw, |bits| parity(bits))
-        });
-        _mm256_movemask_epi8(any) == 0
+        // SAFETY: they read the two halves of the 64 bytes of the array; this load needs no alignment.
+        let [low, high] = [0, 32].map(|at| unsafe { _mm256_loadu_si256(block.as_ptr().add(at).cast()) });
+        let folded = (_mm256_or_si256(low, all(0x20)), _mm256_or_si256(high, all(0x20)));
+        let mask = |low: __m256i, high: __m256i, like: u8| {
+            let bits = |half| u64::from(_mm256_movemask_epi8(_mm256_cmpeq_epi8(half, all(like))).cast_unsigned());
+            bits(low) | bits(high) << 32
+        };
+        Raw {
+            quotes: mask(low, high, b'"'),
+            backslashes: mask(low, high, b'\\'),
+            opens: mask(folded.0, folded.1, b'{'),
+            closes: mask(folded.0, folded.1, b'}'),
+        }
     }
 }
 
@@ -378,8 +391,19 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// One byte after another.
-    pub(crate) fn slow(text: &[u8]) -> (Vec<Block>, Whole) {
+    /// Does the same by every sight that there is here.
+    pub(crate) fn by_every_sight<W: Work>(work: impl Fn() -> W) -> Vec<W::Done> {
+        let mut done = vec![work().by(Portable), by_sight(work())];
+        #[cfg(target_arch = "x86_64")]
+        {
+            done.extend(vector::Avx512::detected().map(|sight| work().by(sight)));
+            done.extend(vector::Avx2::detected().map(|sight| work().by(sight)));
+        }
+        done
+    }
+
+    /// One byte after another; then whether it ends within a string.
+    pub(crate) fn slow(text: &[u8]) -> (Vec<Block>, bool) {
         let (mut in_string, mut escaped, mut blocks) = (false, false, Vec::new());
         for chunk in text.chunks(BLOCK) {
             let mut block = Block::default();
@@ -387,10 +411,7 @@ pub(super) mod tests {
                 let taken = std::mem::take(&mut escaped);
                 let bit = 1 << at;
                 match byte {
-                    b'\\' => {
-                        escaped = !taken;
-                        block.backslashes |= bit;
-                    }
+                    b'\\' => escaped = !taken,
                     b'"' if !taken => {
                         in_string = !in_string;
                         block.quotes |= bit;
@@ -400,75 +421,50 @@ pub(super) mod tests {
                     _ => {}
                 }
             }
-            block.opened = u8::try_from(block.opens.count_ones()).unwrap();
-            block.closed = u8::try_from(block.closes.count_ones()).unwrap();
             blocks.push(block);
         }
-        (blocks, Whole { ascii: text.is_ascii(), closed: !in_string })
+        (blocks, in_string)
     }
 
-    type Kernel = fn(&[[u8; BLOCK]], &mut Rows<'_>, &mut Carry) -> bool;
+    /// All blocks of a text.
+    struct Blocks<'t>(&'t [u8]);
 
-    fn blocks(blocks: &Blocks<'_>) -> Vec<Block> {
-        let mask = |masks: &[Mask], at: usize| u64::from_le_bytes(masks[at]);
-        let counts = blocks.counts.iter().enumerate();
-        counts
-            .map(|(at, &[opened, closed])| Block {
-                quotes: mask(blocks.quotes, at),
-                backslashes: mask(blocks.backslashes, at),
-                opens: mask(blocks.opens, at),
-                closes: mask(blocks.closes, at),
-                opened,
-                closed,
-            })
-            .collect()
-    }
+    impl Work for Blocks<'_> {
+        type Done = (Vec<Block>, Vec<u64>, bool);
 
-    fn kernels() -> Vec<Kernel> {
-        let mut kernels: Vec<Kernel> = vec![portable, read];
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "what is called was detected just before")]
-        {
-            if vector::has_avx2() {
-                // SAFETY: see above.
-                kernels.push(|chunks, rows, carry| unsafe { vector::avx2(chunks, rows, carry) });
-            }
-            if vector::has_avx512() {
-                // SAFETY: see above.
-                kernels.push(|chunks, rows, carry| unsafe { vector::avx512(chunks, rows, carry) });
-            }
+        fn by<S: Sight>(self, sight: S) -> Self::Done {
+            let mut carry = Carry::default();
+            let raw: Vec<Raw> = self.0.chunks(BLOCK).map(|chunk| sight.look(&filled(chunk))).collect();
+            let blocks = raw.iter().map(|raw| carry.step(*raw, sight)).collect();
+            (blocks, raw.iter().map(|raw| raw.backslashes).collect(), carry.in_string != 0)
         }
-        kernels
     }
 
     fn agree(text: &[u8]) {
-        let mut masks = Masks::default();
-        masks.read(&[b'"'; 1000]);
-        let (found, whole) = masks.read(text);
-        let mut expected = slow(text);
-        expected.0.resize(text.len() / BLOCK + 2, Block::default());
-        assert_eq!((blocks(&found), whole), expected);
-        let chunks = text.as_chunks::<BLOCK>().0;
-        for kernel in kernels() {
-            let mut carry = Carry::default();
-            let ascii = kernel(chunks, &mut masks.rows(0), &mut carry);
-            assert_eq!(blocks(&masks.blocks(chunks.len())), expected.0[..chunks.len()]);
-            assert_eq!(ascii, chunks.as_flattened().is_ascii());
+        let (blocks, in_string) = slow(text);
+        let bits =
+            |chunk: &[u8]| (0..).zip(chunk).filter(|(_, byte)| **byte == b'\\').fold(0, |all, (at, _)| all | 1 << at);
+        let backslashes: Vec<u64> = text.chunks(BLOCK).map(bits).collect();
+        for done in by_every_sight(|| Blocks(text)) {
+            assert_eq!(done, (blocks.clone(), backslashes.clone(), in_string));
         }
+        assert_eq!(is_ascii(text), text.is_ascii());
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
         #[test]
-        fn every_kernel_finds_what_a_slow_look_finds(
+        fn every_sight_finds_what_a_slow_look_finds(
             text in r#"([a-z_Y;=\]\[}{]{0,9}|\\|\\\\|"|\\"|[\[\]{}]|é|:|,){0,150}"#
         ) {
             agree(text.as_bytes());
         }
 
         #[test]
-        fn any_bytes_have_their_masks(bytes in prop::collection::vec(any::<u8>(), 0..500)) {
+        fn any_bytes_have_their_masks(bytes in prop::collection::vec(any::<u8>(), 0..1500)) {
             agree(&bytes);
+            let ascii: Vec<u8> = bytes.iter().map(|byte| byte & 0x7f).collect();
+            agree(&ascii);
         }
     }
 }

@@ -14,7 +14,7 @@ mod walk;
 
 pub use candidates::{Clue, Query, Wants, search};
 pub use container::{ContainerError, Contents, Scratch, Visit, for_each_record};
-pub use envelope::{Envelope, Take, same, skim};
+pub use envelope::{CallerTag, Envelope, Take, same, skim};
 pub use fields::{Cell, Path};
 pub use identity::{Actor, ActorKind, Caller};
 pub use needles::{Literals, Names};

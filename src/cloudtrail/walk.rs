@@ -1,8 +1,8 @@
 //! From the bytes of an ordinary document to its records' envelopes, without a parse.
 //!
 //! A parse costs three times what inflating does, and of almost every record only the envelope is asked for. So the walk
-//! goes from bracket to bracket and from quote to quote by their [`masks`](super::masks), reads the members of each record
-//! and of its `userIdentity`, and passes over all other nested values by counting brackets.
+//! goes from member to member: it finds where strings end and brackets close by [`masks`](super::masks), passes over
+//! callers that were read before ([`callers`](super::callers)), and over all nested values by counting brackets.
 //!
 //! It is strict: it takes what CloudTrail writes, to the letter. A record with anything else on its way (white space, a
 //! backslash in a key or in what is read, a key twice, another type than usual) is left to the parser, alone; where the
@@ -11,11 +11,11 @@
 use super::{
     callers::Callers,
     identity::ActorKind,
-    masks::{BLOCK, Blocks, Mask, with_bits},
+    masks::{BLOCK, Carry, Raw, Sight, Work, filled},
     record::{Record, parse_time},
 };
 
-/// A place in the text. No value of interest begins at 0, where the document's bracket is: the empty one is no place.
+/// A place in a text. No value of interest begins at 0, where there is a bracket or a quote: the empty one is no place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Span {
     start: u32,
@@ -49,20 +49,24 @@ impl Span {
     }
 }
 
-/// The members that are read: text, then objects.
+/// The members that are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Field {
+    /// The first of a record's.
+    ErrorCode,
+    Id,
+    Parameters,
+    Response,
     Source,
     Name,
     SourceIp,
     Region,
     Account,
-    ErrorCode,
-    Id,
     EventType,
+    /// The last that has a place in a [`Sketch`].
     Time,
-    /// The first of `userIdentity`.
+    /// The first of `userIdentity`'s.
     Type,
     PrincipalId,
     Arn,
@@ -70,44 +74,53 @@ pub(super) enum Field {
     AccessKey,
     UserName,
     InvokedBy,
-    /// The first that must be an object or `null`.
     Session,
-    /// The last of `userIdentity`.
+    /// The last that has a place in a [`Found`].
     OnBehalfOf,
-    Parameters,
-    Response,
-    /// The first that has no place in a [`Sketch`].
     ReadOnly,
     Identity,
-    /// Known, and not asked for.
+    /// Known, and not asked for; the first that is not.
     Passed,
+    /// The same, and nearly always a UUID.
+    Request,
     /// Not known.
     Unknown,
 }
 
+/// Fields that have a place in a [`Sketch`].
+const OF_RECORD: usize = Field::Time as usize + 1;
+
+/// Fields that have a place in a [`Found`].
+const OF_CALLER: usize = Field::OnBehalfOf as usize + 1 - OF_RECORD;
+
 impl Field {
+    #[inline(always)]
+    fn is_object(self) -> bool {
+        matches!(self, Self::Parameters | Self::Response | Self::Session | Self::OnBehalfOf)
+    }
+
     /// Whether a value must be text or `null`.
     #[inline(always)]
     fn is_text(self) -> bool {
-        (self as u8) < Self::Session as u8
-    }
-
-    #[inline(always)]
-    fn is_object(self) -> bool {
-        !self.is_text() && (self as u8) < Self::ReadOnly as u8
+        (self as u8) < Self::ReadOnly as u8 && !self.is_object()
     }
 
     #[inline(always)]
     fn is_passed(self) -> bool {
-        self as u8 > Self::Identity as u8
+        self as u8 >= Self::Passed as u8
+    }
+
+    #[inline(always)]
+    pub(super) fn is_of_caller(self) -> bool {
+        (OF_RECORD..OF_RECORD + OF_CALLER).contains(&(self as usize))
     }
 }
 
-/// Fields that have a place in a [`Sketch`].
-const FIELDS: usize = Field::ReadOnly as usize;
+/// Bytes of a time.
+const TIME: usize = "2026-10-01T10:00:00Z".len();
 
-/// Those of `userIdentity`.
-pub(super) const CALLER_FIELDS: usize = Field::OnBehalfOf as usize - Field::Type as usize + 1;
+/// Bytes of a UUID.
+const UUID: usize = 36;
 
 /// The keys that are known, in their usual order.
 const RECORD_KEYS: [Key; 28] = [
@@ -124,7 +137,7 @@ const RECORD_KEYS: [Key; 28] = [
     Key::new("requestParameters", Field::Parameters),
     Key::new("responseElements", Field::Response),
     Key::new("additionalEventData", Field::Passed),
-    Key::new("requestID", Field::Passed),
+    Key::new("requestID", Field::Request),
     Key::new("eventID", Field::Id),
     Key::new("readOnly", Field::ReadOnly),
     Key::new("resources", Field::Passed),
@@ -207,6 +220,27 @@ fn field(keys: &[Key], name: &[u8]) -> Field {
     keys.iter().find(|key| key.name.as_bytes() == name).map_or(Field::Unknown, |key| key.field)
 }
 
+/// What was read of `userIdentity`: places in the text, counted from where the record begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    spans: [Span; OF_CALLER],
+    pub(super) kind: ActorKind,
+    /// Whether the session was authenticated with MFA, where the walk could tell.
+    pub(super) mfa: Option<Option<bool>>,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { spans: [Span::default(); OF_CALLER], kind: ActorKind::Other, mfa: Some(None) }
+    }
+}
+
+impl Found {
+    fn span(&self, field: Field) -> Span {
+        self.spans.get((field as usize).wrapping_sub(OF_RECORD)).copied().unwrap_or_default()
+    }
+}
+
 /// What was read of one record: places in the text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sketch {
@@ -214,38 +248,45 @@ pub(super) struct Sketch {
     pub(super) record: Span,
     /// Whether it was left to the parser: then nothing else here counts.
     pub(super) whole: bool,
-    pub(super) kind: ActorKind,
-    /// Whether its session was authenticated with MFA, where the walk could tell.
-    pub(super) mfa: Option<Option<bool>>,
-    /// Which `userIdentity`, where that is known: equal ones have one number, or none.
-    pub(super) caller: u64,
+    /// What the taker of the records wants to do with it.
+    pub(super) brief: u8,
     /// `readOnly`, where it is told.
     pub(super) read_only: Option<bool>,
+    /// Whose [`Found`]; the first is nobody's.
+    pub(super) caller: u32,
     /// `eventTime` in seconds since 1970.
     pub(super) seconds: i64,
-    spans: [Span; FIELDS],
+    spans: [Span; OF_RECORD],
 }
 
 impl Sketch {
-    pub(super) fn span(&self, field: Field) -> Span {
+    fn new(record: Span) -> Self {
+        Self {
+            record,
+            whole: false,
+            brief: 0,
+            read_only: None,
+            caller: 0,
+            seconds: 0,
+            spans: [Span::default(); OF_RECORD],
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn span(&self, field: Field, callers: &Callers) -> Span {
+        if field.is_of_caller() {
+            let found = callers.entry(self.caller).map_or(Span::default(), |entry| entry.found.span(field));
+            return found.behind(self.record.start);
+        }
         self.spans.get(field as usize).copied().unwrap_or_default()
     }
-
-    /// The places of what `userIdentity` says.
-    #[inline(always)]
-    fn of_caller(&mut self) -> Option<&mut [Span; CALLER_FIELDS]> {
-        self.spans.get_mut(Field::Type as usize..)?.first_chunk_mut()
-    }
 }
-
-/// How many bytes the marks of a window are sure to cover.
-const SURE: usize = 57;
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The span is what stands between its quotes.
-    Text,
+    /// The span is what stands between its quotes; whether there is no backslash in it.
+    Text(bool),
     Flag(bool),
     Null,
     Number,
@@ -254,45 +295,111 @@ pub(super) enum Kind {
     Array,
 }
 
-/// The bit of the bracket that brings the depth to zero; without one the depth behind all of them is left.
-#[inline(always)]
-fn closing(opens: u64, closes: u64, depth: &mut u32) -> Option<u32> {
-    let (mut opens, mut closes) = (opens, closes);
-    while closes != 0 {
-        let close = closes & closes.wrapping_neg();
-        let before = opens & (close - 1);
-        if before != 0 {
-            *depth += before.count_ones();
-            opens ^= before;
+/// The records of a list, to be sketched.
+pub(super) struct Records<'w, 't> {
+    pub(super) text: &'t [u8],
+    /// Where the list begins, which ends the document.
+    pub(super) list: usize,
+    pub(super) callers: &'w mut Callers,
+    pub(super) sketches: &'w mut Vec<Sketch>,
+}
+
+impl Work for Records<'_, '_> {
+    type Done = Option<()>;
+
+    #[inline(always)]
+    fn by<S: Sight>(self, sight: S) -> Option<()> {
+        let Self { text, list, callers, sketches } = self;
+        let mut walk = Walk::new(text, sight);
+        let mut at = walk.space(list + 1);
+        while walk.byte(at) != b']' || !sketches.is_empty() {
+            if walk.byte(at) != b'{' {
+                return None;
+            }
+            // Filled in where it stays: it is large.
+            sketches.push(Sketch::new(Span::default()));
+            let sketch = sketches.last_mut()?;
+            if walk.record(at, callers, sketch).is_none() {
+                let end = walk.close(at)?;
+                *sketch = Sketch { whole: true, ..Sketch::new(Span::new(at, end)) };
+            }
+            at = walk.space(sketch.record.end as usize);
+            match walk.byte(at) {
+                b',' => at = walk.space(at + 1),
+                b']' => break,
+                _ => return None,
+            }
         }
-        *depth -= 1;
-        if *depth == 0 {
-            return Some(close.trailing_zeros());
+        let end = walk.space(at + 1);
+        (walk.byte(end) == b'}' && walk.space(end + 1) == text.len()).then_some(())
+    }
+}
+
+/// A question for the text at `key` of an object; the outer `None` where the object has anything unusual.
+pub(super) struct Text<'t, 'k> {
+    pub(super) text: &'t [u8],
+    pub(super) object: Span,
+    pub(super) key: &'k [u8],
+}
+
+impl<'t> Work for Text<'t, '_> {
+    type Done = Option<Option<&'t [u8]>>;
+
+    #[inline(always)]
+    fn by<S: Sight>(self, sight: S) -> Self::Done {
+        match Walk::new(self.text, sight).look(self.object, self.key)? {
+            Some((Kind::Text(true), span)) => Some(Some(span.of(self.text)).filter(|text| !text.is_empty())),
+            None | Some((Kind::Null, _)) => Some(None),
+            Some(_) => None,
         }
-        closes ^= close;
     }
-    if opens != 0 {
-        *depth += opens.count_ones();
+}
+
+/// The `userIdentity` whose opening bracket is at `at`, and what follows it.
+struct Identity<'t> {
+    text: &'t [u8],
+    at: usize,
+}
+
+impl Work for Identity<'_> {
+    type Done = Option<(Found, usize)>;
+
+    #[inline(always)]
+    fn by<S: Sight>(self, sight: S) -> Self::Done {
+        Walk::new(self.text, sight).identity(self.at)
     }
-    None
+}
+
+/// The value that begins at `at`, and what follows it.
+struct Value<'t> {
+    text: &'t [u8],
+    at: usize,
+}
+
+impl Work for Value<'_> {
+    type Done = Option<(Kind, Span, usize)>;
+
+    #[inline(always)]
+    fn by<S: Sight>(self, sight: S) -> Self::Done {
+        Walk::new(self.text, sight).value(self.at)
+    }
 }
 
 /// A walk over the members of objects in one text. Whatever it does not take is `None`.
 ///
 /// Places are outside strings, or behind a string's opening quote, by what was read before them.
 #[derive(Clone, Copy)]
-pub(super) struct Walk<'t> {
+struct Walk<'t, S> {
     text: &'t [u8],
-    /// The text's, and one more.
-    blocks: Blocks<'t>,
+    sight: S,
     /// The last date, and when it began: neighbouring records share it.
     date: [u8; 11],
     midnight: i64,
 }
 
-impl<'t> Walk<'t> {
-    pub(super) fn new(text: &'t [u8], blocks: Blocks<'t>) -> Self {
-        Self { text, blocks, date: [0; 11], midnight: 0 }
+impl<'t, S: Sight> Walk<'t, S> {
+    fn new(text: &'t [u8], sight: S) -> Self {
+        Self { text, sight, date: [0; 11], midnight: 0 }
     }
 
     #[inline(always)]
@@ -300,37 +407,9 @@ impl<'t> Walk<'t> {
         self.text.get(at).copied().unwrap_or_default()
     }
 
-    /// Sketches the records of the list that begins at `list` and ends the document.
-    pub(super) fn records(&mut self, list: usize, callers: &mut Callers, sketches: &mut Vec<Sketch>) -> Option<()> {
-        with_bits(
-            #[inline(always)]
-            || self.all_records(list, callers, sketches),
-        )
-    }
-
     #[inline(always)]
-    fn all_records(&mut self, list: usize, callers: &mut Callers, sketches: &mut Vec<Sketch>) -> Option<()> {
-        let mut at = self.space(list + 1);
-        while self.byte(at) != b']' || !sketches.is_empty() {
-            if self.byte(at) != b'{' {
-                return None;
-            }
-            // Filled in where it stays: it is large.
-            sketches.push(Sketch::new(Span::default()));
-            let sketch = sketches.last_mut()?;
-            if self.record(at, callers, sketch).is_none() {
-                let end = self.close(at)?;
-                *sketch = Sketch { whole: true, ..Sketch::new(Span::new(at, end)) };
-            }
-            at = self.space(sketch.record.end as usize);
-            match self.byte(at) {
-                b',' => at = self.space(at + 1),
-                b']' => break,
-                _ => return None,
-            }
-        }
-        let end = self.space(at + 1);
-        (self.byte(end) == b'}' && self.space(end + 1) == self.text.len()).then_some(())
+    fn rest(&self, at: usize) -> &'t [u8] {
+        self.text.get(at..).unwrap_or_default()
     }
 
     /// Behind the white space at `at`.
@@ -341,77 +420,82 @@ impl<'t> Walk<'t> {
 
     #[cold]
     fn far_space(&self, at: usize) -> usize {
-        let rest = self.text.get(at..).unwrap_or_default();
+        let rest = self.rest(at);
         at + rest.iter().position(|byte| !b" \t\r\n".contains(byte)).unwrap_or(rest.len())
     }
 
-    /// The marks from `at` on: of [`SURE`] bytes at least, for they are read from a whole byte on.
+    /// The block from `at` on; what is behind the text are spaces. `None` where all of it is.
     #[inline(always)]
-    fn window(masks: &[Mask], at: usize) -> Option<u64> {
-        let from = masks.as_flattened().get(at / 8..)?.first_chunk()?;
-        Some(u64::from_le_bytes(*from) >> (at % 8))
-    }
-
-    /// The next quote.
-    #[inline(always)]
-    fn quote(&self, at: usize) -> Option<usize> {
-        let mut at = at;
-        loop {
-            let quotes = Self::window(self.blocks.quotes, at)?;
-            if quotes != 0 {
-                return Some(at + quotes.trailing_zeros() as usize);
-            }
-            at += SURE;
+    fn look_at(&self, at: usize) -> Option<Raw> {
+        let rest = self.rest(at);
+        match rest.first_chunk() {
+            Some(block) => Some(self.sight.look(block)),
+            None if rest.is_empty() => None,
+            None => match self.text.last_chunk::<BLOCK>() {
+                Some(block) => Some(self.sight.look(block).from(BLOCK - rest.len())),
+                None => Some(self.sight.look(&filled(rest))),
+            },
         }
     }
 
-    /// Whether the next quote behind `at` is just behind the next `length` bytes.
+    /// The quote that ends the string that goes on at `at`, and whether there is no backslash before it.
     #[inline(always)]
-    fn quotes_behind(&self, at: usize, length: u32) -> bool {
-        let upto = (2 << length) - 1;
-        Self::window(self.blocks.quotes, at + 1).is_some_and(|quotes| quotes & upto == 1 << length)
+    fn string(&self, at: usize) -> Option<(usize, bool)> {
+        if let Some(short) = self.rest(at).first_chunk() {
+            let (quotes, backslashes) = self.sight.look_short(short);
+            if quotes != 0 && backslashes & (quotes ^ (quotes - 1)) == 0 {
+                return Some((at + quotes.trailing_zeros() as usize, true));
+            }
+        }
+        let (mut from, mut simple) = (at, true);
+        let mut carry = Carry::default();
+        loop {
+            let raw = self.look_at(from)?;
+            let quotes = carry.quotes(raw);
+            if quotes != 0 {
+                let bit = quotes.trailing_zeros();
+                simple &= raw.backslashes & ((1 << bit) - 1) == 0;
+                return Some((from + bit as usize, simple));
+            }
+            simple &= raw.backslashes == 0;
+            from += BLOCK;
+        }
     }
 
     /// Behind the value whose opening bracket is at `at`.
     #[inline(always)]
     fn close(&self, at: usize) -> Option<usize> {
-        let opens = Self::window(self.blocks.opens, at + 1)?;
-        let closes = Self::window(self.blocks.closes, at + 1)?;
-        let first = closes & closes.wrapping_neg();
-        let end = if closes != 0 && opens & (first - 1) == 0 {
-            at + 1 + closes.trailing_zeros() as usize
-        } else {
-            self.far_close(at)?
-        };
-        // The closing brackets are two above the opening ones.
-        (self.byte(end) == self.byte(at) + 2).then_some(end + 1)
-    }
-
-    fn far_close(&self, at: usize) -> Option<usize> {
-        let mut depth = 1;
-        let mut block = at / BLOCK;
-        let mask = |masks: &[Mask], block: usize| masks.get(block).map(|mask| u64::from_le_bytes(*mask));
-        let behind = u64::MAX << (at % BLOCK) << 1;
-        let (opens, closes) = (mask(self.blocks.opens, block)?, mask(self.blocks.closes, block)?);
-        let mut bit = closing(opens & behind, closes & behind, &mut depth);
-        while bit.is_none() {
-            block += 1;
-            let [opened, closed] = *self.blocks.counts.get(block)?;
-            // Most blocks are passed over by these counts alone.
-            if u32::from(closed) < depth {
-                depth += u32::from(opened);
-                depth -= u32::from(closed);
-            } else {
-                bit = closing(mask(self.blocks.opens, block)?, mask(self.blocks.closes, block)?, &mut depth);
+        let (mut from, mut depth, mut in_string) = (at + 1, 1_u32, 0);
+        let mut carry = Carry::default();
+        loop {
+            let raw = self.look_at(from)?;
+            let quotes = carry.quotes(raw);
+            // One bracket after another, for there are few: where the next one is is known sooner than what is in a string.
+            let mut brackets = raw.opens | raw.closes;
+            while brackets != 0 {
+                let bracket = brackets & brackets.wrapping_neg();
+                if (quotes & (bracket - 1)).count_ones() & 1 == in_string {
+                    if raw.opens & bracket != 0 {
+                        depth += 1;
+                    } else if depth > 1 {
+                        depth -= 1;
+                    } else {
+                        let end = from + bracket.trailing_zeros() as usize;
+                        // The closing brackets are two above the opening ones.
+                        return (self.byte(end) == self.byte(at) + 2).then_some(end + 1);
+                    }
+                }
+                brackets ^= bracket;
             }
+            in_string ^= quotes.count_ones() & 1;
+            from += BLOCK;
         }
-        Some(block * BLOCK + bit? as usize)
     }
 
     /// The key that begins at `at`, and where its value begins.
     #[inline(always)]
     fn key(&self, at: usize) -> Option<(&'t [u8], usize)> {
-        let end = self.quote(at + 1)?;
+        let (end, _) = self.string(at + 1)?;
         let key = self.text.get(at + 1..end)?;
         (self.byte(at) == b'"' && self.byte(end + 1) == b':').then_some((key, end + 2))
     }
@@ -421,8 +505,8 @@ impl<'t> Walk<'t> {
     fn value(&self, at: usize) -> Option<(Kind, Span, usize)> {
         match self.byte(at) {
             b'"' => {
-                let end = self.quote(at + 1)?;
-                Some((Kind::Text, Span::new(at + 1, end), end + 1))
+                let (end, simple) = self.string(at + 1)?;
+                Some((Kind::Text(simple), Span::new(at + 1, end), end + 1))
             }
             b'{' => self.close(at).map(|end| (Kind::Object, Span::new(at, end), end)),
             b'[' => self.close(at).map(|end| (Kind::Array, Span::new(at, end), end)),
@@ -455,31 +539,28 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// Whether there is no backslash in a string.
-    #[inline(always)]
-    pub(super) fn simple(&self, span: Span) -> bool {
-        let length = (span.end - span.start) as usize;
-        if length < SURE
-            && let Some(backslashes) = Self::window(self.blocks.backslashes, span.start as usize)
-        {
-            return backslashes & ((1 << length) - 1) == 0;
-        }
-        memchr::memchr(b'\\', span.of(self.text)).is_none()
-    }
-
     /// The record whose opening bracket is at `start`.
     #[inline(always)]
     fn record(&mut self, start: usize, callers: &mut Callers, sketch: &mut Sketch) -> Option<()> {
         let mut seen = 0;
         let mut next = start + 1;
+        if let Some((caller, length)) = callers.find(self.rest(start)) {
+            sketch.caller = caller;
+            once(&mut seen, Field::Identity)?;
+            next = start + length;
+        }
         let end = 'record: loop {
             // One comparison for each known key, one after another in the usual order: how far to go is then known
             // before it is read, and the processor reads several members at once.
             macro_rules! usual {
-                ($($number:literal)*) => {$(
+                ($($number:literal $read:ident)*) => {$(
                     let key = const { &RECORD_KEYS[$number] };
-                    if self.text.get(next..).and_then(<[u8]>::first_chunk).is_some_and(|text| key.begins(text)) {
-                        let after = self.of_record(key.field, next + key.name.len() + 3, callers, sketch, &mut seen)?;
+                    if self.rest(next).first_chunk().is_some_and(|text| key.begins(text)) {
+                        let value = next + key.name.len() + 3;
+                        let after = match self.$read(key.field, value, sketch, &mut seen)? {
+                            0 => self.member(key.field, start, value, callers, sketch, &mut seen)?,
+                            after => after,
+                        };
                         match self.more(after)? {
                             Some(key) => next = key,
                             None => break 'record after + 1,
@@ -487,48 +568,121 @@ impl<'t> Walk<'t> {
                     }
                 )*};
             }
-            usual!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27);
-            let (name, at) = self.key(next)?;
-            let after = self.in_any_order(name, at, callers, sketch, &mut seen)?;
+            usual!(
+                0 string_of 1 any_of 2 time_of 3 string_of 4 string_of 5 string_of 6 string_of 7 string_of 8 string_of
+                9 string_of 10 nested_of 11 nested_of 12 nested_of 13 uuid_of 14 uuid_of 15 flag_of 16 nested_of
+                18 string_of 17 string_of 19 flag_of 20 string_of 21 nested_of 22 string_of 23 string_of 24 string_of
+                25 string_of 26 nested_of 27 nested_of
+            );
+            let (field, value) = self.any_key(next, &RECORD_KEYS)?;
+            let after = self.member(field, start, value, callers, sketch, &mut seen)?;
             match self.more(after)? {
                 Some(key) => next = key,
                 None => break after + 1,
             }
         };
         sketch.record = Span::new(start, end);
-        sketch.seconds = self.seconds(sketch.span(Field::Time))?;
-        if sketch.span(Field::Source).is_empty() || sketch.span(Field::Name).is_empty() {
+        let own = |field: Field| sketch.spans.get(field as usize).copied().unwrap_or_default();
+        if own(Field::Source).is_empty() || own(Field::Name).is_empty() || own(Field::Time).is_empty() {
             return None;
         }
-        if sketch.span(Field::EventType).of(self.text) == b"AwsCloudTrailInsight" {
-            return None;
-        }
-        Some(())
+        // Insights are another product's records.
+        (own(Field::EventType).of(self.text) != b"AwsCloudTrailInsight").then_some(())
     }
 
-    /// A member of a record wherever it comes; gives what follows it.
-    #[cold]
-    fn in_any_order(
-        &mut self,
-        name: &[u8],
-        at: usize,
-        callers: &mut Callers,
-        sketch: &mut Sketch,
-        seen: &mut u32,
-    ) -> Option<usize> {
-        let field = field(&RECORD_KEYS, name);
-        // It may be a known key with an escape in it.
-        if field == Field::Unknown && name.contains(&b'\\') {
-            return None;
-        }
-        self.of_record(field, at, callers, sketch, seen)
-    }
-
-    /// The value of a record's member that begins at `at`; gives what follows it.
+    /// A member as `usual` has it: what follows it, or 0 where it is something else.
     #[inline(always)]
-    fn of_record(
+    fn any_of(&self, _field: Field, _at: usize, _sketch: &mut Sketch, _seen: &mut u32) -> Option<usize> {
+        Some(0)
+    }
+
+    /// Likewise: a string.
+    #[inline(always)]
+    fn string_of(&self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
+        if self.byte(at) != b'"' {
+            return Some(0);
+        }
+        let (end, simple) = self.string(at + 1)?;
+        if !field.is_passed() {
+            once(seen, field)?;
+            *sketch.spans.get_mut(field as usize)? = Span::new(at + 1, end);
+            if !simple {
+                return None;
+            }
+        }
+        Some(end + 1)
+    }
+
+    /// Likewise: a UUID. That it is one is seen without waiting for where it ends.
+    #[inline(always)]
+    fn uuid_of(&self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
+        const UPTO: u64 = (2 << UUID) - 1;
+        let uuid = |raw: Raw| raw.quotes & UPTO == 1 << UUID && raw.backslashes & UPTO == 0;
+        if self.byte(at) != b'"' || !self.look_at(at + 1).is_some_and(uuid) {
+            return Some(0);
+        }
+        if !field.is_passed() {
+            once(seen, field)?;
+            *sketch.spans.get_mut(field as usize)? = Span::new(at + 1, at + 1 + UUID);
+        }
+        Some(at + 1 + UUID + 1)
+    }
+
+    /// Likewise: the time.
+    #[inline(always)]
+    fn time_of(&mut self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
+        let end = at + 1 + TIME;
+        if self.byte(at) != b'"' || self.byte(end) != b'"' {
+            return Some(0);
+        }
+        once(seen, field)?;
+        sketch.seconds = self.seconds(at + 1)?;
+        *sketch.spans.get_mut(field as usize)? = Span::new(at + 1, end);
+        Some(end + 1)
+    }
+
+    /// Likewise: a flag.
+    #[inline(always)]
+    fn flag_of(&self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
+        let (flag, length) = match self.rest(at) {
+            rest if rest.starts_with(b"true") => (true, 4),
+            rest if rest.starts_with(b"false") => (false, 5),
+            _ => return Some(0),
+        };
+        if !field.is_passed() {
+            once(seen, field)?;
+            sketch.read_only = Some(flag);
+        }
+        Some(at + length)
+    }
+
+    /// Likewise: an object or an array, or `null`.
+    #[inline(always)]
+    fn nested_of(&self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
+        let object = self.byte(at) == b'{';
+        if !object && (self.byte(at) != b'[' || !field.is_passed()) {
+            if !self.rest(at).starts_with(b"null") {
+                return Some(0);
+            }
+            if !field.is_passed() {
+                once(seen, field)?;
+            }
+            return Some(at + 4);
+        }
+        let end = self.close(at)?;
+        if !field.is_passed() {
+            once(seen, field)?;
+            *sketch.spans.get_mut(field as usize)? = Span::new(at, end);
+        }
+        Some(end)
+    }
+
+    /// Any member of the record that begins at `start`, whose value begins at `at`; gives what follows it.
+    #[inline(never)]
+    fn member(
         &mut self,
         field: Field,
+        start: usize,
         at: usize,
         callers: &mut Callers,
         sketch: &mut Sketch,
@@ -536,101 +690,49 @@ impl<'t> Walk<'t> {
     ) -> Option<usize> {
         if field == Field::Identity && self.byte(at) == b'{' {
             once(seen, field)?;
-            return self.caller(at, callers, sketch);
-        }
-        self.member(field, at, sketch, seen)
-    }
-
-    /// `userIdentity`, whose opening bracket is at `start`: known, or read. Gives what follows it.
-    #[inline(always)]
-    fn caller(&mut self, start: usize, callers: &mut Callers, sketch: &mut Sketch) -> Option<usize> {
-        let rest = self.text.get(start..)?;
-        // What `Known` has its places in begins one byte before the bracket.
-        let by = (start - 1) as u32;
-        if let Some((length, known)) = callers.find(rest) {
-            *sketch.of_caller()? = known.spans.map(|span| span.behind(by));
-            (sketch.kind, sketch.mfa, sketch.caller) = (known.kind, known.mfa, known.number);
-            return Some(start + length);
-        }
-        let after = self.identity(start, sketch)?;
-        sketch.kind = self.kind(sketch)?;
-        sketch.mfa = self.session_mfa(sketch);
-        let spans = sketch.of_caller()?.map(|span| span.before(by));
-        sketch.caller = callers.keep(rest, after - start, sketch, spans);
-        Some(after)
-    }
-
-    /// The members of `userIdentity`, whose opening bracket is at `start`; gives what follows it.
-    fn identity(&mut self, start: usize, sketch: &mut Sketch) -> Option<usize> {
-        let mut seen = 0;
-        let mut next = start + 1;
-        if self.byte(next) == b'}' {
-            return Some(next + 1);
-        }
-        loop {
-            let (name, at) = self.key(next)?;
-            let field = field(&IDENTITY_KEYS, name);
-            if field == Field::Unknown && name.contains(&b'\\') {
-                return None;
-            }
-            let after = self.member(field, at, sketch, &mut seen)?;
-            match self.more(after)? {
-                Some(key) => next = key,
-                None => return Some(after + 1),
-            }
-        }
-    }
-
-    /// Reads one value into the sketch; gives what follows it. Text first, for most values are.
-    #[inline(always)]
-    fn member(&mut self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
-        let place = sketch.spans.get_mut(field as usize);
-        let byte = self.byte(at);
-        if byte == b'"' {
-            let end = match field {
-                // A UUID. That it is one is seen without waiting for where it ends.
-                Field::Id if self.quotes_behind(at, 36) => at + 37,
-                _ => self.quote(at + 1)?,
-            };
-            if !field.is_passed() {
-                once(seen, field)?;
-                let span = Span::new(at + 1, end);
-                if field.is_text() {
-                    *place? = span;
-                    if !self.simple(span) {
-                        return None;
-                    }
-                } else if field == Field::ReadOnly {
-                    sketch.read_only = Some(flag(span.of(self.text))?);
-                } else {
-                    return None;
+            let (found, after) = self.sight.does(Identity { text: self.text, at })?;
+            let found = Found { spans: found.spans.map(|span| span.before(start as u32)), ..found };
+            // It is the record's beginning if nothing that counts stands before it.
+            sketch.caller = match self.text.get(start..after + 1) {
+                Some(text) if *seen == bit(Field::Identity) && self.byte(after) == b',' => {
+                    callers.keep(text, self.rest(start), found)
                 }
-            }
-            return Some(end + 1);
-        }
-        let (kind, span, after) = if byte == b'{' || byte == b'[' {
-            let end = self.close(at)?;
-            (if byte == b'{' { Kind::Object } else { Kind::Array }, Span::new(at, end), end)
-        } else {
-            self.plain(at)?
-        };
-        if field.is_passed() {
+                _ => callers.hold(found),
+            };
             return Some(after);
         }
-        once(seen, field)?;
-        match kind {
-            // As if it were absent; what must be there is missed in the end.
-            Kind::Null => {}
-            Kind::Flag(flag) if field == Field::ReadOnly => sketch.read_only = Some(flag),
-            Kind::Object if field.is_object() => *place? = span,
-            _ => return None,
+        if field == Field::Time {
+            return self.time_of(field, at, sketch, seen).filter(|after| *after != 0);
         }
-        Some(after)
+        let value = self.sight.does(Value { text: self.text, at })?;
+        if field == Field::ReadOnly {
+            once(seen, field)?;
+            sketch.read_only = self.truth(value)?;
+            return Some(value.2);
+        }
+        take(field, value, &mut sketch.spans, 0, seen)
     }
 
-    /// `eventTime`, in the form that CloudTrail writes.
-    fn seconds(&mut self, time: Span) -> Option<i64> {
-        let text = time.of(self.text);
+    /// `userIdentity`, whose opening bracket is at `start`, and what follows it.
+    #[inline(always)]
+    fn identity(&self, start: usize) -> Option<(Found, usize)> {
+        let mut found = Found::default();
+        let (mut at, mut seen) = (start + 1, 0);
+        let mut following = if self.byte(at) == b'}' { None } else { Some(at) };
+        while let Some(key) = following {
+            let (field, value) = self.any_key(key, &IDENTITY_KEYS)?;
+            at = take(field, self.value(value)?, &mut found.spans, OF_RECORD, &mut seen)?;
+            following = self.more(at)?;
+        }
+        found.kind = self.kind(&found)?;
+        found.mfa = self.session_mfa(&found);
+        Some((found, at + 1))
+    }
+
+    /// The time at `at`, in the form that CloudTrail writes.
+    #[inline(always)]
+    fn seconds(&mut self, at: usize) -> Option<i64> {
+        let text: &[u8; TIME] = self.rest(at).first_chunk()?;
         let (date, clock) = text.split_first_chunk::<11>()?;
         if *date != self.date {
             let midnight = format!("{}00:00:00Z", std::str::from_utf8(date).ok()?);
@@ -647,22 +749,23 @@ impl<'t> Walk<'t> {
     }
 
     /// As [`Record::caller`](super::Record::caller) has it.
-    fn kind(&self, sketch: &Sketch) -> Option<ActorKind> {
-        Some(match sketch.span(Field::Type).of(self.text) {
+    #[inline(always)]
+    fn kind(&self, found: &Found) -> Option<ActorKind> {
+        Some(match found.span(Field::Type).of(self.text) {
             b"AssumedRole" | b"Role" | b"FederatedUser" | b"SAMLUser" | b"WebIdentityUser" => ActorKind::AssumedRole,
             b"AWSService" => ActorKind::Service,
             b"IAMUser" => ActorKind::IamUser,
             b"Root" => {
-                let session = sketch.span(Field::Session);
+                let session = found.span(Field::Session);
                 let assumed = match session.is_empty() {
                     true => None,
                     false => self.flag(session, b"assumedRoot")?,
                 };
                 if assumed == Some(true) { ActorKind::AssumedRoot } else { ActorKind::Root }
             }
-            b"" if !sketch.span(Field::InvokedBy).is_empty() => ActorKind::Service,
+            b"" if !found.span(Field::InvokedBy).is_empty() => ActorKind::Service,
             // Whom these act for is the parser's to read.
-            _ if !sketch.span(Field::OnBehalfOf).is_empty() => return None,
+            _ if !found.span(Field::OnBehalfOf).is_empty() => return None,
             b"IdentityCenterUser" => ActorKind::IdentityCenter,
             _ => ActorKind::Other,
         })
@@ -670,8 +773,9 @@ impl<'t> Walk<'t> {
 
     /// As [`Record::session_mfa`](super::Record::session_mfa) has it; the outer `None` where only the parsed record can
     /// tell.
-    fn session_mfa(&self, sketch: &Sketch) -> Option<Option<bool>> {
-        let session = sketch.span(Field::Session);
+    #[inline(always)]
+    fn session_mfa(&self, found: &Found) -> Option<Option<bool>> {
+        let session = found.span(Field::Session);
         let told = match session.is_empty() {
             true => None,
             false => match self.look(session, b"attributes")? {
@@ -680,11 +784,12 @@ impl<'t> Walk<'t> {
                 Some(_) => return None,
             },
         };
-        Some(told.or_else(|| Record::without_session(sketch.kind)))
+        Some(told.or_else(|| Record::without_session(found.kind)))
     }
 
     /// The member `key` of an object; the outer `None` where the object has anything unusual.
-    pub(super) fn look(&self, object: Span, key: &[u8]) -> Option<Option<(Kind, Span)>> {
+    #[inline(always)]
+    fn look(&self, object: Span, key: &[u8]) -> Option<Option<(Kind, Span)>> {
         let mut next = object.start as usize + 1;
         if self.byte(next) == b'}' {
             return Some(None);
@@ -707,57 +812,67 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// The text at `key` of an object; absent, `null` and empty are one.
-    pub(super) fn text(&self, object: Span, key: &[u8]) -> Option<Option<&'t [u8]>> {
+    /// The boolean at `key` of an object.
+    #[inline(always)]
+    fn flag(&self, object: Span, key: &[u8]) -> Option<Option<bool>> {
         match self.look(object, key)? {
-            Some((Kind::Text, span)) if self.simple(span) => {
-                Some(Some(span.of(self.text)).filter(|text| !text.is_empty()))
-            }
-            None | Some((Kind::Null, _)) => Some(None),
-            Some(_) => None,
+            Some((kind, span)) => self.truth((kind, span, 0)),
+            None => Some(None),
         }
     }
 
-    /// The boolean at `key` of an object.
-    pub(super) fn flag(&self, object: Span, key: &[u8]) -> Option<Option<bool>> {
-        match self.look(object, key)? {
-            Some((Kind::Flag(flag), _)) => Some(Some(flag)),
-            Some((Kind::Text, span)) => Some(Some(flag(span.of(self.text))?)),
-            None | Some((Kind::Null, _)) => Some(None),
-            Some(_) => None,
+    /// A boolean, which may be a string, as CloudTrail writes it; or `null`.
+    fn truth(&self, (kind, span, _): (Kind, Span, usize)) -> Option<Option<bool>> {
+        match (kind, span.of(self.text)) {
+            (Kind::Flag(flag), _) => Some(Some(flag)),
+            (Kind::Text(_), b"true") => Some(Some(true)),
+            (Kind::Text(_), b"false") => Some(Some(false)),
+            (Kind::Null, _) => Some(None),
+            _ => None,
         }
+    }
+
+    /// The field of any key, and where its value begins.
+    #[inline(always)]
+    fn any_key(&self, at: usize, keys: &[Key]) -> Option<(Field, usize)> {
+        let (name, value) = self.key(at)?;
+        let field = field(keys, name);
+        // It may be a known key with an escape in it.
+        (field != Field::Unknown || !name.contains(&b'\\')).then_some((field, value))
     }
 }
 
-impl Sketch {
-    fn new(record: Span) -> Self {
-        Self {
-            record,
-            whole: false,
-            kind: ActorKind::Other,
-            mfa: Some(None),
-            caller: 0,
-            read_only: None,
-            seconds: 0,
-            spans: [Span::default(); FIELDS],
-        }
-    }
+#[inline(always)]
+const fn bit(field: Field) -> u32 {
+    1 << field as u8
 }
 
 /// Takes a field for the first time.
 #[inline(always)]
 fn once(seen: &mut u32, field: Field) -> Option<()> {
-    let bit = 1 << field as u8;
-    let first = *seen & bit == 0;
-    *seen |= bit;
+    let first = *seen & bit(field) == 0;
+    *seen |= bit(field);
     first.then_some(())
 }
 
-/// A boolean as a string, as CloudTrail writes it.
-fn flag(text: &[u8]) -> Option<bool> {
-    match text {
-        b"true" => Some(true),
-        b"false" => Some(false),
-        _ => None,
+/// Takes a value whose place is that of the field, less `before`; gives what follows it.
+fn take(
+    field: Field,
+    (kind, span, after): (Kind, Span, usize),
+    spans: &mut [Span],
+    before: usize,
+    seen: &mut u32,
+) -> Option<usize> {
+    if field.is_passed() {
+        return Some(after);
     }
+    once(seen, field)?;
+    match kind {
+        // As if it were absent; what must be there is missed in the end.
+        Kind::Null => {}
+        Kind::Object if field.is_object() => *spans.get_mut((field as usize).wrapping_sub(before))? = span,
+        Kind::Text(true) if field.is_text() => *spans.get_mut((field as usize).wrapping_sub(before))? = span,
+        _ => return None,
+    }
+    Some(after)
 }

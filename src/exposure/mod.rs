@@ -42,7 +42,7 @@ use windows::{Deactivation, Draft};
 
 pub use figures::{mfa_coverage, stat};
 pub use history::{Cited, Edge, Had, Happened, Held, History, How, Opened, Question, is_actor, is_device};
-pub use parts::{Month, Parts, parts};
+pub use parts::{Month, Parts};
 
 /// Everything that a report is computed from.
 #[derive(Debug, Clone)]
@@ -223,6 +223,12 @@ impl<'a> Replayed<'a> {
 /// Computes a report's windows, events, findings and figures.
 #[must_use]
 pub fn analyse(input: &Input<'_>) -> Analysis {
+    analyse_in_parts(input, &[]).0
+}
+
+/// The same, and its parts: by account, and for each of the months.
+#[must_use]
+pub fn analyse_in_parts(input: &Input<'_>, months: &[Month]) -> (Analysis, Parts) {
     let Replayed { ledger, windows: drafts, deactivations, findings } = Replayed::new(input);
     let calls = Calls::new(&ledger, input.context);
     let facts = Facts {
@@ -244,7 +250,9 @@ pub fn analyse(input: &Input<'_>) -> Analysis {
         ..figures_of(&ledger, &windows, &deactivations, input, Part { period: input.period, account: None })
     };
     let notices = unmatched(facts, &drafts, &deactivations, input);
-    Analysis { windows, events, reconciliation: findings, figures, notices }
+    let analysis = Analysis { windows, events, reconciliation: findings, figures, notices };
+    let parts = parts::parts(input, &ledger, &deactivations, &analysis, months);
+    (analysis, parts)
 }
 
 fn window(facts: Facts<'_>, draft: &Draft, input: &Input<'_>) -> Option<Window> {

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{Analysis, Input, Part, Replayed, figures, figures_of};
+use super::ledger::Ledger;
+use super::windows::Deactivation;
+use super::{Analysis, Input, Part, figures, figures_of};
 use crate::contract::{AccountFigures, DetectionKind, MfaCoverage, Period, Proof, TrendPeriod, TrendSource, Window};
 
 /// A month of the trend.
@@ -26,7 +28,7 @@ impl Month {
     }
 }
 
-/// What [`parts`] computes.
+/// An analysis in parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
     /// The figures of each account, in order of id.
@@ -37,11 +39,15 @@ pub struct Parts {
     pub proof: Vec<Proof>,
 }
 
-/// Computes the parts of an analysis of the same input.
-#[must_use]
-pub fn parts(input: &Input<'_>, analysis: &Analysis, months: &[Month]) -> Parts {
-    let Replayed { ledger, deactivations, .. } = Replayed::new(input);
-    let of = |part: Part<'_>| figures_of(&ledger, &analysis.windows, &deactivations, input, part);
+/// Cuts an analysis into its parts.
+pub(super) fn parts(
+    input: &Input<'_>,
+    ledger: &Ledger<'_>,
+    deactivations: &[Deactivation],
+    analysis: &Analysis,
+    months: &[Month],
+) -> Parts {
+    let of = |part: Part<'_>| figures_of(ledger, &analysis.windows, deactivations, input, part);
 
     let in_iam = input.iam.iter().flat_map(|iam| iam.accounts.keys());
     let seen: BTreeSet<&String> = input

@@ -62,13 +62,13 @@ pub trait Visitor: Send {
     /// Takes one usable record of an object.
     fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>);
 
-    /// Whether the envelope of this record will do. It depends on the record alone.
-    fn brief(&self, _envelope: &Envelope<'_>) -> bool {
-        false
+    /// What is to be done with this record by its envelope, `None` where that will not do. It depends on the record alone.
+    fn brief(&self, _envelope: &Envelope<'_>) -> Option<u8> {
+        None
     }
 
-    /// Takes one usable record for which [`Visitor::brief`] held.
-    fn envelope(&mut self, _object: &Arc<ObjectRef>, _envelope: &Envelope<'_>) {}
+    /// Takes one usable record for which [`Visitor::brief`] said `brief`.
+    fn envelope(&mut self, _object: &Arc<ObjectRef>, _envelope: &Envelope<'_>, _brief: u8) {}
 
     /// Told after the last record of an object that was read.
     fn finished(&mut self, _object: &Arc<ObjectRef>, _contents: &Contents) {}

@@ -567,13 +567,13 @@ struct Visits<'w, V> {
 }
 
 impl<V: Visitor> Take for Visits<'_, V> {
-    fn brief(&self, envelope: &Envelope<'_>) -> bool {
+    fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
         self.visitor.brief(envelope)
     }
 
-    fn envelope(&mut self, envelope: &Envelope<'_>) {
+    fn envelope(&mut self, envelope: &Envelope<'_>, brief: u8) {
         self.tally.envelope(envelope);
-        self.visitor.envelope(self.object, envelope);
+        self.visitor.envelope(self.object, envelope, brief);
     }
 
     fn record(&mut self, _index: usize, record: Result<Record<'_, '_>, RecordError>) {

@@ -51,8 +51,11 @@ fn series<Row>(column: &Column<Row>, rows: &[Row]) -> FrameColumn {
 }
 
 fn write(mut frame: DataFrame) -> PolarsResult<Vec<u8>> {
-    let mut out = Vec::new();
+    // The names of the contract, which need nothing but their quotes. By hand, for polars would prepare a large array first.
+    let names: Vec<String> = frame.get_column_names().iter().map(|name| format!("\"{name}\"")).collect();
+    let mut out = format!("{}\n", names.join(",")).into_bytes();
     // One thread: the output is the same with many, but a report of a few thousand rows gains nothing from them.
-    CsvWriter::new(&mut out).with_quote_style(QuoteStyle::NonNumeric).n_threads(1).finish(&mut frame)?;
+    let writer = CsvWriter::new(&mut out).include_header(false).with_quote_style(QuoteStyle::NonNumeric);
+    writer.n_threads(1).finish(&mut frame)?;
     Ok(out)
 }

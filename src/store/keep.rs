@@ -22,7 +22,7 @@ use super::{StoreError, count, damaged, hex};
 use crate::cloudtrail::{Envelope, Record};
 use crate::contract::Integrity;
 use crate::digest::Checker;
-use crate::evidence::{Evidence, Range, is_brief};
+use crate::evidence::{Evidence, Range, brief};
 use crate::inflate::InflateError;
 use crate::pipeline::{Bytes, Next, Outcome, Visitor};
 use crate::source::{KeyInfo, ObjectRef};
@@ -538,14 +538,14 @@ impl Visitor for Keep<'_> {
 
     const ENVELOPES: bool = true;
 
-    fn brief(&self, envelope: &Envelope<'_>) -> bool {
-        is_brief(envelope)
+    fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
+        brief(envelope)
     }
 
-    fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>) {
+    fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: u8) {
         let text = |bytes| std::str::from_utf8(bytes).ok().filter(|text: &&str| !text.is_empty());
         if let Some(group) = self.group(text(envelope.account()), text(envelope.region())) {
-            group.evidence.envelope(object, envelope);
+            group.evidence.envelope(object, envelope, brief);
         }
     }
 

@@ -4,17 +4,15 @@
 //! October. Reading the archive twice would double the cost of a scan and is impossible for standard input, so the scan
 //! keeps a small row of each call that *could* matter, and the analysis asks for the few that do.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
-use std::num::NonZeroU64;
 
 use chrono::{DateTime, Utc};
 
 use super::{Call, Context, Selection, Sighting, key_of};
-use crate::cloudtrail::{Actor, ActorKind, Caller, Envelope, Record, same};
+use crate::cloudtrail::{Actor, ActorKind, Caller, CallerTag, Envelope, Record, same};
 
 /// Rows kept in memory by one worker, before they go to a temporary file: 4 MiB. They are written once and read twice, one after
 /// another, so that more would save nothing.
@@ -37,49 +35,116 @@ pub struct Part {
     /// Numbers of actors by the hash of what they are, so that a record's caller is looked up without a copy.
     actor_numbers: HashMap<u64, Vec<u32>>,
     hasher: RandomState,
-    /// What the callers of envelopes are here, by [`Envelope::caller_number`].
+    /// What the callers of envelopes are here, by the place of [`Envelope::caller_tag`]; the first is for those without.
     callers: Vec<Numbered>,
     rows: Spill<Row>,
     sightings: HashMap<SightingKey, [i64; 2], BuildHasherDefault<NumberHasher>>,
     spilled_sightings: Spill<SightingRow>,
 }
 
-/// A caller whose number an envelope tells, what it is among the notes, and where it was last seen: most of its calls come
+/// A caller that an envelope has a tag for, what it is among the notes, and where it was last seen: most of its calls come
 /// from one address, and are folded here before they go to the sightings.
 #[derive(Debug, Clone)]
 struct Numbered {
-    caller: Option<NonZeroU64>,
+    tag: Option<CallerTag>,
     actor: u32,
     /// The text that its sightings are noted under.
     sighted: u32,
-    source_ip: Vec<u8>,
     day: i64,
     /// The first and the last call; none where the first is later.
     span: [i64; 2],
+    /// The number of its account, and of the address that it called from last, once they were asked for.
+    account: u32,
+    source_ip: u32,
+    /// That address; kept here, so that it is compared without a look elsewhere.
+    address: [u8; ADDRESS],
+    length: usize,
 }
+
+/// Bytes of the longest address that is folded: no address is longer, only hosts of services are.
+const ADDRESS: usize = 40;
 
 const NOWHEN: [i64; 2] = [i64::MAX, i64::MIN];
 
 impl Default for Numbered {
     fn default() -> Self {
-        Self { caller: None, actor: NONE, sighted: NONE, source_ip: Vec::new(), day: 0, span: NOWHEN }
+        Self {
+            tag: None,
+            actor: NONE,
+            sighted: NONE,
+            day: 0,
+            span: NOWHEN,
+            account: NONE,
+            source_ip: NONE,
+            address: [0; ADDRESS],
+            length: 0,
+        }
     }
 }
 
 impl Numbered {
+    fn address(&self) -> &[u8] {
+        self.address.get(..self.length).unwrap_or_default()
+    }
+
+    /// The number of an address; that of the last one is known.
+    fn number_of_address(&mut self, address: &[u8], texts: &mut Interner) -> io::Result<u32> {
+        if self.source_ip == NONE || !same(self.address(), address) {
+            if address.is_empty() {
+                return Ok(NONE);
+            }
+            let number = texts.number_of(address)?;
+            if address.len() > ADDRESS {
+                return Ok(number);
+            }
+            self.called_from(address);
+            self.source_ip = number;
+        }
+        Ok(self.source_ip)
+    }
+
+    fn called_from(&mut self, address: &[u8]) {
+        self.address.iter_mut().zip(address).for_each(|(to, from)| *to = *from);
+        (self.length, self.source_ip) = (address.len(), NONE);
+    }
+
     /// What was folded here; from here on it is nothing.
     fn take_sighting(&mut self, texts: &mut Interner) -> io::Result<Option<(SightingKey, [i64; 2])>> {
         let span = std::mem::replace(&mut self.span, NOWHEN);
         if span[0] > span[1] {
             return Ok(None);
         }
-        let source_ip = texts.number_of(&self.source_ip)?;
-        Ok(Some((SightingKey { actor: self.sighted, source_ip, day: self.day }, span)))
+        if self.source_ip == NONE {
+            self.source_ip = texts.number_of(self.address())?;
+        }
+        Ok(Some((SightingKey { actor: self.sighted, source_ip: self.source_ip, day: self.day }, span)))
+    }
+
+    /// Folds a call; gives what was folded before, if this is from elsewhere.
+    fn fold(
+        &mut self,
+        source_ip: &[u8],
+        seconds: i64,
+        texts: &mut Interner,
+    ) -> io::Result<Option<(SightingKey, [i64; 2])>> {
+        let day = day(seconds);
+        if self.day == day && same(self.address(), source_ip) {
+            self.span = [self.span[0].min(seconds), self.span[1].max(seconds)];
+            return Ok(None);
+        }
+        if source_ip.len() > ADDRESS {
+            let key = SightingKey { actor: self.sighted, source_ip: texts.number_of(source_ip)?, day };
+            return Ok(Some((key, [seconds; 2])));
+        }
+        let seen = self.take_sighting(texts)?;
+        self.called_from(source_ip);
+        (self.day, self.span) = (day, [seconds; 2]);
+        Ok(seen)
     }
 }
 
-/// Places among the callers.
-const CALLERS: usize = 1 << 10;
+/// Places among the callers: more than are used at once, but where an object has very many of them.
+const CALLERS: usize = 1 << 12;
 
 /// Gives each distinct text a number.
 #[derive(Debug, Default)]
@@ -239,69 +304,27 @@ struct SightingRow {
     last: i64,
 }
 
-/// What a row is made of. Texts are bytes that are UTF-8 for sure: most were seen before, and are only compared.
-struct Facts<'r> {
-    account: &'r [u8],
-    source_ip: &'r [u8],
-    service: &'r [u8],
-    name: &'r [u8],
-    id: Cow<'r, str>,
-    seconds: i64,
-    read_only: bool,
-    failed: bool,
-    session_mfa: Option<bool>,
-    sign_in_mfa: Option<bool>,
-    about: Option<String>,
+/// The flags of a row.
+fn flags(read_only: bool, failed: bool, session_mfa: Option<bool>, sign_in_mfa: Option<bool>) -> u8 {
+    let when = |holds: bool, flag: u8| if holds { flag } else { 0 };
+    when(read_only, READ_ONLY)
+        | when(failed, FAILED)
+        | session_mfa.map_or(0, |mfa| MFA_KNOWN | when(mfa, MFA))
+        | sign_in_mfa.map_or(0, |mfa| SIGN_IN_KNOWN | when(mfa, SIGN_IN_MFA))
 }
 
-impl<'r> Facts<'r> {
-    fn of_record(record: &Record<'r, '_>, caller: Caller<'_>) -> Self {
-        let signed_in = signs_in(record.source.as_bytes(), record.name.as_bytes());
-        Self {
-            account: record.account().unwrap_or_default().as_bytes(),
-            source_ip: record.text(&["sourceIPAddress"]).unwrap_or_default().as_bytes(),
-            service: record.source.as_bytes(),
-            name: record.name.as_bytes(),
-            id: record.id(),
-            seconds: record.time.timestamp(),
-            read_only: record.read_only(),
-            failed: record.failed(),
-            session_mfa: record.session_mfa(caller.kind),
-            sign_in_mfa: record.flag(&["additionalEventData", "MFAUsed"]).filter(|_| signed_in),
-            about: about_user(record),
-        }
-    }
+/// The caller was seen, and nothing more is noted.
+const SEEN: u8 = 0;
 
-    /// `None` where only the parsed record can tell: where [`told`] does not hold.
-    fn of_envelope(envelope: &Envelope<'r>) -> Option<Self> {
-        Some(Self {
-            account: envelope.account(),
-            source_ip: envelope.source_ip(),
-            service: envelope.source(),
-            name: envelope.name(),
-            id: Cow::Borrowed(std::str::from_utf8(envelope.id()).ok()?),
-            seconds: envelope.seconds(),
-            read_only: envelope.read_only(),
-            failed: envelope.refused(),
-            session_mfa: envelope.session_mfa()?,
-            sign_in_mfa: None,
-            about: about_in(envelope)?.map(str::to_lowercase),
-        })
-    }
-}
+/// The call has a row of its own.
+const CALLED: u8 = 1;
+
+/// Likewise, and it may be about a user.
+const CALLED_ABOUT: u8 = 2;
 
 /// The UTC day of a time.
 fn day(seconds: i64) -> i64 {
     seconds.div_euclid(86_400)
-}
-
-/// Whether an envelope tells all that a row is made of.
-fn told(envelope: &Envelope<'_>) -> bool {
-    !envelope.id().is_empty()
-        && !signs_in(envelope.source(), envelope.name())
-        && envelope.failed().is_some()
-        && envelope.session_mfa().is_some()
-        && about_in(envelope).is_some()
 }
 
 /// Whether the record of a console sign-in, which tells more than its envelope.
@@ -335,111 +358,130 @@ impl Part {
                 return Ok(());
             }
         }
-        let actor = self.actor(caller);
-        self.row(&Facts::of_record(record, caller), actor)
+        let signed_in = signs_in(record.source.as_bytes(), record.name.as_bytes());
+        let sign_in_mfa = record.flag(&["additionalEventData", "MFAUsed"]).filter(|_| signed_in);
+        let row = Row {
+            time: record.time.timestamp(),
+            id: 0,
+            account: self.texts.number(record.account().unwrap_or_default()),
+            actor: self.actor(caller),
+            source_ip: self.optional(record.text(&["sourceIPAddress"]).filter(|address| !address.is_empty())),
+            service: self.texts.number(record.source),
+            name: self.texts.number(record.name),
+            about: self.optional(about_user(record).as_deref()),
+            flags: flags(record.read_only(), record.failed(), record.session_mfa(caller.kind), sign_in_mfa),
+        };
+        self.row(record.id().as_bytes(), row)
     }
 
-    /// Whether [`Part::note_envelope`] will do.
+    /// What [`Part::note_envelope`] is to note; `None` where only the parsed record can tell.
     #[must_use]
-    pub fn brief(envelope: &Envelope<'_>) -> bool {
-        match has_row(envelope) {
-            Some(true) => told(envelope),
-            Some(false) => true,
-            None => false,
+    pub fn brief(envelope: &Envelope<'_>) -> Option<u8> {
+        let may_be_about = envelope.source() == IAM;
+        let about = || if may_be_about { envelope.parameter("userName") } else { Some(None) };
+        let has_row = match is_person(envelope.kind()) {
+            true => !is_copy(envelope.caller_account(), envelope.account()),
+            false => about()?.is_some(),
+        };
+        if !has_row {
+            return Some(SEEN);
         }
+        let told = !envelope.id().is_empty()
+            && !signs_in(envelope.source(), envelope.name())
+            && envelope.failed().is_some()
+            && envelope.session_mfa().is_some()
+            && about().is_some();
+        told.then_some(if may_be_about { CALLED_ABOUT } else { CALLED })
     }
 
-    /// Notes one record by its envelope, as [`Part::note`] would.
+    /// Notes one record by its envelope, as [`Part::note`] would; `brief` is what [`Part::brief`] said of it.
     ///
     /// # Errors
     /// When the temporary file cannot be written, or the envelope will not do.
-    pub fn note_envelope(&mut self, envelope: &Envelope<'_>) -> io::Result<()> {
+    pub fn note_envelope(&mut self, envelope: &Envelope<'_>, brief: u8) -> io::Result<()> {
         let place = self.caller(envelope)?;
         let Self { callers, texts, .. } = self;
         let Some(caller) = callers.get_mut(place) else { return Ok(()) };
-        let (source_ip, seconds) = (envelope.source_ip(), envelope.seconds());
-        if caller.sighted != NONE && !source_ip.is_empty() {
-            if !(same(&caller.source_ip, source_ip) && caller.day == day(seconds)) {
-                let seen = caller.take_sighting(texts)?;
-                caller.source_ip.clear();
-                caller.source_ip.extend_from_slice(source_ip);
-                caller.day = day(seconds);
-                caller.span = [seconds; 2];
-                if let Some((key, span)) = seen {
-                    self.sight(key, span)?;
-                }
-            } else {
-                caller.span = [caller.span[0].min(seconds), caller.span[1].max(seconds)];
-            }
+        let source_ip = envelope.source_ip();
+        if caller.sighted != NONE
+            && !source_ip.is_empty()
+            && let Some((key, span)) = caller.fold(source_ip, envelope.seconds(), texts)?
+        {
+            self.sight(key, span)?;
         }
-        if has_row(envelope) == Some(false) {
-            return Ok(());
-        }
-        let Some(facts) = Facts::of_envelope(envelope) else {
-            return Err(io::Error::other("a record's envelope does not tell what its trace needs"));
+        if brief == SEEN { Ok(()) } else { self.note_call(envelope, brief, place) }
+    }
+
+    /// Notes a call by its envelope and its caller's place.
+    fn note_call(&mut self, envelope: &Envelope<'_>, brief: u8, place: usize) -> io::Result<()> {
+        let untold = || io::Error::other("a record's envelope does not tell what its trace needs");
+        let about = match brief {
+            CALLED_ABOUT => envelope.parameter("userName").ok_or_else(untold)?.map(str::to_lowercase),
+            _ => None,
         };
         let known = self.callers.get(place).map_or(NONE, |caller| caller.actor);
         let actor = if known == NONE { self.actor(envelope.caller()) } else { known };
-        if let Some(caller) = self.callers.get_mut(place) {
-            caller.actor = actor;
-        }
-        self.row(&facts, actor)
+        let Self { callers, texts, .. } = self;
+        let caller = callers.get_mut(place).ok_or_else(untold)?;
+        caller.actor = actor;
+        let home = envelope.caller_account();
+        let account = match envelope.account() {
+            account if account != home => texts.number_of(account)?,
+            account => {
+                if caller.account == NONE {
+                    caller.account = texts.number_of(account)?;
+                }
+                caller.account
+            }
+        };
+        let row = Row {
+            time: envelope.seconds(),
+            id: 0,
+            account,
+            actor,
+            source_ip: caller.number_of_address(envelope.source_ip(), texts)?,
+            service: texts.number_of(envelope.source())?,
+            name: texts.number_of(envelope.name())?,
+            about: about.map_or(NONE, |about| texts.number(&about)),
+            flags: flags(envelope.read_only(), envelope.refused(), envelope.session_mfa().ok_or_else(untold)?, None),
+        };
+        self.row(envelope.id(), row)
     }
 
     /// Where an envelope's caller is kept: what was kept there of another is noted.
     fn caller(&mut self, envelope: &Envelope<'_>) -> io::Result<usize> {
-        if self.callers.is_empty() {
-            self.callers.resize(CALLERS, Numbered::default());
+        let tag = envelope.caller_tag();
+        let place = tag.map_or(0, |tag| tag.place) % CALLERS;
+        if place >= self.callers.len() {
+            self.callers.resize((place + 1).next_power_of_two(), Numbered::default());
         }
-        let number = envelope.caller_number();
-        let place = number.map_or(0, |number| number.get() as usize % CALLERS);
         let Self { callers, texts, .. } = self;
-        let Some(caller) = callers.get_mut(place) else { return Ok(place) };
-        if number.is_some() && caller.caller == number {
+        let Some(caller) = callers.get_mut(place).filter(|caller| tag.is_none() || caller.tag != tag) else {
             return Ok(place);
-        }
+        };
         let seen = caller.take_sighting(texts)?;
         let id = envelope.principal_id();
-        caller.caller = number;
-        caller.actor = NONE;
-        caller.sighted = match if id.is_empty() { envelope.arn() } else { id } {
+        let sighted = match if id.is_empty() { envelope.arn() } else { id } {
             b"" => NONE,
             _ if is_person(envelope.kind()) => NONE,
             text => texts.number_of(text)?,
         };
+        *caller = Numbered { tag, sighted, ..Numbered::default() };
         if let Some((key, span)) = seen {
             self.sight(key, span)?;
         }
         Ok(place)
     }
 
-    fn row(&mut self, facts: &Facts<'_>, actor: u32) -> io::Result<()> {
-        let mut flags = 0;
-        flags |= if facts.read_only { READ_ONLY } else { 0 };
-        flags |= if facts.failed { FAILED } else { 0 };
-        flags |= match facts.session_mfa {
-            Some(mfa) => MFA_KNOWN | if mfa { MFA } else { 0 },
-            None => 0,
-        };
-        flags |= match facts.sign_in_mfa {
-            Some(mfa) => SIGN_IN_KNOWN | if mfa { SIGN_IN_MFA } else { 0 },
-            None => 0,
-        };
-        let (id, text_id) = match uuid(&facts.id) {
-            Some(id) => (id, 0),
-            None => (u128::from(self.texts.number(&facts.id)), TEXT_ID),
-        };
-        let row = Row {
-            time: facts.seconds,
-            id,
-            account: self.texts.number_of(facts.account)?,
-            actor,
-            source_ip: if facts.source_ip.is_empty() { NONE } else { self.texts.number_of(facts.source_ip)? },
-            service: self.texts.number_of(facts.service)?,
-            name: self.texts.number_of(facts.name)?,
-            about: facts.about.as_deref().map_or(NONE, |about| self.texts.number(about)),
-            flags: flags | text_id,
-        };
+    /// Keeps a row; `id` is the event's, which the row is given here.
+    fn row(&mut self, id: &[u8], mut row: Row) -> io::Result<()> {
+        match uuid(id) {
+            Some(id) => row.id = id,
+            None => {
+                row.id = u128::from(self.texts.number_of(id)?);
+                row.flags |= TEXT_ID;
+            }
+        }
         self.rows.push(row, ROWS_IN_MEMORY)
     }
 
@@ -460,28 +502,18 @@ impl Part {
     /// # Errors
     /// When the temporary file cannot be written.
     pub fn add_call(&mut self, call: &Call) -> io::Result<()> {
-        let known = |value: Option<bool>, known: u8, yes: u8| match value {
-            Some(value) => known | if value { yes } else { 0 },
-            None => 0,
-        };
-        let mut flags = if call.read_only { READ_ONLY } else { 0 } | if call.failed { FAILED } else { 0 };
-        flags |= known(call.session_mfa, MFA_KNOWN, MFA) | known(call.sign_in_mfa, SIGN_IN_KNOWN, SIGN_IN_MFA);
-        let (id, text_id) = match uuid(&call.event_id) {
-            Some(id) => (id, 0),
-            None => (u128::from(self.texts.number(&call.event_id)), TEXT_ID),
-        };
         let row = Row {
             time: call.time.timestamp(),
-            id,
+            id: 0,
             account: self.texts.number(&call.account),
             actor: self.actor(call.actor.as_caller()),
             source_ip: self.optional(call.source_ip.as_deref()),
             service: self.texts.number(&call.service),
             name: self.texts.number(&call.name),
             about: self.optional(call.about_user.as_deref()),
-            flags: flags | text_id,
+            flags: flags(call.read_only, call.failed, call.session_mfa, call.sign_in_mfa),
         };
-        self.rows.push(row, ROWS_IN_MEMORY)
+        self.row(call.event_id.as_bytes(), row)
     }
 
     /// Notes a sighting again, likewise.
@@ -562,9 +594,12 @@ impl Part {
     fn collect(&mut self, wanted: &dyn Selection, sweeps: bool, into: &mut Context) -> io::Result<()> {
         let mut rows = Vec::new();
         // Asked once per caller and per user, not once per call.
-        let mut callers: HashMap<(u32, u32), bool> = HashMap::new();
-        let mut abouts: HashMap<(u32, u32), bool> = HashMap::new();
+        let mut callers: HashMap<(u32, u32), bool, BuildHasherDefault<NumberHasher>> = HashMap::default();
+        let mut abouts: HashMap<(u32, u32), bool, BuildHasherDefault<NumberHasher>> = HashMap::default();
         let readers: Vec<bool> = self.actors.iter().map(|actor| wanted.reader(actor)).collect();
+        if sweeps && !readers.contains(&true) {
+            return Ok(());
+        }
         let (texts, actors) = (&self.texts.values, &self.actors);
         let text = |number: u32| texts.get(number as usize).map_or("", AsRef::as_ref);
         self.rows.for_each(|row| {
@@ -654,24 +689,14 @@ impl Trace {
     }
 }
 
+/// IAM's `eventSource`.
+const IAM: &[u8] = b"iam.amazonaws.com";
+
 /// The user that an IAM call is about, in lower case, as IAM compares names.
 fn about_user(record: &Record<'_, '_>) -> Option<String> {
-    (record.source == "iam.amazonaws.com")
+    (record.source.as_bytes() == IAM)
         .then(|| record.text(&["requestParameters", "userName"]).map(str::to_lowercase))
         .flatten()
-}
-
-/// The same by the envelope; the outer `None` where only the parsed record can tell. In the letters of the record.
-fn about_in<'r>(envelope: &Envelope<'r>) -> Option<Option<&'r str>> {
-    if envelope.source() == b"iam.amazonaws.com" { envelope.parameter("userName") } else { Some(None) }
-}
-
-/// Whether a record has a row of its own; `None` where only the parsed record can tell.
-fn has_row(envelope: &Envelope<'_>) -> Option<bool> {
-    if is_person(envelope.kind()) {
-        return Some(!is_copy(envelope.caller_account(), envelope.account()));
-    }
-    about_in(envelope).map(|about| about.is_some())
 }
 
 /// Whether it is the copy that another account got of a cross-account call: the caller's own account has it too.
@@ -680,8 +705,8 @@ fn is_copy(home: &[u8], account: &[u8]) -> bool {
 }
 
 /// A UUID in its canonical form: what every `eventID` of CloudTrail is.
-fn uuid(text: &str) -> Option<u128> {
-    let text: &[u8; 36] = text.as_bytes().try_into().ok()?;
+fn uuid(text: &[u8]) -> Option<u128> {
+    let text: &[u8; 36] = text.try_into().ok()?;
     if [text[8], text[13], text[18], text[23]] != [b'-'; 4] {
         return None;
     }
@@ -858,12 +883,12 @@ mod tests {
 
     #[test]
     fn only_canonical_uuids_are_packed() {
-        assert_eq!(uuid("00000000-0000-0000-0000-0000000000ff"), Some(255));
+        assert_eq!(uuid(b"00000000-0000-0000-0000-0000000000ff"), Some(255));
         for other in ["00000000-0000-0000-0000-0000000000FF", "0000000000000000000000000000000000ff", "", "sha256:ab"] {
-            assert_eq!(uuid(other), None, "{other}");
+            assert_eq!(uuid(other.as_bytes()), None, "{other}");
         }
         let usual = "01234567-89ab-cdef-0123-456789abcdef";
-        assert_eq!(uuid(usual), u128::from_str_radix(&usual.replace('-', ""), 16).ok());
+        assert_eq!(uuid(usual.as_bytes()), u128::from_str_radix(&usual.replace('-', ""), 16).ok());
         for (at, before) in usual.bytes().enumerate() {
             for byte in 0..=u8::MAX {
                 let mut text = usual.as_bytes().to_vec();
@@ -872,7 +897,7 @@ mod tests {
                 let digit = matches!(byte, b'0'..=b'9' | b'a'..=b'f');
                 let expected = if before == b'-' { byte == b'-' } else { digit };
                 let number = u128::from_str_radix(&text.replace('-', ""), 16).ok().filter(|_| expected);
-                assert_eq!(uuid(&text), number, "{text}");
+                assert_eq!(uuid(text.as_bytes()), number, "{text}");
             }
         }
     }
