@@ -259,16 +259,16 @@ impl Simulation {
             self.calls.push(Call {
                 event_id: id.clone(),
                 time: self.now,
-                account: account.clone(),
-                actor: actor.clone(),
-                source_ip: Some(source_ip.clone()),
-                service: source.to_owned(),
-                name: name.to_owned(),
+                account: account.as_str().into(),
+                actor: actor.clone().into(),
+                source_ip: Some(source_ip.as_str().into()),
+                service: source.into(),
+                name: name.into(),
                 read_only: name == "GetSessionToken",
                 failed: fail,
                 session_mfa: if name == "ConsoleLogin" { Some(false) } else { session },
                 sign_in_mfa: sign_in,
-                about_user,
+                about_user: about_user.map(Into::into),
             });
         }
         if !user {
@@ -313,16 +313,16 @@ impl Simulation {
         self.calls.push(Call {
             event_id: id,
             time,
-            account: ACCOUNTS[self.slots[slot].account].to_owned(),
-            actor: actor.clone(),
-            source_ip: Some(source_ip),
+            account: ACCOUNTS[self.slots[slot].account].into(),
+            actor: actor.clone().into(),
+            source_ip: Some(source_ip.into()),
             service: if about.is_some() { "iam.amazonaws.com" } else { "ec2.amazonaws.com" }.into(),
             name: if about.is_some() { "ListMFADevices" } else { "DescribeInstances" }.into(),
             read_only,
             failed: false,
             session_mfa: user.then_some(mfa),
             sign_in_mfa: None,
-            about_user: about,
+            about_user: about.map(Into::into),
         });
         self.now += Duration::seconds(2);
         self.last = (0, usize::MAX);

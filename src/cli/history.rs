@@ -176,7 +176,7 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
     let gathered =
         store.consistently(|store| store.gather(&needed(&question, kind, iam.as_ref()))).map_err(store_error)?;
     let Gathered { events, covered, failures, rows } = gathered;
-    let history = History::new(events, iam.as_ref().map(|(_, state)| state), &covered);
+    let history = History::new(&events, iam.as_ref().map(|(_, state)| state), &covered);
     let cited = iam.as_ref().map(|(path, _)| path.display().to_string());
     let answer = match kind {
         Kind::Events => events_table(history.events(&question, &approvals)),

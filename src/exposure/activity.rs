@@ -16,12 +16,12 @@ pub(super) fn activity(facts: Facts<'_>, draft: &Draft) -> Activity {
         activity.events += 1;
         activity.errors += usize::from(call.failed);
         activity.writes += usize::from(!call.read_only);
-        let signed_in = call.name == "ConsoleLogin" && !call.failed;
+        let signed_in = &*call.name == "ConsoleLogin" && !call.failed;
         activity.console_logins_without_mfa += usize::from(signed_in && call.sign_in_mfa == Some(false));
-        addresses.extend(call.source_ip.clone());
-        services.insert(call.service.clone());
+        addresses.extend(call.source_ip.as_deref());
+        services.insert(&*call.service);
     }
-    activity.source_ips = addresses.into_iter().collect();
-    activity.services = services.into_iter().collect();
+    activity.source_ips = addresses.into_iter().map(str::to_owned).collect();
+    activity.services = services.into_iter().map(str::to_owned).collect();
     activity
 }

@@ -35,7 +35,7 @@ impl<'c> Calls<'c> {
     pub(super) fn new(ledger: &Ledger<'_>, context: &'c Context) -> Self {
         let mut unique: BTreeMap<(DateTime<Utc>, &str, &str), &Call> = BTreeMap::new();
         for call in &context.calls {
-            unique.entry((call.time, call.event_id.as_str(), call.account.as_str())).or_insert(call);
+            unique.entry((call.time, call.event_id.as_str(), &*call.account)).or_insert(call);
         }
         let mut calls = Self {
             all: unique.into_values().collect(),

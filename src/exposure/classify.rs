@@ -127,7 +127,7 @@ impl<'f> Case<'f> {
             .events
             .iter()
             .filter(move |index| **index > opened)
-            .filter_map(move |index| Some((*index, ledger.events.get(*index)?)))
+            .filter_map(move |index| Some((*index, &**ledger.events.get(*index)?)))
             .filter(|(_, event)| event.succeeded())
     }
 
@@ -172,7 +172,7 @@ impl<'f> Case<'f> {
             .iter()
             // What shares the opening's second may have come before it.
             .filter(|call| call.time > self.time && !call.failed)
-            .filter(|call| match call.name.as_str() {
+            .filter(|call| match &*call.name {
                 "ConsoleLogin" => call.sign_in_mfa == Some(false),
                 _ => call.session_mfa == Some(false),
             })

@@ -40,7 +40,7 @@ fn after(event: &Event) -> Option<bool> {
 }
 
 fn own<'l>(ledger: &'l Ledger<'_>, entity: &'l Entity<'_>) -> impl DoubleEndedIterator<Item = (usize, &'l Event)> {
-    let events = entity.events.iter().filter_map(|index| Some((*index, ledger.events.get(*index)?)));
+    let events = entity.events.iter().filter_map(|index| Some((*index, &**ledger.events.get(*index)?)));
     events.filter(|(_, event)| event.succeeded())
 }
 

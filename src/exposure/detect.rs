@@ -110,7 +110,7 @@ fn is_sweep(facts: Facts<'_>, call: &Call) -> bool {
         let principals: BTreeSet<(&str, &str)> = near
             .iter()
             .filter(|other| first.time <= other.time && other.time <= first.time + SWEEP_SPAN)
-            .filter_map(|other| Some((other.account.as_str(), other.about_user.as_deref()?)))
+            .filter_map(|other| Some((&*other.account, other.about_user.as_deref()?)))
             .collect();
         principals.len() >= SWEEP
     })

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::ledger::{Entity, IamEntry};
+use super::ledger::{Entity, IamEntry, Kept};
 use crate::contract::{FindingCode, PrincipalKind};
 use crate::inventory::{AccountState, Device, DeviceOwner, IamState};
 use crate::mfa::{Action, Event};
@@ -75,7 +75,7 @@ pub(super) struct Bounds {
 
 impl Devices {
     /// Derives all spans from an entity's events and from IAM state.
-    pub(super) fn new(events: &[Event], entity: &Entity<'_>, iam: Option<&IamState>, bounds: Bounds) -> Self {
+    pub(super) fn new(events: &[Kept<'_>], entity: &Entity<'_>, iam: Option<&IamState>, bounds: Bounds) -> Self {
         let told = iam.map(|iam| (iam.taken_at, Told::of(entity, iam)));
         let mut tracker = Tracker {
             events,
@@ -118,7 +118,7 @@ impl Devices {
     }
 
     /// How many devices are known to be active right before (`after = false`) or after the event at `index`.
-    pub(super) fn active(&self, events: &[Event], index: usize, after: bool) -> usize {
+    pub(super) fn active(&self, events: &[Kept<'_>], index: usize, after: bool) -> usize {
         self.spans.iter().filter(|span| span.covers(events, index, after)).count()
     }
 
@@ -137,7 +137,7 @@ impl Devices {
     }
 
     /// Whether a device that is seen in use later, but not its enrolment, may have been active at the event at `index`.
-    pub(super) fn may_hide_one(&self, events: &[Event], index: usize) -> bool {
+    pub(super) fn may_hide_one(&self, events: &[Kept<'_>], index: usize) -> bool {
         let time = |index: usize| events.get(index).map(|event| event.time);
         self.spans.iter().any(|span| match (span.unseen_after, span.from) {
             (Some(after), Some(Point::Event(seen))) => seen > index && time(index).is_some_and(|at| after < at),
@@ -146,7 +146,7 @@ impl Devices {
     }
 
     /// Whether a device was ever active before the event at `index`.
-    pub(super) fn had_any_before(&self, events: &[Event], index: usize) -> bool {
+    pub(super) fn had_any_before(&self, events: &[Kept<'_>], index: usize) -> bool {
         self.spans.iter().any(|span| span.from.is_none_or(|from| reached(events, from, index, false)))
     }
 
@@ -158,7 +158,7 @@ impl Devices {
     /// The first enrolment that only IAM dates, after the event at `after`, and before the one at `before` if given.
     pub(super) fn dated_enrolment(
         &self,
-        events: &[Event],
+        events: &[Kept<'_>],
         after: usize,
         before: Option<usize>,
     ) -> Option<DateTime<Utc>> {
@@ -170,7 +170,7 @@ impl Devices {
 }
 
 impl Span {
-    fn covers(&self, events: &[Event], index: usize, after: bool) -> bool {
+    fn covers(&self, events: &[Kept<'_>], index: usize, after: bool) -> bool {
         self.from.is_none_or(|from| reached(events, from, index, after) || (!after && self.starts_unseen_at(index)))
             && !self.to.is_some_and(|to| reached(events, to, index, after))
     }
@@ -182,7 +182,7 @@ impl Span {
 }
 
 /// Whether `point` lies at or before the event at `index`; with `after = false`, strictly before it.
-fn reached(events: &[Event], point: Point, index: usize, after: bool) -> bool {
+fn reached(events: &[Kept<'_>], point: Point, index: usize, after: bool) -> bool {
     match point {
         Point::Event(at) => at < index || (after && at == index),
         Point::Enrolment(at) => events.get(index).is_some_and(|event| enrolled_before(at, event)),
@@ -225,7 +225,7 @@ impl Told {
     /// IAM's words in order of time.
     fn words<'t>(
         &'t self,
-        events: &[Event],
+        events: &[Kept<'_>],
         entity: &Entity<'_>,
         taken_at: DateTime<Utc>,
     ) -> Vec<(DateTime<Utc>, Word<'t>)> {
@@ -298,7 +298,7 @@ enum State {
 }
 
 struct Tracker<'e, 'a> {
-    events: &'e [Event],
+    events: &'e [Kept<'e>],
     entity: &'e Entity<'a>,
     bounds: Bounds,
     devices: BTreeMap<String, State>,

@@ -222,11 +222,11 @@ impl<'a> History<'a> {
     /// Of events in any order, duplicates allowed; `covered` says, per account, of when the first and the last record are.
     #[must_use]
     pub fn new(
-        events: Vec<Event>,
+        events: &'a [Event],
         iam: Option<&'a IamState>,
         covered: &'a BTreeMap<String, [DateTime<Utc>; 2]>,
     ) -> Self {
-        let ledger = Ledger::new(events, &[], iam);
+        let ledger = Ledger::new(events.iter(), &[], iam);
         let mut devices = Vec::with_capacity(ledger.entities.len());
         let (mut remaining, mut opened) = (HashMap::new(), HashMap::new());
         for (id, entity) in ledger.entities.iter().enumerate() {
@@ -348,12 +348,12 @@ impl<'a> History<'a> {
             let own = entity.events.iter().filter_map(|index| self.ledger.events.get(*index));
             own.filter(|event| event.succeeded())
                 .find(|event| event.action.serial() == Some(&span.serial))
-                .map(Cited::of)
+                .map(|event| Cited::of(event))
         };
         match span.from {
             Some(Point::Event(index)) => {
                 let event = self.ledger.events.get(index);
-                let by = event.map(Cited::of);
+                let by = event.map(|event| Cited::of(event));
                 match span.unseen_after {
                     Some(_) => Edge { at: None, how: How::Missing, by },
                     None => Edge { at: event.map(|event| event.time), how: How::Event, by },
@@ -370,7 +370,7 @@ impl<'a> History<'a> {
         match span.to {
             Some(Point::Event(index)) => {
                 let event = self.ledger.events.get(index);
-                let by = event.map(Cited::of);
+                let by = event.map(|event| Cited::of(event));
                 // IAM enables no device twice: it was removed before, unseen.
                 if event.is_some_and(|event| matches!(event.action, Action::DeviceEnabled { .. })) {
                     Edge { at: None, how: How::Missing, by }
@@ -451,7 +451,7 @@ impl<'a> History<'a> {
             let by = own
                 .filter(|event| event.succeeded() && event.time <= moment)
                 .find(|event| matches!(event.action, Action::DeviceDeactivated { .. } | Action::UserCreated))
-                .map(Cited::of);
+                .map(|event| Cited::of(event));
             let in_iam = complete && by.is_none();
             rows.push(Held { has_device: complete.then_some(false), by, in_iam, ..row });
         }

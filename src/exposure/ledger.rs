@@ -5,6 +5,7 @@
 //! unique ids, where a record tells one, win over names. IAM state is joined at its own moment.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
 
@@ -58,10 +59,35 @@ pub(super) enum IamEntry<'a> {
     Root(&'a RootState),
 }
 
+/// An event of the ledger: as it was given, or what the ledger made of it.
+#[derive(Debug, Clone)]
+pub(super) struct Kept<'a> {
+    given: &'a Event,
+    own: Option<Box<Event>>,
+}
+
+impl<'a> Kept<'a> {
+    fn new(given: &'a Event) -> Self {
+        Self { given, own: None }
+    }
+
+    fn to_mut(&mut self) -> &mut Event {
+        self.own.get_or_insert_with(|| Box::new(self.given.clone()))
+    }
+}
+
+impl Deref for Kept<'_> {
+    type Target = Event;
+
+    fn deref(&self) -> &Event {
+        self.own.as_deref().unwrap_or(self.given)
+    }
+}
+
 /// Events in order, each with its principal.
 #[derive(Debug)]
 pub(super) struct Ledger<'a> {
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<Kept<'a>>,
     pub(super) owners: Vec<Option<EntityId>>,
     pub(super) entities: Vec<Entity<'a>>,
     /// IAM's snapshot time.
@@ -130,7 +156,7 @@ impl Entity<'_> {
     }
 
     /// When a successful call last proved that it was there.
-    pub(super) fn last_seen(&self, events: &[Event]) -> Option<DateTime<Utc>> {
+    pub(super) fn last_seen(&self, events: &[Kept<'_>]) -> Option<DateTime<Utc>> {
         let own = self.events.iter().filter_map(|index| events.get(*index));
         own.filter(|event| event.succeeded()).map(|event| event.time).max()
     }
@@ -151,7 +177,7 @@ impl<'a> Ledger<'a> {
     /// Replays `events`, given in any order and with duplicates, and joins `iam`.
     ///
     /// `calls` are looked at for the unique ids that their users tell: a name may be another user's by then.
-    pub(super) fn new(events: Vec<Event>, calls: &[Call], iam: Option<&'a IamState>) -> Self {
+    pub(super) fn new(events: impl Iterator<Item = &'a Event>, calls: &[Call], iam: Option<&'a IamState>) -> Self {
         let mut events = in_order(events);
         let assumed_roots = attribute_assumed_root(&mut events);
         let mut replay = Replay::default();
@@ -205,7 +231,7 @@ impl<'a> Ledger<'a> {
     pub(super) fn entity_about(&self, call: &Call) -> Option<EntityId> {
         let about = call.about_user.as_deref()?;
         if about == ABOUT_ROOT {
-            return self.directory.roots.get(&call.account).copied();
+            return self.directory.roots.get(&*call.account).copied();
         }
         let mut named = self.directory.named(&call.account, about);
         named.find(|id| self.entities.get(*id).is_some_and(|entity| entity.is_called(about, call.time)))
@@ -218,7 +244,7 @@ impl<'a> Ledger<'a> {
         to: DateTime<Utc>,
     ) -> impl Iterator<Item = (usize, &Event)> {
         let start = self.events.partition_point(|event| event.time < from);
-        let events = self.events.iter().enumerate().skip(start);
+        let events = self.events.iter().map(Deref::deref).enumerate().skip(start);
         events.take_while(move |(_, event)| event.time <= to)
     }
 
@@ -251,31 +277,31 @@ impl<'a> Ledger<'a> {
 }
 
 /// Sorts, and folds what is the same event: one (account, id) in two objects is one event, held by both.
-fn in_order(events: Vec<Event>) -> Vec<Event> {
-    let mut unique: BTreeMap<(String, String), Event> = BTreeMap::new();
-    for event in events {
-        match unique.entry((event.account.clone(), event.id.clone())) {
-            std::collections::btree_map::Entry::Vacant(slot) => {
-                slot.insert(event);
-            }
-            std::collections::btree_map::Entry::Occupied(mut slot) => {
-                let kept = slot.get_mut();
-                kept.objects.extend(event.objects);
-                kept.delivered_at = match (kept.delivered_at, event.delivered_at) {
-                    (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
-                    (mine, theirs) => mine.or(theirs),
-                };
-            }
-        }
+fn in_order<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<Kept<'a>> {
+    fn identity(event: &Event) -> (&str, &str) {
+        (&event.account, &event.id)
     }
-    let mut events: Vec<Event> = unique.into_values().collect();
+    let mut events: Vec<Kept<'_>> = events.map(Kept::new).collect();
+    events.sort_by(|a, b| identity(a).cmp(&identity(b)));
+    events.dedup_by(|again, kept| {
+        let same = identity(again) == identity(kept);
+        if same {
+            let kept = kept.to_mut();
+            kept.objects.extend(again.objects.iter().cloned());
+            kept.delivered_at = match (kept.delivered_at, again.delivered_at) {
+                (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
+                (mine, theirs) => mine.or(theirs),
+            };
+        }
+        same
+    });
     events.sort_by(|a, b| a.order().cmp(&b.order()));
     events
 }
 
 /// Calls of `AssumeRoot` sessions appear as the member account's root user. They are joined by access key, and are the
 /// doing of whoever assumed it. Returns who is behind which access key.
-fn attribute_assumed_root(events: &mut [Event]) -> BTreeMap<String, Actor> {
+fn attribute_assumed_root(events: &mut [Kept<'_>]) -> BTreeMap<String, Actor> {
     let assumed: BTreeMap<String, (Actor, Option<bool>)> = events
         .iter()
         .filter(|event| event.succeeded())
@@ -288,6 +314,7 @@ fn attribute_assumed_root(events: &mut [Event]) -> BTreeMap<String, Actor> {
         .collect();
     for event in events.iter_mut().filter(|event| event.actor.kind == ActorKind::Root) {
         let Some((who, mfa)) = event.actor.access_key.as_ref().and_then(|key| assumed.get(key)) else { continue };
+        let event = event.to_mut();
         event.actor = Actor { kind: ActorKind::AssumedRoot, access_key: event.actor.access_key.take(), ..who.clone() };
         event.actor_mfa = *mfa;
     }
@@ -301,9 +328,9 @@ type Introduction<'c> = (DateTime<Utc>, (&'c str, &'c str, String));
 fn introductions(calls: &[Call]) -> Vec<Introduction<'_>> {
     let mut first: BTreeMap<(&str, &str, String), DateTime<Utc>> = BTreeMap::new();
     for call in calls.iter().filter(|call| call.actor.kind == ActorKind::IamUser) {
-        let home = call.actor.account.as_deref().is_none_or(|home| home == call.account);
+        let home = call.actor.account.as_deref().is_none_or(|home| home == &*call.account);
         if let (true, Some(name), Some(id)) = (home, user_name(&call.actor), user_id(&call.actor)) {
-            let time = first.entry((call.account.as_str(), name, id)).or_insert(call.time);
+            let time = first.entry((&*call.account, name, id)).or_insert(call.time);
             *time = call.time.min(*time);
         }
     }
@@ -578,7 +605,7 @@ fn new_entity<'a>(
 }
 
 /// Gives every entity what IAM tells of it, and adds those that only IAM knows.
-fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Event], iam: &'a IamState) {
+fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamState) {
     let lives = |entity: &Entity<'_>| {
         let deleted = entity.deleted.and_then(|index| events.get(index));
         deleted.is_none_or(|deletion| deletion.time > iam.taken_at)
@@ -649,7 +676,7 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Event], iam: &'a IamState)
 
 /// Gives events that name only a device to the device's owner: whoever last had it, else whoever has it next, else
 /// whom IAM says.
-fn own_devices(events: &[Event], owners: &mut [Option<EntityId>], entities: &[Entity<'_>], iam: Option<&IamState>) {
+fn own_devices(events: &[Kept<'_>], owners: &mut [Option<EntityId>], entities: &[Entity<'_>], iam: Option<&IamState>) {
     let mut uses: HashMap<(&str, &str), Vec<(usize, EntityId)>> = HashMap::new();
     for (index, event) in events.iter().enumerate() {
         let binds = !matches!(event.action, Action::DeviceCreated { .. });

@@ -132,7 +132,7 @@ impl Selection for Wanted {
     fn add_readers(&mut self, calls: &[Call]) {
         for call in calls.iter().filter(|call| call.read_only) {
             if call.about_user.as_deref().is_some_and(|about| self.about(&call.account, about)) {
-                self.readers.insert(call.actor.clone());
+                self.readers.insert(Actor::clone(&call.actor));
                 self.read_at.insert(call.time);
             }
         }
@@ -191,7 +191,7 @@ impl<'a> Replayed<'a> {
     fn new(input: &Input<'a>) -> Self {
         let read_from = input.period.from - TimeDelta::seconds(input.settings.lookback_s);
         let considered = |event: &&Event| read_from <= event.time && event.time <= input.as_of;
-        let events = input.events.iter().filter(considered).cloned().collect();
+        let events = input.events.iter().filter(considered);
         let ledger = Ledger::new(events, &input.context.calls, input.iam);
         let bounds = |account: &str| Bounds { covered: input.covered.get(account).copied(), read_from };
         let (mut windows, mut deactivations, mut findings) = (Vec::new(), Vec::new(), Vec::new());

@@ -4,15 +4,15 @@ use chrono::{DateTime, Utc};
 
 use super::devices::{Bounds, Missing};
 use super::figures::has_mfa;
-use super::ledger::{Entity, IamEntry, Ledger};
+use super::ledger::{Entity, IamEntry, Kept, Ledger};
 use super::windows::Draft;
 use crate::contract::{CloseReason, Finding, FindingCode};
 use crate::inventory::IamState;
-use crate::mfa::{Action, Event};
+use crate::mfa::Action;
 
 /// The findings of one principal: its missing events, else that nothing explains its being without MFA.
 pub(super) fn principal_findings(
-    events: &[Event],
+    events: &[Kept<'_>],
     entity: &Entity<'_>,
     missing: &[Missing],
     windows: &[Draft],

@@ -1,5 +1,7 @@
 //! What a row holds, and how it is laid into columns.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -452,19 +454,19 @@ impl Row for CallRow {
         let mut cells = vec![
             Cell::time(Some(call.time)),
             Cell::text(call.event_id),
-            Cell::text(call.account),
+            Cell::text(&*call.account),
             Cell::Text(self.region),
         ];
-        cells.extend(actor_cells(call.actor));
+        cells.extend(actor_cells(Actor::clone(&call.actor)));
         cells.extend([
-            Cell::Text(call.source_ip),
-            Cell::text(call.service),
-            Cell::text(call.name),
+            Cell::Text(call.source_ip.as_deref().map(str::to_owned)),
+            Cell::text(&*call.service),
+            Cell::text(&*call.name),
             Cell::Flag(Some(call.read_only)),
             Cell::Flag(Some(call.failed)),
             Cell::Flag(call.session_mfa),
             Cell::Flag(call.sign_in_mfa),
-            Cell::Text(call.about_user),
+            Cell::Text(call.about_user.as_deref().map(str::to_owned)),
             Cell::text(self.object_id),
         ]);
         cells
@@ -476,16 +478,16 @@ impl Row for CallRow {
         let call = Call {
             event_id,
             time,
-            account,
-            actor,
-            source_ip: from.optional(),
-            service: from.text()?,
-            name: from.text()?,
+            account: account.into(),
+            actor: Arc::new(actor),
+            source_ip: from.optional().map(Arc::from),
+            service: from.text()?.into(),
+            name: from.text()?.into(),
             read_only: from.flag()?,
             failed: from.flag()?,
             session_mfa: from.flag(),
             sign_in_mfa: from.flag(),
-            about_user: from.optional(),
+            about_user: from.optional().map(Arc::from),
         };
         Some(Self { call, region, object_id: from.text()? })
     }

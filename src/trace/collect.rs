@@ -6,20 +6,20 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::sightings::{Key, Sightings};
+use super::texts::{Interner, NONE, NumberHasher};
 use super::{Call, Context, Selection, Sighting, key_of};
 use crate::cloudtrail::{Actor, ActorKind, Caller, CallerTag, Envelope, Record, same};
 
 /// Rows kept in memory by one worker, before they go to a temporary file: 4 MiB. They are written once and read twice, one after
 /// another, so that more would save nothing.
 const ROWS_IN_MEMORY: usize = 1 << 16;
-
-/// Sightings kept in memory by one worker, likewise: those that come again while they are there are one.
-const SIGHTINGS_IN_MEMORY: usize = 1 << 16;
 
 /// Everything that a scan noted of ordinary calls.
 #[derive(Debug, Default)]
@@ -31,15 +31,14 @@ pub struct Trace {
 #[derive(Debug, Default)]
 pub struct Part {
     texts: Interner,
-    actors: Vec<Actor>,
+    actors: Vec<Arc<Actor>>,
     /// Numbers of actors by the hash of what they are, so that a record's caller is looked up without a copy.
     actor_numbers: HashMap<u64, Vec<u32>>,
     hasher: RandomState,
     /// What the callers of envelopes are here, by the place of [`Envelope::caller_tag`]; the first is for those without.
     callers: Vec<Numbered>,
-    rows: Spill<Row>,
-    sightings: HashMap<SightingKey, [i64; 2], BuildHasherDefault<NumberHasher>>,
-    spilled_sightings: Spill<SightingRow>,
+    rows: Rows,
+    sightings: Sightings,
 }
 
 /// A caller that an envelope has a tag for, what it is among the notes, and where it was last seen: most of its calls come
@@ -48,12 +47,13 @@ pub struct Part {
 struct Numbered {
     tag: Option<CallerTag>,
     actor: u32,
-    /// The text that its sightings are noted under.
+    /// Under what its sightings are noted.
     sighted: u32,
     day: i64,
     /// The first and the last call; none where the first is later.
     span: [i64; 2],
-    /// The number of its account, and of the address that it called from last, once they were asked for.
+    /// The number of its account, and of the address that it called from last, once they were asked for. A caller with
+    /// sightings has the address among these, others among the texts of rows.
     account: u32,
     source_ip: u32,
     /// That address; kept here, so that it is compared without a look elsewhere.
@@ -90,9 +90,6 @@ impl Numbered {
     /// The number of an address; that of the last one is known.
     fn number_of_address(&mut self, address: &[u8], texts: &mut Interner) -> io::Result<u32> {
         if self.source_ip == NONE || !same(self.address(), address) {
-            if address.is_empty() {
-                return Ok(NONE);
-            }
             let number = texts.number_of(address)?;
             if address.len() > ADDRESS {
                 return Ok(number);
@@ -108,163 +105,40 @@ impl Numbered {
         (self.length, self.source_ip) = (address.len(), NONE);
     }
 
-    /// What was folded here; from here on it is nothing.
-    fn take_sighting(&mut self, texts: &mut Interner) -> io::Result<Option<(SightingKey, [i64; 2])>> {
+    /// Adds what was folded here to the sightings; from here on it is nothing.
+    fn give(&mut self, sightings: &mut Sightings) -> io::Result<()> {
         let span = std::mem::replace(&mut self.span, NOWHEN);
         if span[0] > span[1] {
-            return Ok(None);
+            return Ok(());
         }
         if self.source_ip == NONE {
-            self.source_ip = texts.number_of(self.address())?;
+            self.source_ip = sightings.texts.number_of(self.address())?;
         }
-        Ok(Some((SightingKey { actor: self.sighted, source_ip: self.source_ip, day: self.day }, span)))
+        sightings.add(Key { actor: self.sighted, source_ip: self.source_ip, day: self.day }, span);
+        Ok(())
     }
 
-    /// Folds a call; gives what was folded before, if this is from elsewhere.
-    fn fold(
-        &mut self,
-        source_ip: &[u8],
-        seconds: i64,
-        texts: &mut Interner,
-    ) -> io::Result<Option<(SightingKey, [i64; 2])>> {
-        let day = day(seconds);
+    /// Folds a call; what was folded before is given away, if this is from elsewhere.
+    fn fold(&mut self, source_ip: &[u8], seconds: i64, sightings: &mut Sightings) -> io::Result<()> {
+        let day = Key::day(seconds);
         if self.day == day && same(self.address(), source_ip) {
             self.span = [self.span[0].min(seconds), self.span[1].max(seconds)];
-            return Ok(None);
+            return Ok(());
         }
         if source_ip.len() > ADDRESS {
-            let key = SightingKey { actor: self.sighted, source_ip: texts.number_of(source_ip)?, day };
-            return Ok(Some((key, [seconds; 2])));
+            let source_ip = sightings.texts.number_of(source_ip)?;
+            sightings.add(Key { actor: self.sighted, source_ip, day }, [seconds; 2]);
+            return Ok(());
         }
-        let seen = self.take_sighting(texts)?;
+        self.give(sightings)?;
         self.called_from(source_ip);
         (self.day, self.span) = (day, [seconds; 2]);
-        Ok(seen)
+        Ok(())
     }
 }
 
 /// Places among the callers: more than are used at once, but where an object has very many of them.
 const CALLERS: usize = 1 << 12;
-
-/// Gives each distinct text a number.
-#[derive(Debug, Default)]
-struct Interner {
-    /// By the hash of the text, or, where another has that, the next that is free: each text is kept once.
-    numbers: HashMap<u64, u32, BuildHasherDefault<NumberHasher>>,
-    hasher: RandomState,
-    values: Vec<Box<str>>,
-    /// Texts that were asked for lately, by [`place`]: few make up most of an archive.
-    recent: Vec<Recent>,
-}
-
-/// A text and its number. A short one is compared where it stands, without a look elsewhere.
-#[derive(Debug, Clone, Copy)]
-struct Recent {
-    number: u32,
-    length: u8,
-    text: [u8; SHORT],
-}
-
-/// Bytes of a short text: with them a [`Recent`] has half of a cache line.
-const SHORT: usize = 27;
-
-/// Places among the recent texts.
-const RECENT: usize = 1 << 12;
-
-impl Interner {
-    fn number(&mut self, text: &str) -> u32 {
-        if self.recent.is_empty() {
-            self.recent.resize(RECENT, Recent { number: NONE, length: 0, text: [0; SHORT] });
-        }
-        let place = place(text.as_bytes());
-        if let Some(number) = self.recent(place, text.as_bytes()) {
-            return number;
-        }
-        let mut hash = self.hasher.hash_one(text);
-        let number = loop {
-            match self.numbers.get(&hash) {
-                Some(number) if self.values.get(*number as usize).is_some_and(|value| **value == *text) => {
-                    break *number;
-                }
-                Some(_) => hash = hash.wrapping_add(1),
-                None => {
-                    let number = u32::try_from(self.values.len()).unwrap_or(NONE);
-                    self.values.push(text.into());
-                    self.numbers.insert(hash, number);
-                    break number;
-                }
-            }
-        };
-        if let Some(recent) = self.recent.get_mut(place) {
-            *recent = Recent { number, length: u8::try_from(text.len()).unwrap_or(u8::MAX), text: [0; SHORT] };
-            recent.text.iter_mut().zip(text.as_bytes()).for_each(|(to, from)| *to = *from);
-        }
-        number
-    }
-
-    /// The number of a text that is UTF-8 for sure.
-    fn number_of(&mut self, text: &[u8]) -> io::Result<u32> {
-        match self.recent(place(text), text) {
-            Some(number) => Ok(number),
-            None => Ok(self.number(std::str::from_utf8(text).map_err(io::Error::other)?)),
-        }
-    }
-
-    fn recent(&self, place: usize, text: &[u8]) -> Option<u32> {
-        let recent = self.recent.get(place).filter(|recent| recent.number != NONE)?;
-        let is = match recent.text.get(..text.len()) {
-            Some(short) => usize::from(recent.length) == text.len() && same(short, text),
-            None => same(self.values.get(recent.number as usize)?.as_bytes(), text),
-        };
-        is.then_some(recent.number)
-    }
-}
-
-/// A cheap hash of a text's length, beginning and end. Texts that share a place cost a look into the map, no more.
-fn place(text: &[u8]) -> usize {
-    let word = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    let short = || text.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-    let first = if text.len() < 8 { short() } else { word(text.first_chunk()) };
-    let middle = word(text.get(text.len() / 2..).and_then(<[u8]>::first_chunk));
-    let mixed = mix(first ^ middle.rotate_left(23) ^ word(text.last_chunk()).rotate_left(41) ^ text.len() as u64);
-    mixed as usize % RECENT
-}
-
-/// Spreads what differs anywhere over the lower bits.
-fn mix(number: u64) -> u64 {
-    let product = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    product ^ product >> 32
-}
-
-/// For keys of numbers that the interner gave, and of hashes that have a secret: nobody outside chooses them.
-#[derive(Debug, Default)]
-struct NumberHasher(u64);
-
-impl Hasher for NumberHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.write_u64(u64::from(number));
-    }
-
-    fn write_i64(&mut self, number: i64) {
-        self.write_u64(number.cast_unsigned());
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        // The map takes its bits from both ends.
-        self.0 = mix(self.0.rotate_left(29) ^ number).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    }
-}
-
-/// No text.
-const NONE: u32 = u32::MAX;
 
 /// A call in 44 bytes. Texts and actors are numbers of the part's interners.
 #[derive(Debug, Clone, Copy)]
@@ -289,21 +163,6 @@ const SIGN_IN_MFA: u8 = 32;
 /// The event's id is no UUID; the row's `id` is its number among the texts.
 const TEXT_ID: u8 = 64;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct SightingKey {
-    actor: u32,
-    source_ip: u32,
-    day: i64,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct SightingRow {
-    actor: u32,
-    source_ip: u32,
-    first: i64,
-    last: i64,
-}
-
 /// The flags of a row.
 fn flags(read_only: bool, failed: bool, session_mfa: Option<bool>, sign_in_mfa: Option<bool>) -> u8 {
     let when = |holds: bool, flag: u8| if holds { flag } else { 0 };
@@ -321,11 +180,6 @@ const CALLED: u8 = 1;
 
 /// Likewise, and it may be about a user.
 const CALLED_ABOUT: u8 = 2;
-
-/// The UTC day of a time.
-fn day(seconds: i64) -> i64 {
-    seconds.div_euclid(86_400)
-}
 
 /// Whether the record of a console sign-in, which tells more than its envelope.
 fn signs_in(source: &[u8], name: &[u8]) -> bool {
@@ -350,9 +204,7 @@ impl Part {
             }
         } else {
             if let (Some(actor), Some(address)) = (key_of(caller), record.text(&["sourceIPAddress"])) {
-                let [actor, source_ip] = [actor, address].map(|text| self.texts.number(text));
-                let seconds = record.time.timestamp();
-                self.sight(SightingKey { actor, source_ip, day: day(seconds) }, [seconds; 2])?;
+                self.sight(actor, address, [record.time.timestamp(); 2])?;
             }
             if about_user(record).is_none() {
                 return Ok(());
@@ -399,15 +251,12 @@ impl Part {
     /// # Errors
     /// When the temporary file cannot be written, or the envelope will not do.
     pub fn note_envelope(&mut self, envelope: &Envelope<'_>, brief: u8) -> io::Result<()> {
+        self.make_room()?;
         let place = self.caller(envelope)?;
-        let Self { callers, texts, .. } = self;
-        let Some(caller) = callers.get_mut(place) else { return Ok(()) };
+        let Some(caller) = self.callers.get_mut(place) else { return Ok(()) };
         let source_ip = envelope.source_ip();
-        if caller.sighted != NONE
-            && !source_ip.is_empty()
-            && let Some((key, span)) = caller.fold(source_ip, envelope.seconds(), texts)?
-        {
-            self.sight(key, span)?;
+        if caller.sighted != NONE && !source_ip.is_empty() {
+            caller.fold(source_ip, envelope.seconds(), &mut self.sightings)?;
         }
         if brief == SEEN { Ok(()) } else { self.note_call(envelope, brief, place) }
     }
@@ -439,7 +288,11 @@ impl Part {
             id: 0,
             account,
             actor,
-            source_ip: caller.number_of_address(envelope.source_ip(), texts)?,
+            source_ip: match envelope.source_ip() {
+                b"" => NONE,
+                address if caller.sighted != NONE => texts.number_of(address)?,
+                address => caller.number_of_address(address, texts)?,
+            },
             service: texts.number_of(envelope.source())?,
             name: texts.number_of(envelope.name())?,
             about: about.map_or(NONE, |about| texts.number(&about)),
@@ -455,21 +308,18 @@ impl Part {
         if place >= self.callers.len() {
             self.callers.resize((place + 1).next_power_of_two(), Numbered::default());
         }
-        let Self { callers, texts, .. } = self;
+        let Self { callers, sightings, .. } = self;
         let Some(caller) = callers.get_mut(place).filter(|caller| tag.is_none() || caller.tag != tag) else {
             return Ok(place);
         };
-        let seen = caller.take_sighting(texts)?;
+        caller.give(sightings)?;
         let id = envelope.principal_id();
         let sighted = match if id.is_empty() { envelope.arn() } else { id } {
             b"" => NONE,
             _ if is_person(envelope.kind()) => NONE,
-            text => texts.number_of(text)?,
+            text => sightings.texts.number_of(text)?,
         };
         *caller = Numbered { tag, sighted, ..Numbered::default() };
-        if let Some((key, span)) = seen {
-            self.sight(key, span)?;
-        }
         Ok(place)
     }
 
@@ -521,9 +371,7 @@ impl Part {
     /// # Errors
     /// When the temporary file cannot be written.
     pub fn add_sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
-        let [actor, source_ip] = [&sighting.actor, &sighting.source_ip].map(|text| self.texts.number(text));
-        let [first, last] = [sighting.first, sighting.last].map(|time| time.timestamp());
-        self.sight(SightingKey { actor, source_ip, day: day(first) }, [first, last])
+        self.sight(&sighting.actor, &sighting.source_ip, [sighting.first, sighting.last].map(|time| time.timestamp()))
     }
 
     fn optional(&mut self, text: Option<&str>) -> u32 {
@@ -542,35 +390,35 @@ impl Part {
         }
         let number = u32::try_from(self.actors.len()).unwrap_or(NONE);
         same.push(number);
-        self.actors.push(caller.to_actor());
+        self.actors.push(Arc::new(caller.to_actor()));
         number
     }
 
     /// Folds calls of somebody who is no user into the day's sighting at that address.
-    fn sight(&mut self, key: SightingKey, [first, last]: [i64; 2]) -> io::Result<()> {
-        let span = self.sightings.entry(key).or_insert([first, last]);
-        *span = [span[0].min(first), span[1].max(last)];
-        if self.sightings.len() >= SIGHTINGS_IN_MEMORY {
-            for (key, [first, last]) in self.sightings.drain() {
-                let row = SightingRow { actor: key.actor, source_ip: key.source_ip, first, last };
-                self.spilled_sightings.push(row, SIGHTINGS_IN_MEMORY)?;
-            }
+    fn sight(&mut self, actor: &str, address: &str, span: [i64; 2]) -> io::Result<()> {
+        self.make_room()?;
+        let [actor, source_ip] = [actor, address].map(|text| self.sightings.texts.number(text));
+        self.sightings.add(Key { actor, source_ip, day: Key::day(span[0]) }, span);
+        Ok(())
+    }
+
+    /// Writes the sightings out where there are many. Nobody's number holds any longer then.
+    fn make_room(&mut self) -> io::Result<()> {
+        if self.sightings.are_many() {
+            self.end_folds()?;
+            self.sightings.write_out()?;
         }
         Ok(())
     }
 
-    fn text(&self, number: u32) -> Option<&str> {
-        self.texts.values.get(usize::try_from(number).ok()?).map(AsRef::as_ref)
-    }
-
-    fn owned(&self, number: u32) -> String {
-        self.text(number).unwrap_or_default().to_owned()
+    fn end_folds(&mut self) -> io::Result<()> {
+        std::mem::take(&mut self.callers).iter_mut().try_for_each(|caller| caller.give(&mut self.sightings))
     }
 
     fn call(&self, row: &Row) -> Option<Call> {
         let flag = |bit: u8| row.flags & bit != 0;
         let id = if flag(TEXT_ID) {
-            self.owned(u32::try_from(row.id).ok()?)
+            self.texts.text(u32::try_from(row.id).ok()?)?.to_string()
         } else {
             let text = format!("{:032x}", row.id);
             [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
@@ -578,16 +426,16 @@ impl Part {
         Some(Call {
             event_id: id,
             time: DateTime::<Utc>::from_timestamp(row.time, 0)?,
-            account: self.owned(row.account),
+            account: self.texts.text(row.account)?.clone(),
             actor: self.actors.get(usize::try_from(row.actor).ok()?)?.clone(),
-            source_ip: self.text(row.source_ip).map(str::to_owned),
-            service: self.owned(row.service),
-            name: self.owned(row.name),
+            source_ip: self.texts.text(row.source_ip).cloned(),
+            service: self.texts.text(row.service)?.clone(),
+            name: self.texts.text(row.name)?.clone(),
             read_only: flag(READ_ONLY),
             failed: flag(FAILED),
             session_mfa: flag(MFA_KNOWN).then_some(flag(MFA)),
             sign_in_mfa: flag(SIGN_IN_KNOWN).then_some(flag(SIGN_IN_MFA)),
-            about_user: self.text(row.about).map(str::to_owned),
+            about_user: self.texts.text(row.about).cloned(),
         })
     }
 
@@ -600,8 +448,8 @@ impl Part {
         if sweeps && !readers.contains(&true) {
             return Ok(());
         }
-        let (texts, actors) = (&self.texts.values, &self.actors);
-        let text = |number: u32| texts.get(number as usize).map_or("", AsRef::as_ref);
+        let (texts, actors) = (&self.texts, &self.actors);
+        let text = |number: u32| texts.text(number).map_or("", AsRef::as_ref);
         self.rows.for_each(|row| {
             let keep = if sweeps {
                 row.about != NONE
@@ -631,32 +479,8 @@ impl Part {
 
     /// The sightings of some actors.
     fn sightings_of(&mut self, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<Sighting>> {
-        for mut caller in std::mem::take(&mut self.callers) {
-            if let Some((key, span)) = caller.take_sighting(&mut self.texts)? {
-                self.sight(key, span)?;
-            }
-        }
-        let mut rows = Vec::new();
-        let texts = &self.texts.values;
-        let mut keep = |row: SightingRow| {
-            if texts.get(row.actor as usize).is_some_and(|actor| wanted(actor)) {
-                rows.push(row);
-            }
-        };
-        for (key, [first, last]) in &self.sightings {
-            keep(SightingRow { actor: key.actor, source_ip: key.source_ip, first: *first, last: *last });
-        }
-        self.spilled_sightings.for_each(keep)?;
-        Ok(rows.iter().filter_map(|row| self.sighting(row)).collect())
-    }
-
-    fn sighting(&self, row: &SightingRow) -> Option<Sighting> {
-        Some(Sighting {
-            actor: self.text(row.actor)?.to_owned(),
-            source_ip: self.text(row.source_ip)?.to_owned(),
-            first: DateTime::from_timestamp(row.first, 0)?,
-            last: DateTime::from_timestamp(row.last, 0)?,
-        })
+        self.end_folds()?;
+        self.sightings.of(wanted)
     }
 }
 
@@ -733,13 +557,6 @@ fn hexadecimal(text: u64) -> Option<u32> {
     (written == text && values & (0xf0 * ALL) == 0).then_some((fours | fours >> 16) as u32)
 }
 
-/// A value of fixed size in a temporary file.
-trait Packed: Copy {
-    const SIZE: usize;
-    fn pack(&self, into: &mut Vec<u8>);
-    fn unpack(from: &[u8]) -> Option<Self>;
-}
-
 /// Takes the first `N` bytes of `from`.
 fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
     let (head, tail) = from.split_first_chunk::<N>()?;
@@ -747,7 +564,8 @@ fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
     Some(*head)
 }
 
-impl Packed for Row {
+impl Row {
+    /// Bytes in the temporary file.
     const SIZE: usize = 8 + 16 + 6 * 4 + 1;
 
     fn pack(&self, into: &mut Vec<u8>) {
@@ -775,42 +593,15 @@ impl Packed for Row {
     }
 }
 
-impl Packed for SightingRow {
-    const SIZE: usize = 2 * 4 + 2 * 8;
-
-    fn pack(&self, into: &mut Vec<u8>) {
-        into.extend(self.actor.to_le_bytes());
-        into.extend(self.source_ip.to_le_bytes());
-        into.extend(self.first.to_le_bytes());
-        into.extend(self.last.to_le_bytes());
-    }
-
-    fn unpack(mut from: &[u8]) -> Option<Self> {
-        let from = &mut from;
-        Some(Self {
-            actor: u32::from_le_bytes(take(from)?),
-            source_ip: u32::from_le_bytes(take(from)?),
-            first: i64::from_le_bytes(take(from)?),
-            last: i64::from_le_bytes(take(from)?),
-        })
-    }
-}
-
 /// Rows in memory, and the earlier ones in an unnamed temporary file that goes with the process.
-#[derive(Debug)]
-struct Spill<T> {
-    recent: Vec<T>,
+#[derive(Debug, Default)]
+struct Rows {
+    recent: Vec<Row>,
     file: Option<File>,
 }
 
-impl<T> Default for Spill<T> {
-    fn default() -> Self {
-        Self { recent: Vec::new(), file: None }
-    }
-}
-
-impl<T: Packed> Spill<T> {
-    fn push(&mut self, row: T, in_memory: usize) -> io::Result<()> {
+impl Rows {
+    fn push(&mut self, row: Row, in_memory: usize) -> io::Result<()> {
         self.recent.push(row);
         if self.recent.len() < in_memory {
             return Ok(());
@@ -821,7 +612,7 @@ impl<T: Packed> Spill<T> {
         };
         file.seek(SeekFrom::End(0))?;
         let mut writer = BufWriter::new(file);
-        let mut packed = Vec::with_capacity(T::SIZE);
+        let mut packed = Vec::with_capacity(Row::SIZE);
         for row in self.recent.drain(..) {
             packed.clear();
             row.pack(&mut packed);
@@ -830,18 +621,18 @@ impl<T: Packed> Spill<T> {
         writer.flush()
     }
 
-    fn for_each(&mut self, mut visit: impl FnMut(T)) -> io::Result<()> {
+    fn for_each(&mut self, mut visit: impl FnMut(Row)) -> io::Result<()> {
         if let Some(file) = &mut self.file {
             file.seek(SeekFrom::Start(0))?;
             let mut reader = BufReader::new(file);
-            let mut packed = vec![0; T::SIZE];
+            let mut packed = vec![0; Row::SIZE];
             loop {
                 match reader.read_exact(&mut packed) {
                     Ok(()) => {}
                     Err(end) if end.kind() == io::ErrorKind::UnexpectedEof => break,
                     Err(error) => return Err(error),
                 }
-                if let Some(row) = T::unpack(&packed) {
+                if let Some(row) = Row::unpack(&packed) {
                     visit(row);
                 }
             }
@@ -857,7 +648,7 @@ mod tests {
 
     #[test]
     fn rows_survive_the_temporary_file() {
-        let mut spill = Spill::default();
+        let mut spill = Rows::default();
         let row = |n: u32| Row {
             time: i64::from(n),
             id: u128::MAX - u128::from(n),

@@ -2,6 +2,10 @@
 //! and calls about a principal that show that somebody noticed.
 
 mod collect;
+mod sightings;
+mod texts;
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -11,7 +15,8 @@ pub use collect::{Part, Trace};
 
 /// One call or sign-in, as far as the figures need it.
 ///
-/// Kept for every call by an IAM user, a root user or an Identity Center user, and for every IAM call about a user.
+/// Kept for every call by an IAM user, a root user or an Identity Center user, and for every IAM call about a user. One
+/// user makes thousands, so what they have in common is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// `eventID`.
@@ -19,15 +24,15 @@ pub struct Call {
     /// `eventTime`.
     pub time: DateTime<Utc>,
     /// `recipientAccountId`.
-    pub account: String,
+    pub account: Arc<str>,
     /// Who called.
-    pub actor: Actor,
+    pub actor: Arc<Actor>,
     /// `sourceIPAddress`.
-    pub source_ip: Option<String>,
+    pub source_ip: Option<Arc<str>>,
     /// `eventSource`.
-    pub service: String,
+    pub service: Arc<str>,
     /// `eventName`.
-    pub name: String,
+    pub name: Arc<str>,
     /// Whether the call only reads.
     pub read_only: bool,
     /// Whether it was refused, or the sign-in failed.
@@ -38,7 +43,7 @@ pub struct Call {
     pub sign_in_mfa: Option<bool>,
     /// The IAM user that the call is about: `requestParameters.userName` of an `iam.amazonaws.com` call, in
     /// lower case; `aws root user` for the root user.
-    pub about_user: Option<String>,
+    pub about_user: Option<Arc<str>>,
 }
 
 /// That an actor other than a user was seen at an address: all its calls of one UTC day, folded.

@@ -826,12 +826,12 @@ impl<'a> Oracle<'a> {
             events: mine.len(),
             console_logins_without_mfa: mine
                 .iter()
-                .filter(|c| c.name == "ConsoleLogin" && !c.failed && c.sign_in_mfa == Some(false))
+                .filter(|c| &*c.name == "ConsoleLogin" && !c.failed && c.sign_in_mfa == Some(false))
                 .count(),
             writes: mine.iter().filter(|c| !c.read_only).count(),
             errors: mine.iter().filter(|c| c.failed).count(),
-            source_ips: sorted(mine.iter().filter_map(|c| c.source_ip.clone()).collect()),
-            services: sorted(mine.iter().map(|c| c.service.clone()).collect()),
+            source_ips: sorted(mine.iter().filter_map(|c| c.source_ip.as_deref().map(str::to_owned)).collect()),
+            services: sorted(mine.iter().map(|c| c.service.to_string()).collect()),
         }
     }
 
@@ -852,7 +852,7 @@ impl<'a> Oracle<'a> {
             .calls
             .iter()
             .filter(|c| start <= c.time && c.time < t && is_it(c) && (failures || !c.failed))
-            .filter_map(|c| c.source_ip.clone())
+            .filter_map(|c| c.source_ip.as_deref().map(str::to_owned))
             .collect();
         if let Some(actor) = actor {
             seen.extend(
@@ -969,7 +969,7 @@ impl<'a> Oracle<'a> {
         let mut unclear = false;
         for call in &self.calls {
             let about = call.about_user.as_deref().is_some_and(|user| {
-                call.account == who.account
+                *call.account == *who.account
                     && if user == "aws root user" {
                         who.root
                     } else {

@@ -152,16 +152,16 @@ pub fn archive(archive: &Path) -> (Vec<Event>, Context) {
             context.calls.push(Call {
                 event_id: id.clone(),
                 time: at,
-                account: account.clone(),
-                actor: actor.clone(),
-                source_ip: source_ip.clone(),
-                service: source.clone(),
-                name: name.clone(),
+                account: account.as_str().into(),
+                actor: actor.clone().into(),
+                source_ip: source_ip.as_deref().map(Into::into),
+                service: source.as_str().into(),
+                name: name.as_str().into(),
                 read_only: record["readOnly"] == true,
                 failed,
                 session_mfa: session,
                 sign_in_mfa: text(&record["additionalEventData"]["MFAUsed"]).map(|used| used == "Yes"),
-                about_user: about.map(|name| name.to_lowercase()),
+                about_user: about.map(|name| name.to_lowercase().into()),
             });
         }
         if !user && let (Some(actor), Some(source_ip)) = (actor.id.clone().or(actor.arn.clone()), source_ip.clone()) {
