@@ -170,3 +170,62 @@ impl Visitor for Gather {
         self.next += other.next;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, io::Write};
+
+    use flate2::{Compression, write::GzEncoder};
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        pipeline::{Options, scan},
+        source::{Selection, Source},
+    };
+
+    #[test]
+    fn digests_of_several_chains_in_turn_come_to_their_own_chains_with_their_hashes() {
+        let home = tempfile::tempdir().unwrap();
+        let (mut sources, mut expected) = (Vec::new(), BTreeSet::new());
+        for minute in 10..30_u8 {
+            // One chain, its late logs, another account's, and back again.
+            for (account, backfill) in [("111122223333", ""), ("111122223333", "_backfill"), ("444455556666", "")] {
+                let folder = format!("AWSLogs/{account}/CloudTrail-Digest/us-east-1/2024/01/31");
+                let object = format!(
+                    "{folder}/{account}_CloudTrail-Digest_us-east-1_t_us-east-1_20240131T23{minute}01Z{backfill}.json.gz"
+                );
+                let text = json!({
+                    "digestStartTime": "2024-01-31T22:55:01Z", "digestEndTime": format!("2024-01-31T23:{minute}:01Z"),
+                    "digestS3Bucket": "b", "digestS3Object": object, "digestPublicKeyFingerprint": "f",
+                    "digestSignatureAlgorithm": "SHA256withRSA", "previousDigestS3Bucket": null,
+                    "previousDigestS3Object": null, "previousDigestHashValue": null,
+                    "previousDigestHashAlgorithm": null, "previousDigestSignature": null, "logFiles": [],
+                    "pad": "x".repeat(usize::from(minute) * 50),
+                })
+                .to_string();
+                let path = home.path().join(&object);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                let mut gzip = GzEncoder::new(fs::File::create(&path).unwrap(), Compression::fast());
+                gzip.write_all(text.as_bytes()).unwrap();
+                gzip.finish().unwrap();
+                sources.push(Source::Local(path));
+                expected.insert((account.to_owned(), !backfill.is_empty(), object, sha256(text.as_bytes())));
+            }
+        }
+        let selection = Selection { product: Some(Product::Digest), ..Selection::default() };
+        for threads in [1, 2] {
+            let options = Options { threads, ..Options::default() };
+            let (gather, _) = scan(&sources, &selection, &options, &Gather::default).unwrap();
+            assert_eq!(gather.findings, []);
+            assert_eq!(gather.chains().count(), 3);
+            let told = gather.chains().flat_map(|(id, digests)| {
+                digests.iter().map(|digest| (id.account.clone(), id.backfill, digest.object.to_string(), digest.hash))
+            });
+            assert_eq!(told.collect::<BTreeSet<_>>(), expected);
+            let numbers: BTreeSet<u32> =
+                gather.chains().flat_map(|(_, digests)| digests).map(|digest| digest.number).collect();
+            assert_eq!(numbers.len(), expected.len(), "each has a number of its own");
+        }
+    }
+}

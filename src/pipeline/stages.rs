@@ -598,6 +598,7 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
+    use crate::contract::CoverageDay;
 
     #[derive(Default, Debug, PartialEq)]
     struct Names(Vec<(String, String)>, u64);
@@ -673,6 +674,49 @@ mod tests {
         write(root, ".DS_Store", b"unread");
         write(root, "moved-digest.json", br#"{"digestS3Object":"x","logFiles":[]}"#);
         write(root, "lines.json", format!("{}\n{}\n", record("E", 8), record("F", 9)).as_bytes());
+    }
+
+    /// What became of each object, and the days that it counts for.
+    #[derive(Default)]
+    struct Days(Vec<(String, Vec<CoverageDay>)>);
+
+    impl Visitor for Days {
+        const OUTCOMES: bool = true;
+
+        fn record(&mut self, _object: &Arc<ObjectRef>, _record: &Record<'_, '_>) {}
+
+        fn outcome(&mut self, outcome: Outcome<'_>) {
+            let object = outcome.object.map_or(String::new(), |object| object.name.clone());
+            self.0.push((object, outcome.scanned.coverage.days));
+        }
+
+        fn merge(&mut self, other: Self) {
+            self.0.extend(other.0);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_comes_again_is_counted_as_one() {
+        let home = tempfile::tempdir().unwrap();
+        let object = |day: u8, name: &str, count: usize| {
+            let path = format!("{FOLDER}/{day:02}/{name}.json.gz");
+            write(home.path(), &path, &gzip(&records(&vec![record("A", 1); count])));
+            Source::Local(home.path().join(path))
+        };
+        // One after another: the runs of the first day are broken by the second.
+        let sources = [object(1, "a", 1), object(1, "b", 2), object(2, "c", 3), object(1, "d", 4), object(2, "e", 5)];
+        let options = Options { threads: 1, ..Options::default() };
+        let told = |days: &[CoverageDay]| -> Vec<(String, u64, u64)> {
+            days.iter().map(|day| (day.day.clone(), day.objects, day.records)).collect()
+        };
+        let expected = [("2024-02-01".to_owned(), 3, 7), ("2024-02-02".to_owned(), 2, 8)];
+        let (_, plain) = scan(&sources, &Selection::default(), &options, &Names::default).unwrap();
+        assert_eq!(told(&plain.coverage.days), expected);
+        let (each, whole) = scan(&sources, &Selection::default(), &options, &Days::default).unwrap();
+        assert_eq!(told(&whole.coverage.days), expected);
+        let each: Vec<_> = each.0.iter().map(|(_, days)| told(days)).collect();
+        let one = |day: u8, records| vec![(format!("2024-02-{day:02}"), 1, records)];
+        assert_eq!(each, [one(1, 1), one(1, 2), one(2, 3), one(1, 4), one(2, 5)]);
     }
 
     #[test]

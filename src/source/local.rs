@@ -286,6 +286,31 @@ mod tests {
         assert_eq!(names(&region.join("2024/02/01/a.json"), &Selection::default()), ["a.json"]);
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_digest_is_listed_as_what_it_leads_to() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2024/02/01");
+        fs::create_dir_all(&folder).unwrap();
+        let name =
+            |minute: u8| format!("111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_20240201T00{minute}01Z.json.gz");
+        let kept = tempfile::tempdir().unwrap();
+        fs::write(kept.path().join("digest"), b"0123456789").unwrap();
+        std::os::unix::fs::symlink(kept.path().join("digest"), folder.join(name(55))).unwrap();
+        std::os::unix::fs::symlink(kept.path().join("none"), folder.join(name(56))).unwrap();
+        let selection = Selection { product: Some(Product::Digest), ..Selection::default() };
+        let mut found = Vec::new();
+        let _ = list(home.path(), &selection, &mut |step| {
+            found.push(step);
+            ControlFlow::Continue(())
+        });
+        let [Listed::Object(object), Listed::Failed { name: failed, .. }] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((object.size, failed.ends_with(&name(56))), (10, true));
+        let mut buffer = Vec::new();
+        assert_eq!(read(object, 10, &mut buffer, &mut |_| {}), Ok(10));
+        assert_eq!(&buffer[..10], b"0123456789");
+    }
+
     #[test]
     fn digests_are_listed_without_their_sizes_and_read_with_them() {
         let home = tempfile::tempdir().unwrap();
