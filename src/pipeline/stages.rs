@@ -45,6 +45,10 @@ const BATCH_BYTES: u64 = 1 << 20;
 /// What an object counts for whose size the listing did not tell.
 const UNTOLD: u64 = BATCH_BYTES / 256;
 
+/// Fetched objects of fewer bytes are handed on together, as many as this at once, for the same reason.
+const SMALL: usize = 64 << 10;
+const TOGETHER: usize = 16;
+
 /// A buffer that one huge file made larger than this is given back.
 const KEEP: usize = 64 << 20;
 
@@ -54,6 +58,8 @@ enum Work {
     Read(Vec<ObjectRef>),
     /// A fetched object; the permit is for its bytes and ends with them.
     Fetched(ObjectRef, Fetched, OwnedSemaphorePermit),
+    /// Small objects that came in together.
+    Several(Vec<Work>),
     /// Something that could not be listed, and has a name only, or not be fetched; and why.
     Failed(Result<Box<ObjectRef>, String>, String),
 }
@@ -333,6 +339,7 @@ async fn fetch_all(
     let budget = u32::try_from(options.s3.bytes_in_flight >> 10).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
     let bytes = Arc::new(Semaphore::new(usize::try_from(budget).unwrap_or(usize::MAX)));
     let mut requests = JoinSet::new();
+    let handover = Arc::new(Handover { queue: queue.clone(), waiting: Mutex::default() });
     for (bucket, prefix) in buckets {
         let (sender, mut listed) = mpsc::channel(QUEUE);
         let mut lister = JoinSet::new();
@@ -361,11 +368,10 @@ async fn fetch_all(
             if queue.is_closed() {
                 return Ok(listing);
             }
-            let (connection, queue, limit) = (connection.clone(), queue.clone(), options.object_limit);
+            let (connection, handover, limit) = (connection.clone(), Arc::clone(&handover), options.object_limit);
             requests.spawn(async move {
                 let work = fetch(&connection, object, limit, permit).await;
-                // Nobody listens once the scan is being given up.
-                let _ = queue.send(work).await;
+                handover.give(work).await;
             });
         }
         ended(lister.join_next().await, bucket)??;
@@ -376,6 +382,43 @@ async fn fetch_all(
         ended(Some(request), "")?;
     }
     Ok(listing)
+}
+
+/// What was fetched, on its way to the workers.
+struct Handover {
+    queue: mpsc::Sender<Work>,
+    /// Small objects that nobody has handed on yet: whoever put one here will.
+    waiting: Mutex<Vec<Work>>,
+}
+
+impl Handover {
+    async fn give(&self, work: Work) {
+        let small = match &work {
+            Work::Fetched(_, fetched, _) => (*fetched.bytes).as_ref().len() < SMALL,
+            _ => false,
+        };
+        let work = if small {
+            let waiting = || self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let enough = {
+                let mut waiting = waiting();
+                waiting.push(work);
+                waiting.len() >= TOGETHER
+            };
+            // What else has arrived by now goes along; nothing is waited for.
+            if !enough {
+                tokio::task::yield_now().await;
+            }
+            let together = std::mem::take(&mut *waiting());
+            if together.is_empty() {
+                return;
+            }
+            Work::Several(together)
+        } else {
+            work
+        };
+        // Nobody listens once the scan is being given up.
+        let _ = self.queue.send(work).await;
+    }
 }
 
 async fn fetch(connection: &Connection, object: ObjectRef, limit: usize, permit: OwnedSemaphorePermit) -> Work {
@@ -433,6 +476,14 @@ impl<'o, V: Visitor> Worker<'o, V> {
                     }
                     let length = self.read(object);
                     self.finished(length);
+                }
+            }
+            Work::Several(works) => {
+                for work in works {
+                    if self.options.stop.asked() {
+                        break;
+                    }
+                    self.work(work);
                 }
             }
             Work::Fetched(object, Fetched { bytes, signature }, _permit) => {
