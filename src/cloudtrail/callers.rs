@@ -14,6 +14,9 @@ const SETS: usize = 64;
 /// Places of a set: sessions of one role begin alike.
 const WAYS: usize = 4;
 
+/// Entries that are kept from one object to the next.
+const KEEP: usize = 8 * SETS * WAYS;
+
 /// Longer ones than CloudTrail writes are not kept, so that a stranger's cannot fill the memory.
 const LONGEST: usize = 4 << 10;
 
@@ -76,6 +79,10 @@ impl Default for Callers {
 impl Callers {
     /// Begins an object: no record of an earlier one is looked at any more.
     pub(super) fn begin(&mut self) {
+        // What one odd object made large is given back.
+        if self.entries.len() > KEEP {
+            *self = Self { number: self.number, ..Self::default() };
+        }
         self.free.append(&mut self.replaced);
         self.last = 0;
     }

@@ -606,6 +606,18 @@ mod tests {
         assert_eq!(agrees(&document(&vec![record("{}", ""); 300])), 300);
     }
 
+    #[test]
+    fn an_object_of_more_callers_than_are_kept() {
+        let caller =
+            |n: usize| format!(r#"{{"type":"IAMUser","principalId":"AIDA{n:017}","accountId":"111122223333"}}"#);
+        let many: Vec<String> = (0..2100).map(|n| record(&caller(n), "")).collect();
+        let mut scratch = Scratch::default();
+        for _ in 0..2 {
+            assert_eq!(agrees_after(&document(&many), &mut scratch), many.len());
+            assert_eq!(agrees_after(&document(&many[..3]), &mut scratch), 3);
+        }
+    }
+
     fn member() -> impl Strategy<Value = String> {
         let value = prop_oneof![
             Just(r#""2026-10-01T10:00:00Z""#.to_owned()),
