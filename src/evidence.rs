@@ -270,13 +270,7 @@ mod tests {
         let Context { calls, sightings } = evidence.trace.collect(&mut Everything).unwrap();
         let mut events: Vec<String> = evidence.events.iter().map(|event| format!("{event:?}")).collect();
         let mut traced: Vec<String> = calls.iter().map(|call| format!("{call:?}")).collect();
-        // A caller's day at an address may be told in pieces.
-        let mut days = BTreeMap::new();
-        for Sighting { actor, source_ip, first, last } in sightings {
-            let span = days.entry((actor, source_ip, first.date_naive())).or_insert((first, last));
-            *span = (span.0.min(first), span.1.max(last));
-        }
-        traced.extend(days.iter().map(|sighting| format!("{sighting:?}")));
+        traced.extend(sightings.iter().map(|sighting| format!("{sighting:?}")));
         events.sort();
         traced.sort();
         (events, traced)

@@ -42,7 +42,8 @@ struct Place {
     entry: u32,
 }
 
-/// The lately read beginnings of one worker: a megabyte at most, and what the object at hand needs besides.
+/// The lately read beginnings of one worker: a few hundred kilobytes of ordinary ones, eight megabytes of the longest, and what
+/// the object at hand needs besides.
 #[derive(Debug)]
 pub(super) struct Callers {
     /// The first is nobody's: an empty text.

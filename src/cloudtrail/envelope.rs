@@ -600,6 +600,13 @@ mod tests {
     }
 
     #[test]
+    fn a_time_of_no_characters_is_damage() {
+        let text = document(&[record(ROLE, "").replace("2026-10-01T", &"\0".repeat(11))]);
+        let told = skim(text.as_bytes(), &mut Scratch::default(), &mut Collect::default());
+        assert!(told.is_err(), "{told:?}");
+    }
+
+    #[test]
     fn one_huge_record_and_many_small_ones() {
         let huge = record(ROLE, &format!(",\"pad\":\"{}\"", r#"x \" }{ \\"#.repeat(40_000)));
         assert_eq!(agrees(&document(&[record("{}", ""), huge])), 2);

@@ -6,7 +6,8 @@
 //!
 //! It is strict: it takes what CloudTrail writes, to the letter. A record with anything else on its way (white space, a
 //! backslash in a key or in what is read, a key twice, another type than usual) is left to the parser, alone; where the
-//! document's own frame is unusual, all of it is. So what the walk says is what a parse says.
+//! document's own frame is unusual, all of it is. So what the walk says of a sound document is what a parse says. **The limit**:
+//! damage within a string or a nested value that is passed over, such as an unknown escape, is not seen.
 
 use super::{
     callers::Callers,
@@ -399,7 +400,8 @@ struct Walk<'t, S> {
 
 impl<'t, S: Sight> Walk<'t, S> {
     fn new(text: &'t [u8], sight: S) -> Self {
-        Self { text, sight, date: [0; 11], midnight: 0 }
+        // No sound text has such a date.
+        Self { text, sight, date: [0xff; 11], midnight: 0 }
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@
 //! October. Reading the archive twice would double the cost of a scan and is impossible for standard input, so the scan
 //! keeps a small row of each call that *could* matter, and the analysis asks for the few that do.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -140,7 +140,7 @@ impl Numbered {
 /// Places among the callers: more than are used at once, but where an object has very many of them.
 const CALLERS: usize = 1 << 12;
 
-/// A call in 44 bytes. Texts and actors are numbers of the part's interners.
+/// A call, in 49 bytes of the temporary file. Texts and actors are numbers of the part's interners.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     time: i64,
@@ -505,6 +505,7 @@ impl Trace {
         for part in &mut self.parts {
             part.collect(wanted, false, &mut context)?;
         }
+        context.sightings = whole_days(std::mem::take(&mut context.sightings));
         wanted.add_readers(&context.calls);
         for part in &mut self.parts {
             part.collect(wanted, true, &mut context)?;
@@ -515,6 +516,18 @@ impl Trace {
 
 /// IAM's `eventSource`.
 const IAM: &[u8] = b"iam.amazonaws.com";
+
+/// Puts together what was told in pieces, by several workers or before and after a temporary file: one sighting for a
+/// caller's day at an address.
+fn whole_days(sightings: Vec<Sighting>) -> Vec<Sighting> {
+    let mut days = BTreeMap::new();
+    for Sighting { actor, source_ip, first, last } in sightings {
+        let span = days.entry((actor, source_ip, first.date_naive())).or_insert((first, last));
+        *span = (span.0.min(first), span.1.max(last));
+    }
+    let whole = |((actor, source_ip, _), (first, last))| Sighting { actor, source_ip, first, last };
+    days.into_iter().map(whole).collect()
+}
 
 /// The user that an IAM call is about, in lower case, as IAM compares names.
 fn about_user(record: &Record<'_, '_>) -> Option<String> {
