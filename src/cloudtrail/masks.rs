@@ -60,9 +60,6 @@ pub(super) trait Sight: Copy {
     /// The quotes and the backslashes among a few bytes.
     fn look_short(self, bytes: &[u8; SHORT]) -> (u32, u32);
 
-    /// For each bit the parity of the bits up to it.
-    fn parity(self, bits: u64) -> u64;
-
     /// Does the work by this sight, in a function of its own.
     fn does<W: Work>(self, work: W) -> W::Done;
 }
@@ -156,24 +153,24 @@ impl Sight for Portable {
         (bits(b'"'), bits(b'\\'))
     }
 
-    #[inline(always)]
-    fn parity(self, mut bits: u64) -> u64 {
-        for shift in [1, 2, 4, 8, 16, 32] {
-            bits ^= bits << shift;
-        }
-        bits
-    }
-
     #[inline(never)]
     fn does<W: Work>(self, work: W) -> W::Done {
         work.by(self)
     }
 }
 
+/// For each bit the parity of the bits up to it.
+fn parity(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}
+
 impl Carry {
     /// Reads the next block, in portable code.
     pub(super) fn block(&mut self, block: &[u8; BLOCK]) -> Block {
-        self.step(Portable.look(block), Portable)
+        self.step(Portable.look(block))
     }
 
     /// The quotes of the next block that no backslash escapes.
@@ -183,10 +180,9 @@ impl Carry {
     }
 
     /// Takes the next block.
-    #[inline(always)]
-    pub(super) fn step(&mut self, raw: Raw, sight: impl Sight) -> Block {
+    fn step(&mut self, raw: Raw) -> Block {
         let quotes = self.quotes(raw);
-        let inside = sight.parity(quotes) ^ self.in_string;
+        let inside = parity(quotes) ^ self.in_string;
         // The highest bit, everywhere.
         self.in_string = (inside >> 63).wrapping_neg();
         Block { quotes, opens: raw.opens & !inside, closes: raw.closes & !inside }
@@ -239,20 +235,11 @@ mod vector {
         work()
     }
 
-    /// A product without carries by all ones is the sum of all shifts.
-    #[inline]
-    #[target_feature(enable = "pclmulqdq")]
-    fn parity(bits: u64) -> u64 {
-        let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits.cast_signed()), _mm_set1_epi8(-1));
-        _mm_cvtsi128_si64(product).cast_unsigned()
-    }
-
     fn has_bits() -> bool {
         is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("popcnt")
-            && is_x86_feature_detected!("pclmulqdq")
     }
 
     /// There is one only where the processor has these instructions.
@@ -265,7 +252,7 @@ mod vector {
         }
 
         #[inline(never)]
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,bmi1,bmi2,popcnt,pclmulqdq")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,bmi1,bmi2,popcnt")]
         fn compiled<W: Work>(self, work: W) -> W::Done {
             work.by(self)
         }
@@ -282,12 +269,6 @@ mod vector {
         fn look_short(self, bytes: &[u8; SHORT]) -> (u32, u32) {
             // SAFETY: likewise.
             unsafe { short(bytes) }
-        }
-
-        #[inline(always)]
-        fn parity(self, bits: u64) -> u64 {
-            // SAFETY: likewise.
-            unsafe { parity(bits) }
         }
 
         #[inline(always)]
@@ -322,7 +303,7 @@ mod vector {
         }
 
         #[inline(never)]
-        #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,pclmulqdq")]
+        #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
         fn compiled<W: Work>(self, work: W) -> W::Done {
             work.by(self)
         }
@@ -339,12 +320,6 @@ mod vector {
         fn look_short(self, bytes: &[u8; SHORT]) -> (u32, u32) {
             // SAFETY: likewise.
             unsafe { short(bytes) }
-        }
-
-        #[inline(always)]
-        fn parity(self, bits: u64) -> u64 {
-            // SAFETY: likewise.
-            unsafe { parity(bits) }
         }
 
         #[inline(always)]
@@ -435,7 +410,7 @@ pub(super) mod tests {
         fn by<S: Sight>(self, sight: S) -> Self::Done {
             let mut carry = Carry::default();
             let raw: Vec<Raw> = self.0.chunks(BLOCK).map(|chunk| sight.look(&filled(chunk))).collect();
-            let blocks = raw.iter().map(|raw| carry.step(*raw, sight)).collect();
+            let blocks = raw.iter().map(|raw| carry.step(*raw)).collect();
             (blocks, raw.iter().map(|raw| raw.backslashes).collect(), carry.in_string != 0)
         }
     }
