@@ -242,41 +242,48 @@ mod vector {
             && is_x86_feature_detected!("popcnt")
     }
 
-    /// There is one only where the processor has these instructions.
-    #[derive(Debug, Clone, Copy)]
-    pub(super) struct Avx512(());
+    /// A sight that there is one of only where the processor has its instructions.
+    macro_rules! sight {
+        ($name:ident, $detected:expr, $instructions:literal, $look:ident) => {
+            #[derive(Debug, Clone, Copy)]
+            pub(super) struct $name(());
 
-    impl Avx512 {
-        pub(super) fn detected() -> Option<Self> {
-            (has_bits() && has_wide()).then_some(Self(()))
-        }
+            impl $name {
+                pub(super) fn detected() -> Option<Self> {
+                    $detected.then_some(Self(()))
+                }
 
-        #[inline(never)]
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,bmi1,bmi2,popcnt")]
-        fn compiled<W: Work>(self, work: W) -> W::Done {
-            work.by(self)
-        }
+                #[inline(never)]
+                #[target_feature(enable = $instructions)]
+                fn compiled<W: Work>(self, work: W) -> W::Done {
+                    work.by(self)
+                }
+            }
+
+            impl Sight for $name {
+                #[inline(always)]
+                fn look(self, block: &[u8; BLOCK]) -> Raw {
+                    // SAFETY: there is a sight only where the processor has what the function is compiled for.
+                    unsafe { $look(block) }
+                }
+
+                #[inline(always)]
+                fn look_short(self, bytes: &[u8; SHORT]) -> (u32, u32) {
+                    // SAFETY: likewise.
+                    unsafe { short(bytes) }
+                }
+
+                #[inline(always)]
+                fn does<W: Work>(self, work: W) -> W::Done {
+                    // SAFETY: likewise.
+                    unsafe { self.compiled(work) }
+                }
+            }
+        };
     }
 
-    impl Sight for Avx512 {
-        #[inline(always)]
-        fn look(self, block: &[u8; BLOCK]) -> Raw {
-            // SAFETY: there is a sight only where the processor has what the function is compiled for.
-            unsafe { by_64(block) }
-        }
-
-        #[inline(always)]
-        fn look_short(self, bytes: &[u8; SHORT]) -> (u32, u32) {
-            // SAFETY: likewise.
-            unsafe { short(bytes) }
-        }
-
-        #[inline(always)]
-        fn does<W: Work>(self, work: W) -> W::Done {
-            // SAFETY: likewise.
-            unsafe { self.compiled(work) }
-        }
-    }
+    sight!(Avx512, (has_bits() && has_wide()), "avx512f,avx512bw,avx512vl,avx2,bmi1,bmi2,popcnt", by_64);
+    sight!(Avx2, has_bits(), "avx2,bmi1,bmi2,popcnt", by_32);
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
@@ -290,42 +297,6 @@ mod vector {
             backslashes: _mm512_cmpeq_epi8_mask(bytes, all(b'\\')),
             opens: _mm512_cmpeq_epi8_mask(folded, all(b'{')),
             closes: _mm512_cmpeq_epi8_mask(folded, all(b'}')),
-        }
-    }
-
-    /// There is one only where the processor has these instructions.
-    #[derive(Debug, Clone, Copy)]
-    pub(super) struct Avx2(());
-
-    impl Avx2 {
-        pub(super) fn detected() -> Option<Self> {
-            has_bits().then_some(Self(()))
-        }
-
-        #[inline(never)]
-        #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-        fn compiled<W: Work>(self, work: W) -> W::Done {
-            work.by(self)
-        }
-    }
-
-    impl Sight for Avx2 {
-        #[inline(always)]
-        fn look(self, block: &[u8; BLOCK]) -> Raw {
-            // SAFETY: there is a sight only where the processor has what the function is compiled for.
-            unsafe { by_32(block) }
-        }
-
-        #[inline(always)]
-        fn look_short(self, bytes: &[u8; SHORT]) -> (u32, u32) {
-            // SAFETY: likewise.
-            unsafe { short(bytes) }
-        }
-
-        #[inline(always)]
-        fn does<W: Work>(self, work: W) -> W::Done {
-            // SAFETY: likewise.
-            unsafe { self.compiled(work) }
         }
     }
 
