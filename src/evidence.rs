@@ -137,7 +137,7 @@ impl Evidence {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        let (calls, sightings) = std::mem::take(&mut self.part).into_rows()?;
+        let (calls, sightings) = self.part.take_rows()?;
         Ok((std::mem::take(&mut self.events), calls, sightings))
     }
 

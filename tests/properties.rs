@@ -211,15 +211,18 @@ impl Simulation {
         match self
             .sightings
             .iter_mut()
-            .find(|s| s.actor == key && s.source_ip == source_ip && s.first.date_naive() == day)
+            .find(|s| *s.actor == *key && *s.source_ip == *source_ip && s.first.date_naive() == day)
         {
             Some(s) => {
                 s.first = s.first.min(time);
                 s.last = s.last.max(time);
             }
-            None => {
-                self.sightings.push(Sighting { actor: key, source_ip: source_ip.to_owned(), first: time, last: time })
-            }
+            None => self.sightings.push(Sighting {
+                actor: key.into(),
+                source_ip: source_ip.into(),
+                first: time,
+                last: time,
+            }),
         }
     }
 

@@ -25,6 +25,22 @@ pub enum ActorKind {
     Other,
 }
 
+impl ActorKind {
+    /// As it is serialised.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::AssumedRoot => "assumed_root",
+            Self::IamUser => "iam_user",
+            Self::AssumedRole => "assumed_role",
+            Self::Service => "service",
+            Self::IdentityCenter => "identity_center",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// Who made a call, as far as the record tells.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Actor {

@@ -54,7 +54,7 @@ impl<'c> Calls<'c> {
             }
         }
         for sighting in &context.sightings {
-            calls.sightings.entry(sighting.actor.as_str()).or_default().push(sighting);
+            calls.sightings.entry(&*sighting.actor).or_default().push(sighting);
         }
         calls
     }
@@ -93,7 +93,7 @@ impl<'c> Calls<'c> {
                     // day could fall between them, and then the calls of the day count as seen.
                     let seen = self.sightings.get(key).into_iter().flatten();
                     let seen = seen.filter(|sighting| sighting.first < to && sighting.last >= from);
-                    seen.fold((false, false), |(_, there), sighting| (true, there || sighting.source_ip == source_ip))
+                    seen.fold((false, false), |(_, there), sighting| (true, there || *sighting.source_ip == *source_ip))
                 }
             },
         }

@@ -4,16 +4,15 @@
 //! same. One file a folder and no trace of runs, so that the same rows give the same bytes, however they came into the
 //! store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::frame::Row;
 use super::index::id_of;
-use super::keep::{month_of, new_file, partition};
 use super::lock::Holder;
 use super::read::{Asked, Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
-use super::schema::Dataset;
+use super::tables::{Month, Tables, month_of};
 use super::write::{NewFile, Writer};
 use super::{IAM, StoreError};
 
@@ -36,32 +35,28 @@ impl Store {
             }
         })?;
         let range = &asked.range;
-        let mut files = Vec::new();
-        self.part(&mut files, &mut taken, 0, |row: &EventRow| {
+        let mut tables = Tables::default();
+        self.part(&mut tables, &mut taken, 0, |row: &EventRow| {
             let event = &row.event;
             let admitted = range.admits(event.time, Some(&event.account), Some(&event.region));
             admitted.then(|| (id_of(&row.object_id), month_of(event.time)))
         })?;
-        self.part(&mut files, &mut taken, 1, |row: &CallRow| {
+        self.part(&mut tables, &mut taken, 1, |row: &CallRow| {
             let admitted = range.admits(row.call.time, Some(&row.call.account), row.region.as_deref());
             admitted.then(|| (id_of(&row.object_id), month_of(row.call.time)))
         })?;
-        self.part(&mut files, &mut taken, 2, |row: &SightingRow| {
+        self.part(&mut tables, &mut taken, 2, |row: &SightingRow| {
             let first = range.from.map_or(row.sighting.first, |from| row.sighting.first.max(from));
             let last = range.until.map_or(row.sighting.last, |until| row.sighting.last.min(until));
             let admitted = first <= last && range.admits(first, row.account.as_deref(), row.region.as_deref());
             admitted.then(|| (id_of(&row.object_id), month_of(row.sighting.first)))
         })?;
-        let mut folders: BTreeMap<String, Vec<_>> = BTreeMap::new();
         for row in objects {
             let [events, calls, sightings] = taken.get(&id_of(&row.object_id)).copied().unwrap_or_default();
-            let folder = partition(row.partition());
-            let row = ObjectRow { events, calls, sightings, run: 1, commit: 1, read_at: None, ..row };
-            folders.entry(folder).or_default().push(row.cells());
+            let month = row.partition();
+            tables.add(Some(month), &ObjectRow { events, calls, sightings, run: 1, commit: 1, read_at: None, ..row });
         }
-        for (folder, rows) in folders {
-            files.push(new_file(Dataset::Objects, path(Dataset::Objects, &folder), rows)?);
-        }
+        let mut files = tables.files(1)?;
         // Snapshots keep their names, by which the report cites them.
         for name in iam {
             let path = format!("{IAM}{name}");
@@ -72,31 +67,22 @@ impl Store {
         Writer::open(dir, holder)?.commit(files, Vec::new())
     }
 
-    /// The rows of one data set: `of` tells the object and the folder of each that is wanted.
+    /// The rows of one data set: `of` tells the object and the month of each that is wanted.
     fn part<R: Row>(
         &self,
-        files: &mut Vec<NewFile>,
+        tables: &mut Tables,
         taken: &mut Taken,
         which: usize,
-        of: impl Fn(&R) -> Option<(u128, String)>,
+        of: impl Fn(&R) -> Option<(u128, Month)>,
     ) -> Result<(), StoreError> {
-        let mut folders: BTreeMap<String, Vec<_>> = BTreeMap::new();
         self.rows(None, 0, &mut |row: R| {
-            if let Some((object, folder)) = of(&row)
+            if let Some((object, month)) = of(&row)
                 && let Some(count) = taken.get_mut(&object).and_then(|counts| counts.get_mut(which))
             {
                 *count += 1;
-                folders.entry(folder).or_default().push(row.cells());
+                tables.add(month, &row);
             }
             Ok(())
-        })?;
-        for (folder, rows) in folders {
-            files.push(new_file(R::DATASET, path(R::DATASET, &folder), rows)?);
-        }
-        Ok(())
+        })
     }
-}
-
-fn path(dataset: Dataset, folder: &str) -> String {
-    format!("{}/{folder}/00000001.parquet", dataset.name())
 }

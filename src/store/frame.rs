@@ -1,13 +1,16 @@
 //! Rows to Parquet and back, by the schema's columns.
 
+use std::cmp::Ordering;
 use std::io::Cursor;
+use std::ops::Range;
 use std::panic::catch_unwind;
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use polars::prelude::{
-    Column as FrameColumn, DataFrame, DataType, Int32Chunked, Int64Chunked, IntoSeries, NamedFrom, NewChunkedArray,
-    PolarsResult, Series, StringChunked, TimeUnit,
+    BooleanChunked, Column as FrameColumn, DataFrame, DataType, Int32Chunked, Int64Chunked, IntoSeries,
+    NewChunkedArray, PolarsResult, Series, StringChunked, TimeUnit,
 };
 use polars_io::SerReader;
 use polars_io::parquet::read::{ParallelStrategy, ParquetReader};
@@ -16,44 +19,159 @@ use polars_io::parquet::write::{KeyValueMetadata, ParquetWriter};
 use super::schema::{Column, Dataset, Kind, METADATA_KEY, SCHEMA, check_schema};
 use super::{StoreError, damaged};
 
-/// One value of a row.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Cell {
-    Text(Option<String>),
-    Integer(Option<i64>),
-    Flag(Option<bool>),
-    /// Microseconds.
-    Time(Option<i64>),
-    /// Days since 1970.
-    Day(Option<i32>),
-}
-
-impl Cell {
-    pub(super) fn text(text: impl Into<String>) -> Self {
-        Self::Text(Some(text.into()))
-    }
-
-    pub(super) fn time(time: Option<DateTime<Utc>>) -> Self {
-        Self::Time(time.map(|time| time.timestamp_micros()))
-    }
-
-    pub(super) fn count(number: u64) -> Self {
-        Self::Integer(Some(i64::try_from(number).unwrap_or(i64::MAX)))
-    }
-
-    pub(super) fn day(day: Option<NaiveDate>) -> Self {
-        let since = |day: NaiveDate| i32::try_from(day.signed_duration_since(NaiveDate::default()).num_days()).ok();
-        Self::Day(day.and_then(since))
-    }
-}
-
 /// A row of a data set.
 pub(super) trait Row: Sized {
     const DATASET: Dataset;
-    /// Its values, in the order of the data set's columns.
-    fn cells(self) -> Vec<Cell>;
+    /// Lays its values into a table of the data set, in the order of the columns.
+    fn lay(&self, into: &mut Table);
     /// Reads the same values, in the same order.
     fn read(from: &mut Cells<'_>) -> Option<Self>;
+}
+
+/// Rows, laid into columns as they come: there are hundreds of thousands, and each has twenty values.
+#[derive(Debug)]
+pub(super) struct Table {
+    dataset: Dataset,
+    columns: Vec<Values>,
+    /// The column of the next value.
+    next: usize,
+    height: usize,
+}
+
+/// The values of one column.
+#[derive(Debug)]
+enum Values {
+    /// Texts one behind another, and where each is; neighbours that are the same share a place.
+    Texts { all: String, places: Vec<Option<Range<usize>>> },
+    /// Everything else: flags as 0 and 1, times in microseconds, days since 1970.
+    Numbers(Vec<Option<i64>>),
+}
+
+impl Values {
+    fn text<'v>(all: &'v str, place: Option<&Range<usize>>) -> Option<&'v str> {
+        all.get(place?.clone())
+    }
+
+    /// By which of two rows comes first.
+    fn compare(&self, one: usize, other: usize) -> Ordering {
+        match self {
+            Self::Texts { all, places } => {
+                let [one, other] = [one, other].map(|row| places.get(row).and_then(Option::as_ref));
+                if one == other { Ordering::Equal } else { Self::text(all, one).cmp(&Self::text(all, other)) }
+            }
+            Self::Numbers(numbers) => numbers.get(one).cmp(&numbers.get(other)),
+        }
+    }
+
+    /// A column of a frame, its rows in some order.
+    fn series(&self, column: &Column, order: &[usize]) -> FrameColumn {
+        let name = column.name.into();
+        let (all, places, numbers): (&str, &[_], &[_]) = match self {
+            Self::Texts { all, places } => (all, places, &[]),
+            Self::Numbers(numbers) => ("", &[], numbers),
+        };
+        let number = |row: &usize| numbers.get(*row).copied().flatten();
+        let series = match column.kind {
+            Kind::Text => {
+                let text = |row: &usize| Self::text(all, places.get(*row)?.as_ref());
+                StringChunked::from_iter_options(name, order.iter().map(text)).into_series()
+            }
+            Kind::Integer => Int64Chunked::from_iter_options(name, order.iter().map(number)).into_series(),
+            Kind::Flag => {
+                let flags = order.iter().map(|row| number(row).map(|flag| flag != 0));
+                BooleanChunked::from_iter_options(name, flags).into_series()
+            }
+            Kind::Time => {
+                let times = Int64Chunked::from_iter_options(name, order.iter().map(number));
+                times.into_datetime(TimeUnit::Microseconds, None).into_series()
+            }
+            Kind::Day => {
+                let days = order.iter().map(|row| number(row).and_then(|day| i32::try_from(day).ok()));
+                Int32Chunked::from_iter_options(name, days).into_date().into_series()
+            }
+        };
+        series.into()
+    }
+}
+
+impl Table {
+    pub(super) fn new(dataset: Dataset) -> Self {
+        let values = |column: &Column| match column.kind {
+            Kind::Text => Values::Texts { all: String::new(), places: Vec::new() },
+            _ => Values::Numbers(Vec::new()),
+        };
+        Self { dataset, columns: dataset.columns().iter().map(values).collect(), next: 0, height: 0 }
+    }
+
+    /// How many rows there are.
+    pub(super) fn height(&self) -> usize {
+        self.height
+    }
+
+    pub(super) fn add<R: Row>(&mut self, row: &R) {
+        self.next = 0;
+        self.height += 1;
+        row.lay(self);
+    }
+
+    /// The next column. A value of another kind than its column's is not laid: the file is refused then, for its columns
+    /// differ in length.
+    fn next(&mut self) -> Option<&mut Values> {
+        self.next += 1;
+        self.columns.get_mut(self.next - 1)
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.optional(Some(text));
+    }
+
+    pub(super) fn optional(&mut self, text: Option<&str>) {
+        let Some(Values::Texts { all, places }) = self.next() else { return };
+        let place = text.map(|text| match places.last().and_then(Option::as_ref) {
+            Some(last) if all.get(last.clone()) == Some(text) => last.clone(),
+            _ => {
+                let start = all.len();
+                all.push_str(text);
+                start..all.len()
+            }
+        });
+        places.push(place);
+    }
+
+    pub(super) fn integer(&mut self, number: Option<i64>) {
+        if let Some(Values::Numbers(numbers)) = self.next() {
+            numbers.push(number);
+        }
+    }
+
+    pub(super) fn count(&mut self, number: u64) {
+        self.integer(Some(i64::try_from(number).unwrap_or(i64::MAX)));
+    }
+
+    pub(super) fn flag(&mut self, flag: Option<bool>) {
+        self.integer(flag.map(i64::from));
+    }
+
+    pub(super) fn time(&mut self, time: Option<DateTime<Utc>>) {
+        self.integer(time.map(|time| time.timestamp_micros()));
+    }
+
+    pub(super) fn day(&mut self, day: Option<NaiveDate>) {
+        self.integer(day.map(|day| day.signed_duration_since(NaiveDate::default()).num_days()));
+    }
+
+    /// Makes the bytes of a file of the rows, in their own order: the same rows give the same bytes.
+    pub(super) fn file(&self) -> PolarsResult<Vec<u8>> {
+        let mut order: Vec<usize> = (0..self.height).collect();
+        let compare = |one: &usize, other: &usize| {
+            let mut columns = self.columns.iter().map(|values| values.compare(*one, *other));
+            columns.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        };
+        order.sort_unstable_by(compare);
+        let columns = self.dataset.columns().iter().zip(&self.columns);
+        let series = columns.map(|(column, values)| values.series(column, &order)).collect();
+        bytes(&mut DataFrame::new(self.height, series)?)
+    }
 }
 
 /// The values of one row of a frame, given out in the order of the columns.
@@ -67,10 +185,19 @@ impl Cells<'_> {
         self.columns.next().map(FrameColumn::as_materialized_series)
     }
 
+    fn str(&mut self) -> Option<&str> {
+        let row = self.row;
+        self.next()?.str().ok()?.get(row)
+    }
+
     /// Without a value where the column was not asked for.
     pub(super) fn optional(&mut self) -> Option<String> {
-        let row = self.row;
-        self.next()?.str().ok()?.get(row).map(str::to_owned)
+        self.str().map(str::to_owned)
+    }
+
+    /// The same, where several have it.
+    pub(super) fn shared(&mut self) -> Option<Arc<str>> {
+        self.str().map(Arc::from)
     }
 
     pub(super) fn text(&mut self) -> Option<String> {
@@ -103,49 +230,11 @@ impl Cells<'_> {
     }
 }
 
-/// Makes the bytes of a file of `rows`, which are sorted first: the same rows give the same bytes.
-pub(super) fn file(dataset: Dataset, rows: Vec<Vec<Cell>>) -> PolarsResult<Vec<u8>> {
-    let mut rows = rows;
-    rows.sort_unstable();
-    let height = rows.len();
-    let mut columns: Vec<Vec<Cell>> = dataset.columns().iter().map(|_| Vec::with_capacity(height)).collect();
-    for row in rows {
-        for (column, cell) in columns.iter_mut().zip(row) {
-            column.push(cell);
-        }
-    }
-    let series = dataset.columns().iter().zip(columns).map(|(column, cells)| series(column, cells)).collect();
-    bytes(&mut DataFrame::new(height, series)?)
-}
-
 fn bytes(frame: &mut DataFrame) -> PolarsResult<Vec<u8>> {
     let mut bytes = Vec::new();
     let metadata = KeyValueMetadata::from_static(vec![(METADATA_KEY.to_owned(), SCHEMA.to_owned())]);
     ParquetWriter::new(&mut bytes).with_key_value_metadata(Some(metadata)).set_parallel(false).finish(frame)?;
     Ok(bytes)
-}
-
-fn series(column: &Column, cells: Vec<Cell>) -> FrameColumn {
-    let name = column.name.into();
-    let series = match column.kind {
-        Kind::Text => Series::new(name, collect(cells, |cell| if let Cell::Text(text) = cell { text } else { None })),
-        Kind::Integer => Series::new(name, collect(cells, |cell| if let Cell::Integer(n) = cell { n } else { None })),
-        Kind::Flag => Series::new(name, collect(cells, |cell| if let Cell::Flag(flag) = cell { flag } else { None })),
-        Kind::Time => {
-            let times = cells.into_iter().map(|cell| if let Cell::Time(time) = cell { time } else { None });
-            let times = Int64Chunked::from_iter_options(name, times);
-            times.into_datetime(TimeUnit::Microseconds, None).into_series()
-        }
-        Kind::Day => {
-            let days = cells.into_iter().map(|cell| if let Cell::Day(day) = cell { day } else { None });
-            Int32Chunked::from_iter_options(name, days).into_date().into_series()
-        }
-    };
-    series.into()
-}
-
-fn collect<T>(cells: Vec<Cell>, value: impl Fn(Cell) -> Option<T>) -> Vec<Option<T>> {
-    cells.into_iter().map(value).collect()
 }
 
 /// A file's frame, with the first `columns` columns of its data set, all checked against the schema.

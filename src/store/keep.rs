@@ -9,16 +9,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Datelike, Utc};
-
-use super::frame::{self, Cell, Row};
+use super::frame::{self, Row};
 use super::index::{Index, half, id_of, location_key, text_of};
 use super::notes::Run;
 use super::read::{Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status, location, object_id, stamp};
 use super::schema::Dataset;
-use super::write::{NewFile, Writer};
-use super::{StoreError, count, damaged, hex};
+use super::tables::{Month, Tables, folder, month_of, month_of_path};
+use super::write::Writer;
+use super::{StoreError, count, hex};
 use crate::cloudtrail::{Envelope, Record};
 use crate::contract::Integrity;
 use crate::digest::Checker;
@@ -29,6 +28,8 @@ use crate::source::{KeyInfo, ObjectRef};
 
 /// More files than this in one folder are made one.
 const MANY: usize = 16;
+/// Groups whose evidence is used again: an object is nearly always of one account and region.
+const SPARE: usize = 4;
 /// Files with so many rows are left as they are.
 const SMALL: u64 = if cfg!(test) { 100 } else { 25_000 };
 
@@ -252,45 +253,21 @@ impl Pending {
 /// # Errors
 /// When the store cannot be written.
 pub fn record(writer: &mut Writer, run: Run) -> Result<(), StoreError> {
-    let path = format!("{}/{:08}.parquet", Dataset::Runs.name(), writer.next());
-    let file = new_file(Dataset::Runs, path, vec![run.cells()])?;
-    writer.commit(vec![file], Vec::new())
+    let mut files = Files::default();
+    files.tables.add(None, &run);
+    files.commit(writer)
 }
 
-pub(super) fn new_file(dataset: Dataset, path: String, rows: Vec<Vec<Cell>>) -> Result<NewFile, StoreError> {
-    let rows_count = count(rows.len());
-    let bytes = frame::file(dataset, rows).map_err(|error| damaged(path.as_ref(), error))?;
-    Ok(NewFile { path, rows: rows_count, bytes })
-}
-
-/// `year=2026/month=10`.
-pub(super) fn partition((year, month): (i32, u32)) -> String {
-    format!("year={year:04}/month={month:02}")
-}
-
-pub(super) fn month_of(time: DateTime<Utc>) -> String {
-    partition((time.year(), time.month()))
-}
-
-/// The files of a commit, as they are filled.
+/// What a commit adds and removes.
 #[derive(Debug, Default)]
 struct Files {
-    rows: BTreeMap<(Dataset, String), Vec<Vec<Cell>>>,
+    tables: Tables,
     remove: BTreeSet<String>,
 }
 
 impl Files {
-    fn add<R: Row>(&mut self, partition: String, row: R) {
-        self.rows.entry((R::DATASET, partition)).or_default().push(row.cells());
-    }
-
     fn commit(self, writer: &mut Writer) -> Result<(), StoreError> {
-        let number = writer.next();
-        let mut add = Vec::new();
-        for ((dataset, partition), rows) in self.rows {
-            let folder = if partition.is_empty() { String::new() } else { partition + "/" };
-            add.push(new_file(dataset, format!("{}/{folder}{number:08}.parquet", dataset.name()), rows)?);
-        }
+        let add = self.tables.files(writer.next())?;
         writer.commit(add, self.remove.into_iter().collect())
     }
 
@@ -309,7 +286,7 @@ impl Files {
             self.remove.insert(path.to_owned());
             for row in rows {
                 if let Some(row) = if affected(&row) { change(row) } else { Some(row) } {
-                    self.add(folder_of(path), row);
+                    self.tables.add(month_of_path(path), &row);
                 }
             }
         }
@@ -329,12 +306,6 @@ impl Files {
         }
         Ok(())
     }
-}
-
-/// The partition of a file; empty for a data set that has none.
-fn folder_of(path: &str) -> String {
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    folder.split_once('/').map_or("", |(_, partition)| partition).to_owned()
 }
 
 /// What becomes of the earlier rows of objects that were read again.
@@ -386,8 +357,8 @@ impl Behind {
         }
         // Bytes that were here before did not arrive now; and what was proven of them holds.
         let before: RefCell<HashMap<u128, ObjectRow>> = RefCell::default();
-        for folder in &again.partitions {
-            let folder = format!("{}/{}/", Dataset::Objects.name(), partition(*folder));
+        for month in &again.partitions {
+            let folder = folder(Dataset::Objects, Some(*month));
             for path in writer.state().files.keys().filter(|path| path.starts_with(&folder)) {
                 let affected = |row: &ObjectRow| {
                     let id = id_of(&row.object_id);
@@ -416,17 +387,17 @@ impl Behind {
                 Some(old) => ObjectRow { commit: old.commit, ..object },
                 None => ObjectRow { commit: number, ..object },
             };
-            files.add(partition(row.partition()), row);
+            files.tables.add(Some(row.partition()), &row);
         }
         for row in batch.events.into_iter().filter(|row| !again.same.contains(&row.object_id)) {
             kept.events += 1;
-            files.add(month_of(row.event.time), row);
+            files.tables.add(month_of(row.event.time), &row);
         }
-        for row in batch.calls.into_iter().filter(|row| !again.same.contains(&row.object_id)) {
-            files.add(month_of(row.call.time), row);
+        for row in batch.calls.into_iter().filter(|row| !again.same.contains(&*row.object_id)) {
+            files.tables.add(month_of(row.call.time), &row);
         }
-        for row in batch.sightings.into_iter().filter(|row| !again.same.contains(&row.object_id)) {
-            files.add(month_of(row.sighting.first), row);
+        for row in batch.sightings.into_iter().filter(|row| !again.same.contains(&*row.object_id)) {
+            files.tables.add(month_of(row.sighting.first), &row);
         }
         files.commit(&mut self.writer)?;
         self.kept = kept;
@@ -450,10 +421,10 @@ impl Behind {
 
 /// Makes the small files of every folder that has more than `many` one: a year of daily scans would leave thousands.
 fn compact(writer: &mut Writer, many: usize) -> Result<(), StoreError> {
-    let mut folders: BTreeMap<(Dataset, String), Vec<(String, u64)>> = BTreeMap::new();
+    let mut folders: BTreeMap<(Dataset, Month), Vec<(String, u64)>> = BTreeMap::new();
     for (path, (entry, _)) in &writer.state().files {
         if let Some(dataset) = Dataset::of(path).filter(|_| entry.rows < SMALL) {
-            folders.entry((dataset, folder_of(path))).or_default().push((path.clone(), entry.rows));
+            folders.entry((dataset, month_of_path(path))).or_default().push((path.clone(), entry.rows));
         }
     }
     for ((dataset, _), paths) in folders.into_iter().filter(|(_, paths)| paths.len() > many) {
@@ -483,6 +454,8 @@ pub struct Keep<'s> {
     sink: &'s Sink,
     all: Arc<Range>,
     groups: Vec<Group>,
+    /// Of groups that were kept: what is known of the texts and callers of one object serves for the next.
+    spare: Vec<Evidence>,
     /// Compares every log with what the digests name, where that was asked for.
     checker: Option<Checker>,
     /// What it said of the object at hand, and which digest proves it.
@@ -492,8 +465,8 @@ pub struct Keep<'s> {
 /// The records of one account and region in the object at hand.
 #[derive(Debug)]
 struct Group {
-    account: Option<String>,
-    region: Option<String>,
+    account: Option<Arc<str>>,
+    region: Option<Arc<str>>,
     evidence: Evidence,
     /// The extracted records themselves, each with its number in the object.
     records: Vec<(u64, String)>,
@@ -503,7 +476,7 @@ impl<'s> Keep<'s> {
     /// Keeps everything of every object that is read.
     #[must_use]
     pub fn new(sink: &'s Sink) -> Self {
-        Self { sink, all: Arc::default(), groups: Vec::new(), checker: None, judged: None }
+        Self { sink, all: Arc::default(), groups: Vec::new(), spare: Vec::new(), checker: None, judged: None }
     }
 
     /// The same, and every log is compared with what the digests name: the very bytes that are parsed.
@@ -523,9 +496,9 @@ impl<'s> Keep<'s> {
         let at = self.groups.iter().rposition(same).unwrap_or(self.groups.len());
         if at == self.groups.len() {
             self.groups.push(Group {
-                account: account.map(str::to_owned),
-                region: region.map(str::to_owned),
-                evidence: Evidence::new(Arc::clone(&self.all)),
+                account: account.map(Arc::from),
+                region: region.map(Arc::from),
+                evidence: self.spare.pop().unwrap_or_else(|| Evidence::new(Arc::clone(&self.all))),
                 records: Vec::new(),
             });
         }
@@ -619,6 +592,7 @@ impl Visitor for Keep<'_> {
             Err(error) => return sink.fail(StoreError::Temporary(error.into())),
         }
         let (mut events, mut calls, mut sightings) = (Vec::new(), Vec::new(), Vec::new());
+        let object_id: Arc<str> = row.object_id.as_str().into();
         for mut group in self.groups.drain(..) {
             let (kept, called, sighted) = match group.evidence.take() {
                 Ok(rows) => rows,
@@ -636,7 +610,7 @@ impl Visitor for Keep<'_> {
                     record: Some(record),
                 });
             }
-            let (account, region, object_id) = (group.account, group.region, &row.object_id);
+            let Group { account, region, evidence, .. } = group;
             calls.extend(called.into_iter().map(|call| CallRow {
                 call,
                 region: region.clone(),
@@ -648,6 +622,9 @@ impl Visitor for Keep<'_> {
                 region: region.clone(),
                 object_id: object_id.clone(),
             }));
+            if self.spare.len() < SPARE {
+                self.spare.push(evidence);
+            }
         }
         sink.add(row, events, calls, sightings);
     }

@@ -25,6 +25,7 @@ mod read;
 mod rows;
 mod schema;
 mod sql;
+mod tables;
 mod write;
 
 use chrono::{DateTime, Utc};

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::frame::{Cell, Cells, Row};
+use super::frame::{Cells, Row, Table};
 use super::schema::Dataset;
 use crate::source::Selection;
 
@@ -65,20 +65,18 @@ impl Run {
 impl Row for Run {
     const DATASET: Dataset = Dataset::Runs;
 
-    fn cells(self) -> Vec<Cell> {
-        vec![
-            Cell::count(self.run),
-            Cell::text(self.kind.name()),
-            Cell::text(self.version),
-            Cell::time(Some(self.started_at)),
-            Cell::text(self.sources),
-            Cell::time(self.selection.from),
-            Cell::time(self.selection.to),
-            Cell::Integer(Some(self.selection.slack.num_seconds())),
-            Cell::text(self.selection.accounts.join(" ")),
-            Cell::text(self.selection.regions.join(" ")),
-            Cell::count(self.commit),
-        ]
+    fn lay(&self, into: &mut Table) {
+        into.count(self.run);
+        into.text(self.kind.name());
+        into.text(&self.version);
+        into.time(Some(self.started_at));
+        into.text(&self.sources);
+        into.time(self.selection.from);
+        into.time(self.selection.to);
+        into.integer(Some(self.selection.slack.num_seconds()));
+        into.text(&self.selection.accounts.join(" "));
+        into.text(&self.selection.regions.join(" "));
+        into.count(self.commit);
     }
 
     fn read(from: &mut Cells<'_>) -> Option<Self> {

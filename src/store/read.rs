@@ -21,6 +21,7 @@ use super::log::{self, State};
 use super::notes::{Arrived, Run, RunKind};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::schema::Dataset;
+use super::tables::month_of_path;
 use super::{StoreError, count, damaged, hex, io_error};
 use crate::contract::{Coverage, CoverageDay, Integrity, Period, ReadFailure};
 use crate::evidence::{Evidence, Range};
@@ -175,7 +176,7 @@ impl Store {
         each: &mut dyn FnMut(R) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         for path in self.state.files.keys().filter(|path| Dataset::of(path) == Some(R::DATASET)) {
-            let month = month_of(path);
+            let month = month_of_path(path).unwrap_or_default();
             // What bears no date is in no month, and in every range.
             if months.is_some_and(|[from, to]| month != (0, 0) && !(from..=to).contains(&month)) {
                 continue;
@@ -368,13 +369,6 @@ impl Store {
         });
         Ok(Found { evidence, scanned: sum.finish(), judged, replaced, arrived, commit: self.state.commit })
     }
-}
-
-/// Year and month of a file's folder; zeros for none.
-fn month_of(path: &str) -> (i32, u32) {
-    let value = |name: &str| path.split('/').find_map(|part| part.strip_prefix(name));
-    let year = value("year=").and_then(|year| year.parse().ok());
-    year.zip(value("month=").and_then(|month| month.parse().ok())).unwrap_or_default()
 }
 
 fn months([from, to]: [Option<(i32, u32)>; 2]) -> [(i32, u32); 2] {

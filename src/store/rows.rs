@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::frame::{Cell, Cells, Row};
+use super::frame::{Cells, Row, Table};
 use super::hex;
 use super::schema::Dataset;
 use crate::cloudtrail::{Actor, ActorKind};
@@ -170,38 +169,36 @@ pub fn object_id(location: &str, etag: Option<&str>, size: u64) -> u128 {
 impl Row for ObjectRow {
     const DATASET: Dataset = Dataset::Objects;
 
-    fn cells(self) -> Vec<Cell> {
-        vec![
-            Cell::text(self.object_id),
-            Cell::text(self.status.name()),
-            Cell::text(self.name),
-            Cell::text(self.location),
-            Cell::Text(self.etag),
-            Cell::count(self.size),
-            Cell::Text(self.sha256),
-            Cell::Text(self.account),
-            Cell::Text(self.region),
-            Cell::day(self.day),
-            Cell::time(self.delivered_at),
-            Cell::Text(self.error),
-            Cell::count(self.records),
-            Cell::count(self.records_unusable),
-            Cell::count(self.records_passed_over),
-            Cell::count(self.stored_bytes),
-            Cell::count(self.json_bytes),
-            Cell::time(self.first_record),
-            Cell::time(self.last_record),
-            Cell::time(self.latest_delivery),
-            Cell::text(self.accounts),
-            Cell::count(self.events),
-            Cell::count(self.calls),
-            Cell::count(self.sightings),
-            Cell::Text(self.integrity.map(|integrity| integrity.name().to_owned())),
-            Cell::Text(self.digest),
-            Cell::count(self.run),
-            Cell::count(self.commit),
-            Cell::time(self.read_at),
-        ]
+    fn lay(&self, into: &mut Table) {
+        into.text(&self.object_id);
+        into.text(self.status.name());
+        into.text(&self.name);
+        into.text(&self.location);
+        into.optional(self.etag.as_deref());
+        into.count(self.size);
+        into.optional(self.sha256.as_deref());
+        into.optional(self.account.as_deref());
+        into.optional(self.region.as_deref());
+        into.day(self.day);
+        into.time(self.delivered_at);
+        into.optional(self.error.as_deref());
+        into.count(self.records);
+        into.count(self.records_unusable);
+        into.count(self.records_passed_over);
+        into.count(self.stored_bytes);
+        into.count(self.json_bytes);
+        into.time(self.first_record);
+        into.time(self.last_record);
+        into.time(self.latest_delivery);
+        into.text(&self.accounts);
+        into.count(self.events);
+        into.count(self.calls);
+        into.count(self.sightings);
+        into.optional(self.integrity.map(Integrity::name));
+        into.optional(self.digest.as_deref());
+        into.count(self.run);
+        into.count(self.commit);
+        into.time(self.read_at);
     }
 
     fn read(from: &mut Cells<'_>) -> Option<Self> {
@@ -282,27 +279,21 @@ const PARAMETERS: [&str; 13] = [
 /// Those of them that are flags.
 const FLAGS: [&str; 3] = ["mfa_used", "active", "added"];
 
-/// A value's serialised name, such as that of an enum without fields.
-fn name_of(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 fn by_name<T: DeserializeOwned>(name: String) -> Option<T> {
     serde_json::from_value(Value::String(name)).ok()
 }
 
-fn action_cells(action: &Action) -> Vec<Cell> {
+fn lay_action(action: &Action, into: &mut Table) {
     let mut fields = match serde_json::to_value(action) {
         Ok(Value::Object(fields)) => fields,
         _ => Map::new(),
     };
-    let text = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned));
-    let mut cells = vec![Cell::Text(text(fields.remove("action")))];
-    cells.extend(PARAMETERS.iter().map(|name| match fields.remove(*name) {
-        value if FLAGS.contains(name) => Cell::Flag(value.and_then(|value| value.as_bool())),
-        value => Cell::Text(text(value)),
-    }));
-    cells
+    let mut parameter = |name: &str| fields.remove(name).unwrap_or_default();
+    into.optional(parameter("action").as_str());
+    for name in PARAMETERS {
+        let value = parameter(name);
+        if FLAGS.contains(&name) { into.flag(value.as_bool()) } else { into.optional(value.as_str()) }
+    }
 }
 
 fn read_action(from: &mut Cells<'_>) -> Option<Action> {
@@ -316,15 +307,16 @@ fn read_action(from: &mut Cells<'_>) -> Option<Action> {
     serde_json::from_value(Value::Object(fields)).ok()
 }
 
-fn target_cells(target: Target) -> [Cell; 4] {
+fn lay_target(target: &Target, into: &mut Table) {
     let (kind, name, id, store) = match target {
-        Target::User { name, id } => ("user", name, id, None),
+        Target::User { name, id } => ("user", name.as_deref(), id.as_deref(), None),
         Target::Root => ("root", None, None, None),
-        Target::IdentityCenter { store, user } => ("identity_center", None, Some(user), store),
+        Target::IdentityCenter { store, user } => ("identity_center", None, Some(user.as_str()), store.as_deref()),
         Target::DeviceOnly => ("device_only", None, None, None),
         Target::Nobody => ("nobody", None, None, None),
     };
-    [Cell::text(kind), Cell::Text(name), Cell::Text(id), Cell::Text(store)]
+    into.text(kind);
+    [name, id, store].into_iter().for_each(|text| into.optional(text));
 }
 
 fn read_target(from: &mut Cells<'_>) -> Option<Target> {
@@ -339,15 +331,10 @@ fn read_target(from: &mut Cells<'_>) -> Option<Target> {
     })
 }
 
-fn actor_cells(actor: Actor) -> [Cell; 6] {
-    [
-        Cell::text(name_of(&actor.kind)),
-        Cell::Text(actor.account),
-        Cell::Text(actor.id),
-        Cell::Text(actor.name),
-        Cell::Text(actor.arn),
-        Cell::Text(actor.access_key),
-    ]
+fn lay_actor(actor: &Actor, into: &mut Table) {
+    let Actor { kind, account, id, name, arn, access_key } = actor;
+    into.text(kind.name());
+    [account, id, name, arn, access_key].into_iter().for_each(|text| into.optional(text.as_deref()));
 }
 
 fn read_actor(from: &mut Cells<'_>) -> Option<Actor> {
@@ -364,38 +351,33 @@ fn read_actor(from: &mut Cells<'_>) -> Option<Actor> {
 impl Row for EventRow {
     const DATASET: Dataset = Dataset::Events;
 
-    fn cells(self) -> Vec<Cell> {
-        let event = self.event;
-        let mut cells = vec![
-            Cell::time(Some(event.time)),
-            Cell::text(event.id),
-            Cell::text(event.account),
-            Cell::text(event.region),
-            Cell::text(event.source),
-            Cell::text(event.name),
-        ];
-        cells.extend(action_cells(&event.action));
-        cells.extend(target_cells(event.target));
-        cells.extend(actor_cells(event.actor));
-        let failed = event.failure.is_some();
-        let (code, message) = event.failure.map_or((None, None), |failure| (failure.code, failure.message));
-        cells.extend([
-            Cell::Flag(event.actor_mfa),
-            Cell::Text(event.source_ip),
-            Cell::Text(event.user_agent),
-            Cell::Flag(Some(failed)),
-            Cell::Text(code),
-            Cell::Text(message),
-            Cell::time(event.delivered_at),
-            Cell::text(self.object_id),
-            Cell::Text(event.objects.into_iter().next()),
-            Cell::Text(self.etag),
-            Cell::count(self.size),
-            Cell::Text(self.sha256),
-            Cell::count(self.number),
-            Cell::Text(self.record),
-        ]);
-        cells
+    fn lay(&self, into: &mut Table) {
+        let event = &self.event;
+        into.time(Some(event.time));
+        [&event.id, &event.account, &event.region, &event.source, &event.name]
+            .into_iter()
+            .for_each(|text| into.text(text));
+        lay_action(&event.action, into);
+        lay_target(&event.target, into);
+        lay_actor(&event.actor, into);
+        into.flag(event.actor_mfa);
+        into.optional(event.source_ip.as_deref());
+        into.optional(event.user_agent.as_deref());
+        into.flag(Some(event.failure.is_some()));
+        let (code, message) = event
+            .failure
+            .as_ref()
+            .map_or((None, None), |failure| (failure.code.as_deref(), failure.message.as_deref()));
+        into.optional(code);
+        into.optional(message);
+        into.time(event.delivered_at);
+        into.text(&self.object_id);
+        into.optional(event.objects.first().map(String::as_str));
+        into.optional(self.etag.as_deref());
+        into.count(self.size);
+        into.optional(self.sha256.as_deref());
+        into.count(self.number);
+        into.optional(self.record.as_deref());
     }
 
     fn read(from: &mut Cells<'_>) -> Option<Self> {
@@ -441,55 +423,50 @@ pub struct CallRow {
     /// The call.
     pub call: Call,
     /// `awsRegion`.
-    pub region: Option<String>,
+    pub region: Option<Arc<str>>,
     /// Whose row it is.
-    pub object_id: String,
+    pub object_id: Arc<str>,
 }
 
 impl Row for CallRow {
     const DATASET: Dataset = Dataset::Calls;
 
-    fn cells(self) -> Vec<Cell> {
-        let call = self.call;
-        let mut cells = vec![
-            Cell::time(Some(call.time)),
-            Cell::text(call.event_id),
-            Cell::text(&*call.account),
-            Cell::Text(self.region),
-        ];
-        cells.extend(actor_cells(Actor::clone(&call.actor)));
-        cells.extend([
-            Cell::Text(call.source_ip.as_deref().map(str::to_owned)),
-            Cell::text(&*call.service),
-            Cell::text(&*call.name),
-            Cell::Flag(Some(call.read_only)),
-            Cell::Flag(Some(call.failed)),
-            Cell::Flag(call.session_mfa),
-            Cell::Flag(call.sign_in_mfa),
-            Cell::Text(call.about_user.as_deref().map(str::to_owned)),
-            Cell::text(self.object_id),
-        ]);
-        cells
+    fn lay(&self, into: &mut Table) {
+        let call = &self.call;
+        into.time(Some(call.time));
+        into.text(&call.event_id);
+        into.text(&call.account);
+        into.optional(self.region.as_deref());
+        lay_actor(&call.actor, into);
+        into.optional(call.source_ip.as_deref());
+        into.text(&call.service);
+        into.text(&call.name);
+        into.flag(Some(call.read_only));
+        into.flag(Some(call.failed));
+        into.flag(call.session_mfa);
+        into.flag(call.sign_in_mfa);
+        into.optional(call.about_user.as_deref());
+        into.text(&self.object_id);
     }
 
     fn read(from: &mut Cells<'_>) -> Option<Self> {
-        let (time, event_id, account, region) = (from.time()?, from.text()?, from.text()?, from.optional());
+        let (time, event_id, account, region) = (from.time()?, from.text()?, from.shared()?, from.shared());
         let actor = read_actor(from)?;
         let call = Call {
             event_id,
             time,
-            account: account.into(),
+            account,
             actor: Arc::new(actor),
-            source_ip: from.optional().map(Arc::from),
-            service: from.text()?.into(),
-            name: from.text()?.into(),
+            source_ip: from.shared(),
+            service: from.shared()?,
+            name: from.shared()?,
             read_only: from.flag()?,
             failed: from.flag()?,
             session_mfa: from.flag(),
             sign_in_mfa: from.flag(),
-            about_user: from.optional().map(Arc::from),
+            about_user: from.shared(),
         };
-        Some(Self { call, region, object_id: from.text()? })
+        Some(Self { call, region, object_id: from.shared()? })
     }
 }
 
@@ -499,32 +476,30 @@ pub struct SightingRow {
     /// The sighting.
     pub sighting: Sighting,
     /// Whose records.
-    pub account: Option<String>,
+    pub account: Option<Arc<str>>,
     /// `awsRegion`.
-    pub region: Option<String>,
+    pub region: Option<Arc<str>>,
     /// Whose row it is.
-    pub object_id: String,
+    pub object_id: Arc<str>,
 }
 
 impl Row for SightingRow {
     const DATASET: Dataset = Dataset::Sightings;
 
-    fn cells(self) -> Vec<Cell> {
-        vec![
-            Cell::text(self.sighting.actor),
-            Cell::text(self.sighting.source_ip),
-            Cell::time(Some(self.sighting.first)),
-            Cell::time(Some(self.sighting.last)),
-            Cell::Text(self.account),
-            Cell::Text(self.region),
-            Cell::text(self.object_id),
-        ]
+    fn lay(&self, into: &mut Table) {
+        into.text(&self.sighting.actor);
+        into.text(&self.sighting.source_ip);
+        into.time(Some(self.sighting.first));
+        into.time(Some(self.sighting.last));
+        into.optional(self.account.as_deref());
+        into.optional(self.region.as_deref());
+        into.text(&self.object_id);
     }
 
     fn read(from: &mut Cells<'_>) -> Option<Self> {
         let sighting =
-            Sighting { actor: from.text()?, source_ip: from.text()?, first: from.time()?, last: from.time()? };
-        Some(Self { sighting, account: from.optional(), region: from.optional(), object_id: from.text()? })
+            Sighting { actor: from.shared()?, source_ip: from.shared()?, first: from.time()?, last: from.time()? };
+        Some(Self { sighting, account: from.shared(), region: from.shared(), object_id: from.shared()? })
     }
 }
 
@@ -532,6 +507,12 @@ impl Row for SightingRow {
 mod tests {
     use super::super::frame;
     use super::*;
+
+    fn file<R: Row>(rows: &[R]) -> Vec<u8> {
+        let mut table = Table::new(R::DATASET);
+        rows.iter().for_each(|row| table.add(row));
+        table.file().unwrap()
+    }
 
     fn action(of: Action) -> Event {
         let some = |text: &str| Some(text.to_owned());
@@ -558,6 +539,14 @@ mod tests {
             failure: Some(Failure { code: None, message: some("no") }),
             objects: ["o".to_owned()].into(),
             delivered_at: None,
+        }
+    }
+
+    #[test]
+    fn kinds_of_callers_are_read_by_the_names_that_are_written() {
+        use ActorKind::*;
+        for kind in [Root, AssumedRoot, IamUser, AssumedRole, Service, IdentityCenter, Other] {
+            assert_eq!(by_name(kind.name().to_owned()), Some(kind));
         }
     }
 
@@ -614,7 +603,7 @@ mod tests {
             record: some("{\"a\":\n1}"),
         };
         let rows: Vec<EventRow> = (0..).zip(events).map(row).collect();
-        let bytes = frame::file(Dataset::Events, rows.iter().cloned().map(Row::cells).collect()).unwrap();
+        let bytes = file(&rows);
         let mut back: Vec<EventRow> = frame::rows("file".as_ref(), bytes.clone(), 0).unwrap();
         back.sort_by_key(|row| row.number);
         assert_eq!(back, rows);
@@ -656,7 +645,7 @@ mod tests {
             commit: 11,
             read_at: time,
         };
-        let bytes = frame::file(Dataset::Objects, vec![row.clone().cells()]).unwrap();
+        let bytes = file(std::slice::from_ref(&row));
         assert_eq!(frame::rows::<ObjectRow>("file".as_ref(), bytes, 0).unwrap(), [row]);
     }
 

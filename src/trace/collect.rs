@@ -21,6 +21,9 @@ use crate::cloudtrail::{Actor, ActorKind, Caller, CallerTag, Envelope, Record, s
 /// another, so that more would save nothing.
 const ROWS_IN_MEMORY: usize = 1 << 16;
 
+/// Texts that are kept from notes that were taken to those that follow.
+const TEXTS_AT_HAND: usize = if cfg!(test) { 16 } else { 1 << 14 };
+
 /// Everything that a scan noted of ordinary calls.
 #[derive(Debug, Default)]
 pub struct Trace {
@@ -335,15 +338,21 @@ impl Part {
         self.rows.push(row, ROWS_IN_MEMORY)
     }
 
-    /// Everything noted, as it would be collected without a selection.
+    /// Everything noted, as it would be collected without a selection; from here on it begins anew. What the next notes may
+    /// have in common with these is kept at hand.
     ///
     /// # Errors
     /// When the temporary file cannot be read back.
-    pub fn into_rows(mut self) -> io::Result<(Vec<Call>, Vec<Sighting>)> {
+    pub fn take_rows(&mut self) -> io::Result<(Vec<Call>, Vec<Sighting>)> {
         let mut rows = Vec::new();
-        self.rows.for_each(|row| rows.push(row))?;
+        std::mem::take(&mut self.rows).for_each(|row| rows.push(row))?;
         let calls = rows.iter().filter_map(|row| self.call(row)).collect();
         let sightings = self.sightings_of(|_actor| true)?;
+        if self.texts.count().max(self.sightings.texts.count()) < TEXTS_AT_HAND {
+            self.sightings.forget();
+        } else {
+            *self = Self::default();
+        }
         Ok((calls, sightings))
     }
 
@@ -406,13 +415,14 @@ impl Part {
     fn make_room(&mut self) -> io::Result<()> {
         if self.sightings.are_many() {
             self.end_folds()?;
+            self.callers.clear();
             self.sightings.write_out()?;
         }
         Ok(())
     }
 
     fn end_folds(&mut self) -> io::Result<()> {
-        std::mem::take(&mut self.callers).iter_mut().try_for_each(|caller| caller.give(&mut self.sightings))
+        self.callers.iter_mut().try_for_each(|caller| caller.give(&mut self.sightings))
     }
 
     fn call(&self, row: &Row) -> Option<Call> {

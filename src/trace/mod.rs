@@ -50,9 +50,9 @@ pub struct Call {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {
     /// The actor's `principalId`, else its ARN.
-    pub actor: String,
+    pub actor: Arc<str>,
     /// `sourceIPAddress`.
-    pub source_ip: String,
+    pub source_ip: Arc<str>,
     /// The first call of that day.
     pub first: DateTime<Utc>,
     /// The last call of that day.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::hash::BuildHasherDefault;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -54,6 +55,12 @@ impl Sightings {
         self.seen.len() >= IN_MEMORY || self.texts.count() >= 2 * IN_MEMORY
     }
 
+    /// Forgets what was seen. The numbers of texts hold, unless there are many.
+    pub(super) fn forget(&mut self) {
+        self.seen.clear();
+        self.file = None;
+    }
+
     /// Writes everything to the file. Afterwards no number stands for anything.
     ///
     /// # Errors
@@ -87,14 +94,11 @@ impl Sightings {
     /// When the temporary file cannot be read back.
     pub(super) fn of(&mut self, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<Sighting>> {
         let mut sightings = Vec::new();
-        let mut keep = |actor: &str, source_ip: &str, span: Span| {
-            if wanted(actor) {
-                sightings.extend(sighting(actor, source_ip, span));
-            }
-        };
         for (key, span) in &self.seen {
-            if let (Some(actor), Some(source_ip)) = (self.texts.text(key.actor), self.texts.text(key.source_ip)) {
-                keep(actor, source_ip, *span);
+            if let (Some(actor), Some(source_ip)) = (self.texts.text(key.actor), self.texts.text(key.source_ip))
+                && wanted(actor)
+            {
+                sightings.extend(sighting(actor.clone(), source_ip.clone(), *span));
             }
         }
         let Some(file) = &mut self.file else { return Ok(sightings) };
@@ -104,17 +108,21 @@ impl Sightings {
         while read_text(&mut reader, &mut actor)? {
             read_text(&mut reader, &mut source_ip)?;
             let [first, last] = [read(&mut reader)?, read(&mut reader)?].map(i64::from_le_bytes);
-            let text = |bytes| std::str::from_utf8(bytes).map_err(io::Error::other);
-            keep(text(&actor)?, text(&source_ip)?, [first, last]);
+            let [actor, source_ip] =
+                [&actor, &source_ip].map(|bytes| std::str::from_utf8(bytes).map_err(io::Error::other));
+            let actor = actor?;
+            if wanted(actor) {
+                sightings.extend(sighting(actor.into(), source_ip?.into(), [first, last]));
+            }
         }
         Ok(sightings)
     }
 }
 
-fn sighting(actor: &str, source_ip: &str, [first, last]: Span) -> Option<Sighting> {
+fn sighting(actor: Arc<str>, source_ip: Arc<str>, [first, last]: Span) -> Option<Sighting> {
     Some(Sighting {
-        actor: actor.to_owned(),
-        source_ip: source_ip.to_owned(),
+        actor,
+        source_ip,
         first: DateTime::<Utc>::from_timestamp(first, 0)?,
         last: DateTime::<Utc>::from_timestamp(last, 0)?,
     })
@@ -157,7 +165,7 @@ mod tests {
                 day: Key::day(n as i64),
             };
             sightings.add(key, [n as i64, n as i64 + 5]);
-            expected.extend(sighting(&actor, &address, [n as i64, n as i64 + 5]));
+            expected.extend(sighting(actor.into(), address.into(), [n as i64, n as i64 + 5]));
             if sightings.are_many() {
                 sightings.write_out().unwrap();
             }
@@ -167,7 +175,7 @@ mod tests {
             let mut told = sightings.of(|actor| actor != "AROAEXAMPLE:session-3").unwrap();
             let order = |one: &Sighting| (one.actor.clone(), one.source_ip.clone(), one.first);
             told.sort_by_key(order);
-            expected.retain(|one| one.actor != "AROAEXAMPLE:session-3");
+            expected.retain(|one| *one.actor != *"AROAEXAMPLE:session-3");
             expected.sort_by_key(order);
             // 210 differ, so each of these was seen once.
             assert_eq!(told, expected);

@@ -860,9 +860,9 @@ impl<'a> Oracle<'a> {
                     .context
                     .sightings
                     .iter()
-                    .filter(|s| Some(&s.actor) == actor.id.as_ref().or(actor.arn.as_ref()))
+                    .filter(|s| Some(&*s.actor) == actor.id.as_deref().or(actor.arn.as_deref()))
                     .filter(|s| s.first < t && s.last >= start)
-                    .map(|s| s.source_ip.clone()),
+                    .map(|s| s.source_ip.to_string()),
             );
         }
         seen

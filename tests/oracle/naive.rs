@@ -165,7 +165,7 @@ pub fn archive(archive: &Path) -> (Vec<Event>, Context) {
             });
         }
         if !user && let (Some(actor), Some(source_ip)) = (actor.id.clone().or(actor.arn.clone()), source_ip.clone()) {
-            context.sightings.push(Sighting { actor, source_ip, first: at, last: at });
+            context.sightings.push(Sighting { actor: actor.into(), source_ip: source_ip.into(), first: at, last: at });
         }
         let Some(action) = action(record) else { continue };
         if let Some(known) = events.iter_mut().find(|e| e.id == id && e.account == account) {
