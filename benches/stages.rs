@@ -223,9 +223,11 @@ fn scan_archive(bencher: Bencher<'_, '_>, Run(shape, threads): Run) {
     bencher.counter(BytesCount::new(written.bytes_raw)).bench_local(|| {
         let options = Options { threads, ..Options::default() };
         let make = || Evidence::new(Arc::new(Range::default()));
-        let (evidence, scanned) = scan(&sources, &Selection::default(), &options, &make).expect("a readable folder");
+        let (mut evidence, scanned) =
+            scan(&sources, &Selection::default(), &options, &make).expect("a readable folder");
         assert_eq!(scanned.coverage.records, written.records);
-        let lifecycle: Vec<&Event> = evidence.events.iter().filter(|event| event.action.is_lifecycle()).collect();
+        let events = evidence.events.take().expect("a readable temporary file");
+        let lifecycle: Vec<&Event> = events.iter().filter(|event| event.action.is_lifecycle()).collect();
         assert_eq!(lifecycle.len(), PLANTED);
         assert!(lifecycle.iter().all(|event| written.planted.contains(&event.id)));
     });

@@ -11,7 +11,7 @@ use crate::cloudtrail::{Envelope, Record};
 use crate::contract::Integrity;
 use crate::digest::Checker;
 use crate::inflate::InflateError;
-use crate::mfa::{self, Event};
+use crate::mfa::{self, Event, Events};
 use crate::pipeline::{Bytes, Next, Visitor};
 use crate::source::ObjectRef;
 use crate::trace::{Call, Part, Sighting, Trace};
@@ -73,7 +73,7 @@ pub struct Evidence {
     seconds: RangeInclusive<i64>,
     part: Part,
     /// Extracted events, in no order, the same event as often as it was delivered.
-    pub events: Vec<Event>,
+    pub events: Events,
     /// Everything else.
     pub trace: Trace,
     /// Records that are no event of these: out of range, or not of what is extracted.
@@ -96,7 +96,7 @@ impl Evidence {
             seconds: range.seconds(),
             range,
             part: Part::default(),
-            events: Vec::new(),
+            events: Events::default(),
             trace: Trace::default(),
             passed_over: 0,
             error: None,
@@ -117,7 +117,7 @@ impl Evidence {
     /// # Errors
     /// With the numbers.
     pub fn balance(&self, records: u64) -> Result<(), String> {
-        let events = self.events.len();
+        let events = self.events.count();
         if u64::try_from(events).is_ok_and(|events| events.checked_add(self.passed_over) == Some(records)) {
             return Ok(());
         }
@@ -138,7 +138,7 @@ impl Evidence {
             return Err(error);
         }
         let (calls, sightings) = self.part.take_rows()?;
-        Ok((std::mem::take(&mut self.events), calls, sightings))
+        Ok((self.events.take()?, calls, sightings))
     }
 
     /// Seals this worker's notes.
@@ -190,16 +190,16 @@ impl Visitor for Evidence {
                 if let Some(integrity) = self.current {
                     self.integrity.entry(object.name.clone()).or_insert(integrity);
                 }
-                self.events.push(event);
+                self.error = self.events.push(event).err();
             }
             None => self.passed_over += 1,
         }
-        self.error = self.part.note(record).err();
+        self.error = self.error.take().or(self.part.note(record).err());
     }
 
     fn merge(&mut self, other: Self) {
         let other = other.finish();
-        self.events.extend(other.events);
+        self.events.merge(other.events);
         self.trace.merge(other.trace);
         self.passed_over += other.passed_over;
         self.error = self.error.take().or(other.error);
@@ -225,16 +225,20 @@ mod tests {
     use crate::source::{Selection, Source};
     use crate::trace::{Call, Context, Selection as Wanted};
 
-    /// Keeps the same by parsing every record.
-    struct Parsed(Evidence);
+    /// Keeps the same by parsing every record, and the events once more, in memory.
+    struct Parsed(Evidence, Vec<Event>);
 
     impl Visitor for Parsed {
         fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
             self.0.record(object, record);
+            let event = mfa::extract(record).filter(|_| self.0.range.includes(record));
+            let objects = [object.name.clone()].into();
+            self.1.extend(event.map(|event| Event { objects, delivered_at: object.delivered_at(), ..event }));
         }
 
         fn merge(&mut self, other: Self) {
             self.0.merge(other.0);
+            self.1.extend(other.1);
         }
     }
 
@@ -268,7 +272,8 @@ mod tests {
         let mut evidence = evidence.finish();
         assert!(evidence.error.is_none(), "{:?}", evidence.error);
         let Context { calls, sightings } = evidence.trace.collect(&mut Everything).unwrap();
-        let mut events: Vec<String> = evidence.events.iter().map(|event| format!("{event:?}")).collect();
+        let mut events: Vec<String> =
+            evidence.events.take().unwrap().iter().map(|event| format!("{event:?}")).collect();
         let mut traced: Vec<String> = calls.iter().map(|call| format!("{call:?}")).collect();
         traced.extend(sightings.iter().map(|sighting| format!("{sighting:?}")));
         events.sort();
@@ -281,12 +286,15 @@ mod tests {
         let sources = [Source::Local(folder.to_owned())];
         let range = Arc::new(range.clone());
         let options = Options { threads: 1, ..Options::default() };
-        let parsed = || Parsed(Evidence::new(Arc::clone(&range)));
+        let parsed = || Parsed(Evidence::new(Arc::clone(&range)), Vec::new());
         let (plain, plainly) = scan(&sources, &Selection::default(), &options, &parsed).unwrap();
         let walked = || Evidence::new(Arc::clone(&range));
         let (quick, quickly) = scan(&sources, &Selection::default(), &options, &walked).unwrap();
         assert_eq!(quickly, plainly);
+        let mut events: Vec<String> = plain.1.iter().map(|event| format!("{event:?}")).collect();
+        events.sort();
         let (plain, quick) = (all(plain.0), all(quick));
+        assert_eq!(plain.0, events);
         assert_eq!(quick, plain);
         (quick.0, quick.1, quickly)
     }
@@ -348,8 +356,9 @@ mod tests {
         fs::write(folder.path().join("a.json"), format!(r#"{{"Records":[{}]}}"#, records.join(","))).unwrap();
         let sources = [Source::Local(folder.path().to_owned())];
         let make = || Evidence::new(Arc::default());
-        let (evidence, _) = scan(&sources, &Selection::default(), &Options::default(), &make).unwrap();
-        assert_eq!(evidence.events.into_iter().map(|event| event.id).collect::<BTreeSet<_>>(), expected);
+        let (mut evidence, _) = scan(&sources, &Selection::default(), &Options::default(), &make).unwrap();
+        let events = evidence.events.take().unwrap();
+        assert_eq!(events.into_iter().map(|event| event.id).collect::<BTreeSet<_>>(), expected);
         scanned(folder.path(), &Range::default());
     }
 

@@ -19,13 +19,14 @@ use tempfile::TempDir;
 use super::args::{Cli, Command, FormatArg, ReportArgs};
 use super::exit::{CliError, Status};
 use super::integrity::Told;
-use super::report::{Made, Plan, Read, asked, from_store, make};
+use super::report::{Made, Plan, Read, asked, from_store, make, unreadable};
 use super::scan::{LIMITS, into_store, store_error};
 use super::{interrupt, put, say, verify};
 use crate::bundle::{self, BundleError, Member, is_safe, safe};
 use crate::cloudtrail::Record;
 use crate::contract::{InputFile, Integrity, Notice, Period, Report};
 use crate::digest::Bounds;
+use crate::evidence::Evidence;
 use crate::inventory::{IamState, snapshot};
 use crate::mfa::Event;
 use crate::pipeline::{Bytes, Next, Options, Visitor};
@@ -617,12 +618,16 @@ fn recheck(
         let mut store = Store::open(store).map_err(store_error)?;
         store.consistently(|store| store.evidence(&asked)).map_err(CliError::failed)
     };
-    let (here, there) = (found(&again)?.evidence, found(&folder.join(EVIDENCE))?.evidence);
+    let (mut here, mut there) = (found(&again)?.evidence, found(&folder.join(EVIDENCE))?.evidence);
     let objects: BTreeSet<String> =
         members.keys().filter_map(|name| name.strip_prefix("objects/")).map(str::to_owned).collect();
     let name = |object: &String| member(OBJECTS, object).trim_start_matches("objects/").to_owned();
     let mut differing = Vec::new();
-    let (ours, theirs) = (by_object(&here.events, &name), by_object(&there.events, &name));
+    let told = |evidence: &mut Evidence| {
+        let events = evidence.events.take().map_err(|error| unreadable(&error))?;
+        Ok::<_, CliError>(by_object(&events, &name))
+    };
+    let (ours, theirs) = (told(&mut here)?, told(&mut there)?);
     for object in &objects {
         if ours.get(object) != theirs.get(object) {
             differing.push(format!("objects/{object}: its records are not those that the report rests on"));

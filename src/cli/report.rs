@@ -489,6 +489,11 @@ fn scan(plan: &Plan, keys: Option<PublicKeys>) -> Result<Read, CliError> {
     }
 }
 
+/// That a temporary file cannot be read.
+pub(super) fn unreadable(error: &std::io::Error) -> CliError {
+    CliError::Failed(format!("could not read back what was kept in a temporary file: {error}"))
+}
+
 pub(super) struct Made {
     pub(super) report: Report,
     pub(super) status: Status,
@@ -529,8 +534,9 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         .filter_map(|(account, span)| Some((account.clone(), [span.first?, span.last?])))
         .collect();
     let empty = crate::trace::Context::default();
+    let events = evidence.events.take().map_err(|error| unreadable(&error))?;
     let input = Input {
-        events: &evidence.events,
+        events: &events,
         context: &empty,
         iam: iam.as_ref(),
         covered: &covered,
@@ -540,10 +546,7 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         period: plan.period,
         as_of,
     };
-    let context = evidence
-        .trace
-        .collect(&mut exposure::wanted(&input))
-        .map_err(|error| CliError::Failed(format!("could not read back what was kept in a temporary file: {error}")))?;
+    let context = evidence.trace.collect(&mut exposure::wanted(&input)).map_err(|error| unreadable(&error))?;
     let input = Input { context: &context, ..input };
     let (analysis, parts) = exposure::analyse_in_parts(&input, &plan.trend.months);
     let mut inputs = plan.inputs;
@@ -564,8 +567,7 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
             text: format!("IAM state does not tell of account {account}: its windows are as certain as without it"),
         });
     }
-    let coverage =
-        super::coverage::coverage(&scanned, &evidence.events, plan.period, as_of, &plan.selection, &mut notices);
+    let coverage = super::coverage::coverage(&scanned, &events, plan.period, as_of, &plan.selection, &mut notices);
     let mut report = Report {
         schema: contract::SCHEMA,
         tool: Tool { version: env!("CARGO_PKG_VERSION") },
@@ -591,10 +593,10 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         (None, None) => integrity::stored(judged),
     };
     if let Some(told) = &told {
-        integrity::tell(&mut report, told, &integrity::by_event(&evidence.events, &evidence.integrity));
+        integrity::tell(&mut report, told, &integrity::by_event(&events, &evidence.integrity));
     }
     // The process ends soon: to give back what a scan kept, piece by piece, would take as long as it took to look at it.
-    std::mem::forget((evidence, context));
+    std::mem::forget((evidence, events, context));
     let whole = told.as_ref().is_none_or(|told| told.whole);
     let status = if !report.coverage.complete || !whole {
         Status::Incomplete

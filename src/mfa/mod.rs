@@ -1,7 +1,9 @@
 //! Which records count, and what they mean: the typed [`Event`].
 
 mod event;
+mod events;
 mod extract;
 
 pub use event::{Action, Event, Failure, Target};
+pub use events::Events;
 pub use extract::{EXTRACTED, ROOT_USER_NAME, extract, is_extracted, user_id, user_name};

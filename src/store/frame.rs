@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 use std::io::Cursor;
-use std::ops::Range;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::Arc;
@@ -41,24 +40,60 @@ pub(super) struct Table {
 /// The values of one column.
 #[derive(Debug)]
 enum Values {
-    /// Texts one behind another, and where each is; neighbours that are the same share a place.
-    Texts { all: String, places: Vec<Option<Range<usize>>> },
-    /// Everything else: flags as 0 and 1, times in microseconds, days since 1970.
-    Numbers(Vec<Option<i64>>),
+    Texts(Texts),
+    /// Everything else: flags as 0 and 1, times in microseconds, days since 1970; [`NO_NUMBER`] for none.
+    Numbers(Vec<i64>),
+}
+
+/// No value of these columns is the least number, which is before all others as no value is.
+const NO_NUMBER: i64 = i64::MIN;
+
+/// A column of texts.
+#[derive(Debug, Default)]
+struct Texts {
+    /// One behind another; neighbours that are the same are here once.
+    all: String,
+    /// Where each ends.
+    ends: Vec<usize>,
+    /// Each row's number among these, from 1; 0 for none.
+    rows: Vec<u32>,
+}
+
+impl Texts {
+    fn number(&self, row: usize) -> u32 {
+        self.rows.get(row).copied().unwrap_or_default()
+    }
+
+    fn text(&self, number: u32) -> Option<&str> {
+        let number = usize::try_from(number).ok()?.checked_sub(1)?;
+        let start = number.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        self.all.get(start..*self.ends.get(number)?)
+    }
+
+    /// A number too large is none at all: the file is refused then, for its columns differ in length.
+    fn push(&mut self, text: Option<&str>) {
+        let last = u32::try_from(self.ends.len()).ok();
+        let number = match text {
+            None => Some(0),
+            Some(_) if last.and_then(|last| self.text(last)) == text => last,
+            Some(text) => {
+                self.all.push_str(text);
+                self.ends.push(self.all.len());
+                u32::try_from(self.ends.len()).ok()
+            }
+        };
+        self.rows.extend(number);
+    }
 }
 
 impl Values {
-    fn text<'v>(all: &'v str, place: Option<&Range<usize>>) -> Option<&'v str> {
-        all.get(place?.clone())
-    }
-
     /// By which of two rows comes first.
     fn compare(&self, one: usize, other: usize) -> Ordering {
         match self {
-            Self::Texts { all, places } => {
-                let [one, other] = [one, other].map(|row| places.get(row).and_then(Option::as_ref));
-                if one == other { Ordering::Equal } else { Self::text(all, one).cmp(&Self::text(all, other)) }
-            }
+            Self::Texts(texts) => match [one, other].map(|row| texts.number(row)) {
+                [one, other] if one == other => Ordering::Equal,
+                [one, other] => texts.text(one).cmp(&texts.text(other)),
+            },
             Self::Numbers(numbers) => numbers.get(one).cmp(&numbers.get(other)),
         }
     }
@@ -66,27 +101,25 @@ impl Values {
     /// A column of a frame, its rows in some order.
     fn series(&self, column: &Column, order: &[usize]) -> FrameColumn {
         let name = column.name.into();
-        let (all, places, numbers): (&str, &[_], &[_]) = match self {
-            Self::Texts { all, places } => (all, places, &[]),
-            Self::Numbers(numbers) => ("", &[], numbers),
-        };
-        let number = |row: &usize| numbers.get(*row).copied().flatten();
-        let series = match column.kind {
-            Kind::Text => {
-                let text = |row: &usize| Self::text(all, places.get(*row)?.as_ref());
-                StringChunked::from_iter_options(name, order.iter().map(text)).into_series()
+        let numbers = match self {
+            Self::Texts(texts) => {
+                let texts = order.iter().map(|row| texts.text(texts.number(*row)));
+                return StringChunked::from_iter_options(name, texts).into_series().into();
             }
-            Kind::Integer => Int64Chunked::from_iter_options(name, order.iter().map(number)).into_series(),
+            Self::Numbers(numbers) => numbers,
+        };
+        let numbers = order.iter().map(|row| numbers.get(*row).copied().filter(|number| *number != NO_NUMBER));
+        let series = match column.kind {
+            Kind::Text | Kind::Integer => Int64Chunked::from_iter_options(name, numbers).into_series(),
             Kind::Flag => {
-                let flags = order.iter().map(|row| number(row).map(|flag| flag != 0));
-                BooleanChunked::from_iter_options(name, flags).into_series()
+                BooleanChunked::from_iter_options(name, numbers.map(|flag| flag.map(|flag| flag != 0))).into_series()
             }
             Kind::Time => {
-                let times = Int64Chunked::from_iter_options(name, order.iter().map(number));
+                let times = Int64Chunked::from_iter_options(name, numbers);
                 times.into_datetime(TimeUnit::Microseconds, None).into_series()
             }
             Kind::Day => {
-                let days = order.iter().map(|row| number(row).and_then(|day| i32::try_from(day).ok()));
+                let days = numbers.map(|day| day.and_then(|day| i32::try_from(day).ok()));
                 Int32Chunked::from_iter_options(name, days).into_date().into_series()
             }
         };
@@ -97,7 +130,7 @@ impl Values {
 impl Table {
     pub(super) fn new(dataset: Dataset) -> Self {
         let values = |column: &Column| match column.kind {
-            Kind::Text => Values::Texts { all: String::new(), places: Vec::new() },
+            Kind::Text => Values::Texts(Texts::default()),
             _ => Values::Numbers(Vec::new()),
         };
         Self { dataset, columns: dataset.columns().iter().map(values).collect(), next: 0, height: 0 }
@@ -126,21 +159,14 @@ impl Table {
     }
 
     pub(super) fn optional(&mut self, text: Option<&str>) {
-        let Some(Values::Texts { all, places }) = self.next() else { return };
-        let place = text.map(|text| match places.last().and_then(Option::as_ref) {
-            Some(last) if all.get(last.clone()) == Some(text) => last.clone(),
-            _ => {
-                let start = all.len();
-                all.push_str(text);
-                start..all.len()
-            }
-        });
-        places.push(place);
+        if let Some(Values::Texts(texts)) = self.next() {
+            texts.push(text);
+        }
     }
 
     pub(super) fn integer(&mut self, number: Option<i64>) {
         if let Some(Values::Numbers(numbers)) = self.next() {
-            numbers.push(number);
+            numbers.push(number.unwrap_or(NO_NUMBER));
         }
     }
 

@@ -334,7 +334,7 @@ impl Store {
                     let worst = evidence.integrity.entry(object.clone()).or_insert(integrity);
                     *worst = (*worst).max(integrity);
                 }
-                evidence.events.push(event);
+                evidence.events.push(event).map_err(StoreError::Temporary)?;
             }
             Ok(())
         })?;
