@@ -427,12 +427,8 @@ impl Part {
 
     fn call(&self, row: &Row) -> Option<Call> {
         let flag = |bit: u8| row.flags & bit != 0;
-        let id = if flag(TEXT_ID) {
-            self.texts.text(u32::try_from(row.id).ok()?)?.to_string()
-        } else {
-            let text = format!("{:032x}", row.id);
-            [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
-        };
+        let id =
+            if flag(TEXT_ID) { self.texts.text(u32::try_from(row.id).ok()?)?.to_string() } else { uuid_text(row.id) };
         Some(Call {
             event_id: id,
             time: DateTime::<Utc>::from_timestamp(row.time, 0)?,
@@ -563,6 +559,19 @@ fn uuid(text: &[u8]) -> Option<u128> {
         hexadecimal(four(one)? << 32 | four(other)?).map(u128::from)
     };
     Some(eight(0, 4)? << 96 | eight(9, 14)? << 64 | eight(19, 24)? << 32 | eight(28, 32)?)
+}
+
+/// The text of a UUID.
+fn uuid_text(id: u128) -> String {
+    let mut text = String::with_capacity(36);
+    for (at, byte) in id.to_be_bytes().into_iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        let digits = [byte >> 4, byte & 0xf].map(|digit| char::from_digit(digit.into(), 16));
+        text.extend(digits.into_iter().flatten());
+    }
+    text
 }
 
 /// The number that eight lower-case hexadecimal digits write, the first in the highest byte. All at once: which of them are letters is chance, and a
@@ -703,6 +712,7 @@ mod tests {
         }
         let usual = "01234567-89ab-cdef-0123-456789abcdef";
         assert_eq!(uuid(usual.as_bytes()), u128::from_str_radix(&usual.replace('-', ""), 16).ok());
+        assert_eq!(uuid(usual.as_bytes()).map(uuid_text).as_deref(), Some(usual));
         for (at, before) in usual.bytes().enumerate() {
             for byte in 0..=u8::MAX {
                 let mut text = usual.as_bytes().to_vec();
