@@ -60,6 +60,9 @@ pub(super) trait Sight: Copy {
     /// The quotes and the backslashes among a few bytes.
     fn look_short(self, bytes: &[u8; SHORT]) -> (u32, u32);
 
+    /// The bytes that are this one.
+    fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64;
+
     /// Does the work by this sight, in a function of its own.
     fn does<W: Work>(self, work: W) -> W::Done;
 }
@@ -153,6 +156,11 @@ impl Sight for Portable {
         (bits(b'"'), bits(b'\\'))
     }
 
+    #[inline(always)]
+    fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
+        mask(block, |other| other == byte)
+    }
+
     #[inline(never)]
     fn does<W: Work>(self, work: W) -> W::Done {
         work.by(self)
@@ -160,6 +168,7 @@ impl Sight for Portable {
 }
 
 /// For each bit the parity of the bits up to it.
+#[inline(always)]
 fn parity(mut bits: u64) -> u64 {
     for shift in [1, 2, 4, 8, 16, 32] {
         bits ^= bits << shift;
@@ -168,11 +177,6 @@ fn parity(mut bits: u64) -> u64 {
 }
 
 impl Carry {
-    /// Reads the next block, in portable code.
-    pub(super) fn block(&mut self, block: &[u8; BLOCK]) -> Block {
-        self.step(Portable.look(block))
-    }
-
     /// The quotes of the next block that no backslash escapes.
     #[inline(always)]
     pub(super) fn quotes(&mut self, raw: Raw) -> u64 {
@@ -180,7 +184,8 @@ impl Carry {
     }
 
     /// Takes the next block.
-    fn step(&mut self, raw: Raw) -> Block {
+    #[inline(always)]
+    pub(super) fn step(&mut self, raw: Raw) -> Block {
         let quotes = self.quotes(raw);
         let inside = parity(quotes) ^ self.in_string;
         // The highest bit, everywhere.
@@ -244,7 +249,7 @@ mod vector {
 
     /// A sight that there is one of only where the processor has its instructions.
     macro_rules! sight {
-        ($name:ident, $detected:expr, $instructions:literal, $look:ident) => {
+        ($name:ident, $detected:expr, $instructions:literal, $look:ident, $equal:ident) => {
             #[derive(Debug, Clone, Copy)]
             pub(super) struct $name(());
 
@@ -274,6 +279,12 @@ mod vector {
                 }
 
                 #[inline(always)]
+                fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64 {
+                    // SAFETY: likewise.
+                    unsafe { $equal(block, byte) }
+                }
+
+                #[inline(always)]
                 fn does<W: Work>(self, work: W) -> W::Done {
                     // SAFETY: likewise.
                     unsafe { self.compiled(work) }
@@ -282,8 +293,8 @@ mod vector {
         };
     }
 
-    sight!(Avx512, (has_bits() && has_wide()), "avx512f,avx512bw,avx512vl,avx2,bmi1,bmi2,popcnt", by_64);
-    sight!(Avx2, has_bits(), "avx2,bmi1,bmi2,popcnt", by_32);
+    sight!(Avx512, (has_bits() && has_wide()), "avx512f,avx512bw,avx512vl,avx2,bmi1,bmi2,popcnt", by_64, equal_64);
+    sight!(Avx2, has_bits(), "avx2,bmi1,bmi2,popcnt", by_32, equal_32);
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
@@ -298,6 +309,26 @@ mod vector {
             opens: _mm512_cmpeq_epi8_mask(folded, all(b'{')),
             closes: _mm512_cmpeq_epi8_mask(folded, all(b'}')),
         }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn equal_64(block: &[u8; BLOCK], byte: u8) -> u64 {
+        // SAFETY: it reads the 64 bytes of the array; this load needs no alignment.
+        let bytes = unsafe { _mm512_loadu_si512(block.as_ptr().cast()) };
+        _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(byte.cast_signed()))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn equal_32(block: &[u8; BLOCK], byte: u8) -> u64 {
+        let like = _mm256_set1_epi8(byte.cast_signed());
+        let bits = |at: usize| {
+            // SAFETY: it reads one half of the 64 bytes of the array; this load needs no alignment.
+            let half = unsafe { _mm256_loadu_si256(block.as_ptr().add(at).cast()) };
+            u64::from(_mm256_movemask_epi8(_mm256_cmpeq_epi8(half, like)).cast_unsigned())
+        };
+        bits(0) | bits(32) << 32
     }
 
     #[inline]
@@ -380,9 +411,12 @@ pub(super) mod tests {
 
         fn by<S: Sight>(self, sight: S) -> Self::Done {
             let mut carry = Carry::default();
-            let raw: Vec<Raw> = self.0.chunks(BLOCK).map(|chunk| sight.look(&filled(chunk))).collect();
+            let filled: Vec<[u8; BLOCK]> = self.0.chunks(BLOCK).map(filled).collect();
+            let raw: Vec<Raw> = filled.iter().map(|block| sight.look(block)).collect();
             let blocks = raw.iter().map(|raw| carry.step(*raw)).collect();
-            (blocks, raw.iter().map(|raw| raw.backslashes).collect(), carry.in_string != 0)
+            let backslashes: Vec<u64> = filled.iter().map(|block| sight.equal(block, b'\\')).collect();
+            assert!(raw.iter().map(|raw| raw.backslashes).eq(backslashes.iter().copied()));
+            (blocks, backslashes, carry.in_string != 0)
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! One search runs over an object's text, by vector instructions where the machine has them, and stops at two things: at
 //! what begins an escape that could spell a letter otherwise, which hands the object to the full parse, and at a piece of
-//! what is looked for. That is either event names, which are judged by the whole string they are in ([`Names`]), or
-//! literals that every wanted record holds somewhere ([`Literals`]): then the parse of the record decides.
+//! what is looked for. That is either event names ([`Names`]): what all of them hold, judged by the whole string it is in, or
+//! else the key before them; or literals that every wanted record holds somewhere ([`Literals`]): then the parse of the
+//! record decides.
 
 use aho_corasick::{
     AhoCorasick,
@@ -11,7 +12,7 @@ use aho_corasick::{
 };
 use memchr::memmem::Finder;
 
-use super::masks::{has_wide, with_wide};
+use super::masks::{BLOCK, Sight, Work, by_sight, filled, has_wide};
 
 /// What every escape of an ASCII character begins with.
 const ESCAPE: &str = r"\u00";
@@ -24,14 +25,30 @@ const SHORTEST: usize = 3;
 
 /// Event names to search for.
 ///
-/// There is a find in every string that is one of them, and every find is judged by the whole string that it is in, so
-/// neither which part found it nor that finds overlap matters: a string with an escape is none of the names.
+/// There is a find in every string that is one of them, or at its key. Every find is judged by the whole string, so
+/// neither what found it nor that finds overlap matters: a string with an escape is none of the names.
 #[derive(Debug, Clone)]
 pub struct Names {
     /// Sorted.
     names: Vec<String>,
+    /// A bit for each name, by [`place`]: nearly all others are told from them without a comparison.
+    places: [u64; PLACES / 64],
     longest: usize,
     needles: Needles,
+    /// Where in the key the needle begins; `None` where a part of the names is searched for.
+    in_key: Option<usize>,
+}
+
+/// The key of an event's name.
+const KEY: &str = "eventName";
+
+/// Places that names are told apart by.
+const PLACES: usize = 1024;
+
+/// A name's place, by its length and its ends.
+fn place(name: &[u8]) -> usize {
+    let [first, last] = [name.first(), name.last()].map(|byte| usize::from(byte.copied().unwrap_or_default()));
+    (first ^ last << 3 ^ name.len() << 5) % PLACES
 }
 
 /// How the text is searched for escapes, and for parts of what is wanted.
@@ -58,14 +75,37 @@ impl Names {
         names.sort();
         names.dedup();
         let longest = names.iter().map(String::len).max().unwrap_or(0);
-        let needles = Needles::new(&names);
-        Self { names, longest, needles }
+        let plain = |name: &String| !name.is_empty() && name.bytes().all(is_plain);
+        // The vector search goes by as many bytes as the shortest needle has: here two.
+        let needles = |needle: &str| Needles::of(&[ESCAPE.get(..2).unwrap_or(ESCAPE).to_owned(), needle.to_owned()]);
+        let (in_key, needles) = match shared(&names) {
+            _ if names.is_empty() || !names.iter().all(plain) => (None, Needles::None),
+            Some(part) => (None, needles(part)),
+            // Once in a record: less often than one of a few names begins like something else.
+            None => {
+                let at = rarest_pair(KEY);
+                (Some(at), needles(KEY.get(at..).unwrap_or(KEY)))
+            }
+        };
+        let mut places = [0; PLACES / 64];
+        for place in names.iter().map(|name| place(name.as_bytes())) {
+            if let Some(bits) = places.get_mut(place / 64) {
+                *bits |= 1 << (place % 64);
+            }
+        }
+        Self { names, places, longest, needles, in_key }
     }
 
     /// Whether a record's `eventName` is one of them.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        self.names.binary_search_by(|known| known.as_str().cmp(name)).is_ok()
+        self.has(name.as_bytes())
+    }
+
+    fn has(&self, name: &[u8]) -> bool {
+        let place = place(name);
+        self.places.get(place / 64).is_some_and(|bits| bits >> (place % 64) & 1 == 1)
+            && self.names.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
     }
 
     /// Whether the bytes can be searched for them.
@@ -80,15 +120,32 @@ impl Names {
         let mut find = |at| {
             if text.get(at) == Some(&b'\\') {
                 harmless(text.get(at..)?)?;
-            } else if let Some(quote) = self.judge(text, at)
-                && finds.last() != Some(&quote)
-            {
-                finds.push(quote);
+                return Some(());
+            }
+            let wanted = match self.in_key {
+                Some(offset) => at.checked_sub(offset).filter(|key| self.is_named(text, *key)),
+                None => self.judge(text, at),
+            };
+            if wanted.is_some() && finds.last().copied() != wanted {
+                finds.extend(wanted);
             }
             Some(())
         };
         self.needles.each(text, |at, _needle| find(at))?;
         Some(finds)
+    }
+
+    /// Judges what may be the key `eventName` at `at`: whether its value may be a name.
+    fn is_named(&self, text: &[u8], at: usize) -> bool {
+        let Some(rest) = text.get(at..).and_then(|text| text.strip_prefix(KEY.as_bytes())) else { return false };
+        // Within a string it would take its escapes apart to tell the value.
+        if rest.first() == Some(&b'\\') {
+            return true;
+        }
+        let value = || trim_start(trim_start(rest.strip_prefix(b"\"")?).strip_prefix(b":")?).strip_prefix(b"\"");
+        let Some(value) = value() else { return false };
+        let value = value.get(..=self.longest).unwrap_or(value);
+        memchr::memchr(b'"', value).is_some_and(|end| value.get(..end).is_some_and(|name| self.has(name)))
     }
 
     /// Judges the string that the byte at `at` belongs to: the position of its opening quote, if it may be a name.
@@ -102,7 +159,7 @@ impl Names {
         let string = string.get(..memchr::memchr(b'"', string)?)?;
         let inner = before.ends_with(b"\\");
         let string = if inner { string.strip_suffix(b"\\").unwrap_or(string) } else { string };
-        if !std::str::from_utf8(string).is_ok_and(|name| self.contains(name)) {
+        if !self.has(string) {
             return None;
         }
         // Within a string it would take its escapes apart to tell the key.
@@ -112,21 +169,6 @@ impl Names {
 }
 
 impl Needles {
-    fn new(names: &[String]) -> Self {
-        if names.is_empty() {
-            return Self::None;
-        }
-        if names.iter().any(|name| name.is_empty() || !name.bytes().all(is_plain)) {
-            return Self::None;
-        }
-        let needles = match shared(names) {
-            // The vector search goes by as many bytes as the shortest needle has: here two.
-            Some(part) => vec![ESCAPE.get(..2).unwrap_or(ESCAPE).to_owned(), part.to_owned()],
-            None => names.iter().map(|name| format!("\"{name}")).chain([ESCAPE.to_owned()]).collect(),
-        };
-        Self::of(&needles)
-    }
-
     fn of(needles: &[String]) -> Self {
         if let Some(two) = Two::new(needles).filter(|_| has_wide()) {
             return Self::Two(two);
@@ -165,49 +207,79 @@ struct Two {
 }
 
 impl Two {
-    /// Bytes that are looked at together.
-    const STEP: usize = 256;
-
     fn new(needles: &[String]) -> Option<Self> {
         let [first, second] = needles else { return None };
         let pair = |needle: &String| needle.as_bytes().first_chunk().copied();
         Some(Self { needles: [first.clone(), second.clone()], pairs: [pair(first)?, pair(second)?] })
     }
 
-    fn each(&self, text: &[u8], mut find: impl FnMut(usize, usize) -> Option<()>) -> Option<()> {
-        let mut at = 0;
-        while let Some(found) = with_wide(
-            #[inline(always)]
-            || self.pair(text, at),
-        ) {
-            let rest = text.get(found..)?;
-            at = found + 1;
-            if let Some(number) = self.needles.iter().position(|needle| rest.starts_with(needle.as_bytes())) {
-                find(found, number)?;
-                at = found + self.needles.get(number)?.len();
-            }
-        }
-        Some(())
+    fn each(&self, text: &[u8], find: impl FnMut(usize, usize) -> Option<()>) -> Option<()> {
+        by_sight(Pass { two: self, text, find })
+    }
+}
+
+/// One search through a text.
+struct Pass<'s, F> {
+    two: &'s Two,
+    text: &'s [u8],
+    find: F,
+}
+
+impl<F: FnMut(usize, usize) -> Option<()>> Pass<'_, F> {
+    /// Bytes that are looked at together.
+    const STEP: usize = 4 * BLOCK;
+
+    /// Whether there is no pair in the next bytes. The compiler makes vector instructions of this.
+    #[inline(always)]
+    fn is_bare(&self, at: usize) -> bool {
+        let chunk = |at: usize| self.text.get(at..)?.first_chunk::<{ 4 * BLOCK }>();
+        let (Some(bytes), Some(next)) = (chunk(at), chunk(at + 1)) else { return false };
+        let [[a, b], [c, d]] = self.two.pairs;
+        // Zero where both bytes are as they are to be.
+        let pairs = bytes.iter().zip(next);
+        pairs.fold(u8::MAX, |least, (x, y)| least.min((x ^ a) | (y ^ b)).min((x ^ c) | (y ^ d))) != 0
     }
 
-    /// Where the next pair is, from `at` on. The compiler makes vector instructions of the first loop.
+    /// Where a pair begins in the block from `at` on.
     #[inline(always)]
-    fn pair(&self, text: &[u8], mut at: usize) -> Option<usize> {
-        let chunk = |at: usize| text.get(at..)?.first_chunk::<{ Self::STEP }>();
-        while let (Some(bytes), Some(next)) = (chunk(at), chunk(at + 1)) {
-            let [[a, b], [c, d]] = self.pairs;
-            // Zero where both bytes are as they are to be.
-            let least = bytes
-                .iter()
-                .zip(next)
-                .fold(u8::MAX, |least, (x, y)| least.min((x ^ a) | (y ^ b)).min((x ^ c) | (y ^ d)));
-            if least == 0 {
-                break;
+    fn pairs<S: Sight>(&self, sight: S, at: usize) -> u64 {
+        let equal = |at: usize, byte: u8| {
+            let rest = self.text.get(at..).unwrap_or_default();
+            match rest.first_chunk() {
+                Some(block) => sight.equal(block, byte),
+                None => sight.equal(&filled(rest), byte),
             }
-            at += Self::STEP;
+        };
+        self.two.pairs.iter().fold(0, |all, [first, second]| all | (equal(at, *first) & equal(at + 1, *second)))
+    }
+}
+
+impl<F: FnMut(usize, usize) -> Option<()>> Work for Pass<'_, F> {
+    type Done = Option<()>;
+
+    #[inline(always)]
+    fn by<S: Sight>(mut self, sight: S) -> Option<()> {
+        // Where the last find ends.
+        let (mut at, mut behind) = (0, 0);
+        while at < self.text.len() {
+            if self.is_bare(at) {
+                at += Self::STEP;
+                continue;
+            }
+            let mut pairs = self.pairs(sight, at);
+            while pairs != 0 {
+                let found = at + pairs.trailing_zeros() as usize;
+                pairs &= pairs - 1;
+                let rest = self.text.get(found..)?;
+                let is = |needle: &String| found >= behind && rest.starts_with(needle.as_bytes());
+                if let Some(number) = self.two.needles.iter().position(is) {
+                    behind = found + self.two.needles.get(number)?.len();
+                    (self.find)(found, number)?;
+                }
+            }
+            at += BLOCK;
         }
-        let found = text.get(at..)?.windows(2).position(|pair| self.pairs.iter().any(|wanted| pair == wanted));
-        found.map(|found| at + found)
+        Some(())
     }
 }
 
@@ -360,9 +432,28 @@ pub(super) fn trim_end(text: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use proptest::prelude::*;
 
+    use super::super::masks::tests::by_every_sight;
     use super::*;
+
+    /// A pass that gives what it found.
+    struct Finds<'f, F> {
+        pass: Pass<'f, F>,
+        found: &'f RefCell<Vec<(usize, usize)>>,
+    }
+
+    impl<F: FnMut(usize, usize) -> Option<()>> Work for Finds<'_, F> {
+        type Done = Vec<(usize, usize)>;
+
+        fn by<S: Sight>(self, sight: S) -> Self::Done {
+            self.found.borrow_mut().clear();
+            self.pass.by(sight).expect("the search goes on to the end");
+            self.found.borrow().clone()
+        }
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
@@ -380,11 +471,19 @@ mod tests {
                 });
                 all.map(|()| finds)
             };
-            let two = finds(Needles::Two(Two::new(&needles).expect("two")));
-            prop_assert!(two.is_some());
-            prop_assert_eq!(finds(Needles::Automaton(AhoCorasick::new(&needles).expect("an automaton"))), two.clone());
+            let all = finds(Needles::Automaton(AhoCorasick::new(&needles).expect("an automaton")));
+            let two = Two::new(&needles).expect("two");
+            let found = RefCell::default();
+            let find = |at, needle| {
+                Vec::push(&mut found.borrow_mut(), (at, needle));
+                Some(())
+            };
+            for done in by_every_sight(|| Finds { pass: Pass { two: &two, text: text.as_bytes(), find }, found: &found }) {
+                prop_assert_eq!(Some(done), all.clone());
+            }
+            prop_assert_eq!(finds(Needles::Two(two.clone())), all.clone());
             if let Some(packed) = Builder::new().extend(&needles).build() {
-                prop_assert_eq!(finds(Needles::Packed(packed)), two);
+                prop_assert_eq!(finds(Needles::Packed(packed)), all);
             }
         }
     }

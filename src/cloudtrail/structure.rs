@@ -2,42 +2,71 @@
 
 use std::ops::Range;
 
-use super::masks::{BLOCK, Block, Carry, filled};
+use super::masks::{BLOCK, Block, Carry, Sight, Work, by_sight, filled};
+
+/// Blocks that are read together.
+const AHEAD: usize = 8;
 
 /// The brackets outside strings, one after another. The text is given to every call, so that a cursor can be kept
 /// beside it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Brackets {
-    /// Where the block at hand begins.
+    /// The brackets of the blocks that were read, as far as they were not given out.
+    blocks: [u64; AHEAD],
+    /// Which of these is at hand.
     block: usize,
-    /// Where the next one does.
+    /// Where the block behind them begins.
     next: usize,
-    /// What is left of the block's brackets.
-    found: u64,
     carry: Carry,
 }
 
 impl Brackets {
     /// The next bracket and its position.
     pub(super) fn next(&mut self, text: &[u8]) -> Option<(usize, u8)> {
-        while self.found == 0 {
-            self.read(text)?;
+        loop {
+            match self.blocks.get_mut(self.block) {
+                Some(0) => self.block += 1,
+                Some(block) => {
+                    let bit = usize::try_from(block.trailing_zeros()).ok()?;
+                    *block &= *block - 1;
+                    let at = self.next - (AHEAD - self.block) * BLOCK + bit;
+                    return Some((at, *text.get(at)?));
+                }
+                None => self.read(text)?,
+            }
         }
-        let at = self.block + usize::try_from(self.found.trailing_zeros()).ok()?;
-        self.found &= self.found - 1;
-        Some((at, *text.get(at)?))
     }
 
     fn read(&mut self, text: &[u8]) -> Option<()> {
         let rest = text.get(self.next..).filter(|rest| !rest.is_empty())?;
-        let Block { opens, closes, .. } = match rest.first_chunk::<BLOCK>() {
-            Some(block) => self.carry.block(block),
-            None => self.carry.block(&filled(rest)),
-        };
-        self.block = self.next;
-        self.next += BLOCK;
-        self.found = opens | closes;
+        self.next += AHEAD * BLOCK;
+        self.block = 0;
+        by_sight(Ahead { rest, blocks: &mut self.blocks, carry: &mut self.carry });
         Some(())
+    }
+}
+
+/// The brackets of the next blocks.
+struct Ahead<'t, 'b> {
+    rest: &'t [u8],
+    blocks: &'b mut [u64; AHEAD],
+    carry: &'b mut Carry,
+}
+
+impl Work for Ahead<'_, '_> {
+    type Done = ();
+
+    #[inline(always)]
+    fn by<S: Sight>(self, sight: S) {
+        let Self { rest, blocks, carry } = self;
+        for (at, found) in (0..).step_by(BLOCK).zip(blocks) {
+            let rest = rest.get(at..).unwrap_or_default();
+            let Block { opens, closes, .. } = match rest.first_chunk() {
+                Some(block) => carry.step(sight.look(block)),
+                None => carry.step(sight.look(&filled(rest))),
+            };
+            *found = opens | closes;
+        }
     }
 }
 

@@ -9,6 +9,8 @@
 //! document's own frame is unusual, all of it is. So what the walk says of a sound document is what a parse says. **The limit**:
 //! damage within a string or a nested value that is passed over, such as an unknown escape, is not seen.
 
+use std::ops::Range;
+
 use super::{
     callers::Callers,
     identity::ActorKind,
@@ -311,9 +313,7 @@ impl Work for Records<'_, '_> {
     #[inline(always)]
     fn by<S: Sight>(self, sight: S) -> Option<()> {
         let Self { text, list, callers, sketches } = self;
-        let mut walk = Walk::new(text, sight);
-        let mut at = walk.space(list + 1);
-        while walk.byte(at) != b']' || !sketches.is_empty() {
+        Walk::new(text, sight).elements(list, |walk, at| {
             if walk.byte(at) != b'{' {
                 return None;
             }
@@ -324,15 +324,32 @@ impl Work for Records<'_, '_> {
                 let end = walk.close(at)?;
                 *sketch = Sketch { whole: true, ..Sketch::new(Span::new(at, end)) };
             }
-            at = walk.space(sketch.record.end as usize);
-            match walk.byte(at) {
-                b',' => at = walk.space(at + 1),
-                b']' => break,
-                _ => return None,
+            Some(sketch.record.end as usize)
+        })
+    }
+}
+
+/// The elements of a list that have brackets, to be looked at one after another.
+pub(super) struct Elements<'t, E> {
+    pub(super) text: &'t [u8],
+    /// Where the list begins, which ends the document.
+    pub(super) list: usize,
+    pub(super) each: E,
+}
+
+impl<E: FnMut(Range<usize>)> Work for Elements<'_, E> {
+    type Done = Option<()>;
+
+    #[inline(always)]
+    fn by<S: Sight>(self, sight: S) -> Option<()> {
+        let Self { text, list, mut each } = self;
+        Walk::new(text, sight).elements(list, |walk, at| {
+            let (kind, _, end) = walk.value(at)?;
+            if matches!(kind, Kind::Object | Kind::Array) {
+                each(at..end);
             }
-        }
-        let end = walk.space(at + 1);
-        (walk.byte(end) == b'}' && walk.space(end + 1) == text.len()).then_some(())
+            Some(end)
+        })
     }
 }
 
@@ -492,6 +509,26 @@ impl<'t, S: Sight> Walk<'t, S> {
             in_string ^= quotes.count_ones() & 1;
             from += BLOCK;
         }
+    }
+
+    /// The elements of the list that begins at `list` and ends the document: `element` tells where the one ends that begins
+    /// at a place.
+    #[inline(always)]
+    fn elements(mut self, list: usize, mut element: impl FnMut(&mut Self, usize) -> Option<usize>) -> Option<()> {
+        let mut at = self.space(list + 1);
+        if self.byte(at) != b']' {
+            loop {
+                let end = element(&mut self, at)?;
+                at = self.space(end);
+                match self.byte(at) {
+                    b',' => at = self.space(at + 1),
+                    b']' => break,
+                    _ => return None,
+                }
+            }
+        }
+        let end = self.space(at + 1);
+        (self.byte(end) == b'}' && self.space(end + 1) == self.text.len()).then_some(())
     }
 
     /// The key that begins at `at`, and where its value begins.
