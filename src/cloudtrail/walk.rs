@@ -313,19 +313,23 @@ impl Work for Records<'_, '_> {
     #[inline(always)]
     fn by<S: Sight>(self, sight: S) -> Option<()> {
         let Self { text, list, callers, sketches } = self;
-        Walk::new(text, sight).elements(list, |walk, at| {
-            if walk.byte(at) != b'{' {
-                return None;
-            }
-            // Filled in where it stays: it is large.
-            sketches.push(Sketch::new(Span::default()));
-            let sketch = sketches.last_mut()?;
-            if walk.record(at, callers, sketch).is_none() {
-                let end = walk.close(at)?;
-                *sketch = Sketch { whole: true, ..Sketch::new(Span::new(at, end)) };
-            }
-            Some(sketch.record.end as usize)
-        })
+        Walk::new(text, sight).elements(
+            list,
+            #[inline(always)]
+            |walk, at| {
+                if walk.byte(at) != b'{' {
+                    return None;
+                }
+                // Filled in where it stays: it is large.
+                sketches.push(Sketch::new(Span::default()));
+                let sketch = sketches.last_mut()?;
+                if walk.record(at, callers, sketch).is_none() {
+                    let end = walk.close(at)?;
+                    *sketch = Sketch { whole: true, ..Sketch::new(Span::new(at, end)) };
+                }
+                Some(sketch.record.end as usize)
+            },
+        )
     }
 }
 
@@ -343,13 +347,17 @@ impl<E: FnMut(Range<usize>)> Work for Elements<'_, E> {
     #[inline(always)]
     fn by<S: Sight>(self, sight: S) -> Option<()> {
         let Self { text, list, mut each } = self;
-        Walk::new(text, sight).elements(list, |walk, at| {
-            let (kind, _, end) = walk.value(at)?;
-            if matches!(kind, Kind::Object | Kind::Array) {
-                each(at..end);
-            }
-            Some(end)
-        })
+        Walk::new(text, sight).elements(
+            list,
+            #[inline(always)]
+            |walk, at| {
+                let (kind, _, end) = walk.value(at)?;
+                if matches!(kind, Kind::Object | Kind::Array) {
+                    each(at..end);
+                }
+                Some(end)
+            },
+        )
     }
 }
 
