@@ -229,21 +229,24 @@ fn envelopes(data: &[u8]) {
 pub fn containers(data: &[u8]) {
     envelopes(data);
     let Ok(all) = all(data) else { return };
-    let names = Names::new(["DeactivateMFADevice", "EnableMFADevice", "ConsoleLogin"]);
-    let mut found = Told::new();
-    search(
-        data,
-        &Query::named(&names),
-        &mut Scratch::default(),
-        &mut |_, record: Result<Record<'_, '_>, RecordError>| {
+    // Found by the key, and by what they share.
+    let three = ["ConsoleLogin", "DeactivateMFADevice", "EnableMFADevice"];
+    for wanted in [&three, &three[1..]] {
+        let names = Names::new(wanted);
+        let mut found = Told::new();
+        search(data, &Query::named(&names), &mut Scratch::default(), &mut |_,
+                                                                           record: Result<
+            Record<'_, '_>,
+            RecordError,
+        >| {
             if let Ok(record) = record {
                 found.push((record.name.to_owned(), ask(&record)));
             }
-        },
-    )
-    .expect("what parses can be searched");
-    let wanted: Told = all.into_iter().filter(|(name, _)| names.contains(name)).collect();
-    assert!(found == wanted, "a search finds what a full parse finds");
+        })
+        .expect("what parses can be searched");
+        let wanted = all.iter().filter(|(name, _)| names.contains(name));
+        assert!(found.iter().eq(wanted), "a search finds what a full parse finds");
+    }
 }
 
 /// Any bytes as the inside of a record, among two sound ones.

@@ -356,7 +356,7 @@ impl Part {
         Ok((calls, sightings))
     }
 
-    /// Notes a call again, as [`Part::into_rows`] gave it.
+    /// Notes a call again, as [`Part::take_rows`] gave it.
     ///
     /// # Errors
     /// When the temporary file cannot be written.
