@@ -221,7 +221,7 @@ mod tests {
 
     use super::*;
     use crate::cloudtrail::Actor;
-    use crate::pipeline::{Options, Scanned, scan};
+    use crate::pipeline::{Options, Outcome, Scanned, scan};
     use crate::source::{Selection, Source};
     use crate::trace::{Call, Context, Selection as Wanted};
 
@@ -297,6 +297,85 @@ mod tests {
         assert_eq!(plain.0, events);
         assert_eq!(quick, plain);
         (quick.0, quick.1, quickly)
+    }
+
+    /// Evidence of one object after another, used again, and a new one for each.
+    struct Twice {
+        again: Evidence,
+        new: Evidence,
+        told: Vec<[Vec<String>; 2]>,
+    }
+
+    impl Visitor for Twice {
+        const OUTCOMES: bool = true;
+        const ENVELOPES: bool = true;
+
+        fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
+            self.new.brief(envelope)
+        }
+
+        fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: u8) {
+            self.again.envelope(object, envelope, brief);
+            self.new.envelope(object, envelope, brief);
+        }
+
+        fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
+            self.again.record(object, record);
+            self.new.record(object, record);
+        }
+
+        fn outcome(&mut self, _outcome: Outcome<'_>) {
+            let told = |evidence: &mut Evidence| {
+                let (events, calls, mut sightings) = evidence.take().unwrap();
+                sightings.sort_by(|one, other| (&one.actor, &one.source_ip).cmp(&(&other.actor, &other.source_ip)));
+                // Events are in the order of the object: a store keeps each with its record.
+                let events = events.iter().map(|event| format!("{event:?}"));
+                let traced = calls.iter().map(|call| format!("{call:?}"));
+                events.chain(traced).chain(sightings.iter().map(|sighting| format!("{sighting:?}"))).collect()
+            };
+            self.told.push([told(&mut self.again), told(&mut self.new)]);
+            self.new = Evidence::new(Arc::default());
+        }
+
+        fn merge(&mut self, _other: Self) {}
+    }
+
+    #[test]
+    fn evidence_that_is_used_again_tells_what_a_new_one_tells() {
+        let folder = tempfile::tempdir().unwrap();
+        let bob = r#"{"type":"IAMUser","principalId":"AIDABOB","accountId":"111122223333","arn":"arn:aws:iam::111122223333:user/bob","userName":"bob"}"#;
+        // Objects that have callers, addresses and names in common with others, of different numbers of them.
+        for object in 0..12 {
+            let records: Vec<String> = (0..90)
+                .map(|n| {
+                    let other = (n * (object + 1)) % 23;
+                    let role = format!(
+                        r#"{{"type":"AssumedRole","principalId":"AROAEXAMPLE:s-{other}","accountId":"111122223333","arn":"arn:aws:sts::111122223333:assumed-role/r/s-{other}"}}"#
+                    );
+                    let (identity, source, name) = match n % 5 {
+                        0 => (bob, "iam", "EnableMFADevice".to_owned()),
+                        1 | 2 => (bob, "s3", format!("List{object}x{other}")),
+                        _ => (role.as_str(), "ec2", "DescribeInstances".to_owned()),
+                    };
+                    let more = format!(
+                        r#","recipientAccountId":"111122223333","sourceIPAddress":"192.0.2.{other}","eventID":"{object}-{n}","requestParameters":{{"userName":"bob"}}"#
+                    );
+                    record(identity, source, &name, "2026-10-09T10:00:00Z", &more)
+                })
+                .collect();
+            let text = format!(r#"{{"Records":[{}]}}"#, records.join(","));
+            fs::write(folder.path().join(format!("{object:02}.json")), text).unwrap();
+        }
+        let sources = [Source::Local(folder.path().to_owned())];
+        let options = Options { threads: 1, ..Options::default() };
+        let new = || Evidence::new(Arc::default());
+        let make = || Twice { again: new(), new: new(), told: Vec::new() };
+        let (twice, _) = scan(&sources, &Selection::default(), &options, &make).unwrap();
+        assert_eq!(twice.told.len(), 12);
+        for [again, new] in &twice.told {
+            assert!(again.iter().filter(|row| row.starts_with("Event")).count() == 18, "{again:#?}");
+            assert_eq!(again, new);
+        }
     }
 
     #[test]

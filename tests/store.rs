@@ -673,6 +673,51 @@ fn many_small_files_become_one() {
     home.check();
 }
 
+/// Texts that do not compress, so that a file of few rows is large.
+fn noise(state: &mut u64, bytes: usize) -> String {
+    (0..bytes).map(|_| char::from(b'!' + u8::try_from(random(state, 90)).unwrap())).collect()
+}
+
+#[test]
+fn an_object_with_thousands_of_events_keeps_each_with_its_record() {
+    let home = Home::new();
+    let records: Vec<Value> = (0..2_100)
+        .map(|n| record(&format!("event-{n}"), "2026-10-09T10:00:00Z", "111122223333", "us-east-1"))
+        .collect();
+    home.put("all.json", json!({"Records": records}).to_string().as_bytes());
+    assert_eq!(home.scan(&[]).status, 0);
+    // It compares every event with the record that is kept beside it.
+    home.check();
+    let kept = rows(&home.store()).into_iter().filter(|row| row.starts_with("events ")).count();
+    assert_eq!(kept, records.len());
+}
+
+#[test]
+fn files_of_many_bytes_are_not_all_made_one() {
+    let (home, mut state) = (Home::new(), 7);
+    for object in 0..20 {
+        let records: Vec<Value> = (0..100)
+            .map(|n| {
+                let mut record = record(&format!("{object}-{n}"), "2026-10-09T10:00:00Z", "111122223333", "us-east-1");
+                record["userAgent"] = noise(&mut state, 1_000).into();
+                record
+            })
+            .collect();
+        home.put(&format!("{object}.json"), json!({"Records": records}).to_string().as_bytes());
+    }
+    assert_eq!(home.scan(&["--commit-every", "1", "--threads", "1"]).status, 0);
+    home.check();
+    let sizes: Vec<u64> =
+        files(&home.store().join("events")).iter().map(|file| fs::metadata(file).unwrap().len()).collect();
+    assert!((2..=16).contains(&sizes.len()) && sizes.iter().all(|size| *size < 3 << 20), "{sizes:?}");
+    let whole = Home::new();
+    whole.run(&["scan", home.archive().to_str().unwrap()]);
+    assert_same(&rows(&home.store()), &rows(&whole.store()), "made one");
+    let before = files(&home.store().join("events"));
+    assert_eq!(home.scan(&[]).status, 0);
+    assert_eq!(files(&home.store().join("events")), before, "what was made one is left as it is");
+}
+
 #[test]
 fn iam_state_can_be_kept_in_the_store() {
     let home = Home::new();

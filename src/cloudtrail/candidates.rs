@@ -13,9 +13,9 @@
 //! - A find of a name is dropped only for what holds wherever it stands: its string is not exactly a wanted name, or its
 //!   key is not `eventName`. A string inside a string may be a record in a wrapping, and is kept. A find of a literal is
 //!   kept wherever it stands.
-//! - What is kept is cut out by its brackets, counted from the document's beginning, so that it is an element of the one
-//!   list, whose end must be the document's. If the cut is no sound JSON, or an unusable record, the whole document is
-//!   parsed and judged.
+//! - What is kept is cut out as an element of the one list, which is walked from its beginning to its end, by
+//!   the brackets of its elements ([`super::walk`]); its end must be the document's. If the cut is no sound JSON, or an unusable
+//!   record, the whole document is parsed and judged.
 //!
 //! **The limit.** Between a sound beginning and a sound end, JSON that is damaged where nothing was found is not seen, nor
 //! is a record without a time. The checksum of gzip stands for the bytes; whoever needs every record looked at, as a
@@ -318,21 +318,23 @@ mod tests {
 
     #[test]
     fn damage_is_named_where_a_find_or_an_end_is() {
-        let names = Names::new(SHARING);
-        let (hit, other) = (record("CreateUser", ""), record("GetUser", ""));
-        let whole = document(&[other.clone(), hit.clone(), other.clone()]);
-        for cut in 1..whole.len() {
-            let text = &whole.as_bytes()[..cut];
-            assert!(found(text, &names).is_err());
-            assert_eq!(found(text, &names), plain(text, &names), "{cut}");
+        for wanted in [&WANTED, SHARING] {
+            let names = Names::new(wanted);
+            let (hit, other) = (record("CreateUser", ""), record("GetUser", ""));
+            let whole = document(&[other.clone(), hit.clone(), other.clone()]);
+            for cut in 1..whole.len() {
+                let text = &whole.as_bytes()[..cut];
+                assert!(found(text, &names).is_err());
+                assert_eq!(found(text, &names), plain(text, &names), "{cut}");
+            }
+            let damaged = document(&[hit.replace(":\"CreateUser", "::\"CreateUser"), other.clone()]);
+            let damaged_name = damaged.replace("::\"CreateUser\"", ":\"CreateUser\"\"");
+            assert!(found(damaged_name.as_bytes(), &names).is_err());
+            // The limit: nothing looks between the records.
+            let unseen = document(&[hit, other.replace("\"eventTime\":", "")]);
+            assert!(plain(unseen.as_bytes(), &names).is_err());
+            assert_eq!(found(unseen.as_bytes(), &names).unwrap().len(), 1);
         }
-        let damaged = document(&[hit.replace(":\"CreateUser", "::\"CreateUser"), other.clone()]);
-        let damaged_name = damaged.replace("::\"CreateUser\"", ":\"CreateUser\"\"");
-        assert!(found(damaged_name.as_bytes(), &names).is_err());
-        // The limit: nothing looks between the records.
-        let unseen = document(&[hit, other.replace("\"eventTime\":", "")]);
-        assert!(plain(unseen.as_bytes(), &names).is_err());
-        assert_eq!(found(unseen.as_bytes(), &names).unwrap().len(), 1);
     }
 
     #[test]

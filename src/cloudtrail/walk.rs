@@ -8,6 +8,8 @@
 //! backslash in a key or in what is read, a key twice, another type than usual) is left to the parser, alone; where the
 //! document's own frame is unusual, all of it is. So what the walk says of a sound document is what a parse says. **The limit**:
 //! damage within a string or a nested value that is passed over, such as an unknown escape, is not seen.
+//!
+//! A search cuts the elements of a list out by the same means ([`Elements`]).
 
 use std::ops::Range;
 

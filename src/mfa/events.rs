@@ -11,7 +11,8 @@ use super::Event;
 /// Events in memory of one worker: some 3 MiB.
 const IN_MEMORY: usize = if cfg!(test) { 8 } else { 1 << 11 };
 
-/// Events in no order, in memory and in unnamed temporary files that go with the process.
+/// Events in memory and in unnamed temporary files that go with the process: in the order in which they were added, as long
+/// as none of another worker are.
 #[derive(Debug, Default)]
 pub struct Events {
     recent: Vec<Event>,
@@ -60,16 +61,17 @@ impl Events {
     /// # Errors
     /// When a temporary file cannot be read back.
     pub fn take(&mut self) -> io::Result<Vec<Event>> {
-        let Self { mut recent, files, count } = std::mem::take(self);
-        recent.reserve_exact(count - recent.len());
+        let Self { recent, files, count } = std::mem::take(self);
+        let mut events = Vec::with_capacity(count);
         for mut file in files {
             file.seek(SeekFrom::Start(0))?;
             for event in serde_json::Deserializer::from_reader(BufReader::new(file)).into_iter() {
-                recent.push(event?);
+                events.push(event?);
             }
         }
-        if recent.len() == count {
-            return Ok(recent);
+        events.extend(recent);
+        if events.len() == count {
+            return Ok(events);
         }
         Err(io::ErrorKind::UnexpectedEof.into())
     }

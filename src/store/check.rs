@@ -11,6 +11,7 @@ use super::read::{Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::schema::Dataset;
 use super::{StoreError, count};
+use crate::cloudtrail::{Scratch, for_each_record};
 
 /// What was checked, and what is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +30,20 @@ struct Tally {
     said: [u64; 3],
     found: [u64; 3],
     name: String,
+}
+
+/// What is wrong with the record that is kept with an event.
+fn of_record(row: &EventRow) -> Option<&'static str> {
+    let mut ids = Vec::new();
+    let text = row.record.as_deref().unwrap_or_default();
+    let read = for_each_record(text.as_bytes(), &mut Scratch::default(), &mut |_, record| {
+        ids.extend(record.map(|record| record.id().into_owned()));
+    });
+    match read {
+        Err(_) => Some("its record is no JSON"),
+        Ok(_) if ids != [row.event.id.as_str()] => Some("its record is another's"),
+        Ok(_) => None,
+    }
 }
 
 #[derive(Debug, Default)]
@@ -96,12 +111,8 @@ impl Check {
                     if !self.events.insert((id, row.number)) {
                         self.problem(path, format!("event {} is in it twice", row.event.id));
                     }
-                    let json = row
-                        .record
-                        .as_deref()
-                        .is_some_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
-                    if !json {
-                        self.problem(path, format!("event {}: its record is no JSON", row.event.id));
+                    if let Some(problem) = of_record(row) {
+                        self.problem(path, format!("event {}: {problem}", row.event.id));
                     }
                     self.refer(path, 0, id);
                 }

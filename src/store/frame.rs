@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use polars::prelude::{
     BooleanChunked, Column as FrameColumn, DataFrame, DataType, Int32Chunked, Int64Chunked, IntoSeries,
-    NewChunkedArray, PolarsResult, Series, StringChunked, TimeUnit,
+    NewChunkedArray, PolarsError, PolarsResult, Series, StringChunked, TimeUnit,
 };
 use polars_io::SerReader;
 use polars_io::parquet::read::{ParallelStrategy, ParquetReader};
@@ -35,6 +35,8 @@ pub(super) struct Table {
     /// The column of the next value.
     next: usize,
     height: usize,
+    /// Whether every row had as many values as there are columns.
+    even: bool,
 }
 
 /// The values of one column.
@@ -70,7 +72,7 @@ impl Texts {
         self.all.get(start..*self.ends.get(number)?)
     }
 
-    /// A number too large is none at all: the file is refused then, for its columns differ in length.
+    /// A number too large is none at all: no file is made then.
     fn push(&mut self, text: Option<&str>) {
         let last = u32::try_from(self.ends.len()).ok();
         let number = match text {
@@ -87,6 +89,13 @@ impl Texts {
 }
 
 impl Values {
+    fn len(&self) -> usize {
+        match self {
+            Self::Texts(texts) => texts.rows.len(),
+            Self::Numbers(numbers) => numbers.len(),
+        }
+    }
+
     /// By which of two rows comes first.
     fn compare(&self, one: usize, other: usize) -> Ordering {
         match self {
@@ -133,7 +142,7 @@ impl Table {
             Kind::Text => Values::Texts(Texts::default()),
             _ => Values::Numbers(Vec::new()),
         };
-        Self { dataset, columns: dataset.columns().iter().map(values).collect(), next: 0, height: 0 }
+        Self { dataset, columns: dataset.columns().iter().map(values).collect(), next: 0, height: 0, even: true }
     }
 
     /// How many rows there are.
@@ -145,10 +154,10 @@ impl Table {
         self.next = 0;
         self.height += 1;
         row.lay(self);
+        self.even &= self.next == self.columns.len();
     }
 
-    /// The next column. A value of another kind than its column's is not laid: the file is refused then, for its columns
-    /// differ in length.
+    /// The next column. A value of another kind than its column's is not laid: no file is made then.
     fn next(&mut self) -> Option<&mut Values> {
         self.next += 1;
         self.columns.get_mut(self.next - 1)
@@ -187,7 +196,13 @@ impl Table {
     }
 
     /// Makes the bytes of a file of the rows, in their own order: the same rows give the same bytes.
+    ///
+    /// # Errors
+    /// When it cannot be encoded, or the rows are not laid as the columns are: a value would stand in another's row.
     pub(super) fn file(&self) -> PolarsResult<Vec<u8>> {
+        if !self.even || self.columns.iter().any(|values| values.len() != self.height) {
+            return Err(PolarsError::ShapeMismatch("rows that are not laid as the columns are".into()));
+        }
         let mut order: Vec<usize> = (0..self.height).collect();
         let compare = |one: &usize, other: &usize| {
             let mut columns = self.columns.iter().map(|values| values.compare(*one, *other));
@@ -361,4 +376,50 @@ pub(super) fn rows<R: Row>(path: &Path, bytes: Vec<u8>, leave: usize) -> Result<
         Ok(())
     })?;
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lays two of the eleven values of a run, or one too many, or a text where a number is to be.
+    struct Wrong(fn(&mut Table));
+
+    impl Row for Wrong {
+        const DATASET: Dataset = Dataset::Runs;
+
+        fn lay(&self, into: &mut Table) {
+            self.0(into);
+        }
+
+        fn read(_from: &mut Cells<'_>) -> Option<Self> {
+            None
+        }
+    }
+
+    fn whole(into: &mut Table) {
+        for column in Dataset::Runs.columns() {
+            if column.kind == Kind::Text { into.text("a") } else { into.count(1) }
+        }
+    }
+
+    #[test]
+    fn rows_that_are_not_laid_as_the_columns_are_make_no_file() {
+        let file = |rows: &[fn(&mut Table)]| {
+            let mut table = Table::new(Dataset::Runs);
+            rows.iter().for_each(|row| table.add(&Wrong(*row)));
+            table.file()
+        };
+        file(&[whole, whole]).unwrap();
+        let few = |into: &mut Table| into.count(1);
+        let many = |into: &mut Table| {
+            whole(into);
+            into.count(1);
+        };
+        let other = |into: &mut Table| Dataset::Runs.columns().iter().for_each(|_| into.count(1));
+        for wrong in [few as fn(&mut Table), many, other] {
+            file(&[whole, wrong]).unwrap_err();
+            file(&[wrong, whole]).unwrap_err();
+        }
+    }
 }

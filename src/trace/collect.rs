@@ -21,8 +21,10 @@ use crate::cloudtrail::{Actor, ActorKind, Caller, CallerTag, Envelope, Record, s
 /// another, so that more would save nothing.
 const ROWS_IN_MEMORY: usize = 1 << 16;
 
-/// Texts that are kept from notes that were taken to those that follow.
-const TEXTS_AT_HAND: usize = if cfg!(test) { 16 } else { 1 << 14 };
+/// Bytes of texts and callers that are kept at hand when notes are taken, for those that follow.
+const AT_HAND: usize = if cfg!(test) { 12 << 10 } else { 4 << 20 };
+/// Bytes of a caller, about.
+const ACTOR: usize = 512;
 
 /// Everything that a scan noted of ordinary calls.
 #[derive(Debug, Default)]
@@ -348,7 +350,7 @@ impl Part {
         std::mem::take(&mut self.rows).for_each(|row| rows.push(row))?;
         let calls = rows.iter().filter_map(|row| self.call(row)).collect();
         let sightings = self.sightings_of(|_actor| true)?;
-        if self.texts.count().max(self.sightings.texts.count()) < TEXTS_AT_HAND {
+        if self.texts.size() + self.sightings.texts.size() + ACTOR * self.actors.len() < AT_HAND {
             self.sightings.forget();
         } else {
             *self = Self::default();

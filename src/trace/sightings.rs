@@ -55,7 +55,7 @@ impl Sightings {
         self.seen.len() >= IN_MEMORY || self.texts.count() >= 2 * IN_MEMORY
     }
 
-    /// Forgets what was seen. The numbers of texts hold, unless there are many.
+    /// Forgets what was seen. The numbers of texts hold.
     pub(super) fn forget(&mut self) {
         self.seen.clear();
         self.file = None;

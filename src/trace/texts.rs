@@ -14,6 +14,8 @@ pub(super) struct Interner {
     numbers: HashMap<u64, u32, BuildHasherDefault<NumberHasher>>,
     hasher: RandomState,
     values: Vec<Arc<str>>,
+    /// Bytes of these.
+    bytes: usize,
     /// Texts that were asked for lately, by [`place`]: few make up most of an archive.
     recent: Vec<Recent>,
 }
@@ -51,6 +53,7 @@ impl Interner {
                 None => {
                     let number = u32::try_from(self.values.len()).unwrap_or(NONE);
                     self.values.push(text.into());
+                    self.bytes += text.len();
                     self.numbers.insert(hash, number);
                     break number;
                 }
@@ -61,6 +64,11 @@ impl Interner {
             recent.text.iter_mut().zip(text.as_bytes()).for_each(|(to, from)| *to = *from);
         }
         number
+    }
+
+    /// What they take, in bytes, about.
+    pub(super) fn size(&self) -> usize {
+        self.bytes + 64 * self.values.len()
     }
 
     /// How many there are.
