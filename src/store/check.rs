@@ -33,10 +33,10 @@ struct Tally {
 }
 
 /// What is wrong with the record that is kept with an event.
-fn of_record(row: &EventRow) -> Option<&'static str> {
+fn of_record(row: &EventRow, scratch: &mut Scratch) -> Option<&'static str> {
     let mut ids = Vec::new();
     let text = row.record.as_deref().unwrap_or_default();
-    let read = for_each_record(text.as_bytes(), &mut Scratch::default(), &mut |_, record| {
+    let read = for_each_record(text.as_bytes(), scratch, &mut |_, record| {
         ids.extend(record.map(|record| record.id().into_owned()));
     });
     match read {
@@ -106,12 +106,13 @@ impl Check {
             }
             Dataset::Events => {
                 let rows: Vec<EventRow> = frame::rows(at, bytes, 0)?;
+                let mut scratch = Scratch::default();
                 for row in &rows {
                     let id = id_of(&row.object_id);
                     if !self.events.insert((id, row.number)) {
                         self.problem(path, format!("event {} is in it twice", row.event.id));
                     }
-                    if let Some(problem) = of_record(row) {
+                    if let Some(problem) = of_record(row, &mut scratch) {
                         self.problem(path, format!("event {}: {problem}", row.event.id));
                     }
                     self.refer(path, 0, id);

@@ -285,9 +285,10 @@ impl Files {
         let rows = frame::rows::<R>(&at, bytes, 0)?;
         if rows.iter().any(affected) {
             self.remove.insert(path.to_owned());
+            let month = month_of_path(path);
             for row in rows {
                 if let Some(row) = if affected(&row) { change(row) } else { Some(row) } {
-                    self.tables.add(month_of_path(path), &row);
+                    self.tables.add(month, &row);
                 }
             }
         }
@@ -298,8 +299,9 @@ impl Files {
     fn take_over<R: Row>(&mut self, writer: &Writer, path: &str) -> Result<(), StoreError> {
         let (at, bytes) = read_file(writer.dir(), writer.state(), path)?;
         self.remove.insert(path.to_owned());
+        let month = month_of_path(path);
         frame::each_row(&at, bytes, 0, &mut |row: R| {
-            self.tables.add(month_of_path(path), &row);
+            self.tables.add(month, &row);
             Ok(())
         })
     }
