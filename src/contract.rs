@@ -34,6 +34,8 @@ pub struct Report {
     pub events: Vec<LifecycleEvent>,
     /// Where IAM and the archive disagree.
     pub reconciliation: Vec<Finding>,
+    /// Virtual devices that are assigned to nobody, as the archive explains.
+    pub leftover_devices: Vec<LeftoverDevice>,
     /// What the report rests on.
     pub coverage: Coverage,
     /// What a reader must know before trusting a figure: missing inputs, regions not seen, tickets that matched nothing.
@@ -221,7 +223,7 @@ pub struct Figures {
 /// Counts of deactivations whose `eventTime` lies in the period.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deactivations {
-    /// Successful ones: `opened_window + left_another_device + no_password`.
+    /// Successful ones: `opened_window + left_another_device + no_password + denied`.
     pub total: usize,
     /// Those that opened a window.
     pub opened_window: usize,
@@ -233,6 +235,9 @@ pub struct Deactivations {
     pub left_another_device: usize,
     /// Those of principals known to have no console password.
     pub no_password: usize,
+    /// Those of principals to whom a policy denied everything.
+    #[serde(default)]
+    pub denied: usize,
     /// Attempts that failed.
     pub failed_attempts: usize,
     /// Of those that opened a window, how many per class.
@@ -251,7 +256,7 @@ pub struct ByClass {
     pub unexplained: usize,
 }
 
-/// Exposure by `removed` windows.
+/// Exposure by `removed` windows, and apart from it by `standing` ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Exposure {
     /// Principal-hours without MFA inside the period.
@@ -260,6 +265,18 @@ pub struct Exposure {
     pub open_at_end: usize,
     /// Windows open at the period's start.
     pub carried_in: usize,
+    /// What IAM shows without MFA and no event explains.
+    #[serde(default)]
+    pub standing: Standing,
+}
+
+/// Exposure by `standing` windows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Windows open at `as_of`; of a part of the period that ended before, at its end.
+    pub open: usize,
+    /// Principal-hours without MFA inside the period, as far as they are proven: from `open_since_before` on.
+    pub principal_hours: f64,
 }
 
 /// MFA coverage at the snapshot. A count whose input is missing is `None`.
@@ -274,6 +291,20 @@ pub struct MfaCoverage {
     pub users_with_mfa_and_enforced: Option<usize>,
     pub roots: Option<usize>,
     pub roots_with_mfa: Option<usize>,
+    /// Root users known to have neither a password nor an active access key: nothing that MFA would protect.
+    #[serde(default)]
+    pub roots_without_credentials: Option<usize>,
+    /// Users whose policies allow everything, or all of IAM.
+    #[serde(default)]
+    pub privileged_users: Option<usize>,
+    #[serde(default)]
+    pub privileged_users_with_mfa: Option<usize>,
+    /// How many accounts these counts are of.
+    #[serde(default)]
+    pub accounts: Option<usize>,
+    /// How many accounts the report covers: where IAM state covers fewer, nothing is known of the others.
+    #[serde(default)]
+    pub accounts_in_report: Option<usize>,
     /// When IAM said so; reports of earlier versions do not tell.
     #[serde(default, serialize_with = "whole_seconds::optional")]
     pub taken_at: Option<DateTime<Utc>>,
@@ -320,6 +351,8 @@ pub enum WindowKind {
     Removed,
     /// It got a console password and no device yet.
     NeverEnrolled,
+    /// IAM shows it without a device, and no event says since when.
+    Standing,
 }
 
 impl WindowKind {
@@ -329,6 +362,7 @@ impl WindowKind {
         match self {
             Self::Removed => "removed",
             Self::NeverEnrolled => "never_enrolled",
+            Self::Standing => "standing",
         }
     }
 }
@@ -350,6 +384,9 @@ pub enum CloseReason {
     /// No enrolment was seen, but a device of the principal was used or deactivated: the enrolment is missing, the
     /// window ended at this event at the latest. A reconciliation finding goes with it.
     SeenInUse,
+    /// The exposure was over at the snapshot (IAM's whole list lacks the user, or shows a device), and no event says since
+    /// when: `closed_at` is unknown. A reconciliation finding holds the interval.
+    EndedUnseen,
 }
 
 impl CloseReason {
@@ -363,6 +400,7 @@ impl CloseReason {
             Self::Denied => "denied",
             Self::SeenInIam => "seen_in_iam",
             Self::SeenInUse => "seen_in_use",
+            Self::EndedUnseen => "ended_unseen",
         }
     }
 }
@@ -478,17 +516,20 @@ pub struct Window {
     pub principal: Principal,
     /// From IAM tags.
     pub owner: Option<String>,
-    /// The opening event's time.
-    #[serde(serialize_with = "whole_seconds::one")]
-    pub opened_at: DateTime<Utc>,
-    /// The opening event's id.
-    pub opened_by_event: String,
-    /// The opening event's name: a deactivation, or what brought an exposure back.
-    pub opened_by: String,
+    /// The opening event's time; `None` for a standing window.
+    #[serde(serialize_with = "whole_seconds::optional")]
+    pub opened_at: Option<DateTime<Utc>>,
+    /// For a standing window, the earliest moment at which it is proven: it opened then or before.
+    #[serde(serialize_with = "whole_seconds::optional")]
+    pub open_since_before: Option<DateTime<Utc>>,
+    /// The opening event's id; `None` for a standing window.
+    pub opened_by_event: Option<String>,
+    /// The opening event's name: a deactivation, or what brought an exposure back; `None` for a standing window.
+    pub opened_by: Option<String>,
     /// The serial number of the deactivated device, where the opening event names one.
     pub device: Option<String>,
-    /// Who made the opening call.
-    pub actor: String,
+    /// Who made the opening call; `None` for a standing window.
+    pub actor: Option<String>,
     /// Whether that session was MFA-authenticated.
     pub actor_mfa: Option<bool>,
     /// From where.
@@ -496,14 +537,15 @@ pub struct Window {
     /// When CloudTrail delivered the opening event.
     #[serde(serialize_with = "whole_seconds::optional")]
     pub delivered_at: Option<DateTime<Utc>>,
-    /// When it closed; `None` for an open window.
+    /// When it closed; `None` for an open window, and for one that ended unseen.
     #[serde(serialize_with = "whole_seconds::optional")]
     pub closed_at: Option<DateTime<Utc>>,
     /// The closing event's id; `None` where no event closed it.
     pub closed_by_event: Option<String>,
     /// What closed it.
     pub close_reason: Option<CloseReason>,
-    /// From opening to close, or to `as_of`; whole seconds.
+    /// From the opening (of a standing window, from `open_since_before`) to the close, or to `as_of`; of one that ended
+    /// unseen, up to the last moment at which it is proven. Whole seconds.
     pub duration_s: i64,
     /// Whether an unseen device may remain.
     pub certainty: Certainty,
@@ -529,6 +571,26 @@ pub struct Window {
     /// verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integrity: Option<Integrity>,
+}
+
+impl Window {
+    /// Whether the principal is still without MFA at `as_of`.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.closed_at.is_none() && self.close_reason.is_none()
+    }
+
+    /// The earliest moment at which the exposure is proven: the opening, or `open_since_before`.
+    #[must_use]
+    pub fn proven_from(&self) -> DateTime<Utc> {
+        self.opened_at.or(self.open_since_before).unwrap_or_default()
+    }
+
+    /// The moment up to which the exposure is proven: `duration_s` after [`Self::proven_from`].
+    #[must_use]
+    pub fn proven_to(&self) -> DateTime<Utc> {
+        self.proven_from() + chrono::TimeDelta::seconds(self.duration_s)
+    }
 }
 
 /// What CloudTrail's digests say of the bytes that tell of an event.
@@ -625,6 +687,36 @@ pub struct Activity {
     pub source_ips: Vec<String>,
     /// `eventSource`s, sorted.
     pub services: Vec<String>,
+    /// What the actor of the opening call did meanwhile, the principal's own doings where that is the actor; `None` where no
+    /// actor is known.
+    pub by_actor: Option<ActorActivity>,
+}
+
+/// What the actor of a window's opening call did between the opening and the close.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ActorActivity {
+    /// Records of its calls and sign-ins.
+    pub events: usize,
+    /// Calls that are not read-only.
+    pub writes: usize,
+    /// Keys, passwords, policies and users that it made, in order of time.
+    pub made: Vec<Made>,
+}
+
+/// Something made during a window that may outlive it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Made {
+    /// `eventID` of the call that made it.
+    pub event_id: String,
+    /// When.
+    #[serde(serialize_with = "whole_seconds::one")]
+    pub at: DateTime<Utc>,
+    /// What: `access_key`, `password`, `policy`, `group_membership`, `user` or `device`.
+    pub what: &'static str,
+    /// Its id or name: the access key's id, the user whose password it is, the policy and whom it is attached to.
+    pub id: String,
+    /// Whether it still stands at `as_of`; `None` where that is not known.
+    pub still_there: Option<bool>,
 }
 
 /// A lifecycle event of the period.
@@ -710,12 +802,20 @@ pub enum FindingCode {
     EnableNotInArchive,
     /// The archive's last word is an enrolment, IAM lacks the device.
     DeactivateNotInArchive,
-    /// IAM shows a virtual device that is assigned to nobody.
+    /// IAM shows a virtual device that is assigned to nobody who exists, or whose origin the archive does not explain.
     DeviceWithoutOwner,
     /// A console user without MFA and without a window that explains it.
     WithoutMfaUnexplained,
     /// The archive tells of a user that IAM's list lacks, and not of its deletion.
     DeleteNotInArchive,
+    /// IAM's console password is not what the archive's last word on it was.
+    PasswordDisagrees,
+    /// IAM's denial of everything is not what the archive's last word on it was.
+    DenyDisagrees,
+    /// A call succeeded that IAM would have refused in the state that the archive tells.
+    StateContradicts,
+    /// IAM says that a device is active which no input names: it may have been there all along.
+    UnseenDevice,
 }
 
 impl FindingCode {
@@ -728,8 +828,30 @@ impl FindingCode {
             Self::DeviceWithoutOwner => "device_without_owner",
             Self::WithoutMfaUnexplained => "without_mfa_unexplained",
             Self::DeleteNotInArchive => "delete_not_in_archive",
+            Self::PasswordDisagrees => "password_disagrees",
+            Self::DenyDisagrees => "deny_disagrees",
+            Self::StateContradicts => "state_contradicts",
+            Self::UnseenDevice => "unseen_device",
         }
     }
+}
+
+/// A virtual device that is assigned to nobody, and how the archive explains it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct LeftoverDevice {
+    /// The account.
+    pub account: String,
+    /// Serial number.
+    pub device: String,
+    /// `never_enabled`, or `deactivated` and not deleted.
+    pub cause: &'static str,
+    /// Whose it was, where it was enabled.
+    pub principal: Option<Principal>,
+    /// The event that explains it.
+    pub event_id: String,
+    /// When that happened.
+    #[serde(serialize_with = "whole_seconds::one")]
+    pub since: DateTime<Utc>,
 }
 
 /// What was listed, read, failed and skipped: `objects_listed = objects_read + objects_failed + objects_skipped`.

@@ -139,7 +139,7 @@ pub(super) fn tell(report: &mut Report, told: &Told, events: &ByEvent) {
     }
     for window in &mut report.windows {
         let closed = window.closed_by_event.as_deref().and_then(|event| of(&window.account, event));
-        window.integrity = of(&window.account, &window.opened_by_event).max(closed);
+        window.integrity = window.opened_by_event.as_ref().and_then(|id| of(&window.account, id)).max(closed);
     }
     report.coverage.gaps.extend(told.gaps.iter().cloned());
     report.coverage.gaps.sort();

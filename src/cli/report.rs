@@ -578,6 +578,7 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         windows: analysis.windows,
         events: analysis.events,
         reconciliation: analysis.reconciliation,
+        leftover_devices: analysis.leftover_devices,
         coverage,
         notices,
         policy: plan.settings,
@@ -615,7 +616,7 @@ fn missing_input(missing: &inventory::MissingInput) -> Notice {
 
 fn found(what: FailOn, report: &Report) -> bool {
     match what {
-        FailOn::OpenWindow => report.windows.iter().any(|window| window.closed_at.is_none()),
+        FailOn::OpenWindow => report.windows.iter().any(|window| window.is_open()),
         FailOn::NotLegitimate => report.windows.iter().any(|window| window.legitimate == Some(false)),
         FailOn::Reconciliation => !report.reconciliation.is_empty(),
     }

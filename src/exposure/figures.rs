@@ -30,9 +30,14 @@ pub fn stat(mut seconds: Vec<i64>) -> Stat {
     }
 }
 
+/// Over the closed; one that ended nobody knows when is in no mean, and is not open either.
 fn close_stat<'w>(windows: impl Iterator<Item = &'w Window>) -> CloseStat {
-    let (closed, open): (Vec<&Window>, Vec<&Window>) = windows.partition(|window| window.closed_at.is_some());
-    CloseStat { stat: stat(closed.iter().map(|window| window.duration_s).collect()), open: open.len() }
+    let windows: Vec<&Window> = windows.collect();
+    let closed = windows.iter().filter(|window| window.closed_at.is_some());
+    CloseStat {
+        stat: stat(closed.map(|window| window.duration_s).collect()),
+        open: windows.iter().filter(|window| window.is_open()).count(),
+    }
 }
 
 fn detect_stat<'w>(windows: impl Iterator<Item = &'w Window>) -> DetectStat {
@@ -56,15 +61,12 @@ pub(super) fn figures(
     period: Period,
     as_of: DateTime<Utc>,
 ) -> KindFigures {
-    let cohort =
-        || windows.iter().copied().filter(|window| by_deactivation(window) && period.contains(window.opened_at));
+    let cohort = || windows.iter().copied().filter(|window| by_deactivation(window) && opened_in(window, period));
     let suspect = || cohort().filter(|window| window.legitimate == Some(false));
-    let enrolment = windows
-        .iter()
-        .copied()
-        .filter(|window| window.kind == WindowKind::NeverEnrolled && period.contains(window.opened_at));
+    let enrolment =
+        windows.iter().copied().filter(|window| window.kind == WindowKind::NeverEnrolled && opened_in(window, period));
     let delivery =
-        cohort().filter_map(|window| Some((window.delivered_at? - window.opened_at).num_seconds().max(0))).collect();
+        cohort().filter_map(|window| Some((window.delivered_at? - window.opened_at?).num_seconds().max(0))).collect();
     let in_period = deactivations.iter().filter(|(time, _)| period.contains(*time));
     let count = |effect: Effect| in_period.clone().filter(|(_, one)| one.effect == effect).count();
     let class = |class: Class| cohort().filter(|window| window.class == Some(class)).count();
@@ -82,6 +84,7 @@ pub(super) fn figures(
             not_legitimate: suspect().count(),
             left_another_device: count(Effect::LeftAnotherDevice),
             no_password: count(Effect::NoPassword),
+            denied: count(Effect::Denied),
             failed_attempts,
             by_class: ByClass {
                 approved: class(Class::Approved),
@@ -96,22 +99,43 @@ pub(super) fn figures(
     }
 }
 
-/// Time without MFA inside the period, by `removed` windows; nothing is measured beyond `as_of`.
+fn opened_in(window: &Window, period: Period) -> bool {
+    window.opened_at.is_some_and(|at| period.contains(at))
+}
+
+/// Time without MFA inside the period, by `removed` windows, and by `standing` ones as far as they are proven; nothing is
+/// measured beyond `as_of`.
 fn exposure(windows: &[&Window], period: Period, as_of: DateTime<Utc>) -> Exposure {
     let end = period.to.min(as_of);
+    let inside =
+        |window: &Window| (window.proven_to().min(end) - window.proven_from().max(period.from)).num_seconds().max(0);
     let mut result = Exposure::default();
-    let mut seconds = 0;
-    for window in windows.iter().filter(|window| window.kind == WindowKind::Removed) {
-        let closed = window.closed_at.unwrap_or(as_of);
-        seconds += (closed.min(end) - window.opened_at.max(period.from)).num_seconds().max(0);
-        // What closed at the very end is carried into no other period.
-        let open_at_end = window.closed_at.is_none_or(|closed| closed > period.to);
-        result.open_at_end += usize::from(window.opened_at < period.to && open_at_end);
-        result.carried_in +=
-            usize::from(window.opened_at < period.from && window.closed_at.is_none_or(|closed| closed > period.from));
+    let (mut seconds, mut standing) = (0, 0);
+    for window in windows {
+        match window.kind {
+            WindowKind::Removed => {
+                seconds += inside(window);
+                result.open_at_end += usize::from(lasts_beyond(window, period.to));
+                result.carried_in += usize::from(lasts_beyond(window, period.from) && !opened_in(window, period));
+            }
+            WindowKind::Standing => {
+                standing += inside(window);
+                // Of a part that ended before, only what is proven of then counts; at `as_of` IAM shows all of them.
+                let open = if period.to < as_of { lasts_beyond(window, period.to) } else { window.is_open() };
+                result.standing.open += usize::from(open);
+            }
+            WindowKind::NeverEnrolled => {}
+        }
     }
     result.principal_hours = seconds as f64 / 3600.0;
+    result.standing.principal_hours = standing as f64 / 3600.0;
     result
+}
+
+/// Whether a window that began before `moment` is open then: what closed at that very moment is carried into no other
+/// period.
+fn lasts_beyond(window: &Window, moment: DateTime<Utc>) -> bool {
+    window.proven_from() < moment && (window.is_open() || window.proven_to() > moment)
 }
 
 /// MFA coverage at a snapshot, over all its accounts.
@@ -154,6 +178,11 @@ pub(super) fn coverage<'a>(
         roots_with_mfa: roots()
             .try_fold(0, |sum, root| Some(sum + usize::from(root?.mfa_active?)))
             .filter(|_| !accounts.is_empty()),
+        roots_without_credentials: None,
+        privileged_users: None,
+        privileged_users_with_mfa: None,
+        accounts: None,
+        accounts_in_report: None,
         taken_at: Some(taken_at),
     }
 }

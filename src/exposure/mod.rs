@@ -28,7 +28,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{
-    Approved, Figures, Finding, LifecycleEvent, Notice, Outcome, Period, PrincipalKind, Reason, Window,
+    Approved, Figures, Finding, LeftoverDevice, LifecycleEvent, Notice, Outcome, Period, PrincipalKind, Reason, Window,
 };
 use crate::inputs::{Approval, Detection, DetectionSubject, Settings};
 use crate::inventory::{IamState, UserState};
@@ -76,6 +76,8 @@ pub struct Analysis {
     pub events: Vec<LifecycleEvent>,
     /// Where IAM and the archive disagree.
     pub reconciliation: Vec<Finding>,
+    /// Virtual devices that are assigned to nobody, as the archive explains.
+    pub leftover_devices: Vec<LeftoverDevice>,
     /// The figures.
     pub figures: Figures,
     /// Approvals and detections that matched nothing.
@@ -250,7 +252,8 @@ pub fn analyse_in_parts(input: &Input<'_>, months: &[Month]) -> (Analysis, Parts
         ..figures_of(&ledger, &windows, &deactivations, input, Part { period: input.period, account: None })
     };
     let notices = unmatched(facts, &drafts, &deactivations, input);
-    let analysis = Analysis { windows, events, reconciliation: findings, figures, notices };
+    let analysis =
+        Analysis { windows, events, reconciliation: findings, leftover_devices: Vec::new(), figures, notices };
     let parts = parts::parts(input, &ledger, &deactivations, &analysis, months);
     (analysis, parts)
 }
@@ -270,11 +273,12 @@ fn window(facts: Facts<'_>, draft: &Draft, input: &Input<'_>) -> Option<Window> 
         account: entity.account.clone(),
         principal: entity.principal(),
         owner: iam_user(entity).and_then(|user| owner(user, input.settings)),
-        opened_at: draft.opened_at,
-        opened_by_event: opening.id.clone(),
-        opened_by: opening.name.clone(),
+        opened_at: Some(draft.opened_at),
+        open_since_before: None,
+        opened_by_event: Some(opening.id.clone()),
+        opened_by: Some(opening.name.clone()),
         device: opening.action.serial().map(str::to_owned),
-        actor: opening.actor.display(),
+        actor: Some(opening.actor.display()),
         actor_mfa: opening.actor_mfa,
         source_ip: opening.source_ip.clone(),
         delivered_at: opening.delivered_at,

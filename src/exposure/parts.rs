@@ -106,7 +106,9 @@ pub(super) fn parts(
 /// (account, id) of every event that a window names.
 fn events_of(window: &Window) -> impl Iterator<Item = (&str, &str)> {
     let inferred = window.detection.iter().filter(|detection| detection.kind == DetectionKind::Inferred);
-    std::iter::once(&window.opened_by_event)
+    window
+        .opened_by_event
+        .iter()
         .chain(&window.closed_by_event)
         .chain(window.reasons.iter().flat_map(|reason| &reason.event_ids))
         .chain(inferred.map(|detection| &detection.reference))

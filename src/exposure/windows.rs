@@ -44,6 +44,7 @@ pub(super) enum Effect {
     OpenedWindow,
     LeftAnotherDevice,
     NoPassword,
+    Denied,
 }
 
 /// A successful deactivation.

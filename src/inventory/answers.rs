@@ -190,6 +190,7 @@ pub(crate) fn join(account: &str, answers: &Answers) -> (AccountState, Vec<Missi
         notes.add("policy documents", why);
     }
     let state = AccountState {
+        as_of: None,
         users: users.into_values().collect(),
         users_complete: complete,
         root: root(answers),
@@ -281,6 +282,7 @@ fn root(answers: &Answers) -> Option<RootState> {
             Some(0) => Some(0),
             _ => row.and_then(|row| row.active_access_keys),
         },
+        ..RootState::default()
     };
     (state != RootState::default()).then_some(state)
 }

@@ -30,9 +30,30 @@ pub struct MissingInput {
     pub why: String,
 }
 
+/// When IAM said something: at one moment, or at one that is only known to lie between two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AsOf {
+    /// The earliest moment at which it may have been said.
+    pub earliest: DateTime<Utc>,
+    /// The latest.
+    pub latest: DateTime<Utc>,
+}
+
+impl AsOf {
+    /// A moment that is known.
+    #[must_use]
+    pub const fn exactly(at: DateTime<Utc>) -> Self {
+        Self { earliest: at, latest: at }
+    }
+}
+
 /// IAM state of one account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountState {
+    /// When the account's lists were read, where that is not [`IamState::taken_at`]: live, the calls for one account take
+    /// a while, and those for many take longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<AsOf>,
     /// The account's users, in order of name.
     pub users: Vec<UserState>,
     /// Whether `users` holds all users (from a credential report, authorization details or a list of users), so that
@@ -69,6 +90,22 @@ pub struct UserState {
     pub mfa_enforced: Option<bool>,
     /// Whether its policies allow every action, or all of IAM, on every resource; `None` where policies were not read.
     pub privileged: Option<bool>,
+    /// Whether a policy of its own, attached or inline, denies every action on every resource without condition; `None`
+    /// where policies were not read.
+    #[serde(default)]
+    pub denied: Option<bool>,
+    /// Whether such a policy comes from one of its groups; `None` where policies were not read.
+    #[serde(default)]
+    pub denied_by_group: Option<bool>,
+    /// When `password` was true, where that is not the account's time: a credential report is up to four hours old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_as_of: Option<AsOf>,
+    /// When `mfa_active` was true, where that is not the account's time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mfa_active_as_of: Option<AsOf>,
+    /// When `active_access_keys` was true, where that is not the account's time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_keys_as_of: Option<AsOf>,
 }
 
 /// The root user.
@@ -80,6 +117,15 @@ pub struct RootState {
     pub password: Option<bool>,
     /// How many of its access keys are active.
     pub active_access_keys: Option<u32>,
+    /// When `password` was true, where that is not the account's time: a credential report is up to four hours old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_as_of: Option<AsOf>,
+    /// When `mfa_active` was true, where that is not the account's time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mfa_active_as_of: Option<AsOf>,
+    /// When `active_access_keys` was true, where that is not the account's time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_keys_as_of: Option<AsOf>,
 }
 
 /// An active device.

@@ -54,7 +54,7 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
         names.principal(&account, &mut window.principal);
         names.option("person", &mut window.owner);
         names.option("device", &mut window.device);
-        window.actor = names.actor(&window.actor);
+        window.actor = window.actor.as_deref().map(|actor| names.actor(actor));
         names.address(&mut window.source_ip);
         if let Some(detection) = &mut window.detection {
             match detection.kind {

@@ -146,7 +146,7 @@ fn open_window(window: &Window, width: usize) -> String {
     let rest = format!(
         "{} since {} {}",
         escape::terminal(&window.account),
-        format::time(window.opened_at),
+        format::time(window.proven_from()),
         window.class.map_or(window.kind.name(), Class::name)
     );
     // The name gives way: the account, the time and the class are what is asked for.

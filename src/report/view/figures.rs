@@ -407,8 +407,12 @@ fn by_class(report: &Report, parts: &[TrendPeriod]) -> Table {
 
 /// One month: its times, and the windows that opened in it.
 fn month(report: &Report, part: &TrendPeriod) -> Vec<Block> {
-    let opened: Vec<_> =
-        report.windows.iter().enumerate().filter(|(_, window)| part.period.contains(window.opened_at)).collect();
+    let opened: Vec<_> = report
+        .windows
+        .iter()
+        .enumerate()
+        .filter(|(_, window)| window.opened_at.is_some_and(|at| part.period.contains(at)))
+        .collect();
     let mut blocks = vec![Block::Table(times(&part.figures, &format::period(part.period)))];
     if opened.is_empty() {
         blocks.push(Block::Paragraph(words("No window opened in it.")));
@@ -421,7 +425,7 @@ fn month(report: &Report, part: &TrendPeriod) -> Vec<Block> {
                 vec![window_link(*i)],
                 super::principal(&w.principal),
                 vec![raw(&w.account)],
-                vec![time(w.opened_at)],
+                vec![time(w.proven_from())],
                 vec![lasting(w.duration_s)],
                 vec![Span::Class(super::key(w))],
             ]

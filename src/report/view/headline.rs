@@ -107,8 +107,8 @@ fn accounts_line(report: &Report) -> String {
 
 /// The windows that are open at `as_of`, the longest open first.
 pub(in crate::report) fn still_open(report: &Report) -> Vec<(usize, &Window)> {
-    let mut open: Vec<_> = report.windows.iter().enumerate().filter(|(_, w)| w.closed_at.is_none()).collect();
-    open.sort_by_key(|(i, w)| (w.opened_at, *i));
+    let mut open: Vec<_> = report.windows.iter().enumerate().filter(|(_, w)| w.is_open()).collect();
+    open.sort_by_key(|(i, w)| (w.proven_from(), *i));
     open
 }
 

@@ -136,5 +136,11 @@ fn meaning(finding: FindingCode) -> &'static str {
         FindingCode::DeviceWithoutOwner => "a virtual device that is assigned to nobody",
         FindingCode::WithoutMfaUnexplained => "a console user without MFA, and no window tells why",
         FindingCode::DeleteNotInArchive => "IAM lacks the user, and its deletion was never seen",
+        FindingCode::PasswordDisagrees => "IAM's console password is not what the last event on it says",
+        FindingCode::DenyDisagrees => "IAM's denial of everything is not what the last event on it says",
+        FindingCode::StateContradicts => "a call succeeded that IAM refuses in the state that the events tell",
+        FindingCode::UnseenDevice => {
+            "IAM says that a device is active which no input names: it may have been there all along"
+        }
     }
 }

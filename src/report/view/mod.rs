@@ -238,6 +238,7 @@ pub(super) fn key(window: &Window) -> &'static str {
     match (window.class, window.kind) {
         (Some(class), _) => class.name(),
         (None, WindowKind::NeverEnrolled) => WindowKind::NeverEnrolled.name(),
+        (None, WindowKind::Standing) => WindowKind::Standing.name(),
         (None, WindowKind::Removed) => EXPOSED_AGAIN,
     }
 }

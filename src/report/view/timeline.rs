@@ -115,11 +115,11 @@ fn title(i: usize, w: &Window, as_of: DateTime<Utc>) -> String {
         }
         None => String::new(),
     };
-    format!("#{} {}: {} {end}, {lasted}{noticed}", i + 1, key(w).replace('_', " "), format::time(w.opened_at))
+    format!("#{} {}: {} {end}, {lasted}{noticed}", i + 1, key(w).replace('_', " "), format::time(w.proven_from()))
 }
 
 fn bar(w: &Window, title: &str, shown: Period, as_of: DateTime<Utc>) -> Bar {
-    let at = share(w.opened_at, shown);
+    let at = share(w.proven_from(), shown);
     let end = w.closed_at.unwrap_or(as_of);
     let beyond = match w.closed_at {
         None => Some("open"),
@@ -131,7 +131,7 @@ fn bar(w: &Window, title: &str, shown: Period, as_of: DateTime<Utc>) -> Bar {
         key: key(w),
         at,
         width: (until - at).max(0.0),
-        before: w.opened_at < shown.from,
+        before: w.proven_from() < shown.from,
         beyond,
         detected: w.detection.as_ref().filter(|d| d.at < shown.to).map(|d| share(d.at, shown)),
         title: title.to_owned(),

@@ -26,7 +26,7 @@ pub(super) fn open_windows(report: &Report) -> Section {
                     principal(&w.principal),
                     vec![window_link(*i)],
                     vec![raw(&w.account)],
-                    vec![time(w.opened_at)],
+                    vec![time(w.proven_from())],
                     vec![lasting(w.duration_s)],
                     vec![Span::Class(key(w))],
                     words(w.console_password.name()),
@@ -95,7 +95,7 @@ fn row(i: usize, w: &Window) -> Vec<Line> {
         vec![window_link(i)],
         principal(&w.principal),
         vec![raw(&w.account)],
-        vec![time(w.opened_at)],
+        vec![time(w.proven_from())],
         vec![w.closed_at.map_or_else(|| Span::Strong("open".to_owned()), time)],
         vec![w.close_reason.map_or_else(none, |reason| Span::Word(reason.name()))],
         vec![lasting(w.duration_s)],
@@ -110,7 +110,7 @@ fn row(i: usize, w: &Window) -> Vec<Line> {
 
 fn story(i: usize, w: &Window, as_of: DateTime<Utc>, proofs: &Proofs<'_>) -> WindowView {
     let mut summary = principal(&w.principal);
-    summary.extend([text(" in "), raw(&w.account), text(", from "), time(w.opened_at)]);
+    summary.extend([text(" in "), raw(&w.account), text(", from "), time(w.proven_from())]);
     match w.closed_at {
         Some(at) => summary.extend([text(" to "), time(at), text(", ")]),
         None => summary.push(text(", open for ")),
@@ -158,7 +158,13 @@ fn whose(w: &Window) -> Vec<Line> {
 }
 
 fn began(w: &Window) -> Line {
-    let mut line = vec![raw(&w.opened_by), text(" at "), time(w.opened_at)];
+    let Some(opened_by) = &w.opened_by else {
+        return vec![
+            text("no event tells; IAM shows it without a device, at the latest since "),
+            time(w.proven_from()),
+        ];
+    };
+    let mut line = vec![raw(opened_by), text(" at "), time(w.proven_from())];
     if let Some(device) = &w.device {
         line.extend([text(" of device "), raw(device)]);
     }
@@ -177,7 +183,8 @@ fn who_did_it(w: &Window) -> Line {
         None => ", session's MFA not known",
     };
     let address = w.source_ip.as_deref().map_or_else(|| text("an unknown address"), raw);
-    vec![raw(&w.actor), text(mfa), text(", from "), address]
+    let Some(actor) = &w.actor else { return vec![none()] };
+    vec![raw(actor), text(mfa), text(", from "), address]
 }
 
 fn approval(w: &Window) -> Line {
@@ -245,6 +252,7 @@ fn ended(w: &Window, as_of: DateTime<Utc>) -> Line {
         Some(CloseReason::Denied) => "a policy denied everything",
         Some(CloseReason::SeenInIam) => "no event was seen, but IAM shows a device enabled then",
         Some(CloseReason::SeenInUse) => "no enrolment was seen, but a device was in use then",
+        Some(CloseReason::EndedUnseen) => "it was over at the snapshot of IAM, and no event says since when",
         None => NONE,
     };
     let name = w.close_reason.map_or(NONE, CloseReason::name);
@@ -276,7 +284,9 @@ fn reasons(w: &Window) -> Vec<Line> {
 /// Every event that the window rests on: what it shows, its id, and where the record is.
 fn proof(i: usize, w: &Window, proofs: &Proofs<'_>) -> super::Table {
     let mut shows: Vec<(&str, Vec<&str>)> = Vec::new();
-    add(&mut shows, &w.opened_by_event, "opened the window");
+    if let Some(event) = &w.opened_by_event {
+        add(&mut shows, event, "opened the window");
+    }
     for reason in &w.reasons {
         for event in &reason.event_ids {
             add(&mut shows, event, reason.rule);
