@@ -138,7 +138,7 @@ pub(super) fn trend(
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let file = InputFile { kind: "iam", path: name, sha256: sha256(text.as_bytes()) };
             all.snapshots.push((iam.taken_at, file));
-            month.mfa_coverage = Some(exposure::mfa_coverage(&selected(iam, selection)));
+            month.mfa_coverage = Some(exposure::mfa_coverage(&selected(iam, selection), 0));
         }
         all.months.push(month);
     }

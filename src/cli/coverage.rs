@@ -6,7 +6,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use crate::contract::{Coverage, Gap, Notice, Period};
 use crate::mfa::{Action, Event};
-use crate::pipeline::Scanned;
+use crate::pipeline::{AccountSpan, Scanned};
 use crate::source::Selection;
 
 /// Completes what the scan counted.
@@ -42,7 +42,7 @@ pub(super) fn coverage(
             ),
         });
     }
-    let seen = |span: &crate::pipeline::AccountSpan| {
+    let seen = |span: &AccountSpan| {
         span.first.is_some_and(|first| first < period.to) && span.last.is_some_and(|last| last >= period.from)
     };
     if coverage.objects_read > 0 && !scanned.accounts.values().any(seen) {
@@ -169,6 +169,13 @@ fn iam_region(region: &str) -> &'static str {
         Some(("us", rest)) if rest.starts_with("gov-") => "us-gov-west-1",
         _ => "us-east-1",
     }
+}
+
+/// Up to when the evidence on an account's IAM reaches: the latest delivery among the objects of IAM's region, else, where
+/// no key tells of a region, the last record.
+pub(super) fn evidence_end(span: &AccountSpan) -> Option<DateTime<Utc>> {
+    let region = iam_region(span.regions.first().map_or("", String::as_str));
+    span.delivered.get(region).copied().max(span.last.filter(|_| span.delivered.is_empty()))
 }
 
 /// Accounts of which something was read, but nothing of the region that logs IAM.

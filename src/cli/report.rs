@@ -531,7 +531,9 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
     let covered: BTreeMap<String, [DateTime<Utc>; 2]> = scanned
         .accounts
         .iter()
-        .filter_map(|(account, span)| Some((account.clone(), [span.first?, span.last?])))
+        .filter_map(|(account, span)| Some((account.clone(), [span.first?, super::coverage::evidence_end(span)?])))
+        // Where nothing else is asked for, windows are measured to the last delivery: that is how far the evidence reaches.
+        .map(|(account, [first, end])| (account, [first, if plan.as_of.is_none() { end.max(as_of) } else { end }]))
         .collect();
     let empty = crate::trace::Context::default();
     let events = evidence.events.take().map_err(|error| unreadable(&error))?;

@@ -57,7 +57,7 @@ pub(super) fn classify<'f>(facts: Facts<'f>, draft: &Draft, approvals: &'f [Appr
         .filter_map(|signal| Some(Reason { rule: signal.name(), event_ids: case.ids(case.signal(signal)?) }))
         .collect();
     let approval = approval(approvals, case.entity, case.time);
-    let opening = || Some(vec![draft.opened]);
+    let opening = || vec![case.opened];
     let takeover = || {
         let mut evidence: Vec<String> = signals.iter().flat_map(|reason| reason.event_ids.clone()).collect();
         let mut unique = BTreeSet::new();
@@ -65,7 +65,7 @@ pub(super) fn classify<'f>(facts: Facts<'f>, draft: &Draft, approvals: &'f [Appr
         (signals.len() >= facts.settings.takeover_threshold).then_some(evidence)
     };
     let (class, event_ids) = if approval.is_some() {
-        (Class::Approved, case.ids(opening()?))
+        (Class::Approved, case.ids(opening()))
     } else if let Some(evidence) = case.offboarding() {
         (Class::Offboarding, case.ids(evidence))
     } else if let Some(evidence) = takeover() {
@@ -75,7 +75,7 @@ pub(super) fn classify<'f>(facts: Facts<'f>, draft: &Draft, approvals: &'f [Appr
     } else if let Some(evidence) = case.workaround() {
         (Class::Workaround, evidence)
     } else {
-        (Class::Unexplained, case.ids(opening()?))
+        (Class::Unexplained, case.ids(opening()))
     };
     let mut reasons = vec![Reason { rule: class.name(), event_ids }];
     reasons.extend(signals);
@@ -100,6 +100,7 @@ struct Case<'f> {
     facts: Facts<'f>,
     draft: &'f Draft,
     entity: &'f Entity<'f>,
+    opened: usize,
     opening: &'f Event,
     time: DateTime<Utc>,
     /// The opening call's actor as a principal, where it is one.
@@ -108,12 +109,13 @@ struct Case<'f> {
 
 impl<'f> Case<'f> {
     fn new(facts: Facts<'f>, draft: &'f Draft) -> Option<Self> {
-        let opening = facts.ledger.events.get(draft.opened)?;
+        let opened = draft.opened?;
+        let opening = facts.ledger.events.get(opened)?;
         let opened_by_removal =
             draft.kind == WindowKind::Removed && matches!(opening.action, Action::DeviceDeactivated { .. });
         let entity = facts.ledger.entities.get(draft.entity)?;
         let actor = facts.ledger.entity_of(&opening.actor, &opening.account, opening.time);
-        opened_by_removal.then_some(Self { facts, draft, entity, opening, time: opening.time, actor })
+        opened_by_removal.then_some(Self { facts, draft, entity, opened, opening, time: opening.time, actor })
     }
 
     fn ids(&self, events: Vec<usize>) -> Vec<String> {
@@ -122,13 +124,13 @@ impl<'f> Case<'f> {
 
     /// The principal's own successful events after the opening, in order.
     fn later(&self) -> impl Iterator<Item = (usize, &'f Event)> {
-        let (ledger, opened) = (self.facts.ledger, self.draft.opened);
+        let (ledger, opened) = (self.facts.ledger, self.opened);
         self.entity
             .events
             .iter()
             .filter(move |index| **index > opened)
             .filter_map(move |index| Some((*index, &**ledger.events.get(*index)?)))
-            .filter(|(_, event)| event.succeeded())
+            .filter(|(_, event)| event.succeeded() && event.time <= self.facts.as_of)
     }
 
     fn by_principal(&self, event: &Event) -> bool {
@@ -158,7 +160,7 @@ impl<'f> Case<'f> {
             return Some(vec![index]);
         }
         let close = self.draft.close.filter(|close| close.event.is_none() && close.at <= until);
-        close.map(|_| vec![self.draft.opened])
+        close.map(|_| vec![self.opened])
     }
 
     /// Returns the event ids of the calls without MFA.
@@ -182,7 +184,7 @@ impl<'f> Case<'f> {
 
     /// The events that make a signal hold; `None` where it does not.
     fn signal(&self, signal: Signal) -> Option<Vec<usize>> {
-        let opening = vec![self.draft.opened];
+        let opening = vec![self.opened];
         match signal {
             Signal::ActorWithoutMfa => {
                 let person = matches!(self.opening.actor.kind, ActorKind::IamUser | ActorKind::Root);
@@ -235,7 +237,7 @@ impl<'f> Case<'f> {
 
     fn persistence(&self) -> Option<Vec<usize>> {
         let until = self.time + SIGNAL_SPAN;
-        let opened = self.draft.opened;
+        let opened = self.opened;
         let ledger = self.facts.ledger;
         let gained = |event: &Event| match &event.action {
             Action::AccessKeyCreated { .. } | Action::PasswordCreated => true,

@@ -1,42 +1,161 @@
-//! What is known of a principal's console password and access keys at a moment.
+//! What is known of a principal's console password, of a denial of everything, and of its access keys at a moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ledger::{Entity, IamEntry, Ledger};
+use super::timeline::{Basis, Key, Missing, Proof, Timeline, fact_key};
 use crate::cloudtrail::ActorKind;
-use crate::contract::ConsolePassword;
+use crate::contract::{ConsolePassword, FindingCode};
+use crate::inventory::{self, AsOf, IamState};
 use crate::mfa::{Action, Event};
 
-/// Whether the principal is known to have no console password at the event at `index`: its deletion was seen, or the
-/// user's creation was and no password since, or IAM says so and no password was made or removed in between.
-pub(super) fn known_without_password(ledger: &Ledger<'_>, entity: &Entity<'_>, index: usize) -> bool {
-    match last_word(ledger, entity, index) {
-        Some(present) => !present,
-        None => {
-            entity.created.is_some_and(|created| created <= index) || iam_password(ledger, entity, index) == Some(false)
+/// Whether there was a password, and whether everything was denied, as far as events and IAM prove it.
+#[derive(Debug, Default)]
+pub(super) struct Credentials {
+    password: Timeline,
+    denial: Timeline,
+}
+
+impl Credentials {
+    pub(super) fn new(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>) -> Self {
+        Self { password: password_timeline(ledger, entity, iam), denial: denial_timeline(ledger, entity, iam) }
+    }
+
+    /// Whether the principal is known to have no console password right before the place, or right after it.
+    pub(super) fn without_password(&self, key: Key, after: bool) -> bool {
+        self.password.state(key, after) == Some(false)
+    }
+
+    /// What a window says of the password at its opening.
+    pub(super) fn password(&self, key: Key) -> ConsolePassword {
+        match self.password.state(key, true) {
+            Some(true) => ConsolePassword::Yes,
+            Some(false) => ConsolePassword::No,
+            None => ConsolePassword::Unknown,
         }
     }
-}
 
-/// What a window says of the password at its opening.
-pub(super) fn password(ledger: &Ledger<'_>, entity: &Entity<'_>, index: usize) -> ConsolePassword {
-    if known_without_password(ledger, entity, index) {
-        return ConsolePassword::No;
+    /// Whether a policy is known to deny everything right before the place, or right after it.
+    pub(super) fn denied(&self, key: Key, after: bool) -> bool {
+        self.denial.state(key, after) == Some(true)
     }
-    let known = last_word(ledger, entity, index) == Some(true)
-        || iam_password(ledger, entity, index) == Some(true)
-        || next_word(ledger, entity, index) == Some(true);
-    if known { ConsolePassword::Yes } else { ConsolePassword::Unknown }
+
+    /// Where events contradict each other, or IAM.
+    pub(super) fn missing(&self) -> Vec<Missing> {
+        let of = |timeline: &Timeline, disagrees: FindingCode| -> Vec<Missing> {
+            let contradictions = timeline.contradictions();
+            contradictions
+                .map(|(earlier, later)| {
+                    let with_iam = [earlier.basis, later.basis].contains(&Basis::Iam);
+                    let code = if with_iam { disagrees } else { FindingCode::StateContradicts };
+                    Missing { device: None, code, between: [earlier.key.time, later.key.time] }
+                })
+                .collect()
+        };
+        let mut missing = of(&self.password, FindingCode::PasswordDisagrees);
+        missing.extend(of(&self.denial, FindingCode::DenyDisagrees));
+        missing
+    }
+
+    /// The last moment at or before the place at which a password or a denial came or went.
+    pub(super) fn last_change(&self, key: Key) -> Option<Key> {
+        let changes = [&self.password, &self.denial].into_iter().flat_map(|timeline| timeline.proofs());
+        let changes = changes.filter(|proof| proof.key <= key && proof.before != proof.after && proof.after.is_some());
+        changes.map(|proof| proof.key).max()
+    }
 }
 
-/// What an event proves of the password after it.
-fn after(event: &Event) -> Option<bool> {
+/// What an event proves of the password before and after it. A success proves what AWS demands for it: IAM makes no second
+/// password, and changes, uses and removes only one that there is.
+fn password_proof(event: &Event) -> Option<(Option<bool>, Option<bool>)> {
     match event.action {
-        Action::PasswordCreated | Action::PasswordReset | Action::PasswordChanged => Some(true),
-        Action::ConsoleLogin { .. } if matches!(event.actor.kind, ActorKind::IamUser | ActorKind::Root) => Some(true),
-        Action::PasswordRemoved => Some(false),
+        Action::UserCreated => Some((None, Some(false))),
+        Action::UserDeleted => Some((Some(false), Some(false))),
+        Action::PasswordCreated => Some((Some(false), Some(true))),
+        Action::PasswordReset | Action::PasswordChanged => Some((Some(true), Some(true))),
+        Action::ConsoleLogin { .. } if matches!(event.actor.kind, ActorKind::IamUser | ActorKind::Root) => {
+            Some((Some(true), Some(true)))
+        }
+        Action::PasswordRemoved => Some((Some(true), Some(false))),
         _ => None,
     }
+}
+
+fn password_timeline(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>) -> Timeline {
+    let mut proofs: Vec<Proof> = own(ledger, entity)
+        .filter_map(|(index, event)| {
+            let (before, after) = password_proof(event)?;
+            Some(Proof { key: Key::event(&ledger.events, index)?, before, after, basis: Basis::Event(index) })
+        })
+        .collect();
+    let told = match entity.iam {
+        IamEntry::User(user) => user.password.map(|password| (password, user.password_as_of)),
+        IamEntry::Root(root) => root.password.map(|password| (password, root.password_as_of)),
+        IamEntry::Untold | IamEntry::Gone => None,
+    };
+    if let Some(((password, as_of), iam)) = told.zip(iam) {
+        let changes = own(ledger, entity).map(|(_, event)| event);
+        let changes = changes.filter(|event| matches!(event.action, Action::PasswordCreated | Action::PasswordRemoved));
+        let key = fact_key(as_of.unwrap_or_else(|| iam.as_of(&entity.account)), changes);
+        proofs.extend(key.map(|key| Proof::constant(key, password, Basis::Iam)));
+    }
+    Timeline::new(proofs)
+}
+
+/// Which policies an event makes deny everything, or takes that from.
+enum Denial {
+    Begins(String),
+    /// Whether it is proven to have been in force.
+    Ends(String, bool),
+}
+
+fn denial(event: &Event) -> Option<Denial> {
+    let inline = |name: &Option<String>| format!("inline:{}", name.as_deref().unwrap_or_default());
+    let managed = |arn: &str| format!("managed:{arn}");
+    match &event.action {
+        Action::PolicyAttached { arn: Some(arn) } if inventory::is_deny_all_arn(arn) => {
+            Some(Denial::Begins(managed(arn)))
+        }
+        // IAM detaches only what is attached.
+        Action::PolicyDetached { arn: Some(arn) } if inventory::is_deny_all_arn(arn) => {
+            Some(Denial::Ends(managed(arn), true))
+        }
+        Action::PolicyPut { policy, document } => {
+            match document.as_deref().and_then(inventory::denies_everything) == Some(true) {
+                true => Some(Denial::Begins(inline(policy))),
+                false => Some(Denial::Ends(inline(policy), false)),
+            }
+        }
+        Action::PolicyDeleted { policy } => Some(Denial::Ends(inline(policy), false)),
+        _ => None,
+    }
+}
+
+fn denial_timeline(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>) -> Timeline {
+    let mut proofs = Vec::new();
+    let mut in_force: BTreeSet<String> = BTreeSet::new();
+    for (index, event) in own(ledger, entity) {
+        let Some(key) = Key::event(&ledger.events, index) else { continue };
+        let (before, after) = match denial(event) {
+            Some(Denial::Begins(policy)) => {
+                in_force.insert(policy);
+                (None, Some(true))
+            }
+            Some(Denial::Ends(policy, proven)) if in_force.remove(&policy) || proven => {
+                (Some(true), Some(!in_force.is_empty()))
+            }
+            _ if event.action == Action::UserCreated => (None, Some(false)),
+            _ => continue,
+        };
+        proofs.push(Proof { key, before, after, basis: Basis::Event(index) });
+    }
+    if let (IamEntry::User(user), Some(iam)) = (&entity.iam, iam) {
+        let as_of = iam.as_of(&entity.account);
+        let changes = own(ledger, entity).map(|(_, event)| event).filter(|event| denial(event).is_some());
+        let told = user.denied.zip(fact_key(as_of, changes));
+        proofs.extend(told.map(|(denied, key)| Proof::constant(key, denied, Basis::Iam)));
+    }
+    Timeline::new(proofs)
 }
 
 fn own<'l>(ledger: &'l Ledger<'_>, entity: &'l Entity<'_>) -> impl DoubleEndedIterator<Item = (usize, &'l Event)> {
@@ -44,67 +163,50 @@ fn own<'l>(ledger: &'l Ledger<'_>, entity: &'l Entity<'_>) -> impl DoubleEndedIt
     events.filter(|(_, event)| event.succeeded())
 }
 
-fn last_word(ledger: &Ledger<'_>, entity: &Entity<'_>, index: usize) -> Option<bool> {
-    own(ledger, entity).filter(|(at, _)| *at <= index).filter_map(|(_, event)| after(event)).next_back()
-}
-
-/// What the first event after `index` proves of the password before it: only what exists can be changed, used or removed.
-fn next_word(ledger: &Ledger<'_>, entity: &Entity<'_>, index: usize) -> Option<bool> {
-    own(ledger, entity).filter(|(at, _)| *at > index).find_map(|(_, event)| match event.action {
-        Action::PasswordCreated => Some(false),
-        _ => after(event).map(|_| true),
-    })
-}
-
-/// IAM's word, where no event between the snapshot and `index` made or removed a password.
-fn iam_password(ledger: &Ledger<'_>, entity: &Entity<'_>, index: usize) -> Option<bool> {
-    let (told, taken_at) = match entity.iam {
-        IamEntry::User(user) => (user.password?, ledger.taken_at?),
-        IamEntry::Root(root) => (root.password?, ledger.taken_at?),
+/// IAM's count of active access keys, and when it was true.
+fn told_keys(entity: &Entity<'_>, iam: &IamState) -> Option<(u32, AsOf)> {
+    let (count, as_of) = match entity.iam {
+        IamEntry::User(user) => (user.active_access_keys?, user.access_keys_as_of),
+        IamEntry::Root(root) => (root.active_access_keys?, root.access_keys_as_of),
         IamEntry::Untold | IamEntry::Gone => return None,
     };
-    let time = ledger.events.get(index)?.time;
-    let between = |at: usize, event: &Event| {
-        if time <= taken_at { at > index && event.time <= taken_at } else { at <= index && event.time > taken_at }
-    };
-    let changed = own(ledger, entity).any(|(at, event)| {
-        matches!(event.action, Action::PasswordCreated | Action::PasswordRemoved) && between(at, event)
-    });
-    (!changed).then_some(told)
+    Some((count, as_of.unwrap_or_else(|| iam.as_of(&entity.account))))
 }
 
-/// How many access keys were active at the event at `index`: IAM's count with the key events in between undone, or
-/// counted from the user's creation; `None` where neither is known.
-pub(super) fn active_access_keys(ledger: &Ledger<'_>, entity: &Entity<'_>, index: usize) -> Option<u32> {
-    let told = match entity.iam {
-        IamEntry::User(user) => user.active_access_keys,
-        IamEntry::Root(root) => root.active_access_keys,
-        IamEntry::Untold | IamEntry::Gone => None,
-    };
-    let mut keys: BTreeMap<&str, Vec<(usize, &Event)>> = BTreeMap::new();
+/// How many access keys were active at the place: IAM's count with the key events in between undone, or counted from the
+/// user's creation; `None` where neither is known.
+pub(super) fn active_access_keys(
+    ledger: &Ledger<'_>,
+    entity: &Entity<'_>,
+    iam: Option<&IamState>,
+    key: Key,
+) -> Option<u32> {
+    let mut keys: BTreeMap<&str, Vec<(Key, &Event)>> = BTreeMap::new();
+    let mut changes = Vec::new();
     for (at, event) in own(ledger, entity) {
         if let Action::AccessKeyCreated { key: Some(key) }
         | Action::AccessKeyUpdated { key: Some(key), .. }
         | Action::AccessKeyDeleted { key: Some(key) } = &event.action
         {
-            keys.entry(key).or_default().push((at, event));
+            keys.entry(key).or_default().push((Key::event(&ledger.events, at)?, event));
+            changes.push(event);
         }
     }
-    let active = |until: &dyn Fn(usize, &Event) -> bool| -> i64 {
-        keys.values().map(|history| i64::from(key_active(history, until))).sum()
-    };
-    let now = active(&|at, _| at <= index);
-    let count = match (told, ledger.taken_at) {
-        (Some(told), Some(taken_at)) => i64::from(told) + now - active(&|_, event| event.time <= taken_at),
-        _ if entity.created.is_some_and(|created| created <= index) => now,
-        _ => return None,
+    let active = |until: Key| -> i64 { keys.values().map(|history| i64::from(key_active(history, until))).sum() };
+    let told = iam.and_then(|iam| told_keys(entity, iam));
+    let told = told.and_then(|(count, as_of)| Some((count, fact_key(as_of, changes.iter().copied())?)));
+    let created = entity.created.and_then(|index| Key::event(&ledger.events, index));
+    let count = match told {
+        Some((count, at)) => i64::from(count) + active(key) - active(at),
+        None if created.is_some_and(|created| created <= key) => active(key),
+        None => return None,
     };
     u32::try_from(count.max(0)).ok()
 }
 
-/// Whether one key was active after those of its events that `seen` admits.
-fn key_active(history: &[(usize, &Event)], seen: &dyn Fn(usize, &Event) -> bool) -> bool {
-    let last = history.iter().rev().find(|(at, event)| seen(*at, event));
+/// Whether one key was active after those of its events that lie at or before `until`.
+fn key_active(history: &[(Key, &Event)], until: Key) -> bool {
+    let last = history.iter().rev().find(|(at, _)| *at <= until);
     match (last, history.first()) {
         (Some((_, event)), _) => match event.action {
             Action::AccessKeyCreated { .. } => true,

@@ -29,7 +29,7 @@ pub(super) fn detect(
 /// Which detections speak of a window: by the opening event's id, else by principal and time.
 pub(super) fn speaks_of(facts: Facts<'_>, draft: &Draft, detection: &Detection) -> bool {
     let (Some(opening), Some(entity)) =
-        (facts.ledger.events.get(draft.opened), facts.ledger.entities.get(draft.entity))
+        (draft.opened.and_then(|opened| facts.ledger.events.get(opened)), facts.ledger.entities.get(draft.entity))
     else {
         return false;
     };
@@ -63,7 +63,7 @@ fn reported(facts: Facts<'_>, draft: &Draft, detections: &[Detection]) -> Option
 /// neither the principal nor the deactivation's actor nor an AWS service.
 fn inferred(facts: Facts<'_>, draft: &Draft) -> Option<Detected> {
     let ledger = facts.ledger;
-    let opening = ledger.events.get(draft.opened)?;
+    let opening = ledger.events.get(draft.opened?)?;
     let entity = ledger.entities.get(draft.entity)?;
     let [from, to] = draft.time(facts.as_of);
     let notices = |actor: &Actor, account: &str, time: DateTime<Utc>| {

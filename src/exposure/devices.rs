@@ -1,27 +1,39 @@
 //! D(t): the set of active devices of one principal at any moment.
 //!
-//! Every device leaves *markers*: it was enabled, seen in use, deactivated, or IAM lists it, or IAM's complete list
-//! lacks it. Between two markers its state is what both allow. Where they contradict each other an event is missing:
-//! that becomes a reconciliation finding, and the device counts as enabled by the later marker at the latest.
+//! Every device has a timeline of what is proven of it: it was enabled, in use, deactivated, enabled for somebody
+//! else, its entity was made or deleted, its user was created or deleted, IAM lists it, or IAM's complete list lacks it.
+//! Between two proofs its state is what both allow. Where they contradict each other an event is missing: that becomes
+//! a reconciliation finding, and in its interval the device counts as absent, which is the worse for the principal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::ledger::{Entity, IamEntry, Kept};
+use super::ledger::{Entity, EntityId, IamEntry, Ledger};
+use super::timeline::{Basis, Key, Missing, Proof, Timeline, fact_key};
 use crate::contract::{FindingCode, PrincipalKind};
-use crate::inventory::{AccountState, Device, DeviceOwner, IamState};
+use crate::inventory::{AccountState, AsOf, Device, DeviceOwner, IamState};
 use crate::mfa::{Action, Event};
 
-/// A point in the order of everything.
+/// A point at which a device's state is proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Point {
     /// An event, by its index.
     Event(usize),
-    /// An enrolment that only IAM dates: among the events of its second where an enrolment stands.
+    /// An enrollment that only IAM dates.
     Enrolment(DateTime<Utc>),
-    /// IAM's state: after all events of its second.
+    /// IAM's state.
     Snapshot(DateTime<Utc>),
+}
+
+impl From<Proof> for Point {
+    fn from(proof: Proof) -> Self {
+        match proof.basis {
+            Basis::Event(index) => Self::Event(index),
+            Basis::Date => Self::Enrolment(proof.key.time),
+            Basis::Iam => Self::Snapshot(proof.key.time),
+        }
+    }
 }
 
 /// One interval in which a device was active.
@@ -32,16 +44,10 @@ pub(super) struct Span {
     pub(super) from: Option<Point>,
     /// The first point at which it is no longer active; `None`: still active.
     pub(super) to: Option<Point>,
-    /// The enrolment was not seen: the device must have been enabled after this moment and before `from`.
+    /// The enrollment was not seen: the device must have been enabled after this moment and before `from`.
     pub(super) unseen_after: Option<DateTime<Utc>>,
-}
-
-/// A contradiction: an event is missing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Missing {
-    pub(super) device: Option<String>,
-    pub(super) code: FindingCode,
-    pub(super) between: [DateTime<Utc>; 2],
+    /// The removal was not seen: it lies before `to`.
+    pub(super) removed_unseen: bool,
 }
 
 /// All devices of one principal.
@@ -49,15 +55,20 @@ pub(super) struct Missing {
 pub(super) struct Devices {
     pub(super) spans: Vec<Span>,
     pub(super) missing: Vec<Missing>,
+    timelines: BTreeMap<String, Timeline>,
     complete: Known,
-    /// `EnableDate`s of enrolments that no event tells of.
-    dated: Vec<DateTime<Utc>>,
+    /// Enrollments that no event tells of, by their `EnableDate`.
+    dated: Vec<Key>,
+    /// Where IAM says that there is a device which no input names.
+    unseen: Option<Key>,
+    /// Where IAM says that there is none.
+    none: Option<Key>,
 }
 
 /// When the set of known devices is known to be whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
-    /// IAM told all, and the events before and after follow from that.
+    /// All were known at one moment, and the events before and after follow from that.
     Always,
     /// The user's creation was seen, at this event.
     Since(usize),
@@ -67,59 +78,68 @@ pub(super) enum Known {
 /// What bounds the search for missing events.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// The first record of the account that was read; `None` where none was.
+    /// Of the account: `eventTime` of the first record that was read, and up to when the evidence reaches; `None` where
+    /// nothing was read.
     pub(super) covered: Option<[DateTime<Utc>; 2]>,
     /// The start of what was asked for.
     pub(super) read_from: DateTime<Utc>,
 }
 
-impl Devices {
-    /// Derives all spans from an entity's events and from IAM state.
-    pub(super) fn new(events: &[Kept<'_>], entity: &Entity<'_>, iam: Option<&IamState>, bounds: Bounds) -> Self {
-        let told = iam.map(|iam| (iam.taken_at, Told::of(entity, iam)));
-        let mut tracker = Tracker {
-            events,
-            entity,
-            bounds,
-            devices: BTreeMap::new(),
-            spans: Vec::new(),
-            missing: Vec::new(),
-            dated: Vec::new(),
-        };
-        let mut words = told.as_ref().map_or_else(Vec::new, |(taken_at, told)| told.words(events, entity, *taken_at));
-        words.reverse();
-        for &index in &entity.events {
-            let Some(event) = events.get(index).filter(|event| event.succeeded()) else { continue };
-            let due = |(at, word): &mut (DateTime<Utc>, Word<'_>)| match word {
-                Word::Enabled(_) => enrolled_before(*at, event),
-                Word::Snapshot(_) => *at < event.time,
-            };
-            while let Some((at, word)) = words.pop_if(due) {
-                tracker.word(at, word);
-            }
-            tracker.event(index, event);
-        }
-        while let Some((at, word)) = words.pop() {
-            tracker.word(at, word);
-        }
-        // What happened between an older snapshot and the first event that was read is not known.
-        let all_told = told.is_some_and(|(taken_at, told)| told.complete && taken_at >= bounds.read_from);
-        let complete = match (all_told, entity.created) {
-            (true, _) => Known::Always,
-            (false, Some(created)) => Known::Since(created),
-            (false, None) => Known::Never,
-        };
-        let Tracker { devices, mut spans, missing, dated, .. } = tracker;
-        spans.extend(devices.into_iter().filter_map(|(serial, state)| match state {
-            State::Active { from, unseen_after, .. } => Some(Span { serial, from, to: None, unseen_after }),
-            State::Inactive { .. } => None,
-        }));
-        Self { spans, missing, complete, dated }
+impl Bounds {
+    pub(super) fn start(&self) -> Option<DateTime<Utc>> {
+        self.covered.map(|[first, _]| first.max(self.read_from))
     }
 
-    /// How many devices are known to be active right before (`after = false`) or after the event at `index`.
-    pub(super) fn active(&self, events: &[Kept<'_>], index: usize, after: bool) -> usize {
-        self.spans.iter().filter(|span| span.covers(events, index, after)).count()
+    /// Whether an event at `at` would have been read.
+    fn covers(&self, at: DateTime<Utc>) -> bool {
+        self.covered.is_some_and(|[first, last]| first.max(self.read_from) <= at && at <= last)
+    }
+}
+
+impl Devices {
+    /// Derives all that is proven from the ledger's events and from IAM state.
+    pub(super) fn new(
+        ledger: &Ledger<'_>,
+        id: EntityId,
+        entity: &Entity<'_>,
+        iam: Option<&IamState>,
+        bounds: Bounds,
+    ) -> Self {
+        let reader = Reader { ledger, id, entity, facts: Facts::of(ledger, entity, iam), bounds };
+        let mut devices = Self {
+            spans: Vec::new(),
+            missing: Vec::new(),
+            timelines: reader.timelines(),
+            complete: Known::Never,
+            dated: Vec::new(),
+            unseen: None,
+            none: reader.facts.none,
+        };
+        for (serial, timeline) in &devices.timelines {
+            devices.missing.extend(reader.missing(serial, timeline));
+            devices.spans.extend(spans(serial, timeline, &devices.missing));
+            devices
+                .dated
+                .extend(timeline.proofs().iter().filter(|proof| proof.basis == Basis::Date).map(|proof| proof.key));
+        }
+        let unseen = reader.facts.some.filter(|key| devices.active(*key, true) == 0);
+        if let Some((key, since)) = unseen.and_then(|key| Some((key, reader.empty_since(key.time)?))) {
+            devices.unseen = Some(key);
+            let between = [since, key.time];
+            devices.missing.push(Missing { device: None, code: FindingCode::UnseenDevice, between });
+        }
+        devices.complete = match (devices.unseen, reader.known_whole(), entity.created) {
+            (Some(_), ..) => Known::Never,
+            (None, true, _) => Known::Always,
+            (None, false, Some(created)) => Known::Since(created),
+            (None, false, None) => Known::Never,
+        };
+        devices
+    }
+
+    /// How many devices are known to be active right before the place (`after = false`) or right after it.
+    pub(super) fn active(&self, key: Key, after: bool) -> usize {
+        self.timelines.values().filter(|timeline| timeline.state(key, after) == Some(true)).count()
     }
 
     /// Since when the set of known devices is known to be whole.
@@ -136,139 +156,113 @@ impl Devices {
         }
     }
 
-    /// Whether a device that is seen in use later, but not its enrolment, may have been active at the event at `index`.
-    pub(super) fn may_hide_one(&self, events: &[Kept<'_>], index: usize) -> bool {
-        let time = |index: usize| events.get(index).map(|event| event.time);
-        self.spans.iter().any(|span| match (span.unseen_after, span.from) {
-            (Some(after), Some(Point::Event(seen))) => seen > index && time(index).is_some_and(|at| after < at),
-            _ => false,
-        })
+    /// Whether a device was ever active before the place.
+    pub(super) fn had_any_before(&self, key: Key) -> bool {
+        self.timelines.values().any(|timeline| timeline.ever_before(key))
     }
 
-    /// Whether a device was ever active before the event at `index`.
-    pub(super) fn had_any_before(&self, events: &[Kept<'_>], index: usize) -> bool {
-        self.spans.iter().any(|span| span.from.is_none_or(|from| reached(events, from, index, false)))
-    }
-
-    /// The span whose missing enrolment the event at `index` gives away.
+    /// Whether the event at `index` gives a missing enrollment away: it finds a device active that was not.
     pub(super) fn given_away_by(&self, index: usize) -> bool {
-        self.spans.iter().any(|span| span.unseen_after.is_some() && span.from == Some(Point::Event(index)))
+        let gives = |(_, later): (Proof, Proof)| later.basis == Basis::Event(index) && later.before == Some(true);
+        self.timelines.values().any(|timeline| timeline.contradictions().any(gives))
     }
 
-    /// The first enrolment that only IAM dates, after the event at `after`, and before the one at `before` if given.
-    pub(super) fn dated_enrolment(
-        &self,
-        events: &[Kept<'_>],
-        after: usize,
-        before: Option<usize>,
-    ) -> Option<DateTime<Utc>> {
-        let stands_before = |at: DateTime<Utc>, index: usize| reached(events, Point::Enrolment(at), index, true);
-        let fits =
-            |at: &DateTime<Utc>| !stands_before(*at, after) && before.is_none_or(|before| stands_before(*at, before));
-        self.dated.iter().copied().filter(fits).min()
-    }
-}
-
-impl Span {
-    fn covers(&self, events: &[Kept<'_>], index: usize, after: bool) -> bool {
-        self.from.is_none_or(|from| reached(events, from, index, after) || (!after && self.starts_unseen_at(index)))
-            && !self.to.is_some_and(|to| reached(events, to, index, after))
+    /// Enrollments that only IAM dates, in order.
+    pub(super) fn dated(&self) -> &[Key] {
+        &self.dated
     }
 
-    /// An event that gives a missing enrolment away found the device active already.
-    fn starts_unseen_at(&self, index: usize) -> bool {
-        self.unseen_after.is_some() && self.from == Some(Point::Event(index))
+    /// The serial number of the device that IAM says was enabled there.
+    pub(super) fn enabled_at(&self, key: Key) -> Option<&str> {
+        let mut all = self.timelines.iter();
+        let is_there = |proof: &Proof| proof.basis == Basis::Date && proof.key == key;
+        all.find(|(_, timeline)| timeline.proofs().iter().any(is_there)).map(|(serial, _)| serial.as_str())
     }
-}
 
-/// Whether `point` lies at or before the event at `index`; with `after = false`, strictly before it.
-fn reached(events: &[Kept<'_>], point: Point, index: usize, after: bool) -> bool {
-    match point {
-        Point::Event(at) => at < index || (after && at == index),
-        Point::Enrolment(at) => events.get(index).is_some_and(|event| enrolled_before(at, event)),
-        Point::Snapshot(at) => events.get(index).is_some_and(|event| at < event.time),
+    /// The last place at or before `key` at which a device came or went.
+    pub(super) fn last_change(&self, key: Key) -> Option<Key> {
+        let proofs = self.timelines.values().flat_map(|timeline| timeline.proofs());
+        let changes =
+            proofs.filter(|proof| proof.key <= key && proof.before.zip(proof.after).is_some_and(|(b, a)| b != a));
+        changes.map(|proof| proof.key).max()
+    }
+
+    /// Where IAM says that there is a device which no input names.
+    pub(super) fn unseen(&self) -> Option<Key> {
+        self.unseen
+    }
+
+    /// Whether IAM shows the principal without any device.
+    pub(super) fn shown_without(&self) -> bool {
+        self.none.is_some()
     }
 }
 
-/// Whether an enrolment at `at` stands before `event`.
-fn enrolled_before(at: DateTime<Utc>, event: &Event) -> bool {
-    let rank = Action::DeviceEnabled { serial: None }.rank();
-    at < event.time || (at == event.time && rank < event.action.rank())
-}
-
-/// What IAM tells of one principal's devices.
+/// What IAM tells of one principal's devices, each at its place.
 #[derive(Debug, Default)]
-struct Told {
+struct Facts {
     /// Devices that IAM lists for it.
     listed: Vec<Device>,
-    /// Whether it has at least one.
-    any: Option<bool>,
-    /// Whether `listed` is all.
-    complete: bool,
-    /// Whether `listed` holds all virtual ones.
-    complete_virtual: bool,
+    /// Where `listed` holds all.
+    all: Option<Key>,
+    /// Where `listed` holds all virtual ones.
+    all_virtual: Option<Key>,
+    /// Where `listed` was read.
+    read: Option<Key>,
+    /// Where it has at least one.
+    some: Option<Key>,
+    /// Where it has none.
+    none: Option<Key>,
 }
 
-/// What IAM says of one moment.
-#[derive(Debug, Clone, Copy)]
-enum Word<'t> {
-    /// A device's `EnableDate`.
-    Enabled(&'t str),
-    /// The state itself.
-    Snapshot(&'t Told),
-}
-
-/// How much earlier than its event IAM may date an enrolment: two clocks of one second each.
-const CLOCKS: TimeDelta = TimeDelta::seconds(2);
-
-impl Told {
-    /// IAM's words in order of time.
-    fn words<'t>(
-        &'t self,
-        events: &[Kept<'_>],
-        entity: &Entity<'_>,
-        taken_at: DateTime<Utc>,
-    ) -> Vec<(DateTime<Utc>, Word<'t>)> {
-        let own = || entity.events.iter().filter_map(|index| events.get(*index)).filter(|event| event.succeeded());
-        let has_event = |serial: &str, at: DateTime<Utc>| {
-            own().any(|event| {
-                matches!(&event.action, Action::DeviceEnabled { serial: Some(enabled) } if enabled == serial)
-                    && at <= event.time
-                    && event.time <= (at + CLOCKS).min(taken_at)
-            })
+impl Facts {
+    fn of(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>) -> Self {
+        let Some((iam, state)) = iam.and_then(|iam| Some((iam, iam.accounts.get(&entity.account)?))) else {
+            return Self::default();
         };
-        let mut words: Vec<(DateTime<Utc>, Word<'t>)> = self
-            .listed
-            .iter()
-            .filter_map(|device| Some((device.serial.as_str(), device.enabled_at.filter(|at| *at <= taken_at)?)))
-            .filter(|(serial, at)| !has_event(serial, *at))
-            .map(|(serial, at)| (at, Word::Enabled(serial)))
-            .collect();
-        words.sort_by_key(|(at, _)| *at);
-        words.push((taken_at, Word::Snapshot(self)));
-        words
-    }
-
-    fn of(entity: &Entity<'_>, iam: &IamState) -> Self {
-        let Some(state) = iam.accounts.get(&entity.account) else { return Self::default() };
+        let lists = iam.as_of(&entity.account);
+        // Who was deleted before says nothing, nor does whom IAM lacks: only that list could tell what it had.
+        let deleted = entity.deleted.and_then(|index| ledger.events.get(index));
+        if entity.iam == IamEntry::Gone || deleted.is_some_and(|deletion| deletion.time <= lists.latest) {
+            return Self::default();
+        }
+        let place = |as_of: Option<AsOf>| fact_key(as_of.unwrap_or(lists), changes(ledger, entity));
+        let all = match entity.iam {
+            IamEntry::User(user) => user.devices.as_ref(),
+            _ => None,
+        };
+        let (active, active_as_of) = match entity.iam {
+            IamEntry::Root(root) => (root.mfa_active, root.mfa_active_as_of),
+            IamEntry::User(user) => (user.mfa_active, user.mfa_active_as_of),
+            IamEntry::Untold | IamEntry::Gone => (None, None),
+        };
+        let read = place(None);
         let assigned = virtual_devices_of(entity, state);
-        let complete_virtual = assigned.is_some();
-        let mut listed = assigned.unwrap_or_default();
-        let (any, all) = match entity.iam {
-            // A user that is not there any more says nothing of the devices it had.
-            IamEntry::Untold | IamEntry::Gone => return Self::default(),
-            IamEntry::Root(root) => (root.mfa_active, None),
-            IamEntry::User(user) => (user.mfa_active, user.devices.as_ref()),
+        let all_virtual = read.filter(|_| assigned.is_some());
+        let listed: Vec<Device> = match all {
+            Some(all) => all.clone(),
+            None => assigned.unwrap_or_default(),
         };
-        if let Some(all) = all {
-            return Self { any: Some(!all.is_empty()), listed: all.clone(), complete: true, complete_virtual };
-        }
-        if any == Some(false) && listed.is_empty() {
-            return Self { any, complete: true, ..Self::default() };
-        }
-        listed.sort();
-        Self { any: any.map(|any| any || !listed.is_empty()), listed, complete: false, complete_virtual }
+        let listed = if read.is_some() { listed } else { Vec::new() };
+        let at = active.zip(place(active_as_of));
+        // A list is more than a word: that a device is enabled before is not denied by a report.
+        let contradicted =
+            |at: &Key| listed.iter().any(|device| device.enabled_at.is_some_and(|enabled| enabled <= at.time));
+        let none = match all {
+            Some(all) => read.filter(|_| all.is_empty()),
+            None => at.filter(|(active, at)| !active && !contradicted(at)).map(|(_, at)| at),
+        };
+        let some = at.filter(|(active, _)| *active).map(|(_, at)| at);
+        Self { listed, all: read.filter(|_| all.is_some()), all_virtual, read, some, none }
     }
+}
+
+/// The principal's successful events that change its devices.
+fn changes<'l>(ledger: &'l Ledger<'_>, entity: &'l Entity<'_>) -> impl Iterator<Item = &'l Event> {
+    let own = entity.events.iter().filter_map(|index| ledger.events.get(*index)).map(|event| &**event);
+    own.filter(|event| {
+        event.succeeded() && matches!(event.action, Action::DeviceEnabled { .. } | Action::DeviceDeactivated { .. })
+    })
 }
 
 fn virtual_devices_of(entity: &Entity<'_>, state: &AccountState) -> Option<Vec<Device>> {
@@ -280,7 +274,7 @@ fn virtual_devices_of(entity: &Entity<'_>, state: &AccountState) -> Option<Vec<D
         },
         _ => false,
     };
-    let listed = state.virtual_devices.as_ref()?;
+    let listed = state.virtual_devices.as_ref().filter(|_| entity.kind != PrincipalKind::IdentityCenter)?;
     Some(
         listed
             .iter()
@@ -290,223 +284,255 @@ fn virtual_devices_of(entity: &Entity<'_>, state: &AccountState) -> Option<Vec<D
     )
 }
 
-/// What is known of one device while the markers are walked.
-#[derive(Debug, Clone)]
-enum State {
-    Active { from: Option<Point>, unseen_after: Option<DateTime<Utc>>, last: DateTime<Utc> },
-    Inactive { since: DateTime<Utc> },
+/// What an event proves of the device that it names, for the principal that it is about.
+fn own_proof(action: &Action) -> Option<(bool, bool)> {
+    match action {
+        Action::DeviceEnabled { .. } => Some((false, true)),
+        Action::DeviceDeactivated { .. } => Some((true, false)),
+        Action::DeviceResynced { .. }
+        | Action::SessionToken { .. }
+        | Action::ConsoleLogin { mfa_used: Some(true), .. } => Some((true, true)),
+        _ => None,
+    }
 }
 
-struct Tracker<'e, 'a> {
-    events: &'e [Kept<'e>],
+/// How much earlier or later than its event IAM may date an enrollment: two clocks of one second each.
+const CLOCKS: TimeDelta = TimeDelta::seconds(2);
+
+struct Reader<'e, 'a> {
+    ledger: &'e Ledger<'a>,
+    id: EntityId,
     entity: &'e Entity<'a>,
+    facts: Facts,
     bounds: Bounds,
-    devices: BTreeMap<String, State>,
-    spans: Vec<Span>,
-    missing: Vec<Missing>,
-    dated: Vec<DateTime<Utc>>,
 }
 
-impl Tracker<'_, '_> {
-    fn event(&mut self, index: usize, event: &Event) {
-        match &event.action {
-            Action::DeviceEnabled { serial } => {
-                // An enrolment that names no device (Identity Center's may not) still protects.
-                let serial = serial.clone().unwrap_or_else(|| anonymous(&event.id));
-                self.enabled(serial, index, event.time);
-            }
-            Action::DeviceResynced { serial: Some(serial) }
-            | Action::SessionToken { serial }
-            | Action::ConsoleLogin { mfa_used: Some(true), serial: Some(serial) } => {
-                self.in_use(serial, index, event.time);
-            }
-            Action::DeviceDeactivated { serial } => {
-                let serial = serial.clone().or_else(|| self.only_active()).unwrap_or_else(|| anonymous(&event.id));
-                self.in_use(&serial, index, event.time);
-                self.close(&serial, Point::Event(index), event.time);
-            }
-            _ => {}
-        }
+impl Reader<'_, '_> {
+    fn own(&self) -> impl Iterator<Item = (usize, &Event)> {
+        let events = self.entity.events.iter().filter_map(|index| Some((*index, &**self.ledger.events.get(*index)?)));
+        events.filter(|(_, event)| event.succeeded())
     }
 
-    /// IAM enables no device twice: where it was active already, its deactivation was not seen, and this begins anew.
-    fn enabled(&mut self, serial: String, index: usize, time: DateTime<Utc>) {
-        let from = Some(Point::Event(index));
-        let before = self.devices.insert(serial.clone(), State::Active { from, unseen_after: None, last: time });
-        if let Some(State::Active { from, unseen_after, .. }) = before {
-            self.spans.push(Span { serial, from, to: Some(Point::Event(index)), unseen_after });
-        }
+    fn proof(&self, index: usize, before: Option<bool>, after: Option<bool>) -> Option<Proof> {
+        let key = Key::event(&self.ledger.events, index)?;
+        Some(Proof { key, before, after, basis: Basis::Event(index) })
     }
 
-    /// The device is active at this event, whether or not its enrolment was seen.
-    fn in_use(&mut self, serial: &str, index: usize, time: DateTime<Utc>) {
-        match self.devices.get_mut(serial) {
-            Some(State::Active { last, .. }) => *last = time,
-            Some(State::Inactive { since }) => {
-                let since = *since;
-                self.unseen_enrolment(serial, since, Point::Event(index), time);
-            }
-            None => {
-                // The enrolment that named no device may have been this one.
-                let anonymous = self.devices.keys().find(|known| is_anonymous(known)).cloned();
-                if let Some(state) = anonymous.and_then(|known| self.devices.remove(&known)) {
-                    self.devices.insert(serial.to_owned(), state);
-                } else if let Some(created) = self.created_at() {
-                    self.unseen_enrolment(serial, created, Point::Event(index), time);
-                } else {
-                    let state = State::Active { from: None, unseen_after: None, last: time };
-                    self.devices.insert(serial.to_owned(), state);
-                }
-            }
+    fn timelines(&self) -> BTreeMap<String, Timeline> {
+        let mut proofs = self.own_proofs();
+        for device in &self.facts.listed {
+            proofs.entry(device.serial.clone()).or_default();
         }
-    }
-
-    fn unseen_enrolment(&mut self, serial: &str, since: DateTime<Utc>, from: Point, until: DateTime<Utc>) {
-        self.missing.push(Missing {
-            device: (!is_anonymous(serial)).then(|| serial.to_owned()),
-            code: FindingCode::EnableNotInArchive,
-            between: [since, until],
+        let whole = self.whole_proofs();
+        let timelines = proofs.into_iter().map(|(serial, mut own)| {
+            own.extend(self.foreign_proofs(&serial));
+            own.extend(self.iam_proofs(&serial, &own));
+            own.extend(&whole);
+            (serial, Timeline::new(own))
         });
-        self.devices
-            .insert(serial.to_owned(), State::Active { from: Some(from), unseen_after: Some(since), last: until });
+        timelines.collect()
     }
 
-    fn close(&mut self, serial: &str, to: Point, time: DateTime<Utc>) {
-        let state = self.devices.insert(serial.to_owned(), State::Inactive { since: time });
-        if let Some(State::Active { from, unseen_after, .. }) = state {
-            self.spans.push(Span { serial: serial.to_owned(), from, to: Some(to), unseen_after });
-        }
-    }
-
-    fn only_active(&self) -> Option<String> {
-        let mut active = self.devices.iter().filter(|(_, state)| matches!(state, State::Active { .. }));
-        active.next().map(|(serial, _)| serial.clone())
-    }
-
-    fn created_at(&self) -> Option<DateTime<Utc>> {
-        self.events.get(self.entity.created?).map(|event| event.time)
-    }
-
-    fn word(&mut self, at: DateTime<Utc>, word: Word<'_>) {
-        match word {
-            Word::Enabled(serial) => self.enabled_by_iam(serial, at),
-            Word::Snapshot(told) => self.snapshot(at, told),
-        }
-    }
-
-    /// What IAM lists, and what its complete lists lack.
-    fn snapshot(&mut self, taken_at: DateTime<Utc>, told: &Told) {
-        for device in &told.listed {
-            self.listed(&device.serial, taken_at);
-        }
-        let lacking: Vec<(String, DateTime<Utc>)> = self
-            .devices
-            .iter()
-            .filter_map(|(serial, state)| match state {
-                State::Active { last, .. }
-                    if !told.listed.iter().any(|device| device.serial == *serial)
-                        && !is_anonymous(serial)
-                        && (told.complete || (told.complete_virtual && serial.contains(":mfa/"))) =>
-                {
-                    Some((serial.clone(), *last))
+    /// By the principal's own events. An enrollment that names no device (Identity Center's may not) still protects: the
+    /// next device that is seen in use is taken for it.
+    fn own_proofs(&self) -> BTreeMap<String, Vec<Proof>> {
+        let mut proofs: BTreeMap<String, Vec<Proof>> = BTreeMap::new();
+        let mut active: BTreeSet<String> = BTreeSet::new();
+        for (index, event) in self.own() {
+            let Some((before, after)) = own_proof(&event.action) else { continue };
+            let serial = match (event.action.serial(), &event.action) {
+                (Some(serial), _) => serial.to_owned(),
+                (None, Action::DeviceDeactivated { .. }) => {
+                    active.first().cloned().unwrap_or_else(|| anonymous(&event.id))
                 }
-                _ => None,
-            })
-            .collect();
-        for (serial, last) in lacking {
-            self.missing.push(Missing {
-                device: Some(serial.clone()),
-                code: FindingCode::DeactivateNotInArchive,
-                between: [last, taken_at],
-            });
-            self.close(&serial, Point::Snapshot(taken_at), taken_at);
+                (None, Action::DeviceEnabled { .. }) => anonymous(&event.id),
+                (None, _) => continue,
+            };
+            if before
+                && !proofs.contains_key(&serial)
+                && let Some(unnamed) = active.iter().find(|known| is_anonymous(known)).cloned()
+            {
+                active.remove(&unnamed);
+                let own = proofs.remove(&unnamed).unwrap_or_default();
+                proofs.insert(serial.clone(), own);
+            }
+            if after {
+                active.insert(serial.clone())
+            } else {
+                active.remove(&serial)
+            };
+            proofs.entry(serial).or_default().extend(self.proof(index, Some(before), Some(after)));
         }
-        if told.complete && told.listed.is_empty() {
-            // Whatever had no name is gone too.
-            let anonymous: Vec<String> = self.devices.keys().filter(|serial| is_anonymous(serial)).cloned().collect();
-            for serial in anonymous {
-                self.close(&serial, Point::Snapshot(taken_at), taken_at);
+        proofs
+    }
+
+    /// By what others did with the device, and by its entity's making and deletion: then it is nobody's.
+    fn foreign_proofs(&self, serial: &str) -> Vec<Proof> {
+        let uses = self.ledger.uses_of(&self.entity.account, serial);
+        let event = |index: usize| self.ledger.events.get(index);
+        let removed_at = |time: DateTime<Utc>| {
+            let removes =
+                |action: &Action| matches!(action, Action::DeviceDeactivated { .. } | Action::DeviceDeleted { .. });
+            uses.iter().filter_map(|index| event(*index)).any(|other| other.time == time && removes(&other.action))
+        };
+        let of_nobody = |index: usize| {
+            event(index).is_some_and(|event| match event.action {
+                Action::DeviceDeleted { .. } => true,
+                // The order within a second is not known: made, or removed and made again.
+                Action::DeviceCreated { .. } => !removed_at(event.time),
+                _ => self.ledger.owners.get(index).copied().flatten().is_some_and(|owner| owner != self.id),
+            })
+        };
+        let nobody = uses.iter().copied().filter(|index| of_nobody(*index));
+        nobody.filter_map(|index| self.proof(index, Some(false), Some(false))).collect()
+    }
+
+    /// By the user's creation and deletion, and by IAM's word that there is no device.
+    fn whole_proofs(&self) -> Vec<Proof> {
+        let created = self.entity.created.and_then(|index| self.proof(index, None, Some(false)));
+        let deleted = self.entity.deleted.and_then(|index| self.proof(index, Some(false), Some(false)));
+        let none = self.facts.none.map(|key| Proof::constant(key, false, Basis::Iam));
+        created.into_iter().chain(deleted).chain(none).collect()
+    }
+
+    /// By IAM's lists, which hold the device or lack it.
+    fn iam_proofs(&self, serial: &str, own: &[Proof]) -> Vec<Proof> {
+        let Facts { listed, all, all_virtual, read, none, .. } = &self.facts;
+        if let Some(device) = listed.iter().find(|device| device.serial == serial) {
+            let date = device.enabled_at.filter(|at| read.is_some_and(|read| *at <= read.time));
+            let date = date.filter(|at| !self.has_enrollment(own, *at)).map(Key::enrollment);
+            let date = date.map(|key| Proof { key, before: Some(false), after: Some(true), basis: Basis::Date });
+            return date.into_iter().chain(read.map(|key| Proof::constant(key, true, Basis::Iam))).collect();
+        }
+        let lacking = all.or(all_virtual.filter(|_| serial.contains(":mfa/")));
+        let lacking = lacking.filter(|key| !is_anonymous(serial) && Some(*key) != *none);
+        lacking.map(|key| Proof::constant(key, false, Basis::Iam)).into_iter().collect()
+    }
+
+    /// Whether the archive has the enrollment that IAM dates.
+    fn has_enrollment(&self, own: &[Proof], at: DateTime<Utc>) -> bool {
+        own.iter().any(|proof| {
+            (proof.before, proof.after) == (Some(false), Some(true)) && (proof.key.time - at).abs() <= CLOCKS
+        })
+    }
+
+    fn known_whole(&self) -> bool {
+        let told = [self.facts.all, self.facts.none].into_iter().flatten();
+        // What happened between an older snapshot and the first event that was read is not known.
+        told.map(|key| key.time).any(|time| time >= self.bounds.read_from) || self.entity.deleted.is_some()
+    }
+
+    fn missing(&self, serial: &str, timeline: &Timeline) -> Vec<Missing> {
+        let device = (!is_anonymous(serial)).then(|| serial.to_owned());
+        let finding = |code: FindingCode, from: DateTime<Utc>, to: DateTime<Utc>| Missing {
+            device: device.clone(),
+            code,
+            between: [from.min(to), to],
+        };
+        let contradicting = timeline.contradictions().map(|(earlier, later)| {
+            let code = self.code(earlier, later);
+            let from = match (code, later.basis) {
+                (FindingCode::EnableNotInArchive, Basis::Iam) => {
+                    self.after_last_change(earlier.key.time, later.key.time)
+                }
+                _ => earlier.key.time,
+            };
+            finding(code, from, later.key.time)
+        });
+        let mut missing: Vec<Missing> = contradicting.collect();
+        let dated = timeline.proofs().iter().enumerate().filter(|(_, proof)| proof.basis == Basis::Date);
+        for (place, proof) in dated {
+            let at = proof.key.time;
+            let earlier = place.checked_sub(1).and_then(|before| timeline.proofs().get(before));
+            match earlier {
+                // A contradiction: named already.
+                Some(earlier) if earlier.after == Some(true) => {}
+                Some(earlier) => {
+                    let from = self.after_last_change(earlier.key.time, at);
+                    missing.push(finding(FindingCode::EnableNotInArchive, from, at));
+                }
+                // Before the archive: normal.
+                None if !self.bounds.covers(at) => {}
+                None => {
+                    let from = self.last_change_before(at).unwrap_or(at);
+                    missing.push(finding(FindingCode::EnableNotInArchive, from, at));
+                }
             }
         }
-        if told.any == Some(true) && self.only_active().is_none() {
-            self.unseen_device(taken_at);
+        missing
+    }
+
+    fn code(&self, earlier: Proof, later: Proof) -> FindingCode {
+        match (earlier.after, later.basis) {
+            (Some(false), _) | (_, Basis::Date) => FindingCode::EnableNotInArchive,
+            (_, Basis::Iam) => FindingCode::DeactivateNotInArchive,
+            (_, Basis::Event(index)) if self.entity.deleted == Some(index) && self.ledger.lacks(self.entity) => {
+                FindingCode::DeactivateNotInArchive
+            }
+            (_, Basis::Event(_)) => FindingCode::StateContradicts,
         }
     }
 
-    /// IAM says that the device was enabled at this moment, and no event of that moment does.
-    fn enabled_by_iam(&mut self, serial: &str, at: DateTime<Utc>) {
-        let created = self.created_at().filter(|created| *created <= at);
-        let since = match self.devices.get(serial) {
-            Some(State::Active { .. }) => return,
-            Some(State::Inactive { since }) => Some(*since),
-            None => created,
-        };
-        self.dated.push(at);
-        let known = self.last_known_before(at);
-        let known = match since {
-            Some(since) => Some(known.map_or(since, |known| known.max(since))),
-            None => known.filter(|_| self.bounds.covers(at)),
-        };
-        if let Some(known) = known {
-            self.unseen_enrolment(serial, known, Point::Enrolment(at), at);
-        } else {
-            // Before the archive: normal.
-            let state = State::Active { from: Some(Point::Enrolment(at)), unseen_after: None, last: at };
-            self.devices.insert(serial.to_owned(), state);
-        }
-    }
-
-    /// IAM lists the device as active now.
-    fn listed(&mut self, serial: &str, taken_at: DateTime<Utc>) {
-        let since = match self.devices.get(serial) {
-            Some(State::Active { .. }) => return,
-            Some(State::Inactive { since }) => Some(*since),
-            None => self.created_at().filter(|created| *created <= taken_at),
-        };
-        if let Some(since) = since {
-            let known = self.last_known_before(taken_at).map_or(since, |known| known.max(since));
-            self.unseen_enrolment(serial, known, Point::Snapshot(taken_at), taken_at);
-        } else {
-            let state = State::Active { from: None, unseen_after: None, last: taken_at };
-            self.devices.insert(serial.to_owned(), state);
-        }
-    }
-
-    /// IAM says that the principal has a device, and nothing tells which: it was there all the time, unless all
-    /// devices were known at some moment.
-    fn unseen_device(&mut self, taken_at: DateTime<Utc>) {
-        let serial = anonymous("unseen");
-        if let Some(created) = self.created_at() {
-            let known = self.last_known_before(taken_at).map_or(created, |known| known.max(created));
-            self.unseen_enrolment(&serial, known, Point::Snapshot(taken_at), taken_at);
-        } else {
-            self.devices.insert(serial, State::Active { from: None, unseen_after: None, last: taken_at });
-        }
-    }
-
-    /// The last moment at or before `at` at which the principal's devices are known: it enabled or lost one, or the first
-    /// record of the account was written.
-    fn last_known_before(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let events = self.entity.events.iter().filter_map(|index| self.events.get(*index));
-        let changes =
-            |action: &Action| matches!(action, Action::DeviceEnabled { .. } | Action::DeviceDeactivated { .. });
-        let own = events
-            .filter(|event| event.succeeded() && changes(&event.action) && event.time <= at)
-            .map(|event| event.time)
-            .max();
+    /// The last moment before `at` at which the principal's devices are known: it enabled or lost one, or the first record
+    /// of the account was written.
+    fn last_change_before(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let own = changes(self.ledger, self.entity).map(|event| event.time).filter(|time| *time <= at).max();
         own.or_else(|| self.bounds.start().filter(|start| *start <= at))
     }
+
+    fn after_last_change(&self, since: DateTime<Utc>, at: DateTime<Utc>) -> DateTime<Utc> {
+        self.last_change_before(at).map_or(since, |known| known.max(since))
+    }
+
+    /// Since when the archive has the principal without any device at `at`: its last removal, or the user's creation; `None`
+    /// where the archive tells nothing of its devices.
+    fn empty_since(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let empties = |action: &Action| matches!(action, Action::DeviceDeactivated { .. } | Action::UserCreated);
+        self.own().filter(|(_, event)| empties(&event.action) && event.time <= at).map(|(_, event)| event.time).max()
+    }
 }
 
-impl Bounds {
-    pub(super) fn start(&self) -> Option<DateTime<Utc>> {
-        self.covered.map(|[first, _]| first.max(self.read_from))
+/// The intervals in which a device was active; in the interval of a finding it is not.
+fn spans(serial: &str, timeline: &Timeline, missing: &[Missing]) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let span = |from: Option<Point>, unseen_after: Option<DateTime<Utc>>| Span {
+        serial: serial.to_owned(),
+        from,
+        to: None,
+        unseen_after,
+        removed_unseen: false,
+    };
+    let mut open: Option<Span> = None;
+    let mut earlier: Option<Proof> = None;
+    for proof in timeline.proofs() {
+        let before = earlier.and_then(|earlier| earlier.after);
+        match (open.take(), proof.before) {
+            (Some(active), Some(false)) => {
+                spans.push(Span { to: Some(Point::from(*proof)), removed_unseen: true, ..active });
+            }
+            (None, Some(true)) if before == Some(false) => {
+                open = Some(span(Some(Point::from(*proof)), earlier.map(|earlier| earlier.key.time)));
+            }
+            (None, Some(true)) => open = Some(span(None, None)),
+            (active, _) => open = active,
+        }
+        match (open.take(), proof.after) {
+            (Some(active), Some(false)) => spans.push(Span { to: Some(Point::from(*proof)), ..active }),
+            (None, Some(true)) => {
+                let dated = |missing: &&Missing| {
+                    proof.basis == Basis::Date
+                        && missing.device.as_deref() == Some(serial)
+                        && missing.between[1] == proof.key.time
+                };
+                let unseen_after = missing.iter().find(dated).map(|missing| missing.between[0]);
+                open = Some(span(Some(Point::from(*proof)), unseen_after));
+            }
+            (active, _) => open = active,
+        }
+        earlier = Some(*proof);
     }
-
-    /// Whether an event at `at` would have been read.
-    fn covers(&self, at: DateTime<Utc>) -> bool {
-        self.covered.is_some_and(|[first, last]| first.max(self.read_from) <= at && at <= last)
-    }
+    spans.extend(open);
+    spans
 }
 
 /// A device that no record names.

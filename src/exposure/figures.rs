@@ -7,7 +7,7 @@ use crate::contract::{
     ByClass, Class, CloseStat, Deactivations, DetectStat, Exposure, KindFigures, MfaCoverage, Period, Stat, Window,
     WindowKind,
 };
-use crate::inventory::{AccountState, IamState};
+use crate::inventory::{AccountState, DeviceOwner, IamState, RootState, UserState};
 
 /// Statistic of durations in whole seconds; an empty set has no mean.
 #[must_use]
@@ -138,32 +138,31 @@ fn lasts_beyond(window: &Window, moment: DateTime<Utc>) -> bool {
     window.proven_from() < moment && (window.is_open() || window.proven_to() > moment)
 }
 
-/// MFA coverage at a snapshot, over all its accounts.
+/// MFA coverage at a snapshot, over all its accounts, of a report about `accounts_in_report` accounts.
 #[must_use]
-pub fn mfa_coverage(iam: &IamState) -> MfaCoverage {
-    coverage(iam.taken_at, iam.accounts.values())
+pub fn mfa_coverage(iam: &IamState, accounts_in_report: usize) -> MfaCoverage {
+    coverage(iam.taken_at, iam.accounts.values(), accounts_in_report)
 }
 
 /// MFA coverage at the snapshot, over some accounts. A count that one account's inputs cannot give is `None`.
 pub(super) fn coverage<'a>(
     taken_at: DateTime<Utc>,
     accounts: impl IntoIterator<Item = &'a AccountState>,
+    accounts_in_report: usize,
 ) -> MfaCoverage {
     let accounts: Vec<&AccountState> = accounts.into_iter().collect();
     let users = || accounts.iter().flat_map(|account| account.users.iter().map(move |user| (account, user)));
     let all_told = !accounts.is_empty() && accounts.iter().all(|account| account.users_complete);
-    let count = |predicate: &dyn Fn(&AccountState, &crate::inventory::UserState) -> Option<bool>| -> Option<usize> {
+    let count = |predicate: &dyn Fn(&AccountState, &UserState) -> Option<bool>| -> Option<usize> {
         if !all_told {
             return None;
         }
         users().map(|(account, user)| predicate(account, user)).try_fold(0, |sum, held| Some(sum + usize::from(held?)))
     };
-    let both = |one: Option<bool>, other: Option<bool>| match (one, other) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
+    let roots = |predicate: &dyn Fn(&RootState) -> Option<bool>| -> Option<usize> {
+        let mut roots = accounts.iter().map(|account| account.root.as_ref());
+        roots.try_fold(0, |sum, root| Some(sum + usize::from(predicate(root?)?))).filter(|_| !accounts.is_empty())
     };
-    let roots = || accounts.iter().map(|account| account.root.as_ref());
     MfaCoverage {
         users: count(&|_, _| Some(true)),
         users_with_mfa: count(&|account, user| has_mfa(account, user)),
@@ -174,27 +173,36 @@ pub(super) fn coverage<'a>(
             let (enforced, has) = (user.mfa_enforced?, has_mfa(account, user)?);
             Some(enforced && has)
         }),
-        roots: roots().try_fold(0, |sum, root| root.map(|_| sum + 1)).filter(|_| !accounts.is_empty()),
-        roots_with_mfa: roots()
-            .try_fold(0, |sum, root| Some(sum + usize::from(root?.mfa_active?)))
-            .filter(|_| !accounts.is_empty()),
-        roots_without_credentials: None,
-        privileged_users: None,
-        privileged_users_with_mfa: None,
-        accounts: None,
-        accounts_in_report: None,
+        roots: roots(&|_| Some(true)),
+        roots_with_mfa: roots(&|root| root.mfa_active),
+        roots_without_credentials: roots(&|root| {
+            both(root.password.map(|password| !password), root.active_access_keys.map(|keys| keys == 0))
+        }),
+        privileged_users: count(&|_, user| user.privileged),
+        privileged_users_with_mfa: count(&|account, user| both(user.privileged, has_mfa(account, user))),
+        accounts: Some(accounts.len()),
+        accounts_in_report: Some(accounts_in_report.max(accounts.len())),
         taken_at: Some(taken_at),
+    }
+}
+
+/// That both hold; known as soon as one is known not to.
+fn both(one: Option<bool>, other: Option<bool>) -> Option<bool> {
+    match (one, other) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
     }
 }
 
 /// Whether a user has an active device, as far as IAM state tells: the list of virtual devices can prove one, never
 /// that there is none.
-pub(super) fn has_mfa(account: &AccountState, user: &crate::inventory::UserState) -> Option<bool> {
+pub(super) fn has_mfa(account: &AccountState, user: &UserState) -> Option<bool> {
     if let Some(devices) = &user.devices {
         return Some(!devices.is_empty());
     }
     let listed = account.virtual_devices.iter().flatten().any(|listed| match &listed.owner {
-        Some(crate::inventory::DeviceOwner::User { name, .. }) => name.eq_ignore_ascii_case(&user.name),
+        Some(DeviceOwner::User { name, .. }) => name.eq_ignore_ascii_case(&user.name),
         _ => false,
     });
     if listed { Some(true) } else { user.mfa_active }

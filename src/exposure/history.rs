@@ -231,11 +231,10 @@ impl<'a> History<'a> {
         let (mut remaining, mut opened) = (HashMap::new(), HashMap::new());
         for (id, entity) in ledger.entities.iter().enumerate() {
             let bounds = Bounds { covered: covered.get(&entity.account).copied(), read_from: DateTime::<Utc>::MIN_UTC };
-            let own = Devices::new(&ledger.events, entity, iam, bounds);
-            let replayed = windows::replay(&ledger, id, entity, &own);
+            let Some(replayed) = windows::replay(&ledger, id, iam, bounds) else { continue };
             remaining.extend(replayed.deactivations.iter().map(|one| (one.event, one.remaining)));
-            opened.extend(replayed.windows.into_iter().map(|draft| (draft.opened, draft)));
-            devices.push(own);
+            opened.extend(replayed.windows.into_iter().filter_map(|draft| Some((draft.opened?, draft))));
+            devices.push(replayed.devices);
         }
         Self { ledger, devices, remaining, opened, covered }
     }
@@ -275,7 +274,7 @@ impl<'a> History<'a> {
         let window = self.opened.get(&index).map(|draft| Opened {
             kind: draft.kind,
             certainty: draft.certainty,
-            closed_at: draft.close.map(|close| close.at),
+            closed_at: draft.close.filter(|close| close.reason != CloseReason::EndedUnseen).map(|close| close.at),
             close_reason: draft.close.map(|close| close.reason),
         });
         let Cited { event_id, objects } = Cited::of(event);
@@ -371,8 +370,8 @@ impl<'a> History<'a> {
             Some(Point::Event(index)) => {
                 let event = self.ledger.events.get(index);
                 let by = event.map(|event| Cited::of(event));
-                // IAM enables no device twice: it was removed before, unseen.
-                if event.is_some_and(|event| matches!(event.action, Action::DeviceEnabled { .. })) {
+                // A success proves that it was removed before, unseen.
+                if span.removed_unseen {
                     Edge { at: None, how: How::Missing, by }
                 } else {
                     Edge { at: event.map(|event| event.time), how: How::Event, by }

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{Principal, PrincipalKind};
-use crate::inventory::{DeviceOwner, IamState, RootState, UserState};
+use crate::inventory::{AsOf, DeviceOwner, IamState, RootState, UserState};
 use crate::mfa::{Action, Event, Target, user_id, user_name};
 use crate::trace::Call;
 
@@ -33,6 +33,9 @@ pub(super) struct Entity<'a> {
     pub(super) created: Option<usize>,
     /// Where its deletion was seen.
     pub(super) deleted: Option<usize>,
+    /// Where its name was given to another while it bore it by all that was seen: the last moment at which it was seen, and
+    /// the moment of that event.
+    pub(super) displaced: Option<[DateTime<Utc>; 2]>,
     /// The first and the last event that names it.
     seen: Option<[DateTime<Utc>; 2]>,
     /// Its events, successful and failed, as indices into the ledger's events.
@@ -92,6 +95,9 @@ pub(super) struct Ledger<'a> {
     pub(super) entities: Vec<Entity<'a>>,
     /// IAM's snapshot time.
     pub(super) taken_at: Option<DateTime<Utc>>,
+    iam: Option<&'a IamState>,
+    /// The successful events that name a device, by account and serial number.
+    uses: HashMap<(String, String), Vec<usize>>,
     /// Who is behind the access keys of `AssumeRoot` sessions.
     assumed_roots: BTreeMap<String, Actor>,
     directory: Directory,
@@ -208,7 +214,23 @@ impl<'a> Ledger<'a> {
             }
         }
         let directory = Directory::new(&entities);
-        Self { events, owners, entities, taken_at: iam.map(|iam| iam.taken_at), assumed_roots, directory }
+        let uses = uses(&events);
+        let taken_at = iam.map(|iam| iam.taken_at);
+        Self { events, owners, entities, taken_at, iam, uses, assumed_roots, directory }
+    }
+
+    /// The successful events that name a device, in order.
+    pub(super) fn uses_of(&self, account: &str, serial: &str) -> &[usize] {
+        self.uses.get(&(account.to_owned(), serial.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether IAM's whole list of users, read after its deletion, lacks the entity.
+    pub(super) fn lacks(&self, entity: &Entity<'_>) -> bool {
+        let deletion = entity.deleted.and_then(|index| self.events.get(index));
+        self.iam.zip(deletion).is_some_and(|(iam, deletion)| {
+            iam.accounts.get(&entity.account).is_some_and(|state| state.users_complete)
+                && deletion.time <= iam.users_as_of(&entity.account).earliest
+        })
     }
 
     /// The principal that a caller is.
@@ -274,6 +296,22 @@ impl<'a> Ledger<'a> {
             }
         }
     }
+}
+
+/// Where devices are named by events that succeeded.
+fn uses(events: &[Kept<'_>]) -> HashMap<(String, String), Vec<usize>> {
+    let mut uses: HashMap<(String, String), Vec<usize>> = HashMap::new();
+    for (index, event) in events.iter().enumerate() {
+        let proves = match &event.action {
+            Action::DeviceTagged { .. } | Action::DeviceUntagged { .. } => false,
+            Action::ConsoleLogin { mfa_used, .. } => *mfa_used == Some(true),
+            _ => true,
+        };
+        if let Some(serial) = event.action.serial().filter(|_| proves && event.succeeded()) {
+            uses.entry((event.account.clone(), serial.to_owned())).or_default().push(index);
+        }
+    }
+    uses
 }
 
 /// Sorts, and folds what is the same event: one (account, id) in two objects is one event, held by both.
@@ -391,6 +429,7 @@ impl<'a> Replay<'a> {
         let account = event.account.as_str();
         if event.action == Action::UserCreated && event.succeeded() {
             let name = name?;
+            self.displace(account, name, event.time);
             self.release(account, name, event.time);
             let entity = self.add(account, PrincipalKind::IamUser, name, id.map(str::to_owned), Some(event.time));
             self.entities.get_mut(entity)?.created = Some(index);
@@ -417,6 +456,7 @@ impl<'a> Replay<'a> {
                 Action::UserRenamed { new_name } => {
                     let current = self.entities.get(entity)?.name().to_owned();
                     self.release(account, &current, event.time);
+                    self.displace(account, new_name, event.time);
                     self.release(account, new_name, event.time);
                     let span = NameSpan { name: new_name.clone(), from: Some(event.time), to: None };
                     self.entities.get_mut(entity)?.names.push(span);
@@ -522,7 +562,7 @@ impl<'a> Replay<'a> {
             for user in &state.users {
                 let Some(id) = &user.id else { continue };
                 if let Some(known) = self.by_id.get(&(account.clone(), id.clone())).copied() {
-                    self.renamed_unseen(account, known, &user.name, iam.taken_at);
+                    self.renamed_unseen(account, known, &user.name, iam.users_as_of(account).latest);
                 }
             }
         }
@@ -556,6 +596,17 @@ impl<'a> Replay<'a> {
 
     fn bear(&mut self, account: &str, name: &str, entity: EntityId) {
         self.named.insert((account.to_owned(), name.to_lowercase()), entity);
+    }
+
+    /// `name` is given to another: IAM demands that nobody bears it, so that its bearer was deleted or renamed unseen.
+    fn displace(&mut self, account: &str, name: &str, time: DateTime<Utc>) {
+        let bearer = self.named.get(&(account.to_owned(), name.to_lowercase()));
+        if let Some(entity) = bearer.and_then(|id| self.entities.get_mut(*id))
+            && let Some([_, last]) = entity.seen
+            && last < time
+        {
+            entity.displaced = Some([last, time]);
+        }
     }
 
     /// Nobody bears `name` from now on.
@@ -598,6 +649,7 @@ fn new_entity<'a>(
         names: vec![NameSpan { name: name.to_owned(), from, to: None }],
         created: None,
         deleted: None,
+        displaced: None,
         seen: None,
         events: Vec::new(),
         iam: IamEntry::Untold,
@@ -606,11 +658,12 @@ fn new_entity<'a>(
 
 /// Gives every entity what IAM tells of it, and adds those that only IAM knows.
 fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamState) {
-    let lives = |entity: &Entity<'_>| {
-        let deleted = entity.deleted.and_then(|index| events.get(index));
-        deleted.is_none_or(|deletion| deletion.time > iam.taken_at)
-    };
     for (account, state) in &iam.accounts {
+        let AsOf { earliest, latest: taken_at } = iam.users_as_of(account);
+        let lives = |entity: &Entity<'_>| {
+            let deleted = entity.deleted.and_then(|index| events.get(index));
+            deleted.is_none_or(|deletion| deletion.time > earliest)
+        };
         let mut matched = BTreeSet::new();
         for user in &state.users {
             let by_id = user.id.as_ref().and_then(|id| {
@@ -620,7 +673,7 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamSta
             let by_name = entities.iter().rposition(|entity| {
                 entity.account == *account
                     && entity.kind == PrincipalKind::IamUser
-                    && entity.is_called(&user.name, iam.taken_at)
+                    && entity.is_called(&user.name, taken_at)
                     && (entity.id.is_none() || user.id.is_none())
                     // Seen before this user was created: another of the same name.
                     && user.created_at.zip(entity.seen).is_none_or(|(created, [first, _])| created <= first)
@@ -635,14 +688,14 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamSta
             entity.iam = IamEntry::User(user);
             entity.id = entity.id.take().or_else(|| user.id.clone());
             if let Some(last) = entity.names.last_mut()
-                && last.from.is_none_or(|from| from <= iam.taken_at)
+                && last.from.is_none_or(|from| from <= taken_at)
                 && last.name != user.name
             {
                 if last.name.eq_ignore_ascii_case(&user.name) {
                     last.name.clone_from(&user.name);
-                } else if entity.seen.is_some_and(|[_, last]| last > iam.taken_at) {
+                } else if entity.seen.is_some_and(|[_, last]| last > taken_at) {
                     // Seen under another name since.
-                    let to = Some(iam.taken_at);
+                    let to = Some(taken_at);
                     entity.names.insert(0, NameSpan { name: user.name.clone(), from: None, to });
                 } else {
                     entity.names.push(NameSpan { name: user.name.clone(), from: None, to: None });
@@ -653,7 +706,7 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamSta
             for (index, entity) in entities.iter_mut().enumerate() {
                 // Who was not seen before the snapshot may be of after it, and whose deletion was seen before it is no
                 // longer IAM's to tell of.
-                let before = entity.seen.is_some_and(|[first, _]| first <= iam.taken_at);
+                let before = entity.seen.is_some_and(|[first, _]| first <= earliest);
                 let expected = before && lives(entity) && entity.kind == PrincipalKind::IamUser;
                 if entity.account == *account && expected && !matched.contains(&index) {
                     entity.iam = IamEntry::Gone;

@@ -20,6 +20,7 @@ mod history;
 mod ledger;
 mod parts;
 mod reconcile;
+mod timeline;
 mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +29,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{
-    Approved, Figures, Finding, LeftoverDevice, LifecycleEvent, Notice, Outcome, Period, PrincipalKind, Reason, Window,
+    Approved, Certainty, CloseReason, Figures, Finding, LeftoverDevice, LifecycleEvent, Notice, Outcome, Period,
+    PrincipalKind, Reason, Window,
 };
 use crate::inputs::{Approval, Detection, DetectionSubject, Settings};
 use crate::inventory::{IamState, UserState};
@@ -36,7 +38,8 @@ use crate::mfa::{Action, Event, user_id, user_name};
 use crate::trace::{Call, Context, Selection, sighting_key};
 use calls::Calls;
 use classify::{Facts, Verdict};
-use devices::{Bounds, Devices};
+use credentials::Credentials;
+use devices::Bounds;
 use ledger::{ABOUT_ROOT, Entity, IamEntry, Ledger};
 use windows::{Deactivation, Draft};
 
@@ -165,12 +168,14 @@ pub fn wanted(input: &Input<'_>) -> Wanted {
     // Every deactivation, whatever it did: whether it opened a window may hang on whose the name was, which these calls
     // tell.
     let openings = windows.iter().map(|draft| (draft.entity, draft.opened));
-    for (entity, opened) in openings.chain(deactivations.iter().map(|one| (one.entity, one.event))) {
-        let Some(opening) = ledger.events.get(opened) else { continue };
+    for (entity, opened) in openings.chain(deactivations.iter().map(|one| (one.entity, Some(one.event)))) {
+        let Some(entity_of) = ledger.entities.get(entity) else { continue };
+        wanted.add(entity_of);
+        let Some(opening) = opened.and_then(|opened| ledger.events.get(opened)) else { continue };
         wanted.actors.extend(sighting_key(&opening.actor).map(str::to_owned));
         let actor = ledger.entity_of(&opening.actor, &opening.account, opening.time);
-        for entity in [Some(entity), actor].into_iter().flatten().filter_map(|id| ledger.entities.get(id)) {
-            wanted.add(entity);
+        if let Some(actor) = actor.and_then(|id| ledger.entities.get(id)) {
+            wanted.add(actor);
         }
         // An actor that no event is about is no principal of the ledger, and yet its addresses are looked up.
         if opening.actor.kind == ActorKind::IamUser {
@@ -187,38 +192,54 @@ struct Replayed<'a> {
     windows: Vec<Draft>,
     deactivations: Vec<Deactivation>,
     findings: Vec<Finding>,
+    leftovers: Vec<LeftoverDevice>,
+    /// By entity.
+    credentials: Vec<Credentials>,
+}
+
+/// Standing windows come first, by account, the root user before users, then by name; then the others in order of opening.
+fn order(ledger: &Ledger<'_>, draft: &Draft) -> (Option<usize>, Option<(String, bool, String)>) {
+    let entity = ledger.entities.get(draft.entity).filter(|_| draft.opened.is_none());
+    let who =
+        |entity: &Entity<'_>| (entity.account.clone(), entity.kind != PrincipalKind::Root, entity.name().to_owned());
+    (draft.opened, entity.map(who))
 }
 
 impl<'a> Replayed<'a> {
     fn new(input: &Input<'a>) -> Self {
         let read_from = input.period.from - TimeDelta::seconds(input.settings.lookback_s);
-        let considered = |event: &&Event| read_from <= event.time && event.time <= input.as_of;
+        // What lies between `as_of` and a later snapshot of IAM is undone from it, and is in no window.
+        let until = input.iam.map_or(input.as_of, |iam| iam.latest().max(input.as_of));
+        let considered = |event: &&Event| read_from <= event.time && event.time <= until;
         let events = input.events.iter().filter(considered);
         let ledger = Ledger::new(events, &input.context.calls, input.iam);
         let bounds = |account: &str| Bounds { covered: input.covered.get(account).copied(), read_from };
         let (mut windows, mut deactivations, mut findings) = (Vec::new(), Vec::new(), Vec::new());
+        let mut credentials = Vec::with_capacity(ledger.entities.len());
         for (id, entity) in ledger.entities.iter().enumerate() {
             let bounds = bounds(&entity.account);
-            let devices = Devices::new(&ledger.events, entity, input.iam, bounds);
-            let replayed = windows::replay(&ledger, id, entity, &devices);
-            findings.extend(reconcile::principal_findings(
-                &ledger.events,
-                entity,
-                &replayed.missing,
-                &replayed.windows,
-                input.iam,
-                bounds,
-            ));
+            let Some(mut replayed) = windows::replay(&ledger, id, input.iam, bounds) else { continue };
+            windows::cut(&mut replayed.windows, input.as_of);
+            let evidence = reconcile::last_evidence(entity, &replayed.devices, input.iam, bounds);
+            for window in replayed.windows.iter_mut().filter(|window| window.close.is_none()) {
+                if evidence.is_none_or(|evidence| input.as_of > evidence) {
+                    window.certainty = Certainty::Possible;
+                }
+            }
+            findings.extend(reconcile::principal_findings(&ledger, entity, &replayed.missing, input.iam));
             windows.extend(replayed.windows);
             deactivations.extend(replayed.deactivations);
+            credentials.push(replayed.credentials);
         }
+        let mut leftovers = Vec::new();
         if let Some(iam) = input.iam {
-            findings.extend(reconcile::ownerless(&ledger, iam, bounds));
+            reconcile::ownerless(&ledger, iam, bounds, &mut findings, &mut leftovers);
         }
         findings.sort();
         findings.dedup();
-        windows.sort_by_key(|draft| draft.opened);
-        Self { ledger, windows, deactivations, findings }
+        leftovers.sort();
+        windows.sort_by_key(|draft| order(&ledger, draft));
+        Self { ledger, windows, deactivations, findings, leftovers, credentials }
     }
 }
 
@@ -231,7 +252,9 @@ pub fn analyse(input: &Input<'_>) -> Analysis {
 /// The same, and its parts: by account, and for each of the months.
 #[must_use]
 pub fn analyse_in_parts(input: &Input<'_>, months: &[Month]) -> (Analysis, Parts) {
-    let Replayed { ledger, windows: drafts, deactivations, findings } = Replayed::new(input);
+    let Replayed { ledger, windows: drafts, mut deactivations, findings, leftovers, credentials } =
+        Replayed::new(input);
+    deactivations.retain(|one| ledger.events.get(one.event).is_some_and(|event| event.time <= input.as_of));
     let calls = Calls::new(&ledger, input.context);
     let facts = Facts {
         ledger: &ledger,
@@ -243,24 +266,35 @@ pub fn analyse_in_parts(input: &Input<'_>, months: &[Month]) -> (Analysis, Parts
 
     let touches = |draft: &&Draft| {
         let end = draft.close.map_or(input.as_of, |close| close.at);
-        input.period.contains(draft.opened_at) || (draft.opened_at < input.period.from && end > input.period.from)
+        // What IAM shows now is always told.
+        draft.opened.is_none() && draft.close.is_none()
+            || input.period.contains(draft.opened_at)
+            || (draft.opened_at < input.period.from && end > input.period.from)
     };
-    let windows: Vec<Window> = drafts.iter().filter(touches).filter_map(|draft| window(facts, draft, input)).collect();
-    let events = lifecycle_events(&ledger, &deactivations, input.period);
+    let credentials = |draft: &Draft| credentials.get(draft.entity);
+    let windows: Vec<Window> =
+        drafts.iter().filter(touches).filter_map(|draft| window(facts, draft, credentials(draft)?, input)).collect();
+    let events = lifecycle_events(&ledger, &deactivations, input);
     let figures = Figures {
-        mfa_coverage: input.iam.map(figures::mfa_coverage),
+        mfa_coverage: input.iam.map(|iam| figures::mfa_coverage(iam, accounts_of(input).len())),
         ..figures_of(&ledger, &windows, &deactivations, input, Part { period: input.period, account: None })
     };
     let notices = unmatched(facts, &drafts, &deactivations, input);
     let analysis =
-        Analysis { windows, events, reconciliation: findings, leftover_devices: Vec::new(), figures, notices };
+        Analysis { windows, events, reconciliation: findings, leftover_devices: leftovers, figures, notices };
     let parts = parts::parts(input, &ledger, &deactivations, &analysis, months);
     (analysis, parts)
 }
 
-fn window(facts: Facts<'_>, draft: &Draft, input: &Input<'_>) -> Option<Window> {
+/// The accounts that a report is about.
+fn accounts_of<'i>(input: &'i Input<'_>) -> BTreeSet<&'i String> {
+    let in_iam = input.iam.iter().flat_map(|iam| iam.accounts.keys());
+    input.covered.keys().chain(in_iam).collect()
+}
+
+fn window(facts: Facts<'_>, draft: &Draft, credentials: &Credentials, input: &Input<'_>) -> Option<Window> {
     let ledger = facts.ledger;
-    let opening = ledger.events.get(draft.opened)?;
+    let opening = draft.opened.and_then(|opened| ledger.events.get(opened));
     let entity = ledger.entities.get(draft.entity)?;
     let verdict = classify::classify(facts, draft, input.approvals);
     let detection = detect::detect(facts, draft, input.detections, verdict.is_some());
@@ -268,24 +302,25 @@ fn window(facts: Facts<'_>, draft: &Draft, input: &Input<'_>) -> Option<Window> 
         Some(Verdict { class, reasons, approval }) => (Some(class), reasons, approval),
         None => (None, Vec::<Reason>::new(), None),
     };
+    let end = draft.close.map_or(input.as_of, |close| close.at);
     Some(Window {
         kind: draft.kind,
         account: entity.account.clone(),
         principal: entity.principal(),
         owner: iam_user(entity).and_then(|user| owner(user, input.settings)),
-        opened_at: Some(draft.opened_at),
-        open_since_before: None,
-        opened_by_event: Some(opening.id.clone()),
-        opened_by: Some(opening.name.clone()),
-        device: opening.action.serial().map(str::to_owned),
-        actor: Some(opening.actor.display()),
-        actor_mfa: opening.actor_mfa,
-        source_ip: opening.source_ip.clone(),
-        delivered_at: opening.delivered_at,
-        closed_at: draft.close.map(|close| close.at),
+        opened_at: opening.map(|_| draft.opened_at),
+        open_since_before: opening.is_none().then_some(draft.opened_at),
+        opened_by_event: opening.map(|opening| opening.id.clone()),
+        opened_by: opening.map(|opening| opening.name.clone()),
+        device: opening.and_then(|opening| opening.action.serial()).map(str::to_owned),
+        actor: opening.map(|opening| opening.actor.display()),
+        actor_mfa: opening.and_then(|opening| opening.actor_mfa),
+        source_ip: opening.and_then(|opening| opening.source_ip.clone()),
+        delivered_at: opening.and_then(|opening| opening.delivered_at),
+        closed_at: draft.close.filter(|close| close.reason != CloseReason::EndedUnseen).map(|close| close.at),
         closed_by_event: draft.close.and_then(|close| Some(ledger.events.get(close.event?)?.id.clone())),
         close_reason: draft.close.map(|close| close.reason),
-        duration_s: (draft.close.map_or(input.as_of, |close| close.at) - draft.opened_at).num_seconds(),
+        duration_s: (end - draft.opened_at).num_seconds().max(0),
         certainty: draft.certainty,
         class,
         legitimate: class.map(crate::contract::Class::legitimate),
@@ -293,8 +328,8 @@ fn window(facts: Facts<'_>, draft: &Draft, input: &Input<'_>) -> Option<Window> 
         detection,
         approval: approval
             .map(|approval| Approved { ticket: approval.ticket.clone(), approver: approval.approver.clone() }),
-        console_password: credentials::password(ledger, entity, draft.opened),
-        active_access_keys: credentials::active_access_keys(ledger, entity, draft.opened),
+        console_password: credentials.password(draft.key),
+        active_access_keys: credentials::active_access_keys(ledger, entity, input.iam, draft.key),
         privileged: match entity.kind {
             PrincipalKind::Root => Some(true),
             _ => iam_user(entity).and_then(|user| user.privileged),
@@ -321,11 +356,13 @@ fn owner(user: &UserState, settings: &Settings) -> Option<String> {
     })
 }
 
-fn lifecycle_events(ledger: &Ledger<'_>, deactivations: &[Deactivation], period: Period) -> Vec<LifecycleEvent> {
+fn lifecycle_events(ledger: &Ledger<'_>, deactivations: &[Deactivation], input: &Input<'_>) -> Vec<LifecycleEvent> {
     let remaining: BTreeMap<usize, usize> = deactivations.iter().map(|one| (one.event, one.remaining)).collect();
     let in_period = ledger.events.iter().enumerate();
     in_period
-        .filter(|(_, event)| event.action.is_lifecycle() && period.contains(event.time))
+        .filter(|(_, event)| {
+            event.action.is_lifecycle() && input.period.contains(event.time) && event.time <= input.as_of
+        })
         .map(|(index, event)| LifecycleEvent {
             event_id: event.id.clone(),
             event_time: event.time,
@@ -412,6 +449,7 @@ fn kind_figures(
             !event.succeeded()
                 && matches!(event.action, Action::DeviceDeactivated { .. })
                 && part.period.contains(event.time)
+                && event.time <= input.as_of
                 && part.is_of(&event.account)
                 && of_kind(kind)
         })

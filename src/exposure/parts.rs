@@ -65,7 +65,7 @@ pub(super) fn parts(
                 mfa_coverage: input
                     .iam
                     .and_then(|iam| Some((iam.taken_at, iam.accounts.get(account)?)))
-                    .map(|(taken_at, state)| figures::coverage(taken_at, std::iter::once(state))),
+                    .map(|(taken_at, state)| figures::coverage(taken_at, std::iter::once(state), 1)),
                 ..of(Part { period: input.period, account: Some(account) })
             },
         })

@@ -1,105 +1,140 @@
 //! Where IAM and the archive disagree.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
-use super::devices::{Bounds, Missing};
-use super::figures::has_mfa;
-use super::ledger::{Entity, IamEntry, Kept, Ledger};
-use super::windows::Draft;
-use crate::contract::{CloseReason, Finding, FindingCode};
-use crate::inventory::IamState;
-use crate::mfa::Action;
+use super::devices::{Bounds, Devices};
+use super::ledger::{Entity, IamEntry, Ledger};
+use super::timeline::Missing;
+use crate::contract::{Finding, FindingCode, LeftoverDevice};
+use crate::inventory::{AccountState, DeviceOwner, IamState, VirtualDevice};
+use crate::mfa::{Action, Event};
 
-/// The findings of one principal: its missing events, else that nothing explains its being without MFA.
+/// The findings of one principal: its missing events, and that IAM lacks it without its deletion having been seen.
 pub(super) fn principal_findings(
-    events: &[Kept<'_>],
+    ledger: &Ledger<'_>,
     entity: &Entity<'_>,
     missing: &[Missing],
-    windows: &[Draft],
+    iam: Option<&IamState>,
+) -> Vec<Finding> {
+    let finding = |device: Option<String>, finding: FindingCode, between: [DateTime<Utc>; 2]| Finding {
+        account: entity.account.clone(),
+        principal: Some(entity.principal()),
+        device,
+        finding,
+        between,
+    };
+    let mut findings: Vec<Finding> =
+        missing.iter().map(|missing| finding(missing.device.clone(), missing.code, missing.between)).collect();
+    if let (Some(iam), IamEntry::Gone, Some(last)) = (iam, &entity.iam, entity.last_seen(&ledger.events)) {
+        let taken_at = iam.users_as_of(&entity.account).latest;
+        findings.push(finding(None, FindingCode::DeleteNotInArchive, [last.min(taken_at), taken_at]));
+    }
+    findings
+}
+
+/// Up to when it is known whether the principal is without MFA: the evidence's end, or a later snapshot that shows it so.
+pub(super) fn last_evidence(
+    entity: &Entity<'_>,
+    devices: &Devices,
     iam: Option<&IamState>,
     bounds: Bounds,
-) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = missing
-        .iter()
-        .map(|missing| Finding {
-            account: entity.account.clone(),
-            principal: Some(entity.principal()),
-            device: missing.device.clone(),
-            finding: missing.code,
-            between: missing.between,
-        })
-        .collect();
-    if let (Some(iam), IamEntry::Gone, Some(last)) = (iam, &entity.iam, entity.last_seen(events)) {
-        findings.push(Finding {
-            account: entity.account.clone(),
-            principal: Some(entity.principal()),
-            device: None,
-            finding: FindingCode::DeleteNotInArchive,
-            between: [last.min(iam.taken_at), iam.taken_at],
-        });
-    }
-    let explained = findings.iter().any(|finding| finding.finding == FindingCode::DeactivateNotInArchive);
-    if let (Some(iam), false) = (iam, explained)
-        && without_mfa(entity, iam)
-        && !windows.iter().any(|window| explains(window, iam.taken_at))
-    {
-        findings.push(Finding {
-            account: entity.account.clone(),
-            principal: Some(entity.principal()),
-            device: None,
-            finding: FindingCode::WithoutMfaUnexplained,
-            between: [since(entity, bounds).min(iam.taken_at), iam.taken_at],
-        });
-    }
-    findings
+) -> Option<DateTime<Utc>> {
+    let shown = iam.filter(|_| devices.shown_without()).map(|iam| iam.as_of(&entity.account).latest);
+    bounds.covered.map(|[_, last]| last).max(shown)
 }
 
-/// A console user whom IAM shows without any device.
-fn without_mfa(entity: &Entity<'_>, iam: &IamState) -> bool {
-    match (&entity.iam, iam.accounts.get(&entity.account)) {
-        (IamEntry::User(user), Some(account)) => user.password == Some(true) && has_mfa(account, user) == Some(false),
-        _ => false,
-    }
-}
-
-/// A window that is open at the snapshot, or that a deny of everything closed, says why there is no MFA.
-fn explains(window: &Draft, taken_at: DateTime<Utc>) -> bool {
-    window.opened_at <= taken_at
-        && window.close.is_none_or(|close| close.at > taken_at || close.reason == CloseReason::Denied)
-}
-
-fn since(entity: &Entity<'_>, bounds: Bounds) -> DateTime<Utc> {
-    let created = match entity.iam {
-        IamEntry::User(user) => user.created_at,
-        _ => None,
-    };
-    let covered = bounds.start().unwrap_or(bounds.read_from);
-    created.map_or(covered, |created| created.max(covered))
-}
-
-/// Virtual devices that IAM shows assigned to nobody.
-pub(super) fn ownerless(ledger: &Ledger<'_>, iam: &IamState, bounds: impl Fn(&str) -> Bounds) -> Vec<Finding> {
-    let mut findings = Vec::new();
+/// Virtual devices that IAM shows assigned to nobody. Where the archive explains how that came about, nothing is missing:
+/// they are left over. Else, and where the one that IAM names does not exist, it is a finding.
+pub(super) fn ownerless(
+    ledger: &Ledger<'_>,
+    iam: &IamState,
+    bounds: impl Fn(&str) -> Bounds,
+    findings: &mut Vec<Finding>,
+    leftovers: &mut Vec<LeftoverDevice>,
+) {
     for (account, state) in &iam.accounts {
-        let nobody = state.virtual_devices.iter().flatten().filter(|listed| listed.owner.is_none());
-        for listed in nobody {
+        let taken_at = iam.as_of(account).latest;
+        let history = device_history(ledger, account, taken_at);
+        for listed in state.virtual_devices.iter().flatten() {
             let serial = listed.device.serial.as_str();
-            let created = ledger.events.iter().rev().find(|event| {
-                event.account == *account
-                    && event.time <= iam.taken_at
-                    && event.succeeded()
-                    && matches!(&event.action, Action::DeviceCreated { serial: Some(created) } if created == serial)
-            });
-            let bounds = bounds(account);
-            let from = created.map_or_else(|| bounds.start().unwrap_or(bounds.read_from), |event| event.time);
-            findings.push(Finding {
-                account: account.clone(),
-                principal: None,
-                device: Some(serial.to_owned()),
-                finding: FindingCode::DeviceWithoutOwner,
-                between: [from.min(iam.taken_at), iam.taken_at],
-            });
+            let last = history.get(serial).copied();
+            let cause = match &listed.owner {
+                None => last.and_then(|(index, event)| explained(ledger, account, index, event, serial)),
+                Some(_) if has_owner(state, listed) => continue,
+                Some(_) => None,
+            };
+            if let Some(leftover) = cause {
+                leftovers.push(leftover);
+            } else if listed.owner.is_some() || !was_somebodys(last) {
+                let bounds = bounds(account);
+                let from = last.map(|(_, event)| event.time).or_else(|| bounds.start()).unwrap_or(bounds.read_from);
+                findings.push(Finding {
+                    account: account.clone(),
+                    principal: None,
+                    device: Some(serial.to_owned()),
+                    finding: FindingCode::DeviceWithoutOwner,
+                    between: [from.min(taken_at), taken_at],
+                });
+            }
         }
     }
-    findings
+}
+
+/// The last successful event by which each device was made, assigned or taken away.
+fn device_history<'l>(
+    ledger: &'l Ledger<'_>,
+    account: &str,
+    until: DateTime<Utc>,
+) -> BTreeMap<&'l str, (usize, &'l Event)> {
+    let mut last = BTreeMap::new();
+    for (index, event) in ledger.events.iter().enumerate() {
+        let changes = matches!(
+            event.action,
+            Action::DeviceCreated { .. }
+                | Action::DeviceEnabled { .. }
+                | Action::DeviceDeactivated { .. }
+                | Action::DeviceDeleted { .. }
+        );
+        if let Some(serial) = event.action.serial().filter(|_| changes && event.succeeded())
+            && event.account == account
+            && event.time <= until
+        {
+            last.insert(serial, (index, &**event));
+        }
+    }
+    last
+}
+
+fn explained(ledger: &Ledger<'_>, account: &str, index: usize, event: &Event, serial: &str) -> Option<LeftoverDevice> {
+    let (cause, owner) = match event.action {
+        Action::DeviceCreated { .. } => ("never_enabled", None),
+        Action::DeviceDeactivated { .. } => ("deactivated", ledger.owners.get(index).copied().flatten()),
+        _ => return None,
+    };
+    Some(LeftoverDevice {
+        account: account.to_owned(),
+        device: serial.to_owned(),
+        cause,
+        principal: owner.and_then(|owner| ledger.entities.get(owner)).map(Entity::principal),
+        event_id: event.id.clone(),
+        since: event.time,
+    })
+}
+
+/// Whether the archive has the device as somebody's: that it is not is then a finding about that one.
+fn was_somebodys(last: Option<(usize, &Event)>) -> bool {
+    last.is_some_and(|(_, event)| matches!(event.action, Action::DeviceEnabled { .. }))
+}
+
+/// Whether the user that IAM names exists, as far as IAM's list of users is whole.
+fn has_owner(state: &AccountState, listed: &VirtualDevice) -> bool {
+    match &listed.owner {
+        Some(DeviceOwner::User { name, id }) if state.users_complete => state.users.iter().any(|user| {
+            let same_id = id.as_ref().zip(user.id.as_ref()).is_none_or(|(theirs, ours)| theirs == ours);
+            same_id && user.name.eq_ignore_ascii_case(name)
+        }),
+        _ => true,
+    }
 }

@@ -1,14 +1,13 @@
 //! Exposure windows of one principal: when one opens, and what closes it.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::credentials;
-use super::devices::{Devices, Missing, Point};
-use super::ledger::{Entity, EntityId, Ledger};
-use crate::contract::{Certainty, CloseReason, FindingCode, WindowKind};
-use crate::inventory;
+use super::credentials::Credentials;
+use super::devices::{Bounds, Devices};
+use super::ledger::{Entity, EntityId, IamEntry, Ledger};
+use super::timeline::{Key, Missing};
+use crate::contract::{Certainty, CloseReason, FindingCode, PrincipalKind, WindowKind};
+use crate::inventory::IamState;
 use crate::mfa::{Action, Event};
 
 /// A window, before anything is said about it.
@@ -16,8 +15,11 @@ use crate::mfa::{Action, Event};
 pub(super) struct Draft {
     pub(super) entity: EntityId,
     pub(super) kind: WindowKind,
-    /// The opening event.
-    pub(super) opened: usize,
+    /// The opening event; `None` for a standing window.
+    pub(super) opened: Option<usize>,
+    /// Where it opened; for a standing window where IAM shows it.
+    pub(super) key: Key,
+    /// When it opened; for a standing window, the earliest moment at which it is proven.
     pub(super) opened_at: DateTime<Utc>,
     pub(super) certainty: Certainty,
     pub(super) close: Option<Close>,
@@ -33,6 +35,7 @@ impl Draft {
 /// How a window ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Close {
+    /// When; of one that ended unseen, the last moment at which it is proven.
     pub(super) at: DateTime<Utc>,
     pub(super) event: Option<usize>,
     pub(super) reason: CloseReason,
@@ -58,33 +61,95 @@ pub(super) struct Deactivation {
 }
 
 /// What the replay of one principal gives.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Replayed {
     pub(super) windows: Vec<Draft>,
     pub(super) deactivations: Vec<Deactivation>,
     pub(super) missing: Vec<Missing>,
+    pub(super) devices: Devices,
+    pub(super) credentials: Credentials,
 }
 
 /// Replays one principal's events.
-pub(super) fn replay(ledger: &Ledger<'_>, id: EntityId, entity: &Entity<'_>, devices: &Devices) -> Replayed {
+pub(super) fn replay(ledger: &Ledger<'_>, id: EntityId, iam: Option<&IamState>, bounds: Bounds) -> Option<Replayed> {
+    let entity = ledger.entities.get(id)?;
+    let devices = Devices::new(ledger, id, entity, iam, bounds);
+    let credentials = Credentials::new(ledger, entity, iam);
+    let mut missing = devices.missing.clone();
+    missing.extend(credentials.missing());
+    missing.extend(displaced(entity));
     let mut machine = Machine {
         ledger,
         id,
         entity,
-        devices,
+        devices: &devices,
+        credentials: &credentials,
+        bounds,
         open: None,
-        denies: BTreeSet::new(),
-        replayed: Replayed { missing: devices.missing.clone(), ..Replayed::default() },
+        windows: Vec::new(),
+        deactivations: Vec::new(),
+        missing,
     };
-    for &index in &entity.events {
-        if let Some(event) = ledger.events.get(index).filter(|event| event.succeeded()) {
-            machine.close_by_iam_before(Some(index));
-            machine.step(index, event);
+    for step in machine.steps(iam) {
+        machine.step(step);
+    }
+    machine.end();
+    let Machine { mut windows, deactivations, mut missing, .. } = machine;
+    explain_standing(&windows, &mut missing);
+    for window in &mut windows {
+        if disputed(window, &missing) {
+            window.certainty = Certainty::Possible;
         }
     }
-    machine.close_by_iam_before(None);
-    machine.replayed.windows.extend(machine.open.take());
-    machine.replayed
+    Some(Replayed { windows, deactivations, missing, devices, credentials })
+}
+
+/// Its name was given to another: its deletion or its rename is missing.
+fn displaced(entity: &Entity<'_>) -> Option<Missing> {
+    let between = entity.displaced.filter(|_| entity.deleted.is_none())?;
+    Some(Missing { device: None, code: FindingCode::StateContradicts, between })
+}
+
+/// Where IAM shows a principal exposed whose password or denial the archive has otherwise, the missing event is the one
+/// that exposed it.
+fn explain_standing(windows: &[Draft], missing: &mut [Missing]) {
+    let shown = windows.iter().filter(|window| window.kind == WindowKind::Standing).map(|window| window.key.time);
+    for at in shown {
+        let disagrees = |code| matches!(code, FindingCode::PasswordDisagrees | FindingCode::DenyDisagrees);
+        for one in missing.iter_mut().filter(|one| disagrees(one.code) && one.between[1] <= at) {
+            // A password report may be older than the snapshot; what lies after an earlier one was explained by events.
+            one.code = FindingCode::WithoutMfaUnexplained;
+        }
+    }
+}
+
+/// Whether a finding disputes the window: its missing event lies in it, or it ended nobody knows how.
+fn disputed(window: &Draft, missing: &[Missing]) -> bool {
+    let unseen = |reason| matches!(reason, CloseReason::SeenInUse | CloseReason::EndedUnseen);
+    let ends = window.close.filter(|close| close.reason != CloseReason::EndedUnseen).map(|close| close.at);
+    let overlaps = |one: &Missing| one.between[1] > window.opened_at && ends.is_none_or(|end| one.between[0] < end);
+    window.close.is_some_and(|close| unseen(close.reason)) || missing.iter().any(overlaps)
+}
+
+/// A place in a principal's history at which something may open or close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    /// An event of its own.
+    Event(Key, usize),
+    /// An enrollment that only IAM dates.
+    Enrollment(Key),
+    /// IAM says that there is a device which no input names.
+    Unseen(Key),
+    /// IAM's lists.
+    Snapshot(Key),
+}
+
+impl Step {
+    fn key(self) -> Key {
+        match self {
+            Self::Event(key, _) | Self::Enrollment(key) | Self::Unseen(key) | Self::Snapshot(key) => key,
+        }
+    }
 }
 
 struct Machine<'e, 'a> {
@@ -92,125 +157,220 @@ struct Machine<'e, 'a> {
     id: EntityId,
     entity: &'e Entity<'a>,
     devices: &'e Devices,
+    credentials: &'e Credentials,
+    bounds: Bounds,
     open: Option<Draft>,
-    /// The policies that deny the user everything now.
-    denies: BTreeSet<String>,
-    replayed: Replayed,
+    windows: Vec<Draft>,
+    deactivations: Vec<Deactivation>,
+    missing: Vec<Missing>,
 }
 
 impl Machine<'_, '_> {
-    fn step(&mut self, index: usize, event: &Event) {
-        if self.devices.given_away_by(index) {
-            self.close(Close { at: event.time, event: Some(index), reason: CloseReason::SeenInUse });
+    fn steps(&self, iam: Option<&IamState>) -> Vec<Step> {
+        let events = &self.ledger.events;
+        let succeeded = |index: &&usize| events.get(**index).is_some_and(|event| event.succeeded());
+        let own = self.entity.events.iter().filter(succeeded);
+        let mut steps: Vec<Step> =
+            own.filter_map(|index| Some(Step::Event(Key::event(events, *index)?, *index))).collect();
+        steps.extend(self.devices.dated().iter().copied().map(Step::Enrollment));
+        steps.extend(self.devices.unseen().map(Step::Unseen));
+        let told = iam.filter(|_| self.entity.iam != IamEntry::Untold);
+        steps.extend(told.map(|iam| Step::Snapshot(Key::snapshot(iam.as_of(&self.entity.account).latest))));
+        steps.sort_by_key(|step| (step.key(), *step));
+        steps
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Event(key, index) => {
+                if let Some(event) = self.ledger.events.get(index) {
+                    self.event(key, index, event);
+                }
+            }
+            Step::Enrollment(key) => self.enrolled_unseen(key),
+            Step::Unseen(_) => self.end_unseen(None),
+            Step::Snapshot(key) => self.snapshot(key),
         }
+    }
+
+    fn event(&mut self, key: Key, index: usize, event: &Event) {
         let closes = |reason| Close { at: event.time, event: Some(index), reason };
+        if self.devices.given_away_by(index) {
+            self.close(closes(CloseReason::SeenInUse));
+        }
         match &event.action {
-            Action::DeviceDeactivated { .. } => self.deactivated(index, event),
+            Action::DeviceDeactivated { .. } => self.deactivated(key, index),
             Action::DeviceEnabled { .. } => self.close(closes(CloseReason::Reenabled)),
             Action::UserDeleted => self.close(closes(CloseReason::UserDeleted)),
             Action::PasswordRemoved => self.close(closes(CloseReason::PasswordRemoved)),
-            Action::PasswordCreated => self.password_created(index, event),
-            Action::PolicyAttached { arn: Some(arn) } if inventory::is_deny_all_arn(arn) => {
-                self.denies.insert(managed(arn));
-                self.close(closes(CloseReason::Denied));
-            }
-            Action::PolicyPut { policy: name, document } => {
-                let name = inline(name.as_deref());
-                if document.as_deref().and_then(inventory::denies_everything) == Some(true) {
-                    self.denies.insert(name);
+            Action::PasswordCreated => self.exposed(key, index),
+            _ if self.credentials.denied(key, true) => {
+                if !self.credentials.denied(key, false) {
                     self.close(closes(CloseReason::Denied));
-                } else {
-                    self.deny_removed(&name, index, event);
                 }
             }
-            Action::PolicyDetached { arn: Some(arn) } => self.deny_removed(&managed(arn), index, event),
-            Action::PolicyDeleted { policy } => self.deny_removed(&inline(policy.as_deref()), index, event),
+            _ if self.credentials.denied(key, false) => self.exposed(key, index),
             _ => {}
         }
     }
 
-    fn deactivated(&mut self, index: usize, event: &Event) {
-        // A device is taken from a principal that was thought to have none: it was enrolled unseen.
-        if self.devices.active(&self.ledger.events, index, false) > 0 {
-            self.close(Close { at: event.time, event: Some(index), reason: CloseReason::SeenInUse });
-        }
-        let remaining = self.devices.active(&self.ledger.events, index, true);
+    fn deactivated(&mut self, key: Key, index: usize) {
+        let remaining = self.devices.active(key, true);
         let effect = if remaining > 0 {
             Effect::LeftAnotherDevice
-        } else if credentials::known_without_password(self.ledger, self.entity, index) {
+        } else if self.credentials.without_password(key, true) {
             Effect::NoPassword
+        } else if self.credentials.denied(key, true) {
+            Effect::Denied
         } else {
-            self.open(WindowKind::Removed, index, event);
+            self.open(WindowKind::Removed, key, index);
             Effect::OpenedWindow
         };
-        self.replayed.deactivations.push(Deactivation { entity: self.id, event: index, remaining, effect });
+        self.deactivations.push(Deactivation { entity: self.id, event: index, remaining, effect });
     }
 
-    /// A password for a principal without a device: the first one, or given back.
-    fn password_created(&mut self, index: usize, event: &Event) {
-        if self.open.is_some() || self.devices.active(&self.ledger.events, index, true) > 0 {
+    /// A password was given, or a denial of everything ended: for a principal without a device an exposure, the first one
+    /// or once more.
+    fn exposed(&mut self, key: Key, index: usize) {
+        if self.credentials.without_password(key, false) || self.credentials.denied(key, false) {
+            self.end_unseen(None);
+        }
+        let protected = self.devices.active(key, true) > 0
+            || self.credentials.without_password(key, true)
+            || self.credentials.denied(key, true);
+        if self.open.is_some() || protected {
             return;
         }
-        if self.devices.had_any_before(&self.ledger.events, index) {
-            self.open(WindowKind::Removed, index, event);
+        if self.devices.had_any_before(key) {
+            self.open(WindowKind::Removed, key, index);
         } else if self.devices.complete_at(index) {
-            self.open(WindowKind::NeverEnrolled, index, event);
+            self.open(WindowKind::NeverEnrolled, key, index);
         }
     }
 
-    fn deny_removed(&mut self, name: &str, index: usize, event: &Event) {
-        if !self.denies.remove(name) || !self.denies.is_empty() || self.open.is_some() {
-            return;
-        }
-        let Some(last) = self.replayed.windows.last() else { return };
-        let ended_by_deny = last.close.is_some_and(|close| close.reason == CloseReason::Denied);
-        if ended_by_deny
-            && self.devices.active(&self.ledger.events, index, true) == 0
-            && !credentials::known_without_password(self.ledger, self.entity, index)
-        {
-            self.open(last.kind, index, event);
-        }
-    }
-
-    fn open(&mut self, kind: WindowKind, index: usize, event: &Event) {
-        let certain = self.devices.complete_at(index) && !self.devices.may_hide_one(&self.ledger.events, index);
-        let certainty = if certain { Certainty::Confirmed } else { Certainty::Possible };
+    fn open(&mut self, kind: WindowKind, key: Key, index: usize) {
+        let certainty = match self.devices.complete_at(index) {
+            true => Certainty::Confirmed,
+            false => Certainty::Possible,
+        };
         if self.open.is_none() {
-            let entity = self.id;
-            self.open = Some(Draft { entity, kind, opened: index, opened_at: event.time, certainty, close: None });
+            let (entity, opened_at) = (self.id, key.time);
+            self.open = Some(Draft { entity, kind, opened: Some(index), key, opened_at, certainty, close: None });
         }
     }
 
     fn close(&mut self, close: Close) {
         if let Some(mut window) = self.open.take() {
             window.close = Some(close);
-            self.replayed.windows.push(window);
+            self.windows.push(window);
+        }
+    }
+
+    /// The exposure is over, and nobody knows since when: at `proven` it still lasted, or at its opening.
+    fn end_unseen(&mut self, proven: Option<DateTime<Utc>>) {
+        if let Some(opened_at) = self.open.as_ref().map(|window| window.opened_at) {
+            let at = proven.map_or(opened_at, |proven| proven.max(opened_at));
+            self.close(Close { at, event: None, reason: CloseReason::EndedUnseen });
         }
     }
 
     /// IAM shows a device enabled after the opening, and no event tells of it: the window ended then, and the missing
-    /// enrolment is a finding.
-    fn close_by_iam_before(&mut self, index: Option<usize>) {
-        let Some((opened, opened_at)) = self.open.as_ref().map(|window| (window.opened, window.opened_at)) else {
-            return;
-        };
-        let Some(at) = self.devices.dated_enrolment(&self.ledger.events, opened, index) else { return };
+    /// enrollment is a finding.
+    fn enrolled_unseen(&mut self, key: Key) {
+        let Some(opened_at) = self.open.as_ref().map(|window| window.opened_at) else { return };
+        let at = key.time;
         self.close(Close { at, event: None, reason: CloseReason::SeenInIam });
-        if !self.replayed.missing.iter().any(|missing| missing.between[1] == at) {
-            let device = self.devices.spans.iter().find(|span| span.from == Some(Point::Enrolment(at)));
-            self.replayed.missing.push(Missing {
-                device: device.map(|span| span.serial.clone()),
-                code: FindingCode::EnableNotInArchive,
-                between: [opened_at, at],
-            });
+        if !self.missing.iter().any(|missing| missing.between[1] == at) {
+            let device = self.devices.enabled_at(key).map(str::to_owned);
+            self.missing.push(Missing { device, code: FindingCode::EnableNotInArchive, between: [opened_at, at] });
         }
+    }
+
+    fn snapshot(&mut self, key: Key) {
+        if self.entity.iam == IamEntry::Gone {
+            self.end_unseen(self.entity.last_seen(&self.ledger.events).map(|seen| seen.min(key.time)));
+        } else if self.devices.active(key, true) > 0 {
+            self.end_unseen(None);
+        } else if self.open.is_none() {
+            self.open = self.standing(key);
+        }
+    }
+
+    /// What IAM shows without a device, although it should have one, and no event explains.
+    fn standing(&self, key: Key) -> Option<Draft> {
+        let certainty = self.should_have_mfa(key)?;
+        if !self.devices.shown_without() || self.credentials.denied(key, true) {
+            return None;
+        }
+        let opened_at = self.unchanged_since(key);
+        Some(Draft {
+            entity: self.id,
+            kind: WindowKind::Standing,
+            opened: None,
+            key,
+            opened_at,
+            certainty,
+            close: None,
+        })
+    }
+
+    /// How certain it is that the principal has credentials that MFA should protect; `None` where it is certain that it
+    /// has none.
+    fn should_have_mfa(&self, key: Key) -> Option<Certainty> {
+        let without = self.credentials.without_password(key, true);
+        let with = self.credentials.password(key) == crate::contract::ConsolePassword::Yes;
+        let (with, without) = match self.entity.iam {
+            IamEntry::Root(root) => {
+                let keys = root.active_access_keys;
+                (with || keys.is_some_and(|keys| keys > 0), without && keys == Some(0))
+            }
+            IamEntry::User(user) => (with, without || user.denied_by_group == Some(true)),
+            IamEntry::Untold | IamEntry::Gone => return None,
+        };
+        match (with, without) {
+            (_, true) => None,
+            (true, false) => Some(Certainty::Confirmed),
+            (false, false) => Some(Certainty::Possible),
+        }
+    }
+
+    /// The earliest moment up to which replaying backwards from IAM's state proves that nothing changed.
+    fn unchanged_since(&self, key: Key) -> DateTime<Utc> {
+        let Some(start) = self.bounds.start() else { return key.time };
+        let born = match self.entity.iam {
+            IamEntry::User(user) => user.created_at,
+            _ => None,
+        };
+        let created = self.entity.created.and_then(|index| Some(self.ledger.events.get(index)?.time));
+        let changed = self.credentials.last_change(key).map(|key| key.time);
+        let disputed = self.missing.iter().map(|one| one.between[1]).filter(|at| *at <= key.time).max();
+        let ended = self.windows.last().and_then(|window| window.close).map(|close| close.at);
+        let device = self.devices.last_change(key).map(|key| key.time);
+        let latest = [born, created, changed, disputed, ended, device].into_iter().flatten().max();
+        latest.map_or(start, |latest| latest.max(start)).min(key.time)
+    }
+
+    fn end(&mut self) {
+        if let Some([seen, _]) = self.entity.displaced.filter(|_| self.is_gone()) {
+            self.end_unseen(Some(seen));
+        }
+        self.windows.extend(self.open.take());
+    }
+
+    /// Another bears its name, and nothing was seen of it since.
+    fn is_gone(&self) -> bool {
+        let since = self.entity.displaced.map(|[_, until]| until);
+        let last = self.entity.last_seen(&self.ledger.events);
+        self.entity.kind == PrincipalKind::IamUser && last.zip(since).is_none_or(|(last, since)| last <= since)
     }
 }
 
-fn managed(arn: &str) -> String {
-    format!("managed:{arn}")
-}
-
-fn inline(name: Option<&str>) -> String {
-    format!("inline:{}", name.unwrap_or_default())
+/// Leaves out what begins after `as_of`, and opens again what ends after it.
+pub(super) fn cut(windows: &mut Vec<Draft>, as_of: DateTime<Utc>) {
+    windows.retain(|window| window.opened.is_none() || window.opened_at <= as_of);
+    for window in windows {
+        if window.close.is_some_and(|close| close.at > as_of) {
+            window.close = None;
+        }
+    }
 }

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::credential_report::{CredentialReport, ReportRow};
 use super::policy::{self, Applied, Policy};
-use super::state::{AccountState, Device, DeviceOwner, MissingInput, RootState, UserState, VirtualDevice};
+use super::state::{AccountState, AsOf, Device, DeviceOwner, MissingInput, RootState, UserState, VirtualDevice};
 
 /// The answers for one account. `None`, or no entry, where a call was not made or was refused.
 #[derive(Debug, Default)]
@@ -28,6 +28,19 @@ pub(crate) struct Answers {
     pub passwords: BTreeMap<Name, bool>,
     /// Active keys of `list-access-keys`, by user name: fresher than the report.
     pub access_keys: BTreeMap<Name, u32>,
+}
+
+impl Answers {
+    /// Whether a credential report is all that there is.
+    fn only_a_report(&self) -> bool {
+        self.details.is_none()
+            && self.users.is_none()
+            && self.virtual_devices.is_none()
+            && self.summary.is_none()
+            && self.devices.is_empty()
+            && self.passwords.is_empty()
+            && self.access_keys.is_empty()
+    }
 }
 
 /// A user or group name: unique in any letter case, kept in IAM's own.
@@ -91,28 +104,46 @@ pub(crate) struct Grants {
 }
 
 impl Details {
-    fn policies_of(&self, user: &DetailedUser) -> Vec<Applied> {
-        let mut applied = Vec::new();
-        let groups = user.groups.iter().map(|group| self.groups.get(group));
-        for grants in std::iter::once(Some(&user.grants)).chain(groups) {
-            let Some(grants) = grants else {
-                applied.push(Applied::Unknown);
-                continue;
-            };
-            applied.extend(grants.inline.iter().map(|document| match document {
-                Some(policy) => Applied::Known(policy.clone()),
-                None => Applied::Unknown,
-            }));
-            applied.extend(
-                grants.attached.iter().map(|arn| policy::attached(arn, self.policies.get(arn).cloned().flatten())),
-            );
-        }
-        applied
+    fn policies_in(&self, grants: Option<&Grants>) -> Vec<Applied> {
+        let Some(grants) = grants else { return vec![Applied::Unknown] };
+        let inline = grants.inline.iter().map(|document| match document {
+            Some(policy) => Applied::Known(policy.clone()),
+            None => Applied::Unknown,
+        });
+        let attached =
+            grants.attached.iter().map(|arn| policy::attached(arn, self.policies.get(arn).cloned().flatten()));
+        inline.chain(attached).collect()
+    }
+
+    fn policies_of_groups(&self, user: &DetailedUser) -> Vec<Applied> {
+        user.groups.iter().flat_map(|group| self.policies_in(self.groups.get(group))).collect()
     }
 }
 
-/// The account's state, with notes on what contradicts or cannot be judged.
-pub(crate) fn join(account: &str, answers: &Answers) -> (AccountState, Vec<MissingInput>) {
+/// How old a credential report can be that does not say when it was generated. Source: IAM user guide, "Get credential
+/// reports": IAM makes one at most every four hours.
+const REPORT_AGE: TimeDelta = TimeDelta::hours(4);
+
+/// When a credential report was true that was fetched at `fetched`.
+fn report_as_of(report: &CredentialReport, fetched: AsOf) -> AsOf {
+    match report.generated_at {
+        Some(generated) => AsOf::exactly(generated),
+        None => AsOf { earliest: fetched.earliest - REPORT_AGE, latest: fetched.latest },
+    }
+}
+
+/// The account's state, with notes on what contradicts or cannot be judged. The answers were had at `as_of`, the credential
+/// report may be older; where there is nothing but a report, the state is of its time. `taken_at` is the time of the
+/// whole snapshot.
+pub(crate) fn join(
+    account: &str,
+    answers: &Answers,
+    as_of: AsOf,
+    taken_at: DateTime<Utc>,
+) -> (AccountState, Vec<MissingInput>) {
+    let of_report = answers.report.as_ref().map(|report| report_as_of(report, as_of));
+    let as_of = if answers.only_a_report() { of_report.unwrap_or(as_of) } else { as_of };
+    let older = of_report.filter(|of_report| *of_report != as_of);
     let mut notes = Notes { account, list: Vec::new() };
     let mut users: BTreeMap<Name, UserState> = BTreeMap::new();
     let mut unjudged = Vec::new();
@@ -121,7 +152,11 @@ pub(crate) fn join(account: &str, answers: &Answers) -> (AccountState, Vec<Missi
         for user in &details.users {
             let state = enter(&mut users, &user.listed);
             state.tags = Some(user.tags.clone());
-            let policies = details.policies_of(user);
+            let mut policies = details.policies_in(Some(&user.grants));
+            state.denied = policy::denied(&policies);
+            let of_groups = details.policies_of_groups(user);
+            state.denied_by_group = policy::denied(&of_groups);
+            policies.extend(of_groups);
             state.mfa_enforced = policy::mfa_enforced(&policies);
             state.privileged = policy::privileged(&policies);
             if policies.contains(&Applied::Unknown) {
@@ -144,7 +179,7 @@ pub(crate) fn join(account: &str, answers: &Answers) -> (AccountState, Vec<Missi
     }
     let listed = answers.details.is_some() || answers.users.is_some();
     for row in answers.report.iter().flat_map(|report| &report.rows).filter(|row| !row.is_root()) {
-        enter_row(&mut users, row, listed, &mut notes);
+        enter_row(&mut users, row, older, listed, &mut notes);
     }
     // What names a user without listing all of them: the user exists, but others may as well.
     let complete = listed || answers.report.is_some();
@@ -168,6 +203,7 @@ pub(crate) fn join(account: &str, answers: &Answers) -> (AccountState, Vec<Missi
                     );
                 }
                 user.mfa_active = Some(true);
+                user.mfa_active_as_of = None;
             }
         }
     }
@@ -177,10 +213,15 @@ pub(crate) fn join(account: &str, answers: &Answers) -> (AccountState, Vec<Missi
             devices.sort();
             devices.dedup();
             user.mfa_active = Some(!devices.is_empty());
+            user.mfa_active_as_of = None;
             user.devices = Some(devices);
         }
-        user.password = answers.passwords.get(name).copied().or(user.password);
-        user.active_access_keys = answers.access_keys.get(name).copied().or(user.active_access_keys);
+        if let Some(password) = answers.passwords.get(name) {
+            (user.password, user.password_as_of) = (Some(*password), None);
+        }
+        if let Some(keys) = answers.access_keys.get(name) {
+            (user.active_access_keys, user.access_keys_as_of) = (Some(*keys), None);
+        }
     }
     if !unjudged.is_empty() {
         let why = format!(
@@ -190,10 +231,11 @@ pub(crate) fn join(account: &str, answers: &Answers) -> (AccountState, Vec<Missi
         notes.add("policy documents", why);
     }
     let state = AccountState {
-        as_of: None,
+        as_of: (as_of != AsOf::exactly(taken_at)).then_some(as_of),
+        users_as_of: older.filter(|_| !listed),
         users: users.into_values().collect(),
         users_complete: complete,
-        root: root(answers),
+        root: root(answers, older),
         virtual_devices: answers.virtual_devices.clone().map(|mut devices| {
             devices.sort_by(|a, b| a.device.cmp(&b.device));
             devices.dedup();
@@ -237,7 +279,13 @@ fn enter<'a>(users: &'a mut BTreeMap<Name, UserState>, user: &ListedUser) -> &'a
 
 /// A row tells of the user that a list names only if both were created at the same moment: else the user was deleted
 /// and created again in between, and the row is about somebody who is gone.
-fn enter_row(users: &mut BTreeMap<Name, UserState>, row: &ReportRow, listed: bool, notes: &mut Notes<'_>) {
+fn enter_row(
+    users: &mut BTreeMap<Name, UserState>,
+    row: &ReportRow,
+    as_of: Option<AsOf>,
+    listed: bool,
+    notes: &mut Notes<'_>,
+) {
     let name = Name(row.name.clone());
     if listed {
         let Some(known) = users.get(&name) else {
@@ -259,30 +307,29 @@ fn enter_row(users: &mut BTreeMap<Name, UserState>, row: &ReportRow, listed: boo
     }
     let listed = ListedUser { name, id: None, arn: Some(row.arn.clone()), created_at: row.created_at };
     let state = enter(users, &listed);
-    state.password = row.password;
-    state.mfa_active = row.mfa_active;
-    state.active_access_keys = row.active_access_keys;
+    (state.password, state.password_as_of) = (row.password, as_of);
+    (state.mfa_active, state.mfa_active_as_of) = (row.mfa_active, as_of);
+    (state.active_access_keys, state.access_keys_as_of) = (row.active_access_keys, as_of);
 }
 
 /// The summary is never cached and comes first; a virtual device of the root user proves that it has one, whatever
-/// else says so.
-fn root(answers: &Answers) -> Option<RootState> {
+/// else says so. What only the credential report tells is of `older`.
+fn root(answers: &Answers, older: Option<AsOf>) -> Option<RootState> {
     let row = answers.report.iter().flat_map(|report| &report.rows).find(|row| row.is_root());
     let summary = |key: &str| answers.summary.as_ref().and_then(|summary| summary.get(key)).copied();
     let device = answers.virtual_devices.iter().flatten().any(|device| device.owner == Some(DeviceOwner::Root));
+    let active = if device { Some(true) } else { summary("AccountMFAEnabled").map(|enabled| enabled > 0) };
+    let password = summary("AccountPasswordPresent").map(|present| present > 0);
+    // The summary tells whether there are keys, not how many of them are active: none there is none active.
+    let keys = summary("AccountAccessKeysPresent").filter(|keys| *keys == 0).map(|_| 0);
     let state = RootState {
-        mfa_active: if device {
-            Some(true)
-        } else {
-            summary("AccountMFAEnabled").map(|enabled| enabled > 0).or(row.and_then(|row| row.mfa_active))
-        },
-        password: summary("AccountPasswordPresent").map(|present| present > 0).or(row.and_then(|row| row.password)),
-        // The summary tells whether there are keys, not how many of them are active: none there is none active.
-        active_access_keys: match summary("AccountAccessKeysPresent") {
-            Some(0) => Some(0),
-            _ => row.and_then(|row| row.active_access_keys),
-        },
-        ..RootState::default()
+        mfa_active: active.or(row.and_then(|row| row.mfa_active)),
+        password: password.or(row.and_then(|row| row.password)),
+        active_access_keys: keys.or(row.and_then(|row| row.active_access_keys)),
+        password_as_of: older.filter(|_| password.is_none()),
+        mfa_active_as_of: older.filter(|_| active.is_none()),
+        access_keys_as_of: older.filter(|_| keys.is_none()),
     };
-    (state != RootState::default()).then_some(state)
+    let told = (state.mfa_active, state.password, state.active_access_keys);
+    (told != (None, None, None)).then_some(state)
 }

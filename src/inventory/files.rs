@@ -19,7 +19,7 @@ use super::credential_report;
 use super::error::InventoryError;
 use super::policy::Policy;
 use super::snapshot;
-use super::state::{AccountState, Device, DeviceOwner, IamState, MissingInput, VirtualDevice};
+use super::state::{AccountState, AsOf, Device, DeviceOwner, IamState, MissingInput, VirtualDevice};
 use crate::inputs::Problem;
 use crate::inputs::error::{Place, decode};
 use crate::inputs::table::without_place;
@@ -89,7 +89,7 @@ pub fn read(path: &Path, iam_as_of: Option<DateTime<Utc>>) -> Result<IamState, I
     for (account, folder) in folders {
         folder.check_account(&account)?;
         folder.check_pages()?;
-        let (state, notes) = join(&account, &folder.answers);
+        let (state, notes) = join(&account, &folder.answers, AsOf::exactly(taken_at), taken_at);
         missing.extend(notes);
         missing.extend(folder.missing(&account, &state, taken_at));
         note_not_understood(&mut missing, Some(&account), &folder.not_understood);

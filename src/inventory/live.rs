@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
@@ -19,7 +19,7 @@ use aws_sdk_iam::types::{
     AssignmentStatusType, AttachedPolicy, EntityType, PolicyDetail, ReportStateType, StatusType, SummaryKeyType,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -28,7 +28,7 @@ use super::credential_report::{self, CredentialReport};
 use super::error::InventoryError;
 use super::files::{account_of, owner};
 use super::policy::Policy;
-use super::state::{Device, IamState, MissingInput, VirtualDevice};
+use super::state::{AsOf, Device, IamState, MissingInput, VirtualDevice};
 use crate::aws::{self, Connection};
 
 /// Calls about single users at a time. IAM throttles an account at a few dozen calls a second.
@@ -83,8 +83,10 @@ async fn read(options: &LiveOptions) -> Result<IamState, InventoryError> {
             }
         })
     })?;
+    let clock = Clock { begun: options.now, at: Instant::now() };
     let mut state = IamState { taken_at: options.now, accounts: BTreeMap::new(), missing: Vec::new() };
     let Some(role) = &options.role_name else {
+        let started = clock.now();
         let (account, answers, missing) =
             ask(&config, own_account, options.now).await.map_err(Unanswered::into_error)?;
         if let Some(other) = options.accounts.iter().find(|other| **other != account) {
@@ -92,7 +94,7 @@ async fn read(options: &LiveOptions) -> Result<IamState, InventoryError> {
                 "the credentials are of account {account}, account {other} was asked for (hint: name a role to assume there with `--iam-role`)"
             )));
         }
-        add(&mut state, &account, &answers, missing);
+        add(&mut state, &account, &answers, clock.since(started), missing);
         return Ok(finish(state));
     };
     if options.accounts.is_empty() {
@@ -104,13 +106,14 @@ async fn read(options: &LiveOptions) -> Result<IamState, InventoryError> {
     let mut reason = String::new();
     for account in &options.accounts {
         let arn = format!("arn:{partition}:iam::{account}:role/{}", role.trim_start_matches('/'));
+        let started = clock.now();
         let member = aws::assume(&config, &arn, None).await;
         let answered = match credentials(&member).await {
             Ok(_) => ask(&member, Some(account.clone()), options.now).await,
             Err(why) => Err(Unanswered::Account(format!("`{arn}` cannot be assumed: {why}"))),
         };
         match answered {
-            Ok((account, answers, missing)) => add(&mut state, &account, &answers, missing),
+            Ok((account, answers, missing)) => add(&mut state, &account, &answers, clock.since(started), missing),
             Err(Unanswered::Account(why)) => {
                 state.missing.push(MissingInput {
                     account: Some(account.clone()),
@@ -126,6 +129,23 @@ async fn read(options: &LiveOptions) -> Result<IamState, InventoryError> {
         return Err(InventoryError::Aws(format!("no account could be read: {reason}")));
     }
     Ok(finish(state))
+}
+
+/// What time it is while the questions are asked: those of one account take seconds, those of an organization minutes,
+/// and what is done meanwhile may be in an answer or not.
+struct Clock {
+    begun: DateTime<Utc>,
+    at: Instant,
+}
+
+impl Clock {
+    fn now(&self) -> DateTime<Utc> {
+        self.begun + TimeDelta::seconds(i64::try_from(self.at.elapsed().as_secs()).unwrap_or(i64::MAX / 1000))
+    }
+
+    fn since(&self, started: DateTime<Utc>) -> AsOf {
+        AsOf { earliest: started, latest: self.now() }
+    }
 }
 
 /// Why an account gave no state.
@@ -144,8 +164,8 @@ impl Unanswered {
     }
 }
 
-fn add(state: &mut IamState, account: &str, answers: &Answers, missing: Vec<MissingInput>) {
-    let (joined, notes) = join(account, answers);
+fn add(state: &mut IamState, account: &str, answers: &Answers, as_of: AsOf, missing: Vec<MissingInput>) {
+    let (joined, notes) = join(account, answers, as_of, state.taken_at);
     state.accounts.insert(account.to_owned(), joined);
     state.missing.extend(notes);
     state.missing.extend(missing);

@@ -167,13 +167,7 @@ pub(crate) fn privileged(policies: &[Applied]) -> Option<bool> {
 /// policy. Takes JSON text, URL-encoded or not.
 #[must_use]
 pub fn denies_everything(document: &str) -> Option<bool> {
-    let policy = Policy::parse_text(document)?;
-    Some(policy.statements.iter().any(|statement| {
-        !statement.allow
-            && statement.conditions.is_empty()
-            && statement.actions.is_everything()
-            && statement.resources.is_everything()
-    }))
+    Some(Policy::parse_text(document)?.denies_everything())
 }
 
 /// Whether a policy document allows every action on every resource, with or without condition. `None` where `document`
@@ -186,6 +180,19 @@ pub fn allows_everything(document: &str) -> Option<bool> {
             statement.allow && statement.actions.is_everything() && statement.resources.is_everything()
         }),
     )
+}
+
+/// Whether one of the policies denies every action on every resource without condition; `None` where that cannot be told
+/// of all of them and none is known to.
+pub(crate) fn denied(policies: &[Applied]) -> Option<bool> {
+    let denies = |applied: &Applied| match applied {
+        Applied::Known(policy) => Some(policy.denies_everything()),
+        // AWSDenyAll is known by name, and is the only one.
+        Applied::AwsManaged => Some(false),
+        Applied::Unknown => None,
+    };
+    let verdicts: Vec<Option<bool>> = policies.iter().map(denies).collect();
+    if verdicts.contains(&Some(true)) { Some(true) } else { (!verdicts.contains(&None)).then_some(false) }
 }
 
 /// Whether `arn` is AWS's own `AWSDenyAll`, in any partition.
@@ -247,6 +254,15 @@ impl Policy {
             serde_json::from_str(&percent_decode(text)?).ok()?
         };
         Self::from_object(&document)
+    }
+
+    fn denies_everything(&self) -> bool {
+        self.statements.iter().any(|statement| {
+            !statement.allow
+                && statement.conditions.is_empty()
+                && statement.actions.is_everything()
+                && statement.resources.is_everything()
+        })
     }
 
     fn from_object(document: &Value) -> Option<Self> {
@@ -317,11 +333,15 @@ impl Statement {
 }
 
 impl Scope {
-    /// Everything, literally: `*`, or for actions `*:*`.
+    /// Everything, literally: `*`, or for actions `*:*`, a `*` repeated being one; or all but nothing.
     fn is_everything(&self) -> bool {
+        let stars = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte == b'*');
         match self {
-            Self::Only(list) => list.iter().any(|pattern| pattern == "*" || pattern == "*:*"),
-            Self::AllBut(_) => false,
+            Self::Only(list) => list.iter().any(|pattern| {
+                stars(pattern)
+                    || pattern.split_once(':').is_some_and(|(service, action)| stars(service) && stars(action))
+            }),
+            Self::AllBut(list) => list.is_empty(),
         }
     }
 }

@@ -19,6 +19,28 @@ pub struct IamState {
     pub missing: Vec<MissingInput>,
 }
 
+impl IamState {
+    /// The latest moment that it tells of.
+    #[must_use]
+    pub fn latest(&self) -> DateTime<Utc> {
+        let accounts = self.accounts.values().filter_map(|state| state.as_of);
+        accounts.map(|as_of| as_of.latest).fold(self.taken_at, DateTime::max)
+    }
+
+    /// When the list of an account's users was read.
+    #[must_use]
+    pub fn users_as_of(&self, account: &str) -> AsOf {
+        let told = self.accounts.get(account).and_then(|state| state.users_as_of);
+        told.unwrap_or_else(|| self.as_of(account))
+    }
+
+    /// When the lists of an account were read.
+    #[must_use]
+    pub fn as_of(&self, account: &str) -> AsOf {
+        self.accounts.get(account).and_then(|state| state.as_of).unwrap_or(AsOf::exactly(self.taken_at))
+    }
+}
+
 /// One input that was not there or could not be read for want of permission.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MissingInput {
@@ -54,6 +76,9 @@ pub struct AccountState {
     /// a while, and those for many take longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<AsOf>,
+    /// When the list of users was read, where that is not the account's time: a credential report lists them, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_as_of: Option<AsOf>,
     /// The account's users, in order of name.
     pub users: Vec<UserState>,
     /// Whether `users` holds all users (from a credential report, authorization details or a list of users), so that

@@ -63,6 +63,9 @@ pub struct AccountSpan {
     pub records: u64,
     /// Regions seen in keys and in records' `awsRegion`.
     pub regions: BTreeSet<String>,
+    /// By region of the key, when the last of its objects was delivered.
+    #[serde(default)]
+    pub delivered: BTreeMap<String, DateTime<Utc>>,
 }
 
 impl AccountSpan {
@@ -81,6 +84,14 @@ impl AccountSpan {
         self.last = self.last.max(other.last);
         self.records += other.records;
         self.regions.extend(other.regions);
+        for (region, at) in other.delivered {
+            self.delivered_until(region, at);
+        }
+    }
+
+    fn delivered_until(&mut self, region: String, at: DateTime<Utc>) {
+        let latest = self.delivered.entry(region).or_insert(at);
+        *latest = at.max(*latest);
     }
 
     fn region(&mut self, region: &str) {
@@ -122,6 +133,7 @@ struct Folder {
     account: String,
     region: String,
     day: Option<NaiveDate>,
+    delivered: Option<DateTime<Utc>>,
     objects: u64,
     records: u64,
 }
@@ -226,10 +238,12 @@ impl Tally {
                 account: account.clone(),
                 region: region.clone(),
                 day: key.day,
+                delivered: None,
                 objects: 0,
                 records: 0,
             });
             folder.objects += 1;
+            folder.delivered = folder.delivered.max(object.delivered_at());
             folder.records += count(contents.records);
         }
         true
@@ -237,7 +251,11 @@ impl Tally {
 
     fn end_folder(&mut self) {
         let Some(folder) = self.folder.take() else { return };
-        self.accounts.entry(folder.account.clone()).or_default().region(&folder.region);
+        let span = self.accounts.entry(folder.account.clone()).or_default();
+        span.region(&folder.region);
+        if let Some(at) = folder.delivered {
+            span.delivered_until(folder.region.clone(), at);
+        }
         if let Some(day) = folder.day {
             let (objects, records) = self.days.entry((folder.account, folder.region, day)).or_default();
             *objects += folder.objects;

@@ -1,0 +1,127 @@
+//! What is proven of one yes-or-no fact over time: a device is active, there is a console password, everything is denied.
+//!
+//! A success proves what AWS demands for it, before and after; IAM's state proves it at its moment. What is proven holds
+//! in both directions, up to the next proof. Where two neighbors contradict each other an event is missing between
+//! them, and the fact is unknown there.
+
+use chrono::{DateTime, Utc};
+
+use super::ledger::Kept;
+use crate::contract::FindingCode;
+use crate::inventory::AsOf;
+use crate::mfa::{Action, Event};
+
+/// A place in the order of everything: events by time, meaning and id; an enrollment that IAM dates stands where an
+/// enrollment stands in its second, IAM's state after all events of its second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) time: DateTime<Utc>,
+    /// Twice the rank of an event's action, so that an enrollment known by its date alone has a place between two.
+    rank: u8,
+    index: usize,
+}
+
+impl Key {
+    pub(super) fn event(events: &[Kept<'_>], index: usize) -> Option<Self> {
+        let event = events.get(index)?;
+        Some(Self { time: event.time, rank: event.action.rank() * 2, index })
+    }
+
+    pub(super) fn enrollment(time: DateTime<Utc>) -> Self {
+        Self { time, rank: Action::DeviceEnabled { serial: None }.rank() * 2 + 1, index: 0 }
+    }
+
+    pub(super) fn snapshot(time: DateTime<Utc>) -> Self {
+        Self { time, rank: u8::MAX, index: 0 }
+    }
+}
+
+/// What a proof comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Basis {
+    /// An event, by its index.
+    Event(usize),
+    /// `EnableDate`.
+    Date,
+    /// IAM's state.
+    Iam,
+}
+
+/// What is proven right before and right after one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Proof {
+    pub(super) key: Key,
+    pub(super) before: Option<bool>,
+    pub(super) after: Option<bool>,
+    pub(super) basis: Basis,
+}
+
+impl Proof {
+    /// The fact does not change there.
+    pub(super) fn constant(key: Key, value: bool, basis: Basis) -> Self {
+        Self { key, before: Some(value), after: Some(value), basis }
+    }
+}
+
+/// The proofs of one fact, in order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Timeline(Vec<Proof>);
+
+impl Timeline {
+    pub(super) fn new(mut proofs: Vec<Proof>) -> Self {
+        proofs.sort_by_key(|proof| proof.key);
+        Self(proofs)
+    }
+
+    pub(super) fn proofs(&self) -> &[Proof] {
+        &self.0
+    }
+
+    /// The fact right before the place, or right after it; `None` where nothing proves it, or where proofs disagree.
+    pub(super) fn state(&self, key: Key, after: bool) -> Option<bool> {
+        let here = self.0.binary_search_by_key(&key, |proof| proof.key).ok().and_then(|place| self.0.get(place));
+        // Disputed is only what lies between two proofs: at its own place a proof's word holds.
+        if let Some(own) = here.and_then(|proof| if after { proof.after } else { proof.before }) {
+            return Some(own);
+        }
+        let split = self.0.partition_point(|proof| proof.key < key || (after && proof.key == key));
+        let (earlier, later) = self.0.split_at(split);
+        let earlier = earlier.last().and_then(|proof| proof.after);
+        let later = later.first().and_then(|proof| proof.before);
+        match (earlier, later) {
+            (Some(one), Some(other)) => (one == other).then_some(one),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Neighbors that contradict each other.
+    pub(super) fn contradictions(&self) -> impl Iterator<Item = (Proof, Proof)> {
+        self.0.windows(2).filter_map(|pair| {
+            let [one, other] = pair else { return None };
+            one.after.zip(other.before).filter(|(one, other)| one != other).map(|_| (*one, *other))
+        })
+    }
+
+    /// Whether the fact is proven to have held at any moment before the place.
+    pub(super) fn ever_before(&self, key: Key) -> bool {
+        let earlier = self.0.iter().take_while(|proof| proof.key < key);
+        earlier.clone().any(|proof| proof.before == Some(true) || proof.after == Some(true))
+            || self.state(key, false) == Some(true)
+    }
+}
+
+/// A contradiction: an event is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub(super) device: Option<String>,
+    pub(super) code: FindingCode,
+    pub(super) between: [DateTime<Utc>; 2],
+}
+
+/// Where IAM's fact stands among `events`, those that change the fact: at its latest moment. Where one of them lies between
+/// its earliest and its latest moment the fact may be of before or after that one, and tells nothing.
+pub(super) fn fact_key<'e>(as_of: AsOf, mut events: impl Iterator<Item = &'e Event>) -> Option<Key> {
+    let ambiguous = |event: &Event| as_of.earliest < event.time && event.time <= as_of.latest;
+    let ambiguous = as_of.earliest < as_of.latest && events.any(ambiguous);
+    (!ambiguous).then(|| Key::snapshot(as_of.latest))
+}
