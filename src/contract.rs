@@ -923,6 +923,14 @@ pub struct Gap {
     pub event_id: Option<String>,
 }
 
+impl Gap {
+    /// Whether the trail itself was stopped or deleted: then nothing was recorded, whatever happened.
+    #[must_use]
+    pub fn is_stopped_trail(&self) -> bool {
+        matches!(self.cause.as_str(), "StopLogging" | "DeleteTrail")
+    }
+}
+
 /// Something that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ReadFailure {

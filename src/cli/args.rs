@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::fail_on::FailOn;
 use super::generate::GenerateCommand;
 use super::log::LogArgs;
 use super::search::SearchArgs;
@@ -150,7 +151,8 @@ pub(super) struct ReportArgs {
     #[arg(long, requires = "bundle", requires = "sources", help_heading = "Output")]
     pub(super) with_objects: bool,
 
-    /// End with status 1 if the report holds one of these
+    /// End with status 1 if the report holds one of these, said in a line each: open-window, not-legitimate,
+    /// suspected-takeover, undetected, reconciliation, gap, stopped-trail, coverage<PERCENT, mttr>AGE, mttd>AGE
     #[arg(long, value_name = "WHAT", value_delimiter = ',', help_heading = "Output")]
     pub(super) fail_on: Vec<FailOn>,
 
@@ -231,17 +233,6 @@ pub(super) enum FormatArg {
 pub(super) enum PaperArg {
     A4,
     Letter,
-}
-
-/// What --fail-on names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum FailOn {
-    /// A window that is open at --as-of
-    OpenWindow,
-    /// A deactivation whose class is not legitimate
-    NotLegitimate,
-    /// A reconciliation finding
-    Reconciliation,
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
-use crate::contract::{Coverage, Gap, Notice, Period};
+use crate::contract::{Coverage, Gap, Notice, Period, Report};
 use crate::mfa::{Action, Event};
 use crate::pipeline::{AccountSpan, Scanned};
 use crate::source::Selection;
@@ -36,7 +36,7 @@ pub(super) fn coverage(
         let region = iam_region(regions.and_then(|regions| regions.first()).map_or("", String::as_str));
         gaps.push(gap(region));
         notices.push(Notice {
-            code: "iam-not-seen",
+            code: IAM_NOT_SEEN,
             text: format!(
                 "account {account}: nothing of {region}, where IAM's events are, was read: this report cannot see its IAM"
             ),
@@ -47,7 +47,7 @@ pub(super) fn coverage(
     };
     if coverage.objects_read > 0 && !scanned.accounts.values().any(seen) {
         notices.push(Notice {
-            code: "period-not-covered",
+            code: PERIOD_NOT_COVERED,
             text: "no record read is of this period: this report shows nothing, not that nothing happened".to_owned(),
         });
     }
@@ -81,6 +81,16 @@ pub(super) fn coverage(
     coverage.gaps = gaps;
     coverage
 }
+
+/// Whether the evidence is what a report needs: everything that was listed was read, something of the period was, and the
+/// region that logs IAM was read of every account.
+pub(super) fn is_complete(report: &Report) -> bool {
+    let unseen = |notice: &Notice| matches!(notice.code, PERIOD_NOT_COVERED | IAM_NOT_SEEN);
+    report.coverage.complete && !report.notices.iter().any(unseen)
+}
+
+const PERIOD_NOT_COVERED: &str = "period-not-covered";
+const IAM_NOT_SEEN: &str = "iam-not-seen";
 
 /// Runs of days, by delivery, on which an account's region that has objects has none.
 fn days_without_objects(coverage: &Coverage, period: Period, end: DateTime<Utc>) -> Vec<Gap> {

@@ -6,6 +6,7 @@ mod beside;
 mod bundle;
 mod coverage;
 mod exit;
+mod fail_on;
 mod generate;
 mod history;
 mod iam;

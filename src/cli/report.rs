@@ -7,8 +7,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 
 use super::archive::{options, rfc3339, selection, sources, time};
-use super::args::{FailOn, FormatArg, PaperArg, PeriodArgs, ReportArgs};
+use super::args::{FormatArg, PaperArg, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
+use super::fail_on::FailOn;
 use super::{beside, bundle, integrity, interrupt, log, pdf, plain, progress, put, say, verify};
 use crate::contract::{self, InputFile, Notice, Period, Report, Tool, TrendPeriod};
 use crate::digest::{Bounds, Checker, PublicKeys};
@@ -563,6 +564,13 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
     let mut notices = analysis.notices;
     notices.extend(read_notices);
     notices.extend(iam.iter().flat_map(|iam| &iam.missing).map(missing_input));
+    if iam.is_none() {
+        notices.push(Notice {
+            code: "no-iam-state",
+            text: "no IAM state was given: who has a password or a device now, and who was without one before the archive begins, is not known (hint: `--iam`)".to_owned(),
+        });
+    }
+    notices.extend(beyond_evidence(&covered, iam.as_ref(), as_of));
     for account in iam.iter().flat_map(|iam| scanned.accounts.keys().filter(|id| !iam.accounts.contains_key(*id))) {
         notices.push(Notice {
             code: "iam-account-missing",
@@ -601,27 +609,49 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
     // The process ends soon: to give back what a scan kept, piece by piece, would take as long as it took to look at it.
     std::mem::forget((evidence, events, context));
     let whole = told.as_ref().is_none_or(|told| told.whole);
-    let status = if !report.coverage.complete || !whole {
+    let held: Vec<(FailOn, String)> =
+        plan.fail_on.iter().filter_map(|condition| Some((*condition, condition.holds(&report)?))).collect();
+    for (condition, why) in &held {
+        say(&format!("--fail-on {}: {why}", condition.name()));
+    }
+    let status = if !whole || !super::coverage::is_complete(&report) {
         Status::Incomplete
-    } else if plan.fail_on.iter().any(|what| found(*what, &report)) {
-        Status::Found
-    } else {
+    } else if held.is_empty() {
         Status::Done
+    } else {
+        Status::Found
     };
     Ok(Made { report, status, told, iam })
+}
+
+/// Accounts whose evidence ends before the moment up to which windows are measured.
+fn beyond_evidence(
+    covered: &BTreeMap<String, [DateTime<Utc>; 2]>,
+    iam: Option<&IamState>,
+    as_of: DateTime<Utc>,
+) -> Option<Notice> {
+    let told = |account: &str| {
+        let state = iam.filter(|iam| iam.accounts.contains_key(account));
+        state.map(|iam| iam.as_of(account).latest)
+    };
+    let ends = covered.iter().map(|(account, [_, last])| (account, Some(*last).max(told(account))));
+    let short: Vec<(&String, DateTime<Utc>)> =
+        ends.filter_map(|(account, end)| Some((account, end.filter(|end| *end < as_of)?))).collect();
+    let (_, first) = short.iter().min_by_key(|(_, end)| *end)?;
+    Some(Notice {
+        code: "as-of-beyond-evidence",
+        text: format!(
+            "open windows are measured to {}, and the evidence on {} ends before (the earliest at {}): what happened in between is not known, and they are possible",
+            rfc3339(as_of),
+            report::plural(short.len(), "account", "accounts"),
+            rfc3339(*first)
+        ),
+    })
 }
 
 fn missing_input(missing: &inventory::MissingInput) -> Notice {
     let account = missing.account.as_ref().map_or_else(String::new, |account| format!(" of account {account}"));
     Notice { code: "iam-input-missing", text: format!("IAM state: {}{account}: {}", missing.what, missing.why) }
-}
-
-fn found(what: FailOn, report: &Report) -> bool {
-    match what {
-        FailOn::OpenWindow => report.windows.iter().any(|window| window.is_open()),
-        FailOn::NotLegitimate => report.windows.iter().any(|window| window.legitimate == Some(false)),
-        FailOn::Reconciliation => !report.reconciliation.is_empty(),
-    }
 }
 
 /// The summary's width: the terminal's, as the shell tells it.

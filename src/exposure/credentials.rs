@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::devices::Bounds;
 use super::ledger::{Entity, IamEntry, Ledger};
 use super::timeline::{Basis, Key, Missing, Proof, Timeline, fact_key};
 use crate::cloudtrail::ActorKind;
@@ -41,19 +42,20 @@ impl Credentials {
     }
 
     /// Where events contradict each other, or IAM.
-    pub(super) fn missing(&self) -> Vec<Missing> {
-        let of = |timeline: &Timeline, disagrees: FindingCode| -> Vec<Missing> {
-            let contradictions = timeline.contradictions();
+    pub(super) fn missing(&self, bounds: Bounds) -> Vec<Missing> {
+        let of = |timeline: &Timeline, disagrees: FindingCode, protects: bool| -> Vec<Missing> {
+            let contradictions = timeline.contradictions().filter(|(earlier, _)| bounds.reaches(earlier));
             contradictions
                 .map(|(earlier, later)| {
                     let with_iam = [earlier.basis, later.basis].contains(&Basis::Iam);
                     let code = if with_iam { disagrees } else { FindingCode::StateContradicts };
-                    Missing { device: None, code, between: [earlier.key.time, later.key.time] }
+                    let exposes = later.basis == Basis::Iam && earlier.after == Some(protects);
+                    Missing { exposes, ..Missing::new(None, code, [earlier.key.time, later.key.time]) }
                 })
                 .collect()
         };
-        let mut missing = of(&self.password, FindingCode::PasswordDisagrees);
-        missing.extend(of(&self.denial, FindingCode::DenyDisagrees));
+        let mut missing = of(&self.password, FindingCode::PasswordDisagrees, false);
+        missing.extend(of(&self.denial, FindingCode::DenyDisagrees, true));
         missing
     }
 

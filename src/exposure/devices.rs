@@ -90,6 +90,12 @@ impl Bounds {
         self.covered.map(|[first, _]| first.max(self.read_from))
     }
 
+    /// Whether all that followed a proof was read: what happened between an older state of IAM and the first record is not
+    /// known, and nothing of it is missing.
+    pub(super) fn reaches(&self, earlier: &Proof) -> bool {
+        earlier.basis != Basis::Iam || earlier.key.time >= self.start().unwrap_or(self.read_from)
+    }
+
     /// Whether an event at `at` would have been read.
     fn covers(&self, at: DateTime<Utc>) -> bool {
         self.covered.is_some_and(|[first, last]| first.max(self.read_from) <= at && at <= last)
@@ -125,8 +131,12 @@ impl Devices {
         let unseen = reader.facts.some.filter(|key| devices.active(*key, true) == 0);
         if let Some((key, since)) = unseen.and_then(|key| Some((key, reader.empty_since(key.time)?))) {
             devices.unseen = Some(key);
+            let unnamed = reader.unseen_timeline(key);
+            devices.missing.extend(reader.missing(UNSEEN, &unnamed));
+            devices.spans.extend(spans(UNSEEN, &unnamed, &devices.missing));
+            devices.timelines.insert(UNSEEN.to_owned(), unnamed);
             let between = [since, key.time];
-            devices.missing.push(Missing { device: None, code: FindingCode::UnseenDevice, between });
+            devices.missing.push(Missing::new(None, FindingCode::UnseenDevice, between));
         }
         devices.complete = match (devices.unseen, reader.known_whole(), entity.created) {
             (Some(_), ..) => Known::Never,
@@ -192,9 +202,20 @@ impl Devices {
         self.unseen
     }
 
-    /// Whether IAM shows the principal without any device.
-    pub(super) fn shown_without(&self) -> bool {
-        self.none.is_some()
+    /// Where IAM shows the principal without any device.
+    pub(super) fn shown_without(&self) -> Option<Key> {
+        self.none
+    }
+
+    /// Events that prove that a device was taken away before, unseen: from then on the principal is without it.
+    pub(super) fn lost_unseen(&self) -> Vec<(Key, usize)> {
+        let contradictions = self.timelines.values().flat_map(Timeline::contradictions);
+        let lost = contradictions.filter(|(earlier, later)| earlier.after == Some(true) && later.after == Some(false));
+        let by_event = |(_, later): (Proof, Proof)| match later.basis {
+            Basis::Event(index) => Some((later.key, index)),
+            Basis::Date | Basis::Iam => None,
+        };
+        lost.filter_map(by_event).collect()
     }
 }
 
@@ -424,21 +445,20 @@ impl Reader<'_, '_> {
 
     fn missing(&self, serial: &str, timeline: &Timeline) -> Vec<Missing> {
         let device = (!is_anonymous(serial)).then(|| serial.to_owned());
-        let finding = |code: FindingCode, from: DateTime<Utc>, to: DateTime<Utc>| Missing {
-            device: device.clone(),
-            code,
-            between: [from.min(to), to],
+        let finding = |code: FindingCode, from: DateTime<Utc>, to: DateTime<Utc>| {
+            Missing::new(device.clone(), code, [from.min(to), to])
         };
-        let contradicting = timeline.contradictions().map(|(earlier, later)| {
-            let code = self.code(earlier, later);
-            let from = match (code, later.basis) {
-                (FindingCode::EnableNotInArchive, Basis::Iam) => {
-                    self.after_last_change(earlier.key.time, later.key.time)
-                }
-                _ => earlier.key.time,
-            };
-            finding(code, from, later.key.time)
-        });
+        let contradicting =
+            timeline.contradictions().filter(|(earlier, _)| self.bounds.reaches(earlier)).map(|(earlier, later)| {
+                let code = self.code(earlier, later);
+                let from = match (code, later.basis) {
+                    (FindingCode::EnableNotInArchive, Basis::Iam) => {
+                        self.after_last_change(earlier.key.time, later.key.time)
+                    }
+                    _ => earlier.key.time,
+                };
+                finding(code, from, later.key.time)
+            });
         let mut missing: Vec<Missing> = contradicting.collect();
         let dated = timeline.proofs().iter().enumerate().filter(|(_, proof)| proof.basis == Basis::Date);
         for (place, proof) in dated {
@@ -447,16 +467,10 @@ impl Reader<'_, '_> {
             match earlier {
                 // A contradiction: named already.
                 Some(earlier) if earlier.after == Some(true) => {}
-                Some(earlier) => {
-                    let from = self.after_last_change(earlier.key.time, at);
-                    missing.push(finding(FindingCode::EnableNotInArchive, from, at));
-                }
+                Some(earlier) => missing.push(finding(FindingCode::EnableNotInArchive, earlier.key.time, at)),
                 // Before the archive: normal.
                 None if !self.bounds.covers(at) => {}
-                None => {
-                    let from = self.last_change_before(at).unwrap_or(at);
-                    missing.push(finding(FindingCode::EnableNotInArchive, from, at));
-                }
+                None => missing.push(finding(FindingCode::EnableNotInArchive, at, at)),
             }
         }
         missing
@@ -482,6 +496,14 @@ impl Reader<'_, '_> {
 
     fn after_last_change(&self, since: DateTime<Utc>, at: DateTime<Utc>) -> DateTime<Utc> {
         self.last_change_before(at).map_or(since, |known| known.max(since))
+    }
+
+    /// The device that IAM says is there at `key`, and nothing names: before nothing is known of it.
+    fn unseen_timeline(&self, key: Key) -> Timeline {
+        let mut proofs = self.whole_proofs();
+        proofs.push(Proof { key, before: None, after: Some(true), basis: Basis::Iam });
+        proofs.extend(self.facts.all.filter(|all| *all > key).map(|all| Proof::constant(all, false, Basis::Iam)));
+        Timeline::new(proofs)
     }
 
     /// Since when the archive has the principal without any device at `at`: its last removal, or the user's creation; `None`
@@ -534,6 +556,9 @@ fn spans(serial: &str, timeline: &Timeline, missing: &[Missing]) -> Vec<Span> {
     spans.extend(open);
     spans
 }
+
+/// The device that IAM's `mfa_active` alone tells of.
+const UNSEEN: &str = "?unseen";
 
 /// A device that no record names.
 fn anonymous(what: &str) -> String {

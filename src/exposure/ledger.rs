@@ -36,6 +36,11 @@ pub(super) struct Entity<'a> {
     /// Where its name was given to another while it bore it by all that was seen: the last moment at which it was seen, and
     /// the moment of that event.
     pub(super) displaced: Option<[DateTime<Utc>; 2]>,
+    /// Where it bears a name that another had left, and its creation was not seen: the moment at which that one left it,
+    /// and the moment at which this one was first seen.
+    pub(super) renewed: Option<[DateTime<Utc>; 2]>,
+    /// When it last made a call that succeeded.
+    acted: Option<DateTime<Utc>>,
     /// The first and the last event that names it.
     seen: Option<[DateTime<Utc>; 2]>,
     /// Its events, successful and failed, as indices into the ledger's events.
@@ -164,7 +169,9 @@ impl Entity<'_> {
     /// When a successful call last proved that it was there.
     pub(super) fn last_seen(&self, events: &[Kept<'_>]) -> Option<DateTime<Utc>> {
         let own = self.events.iter().filter_map(|index| events.get(*index));
-        own.filter(|event| event.succeeded()).map(|event| event.time).max()
+        // A device's deletion tells nothing of whose it was.
+        let own = own.filter(|event| event.succeeded() && event.target != Target::DeviceOnly);
+        own.map(|event| event.time).max().max(self.acted)
     }
 
     /// Whether an approval's or a detection's user means this entity, under any of its names.
@@ -216,7 +223,24 @@ impl<'a> Ledger<'a> {
         let directory = Directory::new(&entities);
         let uses = uses(&events);
         let taken_at = iam.map(|iam| iam.taken_at);
-        Self { events, owners, entities, taken_at, iam, uses, assumed_roots, directory }
+        let mut ledger = Self { events, owners, entities, taken_at, iam, uses, assumed_roots, directory };
+        ledger.note_actors();
+        ledger
+    }
+
+    /// Who made a call that succeeded was there.
+    fn note_actors(&mut self) {
+        let acted: Vec<(EntityId, DateTime<Utc>)> = self
+            .events
+            .iter()
+            .filter(|event| event.succeeded())
+            .filter_map(|event| Some((self.entity_of(&event.actor, &event.account, event.time)?, event.time)))
+            .collect();
+        for (id, time) in acted {
+            if let Some(entity) = self.entities.get_mut(id) {
+                entity.acted = entity.acted.max(Some(time));
+            }
+        }
     }
 
     /// The successful events that name a device, in order.
@@ -498,10 +522,14 @@ impl<'a> Replay<'a> {
             return Some(self.add(account, PrincipalKind::IamUser, id?, id.map(str::to_owned), None));
         };
         let key = (account.to_owned(), name.to_lowercase());
+        let mut before = self.left.get(&key).map(|(_, left_at)| *left_at);
         if let Some(entity) = self.named.get(&key).copied() {
             match (id, self.entities.get(entity)?.id.as_deref()) {
                 // Another id under the name: deleted and created again, unseen.
-                (Some(id), Some(known)) if id != known => self.release(account, name, time),
+                (Some(id), Some(known)) if id != known => {
+                    before = self.entities.get(entity)?.seen.map(|[_, last]| last);
+                    self.release(account, name, time);
+                }
                 (Some(id), None) => {
                     self.entities.get_mut(entity)?.id = Some(id.to_owned());
                     self.by_id.insert((account.to_owned(), id.to_owned()), entity);
@@ -516,6 +544,7 @@ impl<'a> Replay<'a> {
             return Some(entity);
         }
         let entity = self.add(account, PrincipalKind::IamUser, name, id.map(str::to_owned), None);
+        self.entities.get_mut(entity)?.renewed = before.filter(|before| *before < time).map(|before| [before, time]);
         self.bear(account, name, entity);
         Some(entity)
     }
@@ -650,6 +679,8 @@ fn new_entity<'a>(
         created: None,
         deleted: None,
         displaced: None,
+        renewed: None,
+        acted: None,
         seen: None,
         events: Vec::new(),
         iam: IamEntry::Untold,

@@ -220,7 +220,7 @@ impl<'a> Replayed<'a> {
             let bounds = bounds(&entity.account);
             let Some(mut replayed) = windows::replay(&ledger, id, input.iam, bounds) else { continue };
             windows::cut(&mut replayed.windows, input.as_of);
-            let evidence = reconcile::last_evidence(entity, &replayed.devices, input.iam, bounds);
+            let evidence = reconcile::last_evidence(&replayed.devices, bounds);
             for window in replayed.windows.iter_mut().filter(|window| window.close.is_none()) {
                 if evidence.is_none_or(|evidence| input.as_of > evidence) {
                     window.certainty = Certainty::Possible;

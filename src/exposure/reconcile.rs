@@ -35,13 +35,8 @@ pub(super) fn principal_findings(
 }
 
 /// Up to when it is known whether the principal is without MFA: the evidence's end, or a later snapshot that shows it so.
-pub(super) fn last_evidence(
-    entity: &Entity<'_>,
-    devices: &Devices,
-    iam: Option<&IamState>,
-    bounds: Bounds,
-) -> Option<DateTime<Utc>> {
-    let shown = iam.filter(|_| devices.shown_without()).map(|iam| iam.as_of(&entity.account).latest);
+pub(super) fn last_evidence(devices: &Devices, bounds: Bounds) -> Option<DateTime<Utc>> {
+    let shown = devices.shown_without().map(|key| key.time);
     bounds.covered.map(|[_, last]| last).max(shown)
 }
 

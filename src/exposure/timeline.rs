@@ -116,6 +116,15 @@ pub(super) struct Missing {
     pub(super) device: Option<String>,
     pub(super) code: FindingCode,
     pub(super) between: [DateTime<Utc>; 2],
+    /// Whether it lies between the archive's word and IAM's, and exposed the principal: it was given a password, or a denial
+    /// ended.
+    pub(super) exposes: bool,
+}
+
+impl Missing {
+    pub(super) fn new(device: Option<String>, code: FindingCode, between: [DateTime<Utc>; 2]) -> Self {
+        Self { device, code, between, exposes: false }
+    }
 }
 
 /// Where IAM's fact stands among `events`, those that change the fact: at its latest moment. Where one of them lies between

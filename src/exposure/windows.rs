@@ -76,7 +76,8 @@ pub(super) fn replay(ledger: &Ledger<'_>, id: EntityId, iam: Option<&IamState>, 
     let devices = Devices::new(ledger, id, entity, iam, bounds);
     let credentials = Credentials::new(ledger, entity, iam);
     let mut missing = devices.missing.clone();
-    missing.extend(credentials.missing());
+    missing.extend(credentials.missing(bounds));
+    missing.extend(renewed(ledger, entity));
     missing.extend(displaced(entity));
     let mut machine = Machine {
         ledger,
@@ -89,13 +90,17 @@ pub(super) fn replay(ledger: &Ledger<'_>, id: EntityId, iam: Option<&IamState>, 
         windows: Vec::new(),
         deactivations: Vec::new(),
         missing,
+        shown_exposed: false,
     };
     for step in machine.steps(iam) {
         machine.step(step);
     }
     machine.end();
-    let Machine { mut windows, deactivations, mut missing, .. } = machine;
-    explain_standing(&windows, &mut missing);
+    let Machine { mut windows, deactivations, mut missing, shown_exposed, .. } = machine;
+    // The missing event is the one that exposed the principal.
+    for one in missing.iter_mut().filter(|one| shown_exposed && one.exposes) {
+        one.code = FindingCode::WithoutMfaUnexplained;
+    }
     for window in &mut windows {
         if disputed(window, &missing) {
             window.certainty = Certainty::Possible;
@@ -104,23 +109,21 @@ pub(super) fn replay(ledger: &Ledger<'_>, id: EntityId, iam: Option<&IamState>, 
     Some(Replayed { windows, deactivations, missing, devices, credentials })
 }
 
-/// Its name was given to another: its deletion or its rename is missing.
-fn displaced(entity: &Entity<'_>) -> Option<Missing> {
-    let between = entity.displaced.filter(|_| entity.deleted.is_none())?;
-    Some(Missing { device: None, code: FindingCode::StateContradicts, between })
+/// It bears a name that another had left, and something was done to it without its creation having been seen.
+fn renewed(ledger: &Ledger<'_>, entity: &Entity<'_>) -> Option<Missing> {
+    let [left_at, _] = entity.renewed?;
+    let own = entity.events.iter().filter_map(|index| ledger.events.get(*index));
+    let first = own.filter(|event| event.succeeded()).map(|event| event.time).min()?;
+    Some(contradicts([left_at, first]))
 }
 
-/// Where IAM shows a principal exposed whose password or denial the archive has otherwise, the missing event is the one
-/// that exposed it.
-fn explain_standing(windows: &[Draft], missing: &mut [Missing]) {
-    let shown = windows.iter().filter(|window| window.kind == WindowKind::Standing).map(|window| window.key.time);
-    for at in shown {
-        let disagrees = |code| matches!(code, FindingCode::PasswordDisagrees | FindingCode::DenyDisagrees);
-        for one in missing.iter_mut().filter(|one| disagrees(one.code) && one.between[1] <= at) {
-            // A password report may be older than the snapshot; what lies after an earlier one was explained by events.
-            one.code = FindingCode::WithoutMfaUnexplained;
-        }
-    }
+/// Its name was given to another: its deletion or its rename is missing.
+fn displaced(entity: &Entity<'_>) -> Option<Missing> {
+    entity.displaced.filter(|_| entity.deleted.is_none()).map(contradicts)
+}
+
+fn contradicts(between: [DateTime<Utc>; 2]) -> Missing {
+    Missing::new(None, FindingCode::StateContradicts, between)
 }
 
 /// Whether a finding disputes the window: its missing event lies in it, or it ended nobody knows how.
@@ -136,6 +139,8 @@ fn disputed(window: &Draft, missing: &[Missing]) -> bool {
 enum Step {
     /// An event of its own.
     Event(Key, usize),
+    /// An event that proves that a device was taken away before, unseen.
+    Lost(Key, usize),
     /// An enrollment that only IAM dates.
     Enrollment(Key),
     /// IAM says that there is a device which no input names.
@@ -147,7 +152,11 @@ enum Step {
 impl Step {
     fn key(self) -> Key {
         match self {
-            Self::Event(key, _) | Self::Enrollment(key) | Self::Unseen(key) | Self::Snapshot(key) => key,
+            Self::Event(key, _)
+            | Self::Lost(key, _)
+            | Self::Enrollment(key)
+            | Self::Unseen(key)
+            | Self::Snapshot(key) => key,
         }
     }
 }
@@ -163,6 +172,8 @@ struct Machine<'e, 'a> {
     windows: Vec<Draft>,
     deactivations: Vec<Deactivation>,
     missing: Vec<Missing>,
+    /// Whether IAM shows the principal exposed.
+    shown_exposed: bool,
 }
 
 impl Machine<'_, '_> {
@@ -172,6 +183,8 @@ impl Machine<'_, '_> {
         let own = self.entity.events.iter().filter(succeeded);
         let mut steps: Vec<Step> =
             own.filter_map(|index| Some(Step::Event(Key::event(events, *index)?, *index))).collect();
+        let lost = self.devices.lost_unseen().into_iter().filter(|(_, index)| self.entity.deleted != Some(*index));
+        steps.extend(lost.map(|(key, index)| Step::Lost(key, index)));
         steps.extend(self.devices.dated().iter().copied().map(Step::Enrollment));
         steps.extend(self.devices.unseen().map(Step::Unseen));
         let told = iam.filter(|_| self.entity.iam != IamEntry::Untold);
@@ -187,6 +200,7 @@ impl Machine<'_, '_> {
                     self.event(key, index, event);
                 }
             }
+            Step::Lost(key, index) => self.exposed(key, index),
             Step::Enrollment(key) => self.enrolled_unseen(key),
             Step::Unseen(_) => self.end_unseen(None),
             Step::Snapshot(key) => self.snapshot(key),
@@ -280,9 +294,15 @@ impl Machine<'_, '_> {
         let Some(opened_at) = self.open.as_ref().map(|window| window.opened_at) else { return };
         let at = key.time;
         self.close(Close { at, event: None, reason: CloseReason::SeenInIam });
-        if !self.missing.iter().any(|missing| missing.between[1] == at) {
-            let device = self.devices.enabled_at(key).map(str::to_owned);
-            self.missing.push(Missing { device, code: FindingCode::EnableNotInArchive, between: [opened_at, at] });
+        let device = self.devices.enabled_at(key).map(str::to_owned);
+        let named = |one: &&mut Missing| one.between[1] == at && one.device == device;
+        match self.missing.iter_mut().find(named) {
+            Some(one) if one.between[0] == at => one.between[0] = opened_at,
+            Some(one) => one.between[0] = one.between[0].max(opened_at),
+            None => {
+                let between = [opened_at, at];
+                self.missing.push(Missing::new(device, FindingCode::EnableNotInArchive, between));
+            }
         }
     }
 
@@ -291,15 +311,21 @@ impl Machine<'_, '_> {
             self.end_unseen(self.entity.last_seen(&self.ledger.events).map(|seen| seen.min(key.time)));
         } else if self.devices.active(key, true) > 0 {
             self.end_unseen(None);
-        } else if self.open.is_none() {
-            self.open = self.standing(key);
+        } else {
+            let standing = self.standing(key);
+            self.shown_exposed = standing.is_some();
+            self.open = self.open.take().or(standing);
         }
     }
 
     /// What IAM shows without a device, although it should have one, and no event explains.
     fn standing(&self, key: Key) -> Option<Draft> {
         let certainty = self.should_have_mfa(key)?;
-        if !self.devices.shown_without() || self.credentials.denied(key, true) {
+        let shown = self.devices.shown_without()?;
+        // What happened between an older state of IAM and the first record is not known.
+        let read = self.bounds.start().is_some_and(|start| start <= shown.time);
+        let certainty = if read { certainty } else { Certainty::Possible };
+        if self.credentials.denied(key, true) {
             return None;
         }
         let opened_at = self.unchanged_since(key);

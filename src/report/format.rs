@@ -111,7 +111,7 @@ pub(super) fn percent(part: usize, whole: usize) -> Option<String> {
 }
 
 /// `1 window`, `2 windows`.
-pub(super) fn plural(n: usize, one: &str, many: &str) -> String {
+pub(crate) fn plural(n: usize, one: &str, many: &str) -> String {
     format!("{} {}", size(n), if n == 1 { one } else { many })
 }
 

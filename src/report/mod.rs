@@ -26,6 +26,7 @@ mod tests;
 use crate::contract::*;
 pub use csv::{events_csv, windows_csv};
 pub use escape::terminal as terminal_text;
+pub(crate) use format::plural;
 pub use html::{Paper, html, printed};
 pub use json::json;
 pub use markdown::markdown;
