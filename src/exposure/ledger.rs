@@ -166,12 +166,13 @@ impl Entity<'_> {
         })
     }
 
-    /// When a successful call last proved that it was there.
+    /// When a successful call last proved that it was there; `None` where no event is about it.
     pub(super) fn last_seen(&self, events: &[Kept<'_>]) -> Option<DateTime<Utc>> {
         let own = self.events.iter().filter_map(|index| events.get(*index));
         // A device's deletion tells nothing of whose it was.
         let own = own.filter(|event| event.succeeded() && event.target != Target::DeviceOnly);
-        own.map(|event| event.time).max().max(self.acted)
+        let own = own.map(|event| event.time).max()?;
+        Some(self.acted.map_or(own, |acted| acted.max(own)))
     }
 
     /// Whether an approval's or a detection's user means this entity, under any of its names.
