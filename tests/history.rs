@@ -133,7 +133,8 @@ fn a_user_is_followed_across_renames_and_told_from_its_successor() {
     assert_eq!(off["close_reason"], "user_deleted");
     assert_eq!(off["closed_at"], "2026-10-10T09:00:30Z");
     assert_eq!(off["duration_s"], 30);
-    assert_eq!(off["certainty"], "confirmed");
+    // IAM deletes no user that has a password: its removal is missing, and the window may have ended before.
+    assert_eq!(off["certainty"], "possible");
     assert_eq!(off["objects"], json!(["records.json"]));
     assert_eq!(of_anna[5]["remaining_devices"], 1);
     assert_eq!(of_anna[5]["window"], Value::Null);

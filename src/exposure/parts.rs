@@ -58,7 +58,8 @@ pub(super) fn parts(
         .chain(analysis.events.iter().map(|event| &event.account))
         .collect();
     let accounts = seen
-        .into_iter()
+        .iter()
+        .copied()
         .map(|account| AccountFigures {
             account: account.clone(),
             figures: crate::contract::Figures {
@@ -83,7 +84,12 @@ pub(super) fn parts(
             source: TrendSource::ThisReport,
             measured_to: month.period.to.min(input.as_of),
             figures: of(Part { period: month.period, account: None }).iam,
-            mfa_coverage: month.mfa_coverage.into_iter().chain(given(month)).max_by_key(|coverage| coverage.taken_at),
+            mfa_coverage: month
+                .mfa_coverage
+                .map(|coverage| in_report(coverage, seen.len()))
+                .into_iter()
+                .chain(given(month))
+                .max_by_key(|coverage| coverage.taken_at),
         })
         .collect();
 
@@ -101,6 +107,11 @@ pub(super) fn parts(
         })
         .collect();
     Parts { accounts, trend, proof }
+}
+
+/// Coverage of a report about so many accounts.
+fn in_report(coverage: MfaCoverage, accounts: usize) -> MfaCoverage {
+    MfaCoverage { accounts_in_report: coverage.accounts.map(|covered| covered.max(accounts)), ..coverage }
 }
 
 /// (account, id) of every event that a window names.
