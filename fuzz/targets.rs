@@ -366,7 +366,7 @@ fn named(error: &impl std::fmt::Display) {
 pub fn read_approvals(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match approvals::from_text("input", text) {
-        Ok(rows) => assert!(rows.iter().all(|row| row.valid_from < row.valid_to)),
+        Ok(sheet) => assert!(sheet.rows.iter().all(|row| row.valid_from < row.valid_to)),
         Err(error) => named(&error),
     }
 }

@@ -19,8 +19,13 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
+use crate::disk::{self, Draft, Readers};
+
 /// The name and version of the format.
 pub const SCHEMA: &str = "mfatrail.bundle/1";
+const NAME: &str = "mfatrail.bundle";
+/// How much of `bundle.json` tells whether it is one.
+const TELLING: u64 = 4096;
 /// What names the other members.
 pub const HEAD: &str = "bundle.json";
 
@@ -118,25 +123,44 @@ pub fn safe(name: &str) -> String {
     name.split('/').filter(|part| !part.is_empty()).map(part).collect::<Vec<_>>().join("/")
 }
 
-/// Writes a bundle whole, or not at all.
+/// Takes the place of a bundle, where nothing is or another bundle.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// When something else is there, or the folder cannot be written.
+pub fn prepare(path: &Path) -> Result<Draft, BundleError> {
+    Draft::new(path, Readers::Owner, "a bundle", is_one).map_err(|error| not_written(path, error))
+}
+
+/// Whether a file is a bundle, of this version or another.
+fn is_one(file: &mut File) -> bool {
+    let mut head = Vec::new();
+    let zip = ZipArchive::new(file);
+    let read = zip.ok().and_then(|mut zip| zip.by_name(HEAD).ok()?.take(TELLING).read_to_end(&mut head).ok());
+    read.is_some() && disk::begins_with_schema(&head, NAME)
+}
+
+fn not_written(path: &Path, source: io::Error) -> BundleError {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    let hint = if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
+        "free space there; nothing was written"
+    } else {
+        "`--bundle` names a new file, or an earlier bundle, in an existing folder that you can write to"
+    };
+    BundleError::Io { what: "write", path: path.to_owned(), source, hint }
+}
+
+/// Writes a bundle whole, or not at all, into the place that was taken for it.
+///
+/// # Errors
+/// When the file cannot be written, or something else came to its place.
 pub fn write(
+    draft: Draft,
     path: &Path,
     at: DateTime<Utc>,
     about: &impl Serialize,
     contents: &BTreeMap<String, Vec<u8>>,
 ) -> Result<(), BundleError> {
-    let failed = |source: io::Error| {
-        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        let hint = if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
-            "free space there; nothing was written"
-        } else {
-            "`--bundle` names a new file in a folder that exists and is yours"
-        };
-        BundleError::Io { what: "write", path: path.to_owned(), source, hint }
-    };
+    let failed = |source: io::Error| not_written(path, source);
     let members = contents.iter().map(|(name, bytes)| Member {
         name: name.clone(),
         bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
@@ -145,8 +169,6 @@ pub fn write(
     let head = Head { schema: SCHEMA.to_owned(), about, members: members.collect() };
     let mut text = serde_json::to_vec_pretty(&head).map_err(|error| failed(error.into()))?;
     text.push(b'\n');
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".mfatrail-").tempfile_in(folder).map_err(failed)?;
     let time = zip::DateTime::from_date_and_time(
         u16::try_from(at.year()).unwrap_or(1980),
         u8::try_from(at.month()).unwrap_or(1),
@@ -171,10 +193,7 @@ pub fn write(
         add(name, bytes).map_err(failed)?;
     }
     let packed = zip.finish().map_err(|error| failed(error.into()))?;
-    file.write_all(packed.get_ref()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    draft.finish(packed.get_ref()).map_err(failed)
 }
 
 /// Checks a bundle, and unpacks it below `into`, an empty folder. Gives what it says of itself, and its members.
@@ -183,7 +202,7 @@ pub fn write(
 /// When it cannot be read, or anything of it is not as it says.
 pub fn open<T: DeserializeOwned>(path: &Path, into: &Path) -> Result<(T, BTreeMap<String, Member>), BundleError> {
     let no_bundle = |what: String| BundleError::NoBundle { path: path.to_owned(), what };
-    let file = File::open(path).map_err(|source| BundleError::Io {
+    let file = disk::open(path).map_err(|source| BundleError::Io {
         what: "read",
         path: path.to_owned(),
         source,
@@ -256,11 +275,20 @@ enum Bad {
     Disk(PathBuf, io::Error),
 }
 
+/// Makes a new file that its owner alone may read.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 fn extract(mut from: impl Read, listed: &Member, into: &Path) -> Result<(), Bad> {
     let place = into.join(&listed.name);
     let disk = |error| Bad::Disk(place.clone(), error);
     fs::create_dir_all(place.parent().unwrap_or(into)).map_err(disk)?;
-    let mut to = File::create_new(&place).map_err(disk)?;
+    let mut to = create(&place).map_err(disk)?;
     let (mut hash, mut length) = (Sha256::new(), 0_u64);
     let mut buffer = vec![0; 64 << 10];
     loop {

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod cloudtrail;
 pub mod contract;
 pub mod digest;
+pub mod disk;
 pub mod evidence;
 pub mod exposure;
 pub mod filter;

@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 /// Module, and all that it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("units", &[]),
+    ("disk", &[]),
     ("aws", &[]),
     ("inflate", &["units"]),
     ("cloudtrail", &[]),
     ("mfa", &["cloudtrail"]),
     ("trace", &["cloudtrail", "mfa"]),
-    ("inputs", &["units"]),
-    ("inventory", &["aws", "inputs", "units"]),
+    ("inputs", &["disk", "units"]),
+    ("inventory", &["aws", "disk", "inputs", "units"]),
     ("contract", &["inputs"]),
-    ("source", &["aws", "units"]),
+    ("source", &["aws", "disk", "units"]),
     ("pipeline", &["source", "inflate", "cloudtrail", "contract", "units"]),
     ("evidence", &["contract", "digest", "inflate", "pipeline", "source", "cloudtrail", "mfa", "trace"]),
     ("filter", &["cloudtrail"]),
@@ -22,11 +23,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("answer", &["cloudtrail", "rows"]),
     ("finds", &["pipeline", "source", "cloudtrail", "evidence", "rows"]),
     ("sweep", &["pipeline", "source", "cloudtrail", "filter", "finds"]),
-    ("store", &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract", "digest", "inflate"]),
-    ("bundle", &["digest"]),
-    ("digest", &["aws", "cloudtrail", "contract", "inflate", "pipeline", "source"]),
+    (
+        "store",
+        &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract", "digest", "disk", "inflate"],
+    ),
+    ("bundle", &["digest", "disk"]),
+    ("digest", &["aws", "cloudtrail", "contract", "disk", "inflate", "inputs", "pipeline", "source"]),
     ("exposure", &["cloudtrail", "mfa", "trace", "inventory", "inputs", "contract"]),
-    ("report", &["contract", "inputs", "units"]),
+    ("report", &["contract", "disk", "inputs", "units"]),
 ];
 
 /// The crates that only some modules may name.
@@ -46,6 +50,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("polars_io", &["answer", "store"]),
     ("clap", &["cli"]),
     ("zip", &["bundle"]),
+    ("rustix", &["disk"]),
     ("ipnet", &["filter"]),
     ("wildmatch", &["filter"]),
 ];

@@ -293,7 +293,7 @@ fn wrong_usage_is_told_before_any_work() {
         |more: &[&str]| mfa(home.path(), &[&["report", "archive", "--out", "out"], &PERIOD[..], more].concat());
     for (more, expected) in [
         (&["--bundle", "x.zip", "--redact"][..], "--redact"),
-        (&["--bundle", "no/such/folder/x.zip"], "is no place for a file"),
+        (&["--bundle", "no/such/folder/x.zip"], "could not write `no/such/folder/x.zip`"),
         (&["--with-objects"], "--bundle"),
         (&["--from-bundle", "x.zip"], "--from-bundle"),
     ] {

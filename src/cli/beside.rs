@@ -1,6 +1,6 @@
 //! What a report is given beside the archive, as files: their hashes, and earlier reports.
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Datelike, Months, NaiveTime, Utc};
@@ -9,12 +9,20 @@ use serde::Deserialize;
 use super::archive::rfc3339;
 use super::exit::CliError;
 use super::scan::store_error;
+use super::{plain, say};
 use crate::bundle::sha256;
 use crate::contract::{self, Figures, InputFile, Period, TrendPeriod, TrendSource};
+use crate::disk::{self, Folder, Kind};
 use crate::exposure::{self, Month};
+use crate::inputs::error::{LARGEST, decode, json_problem};
+use crate::inputs::{InputError, Sheet};
 use crate::inventory::{IamState, snapshot};
 use crate::source::Selection;
 use crate::store::{Store, StoreError};
+
+/// How many columns that are not used are named, and how much of each name is shown.
+const NAMED: usize = 10;
+const WIDEST: usize = 40;
 
 /// The hash of one file, under its own name.
 pub(super) fn file(kind: &'static str, path: &Path) -> Result<InputFile, CliError> {
@@ -23,9 +31,12 @@ pub(super) fn file(kind: &'static str, path: &Path) -> Result<InputFile, CliErro
 }
 
 fn hashed(kind: &'static str, path: &Path, name: String) -> Result<InputFile, CliError> {
-    let bytes =
-        fs::read(path).map_err(|error| CliError::Usage(format!("could not read `{}`: {error}", path.display())))?;
+    let bytes = disk::read(path, LARGEST).map_err(|error| unreadable(path, &error))?;
     Ok(InputFile { kind, path: name, sha256: sha256(&bytes) })
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> CliError {
+    CliError::Usage(format!("could not read `{}`: {error}", path.display()))
 }
 
 /// The hashes of IAM state: of a file, or of all files of a directory and of its account folders.
@@ -33,26 +44,51 @@ pub(super) fn iam(path: &Path) -> Result<Vec<InputFile>, CliError> {
     if !path.is_dir() {
         return Ok(vec![file("iam", path)?]);
     }
+    let folder = Folder::open(path).map_err(|error| unreadable(path, &error))?;
     let mut files = Vec::new();
-    for entry in list(path)? {
-        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if entry.is_dir() {
-            for inner in list(&entry)?.into_iter().filter(|inner| inner.is_file()) {
-                files.push(hashed("iam", &inner, format!("{}/{}", name(&entry), name(&inner)))?);
-            }
-        } else {
-            files.push(hashed("iam", &entry, name(&entry))?);
+    for (name, kind) in list(&folder, path, Path::new(""))? {
+        if kind != Kind::Folder {
+            files.push(hashed_below(&folder, path, &name)?);
+            continue;
+        }
+        for (inner, _) in list(&folder, path, &name)?.into_iter().filter(|(_, kind)| *kind == Kind::File) {
+            files.push(hashed_below(&folder, path, &inner)?);
         }
     }
     Ok(files)
 }
 
-fn list(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
-    let io = |error| CliError::Usage(format!("could not read `{}`: {error}", folder.display()));
-    let entries = fs::read_dir(folder).map_err(io)?;
-    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(io)?;
-    paths.sort();
-    Ok(paths)
+/// What is in a folder, by its name below the `home` of IAM state.
+fn list(home: &Folder, path: &Path, relative: &Path) -> Result<Vec<(PathBuf, Kind)>, CliError> {
+    let entries = home.list(relative).map_err(|error| unreadable(&path.join(relative), &error))?;
+    Ok(entries.into_iter().map(|(name, kind)| (relative.join(name), kind)).collect())
+}
+
+fn hashed_below(home: &Folder, path: &Path, relative: &Path) -> Result<InputFile, CliError> {
+    let bytes = home.read(relative, LARGEST).map_err(|error| unreadable(&path.join(relative), &error))?;
+    Ok(InputFile { kind: "iam", path: relative.to_string_lossy().replace('\\', "/"), sha256: sha256(&bytes) })
+}
+
+/// The rows of a file of approvals or of detections, if one was given; columns that are not read are named.
+pub(super) fn rows<T>(
+    path: Option<&Path>,
+    read: impl Fn(&Path) -> Result<Sheet<T>, InputError>,
+) -> Result<Vec<T>, CliError> {
+    let Some(path) = path else { return Ok(Vec::new()) };
+    let Sheet { rows, ignored } = read(path).map_err(CliError::usage)?;
+    let names: Vec<String> =
+        ignored.iter().take(NAMED).map(|name| format!("`{}`", name.chars().take(WIDEST).collect::<String>())).collect();
+    let more = ignored.len().saturating_sub(NAMED);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    if let [first, others @ ..] = names.as_slice() {
+        let columns = if others.is_empty() {
+            format!("column {first} is")
+        } else {
+            format!("columns {}{rest} are", names.join(", "))
+        };
+        say(&plain(&format!("warning: `{}`: {columns} not used", path.display())));
+    }
+    Ok(rows)
 }
 
 /// As much of a `report.json` as the trend needs.
@@ -74,8 +110,10 @@ pub(super) fn earlier(paths: &[PathBuf], period: Period) -> Result<Vec<TrendPeri
                 "`--previous`: `{shown}`: {why}\n  hint: give the report.json of an earlier report"
             ))
         };
-        let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        let earlier: Earlier = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let bytes = disk::read(path, LARGEST).map_err(|error| wrong(error.to_string()))?;
+        let text = decode(bytes).map_err(|problem| wrong(problem.to_string()))?;
+        let earlier: Earlier =
+            serde_json::from_str(&text).map_err(|error| wrong(json_problem(&text, &error).to_string()))?;
         if earlier.schema != contract::SCHEMA {
             return Err(wrong(format!("its schema is `{}`, not `{}`", earlier.schema, contract::SCHEMA)));
         }

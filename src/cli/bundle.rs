@@ -21,12 +21,14 @@ use super::exit::{CliError, Status};
 use super::integrity::Told;
 use super::report::{Made, Plan, Read, asked, from_store, make, unreadable};
 use super::scan::{LIMITS, into_store, store_error};
-use super::{interrupt, put, say, verify};
+use super::{interrupt, named_file, put, say, verify};
 use crate::bundle::{self, BundleError, Member, is_safe, safe};
 use crate::cloudtrail::Record;
 use crate::contract::{InputFile, Integrity, Notice, Period, Report};
 use crate::digest::Bounds;
+use crate::disk::{self, Draft};
 use crate::evidence::Evidence;
+use crate::inputs::error::LARGEST;
 use crate::inventory::{IamState, snapshot};
 use crate::mfa::Event;
 use crate::pipeline::{Bytes, Next, Options, Visitor};
@@ -138,6 +140,8 @@ impl Rerun {
 /// The bundle that was asked for.
 pub(super) struct Wanted {
     path: PathBuf,
+    /// Its place, taken.
+    draft: Draft,
     objects: bool,
     run: Rerun,
     /// Input files, by the order in which the report lists them.
@@ -152,13 +156,9 @@ impl Wanted {
         as_of: Option<DateTime<Utc>>,
     ) -> Result<Option<Self>, CliError> {
         let Some(path) = &args.bundle else { return Ok(None) };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if path.is_dir() || !folder.is_dir() {
-            return Err(CliError::Usage(format!(
-                "`--bundle`: `{}` is no place for a file\n  hint: name a new file in a folder that exists",
-                path.display()
-            )));
-        }
+        named_file("--bundle", path)?;
+        let draft = bundle::prepare(path).map_err(CliError::usage)?;
+        interrupt::remove_at_exit(draft.path());
         let live = args.iam.as_deref().is_some_and(|iam| iam == "live");
         let format = |format: &FormatArg| {
             clap::ValueEnum::to_possible_value(format).map_or_else(String::new, |value| value.get_name().to_owned())
@@ -179,7 +179,7 @@ impl Wanted {
             regions: args.archive.regions.clone(),
             delivery_slack: args.archive.delivery_slack.clone(),
         };
-        let mut wanted = Self { path: path.clone(), objects: args.with_objects, run, files: Vec::new(), live };
+        let mut wanted = Self { path: path.clone(), draft, objects: args.with_objects, run, files: Vec::new(), live };
         wanted.inputs(args, as_of)?;
         Ok(Some(wanted))
     }
@@ -242,7 +242,7 @@ pub(super) struct Making {
 }
 
 fn temporary() -> Result<TempDir, CliError> {
-    let folder = tempfile::tempdir().map_err(|error| {
+    let folder = disk::temporary_folder().map_err(|error| {
         CliError::Failed(format!("could not make a temporary folder: {error}\n  hint: set TMPDIR to another place"))
     })?;
     interrupt::remove_at_exit(folder.path());
@@ -313,8 +313,9 @@ impl Making {
             notices: self.notices.drain(..).map(|one| Said { code: one.code.to_owned(), text: one.text }).collect(),
             integrity: told,
         };
-        bundle::write(&self.wanted.path, report.generated_at, &about, &members).map_err(CliError::failed)?;
-        say(&format!("bundle: {} members in `{}`", members.len() + 1, self.wanted.path.display()));
+        let Wanted { path, draft, .. } = self.wanted;
+        bundle::write(draft, &path, report.generated_at, &about, &members).map_err(CliError::failed)?;
+        say(&format!("bundle: {} members in `{}`", members.len() + 1, path.display()));
         Ok(())
     }
 
@@ -330,7 +331,7 @@ impl Making {
         }
         let mut inputs = Vec::new();
         for (input, (member, path)) in self.inputs.iter().zip(&self.wanted.files) {
-            let bytes = fs::read(path)
+            let bytes = disk::read(path, LARGEST)
                 .map_err(|error| CliError::Failed(format!("could not read `{}` again: {error}", path.display())))?;
             let sha256 = bundle::sha256(&bytes);
             if sha256 != input.sha256 || members.insert(member.clone(), bytes).is_some() {

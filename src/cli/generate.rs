@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -11,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::args::{ArchiveArgs, AwsArgs, Cli, Command, IamCommand};
 use super::exit::{CliError, Status};
-use super::put;
+use super::{named_file, put};
+use crate::disk;
 use crate::source::Source;
 
 /// What `generate` makes.
@@ -112,9 +114,10 @@ fn completions(shell: Shell) -> Result<Status, CliError> {
 }
 
 fn man(folder: &Path) -> Result<Status, CliError> {
+    named_file("--out", folder)?;
     let wrong = |error: std::io::Error| {
         CliError::Usage(format!(
-            "`--out`: could not write into `{}`: {error}\n  hint: name a folder in a place that exists and is yours",
+            "`--out`: could not write into `{}`: {error}\n  hint: name an existing folder that you can write to, or a new one",
             folder.display()
         ))
     };
@@ -122,12 +125,26 @@ fn man(folder: &Path) -> Result<Status, CliError> {
     // All of them are written before one is put in its place: a full disk leaves nothing behind.
     let draft = tempfile::tempdir_in(folder).map_err(wrong)?;
     clap_mangen::generate_to(Cli::command().disable_help_subcommand(true), draft.path()).map_err(wrong)?;
+    let mut pages = Vec::new();
     for page in fs::read_dir(draft.path()).map_err(wrong)? {
         let page = page.map_err(wrong)?;
-        fs::rename(page.path(), folder.join(page.file_name())).map_err(wrong)?;
+        let place = folder.join(page.file_name());
+        disk::occupied(&place, "a man page", is_page)
+            .map_err(|error| CliError::Usage(format!("`--out`: will not overwrite `{}`: {error}", place.display())))?;
+        pages.push((page.path(), place));
+    }
+    for (page, place) in pages {
+        fs::rename(page, place).map_err(wrong)?;
     }
     put(&folder.display().to_string())?;
     Ok(Status::Done)
+}
+
+/// Whether a file is a man page of this program.
+fn is_page(file: &mut fs::File) -> bool {
+    let mut head = Vec::new();
+    file.take(1024).read_to_end(&mut head).is_ok()
+        && head.split(|byte| *byte == b'\n').any(|line| line.starts_with(b".TH mfatrail"))
 }
 
 /// What a command line calls, and as whom.

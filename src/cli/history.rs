@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::archive::{range, time};
 use super::exit::{CliError, Status};
 use super::scan::store_error;
-use super::{say, search};
+use super::{beside, say, search};
 use crate::answer::{Answer, AnswerError, Format, Values};
 use crate::exposure::{Had, Happened, Held, History, How, Question, is_actor, is_device};
 use crate::inputs::approvals;
@@ -166,8 +166,7 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
         None => Kind::Events,
     };
     let columns = kind.columns(&args.fields, format)?;
-    let approvals =
-        args.approvals.as_deref().map(approvals::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
+    let approvals = beside::rows(args.approvals.as_deref(), approvals::read)?;
     let mut store = Store::open(dir).map_err(store_error)?;
     if let Some(statement) = &args.sql {
         return sql(&mut store, statement, format);

@@ -22,6 +22,7 @@ mod store;
 mod verify;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
@@ -79,6 +80,17 @@ fn plain(message: &str) -> String {
 /// To standard error: messages, warnings, summaries. A reader that has gone is no reason to fail.
 fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+}
+
+/// Checks that an output is named as a file or a folder: what is written whole or not at all does not go to standard output.
+fn named_file(flag: &str, path: &Path) -> Result<(), CliError> {
+    match path.to_str() {
+        Some("-") => Err(CliError::Usage(format!(
+            "`{flag} -`: this is not written to standard output\n  hint: name a file or a folder; one that is called `-` is `./-`"
+        ))),
+        Some("") => Err(CliError::Usage(format!("`{flag}` is empty\n  hint: name a file or a folder"))),
+        _ => Ok(()),
+    }
 }
 
 /// To standard output: data.

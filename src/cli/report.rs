@@ -1,6 +1,7 @@
 //! `mfatrail report`.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::archive::{options, rfc3339, selection, sources, time};
 use super::args::{FormatArg, PaperArg, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
 use super::fail_on::FailOn;
-use super::{beside, bundle, integrity, interrupt, log, pdf, plain, progress, put, say, verify};
+use super::{beside, bundle, integrity, interrupt, log, named_file, pdf, plain, progress, put, say, verify};
 use crate::contract::{self, InputFile, Notice, Period, Report, Tool, TrendPeriod};
 use crate::digest::{Bounds, Checker, PublicKeys};
 use crate::evidence::{Evidence, Range};
@@ -71,6 +72,9 @@ pub(super) struct Read {
 }
 
 pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
+    if let Some(out) = &args.out {
+        named_file("--out", out)?;
+    }
     if let Some(file) = &args.period.from_bundle {
         return bundle::again(file, args.out, now);
     }
@@ -129,6 +133,8 @@ pub(super) struct Output {
 
 /// How many bytes a secret must have at least.
 const SHORTEST_KEY: usize = 16;
+/// How many it may have.
+const LONGEST_KEY: u64 = 1 << 20;
 
 impl Output {
     fn new(args: &ReportArgs) -> Result<Self, CliError> {
@@ -175,8 +181,15 @@ impl Output {
 
 fn redact_key(path: &Path) -> Result<Vec<u8>, CliError> {
     let shown = path.display();
-    let key = std::fs::read(path)
-        .map_err(|error| CliError::Usage(format!("`--redact-key`: could not read `{shown}`: {error}")))?;
+    // A pipe is well: secrets often come that way.
+    let mut key = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(LONGEST_KEY + 1).read_to_end(&mut key));
+    read.map_err(|error| CliError::Usage(format!("`--redact-key`: could not read `{shown}`: {error}")))?;
+    if u64::try_from(key.len()).is_ok_and(|length| length > LONGEST_KEY) {
+        return Err(CliError::Usage(format!(
+            "`--redact-key`: `{shown}` is larger than {LONGEST_KEY} bytes\n  hint: head -c 32 /dev/urandom > redact.key"
+        )));
+    }
     if key.len() < SHORTEST_KEY {
         return Err(CliError::Usage(format!(
             "`--redact-key`: `{shown}` has {} bytes, and {SHORTEST_KEY} is the least that cannot be guessed\n  hint: head -c 32 /dev/urandom > {shown}",
@@ -207,10 +220,8 @@ impl Plan {
         let sources = sources(&args.sources)?;
         let settings =
             args.policy.as_deref().map(policy_file::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
-        let approvals =
-            args.approvals.as_deref().map(approvals::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
-        let detections =
-            args.detections.as_deref().map(detections::read).transpose().map_err(CliError::usage)?.unwrap_or_default();
+        let approvals = beside::rows(args.approvals.as_deref(), approvals::read)?;
+        let detections = beside::rows(args.detections.as_deref(), detections::read)?;
         let keys = verify::read_keys(&args.public_keys)?;
         let iam = iam(&args, as_of, now)?;
         let output = Output::new(&args)?;

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     cloudtrail::Record,
     inflate::InflateError,
+    inputs::error::{decode, json_problem},
     pipeline::{Bytes, Next, Visitor},
     source::{ObjectRef, Product},
 };
@@ -98,12 +99,17 @@ impl Gather {
 
     /// A signature's file: hexadecimal, or the answer of `aws s3api head-object`.
     fn signature(&mut self, name: &str, raw: &[u8]) {
-        let text = serde_json::from_slice::<HeadObject>(raw)
-            .map(|head| head.metadata.signature)
-            .unwrap_or_else(|_| String::from_utf8_lossy(raw).into_owned());
-        let signature = file::signature(&text);
+        let (signature, malformed) = match decode(raw.to_vec()) {
+            Ok(text) => match serde_json::from_str::<HeadObject>(&text) {
+                Ok(head) => (file::signature(&head.metadata.signature), None),
+                Err(error) if text.trim_start().starts_with('{') => (Box::default(), Some(json_problem(&text, &error))),
+                Err(_hexadecimal) => (file::signature(&text), None),
+            },
+            Err(problem) => (Box::default(), Some(problem)),
+        };
         if signature.is_empty() {
             let text = "neither a signature in hexadecimal nor what `aws s3api head-object` prints of a digest";
+            let text = malformed.map_or_else(|| text.to_owned(), |problem| format!("{text}: {problem}"));
             self.findings.push(Finding::object(Code::DigestMalformed, name, text));
         }
         self.signatures.insert(name.strip_suffix(".signature").unwrap_or(name).to_owned(), signature);

@@ -16,6 +16,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 use super::Hash;
+use crate::{
+    disk,
+    inputs::{
+        Problem,
+        error::{LARGEST, decode, json_problem},
+    },
+};
 
 /// Why public keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -31,17 +38,13 @@ pub enum KeysError {
     },
     /// It is not what the AWS CLI prints.
     #[error(
-        "`{file}`: line {line}, column {column}: {reason}\n  hint: give what `aws cloudtrail list-public-keys --start-time T --end-time T --output json` prints"
+        "`{file}`: {problem}\n  hint: give what `aws cloudtrail list-public-keys --start-time T --end-time T --output json` prints"
     )]
     Malformed {
         /// The file.
         file: String,
-        /// The line, from 1.
-        line: usize,
-        /// The column, from 1.
-        column: usize,
-        /// The parser's word.
-        reason: String,
+        /// Where, and why.
+        problem: Problem,
     },
     /// A key in it is none.
     #[error("`{place}`: {reason}\n  hint: fetch it anew with `aws cloudtrail list-public-keys`")]
@@ -92,15 +95,12 @@ impl PublicKeys {
     /// When the file cannot be read, is malformed, or holds no key.
     pub fn read(&mut self, path: &Path) -> Result<(), KeysError> {
         let file = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|error| KeysError::Io { file: file.clone(), error })?;
+        let bytes = disk::read(path, LARGEST).map_err(|error| KeysError::Io { file: file.clone(), error })?;
+        let malformed = |problem| KeysError::Malformed { file: file.clone(), problem };
+        let text = decode(bytes).map_err(malformed)?;
         let mut found = 0;
-        for answer in serde_json::Deserializer::from_slice(&bytes).into_iter::<Printed>() {
-            let answer = answer.map_err(|error| KeysError::Malformed {
-                file: file.clone(),
-                line: error.line(),
-                column: error.column(),
-                reason: error.to_string(),
-            })?;
+        for answer in serde_json::Deserializer::from_str(&text).into_iter::<Printed>() {
+            let answer = answer.map_err(|error| malformed(json_problem(&text, &error)))?;
             for (index, key) in answer.public_key_list.iter().enumerate() {
                 let place = || format!("{file}: PublicKeyList[{index}].Value");
                 let der = STANDARD
@@ -155,5 +155,25 @@ impl PublicKeys {
     #[must_use]
     pub fn knows(&self, fingerprint: &str) -> bool {
         self.keys.contains_key(&fingerprint.to_ascii_lowercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_those_of_an_editor() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("keys.json");
+        for end in ["\n", "\r\n", "\r"] {
+            for (mark, blank, line) in [("", "", 3), ("\u{feff}", end, 4), ("", &end.repeat(3), 6)] {
+                let text = format!("{mark}{{\"PublicKeyList\": []}}{end}{blank}{{{end} \"PublicKeyList\": 7}}{end}");
+                std::fs::write(&path, text).expect("written");
+                let error = PublicKeys::default().read(&path).expect_err("malformed").to_string();
+                let place = format!("keys.json`: line {line}, column 19: invalid type");
+                assert!(error.contains(&place) && error.contains("hint") && !error.contains("at line"), "{error}");
+            }
+        }
     }
 }

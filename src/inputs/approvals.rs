@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::Approval;
 use super::error::{InputError, Problem, read_text};
 use super::table::{Columns, finish, parse};
+use super::{Approval, Sheet};
 
 const COLUMNS: Columns =
     Columns { required: &["ticket", "account", "user", "approver", "valid_from", "valid_to"], optional: &[] };
@@ -13,7 +13,7 @@ const COLUMNS: Columns =
 ///
 /// # Errors
 /// [`InputError`] names the file and everything that is wrong with it.
-pub fn read(path: &Path) -> Result<Vec<Approval>, InputError> {
+pub fn read(path: &Path) -> Result<Sheet<Approval>, InputError> {
     let (file, text) = read_text(path)?;
     from_text(&file, &text)
 }
@@ -22,10 +22,11 @@ pub fn read(path: &Path) -> Result<Vec<Approval>, InputError> {
 ///
 /// # Errors
 /// As of [`read`].
-pub fn from_text(file: &str, text: &str) -> Result<Vec<Approval>, InputError> {
+pub fn from_text(file: &str, text: &str) -> Result<Sheet<Approval>, InputError> {
     let mut problems = Vec::new();
+    let Sheet { rows, ignored } = parse(file, text, &COLUMNS)?;
     let mut approvals = Vec::new();
-    for row in parse(file, text, &COLUMNS)? {
+    for row in rows {
         let ticket = row.required("ticket", &mut problems);
         let account = row.required("account", &mut problems);
         row.check_account("account", &mut problems);
@@ -45,7 +46,7 @@ pub fn from_text(file: &str, text: &str) -> Result<Vec<Approval>, InputError> {
             approvals.push(Approval { ticket, account, user, approver, valid_from, valid_to });
         }
     }
-    finish(file, approvals, problems)
+    finish(file, Sheet { rows: approvals, ignored }, problems)
 }
 
 #[cfg(test)]
@@ -64,13 +65,13 @@ mod tests {
                    2026-03-02T00:00:00Z,CHG-1,alice,001122223333,\"Roe, Jane\",2026-03-01T01:00:00+01:00,,\n,,,,,,,\n";
         let json = r#" [{"ticket":"CHG-1","account":"001122223333","user":"alice","approver":"Roe, Jane",
             "valid_from":"2026-03-01T00:00:00Z","valid_to":"2026-03-02T00:00:00Z"}]"#;
-        let from_csv = from_text("a", csv).expect("csv");
-        assert_eq!(from_csv, from_text("a", json).expect("json"));
+        let from_csv = from_text("a", csv).expect("csv").rows;
+        assert_eq!(from_csv, from_text("a", json).expect("json").rows);
         assert_eq!(from_csv.len(), 1);
         assert_eq!(from_csv[0].account, "001122223333");
         assert_eq!(from_csv[0].valid_from.to_rfc3339(), "2026-03-01T00:00:00+00:00");
-        assert_eq!(from_text("a", HEADER).expect("no rows"), []);
-        assert_eq!(from_text("a", "[]").expect("no rows"), []);
+        assert_eq!(from_text("a", HEADER).expect("no rows").rows, []);
+        assert_eq!(from_text("a", "[]").expect("no rows").rows, []);
     }
 
     #[test]
@@ -83,7 +84,7 @@ mod tests {
         // The form is checked first: cells beyond the header shift everything after them.
         assert_eq!(
             error(&text),
-            "`approvals.csv`: line 4, column 7: `x` is beyond the 6 columns of the header (hint: quote cells that hold commas)"
+            "`approvals.csv`: line 4, column 7: `x` is beyond the 6 columns of the header (hint: quote cells that hold the separator)"
         );
         assert_eq!(
             error(&text.replace(",x\n", "\n")),
@@ -97,10 +98,16 @@ mod tests {
 
     #[test]
     fn headers_must_be_the_right_ones() {
-        let message = error("ticket,account,user,approver,valid_from,expires\n");
-        assert!(message.contains("line 1, column 6: unknown column `expires`"), "{message}");
-        assert!(message.contains("line 1: column `valid_to` is missing"), "{message}");
-        assert!(error("ticket;account;user\n").contains("separated by commas"));
+        let message = error("\r\nticket,account,user,aprover,valid_from,expires\r\n");
+        assert!(
+            message.contains("line 2, column 4: unknown column `aprover` (hint: did you mean `approver`?"),
+            "{message}"
+        );
+        assert!(message.contains("line 2: column `approver` is missing"), "{message}");
+        assert!(message.contains("line 2: column `valid_to` is missing"), "{message}");
+        assert!(!message.contains("expires"), "a column of another name is not read: {message}");
+        assert!(error("ticket;account;user\n").contains("line 1: column `approver` is missing"));
+        assert!(error("\n\n,,\n").contains("names no columns"));
         assert!(error("ticket,ticket\n").contains("line 1, column 2 (`ticket`): is named twice"));
         assert!(error("").contains("is empty"));
     }
@@ -117,8 +124,68 @@ mod tests {
         assert!(message.contains("line 3, column 15: unknown column `aprover`"), "{message}");
         assert!(message.contains("line 2, column 3: `approver` is missing"), "{message}");
         assert!(error("[{\"ticket\": \"x\",]").contains("line 1, column 17"));
+        assert!(error("\r[\r{\"ticket\": \"x\",]").contains("line 3, column 16"));
         assert!(error("[1]").contains("line 1, column 2"));
         assert!(error("{\"ticket\": \"x\"}").contains("array"));
         assert!(error(r#"[{"ticket":"a","ticket":"b"}]"#).contains("named twice"));
+    }
+
+    /// Two rows, of which the second has a time that is none, after `before` and with lines that end with `end`.
+    fn malformed(header: &str, separator: &str, end: &str, before: &str, between: &str) -> String {
+        let row = |cells: [&str; 6]| cells.join(separator);
+        let first =
+            row(["CHG-1", "111122223333", "alice", "\"Roe\r\nJane\"", "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z"]);
+        let second = row(["CHG-2", "111122223333", "alice", "jane", "yesterday", "2026-03-02T00:00:00Z"]);
+        format!("{before}{}{end}{first}{end}{between}{second}{end}", header.replace(',', separator))
+    }
+
+    #[test]
+    fn the_line_of_a_malformed_row_is_the_one_that_an_editor_shows() {
+        let header = "ticket,account,user,approver,valid_from,valid_to";
+        for separator in [",", ";", "\t"] {
+            for end in ["\n", "\r\n", "\r"] {
+                let blank = |lines: usize| end.repeat(lines);
+                let declared = format!("sep={separator}{end}");
+                for (before, between, line) in [
+                    (String::new(), String::new(), 4),
+                    (String::new(), blank(1), 5),
+                    (String::new(), blank(3), 7),
+                    (blank(2), blank(2), 8),
+                    (String::new(), format!("{}{end}", separator.repeat(5)), 5),
+                    (declared, blank(1), 6),
+                ] {
+                    let message = error(&malformed(header, separator, end, &before, &between));
+                    let expected = format!("`approvals.csv`: line {line}, column 5 (`valid_from`): `yesterday` is not");
+                    assert!(message.starts_with(&expected), "{separator:?} {end:?} {before:?} {between:?}: {message}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn spreadsheets_of_any_country_are_read() {
+        let expected = from_text(
+            "a",
+            "ticket,account,user,approver,valid_from,valid_to\n\
+            CHG-1,001122223333,alice,\"Roe, Jane; lead\",2026-03-01T00:00:00Z,2026-03-02T00:00:00Z\n",
+        )
+        .expect("read");
+        let semicolons = "sep=;\r\n TICKET ;Account;\"user\";APPROVER; Valid_From;valid_to;Notes; remarks\r\n\
+            CHG-1;001122223333;alice;\"Roe, Jane; lead\";2026-03-01T00:00:00Z;2026-03-02T00:00:00Z;\"a;b\";;\r\n;;;;;;;\r\n\r\n";
+        let tabs = "ticket\taccount\tuser\tapprover\tvalid_from\tvalid_to\tNotes\tremarks\r\n\
+            CHG-1\t001122223333\talice\tRoe, Jane; lead\t2026-03-01T00:00:00Z\t2026-03-02T00:00:00Z\r\n";
+        for text in [semicolons, tabs] {
+            let sheet = from_text("a", text).expect(text);
+            assert_eq!(sheet.rows, expected.rows, "{text}");
+            assert_eq!(sheet.ignored, ["Notes", "remarks"], "{text}");
+        }
+        let json = r#"[{"ticket":"CHG-1","account":"001122223333","user":"alice","approver":"Roe, Jane; lead","notes":7,
+            "valid_from":"2026-03-01T00:00:00Z","valid_to":"2026-03-02T00:00:00Z"}]"#;
+        let sheet = from_text("a", json).expect("json");
+        assert_eq!((sheet.rows, sheet.ignored), (expected.rows, vec!["notes".to_owned()]));
+        let mixed = error("ticket;account,user;approver;valid_from;valid_to\n");
+        assert!(mixed.contains("line 1: column `user` is missing"), "{mixed}");
+        let mixed = error("ticket;account;user;approver;valid_from;valid_to;notes,user,x\n");
+        assert!(mixed.contains("separated by commas and by semicolons"), "{mixed}");
     }
 }

@@ -1,6 +1,7 @@
 //! What stands beside the archive: approvals, detections, and the policy file with its settings.
 
 pub mod approvals;
+pub(crate) mod cells;
 pub mod detections;
 pub(crate) mod error;
 pub mod policy_file;
@@ -11,6 +12,21 @@ use chrono::{DateTime, Utc};
 
 pub use error::{InputError, Problem};
 pub use settings::{Settings, Signal};
+
+/// The rows of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sheet<T> {
+    /// One each.
+    pub rows: Vec<T>,
+    /// The names of columns that are not read, as the file has them.
+    pub ignored: Vec<String>,
+}
+
+impl<T> Default for Sheet<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), ignored: Vec::new() }
+    }
+}
 
 /// One row of `--approvals`: somebody allowed a principal's MFA to be off for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]

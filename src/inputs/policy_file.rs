@@ -1,5 +1,6 @@
 //! `--policy`: the settings that decide figures, in TOML. What the file leaves out keeps its default.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -30,7 +31,8 @@ pub fn read(path: &Path) -> Result<Settings, InputError> {
 pub fn from_text(file: &str, text: &str) -> Result<Settings, InputError> {
     let mut settings = Settings::default();
     let mut reader = Reader { text, problems: Vec::new() };
-    let table = match DeTable::parse(text) {
+    let lines = lines(text);
+    let table = match DeTable::parse(&lines) {
         Ok(table) => table,
         Err(error) => {
             let at = error.span().map_or(0, |span| span.start);
@@ -89,6 +91,16 @@ pub fn from_text(file: &str, text: &str) -> Result<Settings, InputError> {
         reader.problem_at("takeover_threshold", threshold_at, what);
     }
     finish(file, settings, reader.problems)
+}
+
+/// The text with LF for a lone CR, which ends a line everywhere but in TOML. Every byte keeps its place.
+fn lines(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let lone = |at: usize| bytes.get(at + 1) != Some(&b'\n');
+    if !text.match_indices('\r').any(|(at, _)| lone(at)) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.char_indices().map(|(at, c)| if c == '\r' && lone(at) { '\n' } else { c }).collect())
 }
 
 struct Reader<'a> {
@@ -160,7 +172,7 @@ fn closest<const N: usize>(name: &str, candidates: [&'static str; N]) -> Option<
 }
 
 /// Levenshtein distance, in characters.
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, left) in a.chars().enumerate() {
         let mut next = vec![i + 1];
@@ -226,5 +238,21 @@ mod tests {
         assert!(error("takeover_threshold = 8").contains("can never be reached by 7 signals"));
         assert!(error("owner_tags = [\" \"]").contains("cannot be empty"));
         assert!(error("a = 1\nlookback = ").starts_with("`policy.toml`: line 2, column"));
+    }
+
+    #[test]
+    fn lines_are_those_of_an_editor() {
+        for (ends, blank) in [("\n", "\n\n"), ("\r\n", "\r\n\r\n"), ("\r", "\r\r")] {
+            let text = format!("{blank}lookback = \"7d\"{ends}# é{blank}takeover_threshold = 0{ends}");
+            assert!(
+                error(&text).starts_with("`policy.toml`: line 6, column 22 (`takeover_threshold`)"),
+                "{}",
+                error(&text)
+            );
+            let text = format!("lookback = \"7d\"{ends}{ends}owner_tags = [\"a\",{ends}  7]{ends}");
+            assert!(error(&text).starts_with("`policy.toml`: line 4, column 3 (`owner_tags`)"), "{}", error(&text));
+            let text = format!("lookback = \"7d\"{ends}owner_tags = ]{ends}");
+            assert!(error(&text).starts_with("`policy.toml`: line 2, column 14"), "{}", error(&text));
+        }
     }
 }

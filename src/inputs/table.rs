@@ -11,8 +11,14 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::error::{Cursor, InputError, Place, Problem};
+use super::Sheet;
+use super::cells::{Cells, Reader};
+use super::error::{Cursor, InputError, Place, Problem, json_problem, without_place};
+use super::policy_file::distance;
 use crate::units::parse_rfc3339;
+
+/// How many letters may be wrong in a name that is taken for a slip of the finger.
+const SLIPS: usize = 2;
 
 /// The columns that a kind of file has.
 pub(crate) struct Columns {
@@ -36,10 +42,17 @@ impl Columns {
         self.required.iter().chain(self.optional).copied()
     }
 
-    fn unknown(&self, name: &str) -> String {
-        let known: Vec<&str> = self.all().collect();
-        let hint = if name.contains([';', '\t']) { "cells are separated by commas; " } else { "" };
-        format!("unknown column `{}` (hint: {hint}the columns are {})", name.trim(), known.join(", "))
+    fn list(&self) -> String {
+        self.all().collect::<Vec<&str>>().join(", ")
+    }
+
+    /// What to say of a column that is none of these; `None` where it is simply another's. A slip of the finger in a name would
+    /// leave a column out in silence: where one is likely, it is an error.
+    fn slip(&self, name: &str, found: &dyn Fn(&str) -> bool) -> Option<String> {
+        let name = name.trim();
+        let lower = name.to_ascii_lowercase();
+        let near = self.all().find(|known| !found(known) && name.len() <= 64 && distance(&lower, known) <= SLIPS)?;
+        Some(format!("unknown column `{name}` (hint: did you mean `{near}`? The columns are {})", self.list()))
     }
 }
 
@@ -89,26 +102,30 @@ impl Row {
     }
 }
 
-/// The rows of a file, or everything that is wrong with its form. Rows without any text are not rows.
-pub(crate) fn parse(file: &str, text: &str, columns: &Columns) -> Result<Vec<Row>, InputError> {
+/// The rows of a file, or everything that is wrong with its form. Rows without any text are not rows. Columns of other names
+/// are named, and not read.
+pub(crate) fn parse(file: &str, text: &str, columns: &Columns) -> Result<Sheet<Row>, InputError> {
     let mut problems = Vec::new();
-    let rows = match text.trim_start().chars().next() {
+    let sheet = match text.trim_start().chars().next() {
         None => {
-            let names: Vec<&str> = columns.all().collect();
-            problems.push(Problem::whole(format!(
-                "is empty (hint: the first line names the columns: {})",
-                names.join(",")
-            )));
-            Vec::new()
+            let hint = format!("is empty (hint: the first line names the columns: {})", columns.list());
+            problems.push(Problem::whole(hint));
+            Sheet::default()
         }
         Some('[') => json_rows(text, columns, &mut problems),
         Some('{') => {
             problems.push(Problem::whole("is one JSON object (hint: rows are objects in an array: `[{…}, {…}]`)"));
-            Vec::new()
+            Sheet::default()
         }
-        Some(_) => csv_rows(text, columns, &mut problems),
+        Some(_) => match csv_rows(text, columns, &mut problems) {
+            Ok(sheet) => sheet,
+            Err(problem) => {
+                problems.push(problem);
+                Sheet::default()
+            }
+        },
     };
-    finish(file, rows, problems)
+    finish(file, sheet, problems)
 }
 
 /// `value`, if nothing was wrong.
@@ -120,122 +137,141 @@ pub(crate) fn finish<T>(file: &str, value: T, mut problems: Vec<Problem>) -> Res
     Err(InputError::Malformed { file: file.to_owned(), problems })
 }
 
-fn csv_rows(text: &str, columns: &Columns, problems: &mut Vec<Problem>) -> Vec<Row> {
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let mut header: Option<Vec<Option<&'static str>>> = None;
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                problems.push(Problem::whole(error.to_string()));
-                return rows;
-            }
-        };
-        let line = record.position().map_or(0, csv::Position::line);
-        let cells = (1..).map(|column| Place { line, column }).zip(record.iter());
-        let Some(header) = &header else {
-            header = Some(csv_header(cells, columns, problems));
-            continue;
-        };
-        let mut row = Row { place: Place { line, column: 1 }, cells: BTreeMap::new() };
-        for (index, (place, cell)) in cells.enumerate().filter(|(_, (_, cell))| !cell.is_empty()) {
-            match header.get(index) {
-                Some(Some(name)) => {
-                    row.cells.insert(name, (place, cell.to_owned()));
-                }
-                Some(None) => {
-                    problems.push(Problem::at(place, None, format!("`{cell}` is in a column without a name")))
-                }
-                None => problems.push(Problem::at(
-                    place,
-                    None,
-                    format!(
-                        "`{cell}` is beyond the {} columns of the header (hint: quote cells that hold commas)",
-                        header.len()
-                    ),
-                )),
-            }
-        }
+/// # Errors
+/// Where the text is not rows of cells: nothing that follows can be read.
+fn csv_rows(text: &str, columns: &Columns, problems: &mut Vec<Problem>) -> Result<Sheet<Row>, Problem> {
+    let mut reader = Reader::new(text, &|name| columns.find(name).is_some())?;
+    let mut sheet = Sheet::default();
+    let Some(first) = reader.row()? else {
+        return Err(Problem::whole(format!("names no columns (hint: the columns are {})", columns.list())));
+    };
+    let header = csv_header(&first, columns, &mut sheet.ignored, problems);
+    while let Some(cells) = reader.row()? {
+        let row = csv_row(&cells, &header, problems);
         if !row.cells.is_empty() {
-            rows.push(row);
+            sheet.rows.push(row);
         }
     }
-    rows
+    Ok(sheet)
 }
 
-fn csv_header<'a>(
-    cells: impl Iterator<Item = (Place, &'a str)>,
-    columns: &Columns,
-    problems: &mut Vec<Problem>,
-) -> Vec<Option<&'static str>> {
-    let mut header: Vec<Option<&'static str>> = Vec::new();
-    let mut at = Place { line: 1, column: 1 };
-    for (place, name) in cells {
-        at = place;
-        let known = columns.find(name);
-        match known {
-            Some(known) if header.contains(&Some(known)) => {
-                problems.push(Problem::at(place, Some(known), "is named twice"));
+/// What a column is.
+enum Head {
+    Known(&'static str),
+    /// It has another name, and is not read.
+    Ignored,
+    /// It has no name.
+    Nameless,
+}
+
+fn csv_row(cells: &Cells<'_>, header: &[Head], problems: &mut Vec<Problem>) -> Row {
+    let mut row = Row { place: Place { line: cells.line, column: 1 }, cells: BTreeMap::new() };
+    for (index, cell) in cells.cells.iter().enumerate().filter(|(_, cell)| !cell.text.is_empty()) {
+        let text = &cell.text;
+        let mut problem = |what: String| problems.push(Problem::at(cell.place, None, what));
+        match header.get(index) {
+            Some(Head::Known(name)) => {
+                row.cells.insert(name, (cell.place, text.to_string()));
             }
-            None if !name.is_empty() => problems.push(Problem::at(place, None, columns.unknown(name))),
-            _ => {}
+            Some(Head::Ignored) => {}
+            Some(Head::Nameless) => problem(format!("`{text}` is in a column without a name")),
+            None => problem(format!(
+                "`{text}` is beyond the {} columns of the header (hint: quote cells that hold the separator)",
+                header.len()
+            )),
         }
-        header.push(known);
     }
-    for name in columns.required.iter().filter(|name| !header.contains(&Some(name))) {
-        let place = Place { line: at.line, column: 1 };
-        problems.push(Problem { column: None, ..Problem::at(place, None, format!("column `{name}` is missing")) });
+    row
+}
+
+fn csv_header(
+    first: &Cells<'_>,
+    columns: &Columns,
+    ignored: &mut Vec<String>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Head> {
+    let known: Vec<&'static str> = first.cells.iter().filter_map(|cell| columns.find(&cell.text)).collect();
+    let mut header = Vec::new();
+    for (index, cell) in first.cells.iter().enumerate() {
+        header.push(match columns.find(&cell.text) {
+            Some(name) => {
+                if header.iter().any(|head| matches!(head, Head::Known(other) if *other == name)) {
+                    problems.push(Problem::at(cell.place, Some(name), "is named twice"));
+                }
+                Head::Known(name)
+            }
+            None if cell.text.is_empty() => Head::Nameless,
+            None => {
+                match columns.slip(&cell.text, &|name| known.contains(&name)) {
+                    Some(slip) => problems.push(Problem::at(first.place(index), None, slip)),
+                    None => ignored.push(cell.text.to_string()),
+                }
+                Head::Ignored
+            }
+        });
+    }
+    for name in columns.required.iter().filter(|name| !known.contains(name)) {
+        let place = Place { line: first.line, column: 1 };
+        let what = format!(
+            "column `{name}` is missing (hint: the columns are {}, separated by commas, semicolons or tabs)",
+            columns.list()
+        );
+        problems.push(Problem { column: None, ..Problem::at(place, None, what) });
     }
     header
 }
 
-fn json_rows(text: &str, columns: &Columns, problems: &mut Vec<Problem>) -> Vec<Row> {
+fn json_rows(text: &str, columns: &Columns, problems: &mut Vec<Problem>) -> Sheet<Row> {
     let mut cursor = Cursor::new(text);
-    let mut place_of =
-        |raw: &RawValue| cursor.place((raw.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize));
+    let offset_of = |raw: &RawValue| (raw.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    let mut place_of = |raw: &RawValue| cursor.place(offset_of(raw));
     let objects: Vec<&RawValue> = match serde_json::from_str(text) {
         Ok(objects) => objects,
         Err(error) => {
-            problems.push(json_problem(&error, Place { line: 1, column: 1 }));
-            return Vec::new();
+            problems.push(json_problem(text, &error));
+            return Sheet::default();
         }
     };
-    let mut rows = Vec::new();
+    let mut sheet = Sheet::default();
     for object in objects {
         let place = place_of(object);
         let pairs: Pairs = match serde_json::from_str(object.get()) {
             Ok(pairs) => pairs,
+            // It is sound JSON, and no object.
             Err(error) => {
-                problems.push(json_problem(&error, place));
+                problems.push(Problem::at(place, None, without_place(&error)));
                 continue;
             }
         };
+        let known: Vec<&'static str> = pairs.0.iter().filter_map(|(name, _)| columns.find(name)).collect();
         let mut row = Row { place, cells: BTreeMap::new() };
         let mut named = Vec::new();
         for (name, value) in pairs.0 {
             let place = place_of(value);
-            let Some(known) = columns.find(&name) else {
-                problems.push(Problem::at(place, None, columns.unknown(&name)));
+            let Some(column) = columns.find(&name) else {
+                match columns.slip(&name, &|name| known.contains(&name)) {
+                    Some(slip) => problems.push(Problem::at(place, None, slip)),
+                    None if !sheet.ignored.contains(&name) => sheet.ignored.push(name),
+                    None => {}
+                }
                 continue;
             };
-            if named.contains(&known) {
-                problems.push(Problem::at(place, Some(known), "is named twice"));
+            if named.contains(&column) {
+                problems.push(Problem::at(place, Some(column), "is named twice"));
                 continue;
             }
-            named.push(known);
+            named.push(column);
             if value.get() == "null" {
                 continue;
             }
             match serde_json::from_str::<String>(value.get()) {
                 Ok(cell) if cell.trim().is_empty() => {}
                 Ok(cell) => {
-                    row.cells.insert(known, (place, cell.trim().to_owned()));
+                    row.cells.insert(column, (place, cell.trim().to_owned()));
                 }
                 Err(_) => problems.push(Problem::at(
                     place,
-                    Some(known),
+                    Some(column),
                     format!("is not a string (hint: put `{}` in quotes)", value.get()),
                 )),
             }
@@ -244,24 +280,9 @@ fn json_rows(text: &str, columns: &Columns, problems: &mut Vec<Problem>) -> Vec<
             problems.push(Problem::at(row.place, None, format!("`{name}` is missing")));
         }
         // A row that lacks something it must have is already a problem; its other cells are checked all the same.
-        rows.push(row);
+        sheet.rows.push(row);
     }
-    rows
-}
-
-/// `base` is where the text that was parsed begins.
-fn json_problem(error: &serde_json::Error, base: Place) -> Problem {
-    let line = error.line().max(1) as u64;
-    let column = error.column().max(1) as u64;
-    let place = Place { line: base.line + line - 1, column: if line == 1 { base.column + column - 1 } else { column } };
-    Problem::at(place, None, without_place(error))
-}
-
-/// The message without serde's own ` at line 1 column 2`.
-pub(crate) fn without_place(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    message.strip_suffix(&place).unwrap_or(&message).to_owned()
+    sheet
 }
 
 /// The members of a JSON object in their order, duplicates included.

@@ -2,11 +2,13 @@
 //!
 //! Read by the names of the columns: AWS has added columns over the years, and old reports lack some.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 
 use super::error::InventoryError;
 use crate::inputs::Problem;
-use crate::inputs::error::Place;
+use crate::inputs::cells::{Cells, Reader};
 use crate::units::parse_rfc3339;
 
 /// A report.
@@ -35,97 +37,132 @@ impl ReportRow {
     }
 }
 
-/// Whether `text` begins like a report: the first line names the columns `user` and `arn`.
-pub(crate) fn looks_like(text: &str) -> bool {
-    let header: Vec<&str> = text.lines().next().unwrap_or_default().split(',').map(str::trim).collect();
-    header.contains(&"user") && header.contains(&"arn")
+/// The columns that a report has at least.
+const NEEDED: [&str; 2] = ["user", "arn"];
+
+fn is_needed(name: &str) -> bool {
+    NEEDED.iter().any(|needed| name.eq_ignore_ascii_case(needed))
 }
 
-/// Parses a report; `file` is the name that errors bear.
+/// Whether `text` begins like a report: its first row names the columns `user` and `arn`.
+pub(crate) fn looks_like(text: &str) -> bool {
+    let header = Reader::new(text, &is_needed).and_then(|mut reader| reader.row());
+    header.is_ok_and(|header| {
+        header.is_some_and(|header| {
+            NEEDED.iter().all(|needed| header.cells.iter().any(|cell| cell.text.eq_ignore_ascii_case(needed)))
+        })
+    })
+}
+
+/// Where the columns are that are read; those that a report may lack, with their names.
+struct Columns {
+    user: usize,
+    arn: usize,
+    created: (&'static str, Option<usize>),
+    password: (&'static str, Option<usize>),
+    mfa: (&'static str, Option<usize>),
+    keys: [(&'static str, Option<usize>); 2],
+}
+
+impl Columns {
+    fn find(header: &Cells<'_>) -> Result<Self, Problem> {
+        let find = |name: &str| header.cells.iter().position(|cell| cell.text.eq_ignore_ascii_case(name));
+        let optional = |name: &'static str| (name, find(name));
+        let needed = |name: &str| {
+            find(name).ok_or_else(|| Problem {
+                line: Some(header.line),
+                column: None,
+                key: None,
+                what: format!(
+                    "column `{name}` is missing: this is not a credential report (hint: the `Content` that `aws iam get-credential-report` prints is base64; decode it, or give its whole JSON)"
+                ),
+            })
+        };
+        Ok(Self {
+            user: needed("user")?,
+            arn: needed("arn")?,
+            created: optional("user_creation_time"),
+            password: optional("password_enabled"),
+            mfa: optional("mfa_active"),
+            keys: [optional("access_key_1_active"), optional("access_key_2_active")],
+        })
+    }
+
+    fn row(&self, cells: &Cells<'_>) -> Result<ReportRow, Problem> {
+        let keys = [flag(cells, self.keys[0])?, flag(cells, self.keys[1])?];
+        Ok(ReportRow {
+            name: needed(cells, "user", self.user)?,
+            arn: needed(cells, "arn", self.arn)?,
+            created_at: time(cells, self.created)?,
+            password: flag(cells, self.password)?,
+            mfa_active: flag(cells, self.mfa)?,
+            active_access_keys: keys
+                .iter()
+                .any(Option::is_some)
+                .then(|| keys.iter().map(|key| u32::from(*key == Some(true))).sum()),
+        })
+    }
+}
+
+fn needed(cells: &Cells<'_>, name: &str, index: usize) -> Result<String, Problem> {
+    match cells.text(index) {
+        "" => Err(Problem::at(cells.place(index), Some(name), "is empty")),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// The text of a cell that says something.
+fn told<'c>(cells: &'c Cells<'_>, index: Option<usize>) -> Option<(usize, &'c str)> {
+    let index = index?;
+    let text = cells.text(index);
+    let nothing = ["", "n/a", "no_information", "not_supported"];
+    (!nothing.iter().any(|word| text.eq_ignore_ascii_case(word))).then_some((index, text))
+}
+
+fn flag(cells: &Cells<'_>, (name, index): (&str, Option<usize>)) -> Result<Option<bool>, Problem> {
+    match told(cells, index) {
+        None => Ok(None),
+        Some((_, text)) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
+        Some((_, text)) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
+        Some((index, text)) => {
+            let what = format!("`{text}` is neither `true` nor `false`");
+            Err(Problem::at(cells.place(index), Some(name), what))
+        }
+    }
+}
+
+fn time(cells: &Cells<'_>, (name, index): (&str, Option<usize>)) -> Result<Option<DateTime<Utc>>, Problem> {
+    let Some((index, text)) = told(cells, index) else { return Ok(None) };
+    let time = parse_rfc3339(text);
+    time.map(Some).map_err(|error| Problem::at(cells.place(index), Some(name), error.to_string()))
+}
+
+/// Parses a report; `file` is the name that errors show.
 pub(crate) fn parse(
     file: &str,
     text: &str,
     generated_at: Option<DateTime<Utc>>,
 ) -> Result<CredentialReport, InventoryError> {
-    let fail = |problem| InventoryError::malformed(file, problem);
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let mut records = reader.records();
-    let header = match records.next() {
-        None => {
-            return Err(fail(Problem::whole(
-                "is empty (hint: a credential report begins with a line of column names)",
-            )));
-        }
-        Some(header) => header.map_err(|error| fail(Problem::whole(error.to_string())))?,
-    };
-    let find = |name: &str| header.iter().position(|column| column.eq_ignore_ascii_case(name));
-    let needed = |name: &str| {
-        find(name).ok_or_else(|| {
-            fail(Problem {
-                line: Some(1),
-                column: None,
-                key: None,
-                what: format!(
-                    "column `{name}` is missing: this is no credential report (hint: the `Content` that `aws iam get-credential-report` prints is base64; decode it, or give its whole JSON)"
-                ),
-            })
-        })
-    };
-    let (user, arn) = (needed("user")?, needed("arn")?);
-    let names = ["user_creation_time", "password_enabled", "mfa_active", "access_key_1_active", "access_key_2_active"];
-    let [created, password, mfa, key_1, key_2] = names.map(|name| (name, find(name)));
-    let mut rows: Vec<ReportRow> = Vec::new();
-    for record in records {
-        let record = record.map_err(|error| fail(Problem::whole(error.to_string())))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        if record.iter().all(str::is_empty) {
-            continue;
-        }
-        let place = |index: usize| Place { line, column: index as u64 + 1 };
-        let needed = |name: &str, index: usize| match record.get(index) {
-            Some(text) if !text.is_empty() => Ok(text.to_owned()),
-            _ => Err(fail(Problem::at(place(index), Some(name), "is empty"))),
-        };
-        let cell = |(name, index): (&'static str, Option<usize>)| {
-            let index = index?;
-            let text = record.get(index)?;
-            let told = !matches!(text.to_ascii_lowercase().as_str(), "" | "n/a" | "no_information" | "not_supported");
-            told.then_some((name, index, text))
-        };
-        let flag = |column| match cell(column) {
-            None => Ok(None),
-            Some((_, _, text)) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
-            Some((_, _, text)) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
-            Some((name, index, text)) => {
-                Err(fail(Problem::at(place(index), Some(name), format!("`{text}` is neither `true` nor `false`"))))
-            }
-        };
-        let created_at = match cell(created) {
-            None => None,
-            Some((name, index, text)) => Some(
-                parse_rfc3339(text).map_err(|error| fail(Problem::at(place(index), Some(name), error.to_string())))?,
-            ),
-        };
-        let keys = [flag(key_1)?, flag(key_2)?];
-        let row = ReportRow {
-            name: needed("user", user)?,
-            arn: needed("arn", arn)?,
-            created_at,
-            password: flag(password)?,
-            mfa_active: flag(mfa)?,
-            active_access_keys: keys
-                .iter()
-                .any(Option::is_some)
-                .then(|| keys.iter().map(|key| u32::from(*key == Some(true))).sum()),
-        };
-        if rows.iter().any(|other| other.name.eq_ignore_ascii_case(&row.name)) {
+    let rows = rows(text).map_err(|problem| InventoryError::malformed(file, problem))?;
+    Ok(CredentialReport { generated_at, rows })
+}
+
+fn rows(text: &str) -> Result<Vec<ReportRow>, Problem> {
+    let mut reader = Reader::new(text, &is_needed)?;
+    let header = reader
+        .row()?
+        .ok_or_else(|| Problem::whole("is empty (hint: a credential report begins with a line of column names)"))?;
+    let columns = Columns::find(&header)?;
+    let (mut rows, mut names) = (Vec::new(), HashSet::new());
+    while let Some(cells) = reader.row()? {
+        let row = columns.row(&cells)?;
+        if !names.insert(row.name.to_lowercase()) {
             let what = format!("`{}` has two rows (hint: give one report per account)", row.name);
-            return Err(fail(Problem::at(place(user), Some("user"), what)));
+            return Err(Problem::at(cells.place(columns.user), Some("user"), what));
         }
         rows.push(row);
     }
-    Ok(CredentialReport { generated_at, rows })
+    Ok(rows)
 }
 
 #[cfg(test)]
@@ -171,5 +208,38 @@ mod tests {
         assert!(error(&format!("{HEADER}{row}{row}")).contains("line 3, column 1 (`user`): `alice` has two rows"));
         assert!(error(&format!("{HEADER}{}", row.replace("2021-01-01T00:00:00Z", "yesterday"))).contains("column 3"));
         assert!(error(&format!("{HEADER},arn\n")).contains("(`user`): is empty"));
+    }
+
+    #[test]
+    fn the_line_of_a_malformed_row_is_the_one_that_an_editor_shows() {
+        let row = |user: &str, mfa: &str| {
+            format!("{user},\"arn:aws:iam::111122223333:user/{user}\",2021-01-01T00:00:00Z,true,N/A,{mfa},true,true")
+        };
+        for separator in [",", ";", "\t"] {
+            for end in ["\n", "\r\n", "\r"] {
+                for (before, between, line) in
+                    [("", "", 3), (end, "", 4), ("", end, 4), (&end.repeat(2), &end.repeat(3), 8)]
+                {
+                    let text = format!(
+                        "{before}{}{end}{}{end}{between}{}{end}",
+                        HEADER.trim_end(),
+                        row("alice", "true"),
+                        row("bob", "maybe")
+                    )
+                    .replace(',', separator);
+                    assert!(looks_like(&text), "{text:?}");
+                    let error = parse("r.csv", &text, None).expect_err(&text).to_string();
+                    assert_eq!(
+                        error,
+                        format!("`r.csv`: line {line}, column 6 (`mfa_active`): `maybe` is neither `true` nor `false`"),
+                        "{text:?}"
+                    );
+                }
+            }
+        }
+        let broken = format!("{HEADER}alice,\"arn:aws:iam::111122223333:user/\r\nalice\",,maybe\n");
+        let error = parse("r.csv", &broken, None).expect_err("a cell of two lines").to_string();
+        assert!(error.starts_with("`r.csv`: line 3, column 4 (`password_enabled`)"), "{error}");
+        assert!(!looks_like("{\"user\": 1, \"arn\": 2}") && !looks_like("") && !looks_like("user\narn\n"));
     }
 }

@@ -20,9 +20,9 @@ use super::error::InventoryError;
 use super::policy::Policy;
 use super::snapshot;
 use super::state::{AccountState, AsOf, Device, DeviceOwner, IamState, MissingInput, VirtualDevice};
+use crate::disk::{self, Kind};
 use crate::inputs::Problem;
-use crate::inputs::error::{Place, decode};
-use crate::inputs::table::without_place;
+use crate::inputs::error::{LARGEST, decode, json_problem};
 
 /// A report and the other files are one state if they are not further apart than this, in seconds.
 const SAME_MOMENT_S: i64 = 15 * 60;
@@ -39,25 +39,28 @@ pub fn read(path: &Path, iam_as_of: Option<DateTime<Utc>>) -> Result<IamState, I
     let mut flat = Folder::default();
     let mut missing = Vec::new();
     if fs::metadata(path).map_err(io)?.is_dir() {
-        for entry in list(path)? {
-            if !entry.is_dir() {
-                flat.add(&entry)?;
+        let home = Home { folder: disk::Folder::open(path).map_err(io)?, path };
+        for (entry, kind) in home.list(Path::new(""))? {
+            if kind == Kind::File {
+                flat.add(&home, &entry)?;
             } else if let Some(account) = file_name(&entry).filter(|name| is_account(name)) {
                 let mut folder = Folder::default();
-                for file in list(&entry)? {
-                    if file.is_dir() {
-                        folder.not_understood.push(file.display().to_string());
+                for (file, kind) in home.list(&entry)? {
+                    if kind == Kind::File {
+                        folder.add(&home, &file)?;
                     } else {
-                        folder.add(&file)?;
+                        folder.not_understood.push(home.shown(&file));
                     }
                 }
                 folders.insert(account, folder);
             } else {
-                flat.not_understood.push(entry.display().to_string());
+                flat.not_understood.push(home.shown(&entry));
             }
         }
     } else {
-        let text = text_of(path)?;
+        let file = path.display().to_string();
+        let bytes = disk::read(path, LARGEST).map_err(io)?;
+        let text = decode(bytes).map_err(|problem| InventoryError::malformed(&file, problem))?;
         if snapshot::names_a_schema(&text) {
             if iam_as_of.is_some() {
                 return Err(InventoryError::Unusable(format!(
@@ -65,9 +68,9 @@ pub fn read(path: &Path, iam_as_of: Option<DateTime<Utc>>) -> Result<IamState, I
                     path.display()
                 )));
             }
-            return snapshot::from_text(&path.display().to_string(), &text);
+            return snapshot::from_text(&file, &text);
         }
-        flat.add(path)?;
+        flat.add_file(path, &file, || Ok(text))?;
     }
     if flat.files > 0 {
         if !folders.is_empty() {
@@ -146,36 +149,45 @@ struct Folder {
 }
 
 impl Folder {
-    fn add(&mut self, path: &Path) -> Result<(), InventoryError> {
+    fn add(&mut self, home: &Home<'_>, file: &Path) -> Result<(), InventoryError> {
+        self.add_file(file, &home.shown(file), || home.text(file))
+    }
+
+    /// Adds a file by its name, if what `text` reads is understood; `file` is how it is shown.
+    fn add_file(
+        &mut self,
+        path: &Path,
+        file: &str,
+        text: impl FnOnce() -> Result<String, InventoryError>,
+    ) -> Result<(), InventoryError> {
         let name = file_name(path).unwrap_or_default();
-        let file = path.display().to_string();
         if is_bystander(&name) {
             return Ok(());
         }
         let expected = is_expected(&name);
         let json_name = has_extension(&name, "json");
         if !expected && !json_name && !has_extension(&name, "csv") {
-            self.not_understood.push(file);
+            self.not_understood.push(file.to_owned());
             return Ok(());
         }
-        let text = text_of(path)?;
+        let text = text()?;
         let understood = if text.trim().is_empty() {
-            return Err(InventoryError::malformed(&file, Problem::whole("is empty")));
+            return Err(InventoryError::malformed(file, Problem::whole("is empty")));
         } else if text.trim_start().starts_with('{') {
-            self.add_pages(&file, &name, &text)?
+            self.add_pages(file, &name, &text)?
         } else if credential_report::looks_like(&text) || (expected && !json_name) {
-            self.add_report(&file, &text, None)?;
+            self.add_report(file, &text, None)?;
             true
         } else if expected {
             let what = "is not a JSON object as `aws iam` prints it (hint: print it with `--output json`)";
-            return Err(InventoryError::malformed(&file, Problem::whole(what)));
+            return Err(InventoryError::malformed(file, Problem::whole(what)));
         } else {
             false
         };
         if understood {
             self.files += 1;
         } else {
-            self.not_understood.push(file);
+            self.not_understood.push(file.to_owned());
         }
         Ok(())
     }
@@ -202,10 +214,7 @@ impl Folder {
         let fail = |problem| InventoryError::malformed(file, problem);
         let mut understood = false;
         for page in serde_json::Deserializer::from_str(text).into_iter::<Page>() {
-            let page = page.map_err(|error| {
-                let place = Place { line: error.line().max(1) as u64, column: error.column().max(1) as u64 };
-                fail(Problem::at(place, None, without_place(&error)))
-            })?;
+            let page = page.map_err(|error| fail(json_problem(text, &error)))?;
             understood |= self.add_page(file, name, page)?;
         }
         if !understood && is_expected(name) {
@@ -273,18 +282,17 @@ impl Folder {
             return Ok(true);
         }
         let Some(content) = page.content else { return Ok(false) };
-        // Some tools decode it before they print it; base64 has no commas.
-        let report = if content.contains(',') {
+        // Some tools decode it before they print it; base64 has no commas, semicolons or tabs.
+        let report = if content.contains([',', ';', '\t']) {
             content
         } else {
             let packed: String = content.split_whitespace().collect();
-            STANDARD
-                .decode(packed)
-                .ok()
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .ok_or_else(|| fail("has a `Content` that is not base64 of a credential report"))?
+            let bytes = STANDARD.decode(packed).ok();
+            let decoded = bytes.and_then(|bytes| decode(bytes).ok());
+            decoded.ok_or_else(|| fail("has a `Content` that is not base64 of a credential report"))?
         };
-        self.add_report(file, &report, page.generated_time)?;
+        // Its lines are not the file's.
+        self.add_report(&format!("{file} (decoded Content)"), &report, page.generated_time)?;
         Ok(true)
     }
 
@@ -495,23 +503,46 @@ fn file_name(path: &Path) -> Option<String> {
     Some(path.file_name()?.to_string_lossy().into_owned())
 }
 
-/// A directory's entries in order of name.
-fn list(path: &Path) -> Result<Vec<PathBuf>, InventoryError> {
-    let io = |source| InventoryError::Io { path: path.to_owned(), source };
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(path).map_err(io)? {
-        let entry = entry.map_err(io)?.path();
-        if !file_name(&entry).is_some_and(|name| name.starts_with('.')) {
-            entries.push(entry);
-        }
-    }
-    entries.sort();
-    Ok(entries)
+/// The folder of IAM state, which may come from a stranger: nothing in it is followed or waited for.
+struct Home<'p> {
+    folder: disk::Folder,
+    path: &'p Path,
 }
 
-fn text_of(path: &Path) -> Result<String, InventoryError> {
-    let bytes = fs::read(path).map_err(|source| InventoryError::Io { path: path.to_owned(), source })?;
-    decode(bytes).map_err(|problem| InventoryError::malformed(&path.display().to_string(), problem))
+impl Home<'_> {
+    fn place(&self, relative: &Path) -> PathBuf {
+        if relative.as_os_str().is_empty() { self.path.to_owned() } else { self.path.join(relative) }
+    }
+
+    fn shown(&self, relative: &Path) -> String {
+        self.place(relative).display().to_string()
+    }
+
+    fn failed(&self, relative: &Path) -> impl FnOnce(std::io::Error) -> InventoryError + use<> {
+        let path = self.place(relative);
+        |source| InventoryError::Io { path, source }
+    }
+
+    /// What is in a folder, in order of name; what is hidden is left out.
+    fn list(&self, relative: &Path) -> Result<Vec<(PathBuf, Kind)>, InventoryError> {
+        let mut entries = Vec::new();
+        for (name, kind) in self.folder.list(relative).map_err(self.failed(relative))? {
+            let path = relative.join(&name);
+            if name.to_string_lossy().starts_with('.') {
+                continue;
+            }
+            if let Some(refusal) = kind.refused() {
+                return Err(self.failed(&path)(refusal.into()));
+            }
+            entries.push((path, kind));
+        }
+        Ok(entries)
+    }
+
+    fn text(&self, relative: &Path) -> Result<String, InventoryError> {
+        let bytes = self.folder.read(relative, LARGEST).map_err(self.failed(relative))?;
+        decode(bytes).map_err(|problem| InventoryError::malformed(&self.shown(relative), problem))
+    }
 }
 
 /// Anything that `aws iam` prints and that is read here. Which of them a document is shows in its members.
@@ -908,6 +939,86 @@ mod tests {
         assert!(one("mfa-devices-alice.json", &dated).contains("line 1, column"));
         let twice = [("credential-report.csv", REPORT.to_owned()), ("credential-report-2.csv", REPORT.to_owned())];
         assert!(error(&twice, Some(now())).contains("second credential report"));
+    }
+
+    #[test]
+    fn lines_are_those_of_an_editor_in_every_kind_of_file() {
+        for end in ["\n", "\r\n", "\r"] {
+            let one = |name: &'static str, text: String| error(&[(name, text)], Some(now()));
+            for mark in ["", "\u{feff}"] {
+                let text = format!("{mark}{end}{{{end}\"VirtualMFADevices\": [{end}{end}  {{\"SerialNumber\": 7}}]}}");
+                let message = one("virtual-mfa-devices.json", text);
+                assert!(message.contains("line 5, column 20: invalid type"), "{end:?}: {message}");
+                let text = format!("{mark}{{\"Users\": []}}{end}{{\"Users\":{end}{end} x}}{end}");
+                let message = one("users.json", text);
+                assert!(message.contains("line 4, column 2: expected value"), "{end:?}: {message}");
+                let report = REPORT.trim_end().replace('\n', end)
+                    + end
+                    + end
+                    + "carol,arn:aws:iam::111122223333:user/carol,yesterday";
+                let line = REPORT.trim_end().lines().count() + 2;
+                let expected = format!("line {line}, column 3 (`user_creation_time`)");
+                let message = one("credential-report.csv", format!("{mark}{report}"));
+                assert!(message.contains(&expected), "{end:?}: {message}");
+                let content = STANDARD.encode(format!("{mark}{report}"));
+                let text = format!("{{{end}{end}\"Content\":{end}\"{content}\"}}");
+                let message = one("credential-report.json", text);
+                assert!(
+                    message.contains(&format!("credential-report.json (decoded Content)`: {expected}")),
+                    "{message}"
+                );
+            }
+            let snapshot = format!("{{\"schema\": \"{}\",{end}{end} \"taken_at\": 7}}", snapshot::SCHEMA);
+            let message = snapshot::from_text("s.json", &snapshot).expect_err("no snapshot").to_string();
+            assert!(message.starts_with("`s.json`: line 3, column 14: invalid type"), "{end:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn utf_16_as_powershell_writes_it_is_read() {
+        let text = json!({"Users": [{"UserName": "álice", "Arn": "arn:aws:iam::111122223333:user/álice"}]}).to_string();
+        let home = tempfile::tempdir().expect("a directory");
+        let bytes: Vec<u8> = format!("\u{feff}{text}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        fs::write(home.path().join("users.json"), bytes).expect("a file");
+        let state = read(home.path(), Some(now())).expect("a state");
+        assert_eq!(state.accounts["111122223333"].users[0].name, "álice");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_in_a_folder_is_followed_or_waited_for() {
+        use std::os::unix::fs::symlink;
+        let away = directory(&[("111122223333/users.json", "{\"Users\": []}".to_owned())]);
+        let target = away.path().join("111122223333");
+        let pipe = |path: &Path| {
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+                .expect("a pipe");
+        };
+        type Lay<'l> = &'l dyn Fn(&Path);
+        let cases: [(&str, &str, Lay<'_>); 6] = [
+            ("virtual-mfa-devices.json", "symbolic link", &|home| {
+                symlink(target.join("users.json"), home.join("virtual-mfa-devices.json")).expect("linked")
+            }),
+            ("notes", "symbolic link", &|home| symlink("/etc/hostname", home.join("notes")).expect("linked")),
+            ("444455556666", "symbolic link", &|home| symlink(&target, home.join("444455556666")).expect("linked")),
+            ("dangling.json", "symbolic link", &|home| symlink("nowhere", home.join("dangling.json")).expect("linked")),
+            ("users.json", "a pipe", &|home| pipe(&home.join("users.json"))),
+            ("111122223333/mfa-devices-alice.json", "a pipe", &|home| {
+                fs::create_dir(home.join("111122223333")).expect("made");
+                pipe(&home.join("111122223333/mfa-devices-alice.json"));
+            }),
+        ];
+        for (name, what, lay) in cases {
+            let home = directory(&[("credential-report.csv", REPORT.to_owned())]);
+            lay(home.path());
+            let error = read(home.path(), Some(now())).expect_err(name).to_string();
+            assert!(error.contains(name) && error.contains(what) && error.contains("hint"), "{error}");
+        }
+        // The folder itself is the user's own choice.
+        let home = directory(&[("credential-report.csv", REPORT.to_owned())]);
+        let link = away.path().join("link");
+        symlink(home.path(), &link).expect("linked");
+        assert!(read(&link, Some(now())).is_ok());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! The figures are those that the analysis computed for the account. What was listed and read is counted for the whole
 //! archive only, and stays so.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{KindFigures, Report};
 
 /// The part of `report` that is one account's; `None` where it has no figures of it.
@@ -50,9 +52,51 @@ pub(super) fn label(account: &str) -> String {
     if account.starts_with("account-") { account.to_owned() } else { format!("account {account}") }
 }
 
-/// The file of an account's page. Account ids come with the records, so only what is harmless in a file's name stays.
-pub(super) fn file_name(account: &str) -> String {
+/// The files of accounts' pages, and the accounts. Account ids come with the records: only what is harmless in a file's name
+/// stays, and where that leaves one name for two accounts, also where letters' case does not count, the later gets a number.
+pub(super) fn file_names<'a>(accounts: impl Iterator<Item = &'a str>) -> BTreeMap<String, &'a str> {
+    let accounts: BTreeSet<&str> = accounts.collect();
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    let mut names = BTreeMap::new();
+    for account in accounts {
+        let plain = stem(account);
+        let mut number = taken.get(&plain.to_lowercase()).copied().unwrap_or_default();
+        let name = loop {
+            number += 1;
+            let name = if number == 1 { plain.clone() } else { format!("{plain}_{number}") };
+            if number == 1 || !taken.contains_key(&name.to_lowercase()) {
+                break name;
+            }
+        };
+        taken.insert(plain.to_lowercase(), number);
+        taken.entry(name.to_lowercase()).or_insert(1);
+        names.insert(format!("account-{name}.html"), account);
+    }
+    names
+}
+
+fn stem(account: &str) -> String {
     let id = account.strip_prefix("account-").unwrap_or(account);
-    let safe: String = id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(64).collect();
-    format!("account-{safe}.html")
+    id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_accounts_have_one_file() {
+        let long = "x".repeat(100);
+        let longer = format!("{long}y");
+        let ids =
+            ["a-b", "a_b", "a.b", "A_B", "a_b_2", "1", "account-1", "", "-", "_", &long, &longer, "111122223333", "é"];
+        let names = file_names(ids.into_iter().chain(ids));
+        assert_eq!(names.len(), ids.len(), "{names:?}");
+        let accounts: BTreeSet<&&str> = names.values().collect();
+        assert_eq!(accounts.len(), ids.len());
+        let lower: BTreeSet<String> = names.keys().map(|name| name.to_lowercase()).collect();
+        assert_eq!(lower.len(), ids.len(), "{names:?}");
+        assert_eq!(names["account-111122223333.html"], "111122223333");
+        assert_eq!(names["account-1.html"], "1");
+    }
 }

@@ -499,14 +499,17 @@ fn a_failed_commit_leaves_what_was_there() {
 fn what_is_no_report_is_not_replaced() {
     let dir = tempfile::tempdir().expect("a directory");
     let target = dir.path().join("report");
+    let write = |name: &str, text: &str| std::fs::write(target.join(name), text).expect("written");
+    let error = || OutputDir::prepare(&target).expect_err("foreign").to_string();
     std::fs::create_dir(&target).expect("made");
-    std::fs::write(target.join("report.json"), "{}").expect("written");
-    let error = OutputDir::prepare(&target).expect_err("no manifest");
-    assert!(error.to_string().contains("it lacks `MANIFEST.sha256` (hint: "), "{error}");
-    std::fs::write(target.join("MANIFEST.sha256"), "").expect("written");
-    std::fs::write(target.join("a-note.txt"), "mine").expect("written");
-    let error = OutputDir::prepare(&target).expect_err("a note");
-    assert!(error.to_string().contains("it holds `a-note.txt` (hint: "), "{error}");
+    write("report.json", "{}");
+    assert!(error().contains("it lacks `MANIFEST.sha256`") && error().contains("(hint: "), "{}", error());
+    for manifest in ["", "notes\n", &format!("{}  a-note.txt\n", "0".repeat(64))] {
+        write("MANIFEST.sha256", manifest);
+        assert!(error().contains("it lacks `MANIFEST.sha256`"), "{}", error());
+    }
+    write("a-note.txt", "mine");
+    assert!(error().contains("did not write: `a-note.txt` (hint: "), "{}", error());
     let error = OutputDir::prepare(&target.join("a-note.txt")).expect_err("a file");
     assert!(matches!(error, OutputError::NotADirectory(_)), "{error}");
     let error = OutputDir::prepare(&target.join("a-note.txt/report")).expect_err("below a file");
@@ -514,6 +517,72 @@ fn what_is_no_report_is_not_replaced() {
     let error = OutputDir::prepare(Path::new("/")).expect_err("no name");
     assert!(matches!(error, OutputError::NoName(_)), "{error}");
     assert_eq!(names(dir.path()), ["report"]);
+}
+
+/// What happened to a report after it was written, and what an error then says.
+#[test]
+fn a_report_that_was_changed_is_not_replaced() {
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let outside = elsewhere.path().join("report.md");
+    std::fs::write(&outside, "# mine").expect("written");
+    type Change<'c> = &'c dyn Fn(&Path);
+    let cases: [(&str, Change<'_>); 6] = [
+        ("contains `report.md`, which was changed", &|report| {
+            std::fs::write(report.join("report.md"), "# mine").expect("written")
+        }),
+        ("did not write: `report.pdf`", &|report| std::fs::write(report.join("report.pdf"), "%PDF-").expect("written")),
+        ("did not write: `account-7.html`", &|report| {
+            std::fs::write(report.join("account-7.html"), "").expect("written")
+        }),
+        ("did not write: `index.html`", &|report| {
+            std::fs::remove_file(report.join("index.html")).expect("removed");
+            std::fs::create_dir(report.join("index.html")).expect("made");
+        }),
+        ("it lacks `MANIFEST.sha256`", &|report| {
+            std::fs::remove_file(report.join("MANIFEST.sha256")).expect("removed")
+        }),
+        #[cfg(unix)]
+        ("did not write: `report.md`", &|report| {
+            std::fs::remove_file(report.join("report.md")).expect("removed");
+            std::os::unix::fs::symlink(&outside, report.join("report.md")).expect("linked");
+        }),
+    ];
+    for (expected, change) in cases {
+        let dir = tempfile::tempdir().expect("a directory");
+        let target = dir.path().join("report");
+        OutputDir::prepare(&target).expect("free").commit(files(&full())).expect("written");
+        let place = OutputDir::prepare(&target).expect("as it was written");
+        change(&target);
+        let before = names(&target);
+        let error = OutputDir::prepare(&target).expect_err(expected).to_string();
+        assert!(error.contains(expected) && error.contains("hint: "), "{error}");
+        // What comes there during the work is left alone, too.
+        let error = place.commit(files(&empty())).expect_err(expected).to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(names(&target), before);
+        assert_eq!(names(dir.path()), ["report"]);
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let target = dir.path().join("report");
+    OutputDir::prepare(&target).expect("free").commit(files(&full())).expect("written");
+    std::fs::remove_file(target.join("report.xlsx")).expect("removed");
+    OutputDir::prepare(&target).expect("what is gone is not overwritten").commit(files(&full())).expect("written");
+    assert_eq!(names(&target), NAMES);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_report_in_the_making_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = tempfile::tempdir().expect("a directory");
+    let usual = dir.path().join("usual");
+    std::fs::create_dir(&usual).expect("made");
+    let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    let place = OutputDir::prepare(&dir.path().join("report")).expect("free");
+    assert_eq!(mode(place.temporary()), 0o700);
+    let written = place.commit(files(&full())).expect("written");
+    assert_eq!(mode(&written), mode(&usual));
 }
 
 #[cfg(unix)]

@@ -2,24 +2,28 @@
 //!
 //! The place is taken before the long work, so that a path that cannot be written fails in the first millisecond. The
 //! files are rendered into a directory beside the target and renamed into place together: nobody finds half a report,
-//! and an earlier report stays until the new one is complete. Files are made with the umask's permissions.
+//! and an earlier report stays until the new one is complete. That directory is its owner's alone; in their place files and
+//! directory have the umask's permissions. Only what the manifest of an earlier report lists, and as it lists it, is ever replaced.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::{Report, account, html};
+use crate::disk::{Folder, Kind};
 
 /// The names of a report's files, the manifest and the pages of accounts aside.
 const FILES: [&str; 7] =
     ["events.csv", "index.html", "report.json", "report.md", "report.pdf", "report.xlsx", "windows.csv"];
 /// The digests of the other files, as `sha256sum -c` reads them.
 const MANIFEST: &str = "MANIFEST.sha256";
+/// A line of it has less than two hundred bytes, and there is one for each account at most.
+const LARGEST_MANIFEST: u64 = 64 << 20;
 /// How many names are tried for a directory beside the target.
 const ATTEMPTS: u32 = 100;
 
@@ -47,21 +51,32 @@ pub enum OutputError {
     #[error("`{}` is no name for a report's directory (hint: name a new directory, such as `report-2026-10`)", .0.display())]
     NoName(PathBuf),
     /// The path is a file.
-    #[error("`{}` is there, and is no directory (hint: choose another name)", .0.display())]
+    #[error("`{}` exists and is not a directory (hint: choose another name)", .0.display())]
     NotADirectory(PathBuf),
     /// The directory holds something that is no part of a report.
     #[error(
-        "`{}` is no earlier report: it holds `{}` (hint: choose a new directory, or move that file away)",
+        "`{}` contains a file that mfatrail did not write: `{}` (hint: choose a new directory, or move that file away)",
         path.display(), entry.display()
     )]
     Occupied {
         /// The directory.
         path: PathBuf,
-        /// The first entry, in order of name, that no report has.
+        /// The first entry, in order of name, that the report's manifest does not list.
         entry: PathBuf,
     },
-    /// The directory holds some files of a report, but not its manifest.
-    #[error("`{}` is not empty, and no whole report: it lacks `{missing}` (hint: choose a new directory, or empty it)", path.display())]
+    /// A file of the earlier report is not what its manifest says.
+    #[error(
+        "`{}` contains `{}`, which was changed after mfatrail had written it (hint: choose a new directory, or move that file away)",
+        path.display(), entry.display()
+    )]
+    Changed {
+        /// The directory.
+        path: PathBuf,
+        /// The first file, in order of name, whose digest is another.
+        entry: PathBuf,
+    },
+    /// The directory holds some files of a report, but not its manifest, or one that is not of a report.
+    #[error("`{}` is not empty and not a report: it lacks `{missing}`, or that lists nothing (hint: choose a new directory, or empty it)", path.display())]
     NotAReport {
         /// The directory.
         path: PathBuf,
@@ -143,10 +158,7 @@ fn pages(report: &Report, per_account: bool) -> Result<Vec<(String, String)>, Re
         return Ok(vec![("index.html".to_owned(), super::html(report)?)]);
     }
     let shown = report.accounts.iter().filter(|one| account::has_something(report, &one.account));
-    let mut named: BTreeMap<String, &str> = BTreeMap::new();
-    for one in shown {
-        named.entry(account::file_name(&one.account)).or_insert(&one.account);
-    }
+    let named = account::file_names(shown.map(|one| one.account.as_str()));
     let links = named.iter().map(|(file, name)| (file.clone(), account::label(name))).collect();
     let mut pages = vec![("index.html".to_owned(), html::page(report, None, None, links)?)];
     for (file, name) in named {
@@ -162,15 +174,40 @@ fn pages(report: &Report, per_account: bool) -> Result<Vec<(String, String)>, Re
 fn manifest(files: &[File]) -> String {
     let mut manifest = String::new();
     for (name, bytes) in files {
-        for byte in Sha256::digest(bytes) {
-            // Writing to a `String` cannot fail.
-            let _infallible = write!(manifest, "{byte:02x}");
-        }
+        manifest.push_str(&hex(&Sha256::digest(bytes)));
         manifest.push_str("  ");
         manifest.push_str(name);
         manifest.push('\n');
     }
     manifest
+}
+
+fn hex(digest: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in digest {
+        // Writing to a `String` cannot fail.
+        let _infallible = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// What a manifest lists: the digests of files by their names.
+fn listed(manifest: &str) -> BTreeMap<&str, &str> {
+    let lines = manifest.lines().filter_map(|line| line.split_once("  "));
+    lines.map(|(digest, name)| (name, digest)).filter(|(name, _)| is_report_file(OsStr::new(name))).collect()
+}
+
+/// The digest of a file of an earlier report.
+fn digest_of(folder: &Folder, name: &OsStr) -> io::Result<String> {
+    let mut file = folder.file(Path::new(name))?;
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(&digest.finalize())),
+            read => digest.update(buffer.get(..read).unwrap_or_default()),
+        }
+    }
 }
 
 /// Whether a report may have a file of this name.
@@ -188,6 +225,8 @@ fn is_report_file(name: &OsStr) -> bool {
 pub struct OutputDir {
     target: PathBuf,
     temporary: PathBuf,
+    /// What the umask gives to a directory.
+    permissions: fs::Permissions,
 }
 
 impl OutputDir {
@@ -206,7 +245,8 @@ impl OutputDir {
         check_replaceable(&target)?;
         fs::create_dir_all(parent).map_err(io_error("create the directory", parent))?;
         let temporary = make_sibling(&target, "partial")?;
-        Ok(Self { target, temporary })
+        let permissions = keep_private(&temporary).map_err(io_error("prepare the directory", &temporary))?;
+        Ok(Self { target, temporary, permissions })
     }
 
     /// The directory in which the report is made; it is gone when this is dropped.
@@ -231,6 +271,8 @@ impl OutputDir {
             });
             written.map_err(io_error("write", &path))?;
         }
+        let permissions = fs::set_permissions(&self.temporary, self.permissions.clone());
+        permissions.map_err(io_error("open the directory", &self.temporary))?;
         // Again: the work between took long enough for somebody to put something there.
         check_replaceable(&self.target)?;
         if !self.target.exists() {
@@ -284,8 +326,8 @@ fn make_sibling(target: &Path, purpose: &str) -> Result<PathBuf, OutputError> {
     Err(io_error("create a directory beside", target)(exhausted))
 }
 
-/// Whether a report may take the place of what is at `path`: nothing, an empty directory, or a report and nothing else,
-/// because replacing it deletes it.
+/// Whether a report may take the place of what is at `path`: nothing, an empty directory, or a report as it was written and
+/// nothing else, because replacing it deletes it.
 fn check_replaceable(path: &Path) -> Result<(), OutputError> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.is_dir() => return Err(OutputError::NotADirectory(path.to_path_buf())),
@@ -293,16 +335,35 @@ fn check_replaceable(path: &Path) -> Result<(), OutputError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(io_error("look at", path)(error)),
     }
-    let mut names = Vec::new();
-    for entry in fs::read_dir(path).map_err(io_error("read the directory", path))? {
-        names.push(entry.map_err(io_error("read the directory", path))?.file_name());
+    let failed = |error| io_error("read the directory", path)(error);
+    let folder = Folder::open(path).map_err(failed)?;
+    let entries = folder.list(Path::new("")).map_err(failed)?;
+    let occupied = |entry: &OsStr| OutputError::Occupied { path: path.to_path_buf(), entry: entry.into() };
+    if let Some((entry, _)) = entries.iter().find(|(name, kind)| *kind != Kind::File || !is_report_file(name)) {
+        return Err(occupied(entry));
     }
-    names.sort();
-    if let Some(entry) = names.iter().find(|name| !is_report_file(name)) {
-        return Err(OutputError::Occupied { path: path.to_path_buf(), entry: entry.into() });
+    if entries.is_empty() {
+        return Ok(());
     }
-    if !names.is_empty() && !names.iter().any(|name| name == MANIFEST) {
+    let manifest = folder.read(Path::new(MANIFEST), LARGEST_MANIFEST).unwrap_or_default();
+    let manifest = String::from_utf8_lossy(&manifest);
+    let listed = listed(&manifest);
+    if listed.is_empty() {
         return Err(OutputError::NotAReport { path: path.to_path_buf(), missing: MANIFEST });
     }
+    for (name, _) in entries.iter().filter(|(name, _)| name != MANIFEST) {
+        let Some(digest) = name.to_str().and_then(|name| listed.get(name)) else { return Err(occupied(name)) };
+        if digest_of(&folder, name).map_err(io_error("read", &path.join(name)))? != *digest {
+            return Err(OutputError::Changed { path: path.to_path_buf(), entry: name.into() });
+        }
+    }
     Ok(())
+}
+
+/// Leaves a directory to its owner alone; gives what the umask gave it.
+fn keep_private(path: &Path) -> io::Result<fs::Permissions> {
+    let permissions = fs::metadata(path)?.permissions();
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(permissions)
 }
