@@ -262,10 +262,14 @@ pub fn temporary_folder() -> io::Result<tempfile::TempDir> {
 }
 
 fn whole(file: File, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if file.metadata()?.len() > limit {
+    let length = file.metadata()?.len();
+    if length > limit {
         return Err(Refusal::TooLarge(limit).into());
     }
+    let mut bytes = Vec::new();
+    // Room for a byte more, so that one step meets the end.
+    let room = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(1);
+    bytes.try_reserve_exact(room).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
     // It may grow meanwhile.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {

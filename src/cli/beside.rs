@@ -35,6 +35,12 @@ fn hashed(kind: &'static str, path: &Path, name: String) -> Result<InputFile, Cl
     Ok(InputFile { kind, path: name, sha256: sha256(&bytes) })
 }
 
+/// The hash of an IAM snapshot that was taken from a store.
+pub(super) fn stored(path: &Path, text: &str) -> InputFile {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    InputFile { kind: "iam", path: name, sha256: sha256(text.as_bytes()) }
+}
+
 fn unreadable(path: &Path, error: &io::Error) -> CliError {
     CliError::Usage(format!("could not read `{}`: {error}", path.display()))
 }
@@ -173,9 +179,7 @@ pub(super) fn trend(
             store.as_ref().map(|store| store.iam_within(period.from, until)).transpose().map_err(store_error)?;
         if let Some((path, text)) = found.flatten() {
             let iam = snapshot::from_text(&path.display().to_string(), &text).map_err(CliError::usage)?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let file = InputFile { kind: "iam", path: name, sha256: sha256(text.as_bytes()) };
-            all.snapshots.push((iam.taken_at, file));
+            all.snapshots.push((iam.taken_at, stored(&path, &text)));
             month.mfa_coverage = Some(exposure::mfa_coverage(&selected(iam, selection), 0));
         }
         all.months.push(month);

@@ -1,20 +1,41 @@
 //! `report --pdf`: the page printed by a Chromium that is installed.
 //!
-//! A renderer of its own would double the program for what every desktop has. The browser gets the page as a file and no
-//! network; what it writes is not the same bytes every time, which is why the other formats do not depend on it.
+//! A renderer of its own would double the program for what every desktop has. The browser gets the page as a file in a folder of
+//! the user's alone, a profile of its own, next to nothing of the environment, and no network: names are not resolved, addresses
+//! are those of nobody, and whatever else is asked for goes through a proxy that does not answer. What it writes is not the same
+//! bytes every time, which is why the other formats do not depend on it.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::exit::CliError;
+use crate::disk;
 
 /// What Chromium is called by those who package it.
 const NAMES: [&str; 6] =
     ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome", "microsoft-edge"];
-/// How long it may take: a thousand windows need some seconds.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How long it may take at least: to start, and to print the usual page.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How many bytes of a page are worth a second more: ten times what a slow machine needs.
+const BYTES_A_SECOND: usize = 16 << 10;
+/// How much of what it says is looked at.
+const LONGEST_LOG: u64 = 16 << 20;
+
+/// What is taken over from the environment: where the browser's own programs and libraries are, and its fonts.
+const ENVIRONMENT: [&str; 4] = ["PATH", "LD_LIBRARY_PATH", "FONTCONFIG_PATH", "FONTCONFIG_FILE"];
+
+/// How the network is shut: no name or address leads anywhere, and there is a proxy for everything, which is nobody's (port 9 of
+/// a loopback address; without the last option loopback addresses would be asked without it).
+const OFFLINE: [&str; 5] = [
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--proxy-server=http://127.0.0.1:9",
+    "--proxy-bypass-list=<-loopback>",
+    "--disable-background-networking",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+];
 
 /// Finds the browser before any work: the one that was named, or the first on the PATH.
 pub(super) fn browser(named: Option<&Path>) -> Result<PathBuf, CliError> {
@@ -52,27 +73,39 @@ fn is_program(path: &Path) -> bool {
 /// Prints a page.
 pub(super) fn print(browser: &Path, page: &str) -> Result<Vec<u8>, CliError> {
     let io = |error: std::io::Error| CliError::Failed(format!("could not print the page: {error}"));
-    let folder = tempfile::tempdir().map_err(io)?;
-    let (html, pdf, log) = (folder.path().join("page.html"), folder.path().join("page.pdf"), folder.path().join("log"));
-    fs::write(&html, page).map_err(io)?;
+    let folder = disk::temporary_folder().map_err(io)?;
+    super::interrupt::remove_at_exit(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    let (html, pdf, log) = (at("page.html"), at("page.pdf"), at("log"));
+    private(&html).and_then(|mut file| file.write_all(page.as_bytes())).map_err(io)?;
     let mut command = Command::new(browser);
     command
         .args(["--headless", "--disable-gpu", "--no-first-run", "--disable-extensions", "--disable-sync"])
-        .args(["--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"])
-        .arg("--no-pdf-header-footer")
-        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+        .args(["--disable-component-update", "--disable-dev-shm-usage", "--no-pdf-header-footer"])
+        .args(OFFLINE)
+        .arg(format!("--user-data-dir={}", at("profile").display()))
         .arg(format!("--print-to-pdf={}", pdf.display()))
         .args(is_root().then_some("--no-sandbox"))
         .arg(format!("file://{}", html.display()))
+        .env_clear()
+        .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+        .envs(
+            ["HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"]
+                .map(|name| (name, folder.path())),
+        )
+        .envs([("LANG", "C.UTF-8"), ("TZ", "UTC"), ("DBUS_SESSION_BUS_ADDRESS", "disabled:")])
+        .current_dir(folder.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(fs::File::create(&log).map_err(io)?);
+        .stderr(private(&log).map_err(io)?);
+    let patience = patience(page.len());
     let failed = |why: String| {
-        let said = fs::read_to_string(&log).unwrap_or_default();
+        let said = disk::read(&log, LONGEST_LOG).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
         let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
         let last = crate::report::terminal_text(last);
         CliError::Failed(format!(
-            "`{}` did not print the page: {why}; its last words: {last}\n  hint: try it by hand on index.html, or leave out `--pdf`",
+            "`{}` did not print the page: {why}; its last words: {last}\n  hint: the other files were written; print index.html by hand, or try another browser with `--chromium`",
             browser.display()
         ))
     };
@@ -81,11 +114,11 @@ pub(super) fn print(browser: &Path, page: &str) -> Result<Vec<u8>, CliError> {
     let status = loop {
         match child.try_wait().map_err(io)? {
             Some(status) => break status,
-            None if start.elapsed() > PATIENCE => {
+            None if start.elapsed() > patience => {
                 // It may have ended this very moment; that it did not print in time is what is told.
                 let _ended = child.kill();
                 let _reaped = child.wait();
-                return Err(failed(format!("it was not done after {} s", PATIENCE.as_secs())));
+                return Err(failed(format!("it was not done after {} s", patience.as_secs())));
             }
             None => std::thread::sleep(Duration::from_millis(20)),
         }
@@ -94,6 +127,21 @@ pub(super) fn print(browser: &Path, page: &str) -> Result<Vec<u8>, CliError> {
         Ok(bytes) if status.success() && bytes.starts_with(b"%PDF-") => Ok(bytes),
         _ => Err(failed(status.to_string())),
     }
+}
+
+/// How long the browser may take for a page of so many bytes.
+fn patience(bytes: usize) -> Duration {
+    let seconds = bytes / BYTES_A_SECOND;
+    PATIENCE.saturating_add(Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)))
+}
+
+/// A new file that its owner alone may read.
+fn private(path: &Path) -> std::io::Result<fs::File> {
+    let mut options = fs::File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Chromium refuses to run its sandbox as root.

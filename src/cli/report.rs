@@ -105,7 +105,10 @@ pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliErr
     if output.redact {
         report = report::redact(report, output.redact_key.as_deref());
     }
-    let files = output.files(&report)?;
+    let mut files = output.files(&report)?;
+    // A browser that fails costs no other format; the run has failed all the same.
+    let printed = output.pdf(&report).transpose();
+    let failure = printed.map(|pdf| files.extend(pdf)).err();
     if let Some(making) = making {
         making.write(&report, &files, told, iam.as_ref())?;
     }
@@ -117,7 +120,7 @@ pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliErr
     }
     say(&report::summary(&report, terminal_width()));
     put(&folder.display().to_string())?;
-    Ok(status)
+    failure.map_or(Ok(status), Err)
 }
 
 /// Which files, and how.
@@ -169,13 +172,15 @@ impl Output {
     }
 
     pub(super) fn files(&self, report: &Report) -> Result<Vec<report::File>, CliError> {
-        let mut files = report::render(report, &self.formats, self.per_account).map_err(CliError::failed)?;
-        if let Some((browser, paper)) = &self.pdf {
-            let page = report::printed(report, *paper)
-                .map_err(|error| CliError::Failed(format!("could not render the page to print: {error}")))?;
-            files.push(("report.pdf".to_owned(), pdf::print(browser, &page)?));
-        }
-        Ok(files)
+        report::render(report, &self.formats, self.per_account).map_err(CliError::failed)
+    }
+
+    /// The page, printed, where that was asked for.
+    fn pdf(&self, report: &Report) -> Option<Result<report::File, CliError>> {
+        let (browser, paper) = self.pdf.as_ref()?;
+        let page = report::printed(report, *paper)
+            .map_err(|error| CliError::Failed(format!("could not render the page to print: {error}")));
+        Some(page.and_then(|page| Ok(("report.pdf".to_owned(), pdf::print(browser, &page)?))))
     }
 }
 
@@ -393,7 +398,10 @@ pub(super) fn stored_snapshot(args: &ReportArgs, as_of: Option<DateTime<Utc>>) -
 fn inputs(args: &ReportArgs, as_of: Option<DateTime<Utc>>) -> Result<Vec<InputFile>, CliError> {
     let mut inputs = match args.iam.as_deref().map(|iam| (iam, iam.to_str())) {
         None | Some((_, Some("live"))) => Vec::new(),
-        Some((_, Some("store"))) => vec![beside::file("iam", &stored_snapshot(args, as_of)?.0)?],
+        Some((_, Some("store"))) => {
+            let (path, text) = stored_snapshot(args, as_of)?;
+            vec![beside::stored(&path, &text)]
+        }
         Some((iam, _)) => beside::iam(iam.as_ref())?,
     };
     for (kind, path) in [("approvals", &args.approvals), ("detections", &args.detections), ("policy", &args.policy)] {

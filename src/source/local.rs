@@ -11,6 +11,8 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+use crate::disk;
+
 use super::{KeyInfo, Listed, Location, ObjectRef, Product, Selection, key::Place};
 
 /// Who gets the steps of a listing; it may end it.
@@ -73,8 +75,9 @@ pub fn read(
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let length = match &object.location {
         Location::File(path) => {
+            // What was a file when it was listed may be a pipe by now, for which nobody waits.
             let open = || {
-                let file = File::open(path)?;
+                let file = disk::open(path)?;
                 let size = if object.size == 0 { file.metadata()?.len() } else { object.size };
                 Ok((file, size))
             };
@@ -84,6 +87,10 @@ pub fn read(
             }
             expect(size);
             whole(&mut file.take(most), size, buffer)
+        }
+        Location::Pipe(path) => {
+            let file = File::open(path).map_err(failed)?;
+            whole(&mut file.take(most), 0, buffer)
         }
         Location::Stdin => whole(&mut io::stdin().lock().take(most), 0, buffer),
         Location::S3 { .. } => return Err("an object of a bucket is no file".to_owned()),
@@ -225,7 +232,10 @@ impl Walk<'_> {
             size: metadata.map_or(0, fs::Metadata::len),
             etag: None,
             modified: metadata.and_then(|metadata| metadata.modified().ok()).map(DateTime::<Utc>::from),
-            location: Location::File(path),
+            location: match metadata {
+                Some(found) if !found.is_file() => Location::Pipe(path),
+                _ => Location::File(path),
+            },
         }))
     }
 
@@ -338,6 +348,63 @@ mod tests {
             let object = ObjectRef { size, location: Location::File(folder.join(name)), ..stdin() };
             assert_eq!(read(&object, 70_000, &mut Vec::new(), &mut |_| {}), Ok(10), "{size}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_pipe_is_waited_for_but_one_that_is_named() {
+        use std::{io::Write, os::unix::fs::symlink};
+        let pipe = |path: &Path| {
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        };
+        let home = tempfile::tempdir().unwrap();
+        let at = |name: &str| home.path().join(name);
+        for name in ["b.json", "c.json"] {
+            write(&at(name));
+        }
+        pipe(&at("a.json.gz"));
+        symlink(at("a.json.gz"), at("d.json")).unwrap();
+        symlink("/dev/zero", at("e.json")).unwrap();
+        let digests = at("AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2024/02/01");
+        fs::create_dir_all(&digests).unwrap();
+        pipe(&digests.join("111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_20240201T005501Z.json.gz.signature"));
+        let mut objects = Vec::new();
+        let mut failed = 0;
+        for product in [None, Some(Product::Digest)] {
+            let selection = Selection { product, ..Selection::default() };
+            let _ = list(home.path(), &selection, &mut |step| {
+                match step {
+                    Listed::Object(object) => objects.push(object),
+                    Listed::Failed { error, .. } => {
+                        assert!(error.contains("neither a file nor a directory"), "{error}");
+                        failed += 1;
+                    }
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        assert_eq!(
+            (objects.iter().map(|object| object.name.as_str()).collect::<Vec<_>>(), failed),
+            (vec!["b.json", "c.json"], 8)
+        );
+        // Between the listing and the reading.
+        fs::remove_file(at("c.json")).unwrap();
+        pipe(&at("c.json"));
+        let error = read(&objects[1], 10, &mut Vec::new(), &mut |_| {}).unwrap_err();
+        assert!(error.contains("it is a pipe"), "{error}");
+        // Named outright it is read to its end.
+        let mut named = Vec::new();
+        let _ = list(&at("a.json.gz"), &Selection::default(), &mut |step| {
+            named.push(step);
+            ControlFlow::Continue(())
+        });
+        let [Listed::Object(object)] = &named[..] else { panic!("{named:?}") };
+        let path = at("a.json.gz");
+        let writer =
+            std::thread::spawn(move || File::options().write(true).open(path).unwrap().write_all(b"[]").unwrap());
+        let mut buffer = Vec::new();
+        assert_eq!(read(object, 10, &mut buffer, &mut |_| {}), Ok(2));
+        writer.join().unwrap();
     }
 
     #[cfg(unix)]

@@ -11,8 +11,10 @@ use super::KeyInfo;
 pub enum Location {
     /// Standard input.
     Stdin,
-    /// A file.
+    /// A regular file.
     File(PathBuf),
+    /// A pipe or a device that was named outright: it is waited for.
+    Pipe(PathBuf),
     /// An object of a bucket.
     S3 {
         /// The bucket.

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use super::frame;
 use super::index::{id_of, location_key};
-use super::log::Entry;
+use super::log::{self, Entry};
 use super::notes::Run;
 use super::read::{Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::schema::Dataset;
-use super::{StoreError, count};
+use super::{StoreError, count, io_error};
 use crate::cloudtrail::{Scratch, for_each_record};
+use crate::disk::{Folder, Kind};
 
 /// What was checked, and what is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,6 +74,7 @@ pub fn check(store: &Store) -> Result<Checked, StoreError> {
         }
     }
     check.compare();
+    check.strangers(&log::open(store.dir())?, store, Path::new(""))?;
     check.checked.problems.sort();
     Ok(check.checked)
 }
@@ -158,6 +160,22 @@ impl Check {
             }
             None => self.problem(path, format!("a row refers to object {id:032x}, which is in no row of objects")),
         }
+    }
+
+    /// Names the links, pipes and devices: a store has none, and a program that reads it by its names would follow them. Those that
+    /// the log lists are named already.
+    fn strangers(&mut self, home: &Folder, store: &Store, folder: &Path) -> Result<(), StoreError> {
+        let place = store.dir().join(folder);
+        for (name, kind) in home.list(folder).map_err(io_error("list", &place))? {
+            let path = folder.join(name);
+            let shown = path.to_string_lossy();
+            match kind.refused() {
+                Some(refusal) if !store.state().files.contains_key(shown.as_ref()) => self.problem(&shown, refusal),
+                None if kind == Kind::Folder => self.strangers(home, store, &path)?,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn compare(&mut self) {

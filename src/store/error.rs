@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::schema::SCHEMA;
+use crate::disk;
 
 /// Why a store cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -73,9 +74,13 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-pub(super) fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+pub(super) fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
     let path = path.to_owned();
-    move |source| StoreError::Io { what, path, source }
+    // What is refused for what it is, such as a link, is no failure of the system: the store has been tampered with.
+    move |source| match disk::refusal(&source) {
+        Some(refusal) => damaged(&path, refusal),
+        None => StoreError::Io { what, path, source },
+    }
 }
 
 pub(super) fn damaged(path: &Path, what: impl ToString) -> StoreError {

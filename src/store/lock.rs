@@ -1,7 +1,7 @@
 //! One writer at a time. The lock is the operating system's, and goes with the process however that ends; what is written
 //! into the file only tells others whom to wait for.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -9,6 +9,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{StoreError, io_error};
+use crate::disk::Folder;
+
+/// Its name in the store.
+pub(super) const LOCK: &str = "lock";
+/// The most bytes of it that are read.
+pub(super) const LARGEST: u64 = 64 << 10;
 
 /// Who writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,19 +43,16 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of `store`, or says who has it.
-    pub(super) fn take(store: &Path, holder: &Holder) -> Result<Self, StoreError> {
-        let path = store.join("lock");
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        private(&mut options);
-        let mut file = options.open(&path).map_err(io_error("open", &path))?;
+    /// Takes the lock of the store in `store`, which is open as `home`, or says who has it.
+    pub(super) fn take(home: &Folder, store: &Path, holder: &Holder) -> Result<Self, StoreError> {
+        let path = store.join(LOCK);
+        let mut file = home.open_own(Path::new(LOCK)).map_err(io_error("open", &path))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let read = file.read_to_string(&mut text).ok();
-                let other = read.and_then(|_| serde_json::from_str::<Holder>(&text).ok());
+                let mut text = Vec::new();
+                let read = file.take(LARGEST).read_to_end(&mut text).ok();
+                let other = read.and_then(|_| serde_json::from_slice::<Holder>(&text).ok());
                 let holder = other.map_or_else(|| "another process".to_owned(), |other| other.to_string());
                 return Err(StoreError::Locked { path: store.to_owned(), holder });
             }
@@ -64,12 +67,4 @@ impl Lock {
         write(&mut file).map_err(io_error("write", &path))?;
         Ok(Self { _file: file })
     }
-}
-
-/// What is in a store says who did what: it is for its owner alone.
-pub(super) fn private(options: &mut OpenOptions) {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    #[cfg(not(unix))]
-    let _ = options;
 }

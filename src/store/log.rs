@@ -4,7 +4,6 @@
 //! thousands of commits opens by reading few; the older ones stay, as the store's own history.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::{Dataset, check_schema};
 use super::{IAM, StoreError, damaged, io_error};
+use crate::disk::Folder;
 
 /// The folder of commits.
 pub(super) const COMMITS: &str = "commits";
@@ -19,6 +19,11 @@ pub(super) const COMMITS: &str = "commits";
 pub(super) const STAGING: &str = "staging";
 /// What says that a folder is a store.
 pub(super) const MARK: &str = "store.json";
+
+/// The most bytes of what says that a folder is a store.
+const LARGEST_MARK: u64 = 64 << 10;
+/// The most bytes of a commit: a checkpoint lists every file in some two hundred.
+const LARGEST_COMMIT: u64 = 512 << 20;
 
 /// One file of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,10 +87,10 @@ impl State {
         self.retired = commit.remove;
     }
 
-    /// Where a file is: in its place, or where the commit that was interrupted left it.
-    pub(super) fn locations(&self, store: &Path, path: &str) -> [PathBuf; 2] {
+    /// Where a file is in the store: in its place, or where the commit that was interrupted left it.
+    pub(super) fn locations(&self, path: &str) -> [PathBuf; 2] {
         let commit = self.files.get(path).map_or(0, |(_, commit)| *commit);
-        [store.join(path), staging(store, commit).join(staged(path))]
+        [PathBuf::from(path), staging(commit).join(staged(path))]
     }
 }
 
@@ -94,22 +99,30 @@ pub(super) fn staged(path: &str) -> String {
     path.replace('/', "!")
 }
 
-pub(super) fn staging(store: &Path, commit: u64) -> PathBuf {
-    store.join(STAGING).join(format!("{commit:08}"))
+/// The folder of a commit's files that are not in their places, in the store.
+pub(super) fn staging(commit: u64) -> PathBuf {
+    Path::new(STAGING).join(format!("{commit:08}"))
 }
 
-pub(super) fn commit_path(store: &Path, commit: u64) -> PathBuf {
-    store.join(COMMITS).join(format!("{commit:08}.json"))
+/// A commit's file in the store.
+pub(super) fn commit_path(commit: u64) -> PathBuf {
+    Path::new(COMMITS).join(format!("{commit:08}.json"))
+}
+
+/// Opens the folder of a store.
+pub(super) fn open(store: &Path) -> Result<Folder, StoreError> {
+    Folder::open(store).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => StoreError::Absent(store.to_owned()),
+        _ => io_error("read", store)(error),
+    })
 }
 
 /// Whether there is a store, and one that this build reads.
-pub(super) fn check_mark(store: &Path) -> Result<(), StoreError> {
+pub(super) fn check_mark(home: &Folder, store: &Path) -> Result<(), StoreError> {
     let path = store.join(MARK);
-    let text = match fs::read(&path) {
+    let text = match home.read(Path::new(MARK), LARGEST_MARK) {
         Ok(text) => text,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Err(StoreError::Absent(store.to_owned()));
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(StoreError::Absent(store.to_owned())),
         Err(error) => return Err(io_error("read", &path)(error)),
     };
     let mark: Mark = serde_json::from_slice(&text).map_err(|error| damaged(&path, error))?;
@@ -126,16 +139,15 @@ fn is_own(path: &str) -> bool {
 
 /// Reads the log.
 pub(super) fn load(store: &Path) -> Result<State, StoreError> {
-    check_mark(store)?;
-    let folder = store.join(COMMITS);
+    let home = open(store)?;
+    check_mark(&home, store)?;
     let mut numbers = Vec::new();
-    let entries = match fs::read_dir(&folder) {
+    let entries = match home.list(Path::new(COMMITS)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::default()),
-        Err(error) => return Err(io_error("list", &folder)(error)),
+        Err(error) => return Err(io_error("list", &store.join(COMMITS))(error)),
     };
-    for entry in entries {
-        let name = entry.map_err(io_error("list", &folder))?.file_name();
+    for (name, _) in entries {
         let number =
             name.to_str().and_then(|name| name.strip_suffix(".json")).and_then(|name| name.parse::<u64>().ok());
         numbers.extend(number);
@@ -143,13 +155,13 @@ pub(super) fn load(store: &Path) -> Result<State, StoreError> {
     numbers.sort_unstable();
     for (at, number) in (1..).zip(&numbers) {
         if at != *number {
-            return Err(damaged(&commit_path(store, at), "a commit is missing from the log"));
+            return Err(damaged(&store.join(commit_path(at)), "a commit is missing from the log"));
         }
     }
     let mut commits = Vec::new();
     for number in numbers.into_iter().rev() {
-        let path = commit_path(store, number);
-        let text = fs::read(&path).map_err(io_error("read", &path))?;
+        let path = store.join(commit_path(number));
+        let text = home.read(&commit_path(number), LARGEST_COMMIT).map_err(io_error("read", &path))?;
         let commit: Commit = serde_json::from_slice(&text).map_err(|error| damaged(&path, error))?;
         check_schema(&path, &commit.schema)?;
         if commit.commit != number {

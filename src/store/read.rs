@@ -6,8 +6,7 @@
 //! there, which changes no figure unless the look-back is shorter than a day; a scan folds them by day too.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +23,7 @@ use super::schema::Dataset;
 use super::tables::month_of_path;
 use super::{StoreError, count, damaged, hex, io_error};
 use crate::contract::{Coverage, CoverageDay, Integrity, Period, ReadFailure};
+use crate::disk::{self, Folder};
 use crate::evidence::{Evidence, Range};
 use crate::pipeline::{AccountSpan, Scanned};
 use crate::source::{KeyInfo, Selection};
@@ -93,31 +93,39 @@ impl Judged {
     }
 }
 
-/// A file, and where it was.
-fn open_file(dir: &Path, state: &State, path: &str) -> Result<(PathBuf, File), StoreError> {
-    let [place, staged] = state.locations(dir, path);
-    // A writer may move it between the first look and the second.
-    for at in [&place, &staged, &place] {
-        match File::open(at) {
-            Ok(file) => return Ok((place.clone(), file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(io_error("read", at)(error)),
-        }
-    }
-    Err(damaged(&place, "the log names it, and it is not there"))
-}
+/// The most bytes of a file of a store.
+const LARGEST: u64 = 4 << 30;
 
 /// A file's bytes, and where they were. They are those that were written, or nothing is made of them: a number that was changed
 /// on the disk would be as good as any other.
 pub(super) fn read_file(dir: &Path, state: &State, path: &str) -> Result<(PathBuf, Vec<u8>), StoreError> {
-    let (place, mut file) = open_file(dir, state, path)?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(io_error("read", &place))?;
-    let written = state
-        .files
-        .get(path)
-        .is_some_and(|(entry, _)| count(bytes.len()) == entry.bytes && hex(&Sha256::digest(&bytes)) == entry.sha256);
-    if written { Ok((place, bytes)) } else { Err(damaged(&place, "its bytes are not those that were written")) }
+    let place = dir.join(path);
+    let entry = state.files.get(path).map(|(entry, _)| entry);
+    let changed = || damaged(&place, "its bytes are not those that were written");
+    let bytes = match read_any(&log::open(dir)?, state, path, entry.map_or(0, |entry| entry.bytes.min(LARGEST))) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(damaged(&place, "the log names it, and it is not there"));
+        }
+        Err(error) if matches!(disk::refusal(&error), Some(disk::Refusal::TooLarge(_))) => return Err(changed()),
+        Err(error) => return Err(io_error("read", &place)(error)),
+    };
+    let written =
+        entry.is_some_and(|entry| count(bytes.len()) == entry.bytes && hex(&Sha256::digest(&bytes)) == entry.sha256);
+    if written { Ok((place, bytes)) } else { Err(changed()) }
+}
+
+/// A file's bytes, `limit` at most, wherever it is.
+fn read_any(home: &Folder, state: &State, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+    let [place, staged] = state.locations(path);
+    // A writer may move it between the first look and the second.
+    for at in [&place, &staged] {
+        match home.read(at, limit) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            read => return read,
+        }
+    }
+    home.read(&place, limit)
 }
 
 impl Store {

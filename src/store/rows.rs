@@ -137,7 +137,7 @@ pub fn location(object: &ObjectRef) -> String {
     match &object.location {
         Location::S3 { bucket, key } => format!("s3://{bucket}/{key}"),
         Location::Stdin => "-".to_owned(),
-        Location::File(path) => {
+        Location::File(path) | Location::Pipe(path) => {
             let path = std::path::absolute(path).unwrap_or_else(|_relative| path.clone());
             // Two names that are no UTF-8 must not become one.
             path.to_str().map_or_else(

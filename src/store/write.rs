@@ -4,17 +4,19 @@
 //! What a killed run leaves is put right by the next writer: a commit that is in the log is finished, and whatever else is in
 //! `staging/` never happened. Everything is flushed to the disk before the log names it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::ffi::OsStr;
+use std::fs::DirBuilder;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use super::lock::{Holder, Lock, private};
+use super::lock::{self, Holder, Lock};
 use super::log::{self, COMMITS, Commit, Entry, MARK, Mark, STAGING, State, commit_path, staged, staging};
 use super::schema::SCHEMA;
 use super::{StoreError, count, damaged, hex, io_error};
+use crate::disk::{Folder, Kind};
 
 /// After so many commits one lists everything, so that opening a store reads few files.
 const CHECKPOINT: usize = 100;
@@ -32,6 +34,8 @@ pub(super) struct NewFile {
 #[derive(Debug)]
 pub struct Writer {
     dir: PathBuf,
+    /// It, open: nothing is written anywhere else.
+    home: Folder,
     state: State,
     _lock: Lock,
 }
@@ -44,16 +48,17 @@ impl Writer {
     pub fn open(dir: &Path, holder: &Holder) -> Result<Self, StoreError> {
         check_usable(dir)?;
         make_folder(dir)?;
-        let lock = Lock::take(dir, holder)?;
-        match log::check_mark(dir) {
+        let home = log::open(dir)?;
+        let lock = Lock::take(&home, dir, holder)?;
+        let mut writer = Self { dir: dir.to_owned(), home, state: State::default(), _lock: lock };
+        match log::check_mark(&writer.home, dir) {
             Ok(()) => {}
-            Err(StoreError::Absent(_)) => mark(dir)?,
+            Err(StoreError::Absent(_)) => writer.mark()?,
             Err(error) => return Err(error),
         }
-        make_folder(&dir.join(COMMITS))?;
-        make_folder(&dir.join(STAGING))?;
-        let state = log::load(dir)?;
-        let writer = Self { dir: dir.to_owned(), state, _lock: lock };
+        writer.make(Path::new(COMMITS))?;
+        writer.make(Path::new(STAGING))?;
+        writer.state = log::load(dir)?;
         writer.finish()?;
         Ok(writer)
     }
@@ -87,7 +92,7 @@ impl Writer {
             return Ok(());
         }
         let number = self.next();
-        let folder = staging(&self.dir, number);
+        let folder = staging(number);
         let staged = self.stage(&folder, add).and_then(|entries| {
             let commit = Commit { schema: SCHEMA.to_owned(), commit: number, checkpoint: false, add: entries, remove };
             self.log(&commit)?;
@@ -98,10 +103,10 @@ impl Writer {
             Err(error) => {
                 // Should the log name it after all, then the next writer finishes it. Otherwise it never happened; what
                 // cannot be removed now is in nobody's way.
-                let path = commit_path(&self.dir, number);
-                if fs::symlink_metadata(&path).is_err() {
-                    let _ = fs::remove_file(path.with_extension("json.tmp"));
-                    let _ = fs::remove_dir_all(&folder);
+                let path = commit_path(number);
+                if !matches!(self.home.kind(&path), Ok(Some(_))) {
+                    let _ = self.home.remove(&temporary(&path));
+                    let _ = self.home.remove_tree(&folder);
                 }
                 return Err(error);
             }
@@ -119,123 +124,130 @@ impl Writer {
     }
 
     fn stage(&self, folder: &Path, add: Vec<NewFile>) -> Result<Vec<Entry>, StoreError> {
-        make_folder(folder)?;
+        self.make(folder)?;
         let mut entries = Vec::new();
         for file in add {
-            write_file(&folder.join(staged(&file.path)), &file.bytes)?;
+            self.write(&folder.join(staged(&file.path)), &file.bytes)?;
             let sha256 = hex(&Sha256::digest(&file.bytes));
             entries.push(Entry { path: file.path, rows: file.rows, bytes: count(file.bytes.len()), sha256 });
         }
-        sync(folder)?;
-        sync(&self.dir.join(STAGING))?;
+        self.sync(folder)?;
+        self.sync(Path::new(STAGING))?;
         Ok(entries)
     }
 
     fn log(&self, commit: &Commit) -> Result<(), StoreError> {
-        let path = commit_path(&self.dir, commit.commit);
-        let folder = self.dir.join(COMMITS);
-        let text = serde_json::to_vec(commit).map_err(|error| io_error("write", &path)(error.into()))?;
-        replace(&path, &text)?;
-        sync(&folder)
+        let path = commit_path(commit.commit);
+        let text = serde_json::to_vec(commit).map_err(|error| self.failed("write", &path)(error.into()))?;
+        self.replace(&path, &text)?;
+        self.sync(Path::new(COMMITS))
+    }
+
+    fn mark(&self) -> Result<(), StoreError> {
+        let path = Path::new(MARK);
+        let text = mark_text().map_err(|error| self.failed("write", path)(error.into()))?;
+        self.replace(path, &text)?;
+        self.sync(Path::new(""))
     }
 
     /// Puts the last commit's files in their places, and clears away what no commit names. Doing it twice does nothing.
     fn finish(&self) -> Result<(), StoreError> {
-        let folder = self.dir.join(STAGING);
-        // What lies there is removed: it must not be somebody else's.
-        if fs::symlink_metadata(&folder).is_ok_and(|metadata| metadata.is_symlink()) {
-            return Err(damaged(&folder, "it is a link, and a store has none"));
-        }
         let last = self.state.commit;
         // A move need not be flushed: one that a power failure undoes leaves the file where it is looked for next.
         for (path, (_, commit)) in &self.state.files {
             if *commit != last {
                 continue;
             }
-            let (from, to) = (staging(&self.dir, last).join(staged(path)), self.dir.join(path));
-            if fs::symlink_metadata(&from).is_ok() {
-                make_folder(to.parent().unwrap_or(&self.dir))?;
-                fs::rename(&from, &to).map_err(io_error("move into its place", &to))?;
-            } else if fs::symlink_metadata(&to).is_err() {
-                return Err(damaged(&to, "the log names it, and it is not there"));
+            let [to, from] = self.state.locations(path);
+            if self.is_there(&from)? {
+                self.make(to.parent().unwrap_or(Path::new("")))?;
+                self.home.rename(&from, &to).map_err(self.failed("move into its place", &to))?;
+            } else if !self.is_there(&to)? {
+                return Err(damaged(&self.dir.join(&to), "the log names it, and it is not there"));
             }
         }
-        for path in &self.state.retired {
-            let path = self.dir.join(path);
-            match fs::remove_file(&path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(io_error("remove", &path)(error)),
-            }
+        for path in self.state.retired.iter().map(Path::new) {
+            self.home.remove(path).map_err(self.failed("remove", path))?;
         }
-        for entry in fs::read_dir(&folder).map_err(io_error("list", &folder))? {
-            let path = entry.map_err(io_error("list", &folder))?.path();
-            fs::remove_dir_all(&path).map_err(io_error("remove", &path))?;
+        // What lies there is removed: it must not be somebody else's, and no link to it is followed.
+        let staging = Path::new(STAGING);
+        for (name, _) in self.home.list(staging).map_err(self.failed("list", staging))? {
+            let path = staging.join(name);
+            self.home.remove_tree(&path).map_err(self.failed("remove", &path))?;
         }
         Ok(())
     }
+
+    fn is_there(&self, path: &Path) -> Result<bool, StoreError> {
+        Ok(self.home.kind(path).map_err(self.failed("look at", path))?.is_some())
+    }
+
+    fn failed(&self, what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
+        io_error(what, &self.dir.join(path))
+    }
+
+    fn make(&self, path: &Path) -> Result<(), StoreError> {
+        self.home.make(path).map_err(self.failed("create", path))
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        self.home.write(path, bytes).map_err(self.failed("write", path))
+    }
+
+    /// Writes a file whole or not at all.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write(&temporary(path), bytes)?;
+        self.home.rename(&temporary(path), path).map_err(self.failed("write", path))
+    }
+
+    /// A file's name is on the disk only when its folder is.
+    fn sync(&self, folder: &Path) -> Result<(), StoreError> {
+        self.home.sync(folder).map_err(self.failed("write", folder))
+    }
+}
+
+/// Where a file is written before it takes its place.
+fn temporary(path: &Path) -> PathBuf {
+    path.with_extension("json.tmp")
+}
+
+fn mark_text() -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&Mark { schema: SCHEMA.to_owned() })
 }
 
 /// A folder that holds anything but a store, or the beginnings of one, is left alone.
 fn check_usable(dir: &Path) -> Result<(), StoreError> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(io_error("list", dir)(error)),
+    let home = match log::open(dir) {
+        Ok(home) => home,
+        Err(StoreError::Absent(_)) => return Ok(()),
+        Err(error) => return Err(error),
     };
-    let mut names = Vec::new();
-    for entry in entries {
-        names.push(entry.map_err(io_error("list", dir))?.file_name().to_string_lossy().into_owned());
-    }
-    names.sort();
-    if names.iter().any(|name| name == MARK) {
+    let entries = home.list(Path::new("")).map_err(io_error("list", dir))?;
+    if entries.iter().any(|(name, _)| name == MARK) {
         return Ok(());
     }
-    match names.into_iter().find(|name| !matches!(name.as_str(), "lock" | "store.json.tmp")) {
-        Some(entry) => Err(StoreError::Occupied { path: dir.to_owned(), entry }),
+    match entries.iter().find(|(name, kind)| !(*kind == Kind::File && begins_store(&home, name))) {
+        Some((entry, _)) => {
+            Err(StoreError::Occupied { path: dir.to_owned(), entry: entry.to_string_lossy().into_owned() })
+        }
         None => Ok(()),
     }
 }
 
-fn mark(dir: &Path) -> Result<(), StoreError> {
-    let path = dir.join(MARK);
-    let text = serde_json::to_vec(&Mark { schema: SCHEMA.to_owned() });
-    replace(&path, &text.map_err(|error| io_error("write", &path)(error.into()))?)?;
-    sync(dir)
+/// Whether a file is one that a run leaves that was ended while it made a store.
+fn begins_store(home: &Folder, name: &OsStr) -> bool {
+    let Ok(text) = home.read(Path::new(name), lock::LARGEST) else { return false };
+    if name == lock::LOCK {
+        return text.is_empty() || serde_json::from_slice::<Holder>(&text).is_ok();
+    }
+    Path::new(name) == temporary(Path::new(MARK)) && mark_text().is_ok_and(|mark| mark.starts_with(&text))
 }
 
-/// Writes a file whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let temporary = path.with_extension("json.tmp");
-    write_file(&temporary, bytes)?;
-    fs::rename(&temporary, path).map_err(io_error("write", path))
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    private(&mut options);
-    let write = || {
-        let mut file = options.open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(io_error("write", path))
-}
-
+/// What is in a store says who did what: it is for its owner alone.
 fn make_folder(path: &Path) -> Result<(), StoreError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).map_err(io_error("create", path))
-}
-
-/// A file's name is on the disk only when its folder is.
-fn sync(folder: &Path) -> Result<(), StoreError> {
-    #[cfg(unix)]
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error("write", folder))?;
-    #[cfg(not(unix))]
-    let _ = folder;
-    Ok(())
 }
