@@ -38,11 +38,9 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Link => {
-                f.write_str("it is a symbolic link, and none is followed here (hint: put the file itself in its place)")
-            }
-            Self::Special => f.write_str("it is a pipe, a socket or a device (hint: save its content in a file)"),
-            Self::Shared => f.write_str("it is a hard link: the file has another name too (hint: remove it)"),
+            Self::Link => f.write_str("it is a symbolic link, and none is followed here"),
+            Self::Special => f.write_str("it is a pipe, a socket or a device"),
+            Self::Shared => f.write_str("it is a hard link: the file has another name too"),
             Self::TooLarge(limit) => write!(f, "it is larger than {limit} bytes"),
             Self::Outside => f.write_str("its name leads out of the folder"),
         }
@@ -61,6 +59,16 @@ impl From<Refusal> for io::Error {
 #[must_use]
 pub fn refusal(error: &io::Error) -> Option<Refusal> {
     error.get_ref()?.downcast_ref::<Refusal>().copied()
+}
+
+/// What to do about something that is not opened, for the end of a message; empty for an error of the operating system.
+#[must_use]
+pub fn hint(error: &io::Error) -> &'static str {
+    match refusal(error) {
+        Some(Refusal::Link) => " (hint: put the file itself in its place)",
+        Some(Refusal::Special) => " (hint: save its content in a file, and give that)",
+        _ => "",
+    }
 }
 
 /// What a name stands for, links not followed.
@@ -250,15 +258,18 @@ pub fn occupied(place: &Path, what: &str, own: fn(&mut File) -> bool) -> io::Res
     }
 }
 
-/// A temporary folder that its owner alone may enter.
+/// A temporary folder that its owner alone may enter, in a folder or where the system has them.
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn temporary_folder() -> io::Result<tempfile::TempDir> {
+pub fn temporary_folder(within: Option<&Path>) -> io::Result<tempfile::TempDir> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-    builder.tempdir()
+    match within {
+        Some(folder) => builder.tempdir_in(folder),
+        None => builder.tempdir(),
+    }
 }
 
 fn whole(file: File, limit: u64) -> io::Result<Vec<u8>> {

@@ -212,3 +212,59 @@ fn harmless_elsewhere(folder: &Path) {
     }
     assert!(shown.contains("=cmd|") && shown.contains("&lt;script&gt;"), "shown as text");
 }
+
+/// The page that is printed is replaced by one that asks for everything, on this machine and elsewhere.
+#[cfg(unix)]
+#[test]
+fn what_is_printed_reaches_no_network() {
+    use std::net::TcpListener;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = |name: &str| folder.path().join(name);
+    archive(&place("archive"), &[record(0, "DeactivateMFADevice", "alice", "agent", 0)]);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    // Nobody gets an answer.
+    std::thread::spawn(move || {
+        for _connection in listener.incoming() {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let page = format!(
+        "<img src=http://127.0.0.1:{port}/a><img src=http://localhost:{port}/b><img src=http://[::ffff:127.0.0.1]:{port}/c>\
+         <iframe src=http://127.0.0.1:{port}/d></iframe><link rel=preconnect href=http://127.0.0.1:{port}/>\
+         <script>fetch('http://127.0.0.1:{port}/e');new WebSocket('ws://127.0.0.1:{port}/f');\
+         navigator.sendBeacon('http://127.0.0.1:{port}/g');let peer=new RTCPeerConnection({{iceServers:[\
+         {{urls:'turn:127.0.0.1:{port}?transport=tcp',username:'a',credential:'b'}}]}});peer.createDataChannel('x');\
+         peer.createOffer().then(offer=>peer.setLocalDescription(offer))</script>printed"
+    );
+    fs::write(place("asking.html"), page).expect("written");
+    let wrapper = |name: &str, exec: &str| {
+        let script = format!(
+            "#!/bin/sh\nfor last; do :; done\ncat {} > \"${{last#file://}}\"\nexec {} {exec}\n",
+            place("asking.html").display(),
+            chromium().display()
+        );
+        fs::write(place(name), script).expect("written");
+        fs::set_permissions(place(name), fs::Permissions::from_mode(0o755)).expect("executable");
+        place(name).display().to_string()
+    };
+    report(&["--pdf", "--chromium", &wrapper("chromium", "\"$@\"")], &place("archive"), &place("out"));
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(asked.load(Ordering::Relaxed), 0, "somebody was asked");
+    let pdf = fs::read(place("out/report.pdf")).expect("printed");
+    assert!(pdf.starts_with(b"%PDF-"));
+    // The page does ask, where nothing keeps it from it.
+    let open = wrapper(
+        "open",
+        "--headless --no-sandbox --disable-gpu --user-data-dir=$PWD/profile --print-to-pdf=\"$PWD/page.pdf\" \"$last\"",
+    );
+    report(&["--pdf", "--chromium", &open], &place("archive"), &place("open-out"));
+    assert!(asked.load(Ordering::Relaxed) > 0, "the page asks for nothing");
+}

@@ -304,19 +304,95 @@ fn bad_output_options_are_one_clear_error() {
     assert!(!out.exists());
 }
 
+/// A browser that is a shell script.
+#[cfg(unix)]
+fn browser(folder: &Path, script: &str) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let browser = folder.join("chromium");
+    fs::write(&browser, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
+    browser.to_str().unwrap().to_owned()
+}
+
 #[cfg(unix)]
 #[test]
-fn a_browser_that_fails_is_quoted_and_leaves_nothing() {
+fn a_browser_that_fails_is_quoted_and_costs_no_other_format() {
+    let folder = tempfile::tempdir().unwrap();
+    for (script, expected) in [
+        ("echo 'cannot open display' >&2; exit 7", ["exit status: 7", "cannot open display"]),
+        ("exit 0", ["exit status: 0", "did not print the page"]),
+        ("kill -9 $$", ["signal: 9", "did not print the page"]),
+    ] {
+        let browser = browser(folder.path(), script);
+        let bundle = folder.path().join("bundle.zip");
+        let more = ["--month", "2026-10", "--pdf", "--chromium", &browser, "--bundle", bundle.to_str().unwrap()];
+        let (ran, out) = fixtures(&more, "report");
+        assert_eq!(ran.status, 4, "{}", ran.stderr);
+        for part in expected.into_iter().chain(["hint: the other files were written"]) {
+            assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+        }
+        let every =
+            ["MANIFEST.sha256", "events.csv", "index.html", "report.json", "report.md", "report.xlsx", "windows.csv"];
+        assert_eq!(names(&out), every);
+        assert!(bundle.is_file());
+        assert_eq!(names(out.parent().unwrap()), ["report"], "nothing else is left");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_browser_gets_a_folder_of_its_own_and_nothing_of_the_environment() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = tempfile::tempdir().unwrap();
-    let browser = folder.path().join("chromium");
-    fs::write(&browser, "#!/bin/sh\necho 'cannot open display' >&2\nexit 7\n").unwrap();
-    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
-    let (ran, out) = fixtures(&["--month", "2026-10", "--pdf", "--chromium", browser.to_str().unwrap()], "report");
-    assert_eq!(ran.status, 4, "{}", ran.stderr);
-    assert!(ran.stderr.contains("exit status: 7") && ran.stderr.contains("cannot open display"), "{}", ran.stderr);
-    assert_eq!(fs::read_dir(out.parent().unwrap()).unwrap().count(), 0, "nothing is left");
+    let told = folder.path().join("told");
+    let told = told.display();
+    let script = format!(
+        "env > {told}.env; pwd > {told}.pwd; stat -c '%a %n' . ./* > {told}.modes; umask > {told}.umask\n\
+         for a in \"$@\"; do printf '%s\\n' \"$a\"; case $a in --print-to-pdf=*) printf '%%PDF-1.7' > \"${{a#*=}}\";; esac; done > {told}.arguments"
+    );
+    let browser = browser(folder.path(), &script);
+    let out = folder.path().join("out");
+    // A generous umask is no reason to be generous.
+    let ran: Ran = std::process::Command::new("sh")
+        .args(["-c", "umask 000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_mfatrail"), "report", "fixtures/archive"])
+        .args(["--month", "2026-10", "--pdf", "--chromium", &browser, "--out"])
+        .arg(&out)
+        .current_dir(root())
+        .env("AWS_SECRET_ACCESS_KEY", "secret-of-mine")
+        .env("SSH_AUTH_SOCK", "/secret-of-mine")
+        .env("http_proxy", "http://192.0.2.1")
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(names(&out).contains(&"report.pdf".to_owned()));
+    let said = |what: &str| fs::read_to_string(format!("{told}.{what}")).unwrap();
+    let own = said("pwd").trim().to_owned();
+    let usual = ["PATH", "LANG", "TZ", "HOME", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_", "DBUS_SESSION_BUS_ADDRESS"];
+    for line in said("env").lines() {
+        let (name, value) = line.split_once('=').unwrap();
+        assert!(
+            usual.contains(&name)
+                || name.starts_with("XDG_")
+                || name.starts_with("FONTCONFIG_")
+                || name == "LD_LIBRARY_PATH",
+            "{line}"
+        );
+        assert!(!value.contains("secret-of-mine"), "{line}");
+        assert!(!(name == "HOME" || name == "TMPDIR" || name.starts_with("XDG_")) || value == own, "{line}");
+    }
+    let modes = said("modes");
+    assert!(modes.lines().count() >= 3, "{modes}");
+    for line in modes.lines() {
+        let expected = if line.ends_with(" .") { "700" } else { "600" };
+        assert!(line.starts_with(expected), "{modes}");
+    }
+    let arguments = said("arguments");
+    assert!(arguments.contains(&format!("--user-data-dir={own}/profile")), "{arguments}");
+    assert!(!Path::new(&own).exists(), "it is gone afterwards");
+    assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o777, "the report follows the umask");
 }
 
 #[test]

@@ -599,7 +599,7 @@ fn a_stranger_s_log_leads_nowhere_else() {
         fs::remove_dir(home.store().join("staging")).unwrap();
         std::os::unix::fs::symlink(&elsewhere, home.store().join("staging")).unwrap();
         let ran = home.scan(&[]);
-        assert!(ran.status == 4 && ran.stderr.contains("it is a link"), "{}", ran.stderr);
+        assert!(ran.status == 4 && ran.stderr.contains("it is a symbolic link"), "{}", ran.stderr);
         assert!(elsewhere.join("letters").exists());
     }
 }

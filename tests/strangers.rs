@@ -175,10 +175,211 @@ fn standard_output_is_no_file() {
         &["iam", "snapshot", "--out"],
         &["generate", "man", "--out"],
     ] {
-        for (name, expected) in [("-", "not written to standard output"), ("", "is empty")] {
-            let ran = ran(&[command, &[name]].concat());
-            assert!(ran.status == 2 && ran.stderr.contains(expected), "{command:?} {name:?}: {}", ran.stderr);
-        }
+        let ran = ran(&[command, &["-"]].concat());
+        assert!(
+            ran.status == 2 && ran.stderr.contains("not written to standard output"),
+            "{command:?}: {}",
+            ran.stderr
+        );
     }
     assert!(!run::root().join("-").exists());
+}
+
+/// Runs a command that must end by itself.
+fn ended(arguments: &[&str]) -> Ran {
+    let mut child = mfatrail()
+        .args(arguments)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let start = std::time::Instant::now();
+    while child.try_wait().expect("its state").is_none() {
+        if start.elapsed() > std::time::Duration::from_secs(60) {
+            child.kill().expect("killed");
+            panic!("{arguments:?} waits for ever");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    child.wait_with_output().expect("its output").into()
+}
+
+/// The file of a store whose path begins and ends like this.
+fn file_of(store: &Path, begins: &str, ends: &str) -> PathBuf {
+    let begins = store.join(begins);
+    let all = contents(store).into_iter().map(|(path, _)| path);
+    all.into_iter()
+        .find(|path| path.is_file() && path.starts_with(&begins) && path.to_string_lossy().ends_with(ends))
+        .expect("it is there")
+}
+
+/// Puts something in the place of a part of a store, which is moved to `outside`.
+fn moved(part: &Path, outside: &Path) -> PathBuf {
+    let away = outside.join(part.file_name().expect("a name"));
+    fs::rename(part, &away).expect("moved");
+    away
+}
+
+#[test]
+fn a_store_of_a_stranger_leads_nowhere_else() {
+    let first = tempfile::tempdir().expect("a folder");
+    let sound = first.path().join("store");
+    let scanned = ran(&["scan", "fixtures/archive", "--store", sound.to_str().expect("UTF-8")]);
+    assert_eq!(scanned.status, 0, "{}", scanned.stderr);
+    let state = r#"{"schema":"mfatrail.iam-snapshot/1","taken_at":"2026-10-31T00:00:00Z","accounts":{},"missing":[]}"#;
+    let other = first.path().join("other.json");
+    let record = r#"{"Records":[{"eventTime":"2026-10-05T00:00:00Z","eventID":"new","eventName":"DeactivateMFADevice",
+        "eventSource":"iam.amazonaws.com","awsRegion":"us-east-1","recipientAccountId":"111122223333",
+        "userIdentity":{"type":"Root","accountId":"111122223333","arn":"arn:aws:iam::111122223333:root"}}]}"#;
+    fs::write(&other, record).expect("written");
+
+    let linked = |part: &'static str| {
+        move |store: &Path, outside: &Path| {
+            let away = moved(&store.join(part), outside);
+            symlink(away, store.join(part)).expect("linked");
+        }
+    };
+    let file = |begins: &'static str, ends: &'static str, with: fn(&Path, &Path)| {
+        move |store: &Path, outside: &Path| {
+            let part = file_of(store, begins, ends);
+            let away = moved(&part, outside);
+            with(&away, &part);
+        }
+    };
+    let link: fn(&Path, &Path) = |away, part| symlink(away, part).expect("linked");
+    let wait: fn(&Path, &Path) = |_, part| pipe(part);
+    let new_link = |part: &'static str| {
+        move |store: &Path, outside: &Path| {
+            let target = outside.join("precious");
+            fs::write(&target, state).expect("written");
+            let _ = fs::remove_file(store.join(part));
+            symlink(target, store.join(part)).expect("linked");
+        }
+    };
+    let commit = fs::read_dir(sound.join("commits")).expect("commits").count() + 1;
+    let next: &'static str = Box::leak(format!("commits/{commit:08}.json.tmp").into_boxed_str());
+    let staged: &'static str = Box::leak(format!("staging/{commit:08}").into_boxed_str());
+    let stage = |store: &Path, outside: &Path| {
+        fs::create_dir(outside.join("home")).expect("made");
+        fs::write(outside.join("home/precious"), "mine").expect("written");
+        symlink(outside.join("home"), store.join(staged)).expect("linked");
+    };
+    let shared = |store: &Path, outside: &Path| {
+        fs::write(outside.join("precious"), "mine").expect("written");
+        let _ = fs::remove_file(store.join("lock"));
+        fs::hard_link(outside.join("precious"), store.join("lock")).expect("linked");
+    };
+    let waiting = |store: &Path, _: &Path| {
+        fs::remove_file(store.join("lock")).expect("removed");
+        pipe(&store.join("lock"));
+    };
+    let loose = |store: &Path, _: &Path| symlink("/etc", store.join("events/etc")).expect("linked");
+    // What is laid, and whether the store can be read and written all the same.
+    type Lay<'l> = &'l dyn Fn(&Path, &Path);
+    let cases: [(&str, Lay<'_>, bool, bool); 16] = [
+        ("lock, a link", &new_link("lock"), true, false),
+        ("lock, a hard link", &shared, true, false),
+        ("lock, a pipe", &waiting, true, false),
+        ("store.json, a link", &linked("store.json"), false, false),
+        ("store.json, a pipe", &file("store.json", "", wait), false, false),
+        ("commits, a link", &linked("commits"), false, false),
+        ("a commit, a link", &file("commits", ".json", link), false, false),
+        ("a commit, a pipe", &file("commits", ".json", wait), false, false),
+        ("staging, a link", &linked("staging"), true, false),
+        ("events, a link", &linked("events"), false, false),
+        ("a file of events, a link", &file("events", ".parquet", link), false, true),
+        ("a file of objects, a pipe", &file("objects", ".parquet", wait), false, false),
+        ("the next commit, a link", &new_link(next), true, true),
+        ("a link in staging", &stage, true, true),
+        ("the mark to be, a link", &new_link("store.json.tmp"), true, true),
+        ("a link that no log names", &loose, true, true),
+    ];
+    for (what, lay, readable, writable) in cases {
+        let home = tempfile::tempdir().expect("a folder");
+        let (store, outside) = (home.path().join("store"), home.path().join("outside"));
+        let copied = std::process::Command::new("cp").arg("-a").args([&sound, &store]).status().expect("cp runs");
+        assert!(copied.success());
+        fs::create_dir(&outside).expect("made");
+        lay(&store, &outside);
+        let before = contents(&outside);
+        let dir = store.to_str().expect("UTF-8");
+        let out = home.path().join("out");
+        let refused = |ran: &Ran| {
+            let why = ["symbolic link", "a pipe", "a hard link"].iter().any(|why| ran.stderr.contains(why));
+            // A statement of SQL is an argument, and so is what it cannot read.
+            assert!([2, 4].contains(&ran.status) && why && ran.stderr.contains("hint"), "{what}: {}", ran.stderr);
+        };
+        let check = ended(&["store", "check", "--store", dir]);
+        if what != "lock, a hard link" {
+            let said = format!("{}{}", check.stdout, check.stderr);
+            let why = ["symbolic link", "a pipe"].iter().any(|why| said.contains(why));
+            assert!([3, 4].contains(&check.status) && why, "{what}: {said}");
+        }
+        for command in [
+            &["store", "--store", dir][..],
+            &["history", "--store", dir],
+            &["history", "--store", dir, "--sql", "SELECT count(*) FROM objects"],
+            &["report", "--store", dir, "--month", "2026-10", "--out", out.to_str().expect("UTF-8")],
+        ] {
+            let ran = ended(command);
+            if readable {
+                assert!([0, 3].contains(&ran.status), "{what} {command:?}: {}", ran.stderr);
+            } else if ran.status != 0 || command[0] == "report" {
+                refused(&ran);
+            }
+        }
+        let scan = ended(&["scan", other.to_str().expect("UTF-8"), "--store", dir]);
+        if writable {
+            assert_eq!(scan.status, 0, "{what}: {}", scan.stderr);
+        } else {
+            refused(&scan);
+        }
+        assert_eq!(contents(&outside), before, "{what}");
+    }
+}
+
+#[test]
+fn what_is_given_beside_the_archive_is_a_file() {
+    let home = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| home.path().join(name);
+    pipe(&at("pipe"));
+    fs::create_dir(at("iam")).expect("made");
+    symlink(run::root().join("fixtures/iam/111122223333"), at("iam/111122223333")).expect("linked");
+    let (pipe, iam) = (at("pipe"), at("iam"));
+    let (pipe, iam) = (pipe.to_str().expect("UTF-8"), iam.to_str().expect("UTF-8"));
+    let report =
+        ["report", "fixtures/archive", "--month", "2026-10", "--iam-as-of", "2026-11-02", "--out", "/nowhere/x"];
+    let report = |more: [&str; 2]| ended(&[&report[..], &more].concat());
+    for option in ["--approvals", "--detections", "--policy", "--previous", "--iam"] {
+        for file in [pipe, "/dev/zero"] {
+            let more = if option == "--iam" { ["--iam", file] } else { [option, file] };
+            let ran = ended(
+                &[&["report", "fixtures/archive", "--month", "2026-10", "--out", "/nowhere/x"], &more[..]].concat(),
+            );
+            assert_eq!(ran.status, 2, "{option} {file}: {}", ran.stderr);
+            assert!(
+                ran.stderr.contains("it is a pipe, a socket or a device") && ran.stderr.contains(file),
+                "{}",
+                ran.stderr
+            );
+        }
+    }
+    let ran = report(["--iam", iam]);
+    assert!(
+        ran.status == 2 && ran.stderr.contains("iam/111122223333") && ran.stderr.contains("symbolic link"),
+        "{}",
+        ran.stderr
+    );
+    for command in [
+        &["verify", "fixtures/archive", "--public-keys", pipe][..],
+        &["report", "--from-bundle", pipe],
+        &["history", "--store", "none", "--approvals", pipe],
+    ] {
+        let ran = ended(command);
+        assert!(
+            ran.status == 2 && ran.stderr.contains("it is a pipe, a socket or a device"),
+            "{command:?}: {}",
+            ran.stderr
+        );
+    }
 }

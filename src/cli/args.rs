@@ -84,11 +84,12 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "NAME", requires = "iam", help_heading = "Inputs")]
     pub(super) iam_role: Option<String>,
 
-    /// Approvals, CSV or JSON: ticket, account, user, approver, valid_from, valid_to
+    /// Approvals, CSV (commas, semicolons or tabs) or JSON: ticket, account, user, approver, valid_from, valid_to
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) approvals: Option<PathBuf>,
 
-    /// Detections, CSV or JSON: detected_at, source, reference, and event_id, or account and user
+    /// Detections, CSV (commas, semicolons or tabs) or JSON: detected_at, source, reference, and event_id, or account
+    /// and user
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) detections: Option<PathBuf>,
 
@@ -110,7 +111,8 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "FILE", requires = "verify", help_heading = "Inputs")]
     pub(super) public_keys: Vec<PathBuf>,
 
-    /// The report's folder [default: mfatrail-report- and the period]; an earlier report in it is replaced
+    /// The report's folder [default: mfatrail-report- and the period]; an earlier report in it is replaced, anything else
+    /// is not
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(super) out: Option<PathBuf>,
 
@@ -301,7 +303,7 @@ pub(super) struct AwsArgs {
 #[derive(Debug, Args)]
 #[command(after_long_help = SNAPSHOT_HELP)]
 pub(super) struct SnapshotArgs {
-    /// The file to write
+    /// The file to write; an earlier snapshot is replaced, anything else is not
     #[arg(long, value_name = "FILE", required_unless_present = "store")]
     pub(super) out: Option<PathBuf>,
 

@@ -42,7 +42,7 @@ pub(super) fn stored(path: &Path, text: &str) -> InputFile {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> CliError {
-    CliError::Usage(format!("could not read `{}`: {error}", path.display()))
+    CliError::Usage(format!("could not read `{}`: {error}{}", path.display(), disk::hint(error)))
 }
 
 /// The hashes of IAM state: of a file, or of all files of a directory and of its account folders.

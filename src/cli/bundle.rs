@@ -242,7 +242,7 @@ pub(super) struct Making {
 }
 
 fn temporary() -> Result<TempDir, CliError> {
-    let folder = disk::temporary_folder().map_err(|error| {
+    let folder = disk::temporary_folder(None).map_err(|error| {
         CliError::Failed(format!("could not make a temporary folder: {error}\n  hint: set TMPDIR to another place"))
     })?;
     interrupt::remove_at_exit(folder.path());

@@ -43,7 +43,7 @@ Examples:
   mfatrail generate man --out out/man1
   man out/man1/mfatrail-report.1")]
 pub(super) struct ManArgs {
-    /// The folder to write into; it is made where it does not exist
+    /// The folder to write into, created if missing; earlier pages are replaced, other files are not
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -123,7 +123,7 @@ fn man(folder: &Path) -> Result<Status, CliError> {
     };
     fs::create_dir_all(folder).map_err(wrong)?;
     // All of them are written before one is put in its place: a full disk leaves nothing behind.
-    let draft = tempfile::tempdir_in(folder).map_err(wrong)?;
+    let draft = disk::temporary_folder(Some(folder)).map_err(wrong)?;
     clap_mangen::generate_to(Cli::command().disable_help_subcommand(true), draft.path()).map_err(wrong)?;
     let mut pages = Vec::new();
     for page in fs::read_dir(draft.path()).map_err(wrong)? {

@@ -84,13 +84,12 @@ fn say(text: &str) {
 
 /// Checks that an output is named as a file or a folder: what is written whole or not at all does not go to standard output.
 fn named_file(flag: &str, path: &Path) -> Result<(), CliError> {
-    match path.to_str() {
-        Some("-") => Err(CliError::Usage(format!(
+    if path.as_os_str() == "-" {
+        return Err(CliError::Usage(format!(
             "`{flag} -`: this is not written to standard output\n  hint: name a file or a folder; one that is called `-` is `./-`"
-        ))),
-        Some("") => Err(CliError::Usage(format!("`{flag}` is empty\n  hint: name a file or a folder"))),
-        _ => Ok(()),
+        )));
     }
+    Ok(())
 }
 
 /// To standard output: data.

@@ -73,7 +73,7 @@ fn is_program(path: &Path) -> bool {
 /// Prints a page.
 pub(super) fn print(browser: &Path, page: &str) -> Result<Vec<u8>, CliError> {
     let io = |error: std::io::Error| CliError::Failed(format!("could not print the page: {error}"));
-    let folder = disk::temporary_folder().map_err(io)?;
+    let folder = disk::temporary_folder(None).map_err(io)?;
     super::interrupt::remove_at_exit(folder.path());
     let at = |name: &str| folder.path().join(name);
     let (html, pdf, log) = (at("page.html"), at("page.pdf"), at("log"));

@@ -9,7 +9,7 @@ use crate::disk;
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
     /// It cannot be read.
-    #[error("cannot read `{}`: {source}", .path.display())]
+    #[error("cannot read `{}`: {source}{}", .path.display(), disk::hint(source))]
     Io {
         /// The file.
         path: PathBuf,

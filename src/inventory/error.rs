@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use crate::disk;
 use crate::inputs::Problem;
 
 /// Why IAM state could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryError {
     /// A file or directory cannot be read.
-    #[error("cannot read `{}`: {source}", .path.display())]
+    #[error("cannot read `{}`: {source}{}", .path.display(), disk::hint(source))]
     Io {
         /// Which.
         path: PathBuf,

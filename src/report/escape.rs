@@ -65,15 +65,19 @@ pub(super) fn json_needs_escape(c: char, previous: Option<char>) -> bool {
 /// For a CSV cell: [`visible`], with an apostrophe in front of what a spreadsheet would take for a formula.
 ///
 /// A formula is what begins with `=`, `+`, `-`, `@`, a tab or a carriage return, after white space and quotes, their full-width
-/// forms included. The apostrophe is part of the cell; `report.json` has the text without it.
+/// forms included. A cell begins where the text does, and after every `;`: a spreadsheet of a country whose separator that is
+/// splits there, whatever quotes stand around it. The apostrophe is part of the cell; `report.json` has the text without it.
 #[must_use]
 pub fn csv(text: &str) -> String {
-    let shown = visible(text);
-    let starts_formula = text
-        .chars()
+    let guarded = |part: &str| format!("{}{}", if begins_formula(part) { "'" } else { "" }, visible(part));
+    text.split(';').map(guarded).collect::<Vec<_>>().join(";")
+}
+
+/// Whether a spreadsheet would take a cell for a formula.
+fn begins_formula(cell: &str) -> bool {
+    cell.chars()
         .find(|c| !matches!(c, ' ' | '\u{a0}' | '"' | '\'' | '\0'))
-        .is_some_and(|c| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠'));
-    if starts_formula { format!("'{shown}") } else { shown }
+        .is_some_and(|c| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠'))
 }
 
 /// A list in one CSV cell: guarded elements, joined with `;`.
@@ -238,6 +242,10 @@ mod tests {
         assert_eq!(csv("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
         assert_eq!(csv("\t=1"), "'\\t=1");
         assert_eq!(csv("alice=1"), "alice=1");
+        assert_eq!(csv("x;=cmd()"), "x;'=cmd()");
+        assert_eq!(csv("x; \"=1;ok;\t@SUM(A1);-2"), "x;' \"=1;ok;'\\t@SUM(A1);'-2");
+        assert_eq!(csv(";;＝1;"), ";;'＝1;");
+        assert_eq!(csv("a;b-c;d"), "a;b-c;d");
         assert_eq!(csv("a-b"), "a-b");
         assert_eq!(csv(""), "");
     }
@@ -283,11 +291,13 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn whatever_comes_is_harmless(text in "(\\PC|[\u{0}-\u{20}=+@|`\\\\<>\u{202e}\u{9b}-]){0,40}") {
+        fn whatever_comes_is_harmless(text in "(\\PC|[\u{0}-\u{20};=+@|`\\\\<>\u{202e}\u{9b}-]){0,40}") {
             let shown = terminal(&text);
             proptest::prop_assert!(shown.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{:?}", shown);
             let cell = csv(&text);
-            proptest::prop_assert!(!cell.trim_start().starts_with(['=', '+', '-', '@']), "{cell}");
+            for part in cell.split(';') {
+                proptest::prop_assert!(!part.trim_start().starts_with(['=', '+', '-', '@']), "{cell}");
+            }
             let code = markdown_code(&text, Place::Cell);
             proptest::prop_assert!(!code.contains("\\\\|") && !code.replace("\\|", "").contains('|'), "{code}");
             let fence = code.len() - code.trim_start_matches('`').len();

@@ -10,7 +10,7 @@
 //! every report that is made with this key, and nobody without it can tell or test what they stand for. A plain hash
 //! would not do: account ids and addresses can all be tried.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use aws_lc_rs::hmac;
@@ -38,6 +38,119 @@ const KNOWN_FILES: [&str; 6] = [
     "virtual-mfa-devices.json",
 ];
 
+/// The words that the error codes of AWS are made of. A code of other words may be anything: whoever writes a record chooses it.
+const CODE_WORDS: &[&str] = &[
+    "Access",
+    "Account",
+    "Action",
+    "Active",
+    "Already",
+    "And",
+    "Api",
+    "Auth",
+    "Authentication",
+    "Authorization",
+    "Bad",
+    "Body",
+    "Call",
+    "Certificate",
+    "Client",
+    "Code",
+    "Concurrent",
+    "Conflict",
+    "Credential",
+    "Credentials",
+    "Decision",
+    "Delete",
+    "Denied",
+    "Device",
+    "Disabled",
+    "Document",
+    "Does",
+    "Duplicate",
+    "Empty",
+    "Enabled",
+    "Encoded",
+    "Entity",
+    "Error",
+    "Exceeded",
+    "Exception",
+    "Exists",
+    "Expired",
+    "Failed",
+    "Failure",
+    "Fault",
+    "Format",
+    "Forbidden",
+    "Found",
+    "Id",
+    "In",
+    "Incomplete",
+    "Input",
+    "Internal",
+    "Invalid",
+    "Key",
+    "Length",
+    "Limit",
+    "Login",
+    "Malformed",
+    "Many",
+    "Match",
+    "Message",
+    "Missing",
+    "Modification",
+    "No",
+    "Not",
+    "Operation",
+    "Opt",
+    "Organization",
+    "Parameter",
+    "Parameters",
+    "Password",
+    "Policy",
+    "Profile",
+    "Provider",
+    "Query",
+    "Quota",
+    "Rate",
+    "Report",
+    "Request",
+    "Requests",
+    "Required",
+    "Resource",
+    "Role",
+    "Server",
+    "Service",
+    "Signature",
+    "Size",
+    "State",
+    "String",
+    "Subscription",
+    "Such",
+    "Temporarily",
+    "Throttled",
+    "Throttling",
+    "Time",
+    "Token",
+    "Too",
+    "Type",
+    "Unauthorized",
+    "Unavailable",
+    "Unknown",
+    "Unmodifiable",
+    "Unrecognized",
+    "Unsupported",
+    "User",
+    "Validation",
+    "Violation",
+];
+
+/// How the names of AWS's regions begin.
+const REGION_PARTS: [&str; 14] = ["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx", "cn", "eusc", "nz", "th", "kr"];
+
+/// The keys of tags that every set-up has.
+const KNOWN_TAGS: [&str; 2] = ["owner", "owner-email"];
+
 const LEFT_OUT: &str = "(left out: the report that is not redacted has it)";
 
 /// Replaces what tells who and where by pseudonyms; `key` makes them the same in every report that has it.
@@ -45,9 +158,13 @@ const LEFT_OUT: &str = "(left out: the report that is not redacted has it)";
 pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
     let mut names = Names { key: key.map(|key| hmac::Key::new(hmac::HMAC_SHA256, key)), ..Names::default() };
     let names = &mut names;
+    let ids = accounts(&report);
     // Accounts first, in order of id, so that their numbers follow it.
     for one in &mut report.accounts {
         one.account = names.account(&one.account);
+    }
+    for id in &ids {
+        names.account(id);
     }
     for window in &mut report.windows {
         let account = window.account.clone();
@@ -76,6 +193,10 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
             *address = one.unwrap_or_default();
         }
         window.activity.source_ips.sort();
+        for service in window.activity.services.iter_mut().filter(|service| !is_service(service)) {
+            *service = names.of("service", service);
+        }
+        window.activity.services.sort();
         window.account = names.account(&account);
     }
     for event in &mut report.events {
@@ -87,6 +208,10 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
         event.actor = names.actor(&event.actor);
         names.address(&mut event.source_ip);
         names.option("user-agent", &mut event.user_agent);
+        if let Some(code) = event.error_code.as_mut().filter(|code| !is_error_code(code)) {
+            *code = names.of("error", code);
+        }
+        names.region(&mut event.region);
         names.all("object", &mut event.objects);
         event.account = names.account(&account);
     }
@@ -104,9 +229,13 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
     }
     for day in &mut report.coverage.days {
         day.account = names.account(&day.account);
+        names.region(&mut day.region);
     }
     for gap in &mut report.coverage.gaps {
         gap.account = names.account(&gap.account);
+        if let Some(region) = &mut gap.region {
+            names.region(region);
+        }
     }
     for failure in &mut report.coverage.failures {
         failure.object = names.of("object", &failure.object);
@@ -116,16 +245,38 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
         names.json(integrity);
     }
     for notice in &mut report.notices {
-        notice.text =
-            if HARMLESS_NOTICES.contains(&notice.code) { names.accounts_in(&notice.text) } else { LEFT_OUT.to_owned() };
+        let text = HARMLESS_NOTICES.contains(&notice.code).then(|| names.accounts_in(&notice.text));
+        notice.text = text.filter(|text| names_no_account(text)).unwrap_or_else(|| LEFT_OUT.to_owned());
     }
     report.notices.dedup();
     for input in &mut report.inputs {
         let parts: Vec<String> = input.path.split('/').map(|part| names.path_part(part)).collect();
         input.path = parts.join("/");
     }
+    for tag in report.policy.owner_tags.iter_mut().filter(|tag| !KNOWN_TAGS.contains(&tag.as_str())) {
+        *tag = names.of("tag", tag);
+    }
     report.redacted = true;
     report
+}
+
+/// Every account that something of the report is of. They need not be numbers: whoever writes a record chooses them.
+fn accounts(report: &Report) -> BTreeSet<String> {
+    let windows = report.windows.iter().map(|window| &window.account);
+    let events = report.events.iter().map(|event| &event.account);
+    let findings = report.reconciliation.iter().map(|finding| &finding.account);
+    let proof = report.proof.iter().map(|proof| &proof.account);
+    let days = report.coverage.days.iter().map(|day| &day.account);
+    let gaps = report.coverage.gaps.iter().map(|gap| &gap.account);
+    windows.chain(events).chain(findings).chain(proof).chain(days).chain(gaps).cloned().collect()
+}
+
+/// Whether a sentence whose accounts were replaced names none by its id: what is called an account is a pseudonym.
+fn names_no_account(text: &str) -> bool {
+    ["account ", "accounts "].iter().all(|word| {
+        text.match_indices(word)
+            .all(|(at, _)| text.get(at + word.len()..).is_some_and(|rest| rest.starts_with("account-")))
+    })
 }
 
 /// What stands for what.
@@ -217,24 +368,54 @@ impl Names {
         }
     }
 
-    /// Account ids within a sentence of the report's own.
+    /// Account ids within a sentence of the report's own: those that are known, and whatever has twelve digits.
     fn accounts_in(&mut self, text: &str) -> String {
+        let mut known: Vec<(String, String)> = self
+            .known
+            .iter()
+            .filter(|((kind, id), _)| *kind == "account" && !id.is_empty())
+            .map(|((_, id), name)| (id.clone(), name.clone()))
+            .collect();
+        // The longest first: an id may be the beginning of another.
+        known.sort_by_key(|(id, _)| std::cmp::Reverse(id.len()));
         let mut out = String::with_capacity(text.len());
-        let mut digits = String::new();
-        for c in text.chars().map(Some).chain([None]) {
-            if let Some(digit) = c.filter(char::is_ascii_digit) {
-                digits.push(digit);
-                continue;
-            }
-            if digits.len() == 12 {
-                out.push_str(&self.account(&digits));
-            } else {
-                out.push_str(&digits);
-            }
-            digits.clear();
-            out.extend(c);
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let begins = !out.ends_with(is_of_id);
+            let id = known.iter().find(|(id, _)| {
+                begins && rest.strip_prefix(id.as_str()).is_some_and(|after| !after.starts_with(is_of_id))
+            });
+            let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            let length = match id {
+                Some((id, name)) => {
+                    out.push_str(name);
+                    id.len()
+                }
+                None if begins && digits == 12 => {
+                    let name = self.account(rest.get(..digits).unwrap_or_default());
+                    out.push_str(&name);
+                    digits
+                }
+                None => {
+                    out.push(first);
+                    first.len_utf8()
+                }
+            };
+            rest = rest.get(length..).unwrap_or_default();
         }
         out
+    }
+
+    /// A region, unless it is named like one.
+    fn region(&mut self, region: &mut String) {
+        let parts: Vec<&str> = region.split('-').collect();
+        let usual = matches!(parts.as_slice(), [first, middle @ .., last] if REGION_PARTS.contains(first)
+            && !middle.is_empty()
+            && middle.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
+            && !last.is_empty() && last.len() <= 2 && last.bytes().all(|byte| byte.is_ascii_digit()));
+        if !usual && !matches!(region.as_str(), "" | "-" | "aws-global" | "global") {
+            *region = self.of("region", region);
+        }
     }
 
     fn path_part(&mut self, part: &str) -> String {
@@ -270,11 +451,35 @@ impl Names {
     }
 }
 
+/// Whether a character can belong to an account's id.
+fn is_of_id(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '-' | '_')
+}
+
 fn is_service(name: &str) -> bool {
     name == "AWS Internal"
         || name.strip_suffix(".amazonaws.com").is_some_and(|service| {
-            !service.is_empty() && service.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+            !service.is_empty()
+                && service.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         })
+}
+
+/// Whether an error code says no more than what went wrong: words of AWS, such as `Client.UnauthorizedOperation`.
+fn is_error_code(code: &str) -> bool {
+    let mut words = 0;
+    let mut rest = code;
+    while !rest.is_empty() {
+        rest = rest.strip_prefix('.').filter(|_| words > 0).unwrap_or(rest);
+        let tail = rest.get(1..).unwrap_or_default();
+        let end = tail.find(|c: char| !c.is_ascii_lowercase()).map_or(rest.len(), |at| at + 1);
+        let Some((word, after)) = rest.split_at_checked(end) else { return false };
+        if !CODE_WORDS.contains(&word) {
+            return false;
+        }
+        words += 1;
+        rest = after;
+    }
+    words > 0
 }
 
 #[cfg(test)]
@@ -358,6 +563,78 @@ mod tests {
         assert_eq!(keyed(b"one key of many bytes"), keyed(b"one key of many bytes"));
         assert_ne!(keyed(b"one key of many bytes"), keyed(b"another key of bytes"));
         assert_eq!(redact(report.clone(), None).figures, report.figures, "figures stay");
+    }
+
+    #[test]
+    fn free_text_of_a_record_or_a_policy_is_replaced() {
+        let mut report = full();
+        let rename = |account: &mut String| {
+            if account == "111122223333" {
+                "acme-payroll".clone_into(account);
+            }
+        };
+        report.accounts.iter_mut().for_each(|one| rename(&mut one.account));
+        report.windows.iter_mut().for_each(|one| rename(&mut one.account));
+        report.events.iter_mut().for_each(|one| rename(&mut one.account));
+        report.coverage.days.iter_mut().for_each(|one| rename(&mut one.account));
+        report.events[0].error_code = Some("jane.doe was here".to_owned());
+        report.events[0].region = "janes-laptop".to_owned();
+        report.events[1].error_code = Some("AccessDenied".to_owned());
+        report.windows[0].activity.services = vec!["iam.amazonaws.com".to_owned(), "vault.acme.example".to_owned()];
+        report.policy.owner_tags.push("acme-team".to_owned());
+        report.coverage.days[0].region = "acme-hq".to_owned();
+        let notice = |code, text: &str| super::super::Notice { code, text: text.to_owned() };
+        report.notices = vec![
+            notice("iam-not-seen", "account acme-payroll: nothing of us-east-1"),
+            notice("iam-account-missing", "IAM state does not tell of account acme-unheard-of: its windows"),
+            notice("selection", "only accounts acme-payroll and 444455556666 were read, as asked"),
+        ];
+        for key in [None, Some(b"0123456789abcdef".as_slice())] {
+            let redacted = redact(report.clone(), key);
+            assert_eq!(redacted.events[1].error_code.as_deref(), Some("AccessDenied"));
+            assert!(redacted.windows[0].activity.services.contains(&"iam.amazonaws.com".to_owned()));
+            assert_eq!(redacted.policy.owner_tags[..2], ["owner-email", "owner"]);
+            assert!(redacted.notices[0].text.starts_with("account account-"), "{:?}", redacted.notices);
+            assert_eq!(redacted.notices[1].text, LEFT_OUT);
+            assert!(redacted.notices[2].text.ends_with(" were read, as asked"), "{:?}", redacted.notices);
+            for (name, text) in everything(&redacted) {
+                for original in ["acme", "jane", "444455556666"] {
+                    assert!(!text.contains(original), "{name} holds `{original}`");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn error_codes_are_of_words_that_are_known() {
+        for code in [
+            "AccessDenied",
+            "AccessDeniedException",
+            "Client.UnauthorizedOperation",
+            "NoSuchEntityException",
+            "EntityTemporarilyUnmodifiable",
+            "InvalidAuthenticationCode",
+            "DeleteConflict",
+            "ThrottlingException",
+            "ValidationError",
+            "LimitExceededException",
+            "InvalidClientTokenId",
+        ] {
+            assert!(is_error_code(code), "{code}");
+        }
+        for code in [
+            "",
+            ".",
+            "Alice",
+            "AccessDenied by alice",
+            "accessdenied",
+            "AccessDenied.",
+            "Jane.Doe",
+            "AccessDeniedÉ",
+            "é",
+        ] {
+            assert!(!is_error_code(code), "{code}");
+        }
     }
 
     #[test]

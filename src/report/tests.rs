@@ -414,6 +414,69 @@ fn summary_snapshot() {
     insta::assert_snapshot!(format!("{}-----\n{}", summary(&full(), 80), summary(&empty(), 80)));
 }
 
+/// Every part of a spreadsheet.
+fn parts(xlsx: Vec<u8>) -> String {
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(xlsx)).expect("a zip");
+    let mut text = String::new();
+    for i in 0..archive.len() {
+        std::io::Read::read_to_string(&mut archive.by_index(i).expect("a part"), &mut text).expect("text");
+    }
+    text
+}
+
+#[test]
+fn times_that_no_spreadsheet_has_are_text() {
+    for (time, shown) in [
+        ("1899-12-30T23:59:59Z", true),
+        ("1899-12-31T00:00:00Z", true),
+        ("1899-12-31T23:59:59Z", true),
+        ("1601-01-01T00:00:00Z", true),
+        ("0000-01-01T00:00:00Z", true),
+        ("1900-01-01T00:00:00Z", false),
+        ("1900-02-28T12:00:00Z", false),
+        ("9999-12-31T23:59:59Z", false),
+    ] {
+        let time = chrono::DateTime::parse_from_rfc3339(time).expect("a time").to_utc();
+        let mut report = full();
+        report.events[0].event_time = time;
+        report.period.from = time;
+        report.generated_at = time;
+        report.coverage.first_record = Some(time);
+        let text = parts(super::xlsx(&report).expect("a spreadsheet"));
+        let own = time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        assert_eq!(text.contains(&format!("<t>{own}</t>")) || text.contains(&format!(">{own}<")), shown, "{own}");
+        assert_eq!(text, parts(super::xlsx(&report).expect("a spreadsheet")), "{own}: the same bytes");
+    }
+}
+
+#[test]
+fn two_accounts_have_two_pages() {
+    let mut report = full();
+    let ids = ["a-b", "a_b", "A.B"];
+    for id in ids {
+        let mut event = report.events[0].clone();
+        id.clone_into(&mut event.account);
+        event.event_id = format!("event of {id}");
+        report.events.push(event);
+        let mut own = report.accounts[0].clone();
+        id.clone_into(&mut own.account);
+        report.accounts.push(own);
+    }
+    let files = render(&report, &[Format::Html], true).expect("rendered");
+    for id in ids {
+        let title = format!("account {id}");
+        let pages: Vec<&str> = files
+            .iter()
+            .filter(|(name, _)| name != "index.html")
+            .filter(|(_, page)| String::from_utf8_lossy(page).contains(&title))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let [page] = pages[..] else { panic!("{id}: {pages:?}") };
+        let index = &files.iter().find(|(name, _)| name == "index.html").expect("the index").1;
+        assert!(String::from_utf8_lossy(index).contains(&format!("href=\"{page}\"")), "{page}");
+    }
+}
+
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(dir)
         .expect("a directory")

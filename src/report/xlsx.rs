@@ -3,7 +3,7 @@
 //! Text is written as text: a spreadsheet evaluates none of it, whatever it begins with. Times are in UTC. The file's own
 //! times are the report's, so that the same report gives the same bytes.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
 
 use super::format::NONE;
@@ -65,14 +65,16 @@ struct Sheet {
 /// # Errors
 /// When the library refuses a cell or a sheet.
 pub fn xlsx(report: &Report) -> Result<Vec<u8>, XlsxError> {
-    let made = ExcelDateTime::from_timestamp(report.generated_at.timestamp())?;
     let mut book = Workbook::new();
-    book.set_properties(
-        &DocProperties::new()
-            .set_title(format!("MFA exposure, {}", format::period(report.period)))
-            .set_author(format!("mfatrail {}", report.tool.version))
-            .set_creation_datetime(&made),
-    );
+    let mut properties = DocProperties::new()
+        .set_title(format!("MFA exposure, {}", format::period(report.period)))
+        .set_author(format!("mfatrail {}", report.tool.version));
+    // Without one it would bear the time of the clock.
+    let made = excel_time(report.generated_at).or_else(|| ExcelDateTime::from_timestamp(0).ok());
+    if let Some(made) = &made {
+        properties = properties.set_creation_datetime(made);
+    }
+    book.set_properties(&properties);
     for sheet in sheets(report) {
         write(book.add_worksheet(), sheet)?;
     }
@@ -389,10 +391,10 @@ fn write(out: &mut Worksheet, sheet: Sheet) -> Result<(), XlsxError> {
             match value {
                 Value::None => continue,
                 Value::Text(text) => out.write_string(row, column, cell_text(&text))?,
-                Value::Time(at) => {
-                    let at = ExcelDateTime::from_timestamp(at.timestamp())?;
-                    out.write_datetime_with_format(row, column, &at, &time)?
-                }
+                Value::Time(at) => match excel_time(at) {
+                    Some(at) => out.write_datetime_with_format(row, column, &at, &time)?,
+                    None => out.write_string(row, column, at.to_rfc3339_opts(SecondsFormat::Secs, true))?,
+                },
                 Value::Number(value) if value.is_finite() => {
                     let format = if value.fract() == 0.0 { &whole } else { &broken };
                     out.write_number_with_format(row, column, value, format)?
@@ -410,6 +412,11 @@ fn write(out: &mut Worksheet, sheet: Sheet) -> Result<(), XlsxError> {
         out.write_string(last + 1, 0, format!("… and {} more in report.json", format::size(left_out)))?;
     }
     Ok(())
+}
+
+/// A time as a spreadsheet has it; `None` before 1900 and after 9999, where it has none.
+fn excel_time(at: DateTime<Utc>) -> Option<ExcelDateTime> {
+    (at.year() >= 1900).then(|| ExcelDateTime::from_timestamp(at.timestamp()).ok()).flatten()
 }
 
 /// What a cell takes of a text: hidden characters shown, and no more than fits.
