@@ -71,13 +71,12 @@ fn nothing_foreign_is_overwritten() {
             fs::write(path.join(name), "mine").expect("written");
         }
     };
-    let (report, bundle, snapshot, man, store): (&[&str], &[&str], &[&str], &[&str], &[&str]) = (
-        &["report", "fixtures/archive", "--month", "2026-10", "--out"],
-        &["report", "fixtures/archive", "--month", "2026-10", "--out", "/nowhere/report", "--bundle"],
-        &["iam", "snapshot", "--out"],
-        &["generate", "man", "--out"],
-        &["scan", "fixtures/archive", "--store"],
-    );
+    let report = ["report", "fixtures/archive", "--month", "2026-10", "--out"].as_slice();
+    let bundle =
+        ["report", "fixtures/archive", "--month", "2026-10", "--out", "/nowhere/report", "--bundle"].as_slice();
+    let snapshot = ["iam", "snapshot", "--out"].as_slice();
+    let man = ["generate", "man", "--out"].as_slice();
+    let store = ["scan", "fixtures/archive", "--store"].as_slice();
     let notes = folder_with("notes.txt");
     let page = folder_with("mfatrail-report.1");
     let named_like_ours = folder_with("report.json");

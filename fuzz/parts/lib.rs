@@ -7,6 +7,8 @@ pub mod bundle;
 #[path = "../../src/cloudtrail/mod.rs"]
 pub mod cloudtrail;
 pub mod digest;
+#[path = "../../src/disk.rs"]
+pub mod disk;
 #[path = "../../src/inflate.rs"]
 pub mod inflate;
 #[path = "../../src/inputs/mod.rs"]

@@ -97,6 +97,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_spreadsheet_made_of_an_account_id_is_no_account_id() {
+        for cell in ["1122223333", "1.11122E+11", "\"1,11122E+11\"", "\"=\"\"001122223333\"\"\"", "'001122223333"] {
+            let message =
+                error(&format!("{HEADER}CHG-1,{cell},alice,jane,2026-03-01T00:00:00Z,2026-03-02T00:00:00Z\n"));
+            assert!(
+                message.contains("line 2, column 2 (`account`)") && message.contains("not an account id"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
     fn headers_must_be_the_right_ones() {
         let message = error("\r\nticket,account,user,aprover,valid_from,expires\r\n");
         assert!(

@@ -235,8 +235,10 @@ mod tests {
         matches!(name, "a" | "b" | "c")
     }
 
-    /// Every row as its line and its cells, each with its own line and number.
-    fn rows(text: &str) -> Result<Vec<(u64, Vec<(u64, u64, String)>)>, String> {
+    /// A row's line and its cells, each with its own line and number.
+    type Plain = (u64, Vec<(u64, u64, String)>);
+
+    fn rows(text: &str) -> Result<Vec<Plain>, String> {
         let mut reader = Reader::new(text, &known).map_err(|problem| problem.to_string())?;
         let mut rows = Vec::new();
         while let Some(row) = reader.row().map_err(|problem| problem.to_string())? {

@@ -92,8 +92,9 @@ impl Row {
     pub(crate) fn check_account(&self, name: &'static str, problems: &mut Vec<Problem>) {
         let Some(text) = self.text(name) else { return };
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        if (digits && text.len() < 12) || (text.starts_with(|c: char| c.is_ascii_digit()) && text.contains(['.', '+']))
-        {
+        let number = text.starts_with(|c: char| c.is_ascii_digit()) && text.contains(['.', ',', '+']);
+        // `="001122223333"` and `'001122223333` are ways to keep a spreadsheet from taking it for one.
+        if (digits && text.len() < 12) || number || text.contains(['=', '"', '\'']) {
             let what = format!(
                 "`{text}` is not an account id (hint: account ids have 12 digits; spreadsheets drop leading zeros unless the column is text)"
             );
