@@ -672,7 +672,7 @@ mod by_path {
                 let entry = entry?;
                 entries.push((entry.file_name(), entry.file_type()?.into()));
             }
-            entries.sort_by(|(a, _), (b, _): (_, &Entry)| a.cmp(b));
+            entries.sort_by(|(a, _): &Entry, (b, _)| a.cmp(b));
             Ok(entries)
         }
 

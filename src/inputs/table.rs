@@ -3,7 +3,7 @@
 //! Which of the two a file is shows in its first character. Cells are text: an account id that was read as a number
 //! has lost its leading zeros, so a JSON number is an error and not an account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -191,19 +191,19 @@ fn csv_header(
     ignored: &mut Vec<String>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Head> {
-    let known: Vec<&'static str> = first.cells.iter().filter_map(|cell| columns.find(&cell.text)).collect();
-    let mut header = Vec::new();
+    let known: BTreeSet<&'static str> = first.cells.iter().filter_map(|cell| columns.find(&cell.text)).collect();
+    let (mut header, mut named) = (Vec::new(), BTreeSet::new());
     for (index, cell) in first.cells.iter().enumerate() {
         header.push(match columns.find(&cell.text) {
             Some(name) => {
-                if header.iter().any(|head| matches!(head, Head::Known(other) if *other == name)) {
+                if !named.insert(name) {
                     problems.push(Problem::at(cell.place, Some(name), "is named twice"));
                 }
                 Head::Known(name)
             }
             None if cell.text.is_empty() => Head::Nameless,
             None => {
-                match columns.slip(&cell.text, &|name| known.contains(&name)) {
+                match columns.slip(&cell.text, &|name| known.contains(name)) {
                     Some(slip) => problems.push(Problem::at(first.place(index), None, slip)),
                     None => ignored.push(cell.text.to_string()),
                 }
@@ -211,7 +211,7 @@ fn csv_header(
             }
         });
     }
-    for name in columns.required.iter().filter(|name| !known.contains(name)) {
+    for name in columns.required.iter().filter(|name| !known.contains(*name)) {
         let place = Place { line: first.line, column: 1 };
         let what = format!(
             "column `{name}` is missing (hint: the columns are {}, separated by commas, semicolons or tabs)",
@@ -233,7 +233,7 @@ fn json_rows(text: &str, columns: &Columns, problems: &mut Vec<Problem>) -> Shee
             return Sheet::default();
         }
     };
-    let mut sheet = Sheet::default();
+    let (mut sheet, mut ignored) = (Sheet::default(), BTreeSet::new());
     for object in objects {
         let place = place_of(object);
         let pairs: Pairs = match serde_json::from_str(object.get()) {
@@ -244,16 +244,17 @@ fn json_rows(text: &str, columns: &Columns, problems: &mut Vec<Problem>) -> Shee
                 continue;
             }
         };
-        let known: Vec<&'static str> = pairs.0.iter().filter_map(|(name, _)| columns.find(name)).collect();
+        let known: BTreeSet<&'static str> = pairs.0.iter().filter_map(|(name, _)| columns.find(name)).collect();
         let mut row = Row { place, cells: BTreeMap::new() };
         let mut named = Vec::new();
         for (name, value) in pairs.0 {
             let place = place_of(value);
             let Some(column) = columns.find(&name) else {
-                match columns.slip(&name, &|name| known.contains(&name)) {
+                match columns.slip(&name, &|name| known.contains(name)) {
                     Some(slip) => problems.push(Problem::at(place, None, slip)),
-                    None if !sheet.ignored.contains(&name) => sheet.ignored.push(name),
-                    None => {}
+                    None => {
+                        ignored.insert(name);
+                    }
                 }
                 continue;
             };
@@ -283,6 +284,7 @@ fn json_rows(text: &str, columns: &Columns, problems: &mut Vec<Problem>) -> Shee
         // A row that lacks something it must have is already a problem; its other cells are checked all the same.
         sheet.rows.push(row);
     }
+    sheet.ignored.extend(ignored);
     sheet
 }
 
