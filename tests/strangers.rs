@@ -382,3 +382,41 @@ fn what_is_given_beside_the_archive_is_a_file() {
         );
     }
 }
+
+#[test]
+fn what_failed_is_tried_again_only_where_it_is_a_file() {
+    let home = tempfile::tempdir().expect("a folder");
+    let (archive, store) = (home.path().join("archive"), home.path().join("store"));
+    let (from, dir) = (archive.to_str().expect("UTF-8"), store.to_str().expect("UTF-8"));
+    fs::create_dir(&archive).expect("made");
+    let object = archive.join("cut.json");
+    let record = r#"{"Records":[{"eventTime":"2026-10-05T00:00:00Z","eventID":"new","eventName":"ListUsers",
+        "eventSource":"iam.amazonaws.com","awsRegion":"us-east-1","recipientAccountId":"111122223333"}]}"#;
+    fs::write(&object, &record[..40]).expect("written");
+    assert_eq!(ran(&["scan", from, "--store", dir]).status, 3);
+    let retried = || {
+        let ran = ended(&["store", "retry", "--store", dir]);
+        (ran.status, ran.stderr)
+    };
+    for (what, lay) in [
+        ("a pipe", &|| pipe(&object)),
+        ("a device", &|| symlink("/dev/zero", &object).expect("linked")),
+        ("a folder", &|| {
+            fs::create_dir(&object).expect("made");
+            fs::write(object.join("other.json"), record).expect("written");
+        }),
+    ] as [(&str, &dyn Fn()); 3]
+    {
+        fs::remove_file(&object).expect("removed");
+        lay();
+        let (status, said) = retried();
+        assert!(status == 3 && said.contains("0 of 1 objects read now"), "{what}: {said}");
+        if object.is_dir() {
+            fs::remove_dir_all(&object).expect("removed");
+            fs::write(&object, "").expect("written");
+        }
+    }
+    fs::write(&object, record).expect("written");
+    let (status, said) = retried();
+    assert!(status == 0 && said.contains("1 of 1 objects read now"), "{said}");
+}

@@ -213,6 +213,16 @@ fn check(dir: &Path) -> Result<Status, CliError> {
     Ok(Status::Incomplete)
 }
 
+/// Whether a location is one object. A store may come from a stranger: it sends nobody through a disk or a bucket, and has nobody
+/// wait for a pipe.
+fn names_an_object(source: &Source) -> bool {
+    match source {
+        Source::Stdin => false,
+        Source::Local(path) => path.is_file(),
+        Source::S3 { prefix, .. } => !prefix.is_empty() && !prefix.ends_with('/'),
+    }
+}
+
 fn retry(dir: &Path, args: &RetryArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
     let wanted = selection(&args.archive, None, None)?;
     let options = options(&args.archive, &args.aws)?;
@@ -234,7 +244,7 @@ fn retry(dir: &Path, args: &RetryArgs, now: DateTime<Utc>) -> Result<Status, Cli
     for row in failed.into_iter().filter(|row| !row.unlisted()) {
         let source = Source::parse(row.location.as_ref()).map_err(CliError::failed)?;
         // What is gone stays a failure.
-        if source.check().is_ok() {
+        if names_an_object(&source) && source.check().is_ok() {
             sources.push(source);
             names.insert(row.location, row.name);
         }
