@@ -8,7 +8,7 @@
 //! The same contents give the same bytes: names are in order, and every member bears the same time.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use crate::disk::{self, Draft, Readers};
+use crate::disk::{self, Draft, Readers, make_folder};
 
 /// The name and version of the format.
 pub const SCHEMA: &str = "mfatrail.bundle/1";
@@ -287,7 +287,7 @@ fn create(path: &Path) -> io::Result<File> {
 fn extract(mut from: impl Read, listed: &Member, into: &Path) -> Result<(), Bad> {
     let place = into.join(&listed.name);
     let disk = |error| Bad::Disk(place.clone(), error);
-    fs::create_dir_all(place.parent().unwrap_or(into)).map_err(disk)?;
+    make_folder(place.parent().unwrap_or(into)).map_err(disk)?;
     let mut to = create(&place).map_err(disk)?;
     let (mut hash, mut length) = (Sha256::new(), 0_u64);
     let mut buffer = vec![0; 64 << 10];

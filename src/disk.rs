@@ -258,6 +258,18 @@ pub fn occupied(place: &Path, what: &str, own: fn(&mut File) -> bool) -> io::Res
     }
 }
 
+/// Makes a folder, and those on the way to it, for their owner alone. Links on the way are followed: the name is the user's own.
+///
+/// # Errors
+/// When one cannot be made.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
 /// A temporary folder that its owner alone may enter, in a folder or where the system has them.
 ///
 /// # Errors

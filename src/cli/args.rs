@@ -120,7 +120,8 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', help_heading = "Output")]
     pub(super) format: Vec<FormatArg>,
 
-    /// Write report.pdf too: the page, printed by a Chromium that is installed
+    /// Write report.pdf too: the page, printed by a Chromium that is installed. If that fails the other files are written all
+    /// the same, and the status is 4
     #[arg(long, help_heading = "Output")]
     pub(super) pdf: bool,
 

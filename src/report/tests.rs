@@ -414,41 +414,6 @@ fn summary_snapshot() {
     insta::assert_snapshot!(format!("{}-----\n{}", summary(&full(), 80), summary(&empty(), 80)));
 }
 
-/// Every part of a spreadsheet.
-fn parts(xlsx: Vec<u8>) -> String {
-    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(xlsx)).expect("a zip");
-    let mut text = String::new();
-    for i in 0..archive.len() {
-        std::io::Read::read_to_string(&mut archive.by_index(i).expect("a part"), &mut text).expect("text");
-    }
-    text
-}
-
-#[test]
-fn times_that_no_spreadsheet_has_are_text() {
-    for (time, shown) in [
-        ("1899-12-30T23:59:59Z", true),
-        ("1899-12-31T00:00:00Z", true),
-        ("1899-12-31T23:59:59Z", true),
-        ("1601-01-01T00:00:00Z", true),
-        ("0000-01-01T00:00:00Z", true),
-        ("1900-01-01T00:00:00Z", false),
-        ("1900-02-28T12:00:00Z", false),
-        ("9999-12-31T23:59:59Z", false),
-    ] {
-        let time = chrono::DateTime::parse_from_rfc3339(time).expect("a time").to_utc();
-        let mut report = full();
-        report.events[0].event_time = time;
-        report.period.from = time;
-        report.generated_at = time;
-        report.coverage.first_record = Some(time);
-        let text = parts(super::xlsx(&report).expect("a spreadsheet"));
-        let own = time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        assert_eq!(text.contains(&format!("<t>{own}</t>")), shown, "{own}");
-        assert_eq!(text, parts(super::xlsx(&report).expect("a spreadsheet")), "{own}: the same bytes");
-    }
-}
-
 #[test]
 fn two_accounts_have_two_pages() {
     let mut report = full();

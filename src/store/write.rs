@@ -5,7 +5,6 @@
 //! `staging/` never happened. Everything is flushed to the disk before the log names it.
 
 use std::ffi::OsStr;
-use std::fs::DirBuilder;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +15,7 @@ use super::lock::{self, Holder, Lock};
 use super::log::{self, COMMITS, Commit, Entry, MARK, Mark, STAGING, State, commit_path, staged, staging};
 use super::schema::SCHEMA;
 use super::{StoreError, count, damaged, hex, io_error};
-use crate::disk::{Folder, Kind};
+use crate::disk::{self, Folder, Kind};
 
 /// After so many commits one lists everything, so that opening a store reads few files.
 const CHECKPOINT: usize = 100;
@@ -47,7 +46,8 @@ impl Writer {
     /// When it is not a store, is of another schema, is being written, or cannot be written.
     pub fn open(dir: &Path, holder: &Holder) -> Result<Self, StoreError> {
         check_usable(dir)?;
-        make_folder(dir)?;
+        // What is in a store says who did what: it is for its owner alone.
+        disk::make_folder(dir).map_err(io_error("create", dir))?;
         let home = log::open(dir)?;
         let lock = Lock::take(&home, dir, holder)?;
         let mut writer = Self { dir: dir.to_owned(), home, state: State::default(), _lock: lock };
@@ -241,13 +241,4 @@ fn begins_store(home: &Folder, name: &OsStr) -> bool {
         return text.is_empty() || serde_json::from_slice::<Holder>(&text).is_ok();
     }
     Path::new(name) == temporary(Path::new(MARK)) && mark_text().is_ok_and(|mark| mark.starts_with(&text))
-}
-
-/// What is in a store says who did what: it is for its owner alone.
-fn make_folder(path: &Path) -> Result<(), StoreError> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(io_error("create", path))
 }
