@@ -1,5 +1,6 @@
 //! CloudTrail's own formats: the record, its envelope and its `userIdentity`. Nothing here knows of MFA.
 
+mod address;
 mod callers;
 mod candidates;
 mod container;
@@ -12,6 +13,7 @@ mod record;
 mod structure;
 mod walk;
 
+pub use address::address;
 pub use candidates::{Clue, Query, Wants, search};
 pub use container::{ContainerError, Contents, Scratch, Visit, for_each_record};
 pub use envelope::{CallerTag, Envelope, Take, same, skim};

@@ -2,11 +2,17 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
-/// An address, or a range in CIDR notation; bits behind the prefix do not count.
+/// An address, or a range in CIDR notation; bits behind the prefix do not count. IPv4 addresses in IPv6 form are IPv4
+/// addresses, as [`cloudtrail::address`] reads them.
 pub(super) fn parse(text: &str) -> Option<IpNet> {
-    text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    let range = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    let mapped = match range {
+        IpNet::V6(range) => range.network().to_ipv4_mapped().zip(range.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    Some(mapped.and_then(|(network, prefix)| Ipv4Net::new(network, prefix).ok()).map_or(range, IpNet::V4))
 }
 
 /// Literals of which one is in every spelling of every address of the range; `None` where there are none.
@@ -14,7 +20,7 @@ pub(super) fn literals(range: &IpNet) -> Option<Vec<String>> {
     let whole = usize::from(range.prefix_len());
     match range.network() {
         IpAddr::V4(address) => {
-            // There is one spelling: four numbers without leading zeros.
+            // There is one spelling: four numbers without leading zeros, whatever stands before and behind them.
             let numbers: Vec<String> = address.octets().iter().take(whole / 8).map(u8::to_string).collect();
             let dot = if numbers.len() == 4 { "" } else { "." };
             (numbers.len() >= 2).then(|| vec![numbers.join(".") + dot])
@@ -74,5 +80,9 @@ mod tests {
             assert_eq!(parse(bad), None, "{bad}");
         }
         assert!(parse("192.0.2.77/24").unwrap().contains(&"192.0.2.1".parse::<IpAddr>().unwrap()));
+        for (mapped, range) in [("::ffff:192.0.2.7", "192.0.2.7"), ("::ffff:c000:200/120", "192.0.2.0/24")] {
+            assert_eq!(parse(mapped), parse(range), "{mapped}");
+        }
+        assert_eq!(parse("::ffff:0:0/95"), "::ffff:0:0/95".parse().ok());
     }
 }

@@ -1,6 +1,5 @@
 //! One value of one filter.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -8,7 +7,7 @@ use memchr::memmem::Finder;
 
 use super::pattern::Pattern;
 use super::{By, FilterError, Sessions, address};
-use crate::cloudtrail::{ActorKind, Record};
+use crate::cloudtrail::{self, ActorKind, Record};
 
 /// The user name that IAM gives for calls about the root user's devices.
 const ROOT_USER: &str = "AWS ROOT USER";
@@ -143,7 +142,7 @@ impl Test {
             .filter_map(text)
             .any(|known| known == key),
             Self::Ip(range) => text(&["sourceIPAddress"])
-                .and_then(|address| address.parse::<IpAddr>().ok())
+                .and_then(cloudtrail::address)
                 .is_some_and(|address| range.contains(&address)),
             Self::ErrorCode(code) => record.error_code().is_some_and(|known| code.matches(known)),
             Self::Failed(failed) => record.failed() == *failed,
