@@ -475,6 +475,7 @@ mod tests {
         let parameters = select(vec![
             "null",
             "{}",
+            "{ }",
             PARAMETERS,
             r#"{"userName":"ALICE"}"#,
             r#"{"user\u004eame":"alice"}"#,
@@ -494,6 +495,7 @@ mod tests {
             "",
             r#","readOnly":true"#,
             r#","readOnly":"false","errorCode":"AccessDenied","errorMessage":"User is not authorized on resource: user bob""#,
+            r#","errorCode":"AccessDenied","errorMessage":"User: x is not authorized to perform: y on resource: user nullada""#,
             r#","errorCode":"","additionalEventData":{"MFAUsed":"Yes"},"note":"é \\ \" { "#,
             r#","eventType":"AwsCloudTrailInsight""#,
         ])

@@ -193,6 +193,13 @@ impl<'t> Envelope<'t> {
         self.entry()?.found.mfa
     }
 
+    /// [`Record::has_parameters`].
+    #[must_use]
+    pub fn has_parameters(&self) -> bool {
+        let inner = self.of(Field::Parameters).strip_prefix(b"{").and_then(|object| object.strip_suffix(b"}"));
+        inner.is_some_and(|members| !members.trim_ascii().is_empty())
+    }
+
     /// The text at `name` in `requestParameters`; the outer `None` where only the parsed record can tell.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<Option<&'t str>> {

@@ -241,6 +241,12 @@ impl<'tape, 'input> Record<'tape, 'input> {
         self.text(&["recipientAccountId"]).or_else(|| self.text(&["userIdentity", "accountId"]))
     }
 
+    /// Whether there is anything in `requestParameters`.
+    #[must_use]
+    pub fn has_parameters(&self) -> bool {
+        self.get(&["requestParameters"]).is_some_and(|value| value.as_object().is_none_or(|object| object.len() > 0))
+    }
+
     /// The error code of a refused call. A failed sign-in bears none: see [`Record::failed`].
     #[must_use]
     pub fn error_code(&self) -> Option<&'tape str> {

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::event::{Action, Event, Failure, Target};
+use super::refusal::{self, Named};
 use crate::cloudtrail::{Actor, ActorKind, Record, same};
 
 /// The name that console calls bear in `requestParameters.userName` when the root user is meant. With its spaces it can
@@ -214,18 +215,17 @@ fn target(record: &Record<'_, '_>, action: &Action, actor: &Actor, failure: Opti
         }
         let created_id =
             record.text(&["responseElements", "user", "userId"]).filter(|_| *action == Action::UserCreated);
-        let own = actor.kind == ActorKind::IamUser
-            && actor.account.as_deref().is_none_or(|account| Some(account) == record.account())
-            && user_name(actor).is_some_and(|own| own.eq_ignore_ascii_case(name));
-        let id = created_id.map(str::to_owned).or_else(|| if own { user_id(actor) } else { None });
+        let id = created_id.map(str::to_owned).or_else(|| own_id(record, actor, name));
         return Target::User { name: Some(name.to_owned()), id };
     }
-    if let Some(failure) = failure
-        && record.get(&["requestParameters"]).is_none()
-        && record.source == IAM
-    {
-        return failure.message.as_deref().map_or(Target::Nobody, target_of_refusal);
+    match failure.filter(|_| record.source == IAM && !record.has_parameters()) {
+        Some(failure) => target_of_refusal(record, action, actor, failure),
+        None => target_is_caller(actor),
     }
+}
+
+/// The caller as whom the call is about.
+fn target_is_caller(actor: &Actor) -> Target {
     match actor.kind {
         ActorKind::Root | ActorKind::AssumedRoot => Target::Root,
         ActorKind::IamUser => match user_name(actor) {
@@ -237,6 +237,17 @@ fn target(record: &Record<'_, '_>, action: &Action, actor: &Actor, failure: Opti
         },
         _ => Target::Nobody,
     }
+}
+
+/// The caller's own name, where it is a user of the record's account.
+fn own_name<'a>(record: &Record<'_, '_>, actor: &'a Actor) -> Option<&'a str> {
+    let home = actor.account.as_deref().is_none_or(|account| Some(account) == record.account());
+    user_name(actor).filter(|_| home && actor.kind == ActorKind::IamUser)
+}
+
+/// The caller's unique id, where it is the user of this name.
+fn own_id(record: &Record<'_, '_>, actor: &Actor, name: &str) -> Option<String> {
+    own_name(record, actor).filter(|own| own.eq_ignore_ascii_case(name)).and_then(|_own| user_id(actor))
 }
 
 fn identity_center_target(record: &Record<'_, '_>) -> Target {
@@ -258,48 +269,72 @@ fn identity_center_target(record: &Record<'_, '_>) -> Target {
     user.map_or(Target::Nobody, |user| Target::IdentityCenter { store, user })
 }
 
-/// The text after "on resource: " of a refusal, up to the next space (user names hold none).
-fn refused_resource(message: &str) -> Option<&str> {
-    Some(message.split_once("on resource: ")?.1)
+/// About whom a failed call without parameters is. Only where it was not authorized were there any: else it named nobody.
+fn target_of_refusal(record: &Record<'_, '_>, action: &Action, actor: &Actor, failure: &Failure) -> Target {
+    if refusal::is_own(action) {
+        return target_is_caller(actor);
+    }
+    let root_called = matches!(actor.kind, ActorKind::Root | ActorKind::AssumedRoot);
+    match failure.message.as_deref().map_or(Named::Nothing, Named::of) {
+        Named::User("") => target_is_caller(actor),
+        Named::User("null") if root_called => Target::Root,
+        Named::User(name) => user_of_refusal(record, actor, name),
+        Named::Root => Target::Root,
+        Named::Device(serial) if serial.contains(":u2f/root/") => Target::Root,
+        Named::Device(_) => Target::DeviceOnly,
+        Named::Anything if root_called => Target::Root,
+        Named::Nothing if !refusal::is_unauthorized(failure) => target_is_caller(actor),
+        Named::Anything | Named::Nothing => Target::Nobody,
+    }
 }
 
-fn target_of_refusal(message: &str) -> Target {
-    let Some(resource) = refused_resource(message) else { return Target::Nobody };
-    if let Some(rest) = resource.strip_prefix("user ") {
-        if rest.starts_with(ROOT_USER_NAME) {
-            return Target::Root;
-        }
-        return match rest.split_whitespace().next() {
-            Some(name) => Target::User { name: Some(name.to_owned()), id: None },
-            None => Target::Nobody,
-        };
+/// A user by the name that a message has.
+fn user_of_refusal(record: &Record<'_, '_>, actor: &Actor, name: &str) -> Target {
+    let own = own_name(record, actor).filter(|own| refusal::is_callers(name, own));
+    let known = own.unwrap_or_else(|| refusal::without_path(name));
+    if known.is_empty() {
+        return Target::Nobody;
     }
-    let token = resource.split_whitespace().next().unwrap_or_default();
-    match token.split_once(":user/") {
-        Some((prefix, path)) if prefix.starts_with("arn:") => {
-            let name = path.rsplit('/').next().filter(|name| !name.is_empty());
-            name.map_or(Target::Nobody, |name| Target::User { name: Some(name.to_owned()), id: None })
-        }
-        _ if token.starts_with("arn:") && (token.contains(":mfa/") || token.contains(":u2f/")) => Target::DeviceOnly,
-        _ => Target::Nobody,
+    Target::User { name: Some(known.to_owned()), id: own.and_then(|_own| user_id(actor)) }
+}
+
+/// The name of the user that a call of IAM is about, by its parameters or by the message of its refusal; `AWS ROOT USER` is
+/// the root user. `None` for the calls of other services, and where neither names one.
+#[must_use]
+pub fn named_user(record: &Record<'_, '_>) -> Option<String> {
+    if record.source != IAM {
+        return None;
+    }
+    if let Some(name) = record.text(&["requestParameters", "userName"]) {
+        return Some(name.to_owned());
+    }
+    record.error_code().filter(|_| !record.has_parameters())?;
+    match Named::of(record.text(&["errorMessage"])?) {
+        Named::User("") => None,
+        Named::User(name) => match user_of_refusal(record, &record.actor(), name) {
+            Target::User { name, .. } => name,
+            _ => None,
+        },
+        Named::Root => Some(ROOT_USER_NAME.to_owned()),
+        Named::Device(_) | Named::Anything | Named::Nothing => None,
     }
 }
 
 /// A refused call has no parameters; where its message names a device as the resource, that is the device.
-fn name_device_of_refusal(action: Action, failure: Option<&Failure>) -> Action {
+fn name_device_of_refusal(mut action: Action, failure: Option<&Failure>) -> Action {
     let message = failure.and_then(|failure| failure.message.as_deref());
-    let named = message.and_then(refused_resource).and_then(|resource| resource.split_whitespace().next());
-    let Some(device) = named.filter(|token| token.contains(":mfa/") || token.contains(":u2f/")) else { return action };
-    let serial = Some(device.to_owned());
-    match action {
-        Action::DeviceEnabled { serial: None } => Action::DeviceEnabled { serial },
-        Action::DeviceResynced { serial: None } => Action::DeviceResynced { serial },
-        Action::DeviceDeactivated { serial: None } => Action::DeviceDeactivated { serial },
-        Action::DeviceDeleted { serial: None } => Action::DeviceDeleted { serial },
-        Action::DeviceTagged { serial: None } => Action::DeviceTagged { serial },
-        Action::DeviceUntagged { serial: None } => Action::DeviceUntagged { serial },
-        other => other,
+    let Some(Named::Device(device)) = message.map(Named::of) else { return action };
+    if let Action::DeviceCreated { serial }
+    | Action::DeviceEnabled { serial }
+    | Action::DeviceResynced { serial }
+    | Action::DeviceDeactivated { serial }
+    | Action::DeviceDeleted { serial }
+    | Action::DeviceTagged { serial }
+    | Action::DeviceUntagged { serial } = &mut action
+    {
+        serial.get_or_insert_with(|| device.to_owned());
     }
+    action
 }
 
 /// The name of an IAM user who called: `userName`, else the last part of the ARN.
@@ -329,6 +364,135 @@ fn account_of(principal: &str) -> String {
 mod tests {
     use super::*;
     use crate::cloudtrail::{Names, Query, Scratch, for_each_record, search};
+
+    /// The event of a refused call, by its name, caller, error code and message.
+    fn refused(name: &str, caller: &str, code: &str, parameters: &str, message: &str) -> (Event, Option<String>) {
+        let text = format!(
+            r#"{{"eventTime":"2026-10-01T10:00:00Z","eventSource":"iam.amazonaws.com","eventName":"{name}","recipientAccountId":"111122223333","userIdentity":{caller},"errorCode":"{code}","errorMessage":"{message}","requestParameters":{parameters}}}"#
+        );
+        let mut found = None;
+        for_each_record(text.as_bytes(), &mut Scratch::default(), &mut |_, record| {
+            let record = record.unwrap();
+            found = extract(&record).map(|event| (event, named_user(&record)));
+        })
+        .unwrap();
+        found.unwrap()
+    }
+
+    const BOB: &str = r#"{"type":"IAMUser","principalId":"AIDABOB","arn":"arn:aws:iam::111122223333:user/staff/bob","accountId":"111122223333","userName":"bob"}"#;
+    const OTHER_BOB: &str = r#"{"type":"IAMUser","principalId":"AIDAOTHER","arn":"arn:aws:iam::444455556666:user/bob","accountId":"444455556666","userName":"bob"}"#;
+    const NULLO: &str = r#"{"type":"IAMUser","principalId":"AIDANULLO","arn":"arn:aws-cn:iam::111122223333:user/nullo","accountId":"111122223333"}"#;
+    const ROOT: &str =
+        r#"{"type":"Root","principalId":"111122223333","arn":"arn:aws:iam::111122223333:root","accountId":"111122223333"}"#;
+    const ROLE: &str = r#"{"type":"AssumedRole","principalId":"AROAOPS:bob","arn":"arn:aws:sts::111122223333:assumed-role/Ops/bob","accountId":"111122223333"}"#;
+
+    fn user(name: &str, id: Option<&str>) -> Target {
+        Target::User { name: Some(name.to_owned()), id: id.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_refused_call_is_about_whom_its_message_names() {
+        let bob = || user("bob", Some("AIDABOB"));
+        let mfa = "arn:aws:iam::111122223333:mfa/phone";
+        for (caller, resource, target, about) in [
+            (BOB, "user alice", user("alice", None), Some("alice")),
+            (BOB, "user /dev/alice", user("alice", None), Some("alice")),
+            (BOB, "user dev/alice", user("alice", None), Some("alice")),
+            (BOB, "user nullalice", user("nullalice", None), Some("nullalice")),
+            (BOB, "user bob", bob(), Some("bob")),
+            (BOB, "user Bob", bob(), Some("bob")),
+            (BOB, "user nullbob", bob(), Some("bob")),
+            (BOB, "user /staff/bob", bob(), Some("bob")),
+            (BOB, "user nullstaff/bob", bob(), Some("bob")),
+            (BOB, "user ", bob(), None),
+            (OTHER_BOB, "user bob", user("bob", None), Some("bob")),
+            (OTHER_BOB, "user nullbob", user("nullbob", None), Some("nullbob")),
+            (NULLO, "user nullo", user("nullo", Some("AIDANULLO")), Some("nullo")),
+            (NULLO, "user nullnullo", user("nullo", Some("AIDANULLO")), Some("nullo")),
+            (ROLE, "user nullo", user("nullo", None), Some("nullo")),
+            (ROLE, "user null", user("null", None), Some("null")),
+            (ROLE, "user AWS ROOT USER", Target::Root, Some(ROOT_USER_NAME)),
+            (ROLE, "arn:aws-us-gov:iam::111122223333:user/dev/alice", user("alice", None), Some("alice")),
+            (ROLE, "arn:aws-eusc:iam::111122223333:root", Target::Root, Some(ROOT_USER_NAME)),
+            (ROLE, "*", Target::Nobody, None),
+            (BOB, "*", Target::Nobody, None),
+            (ROLE, "group alice", Target::Nobody, None),
+            (ROLE, mfa, Target::DeviceOnly, None),
+            (ROOT, "*", Target::Root, None),
+            (ROOT, "user null", Target::Root, Some("null")),
+            (ROOT, "user alice", user("alice", None), Some("alice")),
+            (ROOT, "arn:aws:iam::111122223333:u2f/root/key-A2", Target::Root, None),
+        ] {
+            for (code, parameters, end) in [
+                ("AccessDenied", "null", " because no identity-based policy allows the iam:DeactivateMFADevice action"),
+                ("AccessDenied", "{}", " with an explicit deny in a service control policy"),
+                ("AccessDeniedException", "null", ""),
+            ] {
+                let message = format!("User: x is not authorized to perform: iam:X on resource: {resource}{end}");
+                for name in ["DeactivateMFADevice", "EnableMFADevice", "ResyncMFADevice", "DeleteLoginProfile"] {
+                    let (event, named) = refused(name, caller, code, parameters, &message);
+                    assert_eq!(event.target, target, "{name}: {caller} {message}");
+                    assert_eq!(named.as_deref(), about, "{name}: {caller} {message}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_names_nobody_is_about_nobody_but_a_call_without_a_name_is_the_callers() {
+        let bob = || user("bob", Some("AIDABOB"));
+        let enable = "To complete this action, please ensure that you are authenticated with an MFA device that is enabled for this user.";
+        for (name, caller, code, message, target) in [
+            ("EnableMFADevice", BOB, "AccessDenied", enable, Target::Nobody),
+            ("CreateAccessKey", BOB, "AccessDenied", "", Target::Nobody),
+            ("CreateAccessKey", BOB, "LimitExceededException", "Cannot exceed quota for AccessKeysPerUser: 2", bob()),
+            ("ChangePassword", BOB, "PasswordPolicyViolationException", "", bob()),
+            ("ChangePassword", BOB, "NoSuchEntityException", "Login Profile for User bob cannot be found.", bob()),
+            ("ChangePassword", BOB, "AccessDenied", "User: x is not authorized to perform: iam:ChangePassword on resource: *", bob()),
+            ("CreateAccessKey", ROLE, "ValidationException", "Must specify userName when calling with non-User credentials", Target::Nobody),
+            ("DeleteLoginProfile", ROLE, "NoSuchEntityException", "The user with name alice cannot be found.", user("alice", None)),
+        ] {
+            let (event, _) = refused(name, caller, code, "null", message);
+            assert_eq!(event.target, target, "{name} {code} {message}");
+        }
+        // Whatever the message says, parameters that are there count.
+        let denied = "User: x is not authorized to perform: iam:DeactivateMFADevice on resource: user carol";
+        for code in ["NoSuchEntityException", "AccessDenied"] {
+            let (event, named) = refused("DeactivateMFADevice", BOB, code, r#"{"userName":"alice"}"#, denied);
+            assert_eq!((event.target, named.as_deref()), (user("alice", None), Some("alice")));
+        }
+    }
+
+    #[test]
+    fn the_device_of_a_refused_call_is_the_one_that_the_message_names() {
+        for serial in [
+            "arn:aws:iam::111122223333:mfa/alice-phone",
+            "arn:aws-cn:iam::111122223333:mfa/staff/alice-phone",
+            "arn:aws:iam::111122223333:mfa/root-account-mfa-device",
+            "arn:aws-us-gov:iam::111122223333:u2f/user/alice/key-A2",
+            "arn:aws:iam::111122223333:sms-mfa/alice",
+        ] {
+            for name in [
+                "CreateVirtualMFADevice",
+                "EnableMFADevice",
+                "ResyncMFADevice",
+                "DeactivateMFADevice",
+                "DeleteVirtualMFADevice",
+                "TagMFADevice",
+                "UntagMFADevice",
+            ] {
+                let message =
+                    format!("User: x is not authorized to perform: iam:{name} on resource: {serial} with an explicit deny");
+                let (event, _) = refused(name, BOB, "AccessDenied", "null", &message);
+                assert_eq!(event.action.serial(), Some(serial), "{name}");
+                let creates = name == "CreateVirtualMFADevice";
+                let target = if creates { user("bob", Some("AIDABOB")) } else { Target::DeviceOnly };
+                assert_eq!(event.target, target, "{name}");
+            }
+        }
+        let (event, _) = refused("DeleteVirtualMFADevice", ROLE, "DeleteConflictException", r#"{"serialNumber":"s"}"#, "x");
+        assert_eq!((event.action.serial(), event.target), (Some("s"), Target::DeviceOnly));
+    }
 
     /// The pairs of the specification, written out once more: a needle that is forgotten, or a pair, is missed here.
     const SPECIFIED: &str = "

@@ -3,7 +3,8 @@
 mod event;
 mod events;
 mod extract;
+mod refusal;
 
 pub use event::{Action, Event, Failure, Target};
 pub use events::Events;
-pub use extract::{EXTRACTED, ROOT_USER_NAME, extract, is_extracted, user_id, user_name};
+pub use extract::{EXTRACTED, ROOT_USER_NAME, extract, named_user, is_extracted, user_id, user_name};

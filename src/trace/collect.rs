@@ -16,6 +16,7 @@ use super::sightings::{Key, Sightings};
 use super::texts::{Interner, NONE, NumberHasher};
 use super::{Call, Context, Selection, Sighting, key_of};
 use crate::cloudtrail::{Actor, ActorKind, Caller, CallerTag, Envelope, Record, same};
+use crate::mfa;
 
 /// Rows kept in memory by one worker, before they go to a temporary file: 4 MiB. They are written once and read twice, one after
 /// another, so that more would save nothing.
@@ -235,7 +236,12 @@ impl Part {
     #[must_use]
     pub fn brief(envelope: &Envelope<'_>) -> Option<u8> {
         let may_be_about = envelope.source() == IAM;
-        let about = || if may_be_about { envelope.parameter("userName") } else { Some(None) };
+        // Of a refused call that has no parameters only the message names the user.
+        let about = || match may_be_about {
+            true if envelope.refused() && !envelope.has_parameters() => None,
+            true => envelope.parameter("userName"),
+            false => Some(None),
+        };
         let has_row = match is_person(envelope.kind()) {
             true => !is_copy(envelope.caller_account(), envelope.account()),
             false => about()?.is_some(),
@@ -539,9 +545,7 @@ fn whole_days(sightings: Vec<Sighting>) -> Vec<Sighting> {
 
 /// The user that an IAM call is about, in lower case, as IAM compares names.
 fn about_user(record: &Record<'_, '_>) -> Option<String> {
-    (record.source.as_bytes() == IAM)
-        .then(|| record.text(&["requestParameters", "userName"]).map(str::to_lowercase))
-        .flatten()
+    mfa::named_user(record).map(|name| name.to_lowercase())
 }
 
 /// Whether it is the copy that another account got of a cross-account call: the caller's own account has it too.

@@ -41,8 +41,8 @@ pub struct Call {
     pub session_mfa: Option<bool>,
     /// For a console sign-in, `MFAUsed`.
     pub sign_in_mfa: Option<bool>,
-    /// The IAM user that the call is about: `requestParameters.userName` of an `iam.amazonaws.com` call, in
-    /// lower case; `aws root user` for the root user.
+    /// The IAM user that the call is about, as [`crate::mfa::named_user`] tells it, in lower case; `aws root user` for the
+    /// root user.
     pub about_user: Option<Arc<str>>,
 }
 
