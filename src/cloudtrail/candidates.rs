@@ -310,6 +310,12 @@ mod tests {
         // In the list, but wrapped, or no record.
         agrees(&document(&[format!(r#"{{"detail":{hit}}}"#)]), true, 1);
         agrees(&document(&[format!(r#"{{"CloudTrailEvent":{quoted}}}"#), hit.clone()]), true, 2);
+        agrees(&document(&[quoted.clone(), hit.clone()]), true, 2);
+        agrees(&document(&[format!(r#"{{"message":{hit}}}"#), record("GetUser", "")]), true, 1);
+        let list = serde_json::to_string(&format!("[{hit},{},{hit}]", record("GetUser", ""))).unwrap();
+        agrees(&document(&[format!(r#"{{"message":{list}}}"#), hit.clone()]), true, 3);
+        let inner = serde_json::to_string(&document(&[hit.clone(), hit.clone()])).unwrap();
+        agrees(&document(&[format!(r#"{{"message":{inner}}}"#), hit.clone()]), true, 3);
         agrees(&document(&[format!("[{hit}]"), hit.clone()]), false, 1);
         agrees(&document(&[hit.replace("eventTime", "time"), hit.clone()]), false, 1);
         agrees(&document(&[hit.replace("}", r#","a":1e999}"#), hit.clone()]), false, 1);

@@ -3,7 +3,7 @@
 //! CloudTrail writes `{"Records":[…]}`, but archives reach an analyst in other wrappings too: one record a line, the
 //! output of `aws cloudtrail lookup-events`, EventBridge and CloudWatch exports, several of these one after another.
 //! A damaged object yields nothing: all its JSON is checked before the first record is handed out. A record that is
-//! sound JSON but unusable costs itself only.
+//! sound JSON but unusable costs itself only. What is not JSON is refused by the name of what it is.
 
 use std::{borrow::Cow, cell::RefCell, fmt, mem, ops::Range};
 
@@ -13,7 +13,8 @@ use simd_json::{Buffers, Tape, prelude::*};
 
 use super::{
     callers::Callers,
-    record::{Record, RecordError, Value},
+    encoding,
+    record::{Record, RecordError, Value, is_number, whole_accounts},
     structure::Objects,
     walk::Sketch,
 };
@@ -42,7 +43,8 @@ pub struct Contents {
     pub unusable: usize,
     /// The first of these: its index in the object, from 0, and why.
     pub first_unusable: Option<(usize, RecordError)>,
-    /// Insight records, passed over by intent: they tell of rates, not of calls.
+    /// Passed over by design: Insight records, which tell of rates and not of calls, and the control messages of a
+    /// CloudWatch Logs subscription, with which the service checks that its destination can be reached.
     pub passed_over: usize,
     /// Documents that are CloudTrail digests, skipped by intent.
     pub digests: usize,
@@ -64,6 +66,21 @@ pub enum ContainerError {
         /// The parser's word.
         reason: String,
     },
+    /// Text or bytes that do not begin like JSON.
+    #[error("not CloudTrail JSON (byte {offset})")]
+    NotJson {
+        /// The first byte that is no white space, from 1.
+        offset: usize,
+    },
+    /// A file of another format.
+    #[error("{0}, not CloudTrail JSON (hint: logs in it have to be unpacked or exported as JSON first)")]
+    Format(&'static str),
+    /// Text in UTF-16 that ends within a character, or holds half of one.
+    #[error("damaged UTF-16 text at byte {offset}")]
+    BadUtf16 {
+        /// Where, from 1.
+        offset: usize,
+    },
     /// JSON of something else.
     #[error("JSON, but neither CloudTrail records nor a wrapping of them")]
     NotCloudTrail,
@@ -72,6 +89,8 @@ pub enum ContainerError {
 /// Buffers that outlive one object.
 #[derive(Default)]
 pub struct Scratch {
+    /// The account of the folder in which the object at hand lies; empty where it is not known.
+    pub(super) folder: String,
     pub(super) outer: Buffer,
     pub(super) nested: Buffer,
     /// Records that are parsed out of their object, put together.
@@ -86,13 +105,39 @@ impl fmt::Debug for Scratch {
     }
 }
 
+impl Scratch {
+    /// Begins an object that lies in the folder of `account`: a record that does not say whose it is belongs to it.
+    pub fn begin(&mut self, account: Option<&str>) {
+        for folder in [&mut self.folder, &mut self.outer.folder, &mut self.nested.folder] {
+            folder.clear();
+            folder.push_str(account.unwrap_or_default());
+        }
+    }
+}
+
+/// Whether bytes are plainly something else than CloudTrail's: no record and no part of one is in them.
+///
+/// For files whose names say that they are something else: what they hold decides, so that no name hides a log.
+#[must_use]
+pub fn is_foreign(bytes: &[u8]) -> bool {
+    let mentions = || [&b"eventName"[..], b"eventVersion"].iter().any(|key| memchr::memmem::find(bytes, key).is_some());
+    match for_each_record(bytes, &mut Scratch::default(), &mut |_, _| {}) {
+        Ok(contents) => contents.unusable > 0 && contents.records + contents.passed_over == 0 && !mentions(),
+        Err(ContainerError::Damaged { .. } | ContainerError::BadUtf16 { .. }) => !mentions(),
+        Err(_) => true,
+    }
+}
+
 /// Hands every record of an object to `visit`, in the order of the object.
 ///
 /// # Errors
 /// When the bytes are no JSON throughout, or hold nothing of CloudTrail; then `visit` was not called.
 pub fn for_each_record(bytes: &[u8], scratch: &mut Scratch, visit: Visit<'_>) -> Result<Contents, ContainerError> {
+    if let Some(text) = encoding::utf16(bytes) {
+        return for_each_record(&text?, scratch, visit);
+    }
     let Scratch { outer, nested, .. } = scratch;
-    let start = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let start = if bytes.starts_with(MARK) { MARK.len() } else { 0 };
     let text = bytes.get(start..).unwrap_or_default();
     if text.trim_ascii().is_empty() {
         return Err(ContainerError::Empty);
@@ -121,28 +166,57 @@ pub fn for_each_record(bytes: &[u8], scratch: &mut Scratch, visit: Visit<'_>) ->
     Ok(reader.contents)
 }
 
+/// The byte order mark of UTF-8, which stands before the text, and of files that were put together before each.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Where the documents lie; every byte of them is sound JSON then.
 fn split(text: &[u8], start: usize) -> Result<Vec<Range<usize>>, ContainerError> {
-    let mut documents = Vec::new();
-    let mut stream = Deserializer::from_slice(text).into_iter::<&RawValue>();
-    while let Some(document) = stream.next() {
-        match document {
-            Ok(raw) => {
-                let end = stream.byte_offset();
-                documents.push(end.saturating_sub(raw.get().len())..end);
+    let mut documents: Vec<Range<usize>> = Vec::new();
+    let mut from = 0;
+    loop {
+        let rest = text.get(from..).unwrap_or_default();
+        let mut stream = Deserializer::from_slice(rest).into_iter::<&RawValue>();
+        let error = loop {
+            match stream.next() {
+                Some(Ok(raw)) => {
+                    let end = from + stream.byte_offset();
+                    documents.push(end.saturating_sub(raw.get().len())..end);
+                }
+                Some(Err(error)) => break error,
+                None => return Ok(documents),
             }
-            Err(error) => {
-                let line = error.line().saturating_sub(1);
-                let before: usize = text.split_inclusive(|byte| *byte == b'\n').take(line).map(<[u8]>::len).sum();
-                return Err(ContainerError::Damaged {
-                    document: documents.len() + 1,
-                    offset: start + (before + error.column()).min(text.len()),
-                    reason: reason(&error),
-                });
-            }
+        };
+        let behind = documents.last().map_or(from, |last| last.end.max(from));
+        match text.get(behind..).unwrap_or_default().trim_ascii_start().strip_prefix(MARK) {
+            Some(next) => from = text.len() - next.len(),
+            None => return Err(unsplit(text, start, from, &documents, &error)),
         }
     }
-    Ok(documents)
+}
+
+/// Why a text is not JSON from a place on that was parsed to its end before.
+fn unsplit(
+    text: &[u8],
+    start: usize,
+    from: usize,
+    documents: &[Range<usize>],
+    error: &serde_json::Error,
+) -> ContainerError {
+    if let Some(format) = encoding::format(text) {
+        return ContainerError::Format(format);
+    }
+    let first = text.len() - text.trim_ascii_start().len();
+    if !matches!(text.get(first), Some(b'{' | b'[' | b'"')) {
+        return ContainerError::NotJson { offset: start + first + 1 };
+    }
+    let rest = text.get(from..).unwrap_or_default();
+    let line = error.line().saturating_sub(1);
+    let before: usize = rest.split_inclusive(|byte| *byte == b'\n').take(line).map(<[u8]>::len).sum();
+    ContainerError::Damaged {
+        document: documents.len() + 1,
+        offset: start + (from + before + error.column()).min(text.len()),
+        reason: reason(error),
+    }
 }
 
 /// The parser's message without its line and column, which say little in a file of one line.
@@ -156,6 +230,10 @@ fn reason(error: &serde_json::Error) -> String {
 /// The parser leaves every string where it was in its copy of the text, so a string's address tells its place.
 pub(super) struct Origin<'t> {
     text: &'t [u8],
+    /// The account of the object's folder; empty where it is not known.
+    folder: &'t str,
+    /// The text of the one record in it as its object has it, where what was parsed is another spelling.
+    own: Option<&'t [u8]>,
     /// The address of the parsed copy.
     copy: usize,
     objects: RefCell<Objects>,
@@ -164,13 +242,23 @@ pub(super) struct Origin<'t> {
 impl<'t> Origin<'t> {
     /// The text of the innermost object around a string of the parsed copy, with its white space.
     pub(super) fn object_around(&self, string: &str) -> Option<&'t [u8]> {
+        if self.own.is_some() {
+            return self.own;
+        }
         let at = string.as_ptr().addr().checked_sub(self.copy)?;
         self.text.get(self.objects.borrow_mut().around(self.text, at)?)
+    }
+
+    /// The account of the object's folder.
+    pub(super) fn folder(&self) -> Option<&'t str> {
+        Some(self.folder).filter(|account| !account.is_empty())
     }
 }
 
 /// The fast parser with its buffers. It overwrites what it parses, so it gets a copy.
 pub(super) struct Buffer {
+    /// As [`Origin`] has it.
+    folder: String,
     text: Vec<u8>,
     buffers: Buffers,
     tape: Tape<'static>,
@@ -178,25 +266,35 @@ pub(super) struct Buffer {
 
 impl Default for Buffer {
     fn default() -> Self {
-        Self { text: Vec::new(), buffers: Buffers::default(), tape: Tape(Vec::new()) }
+        Self { folder: String::new(), text: Vec::new(), buffers: Buffers::default(), tape: Tape(Vec::new()) }
     }
 }
 
 impl Buffer {
     /// Parses `text` as one document and reads it; `None` where it is not one document that the fast parser accepts.
     pub(super) fn parse<R>(&mut self, text: &[u8], read: impl FnOnce(Value<'_, '_>, &Origin<'_>) -> R) -> Option<R> {
+        self.parse_for(text, None, read)
+    }
+
+    /// The same for a record that its object has in the spelling `own`, if it is another.
+    fn parse_for<R>(
+        &mut self,
+        text: &[u8],
+        own: Option<&[u8]>,
+        read: impl FnOnce(Value<'_, '_>, &Origin<'_>) -> R,
+    ) -> Option<R> {
         let mut tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         self.text.clear();
         self.text.extend_from_slice(text);
         replace_lone_surrogates(&mut self.text);
         let copy = self.text.as_ptr().addr();
         let parsed = simd_json::fill_tape(&mut self.text, &mut self.buffers, &mut tape).is_ok();
-        let origin = Origin { text, copy, objects: RefCell::default() };
+        let origin = Origin { text, folder: &self.folder, own, copy, objects: RefCell::default() };
         let read = parsed.then(|| read(tape.as_value(), &origin));
         if tape.0.capacity() <= KEEP {
             self.tape = tape.reset();
         } else {
-            *self = Self::default();
+            *self = Self { folder: mem::take(&mut self.folder), ..Self::default() };
         }
         read
     }
@@ -254,7 +352,9 @@ impl<'s, 'v> Reader<'s, 'v> {
             self.contents.digests += 1;
         } else if is_record(root) {
             self.record(root, origin);
-        } else if let Some(array) = LISTS.iter().find_map(|list| root.get(*list)?.as_array()) {
+        } else if root.get("messageType").is_some_and(|kind| kind.as_str() == Some("CONTROL_MESSAGE")) {
+            self.control_message(root, origin);
+        } else if let Some(array) = list_of(root) {
             array.iter().for_each(|element| self.element(element, origin, true));
         } else if !only || is_wrapping(root) {
             self.element(root, origin, true);
@@ -264,19 +364,45 @@ impl<'s, 'v> Reader<'s, 'v> {
         Ok(())
     }
 
+    /// Passes over a control message of CloudWatch Logs, but for what in it is no message of that service: a record is read,
+    /// whatever it is called.
+    fn control_message(&mut self, envelope: Value<'_, '_>, origin: &Origin<'_>) {
+        self.contents.passed_over += 1;
+        let is_notice = |event: &Value<'_, '_>| {
+            event.get("message").and_then(|message| message.into_string()).is_some_and(|text| !begins_json(text))
+        };
+        let events = list_of(envelope);
+        let others = events.iter().flat_map(|events| events.iter()).filter(|event| !is_notice(event));
+        others.for_each(|event| self.element(event, origin, true));
+    }
+
     /// A record, or one of the wrappings of a single record; `outer` where its text may be JSON once more.
     pub(super) fn element(&mut self, value: Value<'_, '_>, origin: &Origin<'_>, outer: bool) {
         if is_record(value) {
             return self.record(value, origin);
         }
-        // EventBridge's envelope, and the one of several log shippers.
-        if let Some(inner) = ["detail", "event"].iter().find_map(|key| value.get(*key)).filter(Value::is_object) {
+        // EventBridge's envelope, and those of several log shippers.
+        let inner = ["detail", "event", "message"].iter().find_map(|key| value.get(*key).filter(Value::is_object));
+        if let Some(inner) = inner {
             return self.record(inner, origin);
         }
         let text = ["CloudTrailEvent", "message"].iter().find_map(|key| value.get(*key)?.into_string());
-        let Some(text) = text.filter(|_| outer) else { return self.record(value, origin) };
+        match text.or_else(|| value.into_string()).filter(|_| outer) {
+            Some(text) => self.text(text),
+            None => self.record(value, origin),
+        }
+    }
+
+    /// A string that holds a record, or several in one of their wrappings.
+    fn text(&mut self, text: &str) {
         let mut nested = mem::take(self.nested);
-        if nested.parse(text.as_bytes(), |inner, origin| self.element(inner, origin, false)).is_none() {
+        let read = nested.parse(text.as_bytes(), |inner, origin| {
+            match inner.as_array().or_else(|| list_of(inner).filter(|_| !is_record(inner))) {
+                Some(array) => array.iter().for_each(|element| self.element(element, origin, false)),
+                None => self.element(inner, origin, false),
+            }
+        });
+        if read.is_none() {
             self.unusable(RecordError::BadJson);
         }
         *self.nested = nested;
@@ -289,12 +415,33 @@ impl<'s, 'v> Reader<'s, 'v> {
         }
         match Record::new(value) {
             Ok(record) => {
-                let index = self.index();
-                self.contents.records += 1;
-                (self.visit)(index, Ok(record.of(origin)));
+                let record = record.of(origin);
+                if !(has_bare_account(&record) && self.with_whole_accounts(&record, origin)) {
+                    self.give(record);
+                }
             }
             Err(error) => self.unusable(error),
         }
+    }
+
+    fn give(&mut self, record: Record<'_, '_>) {
+        let index = self.index();
+        self.contents.records += 1;
+        (self.visit)(index, Ok(record));
+    }
+
+    /// Gives a record whose accounts are numbers as if they were strings with all twelve digits; tells whether it could.
+    fn with_whole_accounts(&mut self, record: &Record<'_, '_>, origin: &Origin<'_>) -> bool {
+        let Some(own) = record.raw() else { return false };
+        let Some(whole) = whole_accounts(own) else { return false };
+        let mut again = mem::take(self.nested);
+        again.folder.clear();
+        again.folder.push_str(origin.folder);
+        let given = again.parse_for(whole.as_bytes(), Some(own), |value, origin| {
+            Record::new(value).map(|record| self.give(record.of(origin))).is_ok()
+        });
+        *self.nested = again;
+        given == Some(true)
     }
 
     fn unusable(&mut self, error: RecordError) {
@@ -338,6 +485,23 @@ fn is_record(value: Value<'_, '_>) -> bool {
 
 fn is_wrapping(value: Value<'_, '_>) -> bool {
     ["detail", "event", "CloudTrailEvent", "message"].iter().any(|key| value.contains_key(key))
+        || value.as_str().is_some_and(begins_json)
+}
+
+/// The list of records that a document is made of.
+fn list_of<'tape, 'input>(document: Value<'tape, 'input>) -> Option<simd_json::tape::Array<'tape, 'input>> {
+    LISTS.iter().find_map(|list| document.get(*list)?.as_array())
+}
+
+/// Whether a text may be a JSON object or array.
+fn begins_json(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '['])
+}
+
+/// Whether an account stands in a record as a number, which has lost its leading zeros.
+fn has_bare_account(record: &Record<'_, '_>) -> bool {
+    record.get(&["recipientAccountId"]).is_some_and(is_number)
+        || record.get(&["userIdentity", "accountId"]).is_some_and(is_number)
 }
 
 /// Hands out the elements of an array, or of the list of records in an object, without keeping them; tells whether
@@ -438,6 +602,18 @@ mod tests {
             format!("{{\"message\":{}}}\n{{\"timestamp\":1,\"message\":{}}}", quoted(&a), quoted(&b)),
             format!(r#"{{"messageType":"DATA_MESSAGE","logEvents":[{{"message":{}}},{b}]}}"#, quoted(&a)),
             format!(r#"{{"events":[{{"message":{}}},{{"message":{}}}]}}"#, quoted(&a), quoted(&b)),
+            // Records as strings, alone and in lists; lists and wrappings in strings; records that a shipper has parsed.
+            format!("[{},{}]", quoted(&a), quoted(&b)),
+            format!(r#"{{"Records":[{},{b}]}}"#, quoted(&a)),
+            format!("{}\n{}", quoted(&a), quoted(&b)),
+            format!(r#"{{"logEvents":[{},{}]}}"#, quoted(&a), quoted(&b)),
+            format!(r#"{{"logEvents":[{{"message":{}}}]}}"#, quoted(&format!("[{a},{b}]"))),
+            format!(r#"{{"logEvents":[{{"message":{}}}]}}"#, quoted(&records)),
+            format!(r#"{{"message":{}}}"#, quoted(&format!(r#"{{"detail":{a}}}"#))) + &b,
+            format!(r#"{{"logEvents":[{{"message":{a}}},{{"message":{b}}}]}}"#),
+            // Files that were put together.
+            format!("\u{feff}{a}\r\n\u{feff}{b}\r\n"),
+            format!("\u{feff}{records}\u{feff}"),
         ] {
             assert_eq!(names(&text), ["A", "B"], "{text}");
         }
@@ -456,6 +632,115 @@ mod tests {
         let (contents, seen) = read_bytes(format!(r#"{{"Records":[{insight},{}]}}"#, record("A")).as_bytes());
         let contents = contents.unwrap();
         assert_eq!((contents.passed_over, contents.records, seen.len()), (1, 1, 1));
+    }
+
+    /// What a subscription writes when it is checked.
+    const CONTROL: &str = r#"{"messageType":"CONTROL_MESSAGE","owner":"CloudwatchLogs","logGroup":"","logStream":"","subscriptionFilters":[],"logEvents":[{"id":"","timestamp":1791277200000,"message":"CWL CONTROL MESSAGE: Checking health of destination Firehose."}]}"#;
+
+    fn envelope(kind: &str, events: &str) -> String {
+        format!(r#"{{"messageType":"{kind}","owner":"111122223333","logGroup":"g","logEvents":{events}}}"#)
+    }
+
+    #[test]
+    fn control_messages_are_passed_over_and_counted() {
+        let message = format!(r#"{{"id":"1","message":{}}}"#, serde_json::to_string(&record("A")).unwrap());
+        let data = envelope("DATA_MESSAGE", &format!("[{message}]"));
+        for (text, passed_over, records) in [
+            (CONTROL.to_owned(), 1, 0),
+            (format!("{CONTROL}{data}"), 1, 1),
+            (format!("{data}\n{CONTROL}\n{CONTROL}\n{data}"), 2, 2),
+            (format!("[{data}]").replace("[{\"messageType\"", "{\"messageType\"").replace("}]}]", "}]}"), 0, 1),
+            (envelope("CONTROL_MESSAGE", "[]"), 1, 0),
+            (envelope("CONTROL_MESSAGE", "null"), 1, 0),
+            // A record is read whatever its envelope is called.
+            (envelope("CONTROL_MESSAGE", &format!("[{message}]")), 1, 1),
+            (envelope("CONTROL_MESSAGE", &format!("[{{\"message\":\"Checking\"}},{},{message}]", record("B"))), 1, 2),
+        ] {
+            let (contents, seen) = read_bytes(text.as_bytes());
+            let contents = contents.unwrap();
+            assert_eq!((contents.passed_over, contents.records, contents.unusable), (passed_over, records, 0), "{text}");
+            assert_eq!(seen.len(), records);
+        }
+    }
+
+    #[test]
+    fn anything_in_a_list_is_a_record_or_named_as_unusable() {
+        for (events, unusable) in [
+            ("[7]", 1),
+            ("[null,true,-1.5,\"\"]", 4),
+            ("[[],{}]", 2),
+            (r#"["text","{","{}","[7]","\"x\""]"#, 5),
+            (r#"[{"message":7},{"message":null},{"message":[]},{"message":{}}]"#, 4),
+            (r#"[{"message":"[{},7]"}]"#, 2),
+            (r#"[{"message":"CWL CONTROL MESSAGE: Checking health"}]"#, 1),
+        ] {
+            for text in [envelope("DATA_MESSAGE", events), format!(r#"{{"Records":{events}}}"#), events.to_owned()] {
+                let (contents, seen) = read_bytes(text.as_bytes());
+                let contents = contents.unwrap();
+                assert_eq!((contents.records, contents.unusable, seen.len()), (0, unusable, unusable), "{text}");
+            }
+        }
+        for events in ["null", "{}", "7", "\"\""] {
+            let text = envelope("DATA_MESSAGE", events);
+            assert_eq!(read_bytes(text.as_bytes()).0, Err(ContainerError::NotCloudTrail), "{text}");
+        }
+    }
+
+    #[test]
+    fn utf16_is_read_like_utf8() {
+        let text = format!(r#"{{"Records":[{},{}]}}"#, record("A"), record("B").replace("1.08", "é\u{1f600}"));
+        let units = || [0xfeff].into_iter().chain(text.encode_utf16());
+        for bytes in [units().flat_map(u16::to_le_bytes).collect::<Vec<_>>(), units().flat_map(u16::to_be_bytes).collect()] {
+            let (contents, seen) = read_bytes(&bytes);
+            assert_eq!((contents, seen.clone()), read_bytes(text.as_bytes()));
+            assert_eq!(seen.len(), 2);
+            assert_eq!(read_bytes(&bytes[..bytes.len() - 1]).0, Err(ContainerError::BadUtf16 { offset: bytes.len() - 1 }));
+            assert!(matches!(read_bytes(&bytes[..bytes.len() - 2]).0, Err(ContainerError::Damaged { .. })));
+            assert_eq!(read_bytes(&bytes[..2]).0, Err(ContainerError::Empty));
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused_by_name() {
+        for (text, offset) in [("plain text", 1), ("# Logs", 1), (" \n- item", 3), ("2026-10-01 started", 1), ("\u{feff}true story", 4)] {
+            assert_eq!(read_bytes(text.as_bytes()).0, Err(ContainerError::NotJson { offset }), "{text}");
+        }
+        for (bytes, name) in [(&b"PK\x03\x04"[..], "a zip archive"), (b"<xml/>", "XML or HTML"), (b"\x1f\x8b\x08", "gzip data, compressed more than twice")] {
+            assert_eq!(read_bytes(bytes).0, Err(ContainerError::Format(name)));
+        }
+    }
+
+    #[test]
+    fn accounts_that_are_numbers_get_their_digits_back() {
+        let accounts = |text: &str| {
+            let mut found = Vec::new();
+            for_each_record(text.as_bytes(), &mut Scratch::default(), &mut |_, record| {
+                let record = record.unwrap();
+                let own = record.raw().map(|raw| String::from_utf8(raw.to_vec()).unwrap());
+                found.push((record.account().map(str::to_owned), record.caller().account.map(str::to_owned), own));
+            })
+            .unwrap();
+            found
+        };
+        let whole = |text: &str| Some(text.to_owned());
+        let of = |recipient: &str, identity: &str| {
+            record("A").replace("{\"eventVersion\"", &format!("{{\"recipientAccountId\":{recipient},\"userIdentity\":{identity},\"eventVersion\""))
+        };
+        for (recipient, identity, account, caller) in [
+            ("42", r#"{"accountId":7}"#, whole("000000000042"), whole("000000000007")),
+            (" 42 ", r#"{"a":{"accountId":1}, "accountId" : 111122223333 }"#, whole("000000000042"), whole("111122223333")),
+            ("1.11122223333e11", "{}", whole("111122223333"), None),
+            (r#""042""#, r#"{"accountId":0}"#, whole("042"), whole("000000000000")),
+            ("-42", r#"{"accountId":"111122223333"}"#, whole("111122223333"), whole("111122223333")),
+            ("1000000000000", r#"{"accountId":1e12}"#, None, None),
+            ("4.5", "null", None, None),
+        ] {
+            let text = of(recipient, identity);
+            let quoted = serde_json::to_string(&text).unwrap();
+            let expected = (account, caller, Some(text.clone()));
+            assert_eq!(accounts(&format!("[{text},{text}]")), [expected.clone(), expected.clone()], "{text}");
+            assert_eq!(accounts(&format!(r#"{{"CloudTrailEvent":{quoted}}}"#)), [expected], "{text}");
+        }
     }
 
     #[test]
@@ -520,7 +805,6 @@ mod tests {
         let reason = "expected value".to_owned();
         assert_eq!(contents, Err(ContainerError::Damaged { document: 3, offset, reason }));
         assert!(seen.is_empty());
-        assert!(matches!(read_bytes(b"plain text").0, Err(ContainerError::Damaged { document: 1, .. })));
         assert!(matches!(read_bytes(b"{\"a\":\"\xff\"}").0, Err(ContainerError::Damaged { .. })));
         for empty in ["", " \n", "\u{feff}"] {
             assert_eq!(read_bytes(empty.as_bytes()).0, Err(ContainerError::Empty));

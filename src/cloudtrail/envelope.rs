@@ -11,7 +11,7 @@ use super::{
     container::{ContainerError, Contents, Reader, Scratch, WHOLE, all_usable, for_each_record},
     identity::{ActorKind, Caller},
     masks::{by_sight, is_ascii},
-    record::{Record, RecordError},
+    record::{Record, RecordError, is_account_id},
     walk::{Field, Records, Sketch, Text},
 };
 
@@ -22,6 +22,8 @@ use super::{
 #[derive(Clone, Copy)]
 pub struct Envelope<'t> {
     text: &'t [u8],
+    /// The account of the object's folder; empty where it is not known.
+    folder: &'t [u8],
     callers: &'t Callers,
     sketch: &'t Sketch,
 }
@@ -97,7 +99,8 @@ impl<'t> Envelope<'t> {
     #[must_use]
     pub fn account(&self) -> &'t [u8] {
         match self.of(Field::Account) {
-            b"" => self.caller_account(),
+            b"" if !self.folder.is_empty() => self.folder,
+            b"" if is_account_id(self.caller_account()) => self.caller_account(),
             account => account,
         }
     }
@@ -285,10 +288,11 @@ fn walked(
 
 /// Hands out the records that were sketched; `None` where it cannot be sure, and nothing was handed out.
 fn sketched(text: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Option<Contents> {
-    let Scratch { outer, nested, joined, sketches, callers } = scratch;
+    let Scratch { folder, outer, nested, joined, sketches, callers } = scratch;
+    let folder = folder.as_bytes();
     joined.clear();
     for sketch in sketches.iter_mut().filter(|sketch| !sketch.whole) {
-        match take.brief(&Envelope { text, callers, sketch }) {
+        match take.brief(&Envelope { text, folder, callers, sketch }) {
             Some(brief) => sketch.brief = brief,
             None => sketch.whole = true,
         }
@@ -298,7 +302,7 @@ fn sketched(text: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Option<
         joined.extend_from_slice(sketch.record.of(text));
     }
     if joined.is_empty() {
-        sketches.iter().for_each(|sketch| take.envelope(&Envelope { text, callers, sketch }, sketch.brief));
+        sketches.iter().for_each(|sketch| take.envelope(&Envelope { text, folder, callers, sketch }, sketch.brief));
         return Some(Contents { documents: 1, records: sketches.len(), ..Contents::default() });
     }
     joined.push(b']');
@@ -315,7 +319,7 @@ fn sketched(text: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Option<
         for sketch in sketches.iter() {
             if !sketch.whole {
                 contents.records += 1;
-                take.envelope(&Envelope { text, callers, sketch }, sketch.brief);
+                take.envelope(&Envelope { text, folder, callers, sketch }, sketch.brief);
                 continue;
             }
             let before = contents.records + contents.passed_over;
@@ -424,11 +428,20 @@ mod tests {
         agrees_after(text, &mut Scratch::default())
     }
 
-    /// The same with what was kept of earlier texts.
+    /// The same with what was kept of earlier texts, wherever the object lies.
     fn agrees_after(text: &str, scratch: &mut Scratch) -> usize {
+        let most = [None, Some("000000000042")].map(|folder| {
+            scratch.begin(folder);
+            agrees_in(folder, text, scratch)
+        });
+        most.into_iter().max().unwrap_or_default()
+    }
+
+    fn agrees_in(folder: Option<&str>, text: &str, scratch: &mut Scratch) -> usize {
         let mut plain = Collect::default();
-        let parsed =
-            for_each_record(text.as_bytes(), &mut Scratch::default(), &mut |index, record| plain.record(index, record));
+        let mut parser = Scratch::default();
+        parser.begin(folder);
+        let parsed = for_each_record(text.as_bytes(), &mut parser, &mut |index, record| plain.record(index, record));
         let mut most = 0;
         let scratch = RefCell::new(scratch);
         for all_whole in [false, true] {
@@ -520,6 +533,8 @@ mod tests {
             "null",
         ] {
             assert_eq!(agrees(&document(&[record(identity, ""), usual.clone()])), 2, "{identity}");
+            let without = record(identity, "").replace(",\"recipientAccountId\":\"111122223333\"", "");
+            assert_eq!(agrees(&document(&[without, usual.clone()])), 2, "{identity}");
         }
         for more in [
             r#","errorCode":"AccessDenied","errorMessage":"no \"right\" é""#,
@@ -564,6 +579,10 @@ mod tests {
             record(&format!(" {ROLE}"), ""),
             record("\"text\"", ""),
             record(ROLE, ",\"recipientAccountId\":\"444455556666\""),
+            // Accounts that have become numbers.
+            changed("\"recipientAccountId\":\"111122223333\"", "\"recipientAccountId\":42"),
+            changed("\"accountId\":\"111122223333\"", "\"accountId\":11122223333"),
+            changed("\"accountId\":\"111122223333\"", "\"accountId\":-1"),
         ] {
             assert_eq!(agrees(&document(&[usual.clone(), unusual.clone(), usual.clone()])), 2, "{unusual}");
         }

@@ -4,6 +4,7 @@ mod address;
 mod callers;
 mod candidates;
 mod container;
+mod encoding;
 mod envelope;
 mod fields;
 mod identity;
@@ -15,7 +16,7 @@ mod walk;
 
 pub use address::address;
 pub use candidates::{Clue, Query, Wants, search};
-pub use container::{ContainerError, Contents, Scratch, Visit, for_each_record};
+pub use container::{ContainerError, Contents, Scratch, Visit, for_each_record, is_foreign};
 pub use envelope::{CallerTag, Envelope, Take, same, skim};
 pub use fields::{Cell, Path};
 pub use identity::{Actor, ActorKind, Caller};

@@ -1,8 +1,9 @@
 //! One CloudTrail record, borrowed from the parsed document.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use simd_json::prelude::*;
 
@@ -89,6 +90,53 @@ pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let time = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
     // A zone can lead out of the years that are written with four digits.
     Some(time).filter(|time| (0..=9999).contains(&time.year()))
+}
+
+/// Whether a text is an account's id: twelve digits.
+pub(super) fn is_account_id(text: &[u8]) -> bool {
+    text.len() == ACCOUNT && text.iter().all(u8::is_ascii_digit)
+}
+
+/// Digits of an account's id.
+const ACCOUNT: usize = 12;
+
+pub(super) fn is_number(value: Value<'_, '_>) -> bool {
+    value.as_u64().is_some() || value.as_i64().is_some() || value.as_f64().is_some()
+}
+
+/// The text of a record with the accounts that are numbers written as CloudTrail writes them: strings of twelve digits. Tools
+/// that read an id as a number write it back without its leading zeros. `None` where none is an account's.
+pub(super) fn whole_accounts(record: &[u8]) -> Option<String> {
+    type Members<'t> = HashMap<String, &'t RawValue>;
+    let text = std::str::from_utf8(record).ok()?;
+    let members: Members<'_> = serde_json::from_str(text).ok()?;
+    let identity: Option<Members<'_>> =
+        members.get("userIdentity").and_then(|identity| serde_json::from_str(identity.get()).ok());
+    let accounts = [members.get("recipientAccountId"), identity.as_ref().and_then(|identity| identity.get("accountId"))];
+    let place = |number: &str| Some((number.as_ptr().addr().checked_sub(text.as_ptr().addr())?, number.len()));
+    let mut found: Vec<(usize, usize, u64)> = Vec::new();
+    for number in accounts.into_iter().flatten().map(|value| value.get()) {
+        if let (Some(account), Some((at, length))) = (account_number(number), place(number)) {
+            found.push((at, length, account));
+        }
+    }
+    // From the end, so that the places before stay what they are.
+    found.sort_unstable_by(|one, other| other.cmp(one));
+    let mut whole = text.to_owned();
+    for (at, length, account) in &found {
+        whole.replace_range(*at..at + length, &format!("\"{account:0ACCOUNT$}\""));
+    }
+    (!found.is_empty()).then_some(whole)
+}
+
+/// The account that a JSON number stands for, also one with a decimal point or an exponent.
+fn account_number(number: &str) -> Option<u64> {
+    let account = number.parse().ok().or_else(|| {
+        let float: f64 = number.parse().ok()?;
+        // All whole numbers of so many digits are exact.
+        (float.fract() == 0.0 && (0.0..1e12).contains(&float)).then_some(float as u64)
+    });
+    account.filter(|account| *account < 10_u64.pow(ACCOUNT as u32))
 }
 
 /// Why one record of an otherwise readable object could not be used.
@@ -235,10 +283,13 @@ impl<'tape, 'input> Record<'tape, 'input> {
         digest.iter().fold("sha256-".to_owned(), |id, byte| id + &format!("{byte:02x}"))
     }
 
-    /// Whose record it is: `recipientAccountId`, else the caller's account.
+    /// Whose record it is: `recipientAccountId`; else the account of the object's folder; else the caller's, where that is
+    /// an account's id: `ANONYMOUS_PRINCIPAL`, which stands for callers that nobody knows, is not.
     #[must_use]
     pub fn account(&self) -> Option<&'tape str> {
-        self.text(&["recipientAccountId"]).or_else(|| self.text(&["userIdentity", "accountId"]))
+        self.text(&["recipientAccountId"])
+            .or_else(|| self.origin?.folder())
+            .or_else(|| self.text(&["userIdentity", "accountId"]).filter(|account| is_account_id(account.as_bytes())))
     }
 
     /// Whether there is anything in `requestParameters`.

@@ -354,7 +354,7 @@ impl<E: FnMut(Range<usize>)> Work for Elements<'_, E> {
             #[inline(always)]
             |walk, at| {
                 let (kind, _, end) = walk.value(at)?;
-                if matches!(kind, Kind::Object | Kind::Array) {
+                if matches!(kind, Kind::Object | Kind::Array | Kind::Text(_)) {
                     each(at..end);
                 }
                 Some(end)

@@ -132,7 +132,7 @@ impl Visitor for Gather {
                 }
                 Err(error) => self.findings.push(Finding::object(Code::DigestMalformed, &object.name, error)),
             },
-            Product::Log | Product::Other => return Next::Visit,
+            Product::Log | Product::Stray | Product::Other => return Next::Visit,
         }
         Next::Pass
     }

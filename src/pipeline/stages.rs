@@ -26,9 +26,9 @@ use super::{
     stats::{Listing, Scanned, Tally},
 };
 use crate::{
-    cloudtrail::{Contents, Envelope, Record, RecordError, Scratch, Take, for_each_record, search, skim},
+    cloudtrail::{Contents, Envelope, Record, RecordError, Scratch, Take, for_each_record, is_foreign, search, skim},
     contract::ReadFailure,
-    inflate::{Inflater, LARGE, promised},
+    inflate::{InflateError, Inflater, LARGE, promised},
     source::{
         Listed, Location, ObjectRef, Product, Selection, Source, SourceError, local,
         s3::{Connection, Fetched, S3Error},
@@ -231,9 +231,9 @@ fn by_kind(sources: &[Source]) -> Result<ByKind, SourceError> {
     Ok((disk, buckets))
 }
 
-/// Whether an object is skipped by intent: what is no log, unless its product was asked for.
+/// Whether an object is skipped by design, by its key alone: what is no log, unless its product was asked for.
 fn skipped(object: &ObjectRef, selection: &Selection) -> bool {
-    object.key.product != Product::Log && selection.product.is_none()
+    !matches!(object.key.product, Product::Log | Product::Stray) && selection.product.is_none()
 }
 
 /// What a lister does with a step of a listing: count it, and hand on what is to be read.
@@ -573,7 +573,13 @@ impl<'o, V: Visitor> Worker<'o, V> {
         };
         let raw = inflated.bytes;
         tracing::debug!(stored = bytes.len(), inflated = raw.len(), "read");
+        let mut again = None;
+        let text = inflated_again(raw, &mut again, options.object_limit, &mut wait);
+        if object.key.product == Product::Stray && text.is_ok_and(is_foreign) {
+            return tally.skipped();
+        }
         tally.begin();
+        scratch.begin(object.key.account.as_deref());
         let next = visitor.bytes(object, &Bytes { inflated, signature });
         if next != Next::Visit {
             tally.object(object, bytes.len(), raw.len(), &Contents::default());
@@ -592,12 +598,16 @@ impl<'o, V: Visitor> Worker<'o, V> {
                 return visitor.keep(object, buffer, length);
             }
         }
+        let text = match text {
+            Ok(text) => text,
+            Err(error) => return tally.failed(object.name.clone(), format!("{error}, in the gzip data within it")),
+        };
         let mut visits = Visits { visitor, tally, object };
         let mut visit = |index: usize, record: Result<Record<'_, '_>, RecordError>| visits.record(index, record);
         let read = match &options.only {
-            Some(query) => search(raw, query, scratch, &mut visit),
-            None if V::ENVELOPES => skim(raw, scratch, &mut visits),
-            None => for_each_record(raw, scratch, &mut visit),
+            Some(query) => search(text, query, scratch, &mut visit),
+            None if V::ENVELOPES => skim(text, scratch, &mut visits),
+            None => for_each_record(text, scratch, &mut visit),
         };
         match read {
             Ok(contents) => {
@@ -608,6 +618,19 @@ impl<'o, V: Visitor> Worker<'o, V> {
             Err(error) => tally.failed(object.name.clone(), error.to_string()),
         }
     }
+}
+
+/// Gzip data that inflate to gzip data are inflated once more: Firehose compresses what CloudWatch Logs has compressed.
+fn inflated_again<'a>(
+    raw: &'a [u8],
+    again: &'a mut Option<Inflater>,
+    limit: usize,
+    wait: &mut dyn FnMut(),
+) -> Result<&'a [u8], InflateError> {
+    if !raw.starts_with(&[0x1f, 0x8b]) {
+        return Ok(raw);
+    }
+    Ok(again.get_or_insert_default().inflate_in_turn(raw, limit, wait)?.bytes)
 }
 
 /// Counts the records of one object, and hands them on.
@@ -644,17 +667,18 @@ fn wait_for<'m>(turn: &mut Option<MutexGuard<'m, ()>>, large: &'m Mutex<()>) {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::Write, path::Path};
+    use std::{collections::BTreeSet, fs, io::Write, path::Path};
 
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
+    use crate::cloudtrail::{Names, Query};
     use crate::contract::CoverageDay;
 
     #[derive(Default, Debug, PartialEq)]
-    struct Names(Vec<(String, String)>, u64);
+    struct Seen(Vec<(String, String)>, u64);
 
-    impl Visitor for Names {
+    impl Visitor for Seen {
         fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
             self.0.push((object.name.clone(), record.name.to_owned()));
         }
@@ -691,9 +715,9 @@ mod tests {
         fs::write(path, bytes).unwrap();
     }
 
-    fn run(root: &Path, selection: &Selection, options: &Options<'_>) -> (Names, Scanned) {
+    fn run(root: &Path, selection: &Selection, options: &Options<'_>) -> (Seen, Scanned) {
         let sources = [Source::Local(root.to_owned())];
-        let (mut names, scanned) = scan(&sources, selection, options, &Names::default).unwrap();
+        let (mut names, scanned) = scan(&sources, selection, options, &Seen::default).unwrap();
         names.0.sort();
         let coverage = &scanned.coverage;
         assert_eq!(
@@ -761,7 +785,7 @@ mod tests {
             days.iter().map(|day| (day.day.clone(), day.objects, day.records)).collect()
         };
         let expected = [("2024-02-01".to_owned(), 3, 7), ("2024-02-02".to_owned(), 2, 8)];
-        let (_, plain) = scan(&sources, &Selection::default(), &options, &Names::default).unwrap();
+        let (_, plain) = scan(&sources, &Selection::default(), &options, &Seen::default).unwrap();
         assert_eq!(told(&plain.coverage.days), expected);
         let (each, whole) = scan(&sources, &Selection::default(), &options, &Days::default).unwrap();
         assert_eq!(told(&whole.coverage.days), expected);
@@ -793,7 +817,7 @@ mod tests {
             [
                 format!("appended.json.gz: 7 bytes that are no gzip data follow the last member, from byte {whole}"),
                 "empty.json.gz: empty: no JSON document in it".to_owned(),
-                "no-json.json.gz: document 1 is damaged at byte 1: expected value".to_owned(),
+                "no-json.json.gz: not CloudTrail JSON (byte 1)".to_owned(),
                 "partly.json: 1 of 3 records unusable: first is record 2: no `eventTime`".to_owned(),
                 format!("truncated.json.gz: truncated gzip data: it ends at byte {}, within a member", whole - 3),
                 "useless.json: none of its 1 records is usable: first is record 1: no `eventTime`".to_owned(),
@@ -807,6 +831,189 @@ mod tests {
         let account = &scanned.accounts["111122223333"];
         assert_eq!(account.records, 14);
         assert_eq!(account.regions.iter().collect::<Vec<_>>(), ["eu-west-1", "us-east-1"]);
+    }
+
+    /// Names of things that are no logs, and what is plainly no log.
+    const STRAYS: [(&str, &[u8]); 14] = [
+        (".DS_Store", b"\0\0\0\x01Bud1\0\0"),
+        ("._x.json.gz", b"\0\x05\x16\x07\0\x02"),
+        (".gitkeep", b""),
+        (".git/HEAD", b"ref: refs/heads/main\n"),
+        (".git/objects/ab/cdef", b"x\x01K\xca\xc9OR0"),
+        ("README.md", b"# Logs\n\n```\n{\"Records\":[{\"eventName\":\"CreateUser\"}]}\n```\n"),
+        ("notes.md", b"[the trail](https://example.com)\n"),
+        ("README", b"[]x"),
+        ("Thumbs.db", b"\xd0\xcf\x11\xe0"),
+        ("desktop.ini", b"\xff\xfe[\0.\0]\0"),
+        ("x.json.gz.sha256", b"e3b0c442  x.json.gz\n"),
+        ("manifest.json", br#"{"sourceBucket":"b","files":[{"key":"x.parquet"}]}"#),
+        ("index.html", b"<html></html>"),
+        ("package_$folder$", b""),
+    ];
+
+    #[test]
+    fn what_is_plainly_no_log_is_skipped_wherever_it_lies() {
+        let home = tempfile::tempdir().unwrap();
+        let folders = [String::new(), "AWSLogs/111122223333/".to_owned(), format!("{FOLDER}/01/")];
+        for folder in &folders {
+            for (name, bytes) in STRAYS {
+                write(home.path(), &format!("{folder}{name}"), bytes);
+            }
+        }
+        write(home.path(), "log.json", record("A", 1).as_bytes());
+        let count = u64::try_from(STRAYS.len() * folders.len()).unwrap();
+        let (names, scanned) = run(home.path(), &Selection::default(), &Options::default());
+        let coverage = scanned.coverage;
+        assert_eq!(coverage.failures, []);
+        assert_eq!((names.0.len(), coverage.objects_read, coverage.objects_skipped), (1, 1, count));
+        // A query, which parses little, skips the same.
+        let only = Some(Arc::new(Query::named(&Names::new(["A"]))));
+        let (_, searched) = run(home.path(), &Selection::default(), &Options { only, ..Options::default() });
+        assert_eq!((searched.coverage.objects_skipped, searched.coverage.failures), (count, vec![]));
+        // A file that is named outright is wanted, whatever it is called.
+        let sources = [Source::Local(home.path().join("README.md"))];
+        let (_, scanned) = scan(&sources, &Selection::default(), &Options::default(), &Seen::default).unwrap();
+        assert_eq!(scanned.coverage.failures[0].error, "not CloudTrail JSON (byte 1)");
+    }
+
+    #[test]
+    fn no_name_hides_a_log() {
+        let home = tempfile::tempdir().unwrap();
+        let log = records(&[record("A", 1)]);
+        let folders = [String::new(), format!("{FOLDER}/01/")];
+        for folder in &folders {
+            for (index, (name, _)) in STRAYS.iter().enumerate() {
+                let bytes = if index % 2 == 0 { gzip(&log) } else { log.clone().into_bytes() };
+                write(home.path(), &format!("{folder}{name}"), &bytes);
+            }
+        }
+        let (names, scanned) = run(home.path(), &Selection::default(), &Options::default());
+        let count = STRAYS.len() * folders.len();
+        assert_eq!((names.0.len(), scanned.coverage.objects_skipped), (count, 0));
+        // Nor does damage of what was one.
+        for folder in &folders {
+            for (index, (name, _)) in STRAYS.iter().enumerate() {
+                let bytes = if index % 2 == 0 { gzip(&log) } else { log.clone().into_bytes() };
+                write(home.path(), &format!("{folder}{name}"), &bytes[..bytes.len() - 3]);
+            }
+        }
+        let (_, scanned) = run(home.path(), &Selection::default(), &Options::default());
+        assert_eq!((scanned.coverage.objects_failed, scanned.coverage.objects_skipped), (count as u64, 0));
+    }
+
+    #[test]
+    fn gzip_within_gzip_and_other_encodings_are_read_or_refused_by_name() {
+        let home = tempfile::tempdir().unwrap();
+        let log = records(&[record("A", 1)]);
+        let zip = |bytes: &[u8]| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        let twice = zip(&[gzip(&log), gzip(&log)].concat());
+        let utf16: Vec<u8> = [0xfeff].into_iter().chain(log.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        for (name, bytes) in [
+            ("a-twice", twice.clone()),
+            ("b-thrice", zip(&twice)),
+            ("c-broken-within", zip(&gzip(&log)[..50])),
+            ("d-utf16", utf16.clone()),
+            ("e-utf16", gzip(&log).into_iter().collect()),
+            ("f-utf16-twice", zip(&zip(&utf16))),
+            ("g-marks", format!("\u{feff}{log}\n\u{feff}{log}").into_bytes()),
+            ("h-zip", b"PK\x03\x04".to_vec()),
+            ("i-parquet", gzip("PAR1")),
+            ("j-text", b"  2026-10-01 10:00:00 started".to_vec()),
+        ] {
+            write(home.path(), name, &bytes);
+        }
+        let (names, scanned) = run(home.path(), &Selection::default(), &Options::default());
+        let read: Vec<&str> = names.0.iter().map(|(object, _)| &object[..1]).collect();
+        assert_eq!(read, ["a", "a", "d", "e", "f", "g", "g"]);
+        let errors: Vec<&str> = scanned.coverage.failures.iter().map(|failure| failure.error.as_str()).collect();
+        assert_eq!(
+            errors,
+            [
+                "gzip data, compressed more than twice, not CloudTrail JSON (hint: logs in it have to be unpacked or exported as JSON first)",
+                "truncated gzip data: it ends at byte 50, within a member, in the gzip data within it",
+                "a zip archive, not CloudTrail JSON (hint: logs in it have to be unpacked or exported as JSON first)",
+                "a Parquet file, not CloudTrail JSON (hint: logs in it have to be unpacked or exported as JSON first)",
+                "not CloudTrail JSON (byte 3)",
+            ]
+        );
+        let limited = Options { object_limit: 300, ..Options::default() };
+        let (_, scanned) = run(home.path(), &Selection::default(), &limited);
+        assert!(
+            scanned.coverage.failures.iter().any(|failure| failure.object == "a-twice"
+                && failure.error == "inflates to more than the limit of 300 bytes, in the gzip data within it"),
+            "{:?}",
+            scanned.coverage.failures
+        );
+    }
+
+    /// The accounts of the records.
+    #[derive(Default, Debug)]
+    struct Accounts(Vec<(String, String)>);
+
+    impl Visitor for Accounts {
+        const ENVELOPES: bool = true;
+
+        fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
+            self.0.push((object.name.clone(), record.account().unwrap_or_default().to_owned()));
+        }
+
+        fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
+            (envelope.name() == b"ByEnvelope").then_some(0)
+        }
+
+        fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, _brief: u8) {
+            let account = std::str::from_utf8(envelope.account()).unwrap();
+            self.0.push((object.name.clone(), account.to_owned()));
+        }
+
+        fn merge(&mut self, other: Self) {
+            self.0.extend(other.0);
+        }
+    }
+
+    #[test]
+    fn a_record_belongs_to_whom_it_says_then_to_its_folder_then_to_its_caller() {
+        let caller = r#""accountId":"444455556666""#;
+        for (recipient, identity, in_folder, elsewhere) in [
+            (r#","recipientAccountId":"000000000042""#, caller, "000000000042", "000000000042"),
+            (r#","recipientAccountId":42"#, caller, "000000000042", "000000000042"),
+            (r#","recipientAccountId":4.2e1"#, caller, "000000000042", "000000000042"),
+            (r#","recipientAccountId":11122223333"#, "", "011122223333", "011122223333"),
+            ("", caller, "111122223333", "444455556666"),
+            (r#","recipientAccountId":"""#, caller, "111122223333", "444455556666"),
+            (r#","recipientAccountId":null"#, caller, "111122223333", "444455556666"),
+            (r#","recipientAccountId":-1"#, caller, "111122223333", "444455556666"),
+            (r#","recipientAccountId":1111222233334"#, caller, "111122223333", "444455556666"),
+            ("", r#""accountId":44455556666"#, "111122223333", "044455556666"),
+            ("", r#""accountId":"ANONYMOUS_PRINCIPAL""#, "111122223333", ""),
+            ("", r#""accountId":"44445555666""#, "111122223333", ""),
+            ("", "", "111122223333", ""),
+        ] {
+            let home = tempfile::tempdir().unwrap();
+            for name in ["ByEnvelope", "Parsed"] {
+                let record = format!(
+                    r#"{{"eventVersion":"1.11","userIdentity":{{"type":"AWSAccount"{}{identity}}},"eventTime":"2024-02-01T00:00:00Z","eventSource":"s3.amazonaws.com","eventName":"{name}","eventID":"e"{recipient}}}"#,
+                    if identity.is_empty() { "" } else { "," }
+                );
+                write(home.path(), &format!("{FOLDER}/01/{name}.json"), records(std::slice::from_ref(&record)).as_bytes());
+                write(home.path(), &format!("{name}.json"), records(&[record]).as_bytes());
+            }
+            let sources = [Source::Local(home.path().to_owned())];
+            let options = Options { threads: 1, ..Options::default() };
+            let (accounts, scanned) = scan(&sources, &Selection::default(), &options, &Accounts::default).unwrap();
+            assert_eq!(accounts.0.len(), 4);
+            for (object, account) in accounts.0 {
+                let expected = if object.contains('/') { in_folder } else { elsewhere };
+                assert_eq!(account, expected, "{object}: {recipient} {identity}");
+            }
+            let told: BTreeSet<&str> = scanned.accounts.keys().map(String::as_str).collect();
+            let expected = [in_folder, elsewhere, "111122223333"].into_iter().filter(|account| !account.is_empty());
+            assert_eq!(told, expected.collect(), "{recipient} {identity}");
+        }
     }
 
     #[test]
@@ -834,7 +1041,7 @@ mod tests {
         assert_eq!(scanned.latest_delivery.unwrap().to_rfc3339(), "2024-02-04T10:00:00+00:00");
         let sources = [Source::Local(home.path().to_owned())];
         let planned = plan(&sources, &selection, &Options::default()).unwrap();
-        assert_eq!((planned.objects, planned.skipped), (4, 2), "a moved digest is known by its content only");
+        assert_eq!((planned.objects, planned.skipped), (5, 1), "what is no log for its content is known when it is read");
         assert!(planned.bytes > 0);
 
         let known = |object: &ObjectRef| object.name.contains("/03/");
@@ -899,7 +1106,7 @@ mod tests {
     fn a_missing_source_stops_before_any_work() {
         let home = tempfile::tempdir().unwrap();
         let sources = [Source::Local(home.path().to_owned()), Source::Local(home.path().join("missing"))];
-        let error = scan(&sources, &Selection::default(), &Options::default(), &Names::default).unwrap_err();
+        let error = scan(&sources, &Selection::default(), &Options::default(), &Seen::default).unwrap_err();
         assert!(matches!(error, SourceError::Path { .. }));
     }
 }

@@ -18,7 +18,7 @@ pub struct Scanned {
     pub coverage: Coverage,
     /// Objects not read because an earlier scan did; not among the listed.
     pub objects_known: u64,
-    /// Insight records passed over.
+    /// Insight records and control messages of CloudWatch Logs passed over.
     pub records_passed_over: u64,
     /// Records that could not be used, in objects that were read; `failures` names the objects.
     pub records_unusable: u64,
@@ -247,6 +247,11 @@ impl Tally {
             folder.records += count(contents.records);
         }
         true
+    }
+
+    /// Counts an object that is skipped by design for what it holds.
+    pub(super) fn skipped(&mut self) {
+        self.skipped += 1;
     }
 
     fn end_folder(&mut self) {

@@ -11,12 +11,15 @@ use chrono::{DateTime, NaiveDate, Utc};
 pub enum Product {
     /// A CloudTrail log file, or a file outside the layout: read it.
     Log,
+    /// A file whose name says that it is something else than a log, such as `README.md` or `.DS_Store`. Whoever wants to hide
+    /// a log could give it that name, so it is read too: what it holds decides whether it is a log, or skipped by design.
+    Stray,
     /// A CloudTrail digest: what CloudTrail says of the logs of an hour. Read where logs are verified, else skipped by
     /// intent.
     Digest,
     /// The signature of a digest beside it, `<digest>.signature`: a copy on disk has no object metadata to hold it.
     Signature,
-    /// Another product's file, CloudTrail's Insights included, a folder marker or a hidden file: skipped by intent.
+    /// Another product's file, CloudTrail's Insights included: skipped by design.
     Other,
 }
 
@@ -128,13 +131,73 @@ impl<'p> Place<'p> {
         if info.product == Product::Digest && file.ends_with(".signature") {
             info.product = Product::Signature;
         }
-        // The last is how Hadoop's tools mark a folder.
-        if file.is_empty() || file.starts_with('.') || file.ends_with("_$folder$") {
-            info.product = Product::Other;
+        // CloudTrail's own names are nearly all that there are.
+        let is_usual = file.starts_with(|first: char| first.is_ascii_digit()) && file.ends_with(".json.gz");
+        if !is_usual && (is_stray(file) || self.segments.iter().any(|folder| holds_strays(folder, file))) {
+            info.product = match info.product {
+                Product::Log => Product::Stray,
+                // A digest that was given another name is missing from its chain.
+                _ => Product::Other,
+            };
         }
         info.delivered_at = file.split(['_', '.']).find_map(minute);
         info
     }
+}
+
+/// Whether a file's name says that it is no log: markers of folders, hidden files, what operating systems and tools leave in
+/// every folder, texts about the files, their checksums, lists of an S3 inventory, pictures and programs.
+fn is_stray(file: &str) -> bool {
+    const NAMES: [&str; 12] = [
+        "thumbs.db",
+        "desktop.ini",
+        "icon\r",
+        "manifest.json",
+        "manifest.checksum",
+        "symlink.txt",
+        "robots.txt",
+        "_success",
+        "makefile",
+        "dockerfile",
+        // Elastic Load Balancing checks with it that it may write.
+        "elbaccesslogtestfile",
+        "checksums.txt",
+    ];
+    const BEGINNINGS: [&str; 9] =
+        [".", "readme", "license", "licence", "copying", "notice", "changelog", "sha256sum", "md5sum"];
+    const ENDS: [&str; 39] = [
+        "_$folder$", "~", ".md", ".markdown", ".rst", ".adoc", ".html", ".htm", ".css", ".js", ".pdf", ".png", ".jpg", ".jpeg",
+        ".gif", ".svg", ".ico", ".docx", ".xlsx", ".pptx", ".sh", ".ps1", ".bat", ".py", ".tf", ".toml", ".yaml", ".yml", ".ini",
+        ".lnk", ".md5", ".sha1", ".sha256", ".sha512", ".sum", ".crc", ".asc", ".sig", ".pem",
+    ];
+    if file.is_empty() {
+        return true;
+    }
+    let ends_in = |end: &&str| {
+        let at = file.len().checked_sub(end.len());
+        at.and_then(|at| file.get(at..)).is_some_and(|last| last.eq_ignore_ascii_case(end))
+    };
+    let begins_with = |start: &&str| file.get(..start.len()).is_some_and(|first| first.eq_ignore_ascii_case(start));
+    BEGINNINGS.iter().any(begins_with)
+        || ENDS.iter().any(ends_in)
+        || NAMES.iter().any(|name| file.eq_ignore_ascii_case(name))
+}
+
+/// Whether a folder holds what tools keep for themselves, and a file in it has no log's name either.
+fn holds_strays(folder: &str, file: &str) -> bool {
+    const FOLDERS: [&str; 10] = [
+        ".git",
+        ".svn",
+        ".hg",
+        ".Trash",
+        ".Trashes",
+        ".fseventsd",
+        ".Spotlight-V100",
+        "__MACOSX",
+        "$RECYCLE.BIN",
+        "System Volume Information",
+    ];
+    FOLDERS.contains(&folder) && ![".gz", ".json", ".jsonl", ".ndjson", ".log"].iter().any(|end| file.ends_with(end))
 }
 
 /// Where in the layout a folder lies.
@@ -343,7 +406,6 @@ mod tests {
                 );
             }
         }
-        assert_eq!(KeyInfo::parse(&format!("{folder}/")).product, Product::Other);
     }
 
     #[test]
@@ -364,11 +426,60 @@ mod tests {
     }
 
     #[test]
-    fn folder_markers_and_hidden_files_are_skipped() {
-        for path in ["AWSLogs/111122223333/CloudTrail/", "a/.DS_Store", ".hidden", "AWSLogs/", "AWSLogs_$folder$", ""] {
-            assert_eq!(KeyInfo::parse(path).product, Product::Other, "{path}");
+    fn names_of_other_things_are_known_everywhere_and_no_logs_name_is_one() {
+        for name in [
+            "",
+            ".DS_Store",
+            "._x.json.gz",
+            ".gitkeep",
+            ".hidden.json.gz",
+            "AWSLogs_$folder$",
+            "README",
+            "readme.txt",
+            "Readme.MD",
+            "notes.md",
+            "LICENSE",
+            "Thumbs.db",
+            "Desktop.ini",
+            "manifest.json",
+            "manifest.checksum",
+            "SHA256SUMS",
+            "x.json.gz.sha256",
+            "x.json.gz.MD5",
+            "x.json.gz~",
+            "ELBAccessLogTestFile",
+            "diagram.PNG",
+        ] {
+            for folder in
+                ["", "a/", "AWSLogs/111122223333/CloudTrail/us-east-1/2024/02/01/", "AWSLogs/111122223333/", "2024/02/01/"]
+            {
+                assert_eq!(KeyInfo::parse(&format!("{folder}{name}")).product, Product::Stray, "{folder}{name}");
+            }
         }
-        assert_eq!(KeyInfo::parse(".cache/archive/x.json").product, Product::Log);
+        for path in [".git/HEAD", "logs/.git/objects/ab/cdef", "__MACOSX/x", "a/.svn/entries"] {
+            assert_eq!(KeyInfo::parse(path).product, Product::Stray, "{path}");
+        }
+        for path in [
+            ".cache/archive/x.json",
+            ".git/x.json.gz",
+            FILE,
+            "x.json.gz",
+            "x.txt",
+            "é",
+            "stream-1-2026-10-06-09-05-00-aaaa",
+            "git/HEAD",
+            ".gitlab/HEAD",
+        ] {
+            assert_eq!(KeyInfo::parse(path).product, Product::Log, "{path}");
+        }
+        // A product's own folder says more than a name.
+        for (path, product) in [
+            ("AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2024/02/01/.DS_Store", Product::Other),
+            ("AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2024/02/01/", Product::Other),
+            ("AWSLogs/111122223333/Config/.DS_Store", Product::Other),
+        ] {
+            assert_eq!(KeyInfo::parse(path).product, product, "{path}");
+        }
     }
 
     proptest::proptest! {

@@ -50,7 +50,7 @@ pub fn list(source: &Path, selection: &Selection, emit: Emit<'_>) -> ControlFlow
         // A pipe that is named outright is read like a file.
         Ok(metadata) => {
             let mut key = KeyInfo::parse(&slashed(&walk.absolute));
-            if name().starts_with('.') {
+            if key.product == Product::Stray {
                 key.product = Product::Log;
             }
             walk.object(name(), key, source.to_owned(), Some(&metadata))

@@ -24,7 +24,7 @@ use chrono::{DateTime, Datelike, Utc};
 use tokio::{sync::mpsc, task::JoinSet, time};
 
 use super::{
-    KeyInfo, Listed, Location, ObjectRef, Selection,
+    KeyInfo, Listed, Location, ObjectRef, Product, Selection,
     key::{Folder, is_region},
     traffic::Traffic,
 };
@@ -335,7 +335,12 @@ impl Lister {
                 let page = self.page(&key, None, None, None, Some(1)).await?;
                 let exact = page.contents().iter().find(|object| *key_of(&page, object) == *key);
                 if let Some(object) = exact {
-                    self.emit(object, &key).await;
+                    let mut info = KeyInfo::parse(&key);
+                    // What is asked for by its whole name is wanted, whatever it is called.
+                    if info.product == Product::Stray {
+                        info.product = Product::Log;
+                    }
+                    self.emit_as(info, object, &key).await;
                 }
             }
             Task::Folder(prefix) if !self.by_level(&prefix) => {
@@ -495,7 +500,10 @@ impl Lister {
 
     /// Hands on an object that is in range; `false` when nobody listens any more.
     async fn emit(&self, object: &Object, key: &str) -> bool {
-        let info = KeyInfo::parse(key);
+        self.emit_as(KeyInfo::parse(key), object, key).await
+    }
+
+    async fn emit_as(&self, info: KeyInfo, object: &Object, key: &str) -> bool {
         if !self.selection.includes(&info) {
             return true;
         }

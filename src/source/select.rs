@@ -17,8 +17,8 @@ pub struct Selection {
     pub accounts: Vec<String>,
     /// Regions; empty for all.
     pub regions: Vec<String>,
-    /// Only this product's objects, with [`Product::Digest`] the signatures beside them too. `None` lists all, and what
-    /// is no log is then skipped by intent.
+    /// Only this product's objects, with [`Product::Digest`] the signatures beside them too, with [`Product::Log`] what may be
+    /// one in spite of its name. `None` lists all, and what is no log is then skipped by design.
     pub product: Option<Product>,
 }
 
@@ -51,6 +51,7 @@ impl Selection {
         match self.product {
             None => true,
             Some(Product::Digest) => matches!(product, Product::Digest | Product::Signature),
+            Some(Product::Log) => matches!(product, Product::Log | Product::Stray),
             Some(wanted) => product == wanted,
         }
     }
@@ -59,7 +60,7 @@ impl Selection {
     pub(super) fn enters(&self, product: &str) -> bool {
         match self.product {
             None | Some(Product::Other) => true,
-            Some(Product::Log) => product == "CloudTrail",
+            Some(Product::Log | Product::Stray) => product == "CloudTrail",
             Some(Product::Digest | Product::Signature) => product == "CloudTrail-Digest",
         }
     }
