@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Module, and all that it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("units", &[]),
+    ("partition", &[]),
     ("disk", &[]),
     ("aws", &[]),
     ("inflate", &["units"]),
@@ -13,12 +14,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mfa", &["cloudtrail"]),
     ("trace", &["cloudtrail", "mfa"]),
     ("inputs", &["disk", "units"]),
-    ("inventory", &["aws", "disk", "inputs", "units"]),
+    ("inventory", &["aws", "disk", "inputs", "units", "partition"]),
     ("contract", &["inputs"]),
-    ("source", &["aws", "disk", "units"]),
+    ("source", &["aws", "disk", "units", "partition"]),
     ("pipeline", &["source", "inflate", "cloudtrail", "contract", "units"]),
     ("evidence", &["contract", "digest", "inflate", "pipeline", "source", "cloudtrail", "mfa", "trace"]),
-    ("filter", &["cloudtrail"]),
+    ("filter", &["cloudtrail", "partition"]),
     ("rows", &["cloudtrail", "report"]),
     ("answer", &["cloudtrail", "rows"]),
     ("finds", &["pipeline", "source", "cloudtrail", "evidence", "rows"]),
@@ -30,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("bundle", &["digest", "disk"]),
     ("digest", &["aws", "cloudtrail", "contract", "disk", "inflate", "inputs", "pipeline", "source"]),
     ("exposure", &["cloudtrail", "mfa", "trace", "inventory", "inputs", "contract"]),
-    ("report", &["contract", "disk", "inputs", "units"]),
+    ("report", &["contract", "disk", "inputs", "units", "partition"]),
 ];
 
 /// The crates that only some modules may name.

@@ -481,3 +481,94 @@ fn a_wrong_filter_is_told_before_any_work() {
         ran.stderr
     );
 }
+
+/// An archive of one account with a record of IAM in each of some regions, delivered on one day.
+fn regions(day: &str, regions: &[&str]) -> tempfile::TempDir {
+    let home = tempfile::tempdir().expect("a folder");
+    for (index, region) in regions.iter().enumerate() {
+        let folder = home.path().join(format!("AWSLogs/111122223333/CloudTrail/{region}/{day}"));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let time = format!("{}T10:0{index}:00Z", day.replace('/', "-"));
+        let record = record("GetUser", u32::try_from(index).expect("few"), &format!(r#","awsRegion":"{region}""#));
+        let at = record.find("2026-10-01T").expect("a time");
+        let record = record.replace(&record[at..at + time.len()], &time);
+        write(&folder, "a.json.gz", &format!(r#"{{"Records":[{record}]}}"#));
+    }
+    home
+}
+
+#[test]
+fn a_search_for_iam_reads_only_the_region_that_records_iam_and_says_so() {
+    const NOTE: &str = "note: only the region in which CloudTrail records IAM";
+    let iam = ["--event-source", "iam"];
+    for (listed, wanted) in [
+        (&["us-east-1", "eu-west-1"][..], 1),
+        (&["us-gov-west-1", "us-gov-east-1"], 1),
+        (&["cn-north-1", "cn-northwest-1"], 1),
+        (&["eusc-de-east-1"], 1),
+        (&["us-iso-east-1", "us-iso-west-1"], 1),
+        (&["us-isob-east-1", "us-isob-west-1"], 1),
+        // Of other partitions it is not known where IAM is.
+        (&["eu-isoe-west-1"], 1),
+        (&["us-isof-south-1", "us-isof-east-1"], 2),
+        // IAM's region is not there at all: nothing read is not nothing found.
+        (&["eu-west-1", "ap-south-1"], 0),
+    ] {
+        let home = regions("2026/10/01", listed);
+        let found = |more: &[&str]| {
+            let ran = search(home.path(), &[&iam[..], more].concat());
+            (ran.stdout.lines().count(), ran.stderr.contains(NOTE), ran.status)
+        };
+        let status = if wanted == 0 { 3 } else { 0 };
+        assert_eq!(found(&["--from", "2026-09-01"]), (wanted, true, status), "{listed:?}");
+        assert_eq!(found(&["--from", "2021-11-23", "--event-name", "GetUser"]), (wanted, true, status), "{listed:?}");
+        for more in [
+            &["--from", "2026-09-01", "--all-regions"][..],
+            &["--from", "2021-11-22"],
+            &["--to", "2026-11-01"],
+            &["--from", "2026-09-01", "--event-source", "sts"],
+        ] {
+            assert_eq!(found(more), (listed.len(), false, 0), "{listed:?} {more:?}");
+        }
+        let one = found(&["--from", "2026-09-01", "--region", listed[listed.len() - 1]]);
+        assert_eq!(one, (1, false, 0), "{listed:?}");
+    }
+    let home = regions("2026/10/01", &["us-east-1", "eu-west-1"]);
+    for filter in [["--event-source", "iam*"], ["--event-name", "GetUser"], ["--user", "alice"]] {
+        let ran = search(home.path(), &[&filter[..], &["--from", "2026-09-01"]].concat());
+        assert!(!ran.stderr.contains(NOTE) && ran.stderr.contains("2 of 2 objects read"), "{filter:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_services_name_is_no_address() {
+    let home = tempfile::tempdir().expect("a folder");
+    let record = |id: u32, address: &str| record("GetUser", id, &format!(r#","sourceIPAddress":"{address}""#));
+    let records = [
+        record(1, "192.0.2.7"),
+        record(2, "::ffff:192.0.2.7"),
+        record(3, "192.0.2.7:443"),
+        record(4, "AWS Internal"),
+        record(5, "cloudformation.amazonaws.com"),
+        record(6, "2001:DB8::7"),
+        record(7, "[2001:db8::7]:443"),
+    ];
+    write(home.path(), "a.json", &format!(r#"{{"Records":[{}]}}"#, records.join(",")));
+    for (range, count) in [
+        ("192.0.2.7", 3),
+        ("192.0.2.0/24", 3),
+        ("::ffff:192.0.2.7", 3),
+        ("0.0.0.0/0", 3),
+        ("2001:db8::7", 2),
+        ("2001:0db8:0:0::/64", 2),
+        ("::/0", 2),
+    ] {
+        let ran = search(home.path(), &["--ip", range]);
+        assert_eq!((ran.status, ran.stdout.lines().count()), (0, count), "{range}: {}", ran.stderr);
+    }
+    for name in ["AWS Internal", "cloudformation.amazonaws.com", "ec2.amazonaws.com.cn", "sts.c2s.ic.gov"] {
+        let ran = search(home.path(), &["--ip", name]);
+        assert_eq!(ran.status, 2);
+        assert!(ran.stderr.contains("is the name of a service") && ran.stderr.contains("--text"), "{}", ran.stderr);
+    }
+}

@@ -153,6 +153,36 @@ fn trees_that_were_cut_or_unpacked_are_whole_too() {
     assert_eq!((status, faults(&outcome)), (0, BTreeSet::new()), "{outcome:#}");
 }
 
+#[test]
+fn what_is_plainly_no_log_is_no_finding_and_a_log_by_such_a_name_is_one() {
+    let (bucket, _) = archive();
+    let disk = Disk::of(&with_sidecars(bucket.clone()));
+    let log = log(&bucket);
+    let (folder, _) = log.rsplit_once('/').expect("a folder");
+    let digest = digest(&bucket, 0);
+    let (digests, _) = digest.rsplit_once('/').expect("a folder");
+    for (name, bytes) in [
+        (format!("{folder}/.DS_Store"), &b"\0\0\0\x01Bud1"[..]),
+        (format!("{folder}/README.md"), b"# Logs of the day"),
+        (format!("{digests}/.DS_Store"), b"\0\0\0\x01Bud1"),
+        (format!("{digests}/._x.json.gz"), b"\0\x05\x16\x07"),
+        (".git/HEAD".to_owned(), b"ref: refs/heads/main"),
+        ("checksums.sha256".to_owned(), b"e3b0c442  x"),
+    ] {
+        let path = disk.archive().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        std::fs::write(path, bytes).expect("a file");
+    }
+    let (status, outcome) = disk.json(&[]);
+    assert_eq!((status, faults(&outcome)), (0, BTreeSet::new()), "{outcome:#}");
+    // A log that was given such a name is unknown to the digests, and the one that they name is gone.
+    std::fs::rename(disk.archive().join(&log), disk.archive().join(folder).join("README.md")).expect("it can be moved");
+    let (status, outcome) = disk.json(&[]);
+    assert_eq!(status, 3);
+    let found = faults(&outcome);
+    assert!(found.contains("log_missing") && found.contains("log_unnamed"), "{outcome:#}");
+}
+
 // --- what is not ---------------------------------------------------------------------------------------------------
 
 type Tamper = fn(&mut Bucket, &mut Vec<Trail>);

@@ -62,7 +62,15 @@ pub(super) fn selection(
 ) -> Result<Selection, CliError> {
     let slack = units::parse_duration(&args.delivery_slack)
         .map_err(|error| CliError::Usage(format!("`--delivery-slack`: {error}")))?;
-    Ok(Selection { from, to, slack, accounts: args.accounts.clone(), regions: args.regions.clone(), product: None })
+    Ok(Selection {
+        from,
+        to,
+        slack,
+        accounts: args.accounts.clone(),
+        regions: args.regions.clone(),
+        iam_only: false,
+        product: None,
+    })
 }
 
 pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, CliError> {

@@ -245,7 +245,7 @@ pub(super) struct ArchiveArgs {
     pub(super) accounts: Vec<String>,
 
     /// Read only this region's folders; may be repeated. IAM's own events are in one region per partition (us-east-1,
-    /// us-gov-west-1, cn-north-1)
+    /// us-gov-west-1, cn-north-1, eusc-de-east-1, us-iso-east-1, us-isob-east-1)
     #[arg(long = "region", value_name = "REGION", help_heading = "Archive")]
     pub(super) regions: Vec<String>,
 

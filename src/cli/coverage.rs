@@ -6,6 +6,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use crate::contract::{Coverage, Gap, Notice, Period, Report};
 use crate::mfa::{Action, Event};
+use crate::partition;
 use crate::pipeline::{AccountSpan, Scanned};
 use crate::source::Selection;
 
@@ -23,7 +24,7 @@ pub(super) fn coverage(
     let end = period.to.min(as_of);
     let mut gaps = days_without_objects(&coverage, period, end);
     gaps.extend(weakened(events, period, end));
-    for account in blind(scanned) {
+    for (account, region) in blind(scanned) {
         let gap = |region: &str| Gap {
             account: account.to_owned(),
             region: Some(region.to_owned()),
@@ -32,8 +33,6 @@ pub(super) fn coverage(
             cause: "iam_region_not_read".to_owned(),
             event_id: None,
         };
-        let regions = scanned.accounts.get(account).map(|span| &span.regions);
-        let region = iam_region(regions.and_then(|regions| regions.first()).map_or("", String::as_str));
         gaps.push(gap(region));
         notices.push(Notice {
             code: IAM_NOT_SEEN,
@@ -172,26 +171,51 @@ fn weakened(events: &[Event], period: Period, end: DateTime<Utc>) -> Vec<Gap> {
     gaps
 }
 
-/// The region in which a region's partition logs IAM. Source: CloudTrail user guide, global service events.
-fn iam_region(region: &str) -> &'static str {
-    match region.split_once('-') {
-        Some(("cn", _)) => "cn-north-1",
-        Some(("us", rest)) if rest.starts_with("gov-") => "us-gov-west-1",
-        _ => "us-east-1",
-    }
-}
-
 /// Up to when the evidence on an account's IAM reaches: the latest delivery among the objects of IAM's region, else, where
-/// no key tells of a region, the last record.
+/// no key tells of a region, the last record. Of a partition of which that region is not known, any region may be it.
 pub(super) fn evidence_end(span: &AccountSpan) -> Option<DateTime<Utc>> {
-    let region = iam_region(span.regions.first().map_or("", String::as_str));
-    span.delivered.get(region).copied().max(span.last.filter(|_| span.delivered.is_empty()))
+    let regions = span.regions.iter().map(|region| partition::iam_region(region).unwrap_or(region));
+    let delivered = regions.filter_map(|region| span.delivered.get(region).copied()).max();
+    delivered.max(span.last.filter(|_| span.delivered.is_empty()))
 }
 
-/// Accounts of which something was read, but nothing of the region that logs IAM.
-fn blind(scanned: &Scanned) -> impl Iterator<Item = &str> {
+/// Accounts of which something was read, but nothing of the region that logs IAM, with that region. Of a partition of which
+/// that region is not known, whatever region is there may be it.
+fn blind(scanned: &Scanned) -> impl Iterator<Item = (&str, &'static str)> {
     scanned.accounts.iter().filter_map(|(account, span)| {
-        let region = iam_region(span.regions.first()?);
-        (!span.regions.contains(region)).then_some(account.as_str())
+        let mut wanted = span.regions.iter().filter_map(|region| partition::iam_region(region));
+        let first = wanted.next()?;
+        let seen = |region: &str| span.regions.contains(region);
+        (!seen(first) && !wanted.any(seen)).then_some((account.as_str(), first))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn iam_is_looked_for_in_its_region_of_every_partition() {
+        for (regions, missing) in [
+            (&["us-east-1", "eu-west-1"][..], None),
+            (&["eu-west-1", "ap-south-1"], Some("us-east-1")),
+            (&["us-gov-east-1"], Some("us-gov-west-1")),
+            (&["us-gov-west-1"], None),
+            (&["cn-northwest-1"], Some("cn-north-1")),
+            (&["cn-north-1", "cn-northwest-1"], None),
+            (&["eusc-de-east-1"], None),
+            (&["us-iso-west-1"], Some("us-iso-east-1")),
+            (&["us-isob-west-1"], Some("us-isob-east-1")),
+            (&["us-isob-east-1"], None),
+            (&["eu-isoe-west-1"], None),
+            (&["us-isof-south-1", "us-isof-east-1"], None),
+            (&[], None),
+        ] {
+            let span =
+                AccountSpan { regions: regions.iter().map(ToString::to_string).collect(), ..AccountSpan::default() };
+            let scanned = Scanned { accounts: [("111122223333".to_owned(), span)].into(), ..Scanned::default() };
+            let expected: Vec<(&str, &str)> = missing.map(|region| ("111122223333", region)).into_iter().collect();
+            assert_eq!(blind(&scanned).collect::<Vec<_>>(), expected, "{regions:?}");
+        }
+    }
 }

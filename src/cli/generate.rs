@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::args::{ArchiveArgs, AwsArgs, Cli, Command, IamCommand};
 use super::exit::{CliError, Status};
 use super::{named_file, put};
-use crate::disk;
+use crate::{aws, disk, partition};
 use crate::source::Source;
 
 /// What `generate` makes.
@@ -159,7 +159,7 @@ struct Needs {
     iam_role: Option<String>,
     /// Accounts in which the role is assumed; empty where they are not named.
     accounts: Vec<String>,
-    partition: &'static str,
+    partition: String,
 }
 
 fn iam_policy(args: &IamPolicyArgs) -> Result<Status, CliError> {
@@ -208,27 +208,25 @@ fn needs(command: &Command) -> Result<Needs, CliError> {
     }
 }
 
-fn archive(sources: &[OsString], archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Needs, CliError> {
+fn archive(sources: &[OsString], archive: &ArchiveArgs, calls: &AwsArgs) -> Result<Needs, CliError> {
     let mut buckets = Vec::new();
     for source in sources {
         if let Source::S3 { bucket, prefix } = Source::parse(source).map_err(CliError::usage)? {
             buckets.push((bucket, prefix));
         }
     }
-    let partition = match aws.role_arn.as_deref().and_then(|arn| arn.split(':').nth(1)) {
-        Some("aws-cn") => "aws-cn",
-        Some("aws-us-gov") => "aws-us-gov",
-        _ => partition(archive.regions.iter().chain(&aws.aws_region)),
-    };
-    Ok(Needs { archive: buckets, archive_role: aws.role_arn.clone(), partition, ..Needs::default() })
+    let sources = sources.iter().filter_map(|source| source.to_str());
+    let arns = sources.map(|source| source.trim_start_matches("s3://")).chain(calls.role_arn.as_deref());
+    let named = arns.into_iter().find_map(partition::of_arn).map(str::to_owned);
+    let partition = named.unwrap_or_else(|| partition(archive.regions.iter().chain(&calls.aws_region)));
+    Ok(Needs { archive: buckets, archive_role: calls.role_arn.clone(), partition, ..Needs::default() })
 }
 
-fn partition<'a>(mut regions: impl Iterator<Item = &'a String>) -> &'static str {
-    match regions.next().map(String::as_str) {
-        Some(region) if region.starts_with("cn-") => "aws-cn",
-        Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
+/// The partition of the first region, else of the one that the SDK would take.
+fn partition<'a>(regions: impl Iterator<Item = &'a String>) -> String {
+    let set = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let region = regions.cloned().chain(set).find(|region| !region.is_empty());
+    partition::of_region(region.as_deref().unwrap_or(aws::DEFAULT_REGION)).into_owned()
 }
 
 fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, CliError> {

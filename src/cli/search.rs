@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, ValueEnum};
 
 use super::archive::{options, range, selection, sources};
@@ -97,6 +97,11 @@ pub(super) struct SearchArgs {
     #[arg(long, value_name = "TIME", help_heading = "Filters")]
     to: Option<String>,
 
+    /// Read every region's folders, where the filters allow only events of IAM and the range begins after 22 November 2021:
+    /// since then CloudTrail records IAM in one region of a partition, and by default only that is read
+    #[arg(long, conflicts_with = "regions", help_heading = "Archive")]
+    all_regions: bool,
+
     /// Add what the sessions did that the calls found made, and their sessions in turn; implies --sort
     #[arg(long, help_heading = "Filters")]
     follow: bool,
@@ -138,6 +143,9 @@ letter by letter, large and small.
 the session's id where the session began just then. The other filters choose what is shown, not what is followed, and
 --from, --to, --account and --region bound both. The source is read once more for every generation of sessions.
 
+--ip compares addresses, in whatever way they are written. Calls that AWS makes for somebody have a service's name instead
+(cloudformation.amazonaws.com, AWS Internal), which is not an address: --text finds these.
+
 Where a filter names something (a name, a key, an id, an address, a text) only records that can match are parsed: in an object
 that is sound gzip and begins and ends as CloudTrail writes it, damaged JSON between other records is not noticed. A report
 parses everything.
@@ -175,7 +183,13 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
     if args.follow {
         followable(args, &sources)?;
     }
-    let selection = selection(&args.archive, from, to)?;
+    let mut selection = selection(&args.archive, from, to)?;
+    selection.iam_only = reads_only_iam(args, &filter, from);
+    if selection.iam_only {
+        say(
+            "note: only the region in which CloudTrail records IAM (us-east-1 in most partitions) is read (hint: --all-regions reads all)",
+        );
+    }
     let mut options = options(&args.archive, &args.aws)?;
     let range = Arc::new(Range {
         from,
@@ -219,6 +233,14 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Status::Done),
         Err(error) => Err(CliError::Failed(format!("could not write what was found: {error}"))),
     }
+}
+
+/// Whether all that is asked for is in the region that records IAM. Of sessions that are followed it is not.
+fn reads_only_iam(args: &SearchArgs, filter: &Filter, from: Option<DateTime<Utc>>) -> bool {
+    // Before, the files of any region could hold them. Source: CloudTrail user guide, global service events.
+    let since = NaiveDate::from_ymd_opt(2021, 11, 23).map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    let chosen = args.all_regions || args.follow || !args.archive.regions.is_empty();
+    !chosen && filter.allows_only("iam") && from.zip(since).is_some_and(|(from, since)| from >= since)
 }
 
 fn filter(args: &SearchArgs) -> Result<Filter, CliError> {
@@ -395,12 +417,16 @@ fn summary(given: Given, followed: Followed, scanned: &Scanned) -> Status {
         copies => format!(", {copies} more copies of them left out"),
     };
     let limited = if given.given < given.events { format!(" ({} printed)", given.given) } else { String::new() };
+    let passed_over = match scanned.records_passed_over {
+        0 => String::new(),
+        count => format!(", {count} Insight records and control messages passed over"),
+    };
     let sessions = match followed.sessions {
         0 => String::new(),
         sessions => format!(", {sessions} sessions followed in {} more passes", followed.passes),
     };
     say(&format!(
-        "{} events found{limited}{copies}{sessions}; {} of {} objects read ({}, {} inflated), {} failed, {} skipped by intent",
+        "{} events found{limited}{copies}{sessions}; {} of {} objects read ({}, {} inflated), {} failed, {} skipped by intent{passed_over}",
         given.events,
         coverage.objects_read,
         coverage.objects_listed,

@@ -658,7 +658,11 @@ mod tests {
         ] {
             let (contents, seen) = read_bytes(text.as_bytes());
             let contents = contents.unwrap();
-            assert_eq!((contents.passed_over, contents.records, contents.unusable), (passed_over, records, 0), "{text}");
+            assert_eq!(
+                (contents.passed_over, contents.records, contents.unusable),
+                (passed_over, records, 0),
+                "{text}"
+            );
             assert_eq!(seen.len(), records);
         }
     }
@@ -690,11 +694,16 @@ mod tests {
     fn utf16_is_read_like_utf8() {
         let text = format!(r#"{{"Records":[{},{}]}}"#, record("A"), record("B").replace("1.08", "é\u{1f600}"));
         let units = || [0xfeff].into_iter().chain(text.encode_utf16());
-        for bytes in [units().flat_map(u16::to_le_bytes).collect::<Vec<_>>(), units().flat_map(u16::to_be_bytes).collect()] {
+        for bytes in
+            [units().flat_map(u16::to_le_bytes).collect::<Vec<_>>(), units().flat_map(u16::to_be_bytes).collect()]
+        {
             let (contents, seen) = read_bytes(&bytes);
             assert_eq!((contents, seen.clone()), read_bytes(text.as_bytes()));
             assert_eq!(seen.len(), 2);
-            assert_eq!(read_bytes(&bytes[..bytes.len() - 1]).0, Err(ContainerError::BadUtf16 { offset: bytes.len() - 1 }));
+            assert_eq!(
+                read_bytes(&bytes[..bytes.len() - 1]).0,
+                Err(ContainerError::BadUtf16 { offset: bytes.len() - 1 })
+            );
             assert!(matches!(read_bytes(&bytes[..bytes.len() - 2]).0, Err(ContainerError::Damaged { .. })));
             assert_eq!(read_bytes(&bytes[..2]).0, Err(ContainerError::Empty));
         }
@@ -702,10 +711,16 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_refused_by_name() {
-        for (text, offset) in [("plain text", 1), ("# Logs", 1), (" \n- item", 3), ("2026-10-01 started", 1), ("\u{feff}true story", 4)] {
+        for (text, offset) in
+            [("plain text", 1), ("# Logs", 1), (" \n- item", 3), ("2026-10-01 started", 1), ("\u{feff}true story", 4)]
+        {
             assert_eq!(read_bytes(text.as_bytes()).0, Err(ContainerError::NotJson { offset }), "{text}");
         }
-        for (bytes, name) in [(&b"PK\x03\x04"[..], "a zip archive"), (b"<xml/>", "XML or HTML"), (b"\x1f\x8b\x08", "gzip data, compressed more than twice")] {
+        for (bytes, name) in [
+            (&b"PK\x03\x04"[..], "a zip archive"),
+            (b"<xml/>", "XML or HTML"),
+            (b"\x1f\x8b\x08", "gzip data, compressed more than twice"),
+        ] {
             assert_eq!(read_bytes(bytes).0, Err(ContainerError::Format(name)));
         }
     }
@@ -724,11 +739,19 @@ mod tests {
         };
         let whole = |text: &str| Some(text.to_owned());
         let of = |recipient: &str, identity: &str| {
-            record("A").replace("{\"eventVersion\"", &format!("{{\"recipientAccountId\":{recipient},\"userIdentity\":{identity},\"eventVersion\""))
+            record("A").replace(
+                "{\"eventVersion\"",
+                &format!("{{\"recipientAccountId\":{recipient},\"userIdentity\":{identity},\"eventVersion\""),
+            )
         };
         for (recipient, identity, account, caller) in [
             ("42", r#"{"accountId":7}"#, whole("000000000042"), whole("000000000007")),
-            (" 42 ", r#"{"a":{"accountId":1}, "accountId" : 111122223333 }"#, whole("000000000042"), whole("111122223333")),
+            (
+                " 42 ",
+                r#"{"a":{"accountId":1}, "accountId" : 111122223333 }"#,
+                whole("000000000042"),
+                whole("111122223333"),
+            ),
             ("1.11122223333e11", "{}", whole("111122223333"), None),
             (r#""042""#, r#"{"accountId":0}"#, whole("042"), whole("000000000000")),
             ("-42", r#"{"accountId":"111122223333"}"#, whole("111122223333"), whole("111122223333")),

@@ -75,7 +75,9 @@ mod tests {
     #[test]
     fn utf16_is_decoded_and_its_damage_has_a_place() {
         for text in ["", "{}", " [\"é\u{1f600}\"]\r\n", "{\"Records\":[]}"] {
-            for (mark, unit) in [(&b"\xff\xfe"[..], u16::to_le_bytes as fn(u16) -> [u8; 2]), (b"\xfe\xff", u16::to_be_bytes)] {
+            for (mark, unit) in
+                [(&b"\xff\xfe"[..], u16::to_le_bytes as fn(u16) -> [u8; 2]), (b"\xfe\xff", u16::to_be_bytes)]
+            {
                 let bytes = encoded(text, unit);
                 let marked = [mark, &bytes].concat();
                 assert_eq!(utf16(&marked), Some(Ok(text.as_bytes().to_vec())), "{text}");
@@ -88,7 +90,17 @@ mod tests {
                 assert_eq!(utf16(&lone), Some(Err(ContainerError::BadUtf16 { offset: 5 })));
             }
         }
-        for other in [&b""[..], b"{", b"{}", b"\xff", b"\xff\xfe\0\0{\0\0\0", b"{\0\0\0}\0\0\0", b"\0\0\0{", b"\xef\xbb\xbf{}", b"a\0b\0"] {
+        for other in [
+            &b""[..],
+            b"{",
+            b"{}",
+            b"\xff",
+            b"\xff\xfe\0\0{\0\0\0",
+            b"{\0\0\0}\0\0\0",
+            b"\0\0\0{",
+            b"\xef\xbb\xbf{}",
+            b"a\0b\0",
+        ] {
             assert_eq!(utf16(other), None, "{other:?}");
         }
     }

@@ -112,7 +112,8 @@ pub(super) fn whole_accounts(record: &[u8]) -> Option<String> {
     let members: Members<'_> = serde_json::from_str(text).ok()?;
     let identity: Option<Members<'_>> =
         members.get("userIdentity").and_then(|identity| serde_json::from_str(identity.get()).ok());
-    let accounts = [members.get("recipientAccountId"), identity.as_ref().and_then(|identity| identity.get("accountId"))];
+    let accounts =
+        [members.get("recipientAccountId"), identity.as_ref().and_then(|identity| identity.get("accountId"))];
     let place = |number: &str| Some((number.as_ptr().addr().checked_sub(text.as_ptr().addr())?, number.len()));
     let mut found: Vec<(usize, usize, u64)> = Vec::new();
     for number in accounts.into_iter().flatten().map(|value| value.get()) {

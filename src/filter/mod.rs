@@ -147,6 +147,12 @@ impl Filter {
         self.clauses.is_empty()
     }
 
+    /// Whether nothing but events of this AWS service, by its short name, can match.
+    #[must_use]
+    pub fn allows_only(&self, service: &str) -> bool {
+        self.clauses.iter().any(|clause| clause.tests.iter().all(|test| test.is_of_service(service)))
+    }
+
     /// Whether a record matches.
     #[must_use]
     pub fn matches(&self, record: &Record<'_, '_>) -> bool {

@@ -8,6 +8,7 @@ use memchr::memmem::Finder;
 use super::pattern::Pattern;
 use super::{By, FilterError, Sessions, address};
 use crate::cloudtrail::{self, ActorKind, Record};
+use crate::partition;
 
 /// The user name that IAM gives for calls about the root user's devices.
 const ROOT_USER: &str = "AWS ROOT USER";
@@ -15,7 +16,7 @@ const ROOT_USER: &str = "AWS ROOT USER";
 #[derive(Debug, Clone)]
 pub(super) enum Test {
     EventName(Pattern),
-    /// A name without a dot is also that of AWS's service.
+    /// A name without a dot is also that of AWS's service, in whatever partition.
     EventSource(Pattern, Option<String>),
     User(Pattern),
     Root,
@@ -68,7 +69,7 @@ impl Test {
         Ok(match by {
             By::EventName => Self::EventName(pattern),
             By::EventSource => {
-                let service = (!value.contains(['.', '*', '?'])).then(|| format!("{value}.amazonaws.com"));
+                let service = (!value.contains(['.', '*', '?'])).then(|| value.to_owned());
                 Self::EventSource(pattern, service)
             }
             By::User if value == "root" => Self::Root,
@@ -93,10 +94,16 @@ impl Test {
             By::AccessKey => Self::AccessKey(value.to_owned()),
             By::Ip => match address::parse(value) {
                 Some(range) => Self::Ip(range),
+                None if value == "AWS Internal" || partition::service(value).is_some() => {
+                    return refuse(
+                        "is the name of a service, not an address",
+                        "use `--text` with it; no address is known of calls that AWS made for somebody",
+                    );
+                }
                 None => {
                     return refuse(
                         "is neither an address nor a range",
-                        "give 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32; for a service's name use `--text`",
+                        "give 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
                     );
                 }
             },
@@ -112,7 +119,8 @@ impl Test {
         match self {
             Self::EventName(name) => name.matches(record.name),
             Self::EventSource(source, service) => {
-                source.matches(record.source) || service.as_ref().is_some_and(|service| service == record.source)
+                source.matches(record.source)
+                    || service.as_deref().is_some_and(|service| partition::service(record.source) == Some(service))
             }
             Self::User(name) => {
                 let own = text(&["userIdentity", "userName"]).or_else(|| caller_name(record));
@@ -141,14 +149,24 @@ impl Test {
             .into_iter()
             .filter_map(text)
             .any(|known| known == key),
-            Self::Ip(range) => text(&["sourceIPAddress"])
-                .and_then(cloudtrail::address)
-                .is_some_and(|address| range.contains(&address)),
+            Self::Ip(range) => {
+                text(&["sourceIPAddress"]).and_then(cloudtrail::address).is_some_and(|address| range.contains(&address))
+            }
             Self::ErrorCode(code) => record.error_code().is_some_and(|known| code.matches(known)),
             Self::Failed(failed) => record.failed() == *failed,
             Self::Text(text) => record.mentions(text),
             Self::Reading(reading) => record.read_only() == *reading,
             Self::Session(sessions) => sessions.made(record),
+        }
+    }
+
+    /// Whether nothing but events of this service passes.
+    pub(super) fn is_of_service(&self, service: &str) -> bool {
+        match self {
+            Self::EventSource(Pattern::Exact(source), _) => {
+                source == service || partition::service(source) == Some(service)
+            }
+            _ => false,
         }
     }
 

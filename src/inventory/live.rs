@@ -30,6 +30,7 @@ use super::files::{account_of, owner};
 use super::policy::Policy;
 use super::state::{AsOf, Device, IamState, MissingInput, VirtualDevice};
 use crate::aws::{self, Connection};
+use crate::partition;
 
 /// Calls about single users at a time. IAM throttles an account at a few dozen calls a second.
 const AT_A_TIME: usize = 8;
@@ -102,7 +103,7 @@ async fn read(options: &LiveOptions) -> Result<IamState, InventoryError> {
             "the role `{role}` is to be assumed, but in no account (hint: name the accounts with `--account`)"
         )));
     }
-    let partition = partition(config.region().map(AsRef::as_ref));
+    let partition = partition::of_region(config.region().map_or(aws::DEFAULT_REGION, AsRef::as_ref));
     let mut reason = String::new();
     for account in &options.accounts {
         let arn = format!("arn:{partition}:iam::{account}:role/{}", role.trim_start_matches('/'));
@@ -183,14 +184,6 @@ async fn credentials(config: &SdkConfig) -> Result<Option<String>, String> {
     let provider = config.credentials_provider().ok_or("none are configured")?;
     let credentials = provider.provide_credentials().await.map_err(|error| aws::causes(&error))?;
     Ok(credentials.account_id().map(|account| account.as_str().to_owned()))
-}
-
-fn partition(region: Option<&str>) -> &'static str {
-    match region {
-        Some(region) if region.starts_with("cn-") => "aws-cn",
-        Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
 }
 
 /// One account's answers. `account` is its id, where it is known already.
@@ -637,17 +630,4 @@ async fn active_keys(client: &Client, name: &Name) -> Result<u32, Refusal> {
 
 fn time(time: &aws_smithy_types::DateTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(time.secs(), time.subsec_nanos())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn partitions_follow_the_region() {
-        assert_eq!(partition(Some("cn-north-1")), "aws-cn");
-        assert_eq!(partition(Some("us-gov-west-1")), "aws-us-gov");
-        assert_eq!(partition(Some("eu-central-1")), "aws");
-        assert_eq!(partition(None), "aws");
-    }
 }

@@ -382,8 +382,7 @@ mod tests {
     const BOB: &str = r#"{"type":"IAMUser","principalId":"AIDABOB","arn":"arn:aws:iam::111122223333:user/staff/bob","accountId":"111122223333","userName":"bob"}"#;
     const OTHER_BOB: &str = r#"{"type":"IAMUser","principalId":"AIDAOTHER","arn":"arn:aws:iam::444455556666:user/bob","accountId":"444455556666","userName":"bob"}"#;
     const NULLO: &str = r#"{"type":"IAMUser","principalId":"AIDANULLO","arn":"arn:aws-cn:iam::111122223333:user/nullo","accountId":"111122223333"}"#;
-    const ROOT: &str =
-        r#"{"type":"Root","principalId":"111122223333","arn":"arn:aws:iam::111122223333:root","accountId":"111122223333"}"#;
+    const ROOT: &str = r#"{"type":"Root","principalId":"111122223333","arn":"arn:aws:iam::111122223333:root","accountId":"111122223333"}"#;
     const ROLE: &str = r#"{"type":"AssumedRole","principalId":"AROAOPS:bob","arn":"arn:aws:sts::111122223333:assumed-role/Ops/bob","accountId":"111122223333"}"#;
 
     fn user(name: &str, id: Option<&str>) -> Target {
@@ -448,9 +447,27 @@ mod tests {
             ("CreateAccessKey", BOB, "LimitExceededException", "Cannot exceed quota for AccessKeysPerUser: 2", bob()),
             ("ChangePassword", BOB, "PasswordPolicyViolationException", "", bob()),
             ("ChangePassword", BOB, "NoSuchEntityException", "Login Profile for User bob cannot be found.", bob()),
-            ("ChangePassword", BOB, "AccessDenied", "User: x is not authorized to perform: iam:ChangePassword on resource: *", bob()),
-            ("CreateAccessKey", ROLE, "ValidationException", "Must specify userName when calling with non-User credentials", Target::Nobody),
-            ("DeleteLoginProfile", ROLE, "NoSuchEntityException", "The user with name alice cannot be found.", user("alice", None)),
+            (
+                "ChangePassword",
+                BOB,
+                "AccessDenied",
+                "User: x is not authorized to perform: iam:ChangePassword on resource: *",
+                bob(),
+            ),
+            (
+                "CreateAccessKey",
+                ROLE,
+                "ValidationException",
+                "Must specify userName when calling with non-User credentials",
+                Target::Nobody,
+            ),
+            (
+                "DeleteLoginProfile",
+                ROLE,
+                "NoSuchEntityException",
+                "The user with name alice cannot be found.",
+                user("alice", None),
+            ),
         ] {
             let (event, _) = refused(name, caller, code, "null", message);
             assert_eq!(event.target, target, "{name} {code} {message}");
@@ -481,8 +498,9 @@ mod tests {
                 "TagMFADevice",
                 "UntagMFADevice",
             ] {
-                let message =
-                    format!("User: x is not authorized to perform: iam:{name} on resource: {serial} with an explicit deny");
+                let message = format!(
+                    "User: x is not authorized to perform: iam:{name} on resource: {serial} with an explicit deny"
+                );
                 let (event, _) = refused(name, BOB, "AccessDenied", "null", &message);
                 assert_eq!(event.action.serial(), Some(serial), "{name}");
                 let creates = name == "CreateVirtualMFADevice";
@@ -490,7 +508,8 @@ mod tests {
                 assert_eq!(event.target, target, "{name}");
             }
         }
-        let (event, _) = refused("DeleteVirtualMFADevice", ROLE, "DeleteConflictException", r#"{"serialNumber":"s"}"#, "x");
+        let (event, _) =
+            refused("DeleteVirtualMFADevice", ROLE, "DeleteConflictException", r#"{"serialNumber":"s"}"#, "x");
         assert_eq!((event.action.serial(), event.target), (Some("s"), Target::DeviceOnly));
     }
 

@@ -97,9 +97,12 @@ mod tests {
     #[test]
     fn messages_name_users_and_devices() {
         let refused = |resource: &str| {
-            format!("User: arn:aws:iam::111122223333:user/bob is not authorized to perform: iam:X on resource: {resource}")
+            format!(
+                "User: arn:aws:iam::111122223333:user/bob is not authorized to perform: iam:X on resource: {resource}"
+            )
         };
-        let (mfa, u2f) = ("arn:aws-us-gov:iam::111122223333:mfa/staff/phone", "arn:aws:iam::111122223333:u2f/root/key-A2");
+        let (mfa, u2f) =
+            ("arn:aws-us-gov:iam::111122223333:mfa/staff/phone", "arn:aws:iam::111122223333:u2f/root/key-A2");
         for (resource, named) in [
             ("user alice", Named::User("alice")),
             ("user a+b=c,d.e@f_g-h", Named::User("a+b=c,d.e@f_g-h")),
@@ -166,7 +169,8 @@ mod tests {
         ] {
             assert!(is_callers(name, own), "{name} {own}");
         }
-        for (name, own) in [("alice", "bob"), ("nullalice", "bob"), ("bob/alice", "bob"), ("null", "bob"), ("", "bob")] {
+        for (name, own) in [("alice", "bob"), ("nullalice", "bob"), ("bob/alice", "bob"), ("null", "bob"), ("", "bob")]
+        {
             assert!(!is_callers(name, own), "{name} {own}");
         }
     }

@@ -999,7 +999,11 @@ mod tests {
                     r#"{{"eventVersion":"1.11","userIdentity":{{"type":"AWSAccount"{}{identity}}},"eventTime":"2024-02-01T00:00:00Z","eventSource":"s3.amazonaws.com","eventName":"{name}","eventID":"e"{recipient}}}"#,
                     if identity.is_empty() { "" } else { "," }
                 );
-                write(home.path(), &format!("{FOLDER}/01/{name}.json"), records(std::slice::from_ref(&record)).as_bytes());
+                write(
+                    home.path(),
+                    &format!("{FOLDER}/01/{name}.json"),
+                    records(std::slice::from_ref(&record)).as_bytes(),
+                );
                 write(home.path(), &format!("{name}.json"), records(&[record]).as_bytes());
             }
             let sources = [Source::Local(home.path().to_owned())];
@@ -1041,7 +1045,11 @@ mod tests {
         assert_eq!(scanned.latest_delivery.unwrap().to_rfc3339(), "2024-02-04T10:00:00+00:00");
         let sources = [Source::Local(home.path().to_owned())];
         let planned = plan(&sources, &selection, &Options::default()).unwrap();
-        assert_eq!((planned.objects, planned.skipped), (5, 1), "what is no log for its content is known when it is read");
+        assert_eq!(
+            (planned.objects, planned.skipped),
+            (5, 1),
+            "what is no log for its content is known when it is read"
+        );
         assert!(planned.bytes > 0);
 
         let known = |object: &ObjectRef| object.name.contains("/03/");

@@ -16,6 +16,7 @@ use std::fmt::Write as _;
 use aws_lc_rs::hmac;
 
 use super::{DetectionKind, Principal, PrincipalKind, Report};
+use crate::partition;
 
 /// Notices whose text quotes nothing but account ids and times.
 const HARMLESS_NOTICES: [&str; 7] = [
@@ -361,11 +362,7 @@ fn is_of_id(c: char) -> bool {
 }
 
 fn is_service(name: &str) -> bool {
-    name == "AWS Internal"
-        || name.strip_suffix(".amazonaws.com").is_some_and(|service| {
-            !service.is_empty()
-                && service.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        })
+    name == "AWS Internal" || partition::service(name).is_some()
 }
 
 /// Whether an error code says no more than what went wrong: words of AWS, such as `Client.UnauthorizedOperation`.

@@ -166,9 +166,45 @@ fn is_stray(file: &str) -> bool {
     const BEGINNINGS: [&str; 9] =
         [".", "readme", "license", "licence", "copying", "notice", "changelog", "sha256sum", "md5sum"];
     const ENDS: [&str; 39] = [
-        "_$folder$", "~", ".md", ".markdown", ".rst", ".adoc", ".html", ".htm", ".css", ".js", ".pdf", ".png", ".jpg", ".jpeg",
-        ".gif", ".svg", ".ico", ".docx", ".xlsx", ".pptx", ".sh", ".ps1", ".bat", ".py", ".tf", ".toml", ".yaml", ".yml", ".ini",
-        ".lnk", ".md5", ".sha1", ".sha256", ".sha512", ".sum", ".crc", ".asc", ".sig", ".pem",
+        "_$folder$",
+        "~",
+        ".md",
+        ".markdown",
+        ".rst",
+        ".adoc",
+        ".html",
+        ".htm",
+        ".css",
+        ".js",
+        ".pdf",
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".gif",
+        ".svg",
+        ".ico",
+        ".docx",
+        ".xlsx",
+        ".pptx",
+        ".sh",
+        ".ps1",
+        ".bat",
+        ".py",
+        ".tf",
+        ".toml",
+        ".yaml",
+        ".yml",
+        ".ini",
+        ".lnk",
+        ".md5",
+        ".sha1",
+        ".sha256",
+        ".sha512",
+        ".sum",
+        ".crc",
+        ".asc",
+        ".sig",
+        ".pem",
     ];
     if file.is_empty() {
         return true;
@@ -450,9 +486,13 @@ mod tests {
             "ELBAccessLogTestFile",
             "diagram.PNG",
         ] {
-            for folder in
-                ["", "a/", "AWSLogs/111122223333/CloudTrail/us-east-1/2024/02/01/", "AWSLogs/111122223333/", "2024/02/01/"]
-            {
+            for folder in [
+                "",
+                "a/",
+                "AWSLogs/111122223333/CloudTrail/us-east-1/2024/02/01/",
+                "AWSLogs/111122223333/",
+                "2024/02/01/",
+            ] {
                 assert_eq!(KeyInfo::parse(&format!("{folder}{name}")).product, Product::Stray, "{folder}{name}");
             }
         }

@@ -3,6 +3,7 @@
 //! Disk and S3 list the same set for the same archive: what is in range is decided by one predicate,
 //! [`Selection::includes`], on what the key says. Only [`s3`] and the counter inside its client name the AWS SDK.
 
+mod forms;
 mod key;
 pub mod local;
 mod object;
@@ -25,7 +26,7 @@ pub enum Source {
     Stdin,
     /// A file or a directory.
     Local(PathBuf),
-    /// `s3://bucket/prefix`.
+    /// `s3://bucket/prefix`, or an ARN or an address that means the same.
     S3 {
         /// The bucket, or an access point's ARN.
         bucket: String,
@@ -38,26 +39,16 @@ impl Source {
     /// Tells the kinds apart. Whether it exists is looked up by [`Source::check`].
     ///
     /// # Errors
-    /// When an S3 URL has no bucket, or the argument is empty.
+    /// When the argument is empty, or means a bucket and does not say which.
     pub fn parse(argument: &OsStr) -> Result<Self, SourceError> {
         if argument.is_empty() {
             return Err(SourceError::Empty);
         }
         let Some(text) = argument.to_str() else { return Ok(Self::Local(argument.into())) };
-        match text.strip_prefix("s3://") {
-            Some(rest) => {
-                // An access point's ARN has a slash of its own.
-                let skip = if rest.starts_with("arn:") { rest.find('/').map_or(0, |at| at + 1) } else { 0 };
-                let end = rest.get(skip..).and_then(|tail| tail.find('/')).map_or(rest.len(), |at| skip + at);
-                let (bucket, prefix) = rest.split_at(end);
-                if bucket.is_empty() {
-                    return Err(SourceError::NoBucket(text.to_owned()));
-                }
-                Ok(Self::S3 { bucket: bucket.to_owned(), prefix: prefix.trim_start_matches('/').to_owned() })
-            }
-            None if text == "-" => Ok(Self::Stdin),
-            None => Ok(Self::Local(text.into())),
+        if text == "-" {
+            return Ok(Self::Stdin);
         }
+        Ok(forms::parse(text)?.unwrap_or_else(|| Self::Local(text.into())))
     }
 
     /// Looks whether a local source exists, before any work starts. S3 is looked at by its first listing.
@@ -98,6 +89,16 @@ pub enum SourceError {
     /// `s3://` without a bucket.
     #[error("no bucket in `{0}` (hint: s3://bucket/prefix)")]
     NoBucket(String),
+    /// Something that looks like a bucket's address or ARN, and is none.
+    #[error("`{given}` {reason} (hint: {hint})")]
+    Form {
+        /// As it was given.
+        given: String,
+        /// What is wrong with it.
+        reason: &'static str,
+        /// What to do.
+        hint: String,
+    },
     /// A path that cannot be looked at.
     #[error("could not read the SOURCE `{}`: {error} (hint: give a directory, a file, s3://bucket/prefix, or - for standard input)", path.display())]
     Path {
@@ -134,9 +135,84 @@ mod tests {
         assert_eq!(parse(&format!("s3://{arn}")).unwrap(), s3(arn, ""));
         assert_eq!(parse("-").unwrap(), Source::Stdin);
         assert_eq!(parse("archive").unwrap(), Source::Local("archive".into()));
-        assert!(matches!(parse("s3:///x"), Err(SourceError::NoBucket(_))));
+        assert!(matches!(parse("s3://"), Err(SourceError::NoBucket(_))));
         assert!(matches!(parse(""), Err(SourceError::Empty)));
         let error = parse("no/such/path").unwrap().check().unwrap_err().to_string();
         assert!(error.starts_with("could not read the SOURCE `no/such/path`: "), "{error}");
+    }
+
+    #[test]
+    fn buckets_are_understood_in_every_form_that_can_be_copied() {
+        let (point, name) = ("arn:aws-us-gov:s3:us-gov-west-1:111122223333:accesspoint/logs", "trail-bucket");
+        for (text, bucket, prefix) in [
+            ("S3://trail-bucket/a/b", name, "a/b"),
+            ("s3a://trail-bucket/a/", name, "a/"),
+            ("s3://trail-bucket//a", name, "a"),
+            ("arn:aws:s3:::trail-bucket", name, ""),
+            ("arn:aws-cn:s3:::trail-bucket/AWSLogs/", name, "AWSLogs/"),
+            ("arn:aws-iso-f:s3:::trail-bucket/*", name, ""),
+            ("arn:aws:s3:::trail-bucket/AWSLogs/*", name, "AWSLogs/"),
+            ("s3://arn:aws:s3:::trail-bucket/AWSLogs", name, "AWSLogs"),
+            (point, point, ""),
+            ("arn:aws-us-gov:s3:us-gov-west-1:111122223333:accesspoint/logs/object/AWSLogs/*", point, "AWSLogs/"),
+            ("https://trail-bucket.s3.eu-central-1.amazonaws.com/AWSLogs/", name, "AWSLogs/"),
+            ("https://trail-bucket.s3.amazonaws.com", name, ""),
+            ("http://trail-bucket.s3-eu-west-1.amazonaws.com/a%20b/c+d", name, "a b/c+d"),
+            ("https://trail-bucket.s3.dualstack.eu-central-1.amazonaws.com/", name, ""),
+            ("https://trail-bucket.s3-fips.us-gov-west-1.amazonaws.com/a", name, "a"),
+            ("https://trail-bucket.s3.cn-north-1.amazonaws.com.cn/a", name, "a"),
+            ("https://trail-bucket.s3.eusc-de-east-1.amazonaws.eu/a", name, "a"),
+            ("https://trail-bucket.s3.us-iso-east-1.c2s.ic.gov/a", name, "a"),
+            ("https://a.s3.b.s3.eu-central-1.amazonaws.com/c", "a.s3.b", "c"),
+            ("https://s3.eu-central-1.amazonaws.com/trail-bucket/AWSLogs/", name, "AWSLogs/"),
+            ("https://s3.amazonaws.com/trail-bucket", name, ""),
+            ("https://s3-eu-west-1.amazonaws.com/trail-bucket/a#b", name, "a"),
+            ("https://s3.console.aws.amazon.com/s3/buckets/trail-bucket", name, ""),
+            (
+                "https://s3.console.aws.amazon.com/s3/buckets/trail-bucket?region=eu-central-1&prefix=AWSLogs/o-a%2F&showversions=false",
+                name,
+                "AWSLogs/o-a/",
+            ),
+            (
+                "https://eu-central-1.console.aws.amazon.com/s3/object/trail-bucket?prefix=a/b+c.json.gz",
+                name,
+                "a/b c.json.gz",
+            ),
+            ("https://console.amazonaws.cn/s3/buckets/trail-bucket?prefix=a/", name, "a/"),
+            ("https://console.amazonaws-us-gov.com/s3/buckets/trail-bucket/", name, ""),
+        ] {
+            let expected = Source::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() };
+            assert_eq!(Source::parse(OsStr::new(text)).unwrap(), expected, "{text}");
+        }
+        assert_eq!(Source::parse(OsStr::new("file:///srv/archive")).unwrap(), Source::Local("/srv/archive".into()));
+        for path in ["logs:2024", "C:/archive", "a/s3:/b", "s3", "arnold"] {
+            assert_eq!(Source::parse(OsStr::new(path)).unwrap(), Source::Local(path.into()));
+        }
+    }
+
+    #[test]
+    fn what_is_nearly_a_bucket_is_corrected() {
+        for (text, hint) in [
+            ("s3:/trail-bucket/a", "type s3://trail-bucket/a"),
+            ("s3:trail-bucket", "type s3://trail-bucket"),
+            ("s3:///trail-bucket/a", "type s3://trail-bucket/a"),
+            ("s3://", "s3://bucket/prefix"),
+            ("s3:", "give s3://bucket/prefix"),
+            ("arn:aws:s3:::", "arn:aws:s3:::bucket/prefix"),
+            ("arn:aws:s3:::/a", "arn:aws:s3:::bucket/prefix"),
+            ("arn:aws:iam::111122223333:role/Ops", "arn:aws:s3:::bucket/prefix"),
+            ("arn:aws:s3:us-east-1:111122223333:accesspoint/", "an access point's ARN"),
+            ("s3://arn:aws", "an access point's ARN"),
+            ("https://s3.eu-central-1.amazonaws.com/", "s3://bucket/prefix"),
+            ("https://trail-bucket.s3.amazonaws.com/a?X-Amz-Signature=0", "give s3://trail-bucket/a"),
+            ("https://minio.example.com:9000/trail-bucket/a", "--endpoint-url https://minio.example.com:9000"),
+            ("https://trail-bucket.s3.amazonaws.com.example.com/a", "--endpoint-url"),
+            ("https://logs-111122223333.s3-accesspoint.eu-west-1.amazonaws.com/a", "access point's ARN"),
+            ("https://eu-central-1.console.aws.amazon.com/cloudtrail/home", "type s3://bucket/prefix"),
+            ("gs://trail-bucket/a", "give s3://bucket/prefix"),
+        ] {
+            let error = Source::parse(OsStr::new(text)).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{text}`")) && error.contains(hint), "{text}: {error}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::{KeyInfo, Product};
+use crate::partition;
 
 /// What of an archive to read. The default is all of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Selection {
     pub accounts: Vec<String>,
     /// Regions; empty for all.
     pub regions: Vec<String>,
+    /// Of partitions of which it is known where IAM's events are, only that region.
+    pub iam_only: bool,
     /// Only this product's objects, with [`Product::Digest`] the signatures beside them too, with [`Product::Log`] what may be
     /// one in spite of its name. `None` lists all, and what is no log is then skipped by design.
     pub product: Option<Product>,
@@ -72,7 +75,8 @@ impl Selection {
     }
 
     pub(super) fn has_region(&self, region: &str) -> bool {
-        self.regions.is_empty() || self.regions.iter().any(|wanted| wanted == region)
+        let without_iam = self.iam_only && partition::iam_region(region).is_some_and(|iam| iam != region);
+        !without_iam && (self.regions.is_empty() || self.regions.iter().any(|wanted| wanted == region))
     }
 }
 
@@ -113,5 +117,19 @@ mod tests {
         assert!(!with(&["444455556666"], &[]).includes(&key));
         assert!(!with(&[], &["eu-west-1"]).includes(&key));
         assert!(with(&["444455556666"], &["eu-west-1"]).includes(&KeyInfo::parse("x.json")));
+        let iam = Selection { iam_only: true, ..Selection::default() };
+        for (region, included) in [
+            ("us-east-1", true),
+            ("eu-west-1", false),
+            ("us-gov-west-1", true),
+            ("us-gov-east-1", false),
+            ("cn-northwest-1", false),
+            ("us-isob-west-1", false),
+            ("eu-isoe-west-1", true),
+        ] {
+            let path = format!("AWSLogs/111122223333/CloudTrail/{region}/2024/02/01/x.json.gz");
+            assert_eq!(iam.includes(&KeyInfo::parse(&path)), included, "{region}");
+        }
+        assert!(iam.includes(&KeyInfo::parse("x.json")));
     }
 }

@@ -95,6 +95,7 @@ impl Row for Run {
                 slack: TimeDelta::try_seconds(from.integer()?)?,
                 accounts: words(from.text()?),
                 regions: words(from.text()?),
+                iam_only: false,
                 product: None,
             },
             commit: from.count(),
