@@ -312,8 +312,12 @@ fn summary(dir: &Path, done: &Done) -> Status {
             kept.replaced
         ));
     }
+    let passed_over = match scanned.records_passed_over {
+        0 => String::new(),
+        count => format!(", {count} Insight records and control messages passed over"),
+    };
     say(&format!(
-        "{} objects read ({}, {} inflated), {} failed, {} skipped by intent; {} known before and not read again",
+        "{} objects read ({}, {} inflated), {} failed, {} skipped by intent{passed_over}; {} known before and not read again",
         coverage.objects_read,
         units::display_size(coverage.bytes_compressed),
         units::display_size(coverage.bytes_raw),

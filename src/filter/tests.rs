@@ -153,6 +153,9 @@ fn record() -> impl Strategy<Value = String> {
                 0 => format!(r#"{{"detail":{record}}}"#),
                 1 => format!(r#"{{"CloudTrailEvent":{}}}"#, serde_json::to_string(&record).unwrap()),
                 2 => record.replace("\":", "\" : \n"),
+                3 => serde_json::to_string(&record).unwrap(),
+                4 => format!(r#"{{"message":{record}}}"#),
+                5 => format!(r#"{{"message":{}}}"#, serde_json::to_string(&format!("[{record}]")).unwrap()),
                 _ => record,
             }
         })

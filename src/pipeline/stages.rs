@@ -943,7 +943,7 @@ mod tests {
         let limited = Options { object_limit: 300, ..Options::default() };
         let (_, scanned) = run(home.path(), &Selection::default(), &limited);
         assert!(
-            scanned.coverage.failures.iter().any(|failure| failure.object == "a-twice"
+            scanned.coverage.failures.iter().any(|failure| failure.object == "f-utf16-twice"
                 && failure.error == "inflates to more than the limit of 300 bytes, in the gzip data within it"),
             "{:?}",
             scanned.coverage.failures
