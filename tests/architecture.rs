@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("source", &["aws", "disk", "units", "partition"]),
     ("pipeline", &["source", "inflate", "cloudtrail", "contract", "units"]),
     ("evidence", &["contract", "digest", "inflate", "pipeline", "source", "cloudtrail", "mfa", "trace"]),
-    ("filter", &["cloudtrail", "partition"]),
+    ("filter", &["cloudtrail", "mfa", "partition"]),
     ("rows", &["cloudtrail", "report"]),
     ("answer", &["cloudtrail", "rows"]),
     ("finds", &["pipeline", "source", "cloudtrail", "evidence", "rows"]),

@@ -8,10 +8,10 @@ use memchr::memmem::Finder;
 use super::pattern::Pattern;
 use super::{By, FilterError, Sessions, address};
 use crate::cloudtrail::{self, ActorKind, Record};
-use crate::partition;
+use crate::{mfa, partition};
 
 /// The user name that IAM gives for calls about the root user's devices.
-const ROOT_USER: &str = "AWS ROOT USER";
+const ROOT_USER: &str = mfa::ROOT_USER_NAME;
 
 #[derive(Debug, Clone)]
 pub(super) enum Test {
@@ -125,13 +125,15 @@ impl Test {
             Self::User(name) => {
                 let own = text(&["userIdentity", "userName"]).or_else(|| caller_name(record));
                 let session = text(&["userIdentity", "principalId"]).and_then(|id| Some(id.split_once(':')?.1));
-                let about = text(&["requestParameters", "userName"]);
-                [own, session, about].into_iter().flatten().any(|known| name.matches(known))
+                [own, session].into_iter().flatten().any(|known| name.matches(known))
+                    || text(&["requestParameters", "userName"]).is_some_and(|about| name.matches(about))
+                    || mfa::named_user(record).is_some_and(|about| name.matches(&about))
             }
             Self::Root => {
                 record.caller().kind == ActorKind::Root
                     || text(&["userIdentity", "userName"]) == Some("root")
                     || text(&["requestParameters", "userName"]).is_some_and(|name| name == ROOT_USER || name == "root")
+                    || mfa::named_user(record).is_some_and(|name| name == ROOT_USER)
             }
             Self::PrincipalId(id) => [&["userIdentity", "principalId"][..], &["userIdentity", "onBehalfOf", "userId"]]
                 .into_iter()

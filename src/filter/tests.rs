@@ -45,6 +45,15 @@ const RANGES: [&str; 8] = [
     "2001:db8::1",
 ];
 const ERRORS: [&str; 3] = ["AccessDenied", "Client.UnauthorizedOperation", "NoSuchEntity"];
+const MESSAGES: [&str; 7] = [
+    "User: x is not authorized to perform: iam:X on resource: user alice because no policy allows it",
+    "User: x is not authorized to perform: iam:X on resource: user nullalice with an explicit deny",
+    "User: x is not authorized to perform: iam:X on resource: user /staff/alicia",
+    "User: x is not authorized to perform: iam:X on resource: user AWS ROOT USER",
+    "User: x is not authorized to perform: iam:X on resource: arn:aws:iam::111122223333:root",
+    "User: x is not authorized to perform: iam:X on resource: arn:aws:iam::111122223333:user/zo\u{eb}",
+    "The user with name alice cannot be found.",
+];
 const TEXTS: [&str; 12] =
     ["alice", "a/b/cat", "é", "zoë says", "x\"yes", "4444", "\\user", "00abab", "q", "userAgent", "abab", "<tag>&"];
 
@@ -137,14 +146,14 @@ fn record() -> impl Strategy<Value = String> {
     (
         (one_of(&NAMES), one_of(&SOURCES), identity(), parameters(), response()),
         some("sourceIPAddress", &ADDRESSES),
-        some("errorCode", &ERRORS),
+        (some("errorCode", &ERRORS), some("errorMessage", &MESSAGES)),
         some("userAgent", &TEXTS),
         prop::option::of(any::<bool>().prop_map(|reading| format!("\"readOnly\":{reading}"))),
         odd,
         0_u8..30,
     )
-        .prop_map(|((name, source, identity, parameters, response), ip, error, agent, reading, odd, wrap)| {
-            let members = [identity, parameters, response, ip, error, agent, reading];
+        .prop_map(|((name, source, identity, parameters, response), ip, (error, message), agent, reading, odd, wrap)| {
+            let members = [identity, parameters, response, ip, error, message, agent, reading];
             let members: String = members.into_iter().flatten().map(|member| format!(",{member}")).collect();
             let record = format!(
                 r#"{{"eventVersion":"1.11","eventTime":"2026-10-01T10:00:00Z","eventSource":{source},"eventName":{name}{members}{odd}}}"#
