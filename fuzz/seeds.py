@@ -62,6 +62,8 @@ lookup = text({"Events": [{"EventId": "1", "CloudTrailEvent": text(record)} for 
 bridge = "\n".join(text({"version": "0", "detail-type": "AWS API Call via CloudTrail", "detail": record}) for record in few)
 watch = text({"logEvents": [{"id": "1", "timestamp": 1, "message": text(record)} for record in few]})
 filtered = text({"events": [{"message": text(record)} for record in few]})
+control = text({"messageType": "CONTROL_MESSAGE", "logEvents": [{"id": "", "timestamp": 1, "message": "CWL CONTROL MESSAGE: Checking health of destination Firehose."}]})
+numbers = [dict(record, recipientAccountId=42, userIdentity=dict(record["userIdentity"], accountId=111122223333)) for record in few]
 for name, data in {
     "ordinary": ordinary,
     "indented": json.dumps({"Records": few}, indent=1),
@@ -77,6 +79,12 @@ for name, data in {
     "digest": text({"digestStartTime": "2026-10-01T00:00:00Z", "digestS3Bucket": "trail", "logFiles": [], "awsAccountId": "111122223333"}),
     "insight": text({"Records": [dict(few[0], eventType="AwsCloudTrailInsight", eventCategory="Insight")]}),
     "bom": b"\xef\xbb\xbf" + ordinary,
+    "boms": b"\xef\xbb\xbf" + ordinary + b"\r\n\xef\xbb\xbf" + ordinary,
+    "utf16": ordinary.decode().encode("utf-16"),
+    "control": control + watch + control,
+    "strings": text({"Records": [text(record) for record in few]}),
+    "within": text({"logEvents": [{"message": text(few)}, {"message": ordinary.decode()}, {"message": few[0]}]}),
+    "numbers": text({"Records": numbers}),
     "duplicate": '{"Records":[{"eventName":"DeactivateMFADevice","eventName":"X","eventTime":"2026-10-05T08:00:00Z","eventSource":"iam.amazonaws.com"}]}',
 }.items():
     put("containers", name, data)
@@ -95,6 +103,11 @@ for name, key in {
     "flat": day.rsplit("/", 1)[1],
     "china": "AWSLogs/111122223333/CloudTrail/cn-north-1/2026/02/30/x.json.gz",
     "marker": "AWSLogs/111122223333_$folder$",
+    "stray": "AWSLogs/111122223333/CloudTrail/us-east-1/2026/10/05/README.md",
+    "git": "copy/.git/objects/ab/cdef",
+    "address": "https://trail-bucket.s3.cn-north-1.amazonaws.com.cn/AWSLogs/a%20b?x=1",
+    "console": "https://eu-central-1.console.aws.amazon.com/s3/buckets/trail-bucket?prefix=AWSLogs%2F",
+    "arn": "arn:aws-us-gov:s3:us-gov-west-1:111122223333:accesspoint/logs/object/AWSLogs/*",
     "odd": "AWSLogs//111122223333/./CloudTrail/../us-gov-west-1/2026/13/01/é +%25\n.json",
 }.items():
     put("keys", name, key)

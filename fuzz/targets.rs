@@ -5,6 +5,7 @@
 //! simpler where there is such a thing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ use mfatrail::inputs::{approvals, detections, policy_file};
 use mfatrail::inventory::{self, snapshot};
 use mfatrail::mfa;
 use mfatrail::pipeline::{Bytes, Next, Visitor};
-use mfatrail::source::{KeyInfo, Location, ObjectRef, Product, Selection};
+use mfatrail::source::{KeyInfo, Location, ObjectRef, Product, Selection, Source};
 use mfatrail::store::Store;
 use mfatrail::units;
 
@@ -208,6 +209,8 @@ impl Take for Skimmed {
 fn envelopes(data: &[u8]) {
     let (mut parsed, mut skimmed) = (Skimmed::default(), Skimmed::default());
     let mut scratch = Scratch::default();
+    // Whatever lies in a folder of an account.
+    scratch.begin(data.first().is_some_and(|first| first % 2 == 0).then_some("000123456789"));
     let contents = for_each_record(data, &mut scratch, &mut |index, record| parsed.record(index, record));
     let brief = skim(data, &mut scratch, &mut skimmed);
     match (&contents, &brief) {
@@ -290,6 +293,12 @@ pub fn keys(data: &[u8]) {
     assert!(from.includes(&info) || to.includes(&info));
     let foreign = Selection { accounts: vec!["999999999999".to_owned()], ..Selection::default() };
     assert!(foreign.includes(&info) == info.account.as_deref().is_none_or(|account| account == "999999999999"));
+    // As a SOURCE it is understood, or refused with what to do.
+    match Source::parse(OsStr::new(&*text)) {
+        Ok(Source::S3 { bucket, prefix }) => assert!(!bucket.is_empty() && !prefix.starts_with('/')),
+        Ok(Source::Local(_) | Source::Stdin) => {}
+        Err(error) => assert!(error.to_string().contains("hint: "), "{error}"),
+    }
 }
 
 thread_local! {

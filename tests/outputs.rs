@@ -453,6 +453,49 @@ fn policies_are_read_only_and_no_more_than_is_called() {
 }
 
 #[test]
+fn policies_name_the_partition_of_the_arns_and_regions_that_are_given() {
+    const REPORT: [&str; 2] = ["--month", "2026-10"];
+    for (source, more, partition) in [
+        ("s3://trail-bucket", &[][..], "aws"),
+        ("s3://trail-bucket", &["--aws-region", "eu-central-1"], "aws"),
+        ("s3://trail-bucket", &["--aws-region", "cn-northwest-1"], "aws-cn"),
+        ("s3://trail-bucket", &["--region", "us-gov-east-1"], "aws-us-gov"),
+        ("s3://trail-bucket", &["--aws-region", "eusc-de-east-1"], "aws-eusc"),
+        ("s3://trail-bucket", &["--aws-region", "us-iso-west-1"], "aws-iso"),
+        ("s3://trail-bucket", &["--aws-region", "us-isob-east-1"], "aws-iso-b"),
+        ("s3://trail-bucket", &["--aws-region", "eu-isoe-west-1"], "aws-iso-e"),
+        ("s3://trail-bucket", &["--aws-region", "us-isof-south-1"], "aws-iso-f"),
+        ("arn:aws-us-gov:s3:::trail-bucket", &[], "aws-us-gov"),
+        ("s3://arn:aws-cn:s3:::trail-bucket", &["--aws-region", "us-east-1"], "aws-cn"),
+    ] {
+        let iam = ["--iam", "live", "--iam-role", "Auditor", "--account", "111122223333"];
+        let all: Vec<&str> = ["generate", "iam-policy", "--", "report", source]
+            .into_iter()
+            .chain(REPORT)
+            .chain(iam)
+            .chain(more.iter().copied())
+            .collect();
+        let ran = ran(&all);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        for arn in [
+            format!("arn:{partition}:s3:::trail-bucket"),
+            format!("arn:{partition}:s3:::trail-bucket/*"),
+            format!("arn:{partition}:iam::111122223333:role/Auditor"),
+        ] {
+            assert!(ran.stdout.contains(&format!("\"{arn}\"")), "{source} {more:?}: {}", ran.stdout);
+        }
+        assert_eq!(ran.stdout.matches("arn:").count(), ran.stdout.matches(&format!("arn:{partition}:")).count());
+    }
+    // The region of the environment counts, as it does for the calls.
+    let arguments = ["generate", "iam-policy", "--", "search", "s3://trail-bucket"];
+    let ran: Ran = mfatrail().env("AWS_REGION", "cn-north-1").args(arguments).output().unwrap().into();
+    assert!(ran.stdout.contains("arn:aws-cn:s3:::trail-bucket"), "{}", ran.stdout);
+    let role = ["--role-arn", "arn:aws-iso-b:iam::111122223333:role/Reader", "--aws-region", "us-isob-east-1"];
+    let ran: Ran = mfatrail().args(arguments).args(role).output().unwrap().into();
+    assert!(ran.stdout.contains("arn:aws-iso-b:iam::111122223333:role/Reader"), "{}", ran.stdout);
+}
+
+#[test]
 fn completions_and_man_pages_know_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = ran(&["generate", "completions", shell]);

@@ -233,7 +233,12 @@ fn by_kind(sources: &[Source]) -> Result<ByKind, SourceError> {
 
 /// Whether an object is skipped by design, by its key alone: what is no log, unless its product was asked for.
 fn skipped(object: &ObjectRef, selection: &Selection) -> bool {
-    !matches!(object.key.product, Product::Log | Product::Stray) && selection.product.is_none()
+    match object.key.product {
+        Product::Log => false,
+        // Without a byte it holds no log: most often it is the marker of a folder.
+        Product::Stray => object.size == 0,
+        Product::Digest | Product::Signature | Product::Other => selection.product.is_none(),
+    }
 }
 
 /// What a lister does with a step of a listing: count it, and hand on what is to be read.
