@@ -460,7 +460,7 @@ pub fn digests(data: &[u8]) {
         let object = Arc::new(object);
         hashes.push((object.name.clone(), sha256(bytes)));
         let next = gather.bytes(&object, &Bytes { inflated, signature: signature.as_deref() });
-        let log = matches!(product, Product::Log | Product::Other);
+        let log = matches!(product, Product::Log | Product::Stray | Product::Other);
         assert_eq!(next == Next::Visit, log, "only what is no log is kept from the parser");
         if next == Next::Keep {
             gather.keep(&object, bytes.to_vec(), bytes.len());
