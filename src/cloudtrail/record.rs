@@ -296,7 +296,7 @@ impl<'tape, 'input> Record<'tape, 'input> {
     /// Whether there is anything in `requestParameters`.
     #[must_use]
     pub fn has_parameters(&self) -> bool {
-        self.get(&["requestParameters"]).is_some_and(|value| value.as_object().is_none_or(|object| object.len() > 0))
+        self.get(&["requestParameters"]).is_some_and(|value| value.as_object().is_none_or(|object| !object.is_empty()))
     }
 
     /// The error code of a refused call. A failed sign-in bears none: see [`Record::failed`].

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 
 /// An address, or a range in CIDR notation; bits behind the prefix do not count. IPv4 addresses in IPv6 form are IPv4
-/// addresses, as [`cloudtrail::address`] reads them.
+/// addresses, as [`crate::cloudtrail::address`] reads them.
 pub(super) fn parse(text: &str) -> Option<IpNet> {
     let range = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
     let mapped = match range {
