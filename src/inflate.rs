@@ -16,6 +16,8 @@ use std::fmt;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use libdeflater::Decompressor;
 
+use crate::units::{display_size, plural};
+
 /// The default limit: 1 GiB of JSON from one object.
 pub const DEFAULT_LIMIT: usize = 1 << 30;
 
@@ -62,7 +64,10 @@ pub enum InflateError {
         offset: usize,
     },
     /// Bytes follow the last member.
-    #[error("{length} bytes that are no gzip data follow the last member, from byte {offset}")]
+    #[error(
+        "{} the last member, from byte {offset}",
+        plural(*length, "byte that is no gzip data follows", "bytes that are no gzip data follow")
+    )]
     TrailingBytes {
         /// Where they begin.
         offset: usize,
@@ -70,7 +75,7 @@ pub enum InflateError {
         length: usize,
     },
     /// The object inflates to more than the limit.
-    #[error("inflates to more than the limit of {limit} bytes")]
+    #[error("inflates to more than the limit of {}", display_size(*limit as u64))]
     TooLarge {
         /// The limit.
         limit: usize,

@@ -1,9 +1,9 @@
-//! Durations, byte sizes and moments as people write them, with one canonical way to write them back.
+//! Durations, byte sizes, moments and counts as people write them, and one way to write them back.
 //!
-//! Nothing is guessed: a number without a unit and a time without a zone are errors, because either reading of them
-//! would be wrong for somebody.
+//! Nothing is guessed: a number without a unit and a time of day without a zone are errors, because either reading of
+//! them would be wrong for somebody. A date is a day of UTC, as everything that is printed is.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 /// The longest duration that is accepted, 100 years: beyond it, arithmetic on times leaves the calendar.
 const MAX_SECONDS: i64 = 36_525 * 86_400;
@@ -12,7 +12,7 @@ const MAX_SECONDS: i64 = 36_525 * 86_400;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
     /// Not a duration.
-    #[error("`{0}` is not a duration (hint: a whole number and a unit, such as `90s`, `30m`, `36h` or `7d`)")]
+    #[error("`{0}` is not a duration (hint: a whole number and a unit, such as `90s`, `30m`, `36h`, `7d` or `2w`)")]
     Duration(String),
     /// A duration that no setting can mean.
     #[error("`{0}` is longer than 100 years")]
@@ -22,21 +22,24 @@ pub enum UnitError {
     Size(String),
     /// Not a time.
     #[error(
-        "`{0}` is not a time (hint: a date such as `2026-03-01`, an RFC 3339 time such as `2026-03-01T08:30:00Z`, or an age such as `7d` or `36h`)"
+        "`{0}` is not a time (hint: a date such as `2026-03-01`, a time such as `2026-03-01T08:30Z` or `2026-03-01 08:30:00+01:00`, an age such as `36h`, `7d` or `2w`, `today` or `yesterday`)"
     )]
     Time(String),
     /// Not an RFC 3339 time.
     #[error("`{0}` is not an RFC 3339 time (hint: write `2026-03-01T08:30:00Z`)")]
     Rfc3339(String),
     /// A time that does not say in which zone.
-    #[error("`{0}` has no time zone (hint: append `Z` for UTC, or an offset such as `+01:00`)")]
+    #[error("`{0}` has no time zone (hint: write `{0}Z` for UTC, or append an offset such as `+01:00`)")]
     NoZone(String),
     /// A date that the calendar does not have, or an age that reaches before it.
     #[error("`{0}` is not in the calendar")]
     NoSuchDay(String),
+    /// Not a calendar month.
+    #[error("`{0}` is not a calendar month (hint: write it as YYYY-MM, such as `2026-10`, or `this` or `last`)")]
+    Month(String),
 }
 
-/// A duration: a whole number and one of `s`, `m`, `h`, `d`. Zero is accepted, a sign is not.
+/// A duration: a whole number and one of `s`, `m`, `h`, `d`, `w`. Zero is accepted, a sign is not.
 ///
 /// # Errors
 /// [`UnitError`] where `text` is something else or longer than 100 years.
@@ -49,6 +52,7 @@ pub fn parse_duration(text: &str) -> Result<TimeDelta, UnitError> {
         'm' => 60,
         'h' => 3_600,
         'd' => 86_400,
+        'w' => 7 * 86_400,
         _ => return Err(wrong()),
     };
     let digits = trimmed.strip_suffix(unit).ok_or_else(wrong)?;
@@ -110,43 +114,155 @@ pub fn display_size(bytes: u64) -> String {
     format!("{bytes}B")
 }
 
-/// A moment: a date (its first moment in UTC), an RFC 3339 time, or an age before `now`.
+/// A size to be read: one decimal of the largest binary unit that it fills, `1.5 MiB`, `512 B`.
+#[must_use]
+pub fn readable_size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut unit = "B";
+    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+        // What rounds to 1024.0 is one of the next unit.
+        if value < 1023.95 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
+}
+
+/// A whole number with separators: `41,870`.
+#[must_use]
+pub fn count(n: impl Into<i128>) -> String {
+    let n: i128 = n.into();
+    let digits = n.unsigned_abs().to_string();
+    let mut out = String::from(if n < 0 { "-" } else { "" });
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A number and its noun: `1 window`, `2 windows`, `41,870 objects`.
+#[must_use]
+pub fn plural(n: impl TryInto<u64>, one: &str, many: &str) -> String {
+    let n = n.try_into().unwrap_or(u64::MAX);
+    format!("{} {}", count(n), if n == 1 { one } else { many })
+}
+
+/// A moment: a date or `today` or `yesterday` (the day's first moment in UTC), a time of [`parse_rfc3339`], or an age
+/// before `now`.
 ///
 /// # Errors
 /// [`UnitError`] where `text` is none of them.
 pub fn parse_time(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, UnitError> {
     let trimmed = text.trim();
+    let missing = || UnitError::NoSuchDay(text.to_owned());
+    if let Some(day) = named_day(trimmed, now) {
+        return day.ok_or_else(missing);
+    }
     if is_date_shaped(trimmed) {
-        let date = trimmed.parse::<NaiveDate>().map_err(|_| UnitError::NoSuchDay(text.to_owned()))?;
-        return Ok(date.and_time(NaiveTime::MIN).and_utc());
+        return trimmed.parse().map(midnight).map_err(|_| missing());
     }
     match parse_rfc3339(trimmed) {
-        Ok(time) => return Ok(time),
         Err(UnitError::Rfc3339(_)) => {}
-        Err(other) => return Err(other),
+        other => return other,
     }
     match parse_duration(trimmed) {
-        Ok(age) => now.checked_sub_signed(age).ok_or_else(|| UnitError::NoSuchDay(text.to_owned())),
+        Ok(age) => now.checked_sub_signed(age).ok_or_else(missing),
         Err(UnitError::TooLong(_)) => Err(UnitError::TooLong(text.to_owned())),
         Err(_) => Err(UnitError::Time(text.to_owned())),
     }
 }
 
-/// An RFC 3339 time; the zone is required.
+/// A calendar month, `YYYY-MM`, `this` or `last`, as its first moment and the first one after it, UTC.
+///
+/// # Errors
+/// [`UnitError::Month`] where `text` is something else.
+pub fn parse_month(text: &str, now: DateTime<Utc>) -> Result<[DateTime<Utc>; 2], UnitError> {
+    let first = match text.trim().to_ascii_lowercase().as_str() {
+        "this" => now.date_naive().with_day(1),
+        "last" => now.date_naive().with_day(1).and_then(|first| first.checked_sub_months(Months::new(1))),
+        month => first_of_month(month),
+    };
+    let next = first.and_then(|first| first.checked_add_months(Months::new(1)));
+    match (first, next) {
+        (Some(first), Some(next)) => Ok([midnight(first), midnight(next)]),
+        _ => Err(UnitError::Month(text.to_owned())),
+    }
+}
+
+/// The first day of a month that is written `YYYY-MM`, exactly.
+fn first_of_month(text: &str) -> Option<NaiveDate> {
+    let (year, month) = text.split_once('-')?;
+    let digits = |part: &str, n: usize| part.len() == n && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(year, 4) || !digits(month, 2) {
+        return None;
+    }
+    NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, 1)
+}
+
+fn midnight(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(NaiveTime::MIN).and_utc()
+}
+
+/// `None` where `text` names no day, an inner one where the calendar lacks it.
+fn named_day(text: &str, now: DateTime<Utc>) -> Option<Option<DateTime<Utc>>> {
+    let days = match text {
+        _ if text.eq_ignore_ascii_case("today") => 0,
+        _ if text.eq_ignore_ascii_case("yesterday") => 1,
+        _ => return None,
+    };
+    Some(now.date_naive().checked_sub_days(Days::new(days)).map(midnight))
+}
+
+/// An RFC 3339 time, and its usual spellings: a space for the `T`, no seconds, `UTC` for `Z`, an offset without its colon
+/// or its minutes. The zone is required.
 ///
 /// # Errors
 /// [`UnitError`] where `text` is no such time.
 pub fn parse_rfc3339(text: &str) -> Result<DateTime<Utc>, UnitError> {
-    let trimmed = text.trim();
-    if let Ok(time) = DateTime::parse_from_rfc3339(trimmed) {
-        // A zone can lead out of the years that are written with four digits.
-        let time = Some(time.with_timezone(&Utc)).filter(|time| (0..=9999).contains(&time.year()));
-        return time.ok_or_else(|| UnitError::NoSuchDay(text.to_owned()));
+    let wrong = || UnitError::Rfc3339(text.to_owned());
+    let (date_time, zone) = spelled_out(text.trim()).ok_or_else(wrong)?;
+    let parse = |zone: &str| DateTime::parse_from_rfc3339(&format!("{date_time}{zone}"));
+    let Some(zone) = zone else {
+        return Err(if parse("Z").is_ok() { UnitError::NoZone(text.to_owned()) } else { wrong() });
+    };
+    let time = parse(&zone).map_err(|_| wrong())?.with_timezone(&Utc);
+    // A zone can lead out of the years that are written with four digits.
+    let written = Some(time).filter(|time| (0..=9999).contains(&time.year()));
+    written.ok_or_else(|| UnitError::NoSuchDay(text.to_owned()))
+}
+
+/// Date and time of day as RFC 3339 has them, and the zone, where there is one.
+fn spelled_out(text: &str) -> Option<(String, Option<String>)> {
+    let (date, rest) = text.split_at_checked(10).filter(|(date, _)| is_date_shaped(date))?;
+    let rest = rest.strip_prefix(['T', 't', ' '])?.trim_start();
+    let (clock, zone) =
+        rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.').unwrap_or(rest.len()));
+    let seconds = if clock.len() == 5 { ":00" } else { "" };
+    let zone = match zone.trim_start() {
+        "" => None,
+        "Z" | "z" => Some("Z".to_owned()),
+        name if name.eq_ignore_ascii_case("utc") => Some("Z".to_owned()),
+        offset => Some(offset_in_full(offset)?),
+    };
+    Some((format!("{date}T{clock}{seconds}"), zone))
+}
+
+/// `+01:00` of that, of `+0100` and of `+01`.
+fn offset_in_full(offset: &str) -> Option<String> {
+    let digits = offset.strip_prefix(['+', '-'])?;
+    let sign = offset.get(..1)?;
+    let digit = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    match (digits.len(), digits.get(..2)?, digits.get(digits.len() - 2..)?) {
+        (2, hours, _) if digit(hours) => Some(format!("{sign}{hours}:00")),
+        (4, hours, minutes) if digit(digits) => Some(format!("{sign}{hours}:{minutes}")),
+        (5, ..) => Some(offset.to_owned()),
+        _ => None,
     }
-    if DateTime::parse_from_rfc3339(&format!("{trimmed}Z")).is_ok() {
-        return Err(UnitError::NoZone(text.to_owned()));
-    }
-    Err(UnitError::Rfc3339(text.to_owned()))
 }
 
 fn is_date_shaped(text: &str) -> bool {
@@ -188,13 +304,15 @@ mod tests {
             (" 24h ", 86_400, "1d"),
             ("0s", 0, "0s"),
             ("120s", 120, "2m"),
+            ("1w", 604_800, "7d"),
+            ("2w", 1_209_600, "14d"),
             ("36525d", 36_525 * 86_400, "36525d"),
         ] {
             let duration = parse_duration(text).expect(text);
             assert_eq!(duration.num_seconds(), seconds, "{text}");
             assert_eq!(display_duration(duration), canonical, "{text}");
         }
-        for text in ["", "s", "7", "7 days", "-7d", "+7d", "1.5h", "7D", "1h30m", "é", "７d"] {
+        for text in ["", "s", "7", "7 days", "-7d", "+7d", "1.5h", "7D", "1W", "w", "1h30m", "é", "７d"] {
             assert_eq!(parse_duration(text), Err(UnitError::Duration(text.to_owned())), "{text}");
         }
         for text in ["36526d", "99999999999999999999999d", "9223372036854775807d"] {
@@ -227,17 +345,83 @@ mod tests {
             ("2026-03-01", "2026-03-01T00:00:00Z"),
             ("2026-03-01T08:30:00Z", "2026-03-01T08:30:00Z"),
             ("2026-03-01T08:30:00+01:00", "2026-03-01T07:30:00Z"),
+            ("2026-03-01T08:30Z", "2026-03-01T08:30:00Z"),
+            ("2026-03-01 08:30Z", "2026-03-01T08:30:00Z"),
+            ("2026-03-01 08:30 Z", "2026-03-01T08:30:00Z"),
+            ("2026-03-01t08:30z", "2026-03-01T08:30:00Z"),
+            ("2026-03-01 08:30:15 UTC", "2026-03-01T08:30:15Z"),
+            ("2026-03-01 08:30:15.25Z", "2026-03-01T08:30:15.250Z"),
+            ("2026-03-01 08:30 +0100", "2026-03-01T07:30:00Z"),
+            ("2026-03-01 08:30-05", "2026-03-01T13:30:00Z"),
+            ("2026-03-01T08:30-05:30", "2026-03-01T14:00:00Z"),
             ("7d", "2026-03-01T12:00:00Z"),
+            ("1w", "2026-03-01T12:00:00Z"),
             ("36h", "2026-03-07T00:00:00Z"),
+            ("today", "2026-03-08T00:00:00Z"),
+            ("Yesterday", "2026-03-07T00:00:00Z"),
         ] {
             assert_eq!(parse_time(text, now), Ok(at(expected)), "{text}");
         }
         let error = |text: &str| parse_time(text, now).expect_err(text);
         assert_eq!(error("2026-02-30"), UnitError::NoSuchDay("2026-02-30".to_owned()));
-        assert_eq!(error("2026-03-01T08:30:00"), UnitError::NoZone("2026-03-01T08:30:00".to_owned()));
+        for text in ["2026-03-01T08:30:00", "2026-03-01T08:30", "2026-03-01 08:30", "2026-03-01 08:30:00.5"] {
+            assert_eq!(error(text), UnitError::NoZone(text.to_owned()), "{text}");
+            assert!(parse_time(&format!("{text}Z"), now).is_ok(), "the hint is right: {text}");
+        }
         assert_eq!(error("40000d"), UnitError::TooLong("40000d".to_owned()));
-        for text in ["", "yesterday", "1.3.2026", "2026-3-1", "2026-03", "1772323200"] {
+        for text in [
+            "",
+            "tomorrow",
+            "1.3.2026",
+            "2026-3-1",
+            "2026-03",
+            "1772323200",
+            "2026-03-01T",
+            "2026-03-01T8:30Z",
+            "2026-03-01T08Z",
+            "2026-03-01T08:30:Z",
+            "2026-03-01T08:30 CET",
+            "2026-03-01T08:30+1",
+            "2026-03-01T08:30+01:0",
+            "2026-03-01T25:00Z",
+            "2026-03-01_08:30Z",
+            "2026-03-0١T08:30Z",
+        ] {
             assert_eq!(error(text), UnitError::Time(text.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn months() {
+        for (text, now, from, to) in [
+            ("2026-10", "2026-11-27T02:00:00Z", "2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z"),
+            ("this", "2026-12-31T23:59:59Z", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+            ("last", "2026-01-31T00:00:00Z", "2025-12-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+            ("Last", "2026-03-31T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(parse_month(text, at(now)), Ok([at(from), at(to)]), "{text}");
+        }
+        for text in ["", "2026-13", "2026-1", "26-10", "2026-10-01", "october", "next", "+026-10"] {
+            let error = parse_month(text, at("2026-11-27T02:00:00Z"));
+            assert_eq!(error, Err(UnitError::Month(text.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn counts_and_sizes_to_be_read() {
+        let text = |n: u64| plural(n, "object", "objects");
+        assert_eq!([0, 1, 2, 41_870].map(text), ["0 objects", "1 object", "2 objects", "41,870 objects"]);
+        assert_eq!(count(-1_234_567_i64), "-1,234,567");
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_024, "1.0 KiB"),
+            (1_234_567, "1.2 MiB"),
+            ((1 << 20) - 1, "1.0 MiB"),
+            (1 << 30, "1.0 GiB"),
+            (u64::MAX, "16384.0 PiB"),
+        ] {
+            assert_eq!(readable_size(bytes), shown, "{bytes}");
         }
     }
 
@@ -257,6 +441,18 @@ mod tests {
         fn no_text_panics(text in ".*") {
             let _ = parse_time(&text, at("2026-03-08T12:00:00Z"));
             let _ = parse_size(&text);
+        }
+
+        #[test]
+        fn a_space_and_missing_seconds_change_nothing(seconds in 0_i64..4_000_000_000, offset in -14_i64..=14) {
+            let time = DateTime::from_timestamp(seconds / 60 * 60, 0).expect("a time");
+            let zone = format!("{}{:02}", if offset < 0 { '-' } else { '+' }, offset.abs());
+            let local = time + TimeDelta::hours(offset);
+            for text in [format!("{}", local.format("%Y-%m-%d %H:%M")), format!("{}", local.format("%Y-%m-%dT%H:%M:%S"))] {
+                for zone in [zone.clone(), format!("{zone}00"), format!(" {zone}:00")] {
+                    prop_assert_eq!(parse_rfc3339(&format!("{text}{zone}")), Ok(time));
+                }
+            }
         }
     }
 }

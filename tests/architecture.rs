@@ -24,12 +24,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("answer", &["cloudtrail", "rows"]),
     ("finds", &["pipeline", "source", "cloudtrail", "evidence", "rows"]),
     ("sweep", &["pipeline", "source", "cloudtrail", "filter", "finds"]),
-    (
-        "store",
-        &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract", "digest", "disk", "inflate"],
-    ),
+    ("store", &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract", "digest", "disk", "inflate"]),
     ("bundle", &["digest", "disk"]),
-    ("digest", &["aws", "cloudtrail", "contract", "disk", "inflate", "inputs", "pipeline", "source"]),
+    ("digest", &["aws", "cloudtrail", "contract", "disk", "inflate", "inputs", "pipeline", "source", "units"]),
     ("exposure", &["cloudtrail", "mfa", "trace", "inventory", "inputs", "contract"]),
     ("report", &["contract", "disk", "inputs", "units", "partition"]),
 ];

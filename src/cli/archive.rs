@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::CliError;
@@ -16,23 +16,58 @@ use crate::units;
 /// Who waits longer does not want a time-out, but a connection that works.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
+/// How far in the future a range may end: a period that is under way is named by its end, and a wrong year is not one.
+const FARTHEST_END: TimeDelta = TimeDelta::days(366);
+
+/// A moment that has passed.
 pub(super) fn time(flag: &str, text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
+    let time = units::parse_time(text, now).map_err(|error| CliError::Usage(format!("`{flag}`: {error}")))?;
+    passed(flag, time, now)
+}
+
+/// `time`, where it has passed by `now`.
+pub(super) fn passed(flag: &str, time: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
+    if time <= now {
+        return Ok(time);
+    }
+    let (time, now) = (rfc3339(time), rfc3339(now));
+    Err(CliError::Usage(format!(
+        "`{flag}` (`{time}`) is in the future: now is `{now}`\n  hint: give a time that has passed"
+    )))
+}
+
+/// One end of a range; a month stands for its first moment.
+fn end(flag: &str, text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
+    // `this` and `last` name months only where nothing but a month can be meant.
+    if text.contains('-')
+        && let Ok([first, _]) = units::parse_month(text, now)
+    {
+        return Ok(first);
+    }
     units::parse_time(text, now).map_err(|error| CliError::Usage(format!("`{flag}`: {error}")))
 }
 
-/// The moments of `--from` and `--to`, each left out or not, in this order.
+/// The moments of `--from` and `--to`, each left out or not, in this order. The end may lie in the future, for what ends
+/// there may be under way.
 pub(super) fn range(
     from: Option<&str>,
     to: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<[Option<DateTime<Utc>>; 2], CliError> {
-    let from = from.map(|text| time("--from", text, now)).transpose()?;
-    let to = to.map(|text| time("--to", text, now)).transpose()?;
+    let from = from.map(|text| end("--from", text, now).and_then(|from| passed("--from", from, now))).transpose()?;
+    let to = to.map(|text| end("--to", text, now)).transpose()?;
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
     {
         let (from, to) = (rfc3339(from), rfc3339(to));
         return Err(CliError::Usage(format!("`--from` (`{from}`) is not before `--to` (`{to}`)\n  hint: swap them")));
+    }
+    if let Some(to) = to.filter(|to| *to > now + FARTHEST_END) {
+        return Err(CliError::Usage(format!(
+            "`--to` (`{}`) is more than a year in the future: now is `{}`\n  hint: check its year",
+            rfc3339(to),
+            rfc3339(now)
+        )));
     }
     Ok([from, to])
 }
@@ -82,7 +117,7 @@ pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'s
         .filter(|patience| !patience.is_zero() && *patience <= LONGEST_TIMEOUT)
         .ok_or_else(|| {
             CliError::Usage(format!(
-                "`--s3-timeout`: `{}` is no duration between 1s and 1h\n  hint: write it like 20s or 2m",
+                "`--s3-timeout`: `{}` is not a duration between 1s and 1h\n  hint: write it like 20s or 2m",
                 aws.s3_timeout
             ))
         })?;
@@ -106,4 +141,61 @@ pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'s
         stop: super::interrupt::stop(),
         ..Options::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a time")
+    }
+
+    fn now() -> DateTime<Utc> {
+        at("2026-11-27T02:00:00Z")
+    }
+
+    #[test]
+    fn only_the_end_of_a_range_may_lie_in_the_future() {
+        let range = |from, to| range(from, to, now()).map_err(|error| error.message().to_owned());
+        for (from, to, expected) in [
+            (Some("2026-11"), Some("2026-12"), [Some("2026-11-01T00:00:00Z"), Some("2026-12-01T00:00:00Z")]),
+            (Some("1w"), None, [Some("2026-11-20T02:00:00Z"), None]),
+            (Some("yesterday"), Some("today"), [Some("2026-11-26T00:00:00Z"), Some("2026-11-27T00:00:00Z")]),
+            (None, Some("2027-11-01"), [None, Some("2027-11-01T00:00:00Z")]),
+        ] {
+            assert_eq!(range(from, to), Ok(expected.map(|time| time.map(at))), "{from:?} {to:?}");
+        }
+        for (from, to, why) in [
+            (
+                Some("2026-11-28"),
+                None,
+                "`--from` (`2026-11-28T00:00:00Z`) is in the future: now is `2026-11-27T02:00:00Z`",
+            ),
+            (Some("2026-12"), Some("2027-01"), "`--from` (`2026-12-01T00:00:00Z`) is in the future"),
+            (Some("2026-11-27 03:00+00"), None, "is in the future"),
+            (
+                Some("2026-10"),
+                Some("2062-11"),
+                "`--to` (`2062-11-01T00:00:00Z`) is more than a year in the future: now is",
+            ),
+            (Some("today"), Some("yesterday"), "is not before `--to`"),
+            (Some("this"), None, "`--from`: `this` is not a time"),
+        ] {
+            let error = range(from, to).expect_err(why);
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn moments_have_passed() {
+        for (text, passed) in
+            [("2026-11-27T02:00Z", true), ("2026-11-27T02:00:01Z", false), ("0s", true), ("2027-01-01", false)]
+        {
+            let time = time("--as-of", text, now());
+            assert_eq!(time.is_ok(), passed, "{text}");
+            let told = time.err().is_none_or(|error| error.message().contains("now is `2026-11-27T02:00:00Z`"));
+            assert!(told, "{text}");
+        }
+    }
 }

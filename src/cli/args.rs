@@ -171,14 +171,14 @@ pub(super) struct ReportArgs {
 }
 
 const REPORT_HELP: &str = "\
-Times are a date (2026-10-01), an RFC 3339 time (2026-10-01T08:00:00Z), or an age (7d, 36h). Everything is UTC, and
-periods are half-open: --to is the first moment that no longer belongs. A report of several whole months has a part for
+Times are a date (2026-10-01, today, yesterday), a time with its zone (2026-10-01T08:00Z, 2026-10-01 10:00:00+02:00) or an age
+(36h, 7d, 2w). Everything is UTC, and --to is the exclusive end; it may lie in the future, no other time may. A report of several whole months has a part for
 each, and the trend. SOURCE_DATE_EPOCH, where it is set, is the time of generated_at.
 
 Examples:
   mfatrail report fixtures/archive --month 2026-10 --iam fixtures/iam --iam-as-of 2026-11-02 --out out/report
   mfatrail report --store evidence --month 2026-10 --iam fixtures/iam --iam-as-of 2026-11-02 --out out/from-store
-  mfatrail report s3://trail-bucket --month 2026-10 --iam live --iam-role Auditor --fail-on open-window
+  mfatrail report s3://trail-bucket --month last --iam live --iam-role Auditor --fail-on open-window
   mfatrail report s3://trail-bucket/prefix --from 36h --account 111122223333 --dry-run
   mfatrail report s3://trail-bucket --from 2026-01 --to 2026-07 --per-account --pdf
   mfatrail report fixtures/archive --month 2026-10 --redact --format html,json --out out/shared
@@ -192,8 +192,8 @@ incomplete; 1 done, and --fail-on found what it names; 0 done.";
 #[derive(Debug, Args)]
 #[group(id = "period", required = true, multiple = true)]
 pub(super) struct PeriodArgs {
-    /// A calendar month, UTC
-    #[arg(long, value_name = "YYYY-MM", conflicts_with_all = ["from", "to"], help_heading = "Period")]
+    /// A calendar month, UTC: 2026-10, `last`, or `this` for the one under way
+    #[arg(long, value_name = "MONTH", conflicts_with_all = ["from", "to"], help_heading = "Period")]
     pub(super) month: Option<String>,
 
     /// The period's first moment; a month (2026-01) is its first moment

@@ -35,6 +35,7 @@ use crate::pipeline::{Bytes, Next, Options, Visitor};
 use crate::report::{self, File, OutputDir, terminal_text};
 use crate::source::{ObjectRef, Product, Selection, Source};
 use crate::store::Store;
+use crate::units::plural;
 
 const EVIDENCE: &str = "evidence";
 const OBJECTS: &str = "objects";
@@ -154,6 +155,7 @@ impl Wanted {
         args: &ReportArgs,
         period: Period,
         as_of: Option<DateTime<Utc>>,
+        iam_as_of: Option<DateTime<Utc>>,
     ) -> Result<Option<Self>, CliError> {
         let Some(path) = &args.bundle else { return Ok(None) };
         named_file("--bundle", path)?;
@@ -168,7 +170,8 @@ impl Wanted {
             to: period.to,
             as_of,
             iam: None,
-            iam_as_of: args.iam_as_of.clone(),
+            // As a moment: an age, or `yesterday`, would be another one when the report is made again.
+            iam_as_of: iam_as_of.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
             approvals: None,
             detections: None,
             policy: None,
@@ -315,7 +318,8 @@ impl Making {
         };
         let Wanted { path, draft, .. } = self.wanted;
         bundle::write(draft, &path, report.generated_at, &about, &members).map_err(CliError::failed)?;
-        say(&format!("bundle: {} members in `{}`", members.len() + 1, path.display()));
+        let count = plural(members.len() + 1, "member", "members");
+        say(&format!("bundle: {count} in `{}`", path.display()));
         Ok(())
     }
 
@@ -372,8 +376,8 @@ impl Making {
                 rows.iter().filter(|row| !kept.contains_key(&row.name)).map(|row| row.name.as_str()).collect();
             if let Some(first) = missing.first() {
                 return Err(CliError::Failed(format!(
-                    "`--with-objects`: {} cited objects are not among the SOURCEs, such as {}\n  hint: give the SOURCEs that they were read from, or drop it",
-                    missing.len(),
+                    "`--with-objects`: {} not among the SOURCEs, such as {}\n  hint: give the SOURCEs that they were read from, or drop it",
+                    plural(missing.len(), "cited object is", "cited objects are"),
                     terminal_text(first)
                 )));
             }
@@ -524,11 +528,12 @@ pub(super) fn again(file: &Path, out: Option<PathBuf>, now: DateTime<Utc>) -> Re
     for line in &differing {
         say(&format!("warning: {}", terminal_text(line)));
     }
-    let count = files.len();
     let same = if changed.is_empty() {
         format!(
-            "{} members are as listed; all {count} files of the report come out the same, byte for byte",
-            members.len()
+            "{} as listed; {} of the report {} the same, byte for byte",
+            plural(members.len(), "member is", "members are"),
+            plural(files.len(), "file", "files"),
+            if files.len() == 1 { "comes out" } else { "all come out" }
         )
     } else {
         format!("warning: these files do not come out as they are in the bundle: {}", changed.join(", "))
@@ -646,7 +651,8 @@ fn recheck(
         }
     }
     let proven = here.integrity.values().filter(|one| **one == Integrity::Verified).count();
-    say(&format!("{} cited objects parsed again, {proven} of them verified by the digests here", objects.len()));
+    let parsed = plural(objects.len(), "cited object", "cited objects");
+    say(&format!("{parsed} parsed again, {proven} of them verified by the digests here"));
     Ok(differing)
 }
 

@@ -18,6 +18,7 @@ use crate::inventory::{self, IamState};
 use crate::report::terminal_text;
 use crate::rows::distance;
 use crate::store::{Dataset, Gathered, Key, Needed, SqlError, Store};
+use crate::units::plural;
 
 /// How many of the objects that could not be read are named.
 const NAMED: usize = 5;
@@ -98,8 +99,8 @@ pub(super) struct HistoryArgs {
 }
 
 const HELP: &str = "\
-Times are a date (2026-10-01), an RFC 3339 time (2026-10-01T08:00:00Z), or an age (7d, 36h). Everything is UTC, and --to is
-the first moment that no longer belongs. Different filters must all hold; of one that is repeated, one value must.
+Times are a date (2026-10-01, today, yesterday), a time with its zone (2026-10-01T08:00Z, 2026-10-01 10:00:00+02:00) or an age
+(36h, 7d, 2w). Everything is UTC, and --to is the exclusive end. Different filters must all hold; of one that is repeated, one value must.
 
 A user is shown under its latest name. Users that had one name in turn, deleted and created again, are different users:
 their ids tell them apart. Ids and names are taken from the extracted events and from the IAM snapshot in the store (the last,
@@ -188,7 +189,7 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
         unknown(&store, &question, kind)?;
     }
     give(answer.select(columns).map_err(CliError::failed)?, format)?;
-    say(&format!("{found} rows, from {rows} events in the store"));
+    say(&format!("{}, from {} in the store", plural(found, "row", "rows"), plural(rows, "event", "events")));
     Ok(told(&failures))
 }
 
@@ -224,8 +225,8 @@ fn told(failures: &[(String, String)]) -> Status {
         return Status::Done;
     }
     say(&format!(
-        "warning: {} objects could not be read, or not whole: what they hold is not in the answer\n  hint: `mfatrail store retry` reads them again",
-        failures.len()
+        "warning: {} could not be read, or not whole: what they hold is not in the answer\n  hint: `mfatrail store retry` reads them again",
+        plural(failures.len(), "object", "objects")
     ));
     Status::Incomplete
 }
@@ -239,7 +240,7 @@ fn sql(store: &mut Store, statement: &str, format: Format) -> Result<Status, Cli
         )),
     })?;
     let answer = Answer::from(frame);
-    say(&format!("{} rows", answer.rows()));
+    say(&plural(answer.rows(), "row", "rows"));
     give(answer, format)?;
     Ok(Status::Done)
 }

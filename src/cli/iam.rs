@@ -8,6 +8,7 @@ use super::scan::{open, store_error};
 use super::{interrupt, named_file, plain, put, say};
 use crate::disk::{Draft, Readers};
 use crate::inventory::{self, LiveOptions, snapshot};
+use crate::units::plural;
 use chrono::{DateTime, Utc};
 
 pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
@@ -41,7 +42,8 @@ pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, Cli
         let account = missing.account.as_deref().unwrap_or("all accounts");
         say(&plain(&format!("warning: {account}: {}: {}", missing.what, missing.why)));
     }
-    say(&format!("kept {users} users of {} accounts", state.accounts.len()));
+    let accounts = plural(state.accounts.len(), "account", "accounts");
+    say(&format!("kept {} of {accounts}", plural(users, "user", "users")));
     if let Some(place) = args.out.as_deref().or(args.store.as_deref()) {
         put(&place.display().to_string())?;
     }

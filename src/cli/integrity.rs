@@ -11,6 +11,7 @@ use crate::contract::{Gap, Integrity, Notice, Period, ReadFailure, Report};
 use crate::digest::{Checker, Code, Severity, State, Verification};
 use crate::mfa::Event;
 use crate::store::Judged;
+use crate::units::{count, plural};
 
 /// The outcome of the comparison that ran beside the report's own scan.
 pub(super) fn outcome(
@@ -94,13 +95,13 @@ pub(super) fn told(outcome: &Verification, period: Period, as_of: DateTime<Utc>)
         });
     }
     let notice = (!outcome.whole).then(|| {
-        let what: Vec<String> = outcome.counts.iter().map(|(code, count)| format!("{code} {count}")).collect();
+        let what: Vec<String> = outcome.counts.iter().map(|(code, n)| format!("{code} {n}")).collect();
         format!(
-            "the archive is not proven whole: {} of {} digests, {} of {} logs ({})",
-            outcome.digests_proven,
-            outcome.digests,
-            outcome.logs.verified,
-            outcome.logs.named,
+            "the archive is not proven whole: {} of {}, {} of {} ({})",
+            count(outcome.digests_proven),
+            plural(outcome.digests, "digest", "digests"),
+            count(outcome.logs.verified),
+            plural(outcome.logs.named, "log", "logs"),
             what.join(", ")
         )
     });
@@ -126,7 +127,8 @@ pub(super) fn stored(judged: Judged) -> Option<Told> {
         "findings": null,
     });
     let notice = (failed > 0).then(|| {
-        format!("{failed} objects in the store are not what CloudTrail signed; `mfatrail scan --verify` names them")
+        let objects = plural(failed, "object in the store is", "objects in the store are");
+        format!("{objects} not what CloudTrail signed; `mfatrail scan --verify` names them")
     });
     Some(Told { whole: failed == 0, value, gaps: Vec::new(), notice })
 }

@@ -80,9 +80,9 @@ pub(super) fn hold() -> MutexGuard<'static, Vec<PathBuf>> {
 pub(super) fn stopped(scanned: &Scanned, outcome: &str) -> CliError {
     let coverage = &scanned.coverage;
     CliError::Interrupted(format!(
-        "{} objects had been read ({}), {} had failed; {outcome}",
-        coverage.objects_read,
-        units::display_size(coverage.bytes_compressed),
+        "{} been read ({}), {} had failed; {outcome}",
+        units::plural(coverage.objects_read, "object had", "objects had"),
+        units::readable_size(coverage.bytes_compressed),
         coverage.objects_failed
     ))
 }

@@ -5,9 +5,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
-use super::archive::{options, rfc3339, selection, sources, time};
+use super::archive::{options, range, rfc3339, selection, sources, time};
 use super::args::{FormatArg, PaperArg, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
 use super::fail_on::FailOn;
@@ -228,7 +228,8 @@ impl Plan {
         let approvals = beside::rows(args.approvals.as_deref(), approvals::read)?;
         let detections = beside::rows(args.detections.as_deref(), detections::read)?;
         let keys = verify::read_keys(&args.public_keys)?;
-        let iam = iam(&args, as_of, now)?;
+        let iam_as_of = args.iam_as_of.as_deref().map(|text| time("--iam-as-of", text, now)).transpose()?;
+        let iam = iam(&args, as_of, iam_as_of, now)?;
         let output = Output::new(&args)?;
         let earlier = beside::earlier(&args.previous, period)?;
         let inputs = inputs(&args, as_of)?;
@@ -254,7 +255,7 @@ impl Plan {
         let selection = selection(&args.archive, Some(read_from), as_of)?;
         let trend = beside::trend(period, args.store.as_deref(), as_of, &selection)?;
         let options = options(&args.archive, &args.aws)?;
-        let bundle = bundle::Wanted::new(&args, period, given_as_of)?;
+        let bundle = bundle::Wanted::new(&args, period, given_as_of, iam_as_of)?;
         let out = args.out.unwrap_or_else(|| PathBuf::from(default_folder(&args.period, period)));
         Ok(Self {
             sources,
@@ -295,24 +296,24 @@ impl Plan {
 
 fn period(args: &PeriodArgs, now: DateTime<Utc>) -> Result<Period, CliError> {
     if let Some(month) = &args.month {
-        return parse_month(month).ok_or_else(|| {
-            CliError::Usage(format!(
-                "`--month`: `{month}` is no calendar month\n  hint: write it as YYYY-MM, such as 2026-10"
-            ))
-        });
+        let [from, to] =
+            units::parse_month(month, now).map_err(|error| CliError::Usage(format!("`--month`: {error}")))?;
+        if from > now {
+            return Err(CliError::Usage(format!(
+                "`--month`: `{month}` has not begun: now is `{}`\n  hint: `--month this` and `--month last` are the month under way and the one before",
+                rfc3339(now)
+            )));
+        }
+        return Ok(Period { from, to });
     }
-    let from = args.from.as_deref().ok_or_else(|| CliError::Usage("`--from` or `--month` is required".to_owned()))?;
-    // A month stands for its first moment, on either side.
-    let moment =
-        |flag: &str, text: &str| parse_month(text).map_or_else(|| time(flag, text, now), |month| Ok(month.from));
-    let from = moment("--from", from)?;
-    let to = args.to.as_deref().map_or(Ok(now), |to| moment("--to", to))?;
+    let [from, to] = range(args.from.as_deref(), args.to.as_deref(), now)?;
+    let from = from.ok_or_else(|| CliError::Usage("`--from` or `--month` is required".to_owned()))?;
     // Figures are in whole seconds, as CloudTrail's clock is.
     let whole = |time: DateTime<Utc>| DateTime::from_timestamp(time.timestamp(), 0).unwrap_or(time);
-    let period = Period { from: whole(from), to: whole(to) };
+    let period = Period { from: whole(from), to: whole(to.unwrap_or(now)) };
     if period.from >= period.to {
         return Err(CliError::Usage(format!(
-            "`--from` (`{}`) is not before `--to` (`{}`)\n  hint: swap them, or drop `--to` to report up to now",
+            "the period from `{}` to `{}` has no second in it\n  hint: give an earlier `--from`",
             rfc3339(period.from),
             rfc3339(period.to)
         )));
@@ -320,22 +321,9 @@ fn period(args: &PeriodArgs, now: DateTime<Utc>) -> Result<Period, CliError> {
     Ok(period)
 }
 
-/// `YYYY-MM`, exactly.
-fn parse_month(text: &str) -> Option<Period> {
-    let (year, month) = text.split_once('-')?;
-    let digits = |part: &str, n: usize| part.len() == n && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(year, 4) || !digits(month, 2) {
-        return None;
-    }
-    let first = NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, 1)?;
-    let next = first.checked_add_months(Months::new(1))?;
-    let midnight = |day: NaiveDate| Some(day.and_hms_opt(0, 0, 0)?.and_utc());
-    Some(Period { from: midnight(first)?, to: midnight(next)? })
-}
-
 fn default_folder(args: &PeriodArgs, period: Period) -> String {
     match &args.month {
-        Some(month) => format!("mfatrail-report-{month}"),
+        Some(_) => format!("mfatrail-report-{}", period.from.format("%Y-%m")),
         None => {
             let day = |time: DateTime<Utc>| format!("{:04}{:02}{:02}", time.year(), time.month(), time.day());
             format!("mfatrail-report-{}-{}", day(period.from), day(period.to))
@@ -343,9 +331,13 @@ fn default_folder(args: &PeriodArgs, period: Period) -> String {
     }
 }
 
-fn iam(args: &ReportArgs, as_of: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<Iam, CliError> {
+fn iam(
+    args: &ReportArgs,
+    as_of: Option<DateTime<Utc>>,
+    iam_as_of: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<Iam, CliError> {
     let Some(iam) = &args.iam else { return Ok(Iam::None) };
-    let iam_as_of = args.iam_as_of.as_deref().map(|text| time("--iam-as-of", text, now)).transpose()?;
     if iam == "live" {
         if iam_as_of.is_some() {
             return Err(CliError::Usage(
@@ -422,18 +414,23 @@ fn say_what_would_be_read(plan: &Plan) -> Result<Status, CliError> {
     let found = pipeline::plan(&plan.sources, &plan.selection, &plan.options).map_err(CliError::failed)?;
     let to = plan.selection.to.map_or_else(|| "the end".to_owned(), |to| rfc3339(to + plan.selection.slack));
     say(&format!(
-        "would read the folders from {} to {to}; {} objects are skipped by intent",
+        "would read the folders from {} to {to}; {} skipped by intent",
         plan.selection.from.map_or_else(|| "the start".to_owned(), rfc3339),
-        found.skipped
+        units::plural(found.skipped, "object is", "objects are")
     ));
     for failure in &found.failures {
         say(&plain(&format!("warning: {}: {}", failure.object, failure.error)));
     }
-    put(&format!("{} objects, {} bytes ({})", found.objects, found.bytes, units::display_size(found.bytes)))?;
+    put(&format!(
+        "{}, {} ({})",
+        units::plural(found.objects, "object", "objects"),
+        units::plural(found.bytes, "byte", "bytes"),
+        units::readable_size(found.bytes)
+    ))?;
     Ok(if found.failures.is_empty() && found.objects > 0 { Status::Done } else { Status::Incomplete })
 }
 
-fn range(plan: &Plan) -> Arc<Range> {
+fn read_range(plan: &Plan) -> Arc<Range> {
     Arc::new(Range {
         from: plan.selection.from,
         until: plan.as_of,
@@ -443,7 +440,7 @@ fn range(plan: &Plan) -> Arc<Range> {
 }
 
 pub(super) fn asked(plan: &Plan) -> Asked {
-    Asked { selection: plan.selection.clone(), range: range(plan), period: plan.period }
+    Asked { selection: plan.selection.clone(), range: read_range(plan), period: plan.period }
 }
 
 /// Scans what there is to scan into the store, and takes the evidence from it; `excerpt` is a folder for the part of the
@@ -484,7 +481,7 @@ pub(super) fn from_store(
 
 fn scan(plan: &Plan, keys: Option<PublicKeys>) -> Result<Read, CliError> {
     let proven = plan.verify.then(|| verify::prove(&plan.verification(), keys)).transpose()?;
-    let range = range(plan);
+    let range = read_range(plan);
     let checker = || proven.as_ref().map(|proven| Checker::new(Arc::clone(&proven.proof)));
     let visitor = || Evidence::new(Arc::clone(&range)).checked(checker());
     let (evidence, scanned) = progress::shown(&plan.options.progress, || {
@@ -676,4 +673,29 @@ fn missing_input(missing: &inventory::MissingInput) -> Notice {
 /// The summary's width: the terminal's, as the shell tells it.
 pub(super) fn terminal_width() -> usize {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|width| *width >= 40).unwrap_or(80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_may_be_under_way_and_not_to_come() {
+        let now: DateTime<Utc> = "2026-11-27T02:00:00Z".parse().expect("a time");
+        let month = |text: &str| PeriodArgs { month: Some(text.to_owned()), from: None, to: None, from_bundle: None };
+        for (text, folder) in [
+            ("2026-11", "mfatrail-report-2026-11"),
+            ("this", "mfatrail-report-2026-11"),
+            ("last", "mfatrail-report-2026-10"),
+            ("2025-02", "mfatrail-report-2025-02"),
+        ] {
+            let period = period(&month(text), now).expect(text);
+            assert_eq!(default_folder(&month(text), period), folder);
+            assert!(period.from <= now && period.to > period.from, "{text}");
+        }
+        for text in ["2026-12", "2027-11"] {
+            let error = period(&month(text), now).expect_err(text);
+            assert!(error.message().contains("has not begun: now is `2026-11-27T02:00:00Z`"), "{}", error.message());
+        }
+    }
 }

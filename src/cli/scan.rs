@@ -72,8 +72,8 @@ pub(super) struct ScanArgs {
 }
 
 const HELP: &str = "\
-Times are a date (2026-10-01), an RFC 3339 time (2026-10-01T08:00:00Z), or an age (7d, 36h). Everything is UTC. Of an object
-in range every record is kept, whatever its time.
+Times are a date (2026-10-01, today, yesterday), a time with its zone (2026-10-01T08:00Z, 2026-10-01 10:00:00+02:00) or an age
+(36h, 7d, 2w). Everything is UTC. Of an object in range every record is kept, whatever its time.
 
 With --verify the very bytes that are parsed are hashed and compared with the digests, of which the result is printed as
 `mfatrail verify` does. What the store has and is not verified yet is read again; what is verified is not.
@@ -282,7 +282,7 @@ fn some(names: &[String], one: &str, many: &str, which: &str) -> String {
         _ => {
             let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
             let named: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
-            format!("{} {what}{space}{which} ({}{more})", names.len(), named.join(", "))
+            format!("{} {what}{space}{which} ({}{more})", units::count(names.len() as u64), named.join(", "))
         }
     }
 }
@@ -303,29 +303,32 @@ fn summary(dir: &Path, done: &Done) -> Status {
     warn(scanned);
     if *known_failures > 0 {
         say(&format!(
-            "warning: {known_failures} objects were found damaged by an earlier scan\n  hint: `mfatrail store` counts them, `mfatrail store retry` reads them again"
+            "warning: {} found damaged by an earlier scan\n  hint: `mfatrail store` counts them, `mfatrail store retry` reads them again",
+            units::plural(*known_failures, "object was", "objects were")
         ));
     }
     if kept.replaced > 0 {
         say(&format!(
-            "warning: {} objects were overwritten in the archive since they had been read, which CloudTrail never does",
-            kept.replaced
+            "warning: {} overwritten in the archive after being read, which CloudTrail never does",
+            units::plural(kept.replaced, "object was", "objects were")
         ));
     }
     let passed_over = match scanned.records_passed_over {
         0 => String::new(),
-        count => format!(", {count} Insight records and control messages passed over"),
+        count => {
+            format!(", {} passed over", units::plural(count, "Insight record or control message", "Insight records and control messages"))
+        }
     };
     say(&format!(
-        "{} objects read ({}, {} inflated), {} failed, {} skipped by intent{passed_over}; {} known before and not read again",
-        coverage.objects_read,
-        units::display_size(coverage.bytes_compressed),
-        units::display_size(coverage.bytes_raw),
-        coverage.objects_failed,
-        coverage.objects_skipped,
-        scanned.objects_known,
+        "{} read ({}, {} inflated), {} failed, {} skipped by intent{passed_over}; {} known before and not read again",
+        units::plural(coverage.objects_read, "object", "objects"),
+        units::readable_size(coverage.bytes_compressed),
+        units::readable_size(coverage.bytes_raw),
+        units::count(coverage.objects_failed),
+        units::count(coverage.objects_skipped),
+        units::count(scanned.objects_known),
     ));
-    say(&format!("{} events kept in `{}`", kept.events, dir.display()));
+    say(&format!("{} kept in `{}`", units::plural(kept.events, "event", "events"), dir.display()));
     let nothing = coverage.objects_read == 0 && scanned.objects_known == 0;
     if nothing {
         say("warning: no object at all was read: that shows nothing, not that nothing happened");

@@ -134,7 +134,8 @@ pub(super) struct SearchArgs {
 }
 
 const HELP: &str = "\
-Times are a date (2026-10-01), an RFC 3339 time (2026-10-01T08:00:00Z), or an age (7d, 36h). Everything is UTC. In
+Times are a date (2026-10-01, today, yesterday), a time with its zone (2026-10-01T08:00Z, 2026-10-01 10:00:00+02:00) or an age
+(36h, 7d, 2w). Everything is UTC. In
 --event-name, --event-source, --user, --role and --error `*` stands for any characters and `?` for one; values are compared
 letter by letter, large and small.
 
@@ -414,26 +415,32 @@ fn summary(given: Given, followed: Followed, scanned: &Scanned) -> Status {
     }
     let copies = match given.copies {
         0 => String::new(),
-        copies => format!(", {copies} more copies of them left out"),
+        copies => format!(", {} omitted", units::plural(copies, "duplicate", "duplicates")),
     };
     let limited = if given.given < given.events { format!(" ({} printed)", given.given) } else { String::new() };
     let passed_over = match scanned.records_passed_over {
         0 => String::new(),
-        count => format!(", {count} Insight records and control messages passed over"),
+        count => {
+            format!(", {} passed over", units::plural(count, "Insight record or control message", "Insight records and control messages"))
+        }
     };
     let sessions = match followed.sessions {
         0 => String::new(),
-        sessions => format!(", {sessions} sessions followed in {} more passes", followed.passes),
+        sessions => format!(
+            ", {} followed in {}",
+            units::plural(sessions, "session", "sessions"),
+            units::plural(followed.passes, "more pass", "more passes")
+        ),
     };
     say(&format!(
-        "{} events found{limited}{copies}{sessions}; {} of {} objects read ({}, {} inflated), {} failed, {} skipped by intent{passed_over}",
-        given.events,
-        coverage.objects_read,
-        coverage.objects_listed,
-        units::display_size(coverage.bytes_compressed),
-        units::display_size(coverage.bytes_raw),
-        coverage.objects_failed,
-        coverage.objects_skipped,
+        "{} found{limited}{copies}{sessions}; {} of {} read ({}, {} inflated), {} failed, {} skipped by intent{passed_over}",
+        units::plural(given.events, "event", "events"),
+        units::count(coverage.objects_read),
+        units::plural(coverage.objects_listed, "object", "objects"),
+        units::readable_size(coverage.bytes_compressed),
+        units::readable_size(coverage.bytes_raw),
+        units::count(coverage.objects_failed),
+        units::count(coverage.objects_skipped),
     ));
     if coverage.objects_read == 0 {
         say("warning: no object at all was read: that shows nothing, not that nothing happened");

@@ -16,7 +16,7 @@ use super::{put, say};
 use crate::report::terminal_text;
 use crate::source::{Selection, Source};
 use crate::store::{self, Index, ObjectRow, Run, RunKind, Sink, Store};
-use crate::units;
+use crate::units::{self, plural};
 
 /// Show what the evidence store covers: accounts, regions, days, gaps, failures and size
 #[derive(Debug, Args)]
@@ -128,18 +128,20 @@ fn show(dir: &Path) -> Result<Status, CliError> {
     let runs = store.consistently(|store| store.runs()).map_err(store_error)?;
     let (files, bytes) = store.size();
     put(&format!(
-        "{}: {files} files, {}; {} objects read, {} failed, {} skipped by intent, {} replaced; {} records, {} events",
+        "{}: {}, {}; {} read, {} failed, {} skipped by intent, {} replaced; {}, {}",
         dir.display(),
-        units::display_size(bytes),
-        sum.read,
+        plural(files, "file", "files"),
+        units::readable_size(bytes),
+        plural(sum.read, "object", "objects"),
         sum.failed,
         sum.skipped,
         sum.replaced,
-        sum.records,
-        sum.events,
+        plural(sum.records, "record", "records"),
+        plural(sum.events, "event", "events"),
     ))?;
     if let Some(run) = runs.iter().rev().find(|run| run.kind == RunKind::Scan) {
-        put(&format!("{} runs; the last scan began at {}", runs.len(), rfc3339(run.started_at)))?;
+        let began = rfc3339(run.started_at);
+        put(&format!("{}; the last scan began at {began}", plural(runs.len(), "run", "runs")))?;
     }
     let mut table = Table::new();
     table.load_preset(comfy_table::presets::NOTHING).set_header([
@@ -169,7 +171,7 @@ fn show(dir: &Path) -> Result<Status, CliError> {
             line.failed.to_string(),
             line.records.to_string(),
             line.events.to_string(),
-            units::display_size(line.bytes),
+            units::readable_size(line.bytes),
         ]);
     }
     for line in table.lines() {
@@ -177,8 +179,8 @@ fn show(dir: &Path) -> Result<Status, CliError> {
     }
     if sum.failed > 0 {
         say(&format!(
-            "warning: {} objects could not be read\n  hint: `mfatrail store retry` reads them again",
-            sum.failed
+            "warning: {} could not be read\n  hint: `mfatrail store retry` reads them again",
+            plural(sum.failed, "object", "objects")
         ));
     }
     Ok(if sum.failed > 0 { Status::Incomplete } else { Status::Done })
@@ -205,7 +207,12 @@ fn check(dir: &Path) -> Result<Status, CliError> {
     for problem in &checked.problems {
         put(&terminal_text(problem))?;
     }
-    say(&format!("{} files with {} rows checked, {} problems", checked.files, checked.rows, checked.problems.len()));
+    say(&format!(
+        "{} with {} checked, {}",
+        plural(checked.files, "file", "files"),
+        plural(checked.rows, "row", "rows"),
+        plural(checked.problems.len(), "problem", "problems")
+    ));
     if checked.problems.is_empty() {
         return Ok(Status::Done);
     }
@@ -265,6 +272,10 @@ fn retry(dir: &Path, args: &RetryArgs, now: DateTime<Utc>) -> Result<Status, Cli
     warn(&scanned);
     let read = scanned.coverage.objects_read;
     let left = (all as u64).saturating_sub(read + scanned.coverage.objects_skipped);
-    say(&format!("{read} of {all} objects read now, with {} events; {left} still cannot be read", kept.events));
+    say(&format!(
+        "{read} of {} read now, with {}; {left} still cannot be read",
+        plural(all, "object", "objects"),
+        plural(kept.events, "event", "events")
+    ));
     Ok(if left > 0 { Status::Incomplete } else { Status::Done })
 }

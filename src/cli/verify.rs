@@ -78,7 +78,8 @@ enum Format {
 }
 
 const HELP: &str = "\
-Times are a date (2026-10-01), an RFC 3339 time (2026-10-01T08:00:00Z), or an age (7d, 36h). Everything is UTC.
+Times are a date (2026-10-01, today, yesterday), a time with its zone (2026-10-01T08:00Z, 2026-10-01 10:00:00+02:00) or an age
+(36h, 7d, 2w). Everything is UTC.
 
 CloudTrail writes a digest an hour. The logs of the last hour are in none yet, and say so: verify up to two hours ago with
 --to 2h. With --from and --to the chains must reach from the one to the other.
@@ -286,10 +287,13 @@ pub(super) fn text(outcome: &Verification) -> String {
         out.push('\n');
     }
     let Verification { digests, digests_proven, logs, .. } = outcome;
-    let size = units::display_size(logs.bytes);
+    let size = units::readable_size(logs.bytes);
     let counts = format!(
-        "{digests_proven} of {digests} digests proven, {} of {} logs verified ({size})",
-        logs.verified, logs.named
+        "{} of {} proven, {} of {} verified ({size})",
+        units::count(*digests_proven),
+        units::plural(*digests, "digest", "digests"),
+        units::count(logs.verified),
+        units::plural(logs.named, "log", "logs")
     );
     let verdict = if outcome.whole {
         "WHOLE"
@@ -320,7 +324,7 @@ fn line(finding: &Finding) -> String {
         _ => {}
     }
     if finding.count > 1 && finding.object.is_none() {
-        parts.push(format!("{} objects", finding.count));
+        parts.push(units::plural(finding.count, "object", "objects"));
     }
     if !finding.text.is_empty() {
         parts.push(finding.text.clone());

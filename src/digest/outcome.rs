@@ -9,6 +9,7 @@ use super::{About, Cause, Checker, Code, Finding, Proof, Severity, Trust, file::
 use crate::{
     contract::ReadFailure,
     source::{KeyInfo, Selection},
+    units::plural,
 };
 
 /// How long after a chain's last digest the archive may go on without one: an hour, and its delivery.
@@ -362,7 +363,8 @@ fn count_logs(
     tell(Code::LogUnproven, unproven, "their bytes are those that the digest names, but the digest is not proven");
     tell(Code::LogNotLookedAt, unlisted, "named, but outside the accounts, regions and days that were listed");
     for trail in trails.iter().flatten().filter(|trail| trail.backfill) {
-        let text = format!("they name {} logs that came too late for their own hour's digest", trail.logs);
+        let logs = plural(trail.logs, "log", "logs");
+        let text = format!("they name {logs} that came too late for their own hour's digest");
         findings.push(Finding {
             code: Code::Backfill,
             account: Some(trail.account.clone()),

@@ -33,6 +33,7 @@ use crate::{
         Listed, Location, ObjectRef, Product, Selection, Source, SourceError, local,
         s3::{Connection, Fetched, S3Error},
     },
+    units::display_size,
 };
 
 /// Objects or batches waiting for a worker, and listed objects waiting for a request.
@@ -429,7 +430,7 @@ impl Handover {
 async fn fetch(connection: &Connection, object: ObjectRef, limit: usize, permit: OwnedSemaphorePermit) -> Work {
     let Location::S3 { bucket, key } = &object.location else { return Work::Read(vec![object]) };
     if usize::try_from(object.size).is_ok_and(|size| size > limit) {
-        return Work::Failed(Ok(Box::new(object)), format!("larger than the limit of {limit} bytes"));
+        return Work::Failed(Ok(Box::new(object)), format!("larger than the limit of {}", display_size(limit as u64)));
     }
     let fetched = connection.fetch(bucket, key, object.size, object.etag.as_deref());
     match fetched.instrument(tracing::debug_span!("fetch", object = ?object.name)).await {
@@ -825,7 +826,7 @@ mod tests {
                 "no-json.json.gz: not CloudTrail JSON (byte 1)".to_owned(),
                 "partly.json: 1 of 3 records unusable: first is record 2: no `eventTime`".to_owned(),
                 format!("truncated.json.gz: truncated gzip data: it ends at byte {}, within a member", whole - 3),
-                "useless.json: none of its 1 records is usable: first is record 1: no `eventTime`".to_owned(),
+                "useless.json: its one record is not usable: first is record 1: no `eventTime`".to_owned(),
             ]
         );
         assert_eq!(coverage.first_record.unwrap().to_rfc3339(), "2024-02-01T01:00:00+00:00");
@@ -1112,7 +1113,7 @@ mod tests {
         let (_, scanned) =
             run(home.path(), &Selection::default(), &Options { object_limit: 2000, ..Options::default() });
         let errors: Vec<&str> = scanned.coverage.failures.iter().map(|failure| failure.error.as_str()).collect();
-        assert_eq!(errors, ["inflates to more than the limit of 2000 bytes", "larger than the limit of 2000 bytes"]);
+        assert_eq!(errors, ["inflates to more than the limit of 2000B", "larger than the limit of 2000B"]);
     }
 
     #[test]

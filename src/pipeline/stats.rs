@@ -9,6 +9,7 @@ use crate::{
     cloudtrail::{Contents, Envelope, Record, same},
     contract::{Coverage, CoverageDay, ReadFailure},
     source::{KeyInfo, ObjectRef},
+    units::plural,
 };
 
 /// What a scan read, beside what its visitor has.
@@ -209,11 +210,17 @@ impl Tally {
             let (bad, first) = (contents.unusable, index + 1);
             let all = contents.records + bad;
             if contents.records == 0 {
-                let error = format!("none of its {all} records is usable: first is record {first}: {error}");
+                let none = if all == 1 {
+                    "its one record is not usable".to_owned()
+                } else {
+                    format!("none of its {all} records is usable")
+                };
+                let error = format!("{none}: first is record {first}: {error}");
                 self.failed(object.name.clone(), error);
                 return false;
             }
-            let error = format!("{bad} of {all} records unusable: first is record {first}: {error}");
+            let error =
+                format!("{bad} of {} unusable: first is record {first}: {error}", plural(all, "record", "records"));
             self.failures.push(ReadFailure { object: object.name.clone(), error });
             self.unusable += count(bad);
         }

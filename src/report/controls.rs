@@ -223,9 +223,9 @@ fn figures(topic: Topic, report: &Report) -> Line {
         ),
         Topic::LogCoverage => (
             format!(
-                "{} of {} objects read, {} in the evidence",
+                "{} of {} read, {} in the evidence",
                 format::count(report.coverage.objects_read),
-                format::count(report.coverage.objects_listed),
+                format::plural(report.coverage.objects_listed, "object", "objects"),
                 format::plural(report.coverage.gaps.len(), "gap", "gaps")
             ),
             "evidence",

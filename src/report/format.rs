@@ -3,6 +3,8 @@
 use chrono::{DateTime, Datelike, NaiveTime, TimeDelta, Utc};
 
 use super::Period;
+use crate::units;
+pub(crate) use crate::units::{count, plural};
 
 /// What stands where there is no value.
 pub(super) const NONE: &str = "–";
@@ -10,20 +12,6 @@ pub(super) const NONE: &str = "–";
 /// RFC 3339 with `Z` and whole seconds: `2026-10-06T09:00:00Z`.
 pub(super) fn time(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// A whole number with separators: `41,870`.
-pub(super) fn count(n: impl Into<i128>) -> String {
-    let n: i128 = n.into();
-    let digits = n.unsigned_abs().to_string();
-    let mut out = String::from(if n < 0 { "-" } else { "" });
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// A `usize` with separators.
@@ -50,7 +38,7 @@ pub(super) fn number(value: f64) -> Option<String> {
     Some(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
 }
 
-/// A duration in its two largest units, rounded down: `42 min`, `11 d 14 h`; `None` for what is no number.
+/// A duration in its two largest units, rounded: `42 min`, `11 d 14 h`; `None` for what is no number.
 pub(super) fn duration(seconds: f64) -> Option<String> {
     if !seconds.is_finite() {
         return None;
@@ -61,19 +49,16 @@ pub(super) fn duration(seconds: f64) -> Option<String> {
     if seconds > 0.0 && seconds < 1.0 {
         return Some("under 1 s".to_owned());
     }
-    // Truncation is what is meant; `as` saturates.
-    let whole = seconds as u64;
-    let units = [(whole / 86_400, "d"), (whole / 3_600 % 24, "h"), (whole / 60 % 60, "min"), (whole % 60, "s")];
-    let first = units.iter().position(|(n, _)| *n > 0).unwrap_or(3);
-    let parts: Vec<String> = units
-        .iter()
-        .skip(first)
-        .take(2)
-        .enumerate()
-        .filter(|(i, (n, _))| *i == 0 || *n > 0)
-        .map(|(_, (n, unit))| format!("{} {unit}", count(*n)))
-        .collect();
-    Some(parts.join(" "))
+    // `as` saturates; a duration that rounds up to a unit more is shown in that.
+    let near = |unit: u64| (seconds / unit as f64).round() as u64;
+    let (first, second) = match () {
+        () if near(1) < 3_600 => ((near(1) / 60, "min"), (near(1) % 60, "s")),
+        () if near(60) < 24 * 60 => ((near(60) / 60, "h"), (near(60) % 60, "min")),
+        () => ((near(3_600) / 24, "d"), (near(3_600) % 24, "h")),
+    };
+    let parts = [first, second].into_iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{} {unit}", count(n)));
+    let text = parts.collect::<Vec<_>>().join(" ");
+    Some(if text.is_empty() { "0 s".to_owned() } else { text })
 }
 
 /// A duration with its exact seconds beside it: `42 min (2,520 s)`.
@@ -85,16 +70,7 @@ pub(super) fn duration_exact(seconds: f64) -> Option<String> {
 
 /// Bytes in a binary unit with the exact number beside it: `1.5 MiB (1,572,864 B)`.
 pub(super) fn bytes(n: u64) -> String {
-    let mut value = n as f64;
-    let mut unit = "B";
-    for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
-        if value < 1024.0 {
-            break;
-        }
-        value /= 1024.0;
-        unit = next;
-    }
-    if unit == "B" { format!("{} B", count(n)) } else { format!("{value:.1} {unit} ({} B)", count(n)) }
+    if n < 1024 { units::readable_size(n) } else { format!("{} ({} B)", units::readable_size(n), count(n)) }
 }
 
 /// `part` of `whole` in per cent with one decimal; `None` of nothing. Only all of it is 100 %, only none of it is 0 %.
@@ -108,11 +84,6 @@ pub(super) fn percent(part: usize, whole: usize) -> Option<String> {
     let share = part as f64 / whole as f64 * 100.0;
     let share = if part < whole { share.clamp(0.1, 99.9) } else { share };
     Some(format!("{share:.1} %"))
-}
-
-/// `1 window`, `2 windows`.
-pub(crate) fn plural(n: usize, one: &str, many: &str) -> String {
-    format!("{} {}", size(n), if n == 1 { one } else { many })
 }
 
 /// A period in words: `October 2026`, `January to June 2026`, or its two ends.
@@ -140,11 +111,23 @@ mod tests {
             (59.0, "59 s"),
             (60.0, "1 min"),
             (2_520.0, "42 min"),
-            (2_525.5, "42 min 5 s"),
+            (2_525.5, "42 min 6 s"),
+            (59.4, "59 s"),
+            (59.6, "1 min"),
+            (3_599.4, "59 min 59 s"),
+            (3_599.6, "1 h"),
+            (3_629.0, "1 h"),
+            (3_630.0, "1 h 1 min"),
+            (86_380.0, "1 d"),
+            (86_369.0, "23 h 59 min"),
+            (482_340.0, "5 d 14 h"),
+            (-482_340.0, "-5 d 14 h"),
             (3_600.0, "1 h"),
             (3_661.0, "1 h 1 min"),
             (86_400.0, "1 d"),
             (86_459.0, "1 d"),
+            (88_200.0, "1 d 1 h"),
+            (8_639_999.0, "100 d"),
             (1_000_800.0, "11 d 14 h"),
             (-60.0, "-1 min"),
         ];
@@ -174,7 +157,7 @@ mod tests {
     fn exact_seconds_stand_beside() {
         assert_eq!(duration_exact(2_520.0).as_deref(), Some("42 min (2,520 s)"));
         assert_eq!(duration_exact(42.0).as_deref(), Some("42 s"));
-        assert_eq!(duration_exact(90.5).as_deref(), Some("1 min 30 s (90.5 s)"));
+        assert_eq!(duration_exact(90.5).as_deref(), Some("1 min 31 s (90.5 s)"));
     }
 
     #[test]

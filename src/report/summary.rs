@@ -47,9 +47,9 @@ fn lines(report: &Report, width: usize) -> String {
             "INCOMPLETE: nothing at all was read".to_owned()
         } else {
             format!(
-                "INCOMPLETE: {} of {} objects could not be read",
+                "INCOMPLETE: {} of {} could not be read",
                 format::count(report.coverage.objects_failed),
-                format::count(report.coverage.objects_listed)
+                format::plural(report.coverage.objects_listed, "object", "objects")
             )
         });
     }

@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use crate::disk;
 
 use super::{KeyInfo, Listed, Location, ObjectRef, Product, Selection, key::Place};
+use crate::units::display_size;
 
 /// Who gets the steps of a listing; it may end it.
 pub type Emit<'e> = &'e mut dyn FnMut(Listed) -> ControlFlow<()>;
@@ -70,7 +71,7 @@ pub fn read(
     buffer: &mut Vec<u8>,
     expect: &mut dyn FnMut(u64),
 ) -> Result<usize, String> {
-    let too_large = || format!("larger than the limit of {limit} bytes");
+    let too_large = || format!("larger than the limit of {}", display_size(limit as u64));
     let failed = |error: io::Error| format!("could not read it: {error}");
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let length = match &object.location {
@@ -341,7 +342,7 @@ mod tests {
             assert_eq!(read(object, 10, &mut buffer, &mut |size| expected.push(size)), Ok(10));
             assert_eq!((&buffer[..10], &expected[..]), (&b"0123456789"[..], &[10][..]));
             let error = read(object, 9, &mut buffer, &mut |_| panic!("nothing is to be read")).unwrap_err();
-            assert_eq!(error, "larger than the limit of 9 bytes");
+            assert_eq!(error, "larger than the limit of 9B");
         }
         // A listing that is wrong costs steps, no bytes.
         for size in [1, 9, 11, 70_000] {
@@ -432,7 +433,7 @@ mod tests {
             if let Listed::Object(object) = step {
                 let read = |limit| read(&object, limit, &mut Vec::new(), &mut |size| assert_eq!(size, 2));
                 assert_eq!(read(10), Ok(2));
-                assert!(read(1).unwrap_err().contains("limit of 1 bytes"));
+                assert!(read(1).unwrap_err().contains("limit of 1B"));
                 read_back += 1;
             }
             ControlFlow::Continue(())

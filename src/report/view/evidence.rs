@@ -223,16 +223,16 @@ fn grid(report: &Report) -> Grid {
                     let what = match level {
                         "stopped" => "logging was stopped".to_owned(),
                         "none" => "no object".to_owned(),
-                        _ => format!("{} records", format::count(records)),
+                        _ => format::plural(records, "record", "records"),
                     };
                     let when = if first == last { first.to_string() } else { format!("{first} to {last}") };
                     Some(Cell { at: i as f64 * width, width, level, title: format!("{when}: {what}") })
                 })
                 .collect();
             let label = format!(
-                "{account} {region}: objects of {} of {} days",
+                "{account} {region}: objects of {} of {}",
                 format::size(days.len() - missing),
-                format::size(days.len())
+                format::plural(days.len(), "day", "days")
             );
             (missing, GridRow { account: (*account).to_owned(), region: (*region).to_owned(), label, cells })
         })

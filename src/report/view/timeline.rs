@@ -84,8 +84,8 @@ fn timeline(report: &Report) -> Timeline {
         lanes: lanes.into_iter().filter_map(|windows| lane(&windows, shown, report.as_of)).collect(),
         more: (all > LANES).then(|| {
             format!(
-                "… and {} more principals, in the table of windows: shown are the open, the not legitimate and the longest",
-                format::size(all - LANES)
+                "… and {}, in the table of windows: shown are the open, the not legitimate and the longest",
+                format::plural(all - LANES, "more principal", "more principals")
             )
         }),
     }
