@@ -112,38 +112,50 @@ impl Answer {
         Ok(Self(self.0.select(names)?))
     }
 
-    /// Writes it.
+    /// Writes it; of a table, `room` ranks the columns that a narrow terminal may lack, and those that it lacks are given.
     ///
     /// # Errors
     /// When the output cannot be written.
-    pub fn write(mut self, format: Format, mut out: impl Write) -> Result<(), AnswerError> {
+    pub fn write(
+        mut self,
+        format: Format,
+        room: &'static [&'static str],
+        mut out: impl Write,
+    ) -> Result<Vec<String>, AnswerError> {
         let rows = match format {
             Format::Table(width) => rows::Format::Table(width),
             Format::Csv => rows::Format::Csv,
             Format::Json | Format::NdJson => rows::Format::Json,
             Format::Parquet => {
                 ParquetWriter::new(&mut out).set_parallel(false).finish(&mut self.0)?;
-                return Ok(out.flush()?);
+                out.flush()?;
+                return Ok(Vec::new());
             }
         };
         if format == Format::Json {
             // Lines of objects are made an array; a line break within a text is escaped, so a line ends where an object ends.
             let mut lines = Vec::new();
-            self.give(rows, &mut lines)?;
+            self.give(rows, room, &mut lines)?;
             out.write_all(b"[")?;
             for (place, line) in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).enumerate() {
                 out.write_all(if place == 0 { b"\n" } else { b",\n" })?;
                 out.write_all(line)?;
             }
             out.write_all(b"\n]\n")?;
-            return Ok(out.flush()?);
+            out.flush()?;
+            return Ok(Vec::new());
         }
-        self.give(rows, out)
+        self.give(rows, room, out)
     }
 
-    fn give(&self, format: rows::Format, out: impl Write) -> Result<(), AnswerError> {
+    fn give(
+        &self,
+        format: rows::Format,
+        room: &'static [&'static str],
+        out: impl Write,
+    ) -> Result<Vec<String>, AnswerError> {
         let names = self.0.get_column_names().iter().map(|name| name.to_string()).collect();
-        let mut shown = Rows::new(format, names, out)?;
+        let mut shown = Rows::new(format, names, out)?.fitting(room);
         let columns: Vec<&Series> = self.0.columns().iter().map(Column::as_materialized_series).collect();
         for row in 0..self.0.height() {
             let cells = columns.iter().map(|column| Ok(cell(&column.get(row)?, format == rows::Format::Json)));
@@ -214,7 +226,7 @@ mod tests {
 
     fn written(answer: Answer, format: Format) -> String {
         let mut out = Vec::new();
-        answer.write(format, &mut out).unwrap();
+        answer.write(format, &[], &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -19,6 +19,7 @@ pub mod inflate;
 pub mod inputs;
 pub mod inventory;
 pub mod mfa;
+pub mod names;
 pub mod partition;
 pub mod pipeline;
 pub mod report;

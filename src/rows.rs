@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 use crate::cloudtrail::{Cell, Path, Record};
+use crate::names::distance;
 use crate::report::escape;
 
 /// What a record may have at its top level, in CloudTrail's own order.
@@ -140,24 +141,6 @@ fn near(first: &str) -> String {
     }
 }
 
-/// Letters to change, to add and to leave out to make one of the other.
-#[must_use]
-pub fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (line, x) in a.chars().enumerate() {
-        let mut corner = line;
-        let mut left = line + 1;
-        let mut next = vec![left];
-        for (above, y) in row.iter().skip(1).zip(b.chars()) {
-            left = (corner + usize::from(x != y)).min(left + 1).min(above + 1);
-            next.push(left);
-            corner = *above;
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 /// How rows are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -176,9 +159,125 @@ pub struct Rows<W: Write> {
 }
 
 enum Shown<W: Write> {
-    Table(Box<Table>, W),
+    Table(Grid, W),
     Csv(Box<csv::Writer<W>>),
     Json(W),
+}
+
+/// A table for reading, put together when all of its rows are there.
+struct Grid {
+    width: Option<u16>,
+    /// Columns that may be left out, by their rank.
+    room: &'static [&'static str],
+    head: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+/// What a column of longer texts needs at least, so that it can be read over several lines.
+const WRAPPED: usize = 16;
+
+/// A text without white space up to this length (names of events, ids, addresses) is not broken where it can be helped.
+const SHORT: usize = 21;
+
+/// The space between two columns.
+const BETWEEN: u16 = 2;
+
+/// How much a text must not be broken: a time and an event's id never, other short ones if possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Firmness {
+    Never,
+    IfPossible,
+    Free,
+}
+
+impl Firmness {
+    fn of(text: &str) -> Self {
+        let digits = |range: std::ops::Range<usize>| {
+            text.get(range).is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        let time = text.len() >= 20 && text.len() <= 30 && text.ends_with('Z') && digits(0..4) && digits(11..13);
+        let parts = text.split('-').map(str::len);
+        let uuid = text.len() == 36
+            && parts.eq([8, 4, 4, 4, 12])
+            && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
+        match () {
+            () if time || uuid => Self::Never,
+            () if text.len() <= SHORT && !text.contains(char::is_whitespace) => Self::IfPossible,
+            () => Self::Free,
+        }
+    }
+}
+
+impl Grid {
+    /// By column: how wide its widest text is, and how much its texts must not be broken.
+    fn columns(&self) -> Vec<(usize, Firmness)> {
+        let column = |(place, head): (usize, &String)| {
+            let cells = || self.rows.iter().filter_map(|row| row.get(place));
+            let width = cells().map(|cell| escape::columns(cell)).max().unwrap_or(0).max(escape::columns(head));
+            let firm = cells().filter(|cell| *cell != "-").map(|cell| Firmness::of(cell)).max();
+            (width, firm.unwrap_or(Firmness::IfPossible))
+        };
+        self.head.iter().enumerate().map(column).collect()
+    }
+
+    /// The places of the columns that are shown: all, or those of the first ranks that there is room for.
+    fn shown(&self, columns: &[(usize, Firmness)], width: u16) -> Vec<usize> {
+        let all = 0..self.head.len();
+        if self.room.is_empty() {
+            return all.collect();
+        }
+        let rank = |place: &usize| {
+            let head = self.head.get(*place);
+            self.room.iter().position(|name| head.is_some_and(|head| head == name)).unwrap_or(usize::MAX)
+        };
+        let mut ranked: Vec<usize> = all.collect();
+        ranked.sort_by_key(rank);
+        let (mut shown, mut taken) = (Vec::new(), 0);
+        for place in ranked {
+            // Lists of objects are long, and of no use in pieces.
+            let whole = self.head.get(place).is_some_and(|head| head.ends_with("objects"));
+            let least = columns.get(place).map_or(0, |column| if whole { column.0 } else { least(*column) });
+            if shown.is_empty() || taken + least <= usize::from(width) {
+                taken += least + usize::from(BETWEEN);
+                shown.push(place);
+            }
+        }
+        shown.sort_unstable();
+        shown
+    }
+
+    /// The table's text, and the names of the columns that are not in it.
+    fn finish(self) -> (String, Vec<String>) {
+        let columns = self.columns();
+        let shown = self.width.map_or_else(|| (0..self.head.len()).collect(), |width| self.shown(&columns, width));
+        let pick = |row: &[String]| shown.iter().filter_map(|place| row.get(*place).cloned()).collect::<Vec<_>>();
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING).set_header(pick(&self.head));
+        for row in &self.rows {
+            table.add_row(pick(row));
+        }
+        if let Some(width) = self.width {
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        }
+        let needed: usize = shown.iter().filter_map(|place| columns.get(*place)).map(|column| least(*column) + 2).sum();
+        let roomy = self.width.is_none_or(|width| needed <= usize::from(width + BETWEEN));
+        let last = shown.len().saturating_sub(1);
+        for (place, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, if place == last { 0 } else { BETWEEN }));
+            let firm = shown.get(place).and_then(|place| columns.get(*place)).map(|(_, firm)| *firm);
+            if firm == Some(Firmness::Never) || (roomy && firm == Some(Firmness::IfPossible)) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+        let absent = self.head.iter().enumerate().filter(|(place, _)| !shown.contains(place));
+        let absent = absent.map(|(_, name)| name.clone()).collect();
+        (table.lines().map(|line| format!("{}\n", line.trim_end())).collect(), absent)
+    }
+}
+
+/// The least width of a column.
+fn least((width, firm): (usize, Firmness)) -> usize {
+    if firm == Firmness::Free { width.min(WRAPPED) } else { width }
 }
 
 impl<W: Write> Rows<W> {
@@ -187,16 +286,8 @@ impl<W: Write> Rows<W> {
     pub fn new(format: Format, names: Vec<String>, out: W) -> io::Result<Self> {
         let shown = match format {
             Format::Table(width) => {
-                let mut table = Table::new();
-                table.load_preset(presets::NOTHING).set_header(names.iter().map(|name| escape::terminal(name)));
-                if let Some(width) = width {
-                    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-                }
-                let last = names.len().saturating_sub(1);
-                for (place, column) in table.column_iter_mut().enumerate() {
-                    column.set_padding((0, if place == last { 0 } else { 2 }));
-                }
-                Shown::Table(Box::new(table), out)
+                let head = names.iter().map(|name| escape::terminal(name)).collect();
+                Shown::Table(Grid { width, room: &[], head, rows: Vec::new() }, out)
             }
             Format::Csv => {
                 let mut writer = csv::Writer::from_writer(out);
@@ -206,6 +297,15 @@ impl<W: Write> Rows<W> {
             Format::Json => Shown::Json(out),
         };
         Ok(Self { names, shown })
+    }
+
+    /// Of a table on a narrow terminal, leaves out columns: the last ones in `room`. None are where it is empty.
+    #[must_use]
+    pub fn fitting(mut self, room: &'static [&'static str]) -> Self {
+        if let Shown::Table(grid, _) = &mut self.shown {
+            grid.room = room;
+        }
+        self
     }
 
     /// Shows one more.
@@ -218,11 +318,11 @@ impl<W: Write> Rows<W> {
             Cell::Text(text) | Cell::Json(text) => text.clone(),
         };
         match &mut self.shown {
-            Shown::Table(table, _) => {
+            Shown::Table(grid, _) => {
                 // Without a sign, a row whose last cells are absent could not be told from a short one.
                 let sign =
                     |cell: &Cell| if *cell == Cell::Absent { "-".to_owned() } else { escape::terminal(&text(cell)) };
-                table.add_row(cells.iter().map(sign));
+                grid.rows.push(cells.iter().map(sign).collect());
             }
             Shown::Csv(writer) => {
                 // A number is no formula, whatever its sign.
@@ -249,21 +349,22 @@ impl<W: Write> Rows<W> {
         Ok(())
     }
 
-    /// Writes what is not written yet.
+    /// Writes what is not written yet; gives the columns that a terminal is too narrow for.
     ///
     /// # Errors
     /// When the output cannot be written.
-    pub fn finish(self) -> io::Result<()> {
+    pub fn finish(self) -> io::Result<Vec<String>> {
         match self.shown {
-            Shown::Table(table, mut out) => {
-                for line in table.lines() {
-                    writeln!(out, "{}", line.trim_end())?;
-                }
-                out.flush()
+            Shown::Table(grid, mut out) => {
+                let (text, absent) = grid.finish();
+                out.write_all(text.as_bytes())?;
+                out.flush()?;
+                return Ok(absent);
             }
-            Shown::Csv(mut writer) => writer.flush(),
-            Shown::Json(mut out) => out.flush(),
+            Shown::Csv(mut writer) => writer.flush()?,
+            Shown::Json(mut out) => out.flush()?,
         }
+        Ok(Vec::new())
     }
 }
 
@@ -342,12 +443,5 @@ mod tests {
         assert!(error(&["wholly-other"]).contains("fields begin with one of: eventVersion, "));
         assert!(error(&["a..b"]).contains("is no field"));
         assert!(error(&["eventTime", "eventTime"]).contains("given twice"));
-    }
-
-    #[test]
-    fn distances_are_those_of_the_definition() {
-        for (a, b, edits) in [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
-            assert_eq!(distance(a, b), edits, "{a} {b}");
-        }
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Module, and all that it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("units", &[]),
+    ("names", &[]),
     ("partition", &[]),
     ("disk", &[]),
     ("aws", &[]),
@@ -19,15 +20,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("source", &["aws", "disk", "units", "partition"]),
     ("pipeline", &["source", "inflate", "cloudtrail", "contract", "units"]),
     ("evidence", &["contract", "digest", "inflate", "pipeline", "source", "cloudtrail", "mfa", "trace"]),
-    ("filter", &["cloudtrail", "mfa", "partition"]),
-    ("rows", &["cloudtrail", "report"]),
+    ("filter", &["cloudtrail", "mfa", "partition", "names"]),
+    ("rows", &["cloudtrail", "names", "report"]),
     ("answer", &["cloudtrail", "rows"]),
     ("finds", &["pipeline", "source", "cloudtrail", "evidence", "rows"]),
     ("sweep", &["pipeline", "source", "cloudtrail", "filter", "finds"]),
-    ("store", &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract", "digest", "disk", "inflate"]),
+    ("store", &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract", "digest", "disk", "inflate", "names"]),
     ("bundle", &["digest", "disk"]),
     ("digest", &["aws", "cloudtrail", "contract", "disk", "inflate", "inputs", "pipeline", "source", "units"]),
-    ("exposure", &["cloudtrail", "mfa", "trace", "inventory", "inputs", "contract"]),
+    ("exposure", &["cloudtrail", "mfa", "names", "trace", "inventory", "inputs", "contract"]),
     ("report", &["contract", "disk", "inputs", "units", "partition"]),
 ];
 
@@ -50,7 +51,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("zip", &["bundle"]),
     ("rustix", &["disk"]),
     ("ipnet", &["filter"]),
-    ("wildmatch", &["filter"]),
+    ("wildmatch", &["names"]),
 ];
 
 /// The files that may hold `unsafe` code, which ARCHITECTURE.md names.

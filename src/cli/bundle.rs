@@ -542,7 +542,7 @@ pub(super) fn again(file: &Path, out: Option<PathBuf>, now: DateTime<Utc>) -> Re
     let whole = interrupt::hold();
     let place = target.commit(files).map_err(CliError::failed)?;
     drop(whole);
-    say(&report::summary(&report, super::report::terminal_width()));
+    say(&report::summary(&report, super::report::summary_width()));
     say(&same);
     put(&place.display().to_string())?;
     Ok(if good { status } else { Status::Incomplete })

@@ -10,22 +10,19 @@ use clap::{Args, ValueEnum};
 use super::archive::{range, time};
 use super::exit::{CliError, Status};
 use super::scan::store_error;
-use super::{beside, say, search};
+use super::search::{did_you_mean, say_what_lacks_room};
+use super::{beside, say, terminal};
 use crate::answer::{Answer, AnswerError, Format, Values};
 use crate::exposure::{Had, Happened, Held, History, How, Question, is_actor, is_device};
 use crate::inputs::approvals;
 use crate::inventory::{self, IamState};
+use crate::names::Pattern;
 use crate::report::terminal_text;
-use crate::rows::distance;
 use crate::store::{Dataset, Gathered, Key, Needed, SqlError, Store};
 use crate::units::plural;
 
 /// How many of the objects that could not be read are named.
 const NAMED: usize = 5;
-/// How many letters may be wrong in a name that is taken for another.
-const TYPO: usize = 3;
-/// How many names are suggested.
-const NEAR: usize = 3;
 
 /// Answer an auditor's questions from the evidence store: what happened to whose MFA, who had which device when
 ///
@@ -100,7 +97,9 @@ pub(super) struct HistoryArgs {
 
 const HELP: &str = "\
 Times are a date (2026-10-01, today, yesterday), a time with its zone (2026-10-01T08:00Z, 2026-10-01 10:00:00+02:00) or an age
-(36h, 7d, 2w). Everything is UTC, and --to is the exclusive end. Different filters must all hold; of one that is repeated, one value must.
+(36h, 7d, 2w). Everything is UTC, and --to is the exclusive end. Different filters must all
+hold; of one that is repeated, one value must. Values are compared without regard to case, and `*` stands for any
+characters, `?` for one.
 
 A user is shown under its latest name. Users that had one name in turn, deleted and created again, are different users:
 their ids tell them apart. Ids and names are taken from the extracted events and from the IAM snapshot in the store (the last,
@@ -152,11 +151,11 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
     })?;
     let [from, to] = range(args.from.as_deref(), args.to.as_deref(), now)?;
     let question = Question {
-        accounts: args.accounts.clone(),
-        users: args.users.clone(),
-        actors: args.actors.clone(),
-        devices: args.devices.clone(),
-        events: args.events.clone(),
+        accounts: Pattern::all(&args.accounts),
+        users: Pattern::all(&args.users),
+        actors: Pattern::all(&args.actors),
+        devices: Pattern::all(&args.devices),
+        events: Pattern::all(&args.events),
         from,
         to,
     };
@@ -186,16 +185,17 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
     .map_err(CliError::failed)?;
     let found = answer.rows();
     if found == 0 {
-        unknown(&store, &question, kind)?;
+        unknown(&store, args, kind)?;
     }
-    give(answer.select(columns).map_err(CliError::failed)?, format)?;
+    let room = if args.fields.is_empty() { kind.room() } else { &[] };
+    give(answer.select(columns).map_err(CliError::failed)?, format, room)?;
     say(&format!("{}, from {} in the store", plural(found, "row", "rows"), plural(rows, "event", "events")));
     Ok(told(&failures))
 }
 
 fn format(format: FormatArg) -> Result<Format, CliError> {
     Ok(match format {
-        FormatArg::Table => Format::Table(search::terminal_width()),
+        FormatArg::Table => Format::Table(terminal::output_width()),
         FormatArg::Json => Format::Json,
         FormatArg::Ndjson => Format::NdJson,
         FormatArg::Csv => Format::Csv,
@@ -208,11 +208,16 @@ fn format(format: FormatArg) -> Result<Format, CliError> {
     })
 }
 
-fn give(answer: Answer, format: Format) -> Result<(), CliError> {
-    match answer.write(format, BufWriter::with_capacity(1 << 16, io::stdout().lock())) {
+/// Prints an answer; `room` ranks the columns that a narrow terminal may lack.
+fn give(answer: Answer, format: Format, room: &'static [&'static str]) -> Result<(), CliError> {
+    match answer.write(format, room, BufWriter::with_capacity(1 << 16, io::stdout().lock())) {
         // A reader that has had enough is no failure.
         Err(AnswerError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(CliError::failed),
+        Err(error) => Err(CliError::failed(error)),
+        Ok(columns) => {
+            say_what_lacks_room(&columns);
+            Ok(())
+        }
     }
 }
 
@@ -241,7 +246,7 @@ fn sql(store: &mut Store, statement: &str, format: Format) -> Result<Status, Cli
     })?;
     let answer = Answer::from(frame);
     say(&plural(answer.rows(), "row", "rows"));
-    give(answer, format)?;
+    give(answer, format, &[])?;
     Ok(Status::Done)
 }
 
@@ -303,13 +308,12 @@ fn ties(state: &IamState) -> Vec<Vec<Key>> {
 }
 
 /// Where nothing was found, a name may be misspelt.
-fn unknown(store: &Store, question: &Question, kind: Kind) -> Result<(), CliError> {
-    let asked: [(&str, &[String], &[&'static str], bool); 5] = [
-        ("--user", &question.users, &["target_name", "new_user_name", "target_id"], true),
-        ("--account", &question.accounts, &["account"], true),
-        ("--actor", &question.actors, &["actor_name", "actor_arn"], true),
-        ("--device", &question.devices, &["serial"], true),
-        ("--event", &question.events, &["event_name"], matches!(kind, Kind::Events)),
+fn unknown(store: &Store, args: &HistoryArgs, kind: Kind) -> Result<(), CliError> {
+    let asked: [(&str, &[String], &[&'static str], bool); 4] = [
+        ("--user", &args.users, &["target_name", "new_user_name", "target_id"], true),
+        ("--actor", &args.actors, &["actor_name", "actor_arn", "actor_id"], true),
+        ("--device", &args.devices, &["serial"], true),
+        ("--event", &args.events, &["event_name"], matches!(kind, Kind::Events)),
     ];
     for (flag, values, columns, _) in asked.into_iter().filter(|(_, values, _, applies)| *applies && !values.is_empty())
     {
@@ -320,12 +324,14 @@ fn unknown(store: &Store, question: &Question, kind: Kind) -> Result<(), CliErro
             known.extend(texts);
         }
         for value in values {
-            let root = value.eq_ignore_ascii_case("root") && matches!(flag, "--user" | "--actor");
-            if !root && !known.iter().any(|text| text.eq_ignore_ascii_case(value)) {
+            let wanted = Pattern::new(value);
+            let root = wanted.matches("root") && matches!(flag, "--user" | "--actor");
+            if !root && !known.iter().any(|text| wanted.matches(text)) {
+                let known = known.iter().map(String::as_str);
                 say(&format!(
                     "warning: no event in the store has `{flag}` `{}`{}",
                     terminal_text(value),
-                    suggestion(value, &known)
+                    did_you_mean(value, known)
                 ));
             }
         }
@@ -341,18 +347,6 @@ fn short(flag: &str, text: &str) -> String {
     }
 }
 
-fn suggestion(value: &str, known: &BTreeSet<String>) -> String {
-    let value = value.to_lowercase();
-    let mut near: Vec<(usize, &String)> = known
-        .iter()
-        .map(|text| (distance(&text.to_lowercase(), &value), text))
-        .filter(|(edits, text)| *edits <= TYPO || text.to_lowercase().contains(&value))
-        .collect();
-    near.sort();
-    let near: Vec<String> = near.into_iter().take(NEAR).map(|(_, text)| terminal_text(text)).collect();
-    if near.is_empty() { String::new() } else { format!("\n  hint: it has {}", near.join(", ")) }
-}
-
 impl Kind {
     /// All columns, and those of them that a table shows.
     fn known(self) -> (&'static [&'static str], &'static [&'static str]) {
@@ -360,6 +354,48 @@ impl Kind {
             Self::Events => (EVENTS, EVENTS_TABLE),
             Self::Spans => (SPANS, SPANS_TABLE),
             Self::At(_) => (HELD, HELD_TABLE),
+        }
+    }
+
+    /// The columns of a table in the order in which a terminal gives them room.
+    fn room(self) -> &'static [&'static str] {
+        match self {
+            Self::Events => &[
+                "time",
+                "principal",
+                "event",
+                "outcome",
+                "event_id",
+                "actor",
+                "source_ip",
+                "close_reason",
+                "device",
+                "objects",
+            ],
+            Self::Spans => &[
+                "principal",
+                "device",
+                "enabled_at",
+                "removed_at",
+                "enabled_by",
+                "removed_by",
+                "removed_event_id",
+                "enabled_event_id",
+                "removed_objects",
+                "enabled_objects",
+            ],
+            Self::At(_) => &[
+                "principal",
+                "has_device",
+                "device",
+                "complete",
+                "enabled_at",
+                "account",
+                "event_id",
+                "why",
+                "iam_snapshot",
+                "objects",
+            ],
         }
     }
 
@@ -409,7 +445,7 @@ const EVENTS: &[&str] = &[
     "objects",
 ];
 const EVENTS_TABLE: &[&str] =
-    &["time", "principal", "event", "outcome", "device", "actor", "source_ip", "close_reason", "event_id", "objects"];
+    &["time", "principal", "event", "outcome", "actor", "source_ip", "close_reason", "device", "event_id", "objects"];
 
 const SPANS: &[&str] = &[
     "account",
@@ -432,11 +468,11 @@ const SPANS_TABLE: &[&str] = &[
     "device",
     "enabled_at",
     "enabled_by",
-    "enabled_event_id",
-    "enabled_objects",
     "removed_at",
     "removed_by",
+    "enabled_event_id",
     "removed_event_id",
+    "enabled_objects",
     "removed_objects",
 ];
 
@@ -464,8 +500,8 @@ const HELD_TABLE: &[&str] = &[
     "complete",
     "why",
     "event_id",
-    "objects",
     "iam_snapshot",
+    "objects",
 ];
 
 /// One value of each row.

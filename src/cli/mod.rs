@@ -19,6 +19,7 @@ mod report;
 mod scan;
 mod search;
 mod store;
+mod terminal;
 mod verify;
 
 use std::io::Write;

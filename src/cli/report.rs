@@ -11,7 +11,7 @@ use super::archive::{options, range, rfc3339, selection, sources, time};
 use super::args::{FormatArg, PaperArg, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
 use super::fail_on::FailOn;
-use super::{beside, bundle, integrity, interrupt, log, named_file, pdf, plain, progress, put, say, verify};
+use super::{beside, bundle, integrity, interrupt, log, named_file, pdf, plain, progress, put, say, terminal, verify};
 use crate::contract::{self, InputFile, Notice, Period, Report, Tool, TrendPeriod};
 use crate::digest::{Bounds, Checker, PublicKeys};
 use crate::evidence::{Evidence, Range};
@@ -118,7 +118,7 @@ pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliErr
     if let Some((store, commit)) = noted {
         super::scan::note_report(&store, &selection, period, commit, now);
     }
-    say(&report::summary(&report, terminal_width()));
+    say(&report::summary(&report, summary_width()));
     put(&folder.display().to_string())?;
     failure.map_or(Ok(status), Err)
 }
@@ -670,9 +670,9 @@ fn missing_input(missing: &inventory::MissingInput) -> Notice {
     Notice { code: "iam-input-missing", text: format!("IAM state: {}{account}: {}", missing.what, missing.why) }
 }
 
-/// The summary's width: the terminal's, as the shell tells it.
-pub(super) fn terminal_width() -> usize {
-    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|width| *width >= 40).unwrap_or(80)
+/// The summary's width: the terminal's. Where there is none nothing is cut, for nobody can look at it again.
+pub(super) fn summary_width() -> usize {
+    terminal::error_width().map_or(usize::MAX, usize::from)
 }
 
 #[cfg(test)]

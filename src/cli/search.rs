@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -11,11 +11,12 @@ use clap::{Args, ValueEnum};
 use super::archive::{options, range, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
-use super::{interrupt, log, progress, say};
+use super::{interrupt, log, progress, say, terminal};
 use crate::cloudtrail::Cell;
 use crate::evidence::Range;
 use crate::filter::{By, Filter, Session, Sessions};
 use crate::finds::{Finds, Given, Order};
+use crate::names::near;
 use crate::pipeline::{self, Scanned};
 use crate::report::terminal_text;
 use crate::rows::{Columns, Counts, Format, Rows};
@@ -30,8 +31,9 @@ const NAMED: usize = 20;
 const OVERVIEW: [&str; 7] =
     ["eventTime", "recipientAccountId", "awsRegion", "eventName", "userIdentity.arn", "sourceIPAddress", "errorCode"];
 
-/// A table's width on a terminal that does not tell its own.
-const WIDTH: u16 = 120;
+/// In this order they are given room where a terminal is too narrow for all.
+const ROOM: &[&str] =
+    &["eventTime", "eventName", "userIdentity.arn", "errorCode", "sourceIPAddress", "recipientAccountId", "awsRegion"];
 
 /// Find records of any kind: who did what from where, and what their sessions went on to do
 ///
@@ -135,9 +137,9 @@ pub(super) struct SearchArgs {
 
 const HELP: &str = "\
 Times are a date (2026-10-01, today, yesterday), a time with its zone (2026-10-01T08:00Z, 2026-10-01 10:00:00+02:00) or an age
-(36h, 7d, 2w). Everything is UTC. In
---event-name, --event-source, --user, --role and --error `*` stands for any characters and `?` for one; values are compared
-letter by letter, large and small.
+(36h, 7d, 2w). Everything is UTC. In every filter but --text `*` stands for any
+characters and `?` for one. Names of events, services, users, roles and errors are compared without regard to case; unique
+ids, access keys and --text are case-sensitive.
 
 --follow needs --user, --principal-id, --role or --access-key. Of the calls that these find, those that handed out credentials
 (AssumeRole and its kin, GetSessionToken, GetFederationToken) tell the sessions; their calls are found by access key, or by
@@ -328,6 +330,8 @@ struct Output {
     columns: Option<Arc<Columns>>,
     count: bool,
     format: Format,
+    /// Columns that may be left out of a table, by their rank; none where they were asked for.
+    room: &'static [&'static str],
     order: Order,
     limit: Option<u64>,
 }
@@ -347,10 +351,11 @@ impl Output {
         let format = match args.format {
             Some(FormatArg::Json) => Format::Json,
             Some(FormatArg::Csv) => Format::Csv,
-            Some(FormatArg::Table) | None => Format::Table(terminal_width()),
+            Some(FormatArg::Table) | None => Format::Table(terminal::output_width()),
         };
         let order = if args.sort || args.follow { Order::Time } else { Order::Place };
-        Ok(Self { columns: columns.map(Arc::new), count, format, order, limit: args.limit })
+        let room = if args.fields.is_empty() { ROOM } else { &[] };
+        Ok(Self { columns: columns.map(Arc::new), count, format, room, order, limit: args.limit })
     }
 
     fn standard() -> impl Write {
@@ -387,9 +392,9 @@ impl Output {
             rows.finish()?;
             given
         } else {
-            let mut rows = Rows::new(self.format, names.clone(), out)?;
+            let mut rows = Rows::new(self.format, names.clone(), out)?.fitting(self.room);
             let given = finds.give(self.order, self.limit, &mut |kept| rows.add(&row(kept)?))?;
-            rows.finish()?;
+            say_what_lacks_room(&rows.finish()?);
             given
         };
         // Of the top level it is known that records may have them, and an error code is a thing to lack.
@@ -399,10 +404,23 @@ impl Output {
     }
 }
 
-/// How wide a table may be: as wide as it likes where no terminal shows it.
-pub(super) fn terminal_width() -> Option<u16> {
-    let told = || std::env::var("COLUMNS").ok()?.parse().ok().filter(|width| *width >= 40);
-    io::stdout().is_terminal().then(|| told().unwrap_or(WIDTH))
+/// A hint at the names that may have been meant, where there are any.
+pub(super) fn did_you_mean<'k>(value: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    let near: Vec<String> = near(value, known).into_iter().map(terminal_text).collect();
+    match near.as_slice() {
+        [] => String::new(),
+        _ => format!("\n  hint: did you mean {}?", near.join(" or ")),
+    }
+}
+
+/// Names the columns that a terminal is too narrow for.
+pub(super) fn say_what_lacks_room(columns: &[String]) {
+    if !columns.is_empty() {
+        let columns = columns.join(", ");
+        say(&format!(
+            "not shown for lack of room: {columns}\n  hint: `--fields` chooses columns, and `--format csv` has all"
+        ));
+    }
 }
 
 fn summary(given: Given, followed: Followed, scanned: &Scanned) -> Status {

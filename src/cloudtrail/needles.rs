@@ -34,6 +34,8 @@ pub struct Names {
     /// A bit for each name, by [`place`]: nearly all others are told from them without a comparison.
     places: [u64; PLACES / 64],
     longest: usize,
+    /// Whether the case of letters does not matter; `names` are in lower case then.
+    any_case: bool,
     needles: Needles,
     /// Where in the key the needle begins; `None` where a part of the names is searched for.
     in_key: Option<usize>,
@@ -47,8 +49,12 @@ const PLACES: usize = 1024;
 
 /// A name's place, by its length and its ends.
 fn place(name: &[u8]) -> usize {
-    let [first, last] = [name.first(), name.last()].map(|byte| usize::from(byte.copied().unwrap_or_default()));
-    (first ^ last << 3 ^ name.len() << 5) % PLACES
+    place_by(name.len(), name.first().copied(), name.last().copied())
+}
+
+fn place_by(length: usize, first: Option<u8>, last: Option<u8>) -> usize {
+    let [first, last] = [first, last].map(|byte| usize::from(byte.unwrap_or_default()));
+    (first ^ last << 3 ^ length << 5) % PLACES
 }
 
 /// How the text is searched for escapes, and for parts of what is wanted.
@@ -59,8 +65,8 @@ fn place(name: &[u8]) -> usize {
 enum Needles {
     /// Two, by the widest vectors.
     Two(Two),
-    /// By vector instructions.
-    Packed(Searcher),
+    /// By vector instructions, with the number of the needle that each of its texts stands for.
+    Packed(Searcher, Vec<usize>),
     /// Too many for that, or a machine without.
     Automaton(AhoCorasick),
     /// They cannot be searched for: everything is parsed.
@@ -71,19 +77,29 @@ impl Names {
     /// Duplicates count once.
     #[must_use]
     pub fn new<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Self {
-        let mut names: Vec<String> = names.into_iter().map(|name| name.as_ref().to_owned()).collect();
+        Self::of(names.into_iter().map(|name| name.as_ref().to_owned()).collect(), false)
+    }
+
+    /// Names in any case.
+    #[must_use]
+    pub fn any_case<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Self {
+        Self::of(names.into_iter().map(|name| name.as_ref().to_ascii_lowercase()).collect(), true)
+    }
+
+    fn of(mut names: Vec<String>, any_case: bool) -> Self {
         names.sort();
         names.dedup();
         let longest = names.iter().map(String::len).max().unwrap_or(0);
         let plain = |name: &String| !name.is_empty() && name.bytes().all(is_plain);
         // The vector search goes by as many bytes as the shortest needle has: here two.
         let needles = |needle: &str| Needles::of(&[ESCAPE.get(..2).unwrap_or(ESCAPE).to_owned(), needle.to_owned()]);
-        let (in_key, needles) = match shared(&names) {
+        // A part in any case is far less rare than one as it is written.
+        let (in_key, needles) = match shared(&names).filter(|_| !any_case) {
             _ if names.is_empty() || !names.iter().all(plain) => (None, Needles::None),
             Some(part) => (None, needles(part)),
             // Once in a record: less often than one of a few names begins like something else.
             None => {
-                let at = rarest_pair(KEY);
+                let at = rarest_pair(KEY, often);
                 (Some(at), needles(KEY.get(at..).unwrap_or(KEY)))
             }
         };
@@ -93,7 +109,7 @@ impl Names {
                 *bits |= 1 << (place % 64);
             }
         }
-        Self { names, places, longest, needles, in_key }
+        Self { names, places, longest, any_case, needles, in_key }
     }
 
     /// Whether a record's `eventName` is one of them.
@@ -103,9 +119,20 @@ impl Names {
     }
 
     fn has(&self, name: &[u8]) -> bool {
-        let place = place(name);
+        if self.any_case {
+            return self.has_in_any_case(name);
+        }
+        self.may_have(place(name)) && self.names.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
+    }
+
+    fn has_in_any_case(&self, name: &[u8]) -> bool {
+        let lower = || name.iter().map(u8::to_ascii_lowercase);
+        let place = place_by(name.len(), lower().next(), lower().next_back());
+        self.may_have(place) && self.names.binary_search_by(|known| known.bytes().cmp(lower())).is_ok()
+    }
+
+    fn may_have(&self, place: usize) -> bool {
         self.places.get(place / 64).is_some_and(|bits| bits >> (place % 64) & 1 == 1)
-            && self.names.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
     }
 
     /// Whether the bytes can be searched for them.
@@ -170,15 +197,39 @@ impl Names {
 
 impl Needles {
     fn of(needles: &[String]) -> Self {
-        if let Some(two) = Two::new(needles).filter(|_| has_wide()) {
+        if let Some(two) = Two::new(needles, false).filter(|_| has_wide()) {
             return Self::Two(two);
         }
-        let packed = || Builder::new().extend(needles).build();
-        // It tells needles apart by their beginnings, of which it has few.
-        match (needles.len() <= 48).then(packed).flatten() {
-            Some(searcher) => Self::Packed(searcher),
+        match Self::packed(needles.iter().enumerate().map(|(number, needle)| (number, needle.clone())).collect()) {
+            Some(packed) => packed,
             None => AhoCorasick::new(needles).map_or(Self::None, Self::Automaton),
         }
+    }
+
+    /// Needles in any case, given in lower case.
+    fn any_case(needles: &[String]) -> Self {
+        if let Some(two) = Two::new(needles, true).filter(|_| has_wide()) {
+            return Self::Two(two);
+        }
+        // The first two bytes do, in every case: who asks looks at what is around them.
+        let pairs = |(number, needle): (usize, &String)| {
+            let pair = needle.get(..2).unwrap_or(needle);
+            cases(pair).into_iter().map(move |pair| (number, pair)).collect::<Vec<_>>()
+        };
+        match Self::packed(needles.iter().enumerate().flat_map(pairs).collect()) {
+            Some(packed) => packed,
+            None => {
+                let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(needles);
+                automaton.map_or(Self::None, Self::Automaton)
+            }
+        }
+    }
+
+    /// `None` where there are too many texts: it tells them apart by their beginnings, of which it has few.
+    fn packed(texts: Vec<(usize, String)>) -> Option<Self> {
+        let (numbers, texts): (Vec<usize>, Vec<String>) = texts.into_iter().unzip();
+        let searcher = (texts.len() <= 48).then(|| Builder::new().extend(&texts).build())?;
+        Some(Self::Packed(searcher?, numbers))
     }
 
     /// Calls `find` with position and number of every needle found, until it gives `None`.
@@ -186,9 +237,9 @@ impl Needles {
     fn each(&self, text: &[u8], mut find: impl FnMut(usize, usize) -> Option<()>) -> Option<()> {
         match self {
             Self::Two(two) => two.each(text, find),
-            Self::Packed(searcher) => {
-                searcher.find_iter(text).try_for_each(|found| find(found.start(), found.pattern().as_usize()))
-            }
+            Self::Packed(searcher, numbers) => searcher.find_iter(text).try_for_each(|found| {
+                find(found.start(), numbers.get(found.pattern().as_usize()).copied().unwrap_or_default())
+            }),
             Self::Automaton(automaton) => {
                 automaton.find_iter(text).try_for_each(|found| find(found.start(), found.pattern().as_usize()))
             }
@@ -204,28 +255,39 @@ impl Needles {
 struct Two {
     needles: [String; 2],
     pairs: [[u8; 2]; 2],
+    /// Whether the case of letters does not matter; the needles are in lower case then.
+    any_case: bool,
 }
 
 impl Two {
-    fn new(needles: &[String]) -> Option<Self> {
+    fn new(needles: &[String], any_case: bool) -> Option<Self> {
         let [first, second] = needles else { return None };
         let pair = |needle: &String| needle.as_bytes().first_chunk().copied();
-        Some(Self { needles: [first.clone(), second.clone()], pairs: [pair(first)?, pair(second)?] })
+        Some(Self { needles: [first.clone(), second.clone()], pairs: [pair(first)?, pair(second)?], any_case })
     }
 
     fn each(&self, text: &[u8], find: impl FnMut(usize, usize) -> Option<()>) -> Option<()> {
-        by_sight(Pass { two: self, text, find })
+        if self.any_case {
+            by_sight(Pass::<_, true> { two: self, text, find })
+        } else {
+            by_sight(Pass::<_, false> { two: self, text, find })
+        }
     }
 }
 
-/// One search through a text.
-struct Pass<'s, F> {
+/// The bit that tells an ASCII letter's cases apart, set where `byte` is one in lower case.
+const fn case_bit(byte: u8) -> u8 {
+    if byte.is_ascii_lowercase() { 0x20 } else { 0 }
+}
+
+/// One search through a text, in which letters have any case or their own.
+struct Pass<'s, F, const ANY_CASE: bool> {
     two: &'s Two,
     text: &'s [u8],
     find: F,
 }
 
-impl<F: FnMut(usize, usize) -> Option<()>> Pass<'_, F> {
+impl<F: FnMut(usize, usize) -> Option<()>, const ANY_CASE: bool> Pass<'_, F, ANY_CASE> {
     /// Bytes that are looked at together.
     const STEP: usize = 4 * BLOCK;
 
@@ -235,8 +297,13 @@ impl<F: FnMut(usize, usize) -> Option<()>> Pass<'_, F> {
         let chunk = |at: usize| self.text.get(at..)?.first_chunk::<{ 4 * BLOCK }>();
         let (Some(bytes), Some(next)) = (chunk(at), chunk(at + 1)) else { return false };
         let [[a, b], [c, d]] = self.two.pairs;
-        // Zero where both bytes are as they are to be.
         let pairs = bytes.iter().zip(next);
+        if ANY_CASE {
+            let [[m, n], [o, p]] = self.two.pairs.map(|pair| pair.map(case_bit));
+            let differ = |x: u8, y: u8| (((x | m) ^ a) | ((y | n) ^ b)).min(((x | o) ^ c) | ((y | p) ^ d));
+            return pairs.fold(u8::MAX, |least, (x, y)| least.min(differ(*x, *y))) != 0;
+        }
+        // Zero where both bytes are as they are to be.
         pairs.fold(u8::MAX, |least, (x, y)| least.min((x ^ a) | (y ^ b)).min((x ^ c) | (y ^ d))) != 0
     }
 
@@ -245,16 +312,20 @@ impl<F: FnMut(usize, usize) -> Option<()>> Pass<'_, F> {
     fn pairs<S: Sight>(&self, sight: S, at: usize) -> u64 {
         let equal = |at: usize, byte: u8| {
             let rest = self.text.get(at..).unwrap_or_default();
+            let equal = |block| {
+                let same = sight.equal(block, byte);
+                if ANY_CASE { same | sight.equal(block, byte ^ case_bit(byte)) } else { same }
+            };
             match rest.first_chunk() {
-                Some(block) => sight.equal(block, byte),
-                None => sight.equal(&filled(rest), byte),
+                Some(block) => equal(block),
+                None => equal(&filled(rest)),
             }
         };
         self.two.pairs.iter().fold(0, |all, [first, second]| all | (equal(at, *first) & equal(at + 1, *second)))
     }
 }
 
-impl<F: FnMut(usize, usize) -> Option<()>> Work for Pass<'_, F> {
+impl<F: FnMut(usize, usize) -> Option<()>, const ANY_CASE: bool> Work for Pass<'_, F, ANY_CASE> {
     type Done = Option<()>;
 
     #[inline(always)]
@@ -271,7 +342,7 @@ impl<F: FnMut(usize, usize) -> Option<()>> Work for Pass<'_, F> {
                 let found = at + pairs.trailing_zeros() as usize;
                 pairs &= pairs - 1;
                 let rest = self.text.get(found..)?;
-                let is = |needle: &String| found >= behind && rest.starts_with(needle.as_bytes());
+                let is = |needle: &String| found >= behind && begins(rest, needle.as_bytes(), ANY_CASE);
                 if let Some(number) = self.two.needles.iter().position(is) {
                     behind = found + self.two.needles.get(number)?.len();
                     (self.find)(found, number)?;
@@ -281,6 +352,23 @@ impl<F: FnMut(usize, usize) -> Option<()>> Work for Pass<'_, F> {
         }
         Some(())
     }
+}
+
+/// Whether `text` begins with `needle`, which is in lower case where case does not matter.
+fn begins(text: &[u8], needle: &[u8], any_case: bool) -> bool {
+    match text.get(..needle.len()) {
+        Some(begin) if any_case => begin.eq_ignore_ascii_case(needle),
+        begin => begin == Some(needle),
+    }
+}
+
+/// A text with each of its letters in both cases.
+fn cases(text: &str) -> Vec<String> {
+    text.chars().fold(vec![String::new()], |texts, c| {
+        let mut both = vec![c, c.to_ascii_uppercase()];
+        both.dedup();
+        texts.iter().flat_map(|text| both.iter().map(move |c| format!("{text}{c}"))).collect()
+    })
 }
 
 /// Literals of which every wanted record holds one, in a string, a key or a number.
@@ -299,16 +387,26 @@ struct Part {
     finder: Finder<'static>,
     /// Where in it the needle begins.
     offset: usize,
+    /// Whether the case of letters does not matter.
+    any_case: bool,
 }
 
 impl Literals {
     /// `None` where one of them has no part that can be searched for.
     #[must_use]
     pub fn new<S: AsRef<str>>(literals: impl IntoIterator<Item = S>) -> Option<Self> {
-        let mut texts: Vec<String> = literals
-            .into_iter()
-            .map(|literal| plain_part(literal.as_ref()).map(str::to_owned))
-            .collect::<Option<_>>()?;
+        Self::of(literals.into_iter().map(|literal| literal.as_ref().to_owned()), false)
+    }
+
+    /// Literals in any case.
+    #[must_use]
+    pub fn any_case<S: AsRef<str>>(literals: impl IntoIterator<Item = S>) -> Option<Self> {
+        Self::of(literals.into_iter().map(|literal| literal.as_ref().to_ascii_lowercase()), true)
+    }
+
+    fn of(literals: impl Iterator<Item = String>, any_case: bool) -> Option<Self> {
+        let mut texts: Vec<String> =
+            literals.map(|literal| plain_part(&literal).map(str::to_owned)).collect::<Option<_>>()?;
         texts.sort();
         texts.dedup();
         let longest = texts.iter().map(String::len).max()?;
@@ -316,11 +414,12 @@ impl Literals {
         let mut needles = vec![ESCAPE.get(..2).unwrap_or(ESCAPE).to_owned()];
         let mut parts = Vec::new();
         for text in &texts {
-            let offset = rarest_pair(text);
+            let offset = rarest_pair(text, if any_case { often_in_any_case } else { often });
             needles.push(text.get(offset..)?.to_owned());
-            parts.push(Part { finder: Finder::new(text).into_owned(), offset });
+            parts.push(Part { finder: Finder::new(text).into_owned(), offset, any_case });
         }
-        Some(Self { parts, longest, needles: Needles::of(&needles) })
+        let needles = if any_case { Needles::any_case(&needles) } else { Needles::of(&needles) };
+        Some(Self { parts, longest, needles })
     }
 
     /// How long the part of a literal is that would be searched for; longer ones are rarer.
@@ -344,7 +443,7 @@ impl Literals {
             // A find that overlaps this one was skipped. It is in the same string, and as near as a literal is long.
             let reach = 2 * self.longest;
             let around = text.get(at.saturating_sub(reach)..at.saturating_add(reach).min(text.len()))?;
-            if self.parts.iter().any(|part| part.finder.find(around).is_some()) {
+            if self.parts.iter().any(|part| part.is_in(around)) {
                 finds.push(at);
             }
             Some(())
@@ -356,7 +455,15 @@ impl Literals {
 impl Part {
     fn is_at(&self, text: &[u8], needle: usize) -> bool {
         let start = needle.checked_sub(self.offset);
-        start.and_then(|start| text.get(start..)).is_some_and(|text| text.starts_with(self.finder.needle()))
+        start.and_then(|start| text.get(start..)).is_some_and(|text| begins(text, self.finder.needle(), self.any_case))
+    }
+
+    fn is_in(&self, text: &[u8]) -> bool {
+        let needle = self.finder.needle();
+        match self.any_case {
+            true => text.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle)),
+            false => self.finder.find(text).is_some(),
+        }
     }
 }
 
@@ -373,7 +480,7 @@ fn is_plain(byte: u8) -> bool {
 }
 
 /// Where the rarest pair of characters begins, with another one behind it if there is one.
-fn rarest_pair(text: &str) -> usize {
+fn rarest_pair(text: &str, often: fn(u8) -> usize) -> usize {
     let bytes = text.as_bytes();
     let last = bytes.len().saturating_sub(SHORTEST);
     let pairs = bytes.windows(2).take(last + 1).enumerate();
@@ -393,6 +500,12 @@ fn often(byte: u8) -> usize {
         b'e' => 130,
         _ => 3,
     }
+}
+
+/// How often a plain character is in a record in either case, about.
+fn often_in_any_case(byte: u8) -> usize {
+    let other = byte ^ case_bit(byte);
+    often(byte) + if other == byte { 0 } else { often(other) }
 }
 
 /// A text that all names hold and that is rare elsewhere: it begins with a rare character.
@@ -440,12 +553,12 @@ mod tests {
     use super::*;
 
     /// A pass that gives what it found.
-    struct Finds<'f, F> {
-        pass: Pass<'f, F>,
+    struct Finds<'f, F, const ANY_CASE: bool> {
+        pass: Pass<'f, F, ANY_CASE>,
         found: &'f RefCell<Vec<(usize, usize)>>,
     }
 
-    impl<F: FnMut(usize, usize) -> Option<()>> Work for Finds<'_, F> {
+    impl<F: FnMut(usize, usize) -> Option<()>, const ANY_CASE: bool> Work for Finds<'_, F, ANY_CASE> {
         type Done = Vec<(usize, usize)>;
 
         fn by<S: Sight>(self, sight: S) -> Self::Done {
@@ -472,18 +585,54 @@ mod tests {
                 all.map(|()| finds)
             };
             let all = finds(Needles::Automaton(AhoCorasick::new(&needles).expect("an automaton")));
-            let two = Two::new(&needles).expect("two");
+            let two = Two::new(&needles, false).expect("two");
             let found = RefCell::default();
             let find = |at, needle| {
                 Vec::push(&mut found.borrow_mut(), (at, needle));
                 Some(())
             };
-            for done in by_every_sight(|| Finds { pass: Pass { two: &two, text: text.as_bytes(), find }, found: &found }) {
+            for done in by_every_sight(|| Finds { pass: Pass::<_, false> { two: &two, text: text.as_bytes(), find }, found: &found }) {
                 prop_assert_eq!(Some(done), all.clone());
             }
             prop_assert_eq!(finds(Needles::Two(two.clone())), all.clone());
             if let Some(packed) = Builder::new().extend(&needles).build() {
-                prop_assert_eq!(finds(Needles::Packed(packed)), all);
+                prop_assert_eq!(finds(Needles::Packed(packed, vec![0, 1])), all);
+            }
+        }
+
+        #[test]
+        fn every_way_finds_the_same_in_any_case(
+            text in r#"([a-zA-ZMFADefmd@`]{0,40}|\\|\\u|\\U|\\u00|(?i:MFADevice|MFAD|MF)|.{0,200}){0,30}"#,
+            second in prop::sample::select(vec!["mfadevice", "mfa", "fx", "m.ff", "@a"]),
+        ) {
+            let needles = [ESCAPE[..2].to_owned(), second.to_owned()];
+            let lower = text.to_ascii_lowercase();
+            let plain: Vec<usize> = (0..text.len()).filter(|at| lower.as_bytes()[*at..].starts_with(second.as_bytes())).collect();
+            let two = Two::new(&needles, true).expect("two");
+            let found = RefCell::default();
+            let find = |at, needle| {
+                Vec::push(&mut found.borrow_mut(), (at, needle));
+                Some(())
+            };
+            let finds = |found: Vec<(usize, usize)>| -> Vec<usize> {
+                found.into_iter().filter(|(_, needle)| *needle == 1).map(|(at, _)| at).collect()
+            };
+            // Of finds that overlap one is enough.
+            let one = |found: Vec<usize>| {
+                let near = |at: &usize| found.iter().any(|find| find.abs_diff(*at) < second.len());
+                found.iter().all(|find| plain.contains(find)) && plain.iter().all(near)
+            };
+            for done in by_every_sight(|| Finds { pass: Pass::<_, true> { two: &two, text: text.as_bytes(), find }, found: &found }) {
+                prop_assert!(one(finds(done)));
+            }
+            let literals = Literals::any_case([second]);
+            let sought = second.len() >= SHORTEST && !text.contains('\\') && second.bytes().all(is_plain);
+            if let (true, Some(literals)) = (sought, literals) {
+                let finds = literals.finds(text.as_bytes()).expect("there is no escape");
+                prop_assert_eq!(finds.is_empty(), plain.is_empty());
+                let more = Literals::any_case([second, "quite.another", "third"]).expect("they can be searched for");
+                let more = more.finds(text.as_bytes()).expect("there is no escape");
+                prop_assert!(!more.is_empty() || plain.is_empty());
             }
         }
     }

@@ -13,24 +13,25 @@ use super::devices::{Bounds, Devices, Known, Point, Span};
 use super::ledger::{Entity, EntityId, Ledger};
 use super::windows::{self, Draft};
 use crate::cloudtrail::{Actor, ActorKind};
-use crate::contract::{Certainty, CloseReason, Outcome, Principal, WindowKind};
+use crate::contract::{Certainty, CloseReason, Outcome, Principal, PrincipalKind, WindowKind};
 use crate::inputs::Approval;
 use crate::inventory::IamState;
-use crate::mfa::{Action, Event, user_name};
+use crate::mfa::{Action, Event, ROOT_NAMES, user_name};
+use crate::names::Pattern;
 
 /// What is asked for. Of one kind any value will do, and all kinds that are given must hold.
 #[derive(Debug, Clone, Default)]
 pub struct Question {
     /// Account ids.
-    pub accounts: Vec<String>,
+    pub accounts: Vec<Pattern>,
     /// Names that the principal bore at any time, or its unique id.
-    pub users: Vec<String>,
+    pub users: Vec<Pattern>,
     /// Who did it: see [`is_actor`]. What somebody did to its own devices is left out.
-    pub actors: Vec<String>,
+    pub actors: Vec<Pattern>,
     /// Serial numbers, or what follows the last slash of one: see [`is_device`].
-    pub devices: Vec<String>,
+    pub devices: Vec<Pattern>,
     /// Event names; none for every lifecycle event.
-    pub events: Vec<String>,
+    pub events: Vec<Pattern>,
     /// The first moment.
     pub from: Option<DateTime<Utc>>,
     /// The first moment after it.
@@ -183,29 +184,39 @@ pub struct Held {
     pub in_iam: bool,
 }
 
-/// Whether `text` means `actor`: its name, its unique id, its ARN, the name of its role or of its session; `root` is a root
-/// user.
+/// Whether `wanted` means `actor`: its name, its unique id, its ARN, the name of its role or of its session; `root` is a
+/// root user.
 #[must_use]
-pub fn is_actor(actor: &Actor, text: &str) -> bool {
-    let same = |known: Option<&str>| known.is_some_and(|known| known.eq_ignore_ascii_case(text));
+pub fn is_actor(actor: &Actor, wanted: &Pattern) -> bool {
+    let same = |known: Option<&str>| known.is_some_and(|known| wanted.matches(known));
     let part = |arn: &str| arn.split_once('/').is_some_and(|(_, path)| path.split('/').any(|part| same(Some(part))));
     same(user_name(actor))
-        || actor.id.as_deref() == Some(text)
+        || same(actor.id.as_deref())
         || same(actor.arn.as_deref())
         || actor
             .id
             .as_deref()
             .and_then(|id| id.split_once(':'))
-            .is_some_and(|(id, session)| id == text || session == text)
+            .is_some_and(|(id, session)| wanted.matches(id) || wanted.matches(session))
         || (actor.kind == ActorKind::AssumedRole && actor.arn.as_deref().is_some_and(part))
-        || (matches!(actor.kind, ActorKind::Root | ActorKind::AssumedRoot) && text.eq_ignore_ascii_case("root"))
-        || actor.display() == text
+        || (matches!(actor.kind, ActorKind::Root | ActorKind::AssumedRoot) && wanted.matches("root"))
+        || wanted.matches(&actor.display())
 }
 
-/// Whether `text` means the device: its serial number or ARN, or what follows the last slash.
+/// Whether `wanted` means the device: its serial number or ARN, or what follows the last slash.
 #[must_use]
-pub fn is_device(serial: &str, text: &str) -> bool {
-    serial == text || serial.rsplit('/').next() == Some(text)
+pub fn is_device(serial: &str, wanted: &Pattern) -> bool {
+    wanted.matches(serial) || serial.rsplit('/').next().is_some_and(|name| wanted.matches(name))
+}
+
+/// Whether `wanted` means the principal, under any of its names, or by its unique id.
+fn is_principal(entity: &Entity<'_>, wanted: &Pattern) -> bool {
+    let id = entity.id.as_deref().is_some_and(|id| wanted.matches(id));
+    id || match entity.kind {
+        PrincipalKind::Root => ROOT_NAMES.iter().any(|name| wanted.matches(name)),
+        PrincipalKind::IamUser => entity.names.iter().any(|span| wanted.matches(&span.name)),
+        PrincipalKind::IdentityCenter => wanted.matches(entity.name()),
+    }
 }
 
 /// All that is known, replayed once.
@@ -492,19 +503,23 @@ impl<'a> History<'a> {
     }
 }
 
+/// Whether one of the patterns means `name`; without any, all do.
+fn means(patterns: &[Pattern], name: &str) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(name))
+}
+
 impl Question {
     fn is_about(&self, entity: &Entity<'_>) -> bool {
-        let named = |user: &String| entity.is_ever_called(user) || entity.id.as_ref() == Some(user);
-        (self.accounts.is_empty() || self.accounts.contains(&entity.account))
-            && (self.users.is_empty() || self.users.iter().any(named))
+        means(&self.accounts, &entity.account)
+            && (self.users.is_empty() || self.users.iter().any(|user| is_principal(entity, user)))
     }
 
     fn wants(&self, event: &Event, entity: Option<&Entity<'_>>, by_itself: Option<bool>) -> bool {
         let serial = event.action.serial();
-        (if self.events.is_empty() { event.action.is_lifecycle() } else { self.events.contains(&event.name) })
+        (if self.events.is_empty() { event.action.is_lifecycle() } else { means(&self.events, &event.name) })
             && self.from.is_none_or(|from| from <= event.time)
             && self.to.is_none_or(|to| event.time < to)
-            && (self.accounts.is_empty() || self.accounts.contains(&event.account))
+            && means(&self.accounts, &event.account)
             && (self.users.is_empty() || entity.is_some_and(|entity| self.is_about(entity)))
             && (self.devices.is_empty()
                 || serial.is_some_and(|serial| self.devices.iter().any(|device| is_device(serial, device))))

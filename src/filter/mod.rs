@@ -4,9 +4,11 @@
 //! Every test says of a parsed record whether it holds, and which literals the text of such a record holds without doubt
 //! (`clue`). The clause whose literals are likely to be the rarest lends them to the search of the bytes; all clauses
 //! together then judge what was parsed. A test without literals makes its clause useless for that, not the filter.
+//!
+//! Names (of events, users, roles, services, errors) are compared without regard to case, ids and keys with it; in all
+//! of them, and in addresses, `*` and `?` are wildcards. A text is taken as it is.
 
 mod address;
-mod pattern;
 mod sessions;
 mod test;
 
@@ -21,9 +23,9 @@ use test::Test;
 /// What a filter looks at; each is an option of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum By {
-    /// `eventName`, exactly or with wildcards.
+    /// `eventName`.
     EventName,
-    /// `eventSource`, exactly or with wildcards.
+    /// `eventSource`.
     EventSource,
     /// Calls by or about a user or session of this name.
     User,
@@ -99,10 +101,11 @@ impl Clause {
         self.tests.iter().map(Test::event_name).collect()
     }
 
-    /// Literals of which one is in every record that it holds for, and how common they are.
-    fn clue(&self) -> Option<(usize, BTreeSet<String>)> {
+    /// Literals of which one is in every record that it holds for.
+    fn clue(&self) -> Option<Rare> {
         let mut literals = BTreeSet::new();
         let mut common = 0;
+        let mut any_case = false;
         for test in &self.tests {
             let clue = test.clue()?;
             let shortest = clue.literals.iter().map(|literal| Literals::searchable(literal)).min()?;
@@ -112,9 +115,19 @@ impl Clause {
             // A short text is anywhere.
             common = common.max(clue.common + 12_usize.saturating_sub(shortest.max(4)) / 4);
             literals.extend(clue.literals);
+            any_case |= clue.any_case;
         }
-        Some((common, literals))
+        Some(Rare { common, literals, any_case })
     }
+}
+
+/// What to search the bytes for on behalf of a clause.
+struct Rare {
+    /// How common it is.
+    common: usize,
+    literals: BTreeSet<String>,
+    /// Whether the case of letters does not matter for one of them.
+    any_case: bool,
 }
 
 /// Which records a search gives.
@@ -189,21 +202,21 @@ impl Filter {
     }
 
     /// The clause whose literals are likely to be the rarest, and these.
-    fn rarest(&self) -> Option<(&Clause, BTreeSet<String>)> {
+    fn rarest(&self) -> Option<(&Clause, Rare)> {
         let clues = self.clauses.iter().filter_map(|clause| Some((clause, clause.clue()?)));
-        let (clause, (_, literals)) = clues.min_by_key(|(_, (common, _))| *common)?;
-        Some((clause, literals))
+        clues.min_by_key(|(_, rare)| rare.common)
     }
 
     /// What every record that matches has, the rarest that can be had.
     #[must_use]
     pub fn clue(&self) -> Clue {
-        let Some((clause, literals)) = self.rarest() else { return Clue::None };
+        let Some((clause, Rare { literals, any_case, .. })) = self.rarest() else { return Clue::None };
         // The search for names looks at what is around a find, and so parses less.
-        match clause.names().map(Names::new).filter(Names::searchable) {
-            Some(names) => Clue::Names(names),
-            None => Literals::new(literals).map_or(Clue::None, Clue::Literals),
+        if let Some(names) = clause.names().map(Names::any_case).filter(Names::searchable) {
+            return Clue::Names(names);
         }
+        let literals = if any_case { Literals::any_case(literals) } else { Literals::new(literals) };
+        literals.map_or(Clue::None, Clue::Literals)
     }
 }
 

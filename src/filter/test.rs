@@ -5,9 +5,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use memchr::memmem::Finder;
 
-use super::pattern::Pattern;
 use super::{By, FilterError, Sessions, address};
-use crate::cloudtrail::{self, ActorKind, Record};
+use crate::cloudtrail::{self, ActorKind, Literals, Record};
+use crate::names::Pattern;
 use crate::{mfa, partition};
 
 /// The user name that IAM gives for calls about the root user's devices.
@@ -20,10 +20,12 @@ pub(super) enum Test {
     EventSource(Pattern, Option<String>),
     User(Pattern),
     Root,
-    PrincipalId(String),
+    PrincipalId(Pattern),
     Role(Role),
-    AccessKey(String),
+    AccessKey(Pattern),
     Ip(IpNet),
+    /// Addresses as they are written.
+    Address(Pattern),
     ErrorCode(Pattern),
     Failed(bool),
     Text(Box<Finder<'static>>),
@@ -34,13 +36,15 @@ pub(super) enum Test {
 #[derive(Debug, Clone)]
 pub(super) enum Role {
     Name(Pattern),
-    Arn { arn: String, account: String, name: String },
+    Arn { arn: Pattern, account: Pattern, name: Pattern },
 }
 
 /// What the text of every record that a test holds for has.
 pub(super) struct Clue {
     /// One of these, in a string, a key or a number.
     pub(super) literals: Vec<String>,
+    /// Whether the case of letters does not matter.
+    pub(super) any_case: bool,
     /// How common they are, by the kind of the test: the rarest is searched for.
     pub(super) common: usize,
 }
@@ -69,18 +73,18 @@ impl Test {
         Ok(match by {
             By::EventName => Self::EventName(pattern),
             By::EventSource => {
-                let service = (!value.contains(['.', '*', '?'])).then(|| value.to_owned());
+                let service = (!value.contains(['.', '*', '?'])).then(|| value.to_ascii_lowercase());
                 Self::EventSource(pattern, service)
             }
-            By::User if value == "root" => Self::Root,
+            By::User if value.eq_ignore_ascii_case("root") => Self::Root,
             By::User if value.starts_with("arn:") => {
                 return refuse("is an ARN", "give the user's name; `--account` tells users of one name apart");
             }
             By::User => Self::User(pattern),
-            By::PrincipalId if value.contains(['*', '?', '/']) || value.starts_with("arn:") => {
+            By::PrincipalId if value.contains('/') || value.starts_with("arn:") => {
                 return refuse("is no unique id", "give an id such as AIDAEXAMPLE, AROAEXAMPLE or AROAEXAMPLE:session");
             }
-            By::PrincipalId => Self::PrincipalId(value.to_owned()),
+            By::PrincipalId => Self::PrincipalId(Pattern::id(value)),
             By::Role if value.starts_with("arn:") => match Role::arn(value) {
                 Some(role) => Self::Role(role),
                 None => {
@@ -88,10 +92,11 @@ impl Test {
                 }
             },
             By::Role => Self::Role(Role::Name(pattern)),
-            By::AccessKey if !value.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            By::AccessKey if !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"*?".contains(&byte)) => {
                 return refuse("is no access key's id", "give the id, such as AKIAIOSFODNN7EXAMPLE, not the secret");
             }
-            By::AccessKey => Self::AccessKey(value.to_owned()),
+            By::AccessKey => Self::AccessKey(Pattern::id(value)),
+            By::Ip if is_address_pattern(value) => Self::Address(pattern),
             By::Ip => match address::parse(value) {
                 Some(range) => Self::Ip(range),
                 None if value == "AWS Internal" || partition::service(value).is_some() => {
@@ -131,16 +136,15 @@ impl Test {
             }
             Self::Root => {
                 record.caller().kind == ActorKind::Root
-                    || text(&["userIdentity", "userName"]) == Some("root")
-                    || text(&["requestParameters", "userName"]).is_some_and(|name| name == ROOT_USER || name == "root")
+                    || text(&["userIdentity", "userName"]).is_some_and(|name| name.eq_ignore_ascii_case("root"))
+                    || text(&["requestParameters", "userName"])
+                        .is_some_and(|name| name == ROOT_USER || name.eq_ignore_ascii_case("root"))
                     || mfa::named_user(record).is_some_and(|name| name == ROOT_USER)
             }
             Self::PrincipalId(id) => [&["userIdentity", "principalId"][..], &["userIdentity", "onBehalfOf", "userId"]]
                 .into_iter()
                 .filter_map(text)
-                .any(|known| {
-                    known.strip_prefix(id.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-                }),
+                .any(|known| id.matches(known) || known.split_once(':').is_some_and(|(role, _)| id.matches(role))),
             Self::Role(role) => role.matches(record),
             Self::AccessKey(key) => [
                 &["userIdentity", "accessKeyId"][..],
@@ -150,7 +154,9 @@ impl Test {
             ]
             .into_iter()
             .filter_map(text)
-            .any(|known| known == key),
+            .any(|known| key.matches(known)),
+            Self::Address(pattern) => text(&["sourceIPAddress"])
+                .is_some_and(|text| cloudtrail::address(text).is_some() && pattern.matches(text)),
             Self::Ip(range) => {
                 text(&["sourceIPAddress"]).and_then(cloudtrail::address).is_some_and(|address| range.contains(&address))
             }
@@ -175,36 +181,65 @@ impl Test {
     /// The event name, where it is one.
     pub(super) fn event_name(&self) -> Option<&str> {
         match self {
-            Self::EventName(Pattern::Exact(name)) => Some(name),
+            Self::EventName(name) => name.name(),
             _ => None,
         }
     }
 
     pub(super) fn clue(&self) -> Option<Clue> {
+        if let Some((common, pattern)) = self.pattern() {
+            return Some(Clue { literals: vec![literal(pattern)], any_case: pattern.any_case(), common });
+        }
         let (common, literals) = match self {
             Self::Session(sessions) => (0, sessions.literals()),
-            Self::AccessKey(key) => (1, vec![key.clone()]),
-            Self::PrincipalId(id) => (2, vec![id.clone()]),
-            // Reading is most of what is done.
-            Self::EventName(name @ Pattern::Exact(exact)) => {
-                let reads = ["Get", "List", "Describe", "Head", "Lookup", "Assume", "Decrypt"];
-                (if reads.iter().any(|verb| exact.starts_with(verb)) { 10 } else { 3 }, vec![name.literal()])
-            }
             Self::Ip(range) if range.prefix_len() == range.max_prefix_len() => (4, address::literals(range)?),
-            Self::User(name) => (5, vec![name.literal()]),
             Self::Text(text) => (6, vec![String::from_utf8(text.needle().to_vec()).ok()?]),
-            Self::Role(role) => (7, vec![role.literal()]),
-            Self::ErrorCode(code) => (8, vec![code.literal()]),
             Self::Ip(range) => (9, address::literals(range)?),
-            Self::Root => (9, ["Root", "root", ROOT_USER].map(str::to_owned).to_vec()),
-            Self::EventName(name) => (11, vec![name.literal()]),
             // The key of a code, and the word of a sign-in that failed.
             Self::Failed(true) => (12, ["errorCode", "Failure"].map(str::to_owned).to_vec()),
-            Self::EventSource(source, _) => (13, vec![source.literal()]),
-            Self::Failed(false) | Self::Reading(_) => return None,
+            Self::Root => {
+                // In its type, in its ARN, and in the name that IAM gives it.
+                return Some(Clue { literals: vec!["root".to_owned()], any_case: true, common: 9 });
+            }
+            _ => return None,
         };
-        Some(Clue { literals, common })
+        Some(Clue { literals, any_case: false, common })
     }
+
+    /// The pattern of a test that is one, and how common its matches are.
+    fn pattern(&self) -> Option<(usize, &Pattern)> {
+        Some(match self {
+            Self::AccessKey(key) => (1, key),
+            Self::PrincipalId(id) => (2, id),
+            Self::EventName(name) => (how_common(name), name),
+            Self::Address(address) => (4, address),
+            Self::User(name) => (5, name),
+            Self::Role(Role::Name(name) | Role::Arn { name, .. }) => (7, name),
+            Self::ErrorCode(code) => (8, code),
+            Self::EventSource(source, _) => (13, source),
+            _ => return None,
+        })
+    }
+}
+
+/// How common events of a name are: reading is most of what is done.
+fn how_common(name: &Pattern) -> usize {
+    let reads = ["get", "list", "describe", "head", "lookup", "assume", "decrypt"];
+    match name.name() {
+        None => 11,
+        Some(name) if reads.iter().any(|verb| name.starts_with(verb)) => 10,
+        Some(_) => 3,
+    }
+}
+
+/// Of what all texts that match hold, the part that is the rarest to all appearances.
+fn literal(pattern: &Pattern) -> String {
+    pattern.parts().rev().max_by_key(|part| Literals::searchable(part)).unwrap_or_default().to_owned()
+}
+
+/// Whether a value is an address with wildcards.
+fn is_address_pattern(value: &str) -> bool {
+    value.contains(['*', '?']) && value.bytes().all(|byte| byte.is_ascii_hexdigit() || b".:*?".contains(&byte))
 }
 
 /// The user's or session's name in the caller's ARN, for records that do not bear it apart.
@@ -219,7 +254,7 @@ impl Role {
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let [_, _, "iam", "", account, resource] = parts.as_slice() else { return None };
         let name = resource.strip_prefix("role/")?.rsplit('/').next().filter(|name| !name.is_empty())?;
-        Some(Self::Arn { arn: text.to_owned(), account: (*account).to_owned(), name: name.to_owned() })
+        Some(Self::Arn { arn: Pattern::new(text), account: Pattern::new(account), name: Pattern::new(name) })
     }
 
     fn matches(&self, record: &Record<'_, '_>) -> bool {
@@ -240,18 +275,16 @@ impl Role {
                     .any(|name| pattern.matches(name))
             }
             Self::Arn { arn, account, name } => {
-                [issuer("arn"), asked, text(&["userIdentity", "arn"])].into_iter().flatten().any(|known| known == arn)
+                let of = |own: &str, role: &str| account.matches(own) && name.matches(role);
+                [issuer("arn"), asked, text(&["userIdentity", "arn"])]
+                    .into_iter()
+                    .flatten()
+                    .any(|known| arn.matches(known))
                     // A session's ARN lacks the role's path, and so does a call about it.
-                    || session == Some((account, name)) && issuer("arn").is_none_or(|known| known == arn)
-                    || named == Some(name) && record.account() == Some(account)
+                    || session.is_some_and(|(own, role)| of(own, role))
+                        && issuer("arn").is_none_or(|known| arn.matches(known))
+                    || record.account().zip(named).is_some_and(|(own, role)| of(own, role))
             }
-        }
-    }
-
-    fn literal(&self) -> String {
-        match self {
-            Self::Name(pattern) => pattern.literal(),
-            Self::Arn { name, .. } => name.clone(),
         }
     }
 }

@@ -5,12 +5,15 @@ use proptest::prelude::*;
 use super::*;
 use crate::cloudtrail::{ContainerError, Scratch, for_each_record, search};
 
-const NAMES: [&str; 5] = ["CreateUser", "DeleteUser", "GetObject", "ConsoleLogin", "AssumeRole"];
-const SOURCES: [&str; 4] = ["iam.amazonaws.com", "s3.amazonaws.com", "iam", "signin.amazonaws.com"];
-const USERS: [&str; 6] = ["alice", "alicia", "bob@example.com", "root", "AWS ROOT USER", "zoë"];
+const NAMES: [&str; 6] = ["CreateUser", "DeleteUser", "GetObject", "ConsoleLogin", "AssumeRole", "DELETEUSER"];
+const SOURCES: [&str; 5] =
+    ["iam.amazonaws.com", "s3.amazonaws.com", "iam", "signin.amazonaws.com", "IAM.amazonaws.com"];
+const USERS: [&str; 9] =
+    ["alice", "alicia", "bob@example.com", "root", "AWS ROOT USER", "zoë", "ALICE", "Bob@Example.com", "alic\u{212a}e"];
 const KEYS: [&str; 4] = ["AKIAEXAMPLEONE", "ASIAEXAMPLETWO", "ASIAEXAMPLETHREE", "AKIAEXAMPLEON"];
 const IDS: [&str; 5] = ["AIDAONE", "AROATWO:alice", "AROATWO:bob@example.com", "AROATWO", "AROATWOX:alice"];
-const ROLES: [&str; 5] = [
+const ROLES: [&str; 6] = [
+    "ADMIN",
     "arn:aws:iam::111122223333:role/ops/Admin",
     "arn:aws:iam::444455556666:role/Admin",
     "arn:aws:iam::111122223333:role/Adm",
@@ -44,7 +47,7 @@ const RANGES: [&str; 8] = [
     "::/0",
     "2001:db8::1",
 ];
-const ERRORS: [&str; 3] = ["AccessDenied", "Client.UnauthorizedOperation", "NoSuchEntity"];
+const ERRORS: [&str; 4] = ["AccessDenied", "Client.UnauthorizedOperation", "NoSuchEntity", "accessdenied"];
 const MESSAGES: [&str; 7] = [
     "User: x is not authorized to perform: iam:X on resource: user alice because no policy allows it",
     "User: x is not authorized to perform: iam:X on resource: user nullalice with an explicit deny",
@@ -185,14 +188,20 @@ fn value() -> impl Strategy<Value = (Option<By>, String)> {
             .prop_map(move |value| (Some(by), value))
     };
     prop_oneof![
-        of(By::EventName, &[&NAMES[..], &["Create*", "*User", "?reateUser", "*"]].concat()),
-        of(By::EventSource, &[&SOURCES[..], &["s3", "*.amazonaws.com", "sign??*"]].concat()),
-        of(By::User, &[&USERS[..], &["ali*", "bob@*"]].concat()),
-        of(By::PrincipalId, &IDS),
-        of(By::Role, &ROLES),
-        of(By::AccessKey, &KEYS),
-        of(By::Ip, &RANGES),
-        of(By::Error, &[&ERRORS[..], &["any", "none", "*Denied", "Client.*"]].concat()),
+        of(
+            By::EventName,
+            &[&NAMES[..], &["Create*", "*User", "?reateUser", "*", "createuser", "del*", "*uSER"]].concat()
+        ),
+        of(By::EventSource, &[&SOURCES[..], &["s3", "*.amazonaws.com", "sign??*", "S3", "SIGNIN*"]].concat()),
+        of(By::User, &[&USERS[..], &["ali*", "bob@*", "Alicia", "ROOT", "*LIC*", "alicke", "?oË"]].concat()),
+        of(By::PrincipalId, &[&IDS[..], &["AROA*", "AROATWO:*", "A?DA*"]].concat()),
+        of(
+            By::Role,
+            &[&ROLES[..], &["adm*", "arn:aws:iam::*:role/Admin", "arn:aws:iam::111122223333:role/ops/*"]].concat()
+        ),
+        of(By::AccessKey, &[&KEYS[..], &["ASIA*", "*EXAMPLEONE"]].concat()),
+        of(By::Ip, &[&RANGES[..], &["192.0.2.*", "192.0.?.7*", "2001:DB8:*", "*"]].concat()),
+        of(By::Error, &[&ERRORS[..], &["any", "none", "*Denied", "Client.*", "ACCESSDENIED", "*entity"]].concat()),
         of(By::Text, &TEXTS),
         prop::bool::ANY.prop_map(|reading| (None, reading.to_string())),
     ]
@@ -336,7 +345,7 @@ fn what_has_a_literal_is_searched_for() {
     let values =
         [(By::EventSource, "s3*"), (By::EventName, "GetObject"), (By::AccessKey, "AKIAEXAMPLEONE"), (By::Text, "é")];
     let filter = filter_of(&values.map(|(by, value)| (Some(by), value.to_owned())));
-    assert_eq!(filter.rarest().map(|(_, literals)| literals), Some(BTreeSet::from(["AKIAEXAMPLEONE".to_owned()])));
+    assert_eq!(filter.rarest().map(|(_, rare)| rare.literals), Some(BTreeSet::from(["AKIAEXAMPLEONE".to_owned()])));
 }
 
 #[test]
@@ -347,7 +356,7 @@ fn values_that_make_no_sense_are_refused() {
         (By::Error, "a|b", "is no pattern"),
         (By::EventName, "DeleteUser ", "white space around it"),
         (By::User, "arn:aws:iam::111122223333:user/alice", "is an ARN"),
-        (By::PrincipalId, "AROA*", "is no unique id"),
+        (By::PrincipalId, "role/Admin", "is no unique id"),
         (By::Role, "arn:aws:iam::111122223333:user/alice", "is no role's ARN"),
         (By::Role, "arn:aws:sts::111122223333:assumed-role/Admin/alice", "is no role's ARN"),
         (By::AccessKey, "AKIA/EXAMPLE", "is no access key's id"),

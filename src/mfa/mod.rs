@@ -7,4 +7,4 @@ mod refusal;
 
 pub use event::{Action, Event, Failure, Target};
 pub use events::Events;
-pub use extract::{EXTRACTED, ROOT_USER_NAME, extract, is_extracted, named_user, user_id, user_name};
+pub use extract::{EXTRACTED, ROOT_NAMES, ROOT_USER_NAME, extract, is_extracted, named_user, user_id, user_name};

@@ -20,7 +20,8 @@ use super::read::Store;
 use super::rows::{EventRow, Status};
 use super::schema::Dataset;
 use crate::cloudtrail::{Actor, ActorKind};
-use crate::mfa::Event;
+use crate::mfa::{Event, ROOT_NAMES};
+use crate::names::Pattern;
 
 /// Something that events share when they are about one principal. Names are compared without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,15 +45,15 @@ type Means<'q, T> = Box<dyn Fn(&T) -> bool + 'q>;
 #[derive(Default)]
 pub struct Needed<'q> {
     /// Only of these accounts; empty for all.
-    pub accounts: &'q [String],
+    pub accounts: &'q [Pattern],
     /// Only of principals that have one of these names or ids; empty for all.
-    pub users: &'q [String],
+    pub users: &'q [Pattern],
     /// Only of principals with one of these devices.
     pub device: Option<Means<'q, str>>,
     /// Only of principals to whose events such an actor comes.
     pub actor: Option<Means<'q, Actor>>,
     /// Only of principals with an event of these names; empty for lifecycle events, `None` for any.
-    pub names: Option<&'q [String]>,
+    pub names: Option<&'q [Pattern]>,
     /// Only of principals with an event from this moment on.
     pub from: Option<DateTime<Utc>>,
     /// Only of principals with an event before this moment.
@@ -220,13 +221,12 @@ impl Tied<'_> {
         names.chain(id).chain(root).chain(center).chain(device)
     }
 
-    fn is(&self, user: &str) -> bool {
-        let same = |name: Option<&str>| name.is_some_and(|name| name.eq_ignore_ascii_case(user));
+    fn is(&self, user: &Pattern) -> bool {
+        let same = |name: Option<&str>| name.is_some_and(|name| user.matches(name));
         same(self.name)
             || same(self.new_name)
-            || self.id == Some(user)
-            || (self.target == "root"
-                && ["root", "<root_account>", "aws root user"].iter().any(|root| user.eq_ignore_ascii_case(root)))
+            || same(self.id)
+            || (self.target == "root" && ROOT_NAMES.iter().any(|root| user.matches(root)))
     }
 }
 
@@ -254,8 +254,7 @@ impl Store {
         for tie in &needed.ties {
             let node = groups.tie(tie.iter().map(Key::hashed));
             let named = |key: &Key| match key {
-                Key::Name(_, name) => needed.users.iter().any(|user| user.eq_ignore_ascii_case(name)),
-                Key::Id(_, id) => needed.users.contains(id),
+                Key::Name(_, name) | Key::Id(_, name) => needed.users.iter().any(|user| user.matches(name)),
                 _ => false,
             };
             let meant =
@@ -390,7 +389,7 @@ impl Store {
         for row in 0..frame.height() {
             let ours = account
                 .get(row)
-                .is_none_or(|of| needed.accounts.is_empty() || needed.accounts.iter().any(|one| one == of));
+                .is_none_or(|of| needed.accounts.is_empty() || needed.accounts.iter().any(|one| one.matches(of)));
             match status.get(row) {
                 Some("replaced") => {
                     replaced.extend(id.get(row).map(id_of));
@@ -508,12 +507,13 @@ fn look(
             }
         }
         let time = times.get(row).copied().flatten();
-        let mut of_kind = (needed.accounts.is_empty() || needed.accounts.iter().any(|account| account == tied.account))
+        let mut of_kind = (needed.accounts.is_empty()
+            || needed.accounts.iter().any(|account| account.matches(tied.account)))
             && needed.from.is_none_or(|from| time.is_some_and(|time| from <= time))
             && needed.to.is_none_or(|to| time.is_some_and(|time| time < to))
             && needed.names.is_none_or(|names| match names {
                 [] => action.starts_with("device_"),
-                names => event_names.get(row).is_some_and(|name| names.iter().any(|wanted| wanted == name)),
+                names => event_names.get(row).is_some_and(|name| names.iter().any(|wanted| wanted.matches(name))),
             });
         if let (true, Some(means)) = (of_kind, &needed.actor) {
             let actor = actor(frame, row)?;
