@@ -372,7 +372,7 @@ impl<W: Write> Rows<W> {
 fn unwrapped(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
+        _ => io::Error::other("its rows are of different lengths"),
     }
 }
 
@@ -432,6 +432,62 @@ mod tests {
         );
         let long = [vec![Cell::Json("1".to_owned()), Cell::Text("word ".repeat(30))]];
         assert!(shown(Format::Table(Some(60)), &long).lines().all(|line| line.len() <= 60));
+    }
+
+    const TIME: &str = "2026-10-14T02:17:09Z";
+    const ID: &str = "0f5ab3d2-71c4-4a53-9bd9-2f0c1e8d7a66";
+    const ARN: &str = "arn:aws:sts::111122223333:assumed-role/SecurityAudit-ReadOnly/oscar.berg@example.com";
+
+    /// A table as a terminal of so many columns shows it, and what it lacks.
+    fn on_a_terminal(width: u16, names: &[&str], room: &'static [&'static str]) -> (String, Vec<String>) {
+        let mut out = Vec::new();
+        let head = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut rows = Rows::new(Format::Table(Some(width)), head, &mut out).unwrap().fitting(room);
+        for _ in 0..2 {
+            let text = |name: &&str| match *name {
+                "time" => TIME,
+                "event_id" => ID,
+                "event" => "DeactivateMFADevice",
+                "actor" => ARN,
+                "objects" => {
+                    "AWSLogs/111122223333/CloudTrail/us-east-1/2026/10/14/111122223333_CloudTrail_us-east-1_x.json.gz"
+                }
+                _ => "jonas.lind",
+            };
+            rows.add(&names.iter().map(|name| Cell::Text(text(name).to_owned())).collect::<Vec<_>>()).unwrap();
+        }
+        let absent = rows.finish().unwrap();
+        (String::from_utf8(out).unwrap(), absent)
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal_and_breaks_no_time_and_no_id() {
+        let names = ["time", "principal", "event", "actor", "event_id", "objects"];
+        let room = &["time", "event", "principal", "event_id", "actor", "objects"];
+        for (width, absent) in [
+            (40, vec!["event", "event_id", "actor", "objects"]),
+            (80, vec!["event_id", "objects"]),
+            (100, vec!["actor", "objects"]),
+            (120, vec!["objects"]),
+            (240, vec!["objects"]),
+            (400, vec![]),
+        ] {
+            let (table, without) = on_a_terminal(width, &names, room);
+            assert_eq!(without, absent, "{width}\n{table}");
+            assert!(table.lines().all(|line| escape::columns(line) <= usize::from(width)), "{width}\n{table}");
+            assert_eq!(table.matches(TIME).count(), 2, "{width}\n{table}");
+            assert_eq!(table.matches(ID).count(), if absent.contains(&"event_id") { 0 } else { 2 }, "{width}\n{table}");
+        }
+    }
+
+    #[test]
+    fn columns_that_were_asked_for_are_all_there() {
+        for width in [80, 100, 132] {
+            let (table, absent) = on_a_terminal(width, &["time", "event_id", "actor", "objects"], &[]);
+            assert!(absent.is_empty());
+            assert!(table.lines().all(|line| escape::columns(line) <= usize::from(width)), "{width}\n{table}");
+            assert_eq!((table.matches(TIME).count(), table.matches(ID).count()), (2, 2), "{width}\n{table}");
+        }
     }
 
     #[test]

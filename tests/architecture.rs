@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("answer", &["cloudtrail", "rows"]),
     ("finds", &["pipeline", "source", "cloudtrail", "evidence", "rows"]),
     ("sweep", &["pipeline", "source", "cloudtrail", "filter", "finds"]),
-    ("store", &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract", "digest", "disk", "inflate", "names"]),
+    ("store", &["pipeline", "source", "cloudtrail", "mfa", "trace", "evidence", "contract", "digest", "disk", "inflate", "names", "units"]),
     ("bundle", &["digest", "disk"]),
     ("digest", &["aws", "cloudtrail", "contract", "disk", "inflate", "inputs", "pipeline", "source", "units"]),
     ("exposure", &["cloudtrail", "mfa", "names", "trace", "inventory", "inputs", "contract"]),

@@ -524,7 +524,7 @@ fn what_is_wrong_is_said_once_and_with_a_way_out() {
     assert!(without.status == 2 && without.stderr.contains("set MFATRAIL_STORE"), "{}", without.stderr);
     for (arguments, text) in [
         (&["--from", "2026-10-02", "--to", "2026-10-01"][..], "hint: swap them"),
-        (&["--from", "yesterday"][..], "`--from`"),
+        (&["--from", "tomorrow"][..], "`--from`"),
         (&["--fields", "nosuch"][..], "there is no `nosuch`"),
         (&["--fields", "time,time"][..], "given twice"),
     ] {
@@ -532,8 +532,8 @@ fn what_is_wrong_is_said_once_and_with_a_way_out() {
         assert!(ran.status == 2 && ran.stderr.contains(text), "{arguments:?}: {}", ran.stderr);
     }
     for (arguments, hint) in [
-        (["--user", "ana"], "it has anna"),
-        (["--device", "GAHT001"], "it has GAHT0001"),
+        (["--user", "ana"], "did you mean anna?"),
+        (["--device", "GAHT001"], "did you mean GAHT0001"),
         (["--event", "EnableMFADevise"], "EnableMFADevice"),
     ] {
         let ran = home.ran(&arguments);

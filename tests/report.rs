@@ -4,6 +4,8 @@
 mod moto;
 #[path = "support/run.rs"]
 mod run;
+#[path = "support/terminal.rs"]
+mod terminal;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -69,10 +71,20 @@ fn the_fixtures_give_the_figures_that_were_worked_out_by_hand() {
 
 #[test]
 fn the_summary_is_one_screen() {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("one-screen");
+    let mut arguments = vec!["report"];
+    arguments.extend(FIXTURES);
+    arguments.extend(["--out", out.to_str().unwrap()]);
+    let screen = terminal::of(80, &arguments, "> /dev/null");
+    assert!(screen.lines().count() <= 24);
+    assert!(screen.lines().all(|line| line.chars().count() <= 80));
+    // What no terminal shows is not cut: the same lines, to their ends.
     let (ran, _) = report(FIXTURES, "report");
-    assert!(ran.stderr.lines().count() <= 24);
-    assert!(ran.stderr.lines().all(|line| line.chars().count() <= 80));
-    insta::assert_snapshot!(ran.stderr);
+    for (short, whole) in screen.lines().zip(ran.stderr.lines()) {
+        let begins = short.strip_suffix('…').is_some_and(|begin| whole.starts_with(begin));
+        assert!(short == whole || begins, "{short}\n{whole}");
+    }
+    insta::assert_snapshot!(screen);
 }
 
 #[test]
@@ -329,7 +341,15 @@ fn bad_input_is_one_clear_error() {
         ("no such month", vec![archive, "--month", "2026-13"], vec!["`2026-13`", "YYYY-MM"]),
         ("month and from", vec![archive, "--month", "2026-10", "--from", "7d"], vec!["--from"]),
         ("from after to", vec![archive, "--from", "2026-10-02", "--to", "2026-10-01"], vec!["`--from`", "hint: swap"]),
-        ("bad time", vec![archive, "--from", "yesterday"], vec!["`--from`", "yesterday"]),
+        ("bad time", vec![archive, "--from", "tomorrow"], vec!["`--from`", "tomorrow"]),
+        ("future month", vec![archive, "--month", "2200-01"], vec!["`--month`", "has not begun: now is `2"]),
+        ("future start", vec![archive, "--from", "2200-01-01"], vec!["`--from`", "in the future: now is `2"]),
+        ("future as-of", vec![archive, month[0], month[1], "--as-of", "2200-01-01"], vec!["`--as-of`", "now is `2"]),
+        (
+            "IAM files of the future",
+            vec![archive, month[0], month[1], "--iam", "fixtures/iam", "--iam-as-of", "2200-01-01"],
+            vec!["`--iam-as-of`", "now is `2"],
+        ),
         ("no such source", vec!["fixtures/archiv", "--month", "2026-10"], vec!["fixtures/archiv"]),
         ("no bucket", vec!["s3://", "--month", "2026-10"], vec!["s3://"]),
         ("no such IAM state", vec![archive, month[0], month[1], "--iam", "fixtures/iamm"], vec!["fixtures/iamm"]),

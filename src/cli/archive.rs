@@ -1,16 +1,22 @@
 //! What every command that reads an archive is given: sources, range, and how to reach them.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::CliError;
+use super::scan::store_error;
 use crate::aws::Connection;
-use crate::pipeline::Options;
+use crate::names::near;
+use crate::pipeline::{self, Options};
+use crate::report::terminal_text;
 use crate::source::s3::S3Options;
-use crate::source::{Selection, Source};
+use crate::source::{Selection, Source, is_account, is_region};
+use crate::store::{Store, StoreError};
 use crate::units;
 
 /// Who waits longer does not want a time-out, but a connection that works.
@@ -95,6 +101,18 @@ pub(super) fn selection(
     from: Option<DateTime<Utc>>,
     to: Option<DateTime<Utc>>,
 ) -> Result<Selection, CliError> {
+    for account in &args.accounts {
+        account_id(account)?;
+    }
+    for region in &args.regions {
+        if !is_region(region) {
+            let lower = region.trim().to_ascii_lowercase();
+            let meant = if is_region(&lower) { lower } else { "us-east-1".to_owned() };
+            return Err(CliError::Usage(format!(
+                "`--region`: `{region}` is not a region\n  hint: write it like {meant}"
+            )));
+        }
+    }
     let slack = units::parse_duration(&args.delivery_slack)
         .map_err(|error| CliError::Usage(format!("`--delivery-slack`: {error}")))?;
     Ok(Selection {
@@ -106,6 +124,70 @@ pub(super) fn selection(
         iam_only: false,
         product: None,
     })
+}
+
+/// Refuses what is not an account id.
+pub(super) fn account_id(text: &str) -> Result<(), CliError> {
+    if is_account(text) {
+        return Ok(());
+    }
+    let short = text.len() < 12 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let hint = if short {
+        format!("did a spreadsheet drop leading zeros? Then it is {text:0>12}")
+    } else {
+        "account ids have 12 digits, such as 111122223333".to_owned()
+    };
+    Err(CliError::Usage(format!("`--account`: `{text}` is not an account id\n  hint: {hint}")))
+}
+
+/// Refuses a choice of accounts and regions that the sources and the store do not have. Where records alone tell whose they
+/// are, nothing is refused.
+pub(super) fn check_places(
+    sources: &[Source],
+    store: Option<&Path>,
+    selection: &Selection,
+    options: &Options<'_>,
+) -> Result<(), CliError> {
+    if selection.accounts.is_empty() && selection.regions.is_empty() {
+        return Ok(());
+    }
+    let mut places = pipeline::places(sources, selection, options).map_err(CliError::failed)?;
+    if let Some(dir) = store.filter(|_| !places.have(selection)) {
+        match Store::open(dir) {
+            // It is made by the scan.
+            Err(StoreError::Absent(_)) if !sources.is_empty() => {}
+            store => {
+                let mut store = store.map_err(store_error)?;
+                let known = store.consistently(|store| store.places()).map_err(store_error)?;
+                places.accounts.extend(known.accounts);
+                places.regions.extend(known.regions);
+            }
+        }
+    }
+    let place = if sources.is_empty() { "store" } else { "archive" };
+    for (flag, what, wanted, known) in [
+        ("--account", "account", &selection.accounts, &places.accounts),
+        ("--region", "region", &selection.regions, &places.regions),
+    ] {
+        match wanted.iter().find(|wanted| !known.contains(*wanted)) {
+            Some(value) if !places.open => return Err(absent(flag, what, value, known, place)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// How many accounts or regions are named.
+const NAMED: usize = 12;
+
+/// That a store or an archive lacks an account or a region, and which it has.
+pub(super) fn absent(flag: &str, what: &str, value: &str, known: &BTreeSet<String>, place: &str) -> CliError {
+    let names = || known.iter().map(String::as_str);
+    let meant = near(value, names()).first().map_or_else(String::new, |name| format!("did you mean {name}? "));
+    let listed = names().take(NAMED).map(terminal_text).collect::<Vec<_>>().join(", ");
+    let more = if known.len() > NAMED { format!(" and {} more", known.len() - NAMED) } else { String::new() };
+    let has = if known.is_empty() { format!("it has no {what} at all") } else { format!("it has {listed}{more}") };
+    CliError::Usage(format!("`{flag}`: the {place} has no {what} `{value}`\n  hint: {meant}{has}"))
 }
 
 pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, CliError> {

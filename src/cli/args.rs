@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::Printed;
 use super::fail_on::FailOn;
 use super::generate::GenerateCommand;
 use super::log::LogArgs;
@@ -154,6 +155,11 @@ pub(super) struct ReportArgs {
     #[arg(long, requires = "bundle", requires = "sources", help_heading = "Output")]
     pub(super) with_objects: bool,
 
+    /// How to print the summary: as text on standard error, with the folder's path on standard output; or as one JSON
+    /// document, which names the folder, on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    pub(super) summary: Printed,
+
     /// End with status 1 if the report holds one of these, said in a line each: open-window, not-legitimate,
     /// suspected-takeover, undetected, reconciliation, gap, stopped-trail, coverage<PERCENT, mttr>AGE, mttd>AGE
     #[arg(long, value_name = "WHAT", value_delimiter = ',', help_heading = "Output")]
@@ -184,6 +190,7 @@ Examples:
   mfatrail report fixtures/archive --month 2026-10 --redact --format html,json --out out/shared
   mfatrail report fixtures/archive --month 2026-10 --out out/report --bundle out/report.zip --with-objects
   mfatrail report --from-bundle out/report.zip --out out/again
+  mfatrail report --store evidence --month last --summary json | jq .figures.mttr.mean_s
   zcat *.json.gz | mfatrail report - --from 2026-10-01 --to 2026-10-08
 
 Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 done, but the evidence is
@@ -200,7 +207,7 @@ pub(super) struct PeriodArgs {
     #[arg(long, value_name = "TIME", help_heading = "Period")]
     pub(super) from: Option<String>,
 
-    /// Check an evidence bundle and make its report again, offline: of all other options only --out counts
+    /// Check an evidence bundle and make its report again, offline: of all other options only --out and --summary count
     #[arg(
         long,
         value_name = "FILE",

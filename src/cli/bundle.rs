@@ -19,9 +19,9 @@ use tempfile::TempDir;
 use super::args::{Cli, Command, FormatArg, ReportArgs};
 use super::exit::{CliError, Status};
 use super::integrity::Told;
-use super::report::{Made, Plan, Read, asked, from_store, make, unreadable};
+use super::report::{Made, Plan, Read, asked, from_store, make, summarize, unreadable};
 use super::scan::{LIMITS, into_store, store_error};
-use super::{interrupt, named_file, put, say, verify};
+use super::{Printed, interrupt, named_file, say, verify};
 use crate::bundle::{self, BundleError, Member, is_safe, safe};
 use crate::cloudtrail::Record;
 use crate::contract::{InputFile, Integrity, Notice, Period, Report};
@@ -32,7 +32,7 @@ use crate::inputs::error::LARGEST;
 use crate::inventory::{IamState, snapshot};
 use crate::mfa::Event;
 use crate::pipeline::{Bytes, Next, Options, Visitor};
-use crate::report::{self, File, OutputDir, terminal_text};
+use crate::report::{File, OutputDir, terminal_text};
 use crate::source::{ObjectRef, Product, Selection, Source};
 use crate::store::Store;
 use crate::units::plural;
@@ -482,7 +482,12 @@ fn add_folder(folder: &Path, name: &str, members: &mut BTreeMap<String, Vec<u8>>
 // --- again ---------------------------------------------------------------------------------------------------------
 
 /// `report --from-bundle`.
-pub(super) fn again(file: &Path, out: Option<PathBuf>, now: DateTime<Utc>) -> Result<Status, CliError> {
+pub(super) fn again(
+    file: &Path,
+    out: Option<PathBuf>,
+    summary: Printed,
+    now: DateTime<Utc>,
+) -> Result<Status, CliError> {
     let folder = temporary()?;
     let (about, members) = bundle::open::<About>(file, folder.path()).map_err(|error| match error {
         BundleError::Io { what: "unpack into", .. } => CliError::failed(error),
@@ -542,10 +547,10 @@ pub(super) fn again(file: &Path, out: Option<PathBuf>, now: DateTime<Utc>) -> Re
     let whole = interrupt::hold();
     let place = target.commit(files).map_err(CliError::failed)?;
     drop(whole);
-    say(&report::summary(&report, super::report::summary_width()));
+    let status = if good { status } else { Status::Incomplete };
+    summarize(&report, &place, summary, status)?;
     say(&same);
-    put(&place.display().to_string())?;
-    Ok(if good { status } else { Status::Incomplete })
+    Ok(status)
 }
 
 /// The arguments of the run. Nothing of what a bundle says is an option of its own: its values become values of known

@@ -14,13 +14,20 @@ pub(super) enum Status {
     Incomplete,
 }
 
+impl Status {
+    /// What the process ends with.
+    pub(super) const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Found => 1,
+            Self::Incomplete => 3,
+        }
+    }
+}
+
 impl From<Status> for ExitCode {
     fn from(status: Status) -> Self {
-        Self::from(match status {
-            Status::Done => 0,
-            Status::Found => 1,
-            Status::Incomplete => 3,
-        })
+        Self::from(status.code())
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 
-use super::archive::{range, time};
+use super::archive::{absent, account_id, range, time};
 use super::exit::{CliError, Status};
 use super::scan::store_error;
 use super::search::{did_you_mean, say_what_lacks_room};
@@ -168,6 +168,7 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
     let columns = kind.columns(&args.fields, format)?;
     let approvals = beside::rows(args.approvals.as_deref(), approvals::read)?;
     let mut store = Store::open(dir).map_err(store_error)?;
+    check_accounts(&mut store, &args.accounts)?;
     if let Some(statement) = &args.sql {
         return sql(&mut store, statement, format);
     }
@@ -305,6 +306,24 @@ fn ties(state: &IamState) -> Vec<Vec<Key>> {
         }
     }
     ties
+}
+
+/// Refuses accounts that the store does not have, and what is neither an account id nor a pattern of some.
+fn check_accounts(store: &mut Store, accounts: &[String]) -> Result<(), CliError> {
+    let of_ids = |text: &str| text.contains(['*', '?']) && text.bytes().all(|byte| b"0123456789*?".contains(&byte));
+    for account in accounts.iter().filter(|account| !of_ids(account)) {
+        account_id(account)?;
+    }
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let mut known = store.consistently(|store| store.places()).map_err(store_error)?.accounts;
+    known.extend(store.consistently(|store| store.values(Dataset::Events, "account")).map_err(store_error)?);
+    let unknown = |account: &&String| !known.iter().any(|known| Pattern::new(account).matches(known));
+    match accounts.iter().find(unknown) {
+        Some(account) => Err(absent("--account", "account", account, &known, "store")),
+        None => Ok(()),
+    }
 }
 
 /// Where nothing was found, a name may be misspelt.

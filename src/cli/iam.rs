@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::archive::account_id;
 use super::args::SnapshotArgs;
 use super::exit::{CliError, Status};
 use super::scan::{open, store_error};
@@ -12,6 +13,9 @@ use crate::units::plural;
 use chrono::{DateTime, Utc};
 
 pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
+    for account in &args.accounts {
+        account_id(account)?;
+    }
     // Opened before the long work; and whole or not at all, so that a failed run leaves an earlier snapshot as it was.
     let file = args.out.as_deref().map(draft).transpose()?;
     if let Some(file) = &file {

@@ -32,7 +32,8 @@ use clap::Parser;
 use args::{Cli, Command, IamCommand};
 use exit::CliError;
 
-use crate::report::terminal_text;
+use crate::contract::Tool;
+use crate::report::{pretty_json, terminal_text};
 
 /// Runs the command that the process's arguments name.
 #[must_use]
@@ -91,6 +92,24 @@ fn named_file(flag: &str, path: &Path) -> Result<(), CliError> {
         )));
     }
     Ok(())
+}
+
+/// This program, as its documents name it.
+const THIS: Tool = Tool { version: env!("CARGO_PKG_VERSION") };
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Printed {
+    /// Text
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// One JSON document to standard output.
+fn put_json(document: &impl serde::Serialize) -> Result<(), CliError> {
+    let text = pretty_json(document).map_err(CliError::failed)?;
+    put(String::from_utf8_lossy(&text).trim_end())
 }
 
 /// To standard output: data.

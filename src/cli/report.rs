@@ -6,13 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use serde::Serialize;
 
-use super::archive::{options, range, rfc3339, selection, sources, time};
+use super::archive::{check_places, options, range, rfc3339, selection, sources, time};
 use super::args::{FormatArg, PaperArg, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
 use super::fail_on::FailOn;
-use super::{beside, bundle, integrity, interrupt, log, named_file, pdf, plain, progress, put, say, terminal, verify};
-use crate::contract::{self, InputFile, Notice, Period, Report, Tool, TrendPeriod};
+use super::{
+    Printed, THIS, beside, bundle, integrity, interrupt, log, named_file, pdf, plain, progress, put, put_json, say,
+    terminal, verify,
+};
+use crate::contract::{self, Figures, Gap, InputFile, Notice, Period, ReadFailure, Report, Tool, TrendPeriod, Window};
 use crate::digest::{Bounds, Checker, PublicKeys};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
@@ -50,6 +54,7 @@ pub(super) struct Plan {
     earlier: Vec<TrendPeriod>,
     trend: beside::Trend,
     fail_on: Vec<FailOn>,
+    pub(super) summary: Printed,
     /// Whether the archive is verified; and the public keys, where they were given.
     verify: bool,
     keys: Option<PublicKeys>,
@@ -76,10 +81,11 @@ pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliErr
         named_file("--out", out)?;
     }
     if let Some(file) = &args.period.from_bundle {
-        return bundle::again(file, args.out, now);
+        return bundle::again(file, args.out, args.summary, now);
     }
     let dry_run = args.dry_run;
     let mut plan = Plan::new(args, now)?;
+    check_places(&plan.sources, plan.store.as_deref(), &plan.selection, &plan.options)?;
     if dry_run {
         return say_what_would_be_read(&plan);
     }
@@ -100,6 +106,7 @@ pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliErr
     let noted = plan.store.clone().zip(read.commit);
     let selection = plan.selection.clone();
     let output = plan.output.clone();
+    let summary = plan.summary;
     let Made { mut report, status, told, iam } = make(plan, read, None)?;
     let period = report.period;
     if output.redact {
@@ -118,9 +125,59 @@ pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliErr
     if let Some((store, commit)) = noted {
         super::scan::note_report(&store, &selection, period, commit, now);
     }
-    say(&report::summary(&report, summary_width()));
-    put(&folder.display().to_string())?;
+    summarize(&report, &folder, summary, status)?;
     failure.map_or(Ok(status), Err)
+}
+
+/// `--summary json`.
+#[derive(Serialize)]
+struct Summary<'r> {
+    schema: &'static str,
+    tool: Tool,
+    /// The report's folder.
+    report: String,
+    /// The exit status.
+    status: u8,
+    period: Period,
+    as_of: DateTime<Utc>,
+    figures: &'r Figures,
+    /// Windows of the report that are open, as `report.json` has them.
+    open_windows: Vec<&'r Window>,
+    reconciliation: usize,
+    gaps: &'r [Gap],
+    objects_listed: u64,
+    objects_read: u64,
+    objects_failed: u64,
+    complete: bool,
+    failures: &'r [ReadFailure],
+    notices: &'r [Notice],
+}
+
+/// Tells what the report says and where it is.
+pub(super) fn summarize(report: &Report, folder: &Path, form: Printed, status: Status) -> Result<(), CliError> {
+    if form == Printed::Text {
+        say(&report::summary(report, summary_width()));
+        return put(&folder.display().to_string());
+    }
+    let coverage = &report.coverage;
+    put_json(&Summary {
+        schema: "mfatrail.summary/1",
+        tool: THIS,
+        report: folder.display().to_string(),
+        status: status.code(),
+        period: report.period,
+        as_of: report.as_of,
+        figures: &report.figures,
+        open_windows: report.windows.iter().filter(|window| window.is_open()).collect(),
+        reconciliation: report.reconciliation.len(),
+        gaps: &coverage.gaps,
+        objects_listed: coverage.objects_listed,
+        objects_read: coverage.objects_read,
+        objects_failed: coverage.objects_failed,
+        complete: coverage.complete,
+        failures: &coverage.failures,
+        notices: &report.notices,
+    })
 }
 
 /// Which files, and how.
@@ -275,6 +332,7 @@ impl Plan {
             earlier,
             trend,
             fail_on: args.fail_on,
+            summary: args.summary,
             verify: args.verify,
             keys,
             now,
@@ -596,7 +654,7 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
     let coverage = super::coverage::coverage(&scanned, &events, plan.period, as_of, &plan.selection, &mut notices);
     let mut report = Report {
         schema: contract::SCHEMA,
-        tool: Tool { version: env!("CARGO_PKG_VERSION") },
+        tool: THIS,
         generated_at: plan.generated_at,
         period: plan.period,
         as_of,

@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use serde::Serialize;
 
-use super::archive::{options, range, rfc3339, selection, sources};
+use super::archive::{check_places, options, range, rfc3339, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
-use super::{interrupt, log, progress, say, verify};
-use crate::contract::{Integrity, Notice, Period};
-use crate::digest::{Bounds, Checker, Proof};
+use super::{Printed, THIS, interrupt, log, progress, put_json, say, verify};
+use crate::contract::{Integrity, Notice, Period, ReadFailure, Tool};
+use crate::digest::{Bounds, Checker, Proof, Verification};
 use crate::pipeline::{self, Options, Scanned};
 use crate::report::terminal_text;
 use crate::source::{ObjectRef, Selection, Source};
@@ -64,6 +65,10 @@ pub(super) struct ScanArgs {
     #[arg(long, value_name = "TIME", help_heading = "Range")]
     to: Option<String>,
 
+    /// How to print what was read: as text on standard error, or as JSON on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    format: Printed,
+
     #[command(flatten)]
     pub(super) archive: ArchiveArgs,
 
@@ -80,6 +85,7 @@ With --verify the very bytes that are parsed are hashed and compared with the di
 
 Examples:
   mfatrail scan fixtures/archive --store evidence
+  mfatrail scan fixtures/archive --store evidence --format json
   mfatrail scan fixtures/archive --store evidence --from 2026-10-01 --to 2026-11-01
   MFATRAIL_STORE=evidence mfatrail scan s3://trail-bucket --from 40d
   mfatrail scan s3://trail-bucket --from 40d --to 2h --store evidence --verify
@@ -96,14 +102,55 @@ pub(super) fn run(args: &ScanArgs, now: DateTime<Utc>) -> Result<Status, CliErro
     let keys = verify::read_keys(&args.public_keys)?;
     let bounds = Bounds { from, to };
     let plan = verify::Plan { sources: &sources, selection: &selection, options: &options, bounds, now };
+    check_places(&sources, None, &selection, &options)?;
     let proven = args.verify.then(|| verify::prove(&plan, keys)).transpose()?;
     let proof = proven.as_ref().map(|proven| &proven.proof);
     let mut done = into_store(&args.store, &sources, &selection, &options, limits, proof, now)?;
-    let status = summary(&args.store, &done);
-    let Some((checker, proven)) = done.checker.take().zip(proven) else { return Ok(status) };
-    let outcome = super::integrity::outcome(&plan, checker, proven.failures, &done.scanned.coverage.failures)?;
-    say(&verify::text(&outcome));
-    Ok(if outcome.whole { status } else { Status::Incomplete })
+    let checked = done.checker.take().zip(proven);
+    let outcome = checked
+        .map(|(checker, proven)| {
+            super::integrity::outcome(&plan, checker, proven.failures, &done.scanned.coverage.failures)
+        })
+        .transpose()?;
+    let status = done.status(outcome.as_ref());
+    done.warn();
+    match args.format {
+        Printed::Text => {
+            done.say(&args.store);
+            if let Some(outcome) = &outcome {
+                say(&verify::text(outcome));
+            }
+        }
+        Printed::Json => put_json(&done.document(&args.store, outcome.as_ref(), status))?,
+    }
+    Ok(status)
+}
+
+/// `--format json`.
+#[derive(Serialize)]
+struct Document<'d> {
+    schema: &'static str,
+    tool: Tool,
+    store: String,
+    /// Whether everything in range was read, by this scan or earlier ones, and proven where that was asked.
+    complete: bool,
+    objects_listed: u64,
+    objects_read: u64,
+    objects_failed: u64,
+    objects_skipped: u64,
+    /// Read by earlier scans.
+    objects_known: u64,
+    /// Of these, found damaged.
+    objects_known_failed: u64,
+    /// Overwritten in the archive after being read.
+    objects_replaced: u64,
+    bytes_compressed: u64,
+    bytes_raw: u64,
+    records: u64,
+    events: u64,
+    failures: &'d [ReadFailure],
+    /// As `mfatrail verify --format json` has it; `null` without --verify.
+    verification: Option<&'d Verification>,
 }
 
 /// What a scan into a store did.
@@ -297,42 +344,81 @@ pub(super) fn warn(scanned: &Scanned) {
     }
 }
 
-fn summary(dir: &Path, done: &Done) -> Status {
-    let Done { kept, scanned, known_failures, .. } = done;
-    let coverage = &scanned.coverage;
-    warn(scanned);
-    if *known_failures > 0 {
-        say(&format!(
-            "warning: {} found damaged by an earlier scan\n  hint: `mfatrail store` counts them, `mfatrail store retry` reads them again",
-            units::plural(*known_failures, "object was", "objects were")
-        ));
+impl Done {
+    /// Whether there was anything in range.
+    fn anything(&self) -> bool {
+        self.scanned.coverage.objects_read > 0 || self.scanned.objects_known > 0
     }
-    if kept.replaced > 0 {
-        say(&format!(
-            "warning: {} overwritten in the archive after being read, which CloudTrail never does",
-            units::plural(kept.replaced, "object was", "objects were")
-        ));
+
+    fn status(&self, outcome: Option<&Verification>) -> Status {
+        let read = self.scanned.coverage.failures.is_empty() && self.known_failures == 0;
+        let whole = outcome.is_none_or(|outcome| outcome.whole);
+        if self.anything() && read && whole { Status::Done } else { Status::Incomplete }
     }
-    let passed_over = match scanned.records_passed_over {
-        0 => String::new(),
-        count => {
-            format!(", {} passed over", units::plural(count, "Insight record or control message", "Insight records and control messages"))
+
+    fn document<'d>(&'d self, dir: &Path, outcome: Option<&'d Verification>, status: Status) -> Document<'d> {
+        let coverage = &self.scanned.coverage;
+        Document {
+            schema: "mfatrail.scan/1",
+            tool: THIS,
+            store: dir.display().to_string(),
+            complete: status == Status::Done,
+            objects_listed: coverage.objects_listed,
+            objects_read: coverage.objects_read,
+            objects_failed: coverage.objects_failed,
+            objects_skipped: coverage.objects_skipped,
+            objects_known: self.scanned.objects_known,
+            objects_known_failed: self.known_failures,
+            objects_replaced: self.kept.replaced,
+            bytes_compressed: coverage.bytes_compressed,
+            bytes_raw: coverage.bytes_raw,
+            records: coverage.records,
+            events: self.kept.events,
+            failures: &coverage.failures,
+            verification: outcome,
         }
-    };
-    say(&format!(
-        "{} read ({}, {} inflated), {} failed, {} skipped by intent{passed_over}; {} known before and not read again",
-        units::plural(coverage.objects_read, "object", "objects"),
-        units::readable_size(coverage.bytes_compressed),
-        units::readable_size(coverage.bytes_raw),
-        units::count(coverage.objects_failed),
-        units::count(coverage.objects_skipped),
-        units::count(scanned.objects_known),
-    ));
-    say(&format!("{} kept in `{}`", units::plural(kept.events, "event", "events"), dir.display()));
-    let nothing = coverage.objects_read == 0 && scanned.objects_known == 0;
-    if nothing {
-        say("warning: no object at all was read: that shows nothing, not that nothing happened");
     }
-    let complete = !nothing && coverage.failures.is_empty() && *known_failures == 0;
-    if complete { Status::Done } else { Status::Incomplete }
+
+    fn warn(&self) {
+        warn(&self.scanned);
+        if self.known_failures > 0 {
+            say(&format!(
+                "warning: {} found damaged by an earlier scan\n  hint: `mfatrail store` counts them, `mfatrail store retry` reads them again",
+                units::plural(self.known_failures, "object was", "objects were")
+            ));
+        }
+        if self.kept.replaced > 0 {
+            say(&format!(
+                "warning: {} overwritten in the archive after being read, which CloudTrail never does",
+                units::plural(self.kept.replaced, "object was", "objects were")
+            ));
+        }
+        if !self.anything() {
+            say("warning: no object at all was read: that shows nothing, not that nothing happened");
+        }
+    }
+
+    fn say(&self, dir: &Path) {
+        let coverage = &self.scanned.coverage;
+        let passed_over = passed_over(&self.scanned);
+        say(&format!(
+            "{} read ({}, {} inflated), {} failed, {} skipped by intent{passed_over}; {} known before and not read again",
+            units::plural(coverage.objects_read, "object", "objects"),
+            units::readable_size(coverage.bytes_compressed),
+            units::readable_size(coverage.bytes_raw),
+            units::count(coverage.objects_failed),
+            units::count(coverage.objects_skipped),
+            units::count(self.scanned.objects_known),
+        ));
+        say(&format!("{} kept in `{}`", units::plural(self.kept.events, "event", "events"), dir.display()));
+    }
+}
+
+/// What of the objects read is no record, and was passed over by design.
+pub(super) fn passed_over(scanned: &Scanned) -> String {
+    let (one, many) = ("Insight record or control message", "Insight records and control messages");
+    match scanned.records_passed_over {
+        0 => String::new(),
+        count => format!(", {} passed over", units::plural(count, one, many)),
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, ValueEnum};
 
-use super::archive::{options, range, selection, sources};
+use super::archive::{check_places, options, range, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
 use super::{interrupt, log, progress, say, terminal};
@@ -194,6 +194,7 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
         );
     }
     let mut options = options(&args.archive, &args.aws)?;
+    check_places(&sources, None, &selection, &options)?;
     let range = Arc::new(Range {
         from,
         // The range's last moment belongs to a `Range`, not to a half-open one.
@@ -436,12 +437,7 @@ fn summary(given: Given, followed: Followed, scanned: &Scanned) -> Status {
         copies => format!(", {} omitted", units::plural(copies, "duplicate", "duplicates")),
     };
     let limited = if given.given < given.events { format!(" ({} printed)", given.given) } else { String::new() };
-    let passed_over = match scanned.records_passed_over {
-        0 => String::new(),
-        count => {
-            format!(", {} passed over", units::plural(count, "Insight record or control message", "Insight records and control messages"))
-        }
-    };
+    let passed_over = super::scan::passed_over(scanned);
     let sessions = match followed.sessions {
         0 => String::new(),
         sessions => format!(

@@ -7,15 +7,17 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table};
+use serde::Serialize;
 
-use super::archive::{options, rfc3339, selection};
+use super::archive::{check_places, options, rfc3339, selection};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
 use super::scan::{LIMITS, open, store_error, visit, warn};
-use super::{put, say};
+use super::{Printed, THIS, put, put_json, say};
+use crate::contract::Tool;
 use crate::report::terminal_text;
 use crate::source::{Selection, Source};
-use crate::store::{self, Index, ObjectRow, Run, RunKind, Sink, Store};
+use crate::store::{self, Checked, Index, ObjectRow, Run, RunKind, Sink, Store};
 use crate::units::{self, plural};
 
 /// Show what the evidence store covers: accounts, regions, days, gaps, failures and size
@@ -26,6 +28,10 @@ pub(super) struct StoreArgs {
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE", global = true)]
     store: Option<PathBuf>,
 
+    /// How to print what the store covers
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Printed,
+
     #[command(subcommand)]
     command: Option<StoreCommand>,
 }
@@ -34,10 +40,17 @@ pub(super) struct StoreArgs {
 enum StoreCommand {
     /// Verify every file: bytes, columns, rows, and what they say of each other
     #[command(after_long_help = CHECK_HELP)]
-    Check,
+    Check(CheckArgs),
     /// Read again what could not be read
     #[command(after_long_help = RETRY_HELP)]
     Retry(Box<RetryArgs>),
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// How to print what was found
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Printed,
 }
 
 #[derive(Debug, Args)]
@@ -52,6 +65,7 @@ struct RetryArgs {
 const HELP: &str = "\
 Examples:
   mfatrail store --store evidence
+  mfatrail store --store evidence --format json
   mfatrail store check --store evidence
   mfatrail store retry --store evidence
 
@@ -75,10 +89,59 @@ pub(super) fn run(args: &StoreArgs, now: DateTime<Utc>) -> Result<Status, CliErr
         CliError::Usage("`--store` is missing\n  hint: give --store DIR, or set MFATRAIL_STORE".to_owned())
     })?;
     match &args.command {
-        None => show(dir),
-        Some(StoreCommand::Check) => check(dir),
+        None => show(dir, args.format),
+        Some(_) if args.format != Printed::Text => Err(CliError::Usage(
+            "`--format` is given before the subcommand\n  hint: `mfatrail store check --format json`".to_owned(),
+        )),
+        Some(StoreCommand::Check(args)) => check(dir, args.format),
         Some(StoreCommand::Retry(args)) => retry(dir, args, now),
     }
+}
+
+/// `store --format json`.
+#[derive(Serialize)]
+struct Covered<'s> {
+    schema: &'static str,
+    tool: Tool,
+    store: String,
+    files: usize,
+    bytes: u64,
+    objects_read: u64,
+    objects_failed: u64,
+    objects_skipped: u64,
+    objects_replaced: u64,
+    records: u64,
+    events: u64,
+    runs: usize,
+    last_scan_at: Option<DateTime<Utc>>,
+    coverage: Vec<Region<'s>>,
+}
+
+/// One account's region; `null` where the objects' names tell neither.
+#[derive(Serialize)]
+struct Region<'s> {
+    account: Option<&'s str>,
+    region: Option<&'s str>,
+    first_day: Option<NaiveDate>,
+    last_day: Option<NaiveDate>,
+    days_without_objects: u64,
+    objects_read: u64,
+    objects_failed: u64,
+    records: u64,
+    events: u64,
+    bytes: u64,
+}
+
+/// `store check --format json`.
+#[derive(Serialize)]
+struct Soundness<'c> {
+    schema: &'static str,
+    tool: Tool,
+    store: String,
+    sound: bool,
+    files: u64,
+    rows: u64,
+    flaws: &'c [store::Flaw],
 }
 
 /// What is there of one account's region.
@@ -110,6 +173,21 @@ impl Line {
         self.bytes += row.stored_bytes;
     }
 
+    fn of<'s>(&self, account: &'s Option<String>, region: &'s Option<String>) -> Region<'s> {
+        Region {
+            account: account.as_deref(),
+            region: region.as_deref(),
+            first_day: self.days.first().copied(),
+            last_day: self.days.last().copied(),
+            days_without_objects: self.gaps(),
+            objects_read: self.read,
+            objects_failed: self.failed,
+            records: self.records,
+            events: self.events,
+            bytes: self.bytes,
+        }
+    }
+
     /// Days without any object between the first and the last.
     fn gaps(&self) -> u64 {
         match (self.days.first(), self.days.last()) {
@@ -122,11 +200,48 @@ impl Line {
     }
 }
 
-fn show(dir: &Path) -> Result<Status, CliError> {
+fn show(dir: &Path, format: Printed) -> Result<Status, CliError> {
     let mut store = Store::open(dir).map_err(store_error)?;
     let (lines, sum) = store.consistently(coverage).map_err(store_error)?;
     let runs = store.consistently(|store| store.runs()).map_err(store_error)?;
-    let (files, bytes) = store.size();
+    let last = runs.iter().rev().find(|run| run.kind == RunKind::Scan).map(|run| run.started_at);
+    match format {
+        Printed::Text => show_text(dir, store.size(), (&lines, &sum), (runs.len(), last))?,
+        Printed::Json => {
+            let (files, bytes) = store.size();
+            put_json(&Covered {
+                schema: "mfatrail.store/1",
+                tool: THIS,
+                store: dir.display().to_string(),
+                files,
+                bytes,
+                objects_read: sum.read,
+                objects_failed: sum.failed,
+                objects_skipped: sum.skipped,
+                objects_replaced: sum.replaced,
+                records: sum.records,
+                events: sum.events,
+                runs: runs.len(),
+                last_scan_at: last,
+                coverage: lines.iter().map(|((account, region), line)| line.of(account, region)).collect(),
+            })?;
+        }
+    }
+    if sum.failed > 0 {
+        say(&format!(
+            "warning: {} could not be read\n  hint: `mfatrail store retry` reads them again",
+            plural(sum.failed, "object", "objects")
+        ));
+    }
+    Ok(if sum.failed > 0 { Status::Incomplete } else { Status::Done })
+}
+
+fn show_text(
+    dir: &Path,
+    (files, bytes): (usize, u64),
+    (lines, sum): (&Lines, &Line),
+    (runs, last): (usize, Option<DateTime<Utc>>),
+) -> Result<(), CliError> {
     put(&format!(
         "{}: {}, {}; {} read, {} failed, {} skipped by intent, {} replaced; {}, {}",
         dir.display(),
@@ -139,9 +254,8 @@ fn show(dir: &Path) -> Result<Status, CliError> {
         plural(sum.records, "record", "records"),
         plural(sum.events, "event", "events"),
     ))?;
-    if let Some(run) = runs.iter().rev().find(|run| run.kind == RunKind::Scan) {
-        let began = rfc3339(run.started_at);
-        put(&format!("{}; the last scan began at {began}", plural(runs.len(), "run", "runs")))?;
+    if let Some(last) = last {
+        put(&format!("{}; the last scan began at {}", plural(runs, "run", "runs"), rfc3339(last)))?;
     }
     let mut table = Table::new();
     table.load_preset(comfy_table::presets::NOTHING).set_header([
@@ -159,11 +273,11 @@ fn show(dir: &Path) -> Result<Status, CliError> {
     for column in table.column_iter_mut().skip(4) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    for ((account, region), line) in &lines {
+    for ((account, region), line) in lines {
         let day = |day: Option<&NaiveDate>| day.map_or_else(|| "-".to_owned(), ToString::to_string);
         table.add_row([
-            terminal_text(account),
-            terminal_text(region),
+            terminal_text(account.as_deref().unwrap_or("-")),
+            terminal_text(region.as_deref().unwrap_or("-")),
             day(line.days.first()),
             day(line.days.last()),
             line.gaps().to_string(),
@@ -177,16 +291,11 @@ fn show(dir: &Path) -> Result<Status, CliError> {
     for line in table.lines() {
         put(line.trim_end())?;
     }
-    if sum.failed > 0 {
-        say(&format!(
-            "warning: {} could not be read\n  hint: `mfatrail store retry` reads them again",
-            plural(sum.failed, "object", "objects")
-        ));
-    }
-    Ok(if sum.failed > 0 { Status::Incomplete } else { Status::Done })
+    Ok(())
 }
 
-type Lines = BTreeMap<(String, String), Line>;
+/// By account and region, where the objects' names tell them.
+type Lines = BTreeMap<(Option<String>, Option<String>), Line>;
 
 fn coverage(store: &Store) -> Result<(Lines, Line), store::StoreError> {
     let (mut lines, mut sum) = (Lines::new(), Line::default());
@@ -194,26 +303,37 @@ fn coverage(store: &Store) -> Result<(Lines, Line), store::StoreError> {
         sum.add(&row);
         // Other products' files show nothing of what is covered.
         if row.status != store::Status::Skipped {
-            let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-            lines.entry((text(&row.account), text(&row.region))).or_default().add(&row);
+            lines.entry((row.account.clone(), row.region.clone())).or_default().add(&row);
         }
     })?;
     Ok((lines, sum))
 }
 
-fn check(dir: &Path) -> Result<Status, CliError> {
+/// How many consequences of one flaw are shown; `--format json` has all.
+const SHOWN: usize = 10;
+
+fn check(dir: &Path, format: Printed) -> Result<Status, CliError> {
     let mut store = Store::open(dir).map_err(store_error)?;
-    let checked = store.consistently(store::check).map_err(store_error)?;
-    for problem in &checked.problems {
-        put(&terminal_text(problem))?;
+    let Checked { files, rows, flaws } = store.consistently(store::check).map_err(store_error)?;
+    match format {
+        Printed::Text => flaws.iter().try_for_each(put_flaw)?,
+        Printed::Json => put_json(&Soundness {
+            schema: "mfatrail.store-check/1",
+            tool: THIS,
+            store: dir.display().to_string(),
+            sound: flaws.is_empty(),
+            files,
+            rows,
+            flaws: &flaws,
+        })?,
     }
     say(&format!(
         "{} with {} checked, {}",
-        plural(checked.files, "file", "files"),
-        plural(checked.rows, "row", "rows"),
-        plural(checked.problems.len(), "problem", "problems")
+        plural(files, "file", "files"),
+        plural(rows, "row", "rows"),
+        plural(flaws.len(), "problem", "problems")
     ));
-    if checked.problems.is_empty() {
+    if flaws.is_empty() {
         return Ok(Status::Done);
     }
     say("  hint: restore the files that are named from a copy of the store; or scan the archive into a new one");
@@ -230,11 +350,23 @@ fn names_an_object(source: &Source) -> bool {
     }
 }
 
+fn put_flaw(flaw: &store::Flaw) -> Result<(), CliError> {
+    put(&terminal_text(&flaw.what))?;
+    for consequence in flaw.consequences.iter().take(SHOWN) {
+        put(&format!("  therefore {}", terminal_text(consequence)))?;
+    }
+    match flaw.consequences.len().saturating_sub(SHOWN) {
+        0 => Ok(()),
+        more => put(&format!("  and {more} more (hint: --format json names all)")),
+    }
+}
+
 fn retry(dir: &Path, args: &RetryArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
     let wanted = selection(&args.archive, None, None)?;
     let options = options(&args.archive, &args.aws)?;
     // A store is not made by asking for what failed in it.
     Store::open(dir).map_err(store_error)?;
+    check_places(&[], Some(dir), &wanted, &options)?;
     let writer = open(dir, "mfatrail store retry", now)?;
     let store = Store::open(dir).map_err(store_error)?;
     let index = Arc::new(Index::read(&store).map_err(store_error)?);

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use super::archive::{options, range, rfc3339, selection, sources};
+use super::archive::{check_places, options, range, rfc3339, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
-use super::{interrupt, progress, put, say};
+use super::{Printed, THIS, interrupt, progress, put, put_json, say};
 use crate::aws::Connection;
 use crate::cloudtrail::{Names, Query};
 use crate::contract::{ReadFailure, Tool};
@@ -58,23 +58,15 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) public_keys: Vec<PathBuf>,
 
-    /// How to print the result
+    /// How to print the result: as text every trail, the first findings of each kind, and the verdict; as JSON everything
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
-    format: Format,
+    format: Printed,
 
     #[command(flatten)]
     pub(super) archive: ArchiveArgs,
 
     #[command(flatten)]
     pub(super) aws: AwsArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people: every trail, the first findings of each kind, and the verdict
-    Text,
-    /// For machines: everything, one JSON document
-    Json,
 }
 
 const HELP: &str = "\
@@ -129,15 +121,14 @@ pub(super) fn run(args: &VerifyArgs, now: DateTime<Utc>) -> Result<Status, CliEr
     let keys = read_keys(&args.public_keys)?;
     let selection = selection(&args.archive, from, to)?;
     let options = options(&args.archive, &args.aws)?;
+    check_places(&sources, None, &selection, &options)?;
     let plan = Plan { sources: &sources, selection: &selection, options: &options, bounds: Bounds { from, to }, now };
     let Proven { proof, failures, .. } = prove(&plan, keys)?;
     let outcome = check(&plan, &proof, failures)?;
     match args.format {
-        Format::Text => put(text(&outcome).trim_end())?,
-        Format::Json => {
-            let tool = Tool { version: env!("CARGO_PKG_VERSION") };
-            let document = Document { schema: "mfatrail.verify/1", tool, outcome: &outcome };
-            put(&serde_json::to_string_pretty(&document).map_err(CliError::failed)?)?;
+        Printed::Text => put(text(&outcome).trim_end())?,
+        Printed::Json => {
+            put_json(&Document { schema: "mfatrail.verify/1", tool: THIS, outcome: &outcome })?;
         }
     }
     if outcome.digests == 0 {

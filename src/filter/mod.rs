@@ -212,7 +212,8 @@ impl Filter {
     pub fn clue(&self) -> Clue {
         let Some((clause, Rare { literals, any_case, .. })) = self.rarest() else { return Clue::None };
         // The search for names looks at what is around a find, and so parses less.
-        if let Some(names) = clause.names().map(Names::any_case).filter(Names::searchable) {
+        let names = |names| if any_case { Names::any_case(names) } else { Names::new(names) };
+        if let Some(names) = clause.names().map(names).filter(Names::searchable) {
             return Clue::Names(names);
         }
         let literals = if any_case { Literals::any_case(literals) } else { Literals::new(literals) };

@@ -7,6 +7,7 @@ use memchr::memmem::Finder;
 
 use super::{By, FilterError, Sessions, address};
 use crate::cloudtrail::{self, ActorKind, Literals, Record};
+use crate::mfa::EXTRACTED;
 use crate::names::Pattern;
 use crate::{mfa, partition};
 
@@ -71,7 +72,7 @@ impl Test {
         }
         let pattern = Pattern::new(value);
         Ok(match by {
-            By::EventName => Self::EventName(pattern),
+            By::EventName => Self::EventName(event_name(value)),
             By::EventSource => {
                 let service = (!value.contains(['.', '*', '?'])).then(|| value.to_ascii_lowercase());
                 Self::EventSource(pattern, service)
@@ -222,12 +223,23 @@ impl Test {
     }
 }
 
+/// The names that evidence is extracted from are searched for as CloudTrail writes them, which is faster; services have
+/// others in more than one spelling (`CreateDBInstance`, `CreateDbInstance`).
+fn event_name(value: &str) -> Pattern {
+    let known = EXTRACTED.iter().flat_map(|(_, names)| names.iter()).find(|name| name.eq_ignore_ascii_case(value));
+    known.map_or_else(|| Pattern::new(value), |name| Pattern::id(name))
+}
+
+fn begins_with(name: &str, verb: &str) -> bool {
+    name.get(..verb.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(verb))
+}
+
 /// How common events of a name are: reading is most of what is done.
 fn how_common(name: &Pattern) -> usize {
     let reads = ["get", "list", "describe", "head", "lookup", "assume", "decrypt"];
     match name.name() {
         None => 11,
-        Some(name) if reads.iter().any(|verb| name.starts_with(verb)) => 10,
+        Some(name) if reads.iter().any(|verb| begins_with(name, verb)) => 10,
         Some(_) => 3,
     }
 }

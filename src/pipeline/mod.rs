@@ -31,7 +31,7 @@ use crate::{
     source::{ObjectRef, s3::S3Options},
 };
 
-pub use stages::{plan, scan};
+pub use stages::{places, plan, scan};
 pub use stats::{AccountSpan, Scanned};
 
 /// What is done with the records. Every worker has its own; they are merged in any order, and so must not depend on it.

@@ -30,7 +30,7 @@ use crate::{
     contract::ReadFailure,
     inflate::{InflateError, Inflater, LARGE, promised},
     source::{
-        Listed, Location, ObjectRef, Product, Selection, Source, SourceError, local,
+        Listed, Location, ObjectRef, Places, Product, Selection, Source, SourceError, local, places,
         s3::{Connection, Fetched, S3Error},
     },
     units::display_size,
@@ -214,6 +214,37 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
     }
     plan.failures.sort();
     Ok(plan)
+}
+
+/// The accounts and regions of the sources, looked at until all that `selection` chooses was seen.
+///
+/// # Errors
+/// When a source cannot be listed.
+pub fn places(sources: &[Source], selection: &Selection, options: &Options<'_>) -> Result<Places, SourceError> {
+    let (disk, buckets) = by_kind(sources)?;
+    let mut places = Places::default();
+    for path in disk {
+        match path {
+            Some(path) => places::local(&path, selection, &mut places)
+                .map_err(|error| SourceError::Path { path: path.clone(), error })?,
+            // Whose records standard input has, these alone tell.
+            None => places.open = true,
+        }
+    }
+    if !buckets.is_empty() && !places.have(selection) {
+        let io = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| SourceError::Threads(error.to_string()))?;
+        io.block_on(async {
+            let connection = Connection::open(&options.s3).await?;
+            for (bucket, prefix) in &buckets {
+                connection.places(bucket, prefix, selection, &mut places).await?;
+            }
+            Ok::<(), SourceError>(())
+        })?;
+    }
+    Ok(places)
 }
 
 /// Files and standard input (`None`), and buckets with their prefixes.

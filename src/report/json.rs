@@ -15,9 +15,17 @@ use super::{Report, escape};
 /// # Errors
 /// When a value cannot be expressed in JSON; none of the model's can.
 pub fn json(report: &Report) -> serde_json::Result<Vec<u8>> {
+    pretty_json(report)
+}
+
+/// Renders any document likewise.
+///
+/// # Errors
+/// When a value cannot be expressed in JSON.
+pub fn pretty_json(document: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut out = Vec::new();
     let formatter = SafeFormatter { pretty: PrettyFormatter::new() };
-    report.serialize(&mut serde_json::Serializer::with_formatter(&mut out, formatter))?;
+    document.serialize(&mut serde_json::Serializer::with_formatter(&mut out, formatter))?;
     out.push(b'\n');
     Ok(out)
 }

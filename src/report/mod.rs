@@ -28,7 +28,7 @@ pub use csv::{events_csv, windows_csv};
 pub use escape::terminal as terminal_text;
 pub(crate) use format::plural;
 pub use html::{Paper, html, printed};
-pub use json::json;
+pub use json::{json, pretty_json};
 pub use markdown::markdown;
 pub use redact::redact;
 pub use summary::{summary, summary_with_path};

@@ -279,7 +279,7 @@ impl<'p, 's> Folder<'p, 's> {
     }
 }
 
-pub(super) fn is_account(segment: &str) -> bool {
+pub(crate) fn is_account(segment: &str) -> bool {
     segment.len() == 12 && segment.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -288,7 +288,7 @@ fn is_organisation(segment: &str) -> bool {
 }
 
 /// `us-east-1`, `us-gov-west-1`, `us-isob-east-1`: words and a number. New regions appear without notice.
-pub(super) fn is_region(segment: &str) -> bool {
+pub(crate) fn is_region(segment: &str) -> bool {
     let Some((words, number)) = segment.rsplit_once('-') else { return false };
     (1..=2).contains(&number.len())
         && number.bytes().all(|byte| byte.is_ascii_digit())

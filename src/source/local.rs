@@ -252,7 +252,7 @@ impl Walk<'_> {
 
 /// A path in the form of a key. Only for reading the layout and for showing: names that are no UTF-8 are opened by
 /// their true path.
-fn slashed(path: &Path) -> String {
+pub(super) fn slashed(path: &Path) -> String {
     let text = path.to_string_lossy();
     if std::path::MAIN_SEPARATOR == '/' { text.into_owned() } else { text.replace(std::path::MAIN_SEPARATOR, "/") }
 }

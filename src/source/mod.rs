@@ -7,6 +7,7 @@ mod forms;
 mod key;
 pub mod local;
 mod object;
+pub mod places;
 pub mod s3;
 mod select;
 mod traffic;
@@ -14,8 +15,9 @@ mod traffic;
 use std::{ffi::OsStr, path::PathBuf};
 
 pub use key::{KeyInfo, Product};
-pub(crate) use key::{minute, second};
+pub(crate) use key::{is_account, is_region, minute, second};
 pub use object::{Location, ObjectRef};
+pub use places::Places;
 pub use select::Selection;
 pub use traffic::Traffic;
 

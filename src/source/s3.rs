@@ -8,7 +8,7 @@
 //! that breaks off, and its shared budget of retries runs dry when hundreds of requests are throttled at once: so each
 //! object has its own loop, and the client an unlimited budget with a bounded number of attempts.
 
-use std::{borrow::Cow, error::Error, fmt::Write, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::VecDeque, error::Error, fmt::Write, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::{
@@ -24,8 +24,9 @@ use chrono::{DateTime, Datelike, Utc};
 use tokio::{sync::mpsc, task::JoinSet, time};
 
 use super::{
-    KeyInfo, Listed, Location, ObjectRef, Product, Selection,
+    KeyInfo, Listed, Location, ObjectRef, Places, Product, Selection,
     key::{Folder, is_region},
+    places::MOST_FOLDERS,
     traffic::Traffic,
 };
 use crate::aws;
@@ -230,6 +231,58 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Takes in the accounts and regions under `prefix`, by its folders, until all of `wanted` was seen.
+    ///
+    /// # Errors
+    /// When any request of the listing fails.
+    pub async fn places(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        wanted: &Selection,
+        places: &mut Places,
+    ) -> Result<(), S3Error> {
+        let (found, _nobody) = mpsc::channel(1);
+        let lister = Lister { connection: self.clone(), bucket: bucket.to_owned(), selection: wanted.clone(), found };
+        let mut pending = VecDeque::new();
+        if !prefix.is_empty() && !prefix.ends_with('/') {
+            let page = lister.page(prefix, None, None, None, Some(1)).await?;
+            let exact = page.contents().iter().any(|object| *key_of(&page, object) == *prefix);
+            if exact {
+                places.file(KeyInfo::parse(prefix));
+            }
+            pending.push_back(format!("{prefix}/"));
+        } else {
+            pending.push_back(prefix.to_owned());
+        }
+        let mut pages = 0;
+        while let Some(folder) = pending.pop_front() {
+            if places.open || places.have(wanted) {
+                break;
+            }
+            if !places.enter(&segments(&folder), wanted) {
+                continue;
+            }
+            let mut next = None;
+            loop {
+                pages += 1;
+                if pages > MOST_FOLDERS {
+                    places.open = true;
+                    return Ok(());
+                }
+                let page = lister.page(&folder, Some("/"), None, next.clone(), None).await?;
+                page.contents().iter().for_each(|object| places.file(KeyInfo::parse(&key_of(&page, object))));
+                let folders = page.common_prefixes().iter().filter_map(|folder| folder.prefix());
+                pending.extend(folders.map(|folder| plain(&page, folder).into_owned()));
+                next = lister.next(&folder, &page, next.as_deref())?;
+                if next.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Fetches an object whole; a body that breaks off, stalls or has another length than was listed is fetched again.

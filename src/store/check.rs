@@ -1,7 +1,12 @@
 //! Whether a store is what its log says: every file's bytes, columns and rows, and what the rows say of each other.
+//!
+//! One damaged file contradicts many rows elsewhere. These are told as what follows from it, so that there are as many
+//! flaws as things to put right.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
+
+use serde::Serialize;
 
 use super::frame;
 use super::index::{id_of, location_key};
@@ -10,9 +15,11 @@ use super::notes::Run;
 use super::read::{Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::schema::Dataset;
+use super::tables::month_of_path;
 use super::{StoreError, count, io_error};
 use crate::cloudtrail::{Scratch, for_each_record};
 use crate::disk::{Folder, Kind};
+use crate::units::plural;
 
 /// What was checked, and what is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,8 +28,19 @@ pub struct Checked {
     pub files: u64,
     /// Their rows.
     pub rows: u64,
-    /// What is wrong, a sentence each.
-    pub problems: Vec<String>,
+    /// What is wrong, in order of the files.
+    pub flaws: Vec<Flaw>,
+}
+
+/// Something wrong, and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Flaw {
+    /// The file by its path in the store; `None` where rows contradict each other and no file is damaged.
+    pub file: Option<String>,
+    /// What is wrong, in one sentence.
+    pub what: String,
+    /// What else is wrong because of it, a sentence each.
+    pub consequences: Vec<String>,
 }
 
 /// What an object's row says of its rows elsewhere, and what is there.
@@ -31,6 +49,8 @@ struct Tally {
     said: [u64; 3],
     found: [u64; 3],
     name: String,
+    /// The file of its row.
+    path: String,
 }
 
 /// What is wrong with the record that is kept with an event.
@@ -47,9 +67,18 @@ fn of_record(row: &EventRow, scratch: &mut Scratch) -> Option<&'static str> {
     }
 }
 
+/// The tables whose rows refer to an object, in the order of [`Tally`]'s counts.
+const REFERRING: [Dataset; 3] = [Dataset::Events, Dataset::Calls, Dataset::Sightings];
+
 #[derive(Debug, Default)]
 struct Check {
     checked: Checked,
+    /// Files that cannot be read, and why.
+    unreadable: BTreeMap<String, String>,
+    /// What is wrong with rows of files that can be.
+    rows: BTreeMap<String, Vec<String>>,
+    /// By file: how many of its rows refer to objects that no row of objects has, and to which.
+    dangling: BTreeMap<String, (u64, BTreeSet<u128>)>,
     objects: HashMap<u128, Tally>,
     locations: HashSet<u128>,
     events: HashSet<(u128, u64)>,
@@ -69,19 +98,18 @@ pub fn check(store: &Store) -> Result<Checked, StoreError> {
             if first == (dataset == Some(Dataset::Objects))
                 && let Err(error) = check.file(store, path, entry, dataset)
             {
-                check.checked.problems.push(error.to_string().lines().next().unwrap_or_default().to_owned());
+                let what = error.to_string().lines().next().unwrap_or_default().to_owned();
+                check.unreadable.insert(path.clone(), what);
             }
         }
     }
-    check.compare();
     check.strangers(&log::open(store.dir())?, store, Path::new(""))?;
-    check.checked.problems.sort();
-    Ok(check.checked)
+    Ok(check.finish())
 }
 
 impl Check {
     fn problem(&mut self, path: &str, what: impl std::fmt::Display) {
-        self.checked.problems.push(format!("{path}: {what}"));
+        self.rows.entry(path.to_owned()).or_default().push(what.to_string());
     }
 
     fn file(&mut self, store: &Store, path: &str, entry: &Entry, dataset: Option<Dataset>) -> Result<(), StoreError> {
@@ -92,7 +120,7 @@ impl Check {
         let rows = self.read(&at, bytes, path, dataset)?;
         self.checked.rows += rows;
         if rows != entry.rows {
-            self.problem(path, format!("it has {rows} rows, and the log says {}", entry.rows));
+            self.problem(path, format!("it has {}, and the log says {}", plural(rows, "row", "rows"), entry.rows));
         }
         Ok(())
     }
@@ -137,7 +165,7 @@ impl Check {
 
     fn object(&mut self, path: &str, row: &ObjectRow) {
         let said = [row.events, row.calls, row.sightings];
-        let tally = Tally { said, found: [0; 3], name: row.name.clone() };
+        let tally = Tally { said, found: [0; 3], name: row.name.clone(), path: path.to_owned() };
         if self.objects.insert(id_of(&row.object_id), tally).is_some() {
             self.problem(path, format!("object {} is in it twice", row.name));
         }
@@ -158,7 +186,11 @@ impl Check {
                     *found += 1;
                 }
             }
-            None => self.problem(path, format!("a row refers to object {id:032x}, which is in no row of objects")),
+            None => {
+                let (rows, objects) = self.dangling.entry(path.to_owned()).or_default();
+                *rows += 1;
+                objects.insert(id);
+            }
         }
     }
 
@@ -178,14 +210,60 @@ impl Check {
         Ok(())
     }
 
-    fn compare(&mut self) {
-        for tally in self.objects.values() {
-            for ((said, found), what) in tally.said.iter().zip(tally.found).zip(["events", "calls", "sightings"]) {
-                if *said != found {
-                    let name = &tally.name;
-                    self.checked.problems.push(format!("object {name}: {found} rows in {what}, and it had {said}"));
+    /// Puts what follows from a file that cannot be read to that file.
+    fn finish(mut self) -> Checked {
+        let flaw = |(file, what): (&String, &String)| Flaw {
+            file: Some(file.clone()),
+            what: what.clone(),
+            consequences: Vec::new(),
+        };
+        let mut flaws: Vec<Flaw> = self.unreadable.iter().map(flaw).collect();
+        for (path, (rows, objects)) in &self.dangling {
+            let what = format!(
+                "{} to {} that no row of objects has",
+                plural(*rows, "row refers", "rows refer"),
+                plural(objects.len(), "object", "objects")
+            );
+            match cause(&mut flaws, Dataset::Objects, path) {
+                Some(cause) => cause.consequences.push(format!("{path}: {what}")),
+                None => self.rows.entry(path.clone()).or_default().push(what),
+            }
+        }
+        let mut lacking: Vec<&Tally> = self.objects.values().collect();
+        lacking.sort_by(|a, b| a.name.cmp(&b.name));
+        for tally in lacking {
+            for (table, (said, found)) in REFERRING.iter().zip(tally.said.iter().zip(tally.found)) {
+                let what = format!("object {}: {found} of {}", tally.name, of_table(*said, *table));
+                let cause = if found < *said { cause(&mut flaws, *table, &tally.path) } else { None };
+                match cause {
+                    _ if *said == found => {}
+                    Some(cause) => cause.consequences.push(what),
+                    None => flaws.push(Flaw { file: None, what, consequences: Vec::new() }),
                 }
             }
         }
+        for (path, mut wrong) in self.rows {
+            wrong.sort();
+            let (what, consequences) = match wrong.as_slice() {
+                [only] => (format!("{path}: {only}"), Vec::new()),
+                _ => (format!("{path}: {} wrong with its rows", plural(wrong.len(), "thing is", "things are")), wrong),
+            };
+            flaws.push(Flaw { file: Some(path), what, consequences });
+        }
+        flaws.sort_by(|a, b| (&a.file, &a.what).cmp(&(&b.file, &b.what)));
+        Checked { flaws, ..self.checked }
     }
+}
+
+fn of_table(rows: u64, table: Dataset) -> String {
+    format!("{} in {}", plural(rows, "row", "rows"), table.name())
+}
+
+/// The file of a table that cannot be read and whose rows `path` lacks: that of its month, else any.
+fn cause<'f>(flaws: &'f mut [Flaw], table: Dataset, path: &str) -> Option<&'f mut Flaw> {
+    let of_table = |flaw: &Flaw| flaw.file.as_deref().is_some_and(|file| Dataset::of(file) == Some(table));
+    let of_month = |flaw: &Flaw| flaw.file.as_deref().is_some_and(|file| month_of_path(file) == month_of_path(path));
+    let place = flaws.iter().position(|flaw| of_table(flaw) && of_month(flaw));
+    let place = place.or_else(|| flaws.iter().position(of_table))?;
+    flaws.get_mut(place)
 }

@@ -22,6 +22,7 @@ use super::schema::Dataset;
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::mfa::{Event, ROOT_NAMES};
 use crate::names::Pattern;
+use crate::source::Places;
 
 /// Something that events share when they are about one principal. Names are compared without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -412,6 +413,38 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// The accounts and regions of what was read.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn places(&self) -> Result<Places, StoreError> {
+        let mut places = Places::default();
+        for path in self.paths(Dataset::Objects) {
+            let frame = self.pick(path, Dataset::Objects, &["account", "region", "accounts"])?;
+            let [account, region, accounts] = ["account", "region", "accounts"].map(|name| frame::text(&frame, name));
+            let (account, region, accounts) = (account?, region?, accounts?);
+            let mut last = None;
+            for row in 0..frame.height() {
+                places
+                    .accounts
+                    .extend(account.get(row).filter(|text| !places.accounts.contains(*text)).map(str::to_owned));
+                places
+                    .regions
+                    .extend(region.get(row).filter(|text| !places.regions.contains(*text)).map(str::to_owned));
+                let spans = accounts.get(row).filter(|text| last != Some(*text));
+                last = spans.or(last);
+                // Written by this program; what is not is found by a check.
+                let spans: BTreeMap<String, crate::pipeline::AccountSpan> =
+                    spans.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+                for (account, span) in spans {
+                    places.accounts.insert(account);
+                    places.regions.extend(span.regions);
+                }
+            }
+        }
+        Ok(places)
     }
 
     /// All values of a column of texts, for who has misspelt one.

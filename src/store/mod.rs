@@ -32,7 +32,7 @@ use chrono::{DateTime, Utc};
 
 use crate::digest::hex;
 
-pub use check::{Checked, check};
+pub use check::{Checked, Flaw, check};
 pub use error::StoreError;
 pub use gather::{Gathered, Key, Needed};
 pub use index::{Index, Seen};
