@@ -5,7 +5,9 @@
 //! that a burst of throttling empties, after which calls fail that a second attempt would have answered; the bucket
 //! is therefore unlimited and the number of attempts is the limit.
 
+use std::collections::BTreeSet;
 use std::error::Error as StdError;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_config::default_provider::region::DefaultRegionChain;
@@ -19,7 +21,7 @@ use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_iam::config::SharedCredentialsProvider;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 
 /// Attempts per call, the first included.
 const ATTEMPTS: u32 = 8;
@@ -138,10 +140,21 @@ where
     causes(error)
 }
 
+/// What an error says by itself. The SDK's own answer of a service displays itself as a struct in Rust's notation.
+pub(crate) fn own_text(error: &(dyn StdError + 'static)) -> String {
+    match error.downcast_ref::<ErrorMetadata>() {
+        Some(answer) => match (answer.code(), answer.message()) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (code, message) => code.or(message).unwrap_or("no reason was given").to_owned(),
+        },
+        None => error.to_string(),
+    }
+}
+
 /// An error with its causes in one line. Equal neighbours are said once.
 pub(crate) fn causes(error: &(dyn StdError + 'static)) -> String {
-    let one_line = |error: &dyn StdError| {
-        let message = error.to_string();
+    let one_line = |error: &(dyn StdError + 'static)| {
+        let message = own_text(error);
         message.lines().map(str::trim).collect::<Vec<_>>().join("; ")
     };
     let mut text = one_line(error);
@@ -157,4 +170,59 @@ pub(crate) fn causes(error: &(dyn StdError + 'static)) -> String {
         next = cause.source();
     }
     text
+}
+
+/// The profiles of the AWS CLI's two files, by name; `None` where neither file can be read.
+#[must_use]
+pub fn profiles() -> Option<BTreeSet<String>> {
+    let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE")).map(PathBuf::from);
+    let file = |variable: &str, name: &str| {
+        let given = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
+        std::fs::read(given.or_else(|| Some(home.as_ref()?.join(".aws").join(name)))?).ok()
+    };
+    let config = file("AWS_CONFIG_FILE", "config");
+    let credentials = file("AWS_SHARED_CREDENTIALS_FILE", "credentials");
+    if config.is_none() && credentials.is_none() {
+        return None;
+    }
+    let mut names = sections(&config.unwrap_or_default(), true);
+    names.extend(sections(&credentials.unwrap_or_default(), false));
+    Some(names)
+}
+
+/// The profiles of one file: in `config` a section says that it is one, but for the default.
+fn sections(text: &[u8], config: bool) -> BTreeSet<String> {
+    let text = String::from_utf8_lossy(text);
+    let sections = text.lines().filter_map(|line| line.trim().strip_prefix('[')?.split(']').next());
+    let name = |section: &str| {
+        let section = section.trim();
+        match section.strip_prefix("profile").filter(|rest| rest.starts_with([' ', '\t'])) {
+            Some(name) if config => Some(name.trim().trim_matches(['"', '\'']).to_owned()),
+            _ if config && section != "default" => None,
+            _ => Some(section.to_owned()),
+        }
+    };
+    sections.filter_map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_are_named_by_their_sections() {
+        let names = |text: &str, config| sections(text.as_bytes(), config).into_iter().collect::<Vec<_>>();
+        let config = "# mine\n[default]\nregion = us-east-1\n[profile audit]\r\nx=1\n [ profile \"two words\" ] ; a\n\
+            [sso-session corp]\n[services x]\n[stray]\n[profile\taudit-eu]\nname = [profile no]\n";
+        assert_eq!(names(config, true), ["audit", "audit-eu", "default", "two words"]);
+        assert_eq!(names("[default]\n[audit]\n[profile x]\n", false), ["audit", "default", "profile x"]);
+    }
+
+    #[test]
+    fn no_message_is_a_struct_in_rusts_notation() {
+        let answer = ErrorMetadata::builder().code("AccessDenied").message("not you").build();
+        assert!(answer.to_string().contains("Error {"), "the SDK says it still");
+        assert_eq!(causes(&answer), "AccessDenied: not you");
+        assert_eq!(causes(&ErrorMetadata::builder().build()), "no reason was given");
+    }
 }

@@ -605,3 +605,84 @@ fn many_bombs_take_the_memory_of_one() {
     assert_eq!(ran.status, 3, "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("inflates to more than the limit of 384MiB").count(), 8, "{}", ran.stderr);
 }
+
+/// Every object denied, or all but those that `allowed` is true for.
+fn denied(allowed: impl Fn(usize) -> bool) -> Faulty {
+    let archive = archive();
+    let keys = archive.keys().filter(|key| key.contains("/CloudTrail/"));
+    let keys: Vec<String> = keys.enumerate().filter(|(at, _)| !allowed(*at)).map(|(_, key)| key.clone()).collect();
+    let script = keys.iter().map(|key| (key.clone(), vec![Fault::Refuse(403, "AccessDenied")])).collect();
+    Faulty::start(archive, Plan { script, for_ever: keys.into_iter().collect(), ..Plan::default() })
+}
+
+#[test]
+fn where_nothing_may_be_read_the_first_objects_tell() {
+    let server = denied(|_| false);
+    let began = server.log().len();
+    let (status, report_json, said) = report(&server, &[]);
+    assert_eq!((status, report_json), (4, None), "{said}");
+    let errors: Vec<&str> = said.lines().filter(|line| line.contains("denied")).collect();
+    assert_eq!(errors.len(), 1, "{said}");
+    assert!(said.contains("each of the first 5") && said.contains("s3:GetObject"), "{said}");
+    let gets = server.log().iter().skip(began).filter(|request| request.operation == "GetObject").count();
+    assert!((50..200).contains(&gets), "{gets}");
+    // One that may be read is worth the rest; and few denials are failures like others.
+    let (status, report_json, said) = report(&denied(|at| at % 5 == 0), &[]);
+    assert_eq!(status, 3, "{said}");
+    assert!(coverage(&report_json.expect("a report"))[2] > 50, "{said}");
+}
+
+#[test]
+fn a_dry_run_tries_whether_objects_may_be_read() {
+    let run =
+        |server: &Faulty| finish(against(server).args(["report", "s3://trail", "--month", "2026-10", "--dry-run"]));
+    let allowed = Faulty::start(archive(), Plan::default());
+    let ran = run(&allowed);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let gets = |server: &Faulty| server.log().iter().filter(|one| one.operation == "GetObject").count();
+    assert_eq!(gets(&allowed), 1);
+    let refused = denied(|_| false);
+    let ran = run(&refused);
+    assert_eq!((ran.status, gets(&refused)), (3, 1), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("reading was tried with this object: could not get it: AccessDenied"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stdout.contains(" objects, "), "what would be read is told all the same: {}", ran.stdout);
+}
+
+#[test]
+fn a_misspelt_profile_is_answered_with_those_that_there_are() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, credentials) = (home.path().join("config"), home.path().join("credentials"));
+    fs::write(&config, "[default]\nregion = us-east-1\n[profile audit-prod]\nregion = us-east-1\n[sso-session corp]\n")
+        .unwrap();
+    fs::write(&credentials, "[staging]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = x\n").unwrap();
+    let snapshot = home.path().join("iam.json");
+    let commands: [&[&str]; 3] = [
+        &["search", "s3://trail"],
+        &["report", "s3://trail", "--month", "2026-10", "--dry-run"],
+        &["iam", "snapshot", "--out", snapshot.to_str().unwrap()],
+    ];
+    for command in commands {
+        for (profile, told) in [
+            ("audit-prd", "did you mean audit-prod? it has audit-prod, default, staging"),
+            ("corp", "it has audit-prod, default, staging"),
+        ] {
+            let mut run = mfatrail();
+            run.env("AWS_CONFIG_FILE", &config).env("AWS_SHARED_CREDENTIALS_FILE", &credentials);
+            let ran = finish(run.args(command).args(["--profile", profile]));
+            assert!(ran.status == 2 && ran.stderr.contains(told), "{command:?}: {}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn the_log_tells_what_was_read_of_a_local_archive() {
+    let ran = finish(mfatrail().args(["search", "fixtures/archive", "--text", "nowhere", "-v"]));
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    for told in ["reading source=\"fixtures/archive\"", "read folders=", " objects=215 ", "inflated=3.3 MiB"] {
+        assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
+    }
+}

@@ -159,6 +159,18 @@ fn names_are_found_in_any_case_and_by_wildcards() {
         assert!(!ran.stderr.contains("no event in the store has"), "{filter:?}: {}", ran.stderr);
     }
     for (filter, told) in [
+        (&["--user", "felix.moreu"][..], Some("`--user` `felix.moreu`\n  hint: did you mean Felix.Moreau?")),
+        (&["--event-name", "DeactivateMFADevise"], Some("did you mean DeactivateMFADevice?")),
+        (&["--event-source", "iamm"], Some("no record in range has `--event-source` `iamm`")),
+        // Each is there, and no record has both.
+        (&["--user", "felix.moreau", "--error", "any"], None),
+    ] {
+        let ran = ran(&[&["search", &archive][..], filter].concat());
+        assert_eq!((ran.status, ran.stdout.as_str()), (0, ""), "{filter:?}");
+        assert!(told.is_none_or(|told| ran.stderr.contains(told)), "{filter:?}: {}", ran.stderr);
+        assert_eq!(ran.stderr.contains("no record in range has"), told.is_some(), "{filter:?}: {}", ran.stderr);
+    }
+    for (filter, told) in [
         (["--user", "felix.moreu"], "did you mean Felix.Moreau?"),
         (["--device", "felix-fone"], "did you mean felix-phone"),
         (["--event", "DeactivateMFADevise"], "did you mean DeactivateMFADevice?"),

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::CliError;
 use super::scan::store_error;
-use crate::aws::Connection;
+use crate::aws::{Connection, profiles};
 use crate::names::near;
 use crate::pipeline::{self, Options};
 use crate::report::terminal_text;
@@ -190,7 +190,24 @@ pub(super) fn absent(flag: &str, what: &str, value: &str, known: &BTreeSet<Strin
     CliError::Usage(format!("`{flag}`: the {place} has no {what} `{value}`\n  hint: {meant}{has}"))
 }
 
+/// Refuses a profile that the AWS CLI's files do not have.
+pub(super) fn check_profile(profile: Option<&str>) -> Result<(), CliError> {
+    let (Some(profile), Some(known)) = (profile, profiles()) else { return Ok(()) };
+    if known.contains(profile) {
+        return Ok(());
+    }
+    let names = || known.iter().map(String::as_str);
+    let meant = near(profile, names()).first().map_or_else(String::new, |name| format!("did you mean {name}? "));
+    let listed = names().take(NAMED).map(terminal_text).collect::<Vec<_>>().join(", ");
+    let more = if known.len() > NAMED { format!(" and {} more", known.len() - NAMED) } else { String::new() };
+    Err(CliError::Usage(format!(
+        "`--profile`: the AWS CLI's configuration has no profile `{profile}`\n  hint: {meant}it has {}{more}",
+        if listed.is_empty() { "none" } else { &listed }
+    )))
+}
+
 pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, CliError> {
+    check_profile(aws.profile.as_deref())?;
     let limit = units::parse_size(&archive.inflate_limit)
         .map_err(|error| CliError::Usage(format!("`--inflate-limit`: {error}")))?;
     let patience = units::parse_duration(&aws.s3_timeout)

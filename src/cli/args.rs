@@ -165,7 +165,7 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "WHAT", value_delimiter = ',', help_heading = "Output")]
     pub(super) fail_on: Vec<FailOn>,
 
-    /// Say what would be read, objects and bytes, and read nothing
+    /// Say what would be read, objects and bytes, and read nothing but one object of a bucket, to see whether that is allowed
     #[arg(long, help_heading = "Output")]
     pub(super) dry_run: bool,
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::archive::account_id;
+use super::archive::{account_id, check_profile};
 use super::args::SnapshotArgs;
 use super::exit::{CliError, Status};
 use super::scan::{open, store_error};
@@ -16,6 +16,7 @@ pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, Cli
     for account in &args.accounts {
         account_id(account)?;
     }
+    check_profile(args.profile.as_deref())?;
     // Opened before the long work; and whole or not at all, so that a failed run leaves an earlier snapshot as it was.
     let file = args.out.as_deref().map(draft).transpose()?;
     if let Some(file) = &file {

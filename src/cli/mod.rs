@@ -18,6 +18,7 @@ mod progress;
 mod report;
 mod scan;
 mod search;
+mod seen;
 mod store;
 mod terminal;
 mod verify;

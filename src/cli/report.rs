@@ -174,7 +174,7 @@ pub(super) fn summarize(report: &Report, folder: &Path, form: Printed, status: S
         objects_listed: coverage.objects_listed,
         objects_read: coverage.objects_read,
         objects_failed: coverage.objects_failed,
-        complete: coverage.complete,
+        complete: super::coverage::is_complete(report),
         failures: &coverage.failures,
         notices: &report.notices,
     })

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use super::archive::{check_places, options, range, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
-use super::{interrupt, log, progress, say, terminal};
+use super::{interrupt, log, progress, say, seen, terminal};
 use crate::cloudtrail::Cell;
 use crate::evidence::Range;
 use crate::filter::{By, Filter, Session, Sessions};
@@ -231,7 +231,11 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
             for field in absent {
                 say(&format!("warning: none of the events found has `{}`", terminal_text(&field)));
             }
-            Ok(summary(given, followed, &scanned))
+            let status = summary(given, followed, &scanned);
+            if given.events == 0 {
+                seen::hint(&asked(args), &sources, &selection, &options, &scanned);
+            }
+            Ok(status)
         }
         // A reader that has had enough is no failure, and wants to hear no more.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Status::Done),
@@ -247,9 +251,9 @@ fn reads_only_iam(args: &SearchArgs, filter: &Filter, from: Option<DateTime<Utc>
     !chosen && filter.allows_only("iam") && from.zip(since).is_some_and(|(from, since)| from >= since)
 }
 
-fn filter(args: &SearchArgs) -> Result<Filter, CliError> {
-    let mut filter = Filter::default();
-    for (by, values) in [
+/// What is filtered by.
+fn asked(args: &SearchArgs) -> [(By, &[String]); 9] {
+    [
         (By::EventName, &args.event_names),
         (By::EventSource, &args.event_sources),
         (By::User, &args.users),
@@ -259,7 +263,12 @@ fn filter(args: &SearchArgs) -> Result<Filter, CliError> {
         (By::Ip, &args.addresses),
         (By::Error, &args.errors),
         (By::Text, &args.texts),
-    ] {
+    ]
+}
+
+fn filter(args: &SearchArgs) -> Result<Filter, CliError> {
+    let mut filter = Filter::default();
+    for (by, values) in asked(args) {
         filter.only(by, values).map_err(CliError::usage)?;
     }
     if args.read_only || args.writes {

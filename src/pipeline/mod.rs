@@ -28,7 +28,7 @@ use crate::{
     cloudtrail::{Contents, Envelope, Query, Record},
     contract::ReadFailure,
     inflate::{self, InflateError, Inflated},
-    source::{ObjectRef, s3::S3Options},
+    source::{Folders, ObjectRef, s3::S3Options},
 };
 
 pub use stages::{places, plan, scan};
@@ -136,6 +136,8 @@ pub struct Progress {
     pub finished: AtomicU64,
     /// Their bytes as stored.
     pub bytes: AtomicU64,
+    /// How far the listing is.
+    pub folders: Folders,
 }
 
 /// How another thread ends a scan early. Objects that are being decoded are finished, nothing more is begun, and what was
@@ -233,6 +235,6 @@ pub struct Plan {
     pub skipped: u64,
     /// Objects that an earlier scan has read.
     pub known: u64,
-    /// What could not be looked at, in order of name.
+    /// What could not be looked at, in order of name; and of each bucket the smallest object, where it cannot be read.
     pub failures: Vec<ReadFailure>,
 }

@@ -6,13 +6,15 @@ use std::{
     path::PathBuf,
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::Poll,
     thread,
+    time::{Duration, Instant},
 };
 
+use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 use tokio::{
     runtime,
@@ -30,10 +32,10 @@ use crate::{
     contract::ReadFailure,
     inflate::{InflateError, Inflater, LARGE, promised},
     source::{
-        Listed, Location, ObjectRef, Places, Product, Selection, Source, SourceError, local, places,
-        s3::{Connection, Fetched, S3Error},
+        Folders, Listed, Location, ObjectRef, Places, Product, Selection, Source, SourceError, local, places,
+        s3::{Connection, FetchError, Fetched, S3Error},
     },
-    units::display_size,
+    units::{display_size, readable_size},
 };
 
 /// Objects or batches waiting for a worker, and listed objects waiting for a request.
@@ -88,6 +90,12 @@ pub fn scan<V: Visitor>(
     } else {
         Some(runtime::Builder::new_current_thread().enable_all().build().map_err(|error| threads(&error))?)
     };
+    for source in sources {
+        let day = |day: Option<NaiveDate>| day.map_or_else(|| "-".to_owned(), |day| day.to_string());
+        let [from, to] = [selection.first_day(), selection.last_day()].map(day);
+        tracing::info!(source = source.shown(), from, to, "reading");
+    }
+    let began = Instant::now();
     let (sender, receiver) = mpsc::channel(QUEUE);
     let listing = &AtomicUsize::new(1 + usize::from(io.is_some()));
     let listed = || {
@@ -153,6 +161,7 @@ pub fn scan<V: Visitor>(
         let (visitor, tally) = merged.unwrap_or_else(|| (make_visitor(), Tally::default()));
         let mut scanned = tally.finish(&listing);
         scanned.stopped = options.stop.asked();
+        note(&scanned, &options.progress.folders, began.elapsed());
         if options.only.is_some() {
             scanned.records_visited = None;
         }
@@ -161,13 +170,41 @@ pub fn scan<V: Visitor>(
     })
 }
 
-/// Lists what [`scan`] would read, and reads nothing.
+/// What a scan came to, for the log.
+fn note(scanned: &Scanned, folders: &Folders, took: Duration) {
+    let coverage = &scanned.coverage;
+    tracing::info!(
+        folders = folders.counts()[0],
+        objects = coverage.objects_read,
+        failed = coverage.objects_failed,
+        skipped = coverage.objects_skipped,
+        known = scanned.objects_known,
+        records = coverage.records,
+        stored = %readable_size(coverage.bytes_compressed),
+        inflated = %readable_size(coverage.bytes_raw),
+        seconds = took.as_secs_f64(),
+        "read"
+    );
+    for (account, span) in &scanned.accounts {
+        tracing::info!(
+            account,
+            records = span.records,
+            first = %span.first.map_or_else(String::new, |time| time.to_rfc3339()),
+            last = %span.last.map_or_else(String::new, |time| time.to_rfc3339()),
+            regions = span.regions.len(),
+            "records of an account"
+        );
+    }
+}
+
+/// Lists what [`scan`] would read, and reads nothing but one object of each bucket.
 ///
 /// # Errors
 /// When a source cannot be listed.
 pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) -> Result<Plan, SourceError> {
     let (disk, buckets) = by_kind(sources)?;
     let mut plan = Plan::default();
+    let mut unreadable = Vec::new();
     let mut take = |step: Listed| match step {
         Listed::Object(object) if skipped(&object, selection) => plan.skipped += 1,
         Listed::Object(object) if options.known.is_some_and(|known| known(&object)) => plan.known += 1,
@@ -199,21 +236,40 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
                 let (sender, mut listed) = mpsc::channel(QUEUE);
                 let list = {
                     let (connection, bucket, prefix) = (connection.clone(), bucket.clone(), prefix.clone());
-                    let selection = selection.clone();
-                    async move { connection.list(&bucket, &prefix, &selection, &sender).await }
+                    let (selection, progress) = (selection.clone(), Arc::clone(&options.progress));
+                    async move { connection.list(&bucket, &prefix, &selection, &progress.folders, &sender).await }
                 };
                 let mut running = JoinSet::new();
                 running.spawn(list);
+                let mut smallest: Option<ObjectRef> = None;
                 while let Some(step) = listed.recv().await {
+                    if let Listed::Object(object) = &step
+                        && !skipped(object, selection)
+                        && smallest.as_ref().is_none_or(|smallest| object.size < smallest.size)
+                    {
+                        smallest = Some(object.clone());
+                    }
                     take(step);
                 }
                 ended(running.join_next().await, bucket)??;
+                if let Some(object) = smallest {
+                    unreadable.extend(trial(&connection, object).await);
+                }
             }
             Ok::<(), SourceError>(())
         })?;
     }
+    plan.failures.extend(unreadable);
     plan.failures.sort();
     Ok(plan)
+}
+
+/// Reads one object, and tells why it cannot be: what may be listed may not be read for all that.
+async fn trial(connection: &Connection, object: ObjectRef) -> Option<ReadFailure> {
+    let Location::S3 { bucket, key } = &object.location else { return None };
+    let fetched = connection.fetch(bucket, key, object.size, object.etag.as_deref()).await;
+    let error = format!("reading was tried with this object: {}", fetched.err()?.reason);
+    Some(ReadFailure { object: object.name, error })
 }
 
 /// The accounts and regions of the sources, looked at until all that `selection` chooses was seen.
@@ -339,7 +395,7 @@ fn read_all(
     };
     for source in sources {
         let flow = match source {
-            Some(path) => local::list(path, selection, &mut take),
+            Some(path) => local::list_noting(path, selection, &options.progress.folders, &mut take),
             None => take(Listed::Object(local::stdin())),
         };
         if flow.is_break() {
@@ -376,14 +432,16 @@ async fn fetch_all(
     let budget = u32::try_from(options.s3.bytes_in_flight >> 10).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
     let bytes = Arc::new(Semaphore::new(usize::try_from(budget).unwrap_or(usize::MAX)));
     let mut requests = JoinSet::new();
+    let access = Arc::new(Access::default());
     let handover = Arc::new(Handover { queue: queue.clone(), waiting: Mutex::default() });
     for (bucket, prefix) in buckets {
         let (sender, mut listed) = mpsc::channel(QUEUE);
         let mut lister = JoinSet::new();
         {
             let (connection, bucket, prefix) = (connection.clone(), bucket.clone(), prefix.clone());
-            let selection = selection.clone();
-            lister.spawn(async move { connection.list(&bucket, &prefix, &selection, &sender).await });
+            let (selection, progress) = (selection.clone(), Arc::clone(&options.progress));
+            lister
+                .spawn(async move { connection.list(&bucket, &prefix, &selection, &progress.folders, &sender).await });
         }
         while let Some(step) = listed.recv().await {
             let object = match admit(step, selection, options, &mut listing) {
@@ -405,9 +463,11 @@ async fn fetch_all(
             if queue.is_closed() {
                 return Ok(listing);
             }
+            access.check(bucket)?;
             let (connection, handover, limit) = (connection.clone(), Arc::clone(&handover), options.object_limit);
+            let access = Arc::clone(&access);
             requests.spawn(async move {
-                let work = fetch(&connection, object, limit, permit).await;
+                let work = fetch(&connection, object, limit, permit, &access).await;
                 handover.give(work).await;
             });
         }
@@ -458,15 +518,57 @@ impl Handover {
     }
 }
 
-async fn fetch(connection: &Connection, object: ObjectRef, limit: usize, permit: OwnedSemaphorePermit) -> Work {
+/// So many objects are tried before it is believed that none may be read.
+const TRIED: u64 = 50;
+
+/// Whether anything may be read at all: a million denials would say no more than the first ones.
+#[derive(Debug, Default)]
+struct Access {
+    /// Whether anything but a denial was answered.
+    granted: AtomicBool,
+    denied: AtomicU64,
+    /// What was said of the first.
+    reason: OnceLock<String>,
+}
+
+impl Access {
+    fn note(&self, fetched: &Result<Fetched, FetchError>) {
+        match fetched {
+            Err(error) if error.denied => {
+                self.reason.get_or_init(|| error.reason.clone());
+                self.denied.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => self.granted.store(true, Ordering::Relaxed),
+        }
+    }
+
+    fn check(&self, bucket: &str) -> Result<(), S3Error> {
+        let count = self.denied.load(Ordering::Relaxed);
+        if count < TRIED || self.granted.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let reason = self.reason.get().cloned().unwrap_or_default();
+        Err(S3Error::Denied { bucket: bucket.to_owned(), count, reason })
+    }
+}
+
+async fn fetch(
+    connection: &Connection,
+    object: ObjectRef,
+    limit: usize,
+    permit: OwnedSemaphorePermit,
+    access: &Access,
+) -> Work {
     let Location::S3 { bucket, key } = &object.location else { return Work::Read(vec![object]) };
     if usize::try_from(object.size).is_ok_and(|size| size > limit) {
         return Work::Failed(Ok(Box::new(object)), format!("larger than the limit of {}", display_size(limit as u64)));
     }
     let fetched = connection.fetch(bucket, key, object.size, object.etag.as_deref());
-    match fetched.instrument(tracing::debug_span!("fetch", object = ?object.name)).await {
+    let fetched = fetched.instrument(tracing::debug_span!("fetch", object = ?object.name)).await;
+    access.note(&fetched);
+    match fetched {
         Ok(fetched) => Work::Fetched(object, fetched, permit),
-        Err(error) => Work::Failed(Ok(Box::new(object)), error),
+        Err(error) => Work::Failed(Ok(Box::new(object)), error.reason),
     }
 }
 

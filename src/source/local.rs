@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 
 use crate::disk;
 
-use super::{KeyInfo, Listed, Location, ObjectRef, Product, Selection, key::Place};
+use super::{Folders, KeyInfo, Listed, Location, ObjectRef, Product, Selection, key::Place};
 use crate::units::display_size;
 
 /// Who gets the steps of a listing; it may end it.
@@ -37,8 +37,13 @@ pub fn stdin() -> ObjectRef {
 /// Symbolic links are followed; one to a directory that is part of the walk anyway is not walked twice, and one to a
 /// directory that holds the walked one is a failure.
 pub fn list(source: &Path, selection: &Selection, emit: Emit<'_>) -> ControlFlow<()> {
+    list_noting(source, selection, &Folders::default(), emit)
+}
+
+/// [`list`], which notes how far it is.
+pub fn list_noting(source: &Path, selection: &Selection, folders: &Folders, emit: Emit<'_>) -> ControlFlow<()> {
     let absolute = std::path::absolute(source).unwrap_or_else(|_relative| source.to_owned());
-    let mut walk = Walk { source, absolute, selection, emit, roots: Vec::new() };
+    let mut walk = Walk { source, absolute, selection, folders, emit, roots: Vec::new() };
     let name = || source.file_name().unwrap_or(source.as_os_str()).to_string_lossy().into_owned();
     match fs::metadata(source) {
         Ok(metadata) if metadata.is_dir() => match source.canonicalize() {
@@ -131,6 +136,7 @@ struct Walk<'w> {
     source: &'w Path,
     absolute: PathBuf,
     selection: &'w Selection,
+    folders: &'w Folders,
     emit: Emit<'w>,
     /// Canonical paths of what is walked: the source, and the targets of links that lead out of it.
     roots: Vec<PathBuf>,
@@ -155,6 +161,7 @@ impl Walk<'_> {
                 }
             };
             let shown = self.relative(&directory);
+            self.folders.begin(&shown);
             // One order for every run and file system: links are then followed in the same order too.
             entries.sort_by_cached_key(fs::DirEntry::file_name);
             let mut below = Vec::new();
@@ -181,6 +188,7 @@ impl Walk<'_> {
                     Err(error) => self.failed(self.relative(&path), &error)?,
                 }
             }
+            self.folders.found(below.len());
             pending.extend(below.into_iter().rev());
         }
         ControlFlow::Continue(())

@@ -3,6 +3,7 @@
 //! Disk and S3 list the same set for the same archive: what is in range is decided by one predicate,
 //! [`Selection::includes`], on what the key says. Only [`s3`] and the counter inside its client name the AWS SDK.
 
+mod folders;
 mod forms;
 mod key;
 pub mod local;
@@ -14,6 +15,7 @@ mod traffic;
 
 use std::{ffi::OsStr, path::PathBuf};
 
+pub use folders::Folders;
 pub use key::{KeyInfo, Product};
 pub(crate) use key::{is_account, is_region, minute, second};
 pub use object::{Location, ObjectRef};
@@ -51,6 +53,16 @@ impl Source {
             return Ok(Self::Stdin);
         }
         Ok(forms::parse(text)?.unwrap_or_else(|| Self::Local(text.into())))
+    }
+
+    /// As it was given, for messages.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Stdin => "-".to_owned(),
+            Self::Local(path) => path.display().to_string(),
+            Self::S3 { bucket, prefix } => format!("s3://{bucket}/{prefix}"),
+        }
     }
 
     /// Looks whether a local source exists, before any work starts. S3 is looked at by its first listing.

@@ -24,12 +24,12 @@ use chrono::{DateTime, Datelike, Utc};
 use tokio::{sync::mpsc, task::JoinSet, time};
 
 use super::{
-    KeyInfo, Listed, Location, ObjectRef, Places, Product, Selection,
+    Folders, KeyInfo, Listed, Location, ObjectRef, Places, Product, Selection,
     key::{Folder, is_region},
     places::MOST_FOLDERS,
     traffic::Traffic,
 };
-use crate::aws;
+use crate::{aws, units::plural};
 
 /// How many folders are listed at once. S3 allows thousands of requests a second on a prefix.
 const LISTINGS: usize = 16;
@@ -105,6 +105,16 @@ pub enum S3Error {
         /// The role's ARN.
         role: String,
         /// The error.
+        reason: String,
+    },
+    /// Nothing may be read.
+    #[error("each of the first {count} objects of `s3://{bucket}` was denied, so the rest was not tried: {reason}")]
+    Denied {
+        /// The bucket.
+        bucket: String,
+        /// How many were tried.
+        count: u64,
+        /// What S3 said of the first.
         reason: String,
     },
     /// The task of a listing ended unexpectedly.
@@ -200,6 +210,7 @@ impl Connection {
         bucket: &str,
         prefix: &str,
         selection: &Selection,
+        folders: &Folders,
         found: &mpsc::Sender<Listed>,
     ) -> Result<(), S3Error> {
         let lister = Arc::new(Lister {
@@ -221,11 +232,16 @@ impl Connection {
             while running.len() < LISTINGS
                 && let Some(task) = pending.pop()
             {
+                folders.begin(task.name());
                 running.spawn(Arc::clone(&lister).run(task));
             }
             match running.join_next().await {
                 None => return Ok(()),
-                Some(Ok(below)) => pending.extend(below?),
+                Some(Ok(below)) => {
+                    let below = below?;
+                    folders.found(below.len());
+                    pending.extend(below);
+                }
                 Some(Err(error)) => {
                     return Err(S3Error::Interrupted { bucket: bucket.to_owned(), reason: error.to_string() });
                 }
@@ -291,7 +307,7 @@ impl Connection {
     ///
     /// # Errors
     /// In words: what S3 said, or what was wrong with the last attempt.
-    pub async fn fetch(&self, bucket: &str, key: &str, size: u64, etag: Option<&str>) -> Result<Fetched, String> {
+    pub async fn fetch(&self, bucket: &str, key: &str, size: u64, etag: Option<&str>) -> Result<Fetched, FetchError> {
         let deadline = self.patience * 3 / 2 + Duration::from_secs(size / SLOWEST);
         let started = time::Instant::now();
         let mut pause = self.backoff;
@@ -307,7 +323,11 @@ impl Connection {
             let reason = match request.send().await {
                 Err(error) if garbled(&error) => format!("could not get it: {}", explain(&error, Operation::Get)),
                 // Every other repetition that makes sense was the SDK's.
-                Err(error) => return Err(format!("could not get it: {}", explain(&error, Operation::Get))),
+                Err(error) => {
+                    let denied = error.raw_response().is_some_and(|answer| answer.status().as_u16() == 403);
+                    let reason = format!("could not get it: {}", explain(&error, Operation::Get));
+                    return Err(FetchError { reason, denied });
+                }
                 Ok(output) => match time::timeout(deadline, whole(output.body, size)).await {
                     Ok(Ok(bytes)) => {
                         self.traffic.fetched(key, started.elapsed());
@@ -320,13 +340,23 @@ impl Connection {
             };
             tracing::debug!(key, attempt, reason, "fetching failed");
             if attempt >= self.attempts {
-                return Err(format!("{reason} (after {attempt} attempts)"));
+                let attempts = plural(attempt, "attempt", "attempts");
+                return Err(FetchError { reason: format!("{reason} (after {attempts})"), denied: false });
             }
             attempt += 1;
             time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(20));
         }
     }
+}
+
+/// Why an object could not be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchError {
+    /// In words.
+    pub reason: String,
+    /// Whether S3 denied it, as it would any other.
+    pub denied: bool,
 }
 
 /// An object as S3 gave it.
@@ -370,6 +400,14 @@ enum Task {
     Folder(String),
     /// Everything under a prefix, from after a key and up to before one.
     Flat { prefix: String, after: Option<String>, end: Option<String> },
+}
+
+impl Task {
+    fn name(&self) -> &str {
+        match self {
+            Self::Key(name) | Self::Folder(name) | Self::Flat { prefix: name, .. } => name,
+        }
+    }
 }
 
 struct Lister {
@@ -671,11 +709,11 @@ where
 }
 
 /// An error with its causes. The SDK's own message stops at "dispatch failure".
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = aws::own_text(error);
     let mut cause = error.source();
     while let Some(error) = cause {
-        let more = error.to_string();
+        let more = aws::own_text(error);
         if !text.ends_with(&more) {
             let _ = write!(text, ": {more}");
         }
