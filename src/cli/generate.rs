@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::args::{ArchiveArgs, AwsArgs, Cli, Command, IamCommand};
 use super::exit::{CliError, Status};
 use super::{named_file, put};
-use crate::{aws, disk, partition};
 use crate::source::Source;
+use crate::{aws, disk, partition};
 
 /// What `generate` makes.
 #[derive(Debug, Subcommand)]

@@ -172,8 +172,8 @@ impl Test {
     /// Whether nothing but events of this service passes.
     pub(super) fn is_of_service(&self, service: &str) -> bool {
         match self {
-            Self::EventSource(Pattern::Exact(source), _) => {
-                source == service || partition::service(source) == Some(service)
+            Self::EventSource(source, _) => {
+                source.name().is_some_and(|source| source == service || partition::service(source) == Some(service))
             }
             _ => false,
         }
