@@ -12,7 +12,7 @@ use super::{
     identity::{ActorKind, Caller},
     masks::{by_sight, is_ascii},
     record::{Record, RecordError, is_account_id},
-    walk::{Field, Records, Sketch, Text},
+    walk::{Field, Issuer, Records, Sketch, Text},
 };
 
 /// What almost every record is asked for, read from the text of an ordinary document without a parse.
@@ -162,7 +162,19 @@ impl<'t> Envelope<'t> {
             name: text(self.user_name()),
             arn: text(self.arn()),
             access_key: text(self.access_key()),
+            issuer: self.issuer().flatten(),
         }
+    }
+
+    /// The ARN of a session's role; the outer `None` where only the parsed record can tell.
+    #[must_use]
+    pub fn issuer(&self) -> Option<Option<&'t str>> {
+        let session = self.sketch.span(Field::Session, self.callers);
+        if self.kind() != ActorKind::AssumedRole || session.is_empty() {
+            return Some(None);
+        }
+        let arn = by_sight(Issuer { text: self.text, session })?;
+        arn.map(std::str::from_utf8).transpose().ok()
     }
 
     /// [`Record::read_only`].
@@ -367,7 +379,8 @@ mod tests {
 
     impl Take for Collect {
         fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
-            let brief = !self.all_whole && envelope.name() != b"W" && !envelope.id().is_empty();
+            let told = !envelope.id().is_empty() && envelope.issuer().is_some();
+            let brief = !self.all_whole && envelope.name() != b"W" && told;
             brief.then(|| envelope.id().len() as u8)
         }
 

@@ -56,6 +56,9 @@ pub struct Actor {
     pub arn: Option<String>,
     /// `userIdentity.accessKeyId`.
     pub access_key: Option<String>,
+    /// `userIdentity.sessionContext.sessionIssuer.arn` of a role session: the role's ARN, with the path that the session's
+    /// lacks.
+    pub issuer: Option<String>,
 }
 
 /// An [`Actor`], borrowed from its record: most records are looked at and let go.
@@ -68,6 +71,7 @@ pub struct Caller<'r> {
     pub name: Option<&'r str>,
     pub arn: Option<&'r str>,
     pub access_key: Option<&'r str>,
+    pub issuer: Option<&'r str>,
 }
 
 impl Caller<'_> {
@@ -82,6 +86,7 @@ impl Caller<'_> {
             name: owned(self.name),
             arn: owned(self.arn),
             access_key: owned(self.access_key),
+            issuer: owned(self.issuer),
         }
     }
 }
@@ -97,6 +102,7 @@ impl Actor {
             name: self.name.as_deref(),
             arn: self.arn.as_deref(),
             access_key: self.access_key.as_deref(),
+            issuer: self.issuer.as_deref(),
         }
     }
 
@@ -109,6 +115,32 @@ impl Actor {
             (None, ActorKind::Root | ActorKind::AssumedRoot) => "root".to_owned(),
             (None, _) => "unknown".to_owned(),
         }
+    }
+
+    /// The ARN of a session's role, without the path that only [`Actor::issuer`] tells.
+    #[must_use]
+    pub fn role_arn(&self) -> Option<String> {
+        let (partition, account, role) = self.session()?;
+        Some(format!("arn:{partition}:iam::{account}:role/{role}"))
+    }
+
+    /// The partition, the account and the role of a role session's ARN, `arn:P:sts::A:assumed-role/R/S`.
+    fn session(&self) -> Option<(&str, &str, &str)> {
+        let (head, path) = self.arn.as_deref()?.split_once(":assumed-role/")?;
+        let (partition, account) = head.strip_prefix("arn:")?.split_once(":sts::")?;
+        Some((partition, account, path.split('/').next()?))
+    }
+
+    /// Whether AWS itself calls: a service, or one in a session of its service-linked role. IAM makes roles under
+    /// `aws-service-role/` for services alone ("Path prefix '/aws-service-role/' can only be used for AWS Service linked
+    /// Roles"); the name is nobody's, and counts only where the record does not tell the path.
+    #[must_use]
+    pub fn is_aws(&self) -> bool {
+        let linked = || match &self.issuer {
+            Some(issuer) => issuer.contains(":role/aws-service-role/"),
+            None => self.session().is_some_and(|(_, _, role)| role.starts_with("AWSServiceRoleFor")),
+        };
+        self.kind == ActorKind::Service || (self.kind == ActorKind::AssumedRole && linked())
     }
 
     /// Whether `self` and `other` are one caller: the same unique id where both have one, else the same ARN or name in
@@ -128,5 +160,58 @@ impl Actor {
                 _ => self.account == other.account && self.name.is_some() && self.name == other.name,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(arn: &str, issuer: Option<&str>) -> Actor {
+        let owned = |text: &str| Some(text.to_owned());
+        Actor {
+            kind: ActorKind::AssumedRole,
+            account: owned("111122223333"),
+            id: owned("AROAEXAMPLE:session"),
+            name: None,
+            arn: owned(arn),
+            access_key: None,
+            issuer: issuer.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_service_linked_role_is_told_by_its_path_and_else_by_its_name() {
+        let config = "arn:aws:sts::111122223333:assumed-role/AWSServiceRoleForConfig/AWSConfig-Describe";
+        let issuer = |path: &str| format!("arn:aws:iam::111122223333:role/{path}");
+        let linked = issuer("aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig");
+        let china = "arn:aws-cn:sts::111122223333:assumed-role/AWSServiceRoleForTrustedAdvisor/TrustedAdvisor";
+        for (arn, issuer, aws) in [
+            (config, Some(linked.as_str()), true),
+            (config, None, true),
+            (china, None, true),
+            // A person's role with such a name.
+            (config, Some(issuer("AWSServiceRoleForConfig").as_str()), false),
+            (config, Some(issuer("team/aws-service-role/AWSServiceRoleForConfig").as_str()), false),
+            ("arn:aws:sts::111122223333:assumed-role/MyAWSServiceRoleForConfig/x", None, false),
+            ("arn:aws:sts::111122223333:assumed-role/ops/AWSServiceRoleForConfig", None, false),
+            (
+                "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/jane@example.com",
+                Some(issuer("aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef").as_str()),
+                false,
+            ),
+            (
+                "arn:aws:sts::111122223333:assumed-role/config-role/AWSConfig",
+                Some(issuer("service-role/config-role").as_str()),
+                false,
+            ),
+        ] {
+            assert_eq!(session(arn, issuer).is_aws(), aws, "{arn} {issuer:?}");
+        }
+        let user = Actor { kind: ActorKind::IamUser, ..session(config, Some(&linked)) };
+        assert!(!user.is_aws() && Actor { kind: ActorKind::Service, ..session("", None) }.is_aws());
+        let role = session(china, None).role_arn();
+        assert_eq!(role.as_deref(), Some("arn:aws-cn:iam::111122223333:role/AWSServiceRoleForTrustedAdvisor"));
+        assert_eq!(session("arn:aws:iam::111122223333:user/a", None).role_arn(), None);
     }
 }

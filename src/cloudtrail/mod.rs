@@ -21,4 +21,4 @@ pub use envelope::{CallerTag, Envelope, Take, same, skim};
 pub use fields::{Cell, Path};
 pub use identity::{Actor, ActorKind, Caller};
 pub use needles::{Literals, Names};
-pub use record::{Record, RecordError, Value};
+pub use record::{Record, RecordError, Value, mfa_of};

@@ -92,6 +92,15 @@ pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     Some(time).filter(|time| (0..=9999).contains(&time.year()))
 }
 
+/// What `mfaAuthenticated` says of a caller: of a user and the root user both ways, of others only that there was MFA.
+#[must_use]
+pub fn mfa_of(kind: ActorKind, authenticated: Option<bool>) -> Option<bool> {
+    match kind {
+        ActorKind::IamUser | ActorKind::Root => Some(authenticated == Some(true)),
+        _ => authenticated.filter(|mfa| *mfa),
+    }
+}
+
 /// Whether a text is an account's id: twelve digits.
 pub(super) fn is_account_id(text: &[u8]) -> bool {
     text.len() == ACCOUNT && text.iter().all(u8::is_ascii_digit)
@@ -326,16 +335,11 @@ impl<'tape, 'input> Record<'tape, 'input> {
     /// Whether the calling session was authenticated with MFA.
     ///
     /// `mfaAuthenticated` is a string, and absent for long-term keys, which cannot be MFA-authenticated: `false` for
-    /// users and the root user then, `None` for every other caller.
+    /// users and the root user then. For every other caller `false` says nothing, for whoever signed in elsewhere may have
+    /// used a second factor there: [`mfa_of`].
     #[must_use]
     pub fn session_mfa(&self, kind: ActorKind) -> Option<bool> {
-        self.flag(&["userIdentity", "sessionContext", "attributes", "mfaAuthenticated"])
-            .or_else(|| Self::without_session(kind))
-    }
-
-    /// What holds for a caller whose session does not tell.
-    pub(super) fn without_session(kind: ActorKind) -> Option<bool> {
-        matches!(kind, ActorKind::IamUser | ActorKind::Root).then_some(false)
+        mfa_of(kind, self.flag(&["userIdentity", "sessionContext", "attributes", "mfaAuthenticated"]))
     }
 
     /// Who made the call.
@@ -390,6 +394,9 @@ impl<'tape, 'input> Record<'tape, 'input> {
             name,
             arn: arn.or(if kind == ActorKind::Service { invoked_by } else { None }),
             access_key,
+            issuer: (kind == ActorKind::AssumedRole)
+                .then(|| self.text(&["userIdentity", "sessionContext", "sessionIssuer", "arn"]))
+                .flatten(),
         }
     }
 }

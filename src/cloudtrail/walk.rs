@@ -17,7 +17,7 @@ use super::{
     callers::Callers,
     identity::ActorKind,
     masks::{BLOCK, Carry, Raw, Sight, Work, filled},
-    record::{Record, parse_time},
+    record::{mfa_of, parse_time},
 };
 
 /// A place in a text. No value of interest begins at 0, where there is a bracket or a quote: the empty one is no place.
@@ -377,6 +377,25 @@ impl<'t> Work for Text<'t, '_> {
     fn by<S: Sight>(self, sight: S) -> Self::Done {
         match Walk::new(self.text, sight).look(self.object, self.key)? {
             Some((Kind::Text(true), span)) => Some(Some(span.of(self.text)).filter(|text| !text.is_empty())),
+            None | Some((Kind::Null, _)) => Some(None),
+            Some(_) => None,
+        }
+    }
+}
+
+/// A question for the ARN of the role whose session `session` describes; the outer `None` as of [`Text`].
+pub(super) struct Issuer<'t> {
+    pub(super) text: &'t [u8],
+    pub(super) session: Span,
+}
+
+impl<'t> Work for Issuer<'t> {
+    type Done = Option<Option<&'t [u8]>>;
+
+    #[inline(always)]
+    fn by<S: Sight>(self, sight: S) -> Self::Done {
+        match Walk::new(self.text, sight).look(self.session, b"sessionIssuer")? {
+            Some((Kind::Object, object)) => Text { text: self.text, object, key: b"arn" }.by(sight),
             None | Some((Kind::Null, _)) => Some(None),
             Some(_) => None,
         }
@@ -833,7 +852,7 @@ impl<'t, S: Sight> Walk<'t, S> {
                 Some(_) => return None,
             },
         };
-        Some(told.or_else(|| Record::without_session(found.kind)))
+        Some(mfa_of(found.kind, told))
     }
 
     /// The member `key` of an object; the outer `None` where the object has anything unusual.

@@ -494,6 +494,7 @@ fn actor(frame: &DataFrame, row: usize) -> Result<Actor, StoreError> {
         name: text("actor_name")?,
         arn: text("actor_arn")?,
         access_key: text("actor_access_key")?,
+        issuer: None,
     })
 }
 

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::frame::{Cells, Row, Table};
 use super::hex;
 use super::schema::Dataset;
-use crate::cloudtrail::{Actor, ActorKind};
+use crate::cloudtrail::{Actor, ActorKind, mfa_of};
 use crate::contract::Integrity;
 use crate::mfa::{Action, Event, Failure, Target};
 use crate::source::{KeyInfo, Location, ObjectRef, Product};
@@ -332,7 +332,7 @@ fn read_target(from: &mut Cells<'_>) -> Option<Target> {
 }
 
 fn lay_actor(actor: &Actor, into: &mut Table) {
-    let Actor { kind, account, id, name, arn, access_key } = actor;
+    let Actor { kind, account, id, name, arn, access_key, issuer: _ } = actor;
     into.text(kind.name());
     [account, id, name, arn, access_key].into_iter().for_each(|text| into.optional(text.as_deref()));
 }
@@ -345,6 +345,7 @@ fn read_actor(from: &mut Cells<'_>) -> Option<Actor> {
         name: from.optional(),
         arn: from.optional(),
         access_key: from.optional(),
+        issuer: None,
     })
 }
 
@@ -397,8 +398,9 @@ impl Row for EventRow {
             name,
             action,
             target,
+            // Earlier versions kept what the record says of any caller.
+            actor_mfa: mfa_of(actor.kind, actor_mfa),
             actor,
-            actor_mfa,
             source_ip,
             user_agent,
             failure: failed.then_some(Failure { code, message }),
@@ -452,6 +454,7 @@ impl Row for CallRow {
     fn read(from: &mut Cells<'_>) -> Option<Self> {
         let (time, event_id, account, region) = (from.time()?, from.text()?, from.shared()?, from.shared());
         let actor = read_actor(from)?;
+        let kind = actor.kind;
         let call = Call {
             event_id,
             time,
@@ -462,7 +465,7 @@ impl Row for CallRow {
             name: from.shared()?,
             read_only: from.flag()?,
             failed: from.flag()?,
-            session_mfa: from.flag(),
+            session_mfa: mfa_of(kind, from.flag()),
             sign_in_mfa: from.flag(),
             about_user: from.shared(),
         };
@@ -532,6 +535,7 @@ mod tests {
                 name: some("\u{1F511} \"'"),
                 arn: None,
                 access_key: some("ASIA"),
+                issuer: None,
             },
             actor_mfa: None,
             source_ip: some("192.0.2.1"),

@@ -192,6 +192,13 @@ fn signs_in(source: &[u8], name: &[u8]) -> bool {
     source == b"signin.amazonaws.com" && name == b"ConsoleLogin"
 }
 
+/// Whether a call shows that its caller was where it came from: a refused one or a failed sign-in may be anybody's. Of what
+/// is not extracted only the error code is asked for, which is all that an envelope tells for nothing.
+fn was_there(record: &Record<'_, '_>) -> bool {
+    record.error_code().is_none()
+        && !(mfa::is_extracted(record.source.as_bytes(), record.name.as_bytes()) && record.failed())
+}
+
 /// Whose calls are kept one by one.
 fn is_person(kind: ActorKind) -> bool {
     matches!(kind, ActorKind::IamUser | ActorKind::Root | ActorKind::IdentityCenter)
@@ -209,7 +216,8 @@ impl Part {
                 return Ok(());
             }
         } else {
-            if let (Some(actor), Some(address)) = (key_of(caller), record.text(&["sourceIPAddress"])) {
+            let address = record.text(&["sourceIPAddress"]).filter(|_| was_there(record));
+            if let (Some(actor), Some(address)) = (key_of(caller), address) {
                 self.sight(actor, address, [record.time.timestamp(); 2])?;
             }
             if about_user(record).is_none() {
@@ -253,6 +261,7 @@ impl Part {
             && !signs_in(envelope.source(), envelope.name())
             && envelope.failed().is_some()
             && envelope.session_mfa().is_some()
+            && envelope.issuer().is_some()
             && about().is_some();
         told.then_some(if may_be_about { CALLED_ABOUT } else { CALLED })
     }
@@ -266,7 +275,7 @@ impl Part {
         let place = self.caller(envelope)?;
         let Some(caller) = self.callers.get_mut(place) else { return Ok(()) };
         let source_ip = envelope.source_ip();
-        if caller.sighted != NONE && !source_ip.is_empty() {
+        if caller.sighted != NONE && !source_ip.is_empty() && !envelope.refused() {
             caller.fold(source_ip, envelope.seconds(), &mut self.sightings)?;
         }
         if brief == SEEN { Ok(()) } else { self.note_call(envelope, brief, place) }

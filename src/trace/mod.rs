@@ -46,7 +46,7 @@ pub struct Call {
     pub about_user: Option<Arc<str>>,
 }
 
-/// That an actor other than a user was seen at an address: all its calls of one UTC day, folded.
+/// That an actor other than a user was seen at an address: all its successful calls of one UTC day, folded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {
     /// The actor's `principalId`, else its ARN.
