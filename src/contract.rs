@@ -695,11 +695,11 @@ pub struct Activity {
 /// What the actor of a window's opening call did between the opening and the close.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ActorActivity {
-    /// Records of its calls and sign-ins.
-    pub events: usize,
-    /// Calls that are not read-only.
-    pub writes: usize,
-    /// Keys, passwords, policies and users that it made, in order of time.
+    /// Records of its calls and sign-ins; `None` for roles and services, whose calls are not kept one by one.
+    pub events: Option<usize>,
+    /// Calls that are not read-only; `None` likewise.
+    pub writes: Option<usize>,
+    /// Keys, passwords, policies, memberships, users and devices that it made, for whomever, in order of time.
     pub made: Vec<Made>,
 }
 

@@ -1,10 +1,17 @@
-//! What a principal did while it was without MFA.
+//! What a principal did while it was without MFA, and what the actor of the opening call did meanwhile.
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
+
+use super::calls::Who;
 use super::classify::Facts;
+use super::ledger::{EntityId, IamEntry};
 use super::windows::Draft;
-use crate::contract::Activity;
+use crate::cloudtrail::{Actor, ActorKind, address};
+use crate::contract::{Activity, ActorActivity, Made};
+use crate::inventory::{AsOf, UserState};
+use crate::mfa::{Action, Event, Target};
 
 /// The principal's own calls and sign-ins from the opening, its own opening call included, up to the close; of an open
 /// window up to and with `as_of`.
@@ -18,10 +25,130 @@ pub(super) fn activity(facts: Facts<'_>, draft: &Draft) -> Activity {
         activity.writes += usize::from(!call.read_only);
         let signed_in = &*call.name == "ConsoleLogin" && !call.failed;
         activity.console_logins_without_mfa += usize::from(signed_in && call.sign_in_mfa == Some(false));
-        addresses.extend(call.source_ip.as_deref());
+        addresses.extend(call.source_ip.as_deref().and_then(address).map(|address| address.to_string()));
         services.insert(&*call.service);
     }
-    activity.source_ips = addresses.into_iter().map(str::to_owned).collect();
+    activity.source_ips = addresses.into_iter().collect();
     activity.services = services.into_iter().map(str::to_owned).collect();
+    let opening = draft.opened.and_then(|opened| facts.ledger.events.get(opened));
+    activity.by_actor = opening.and_then(|opening| by_actor(facts, opening, [from, to]));
     activity
+}
+
+/// What the actor of a window's opening call did in `[from, to)`; `None` where the record does not tell who it was.
+fn by_actor(facts: Facts<'_>, opening: &Event, [from, to]: [DateTime<Utc>; 2]) -> Option<ActorActivity> {
+    let Actor { id, arn, name, .. } = &opening.actor;
+    if [id, arn, name].iter().all(|text| text.is_none()) && opening.actor.kind != ActorKind::Root {
+        return None;
+    }
+    let ledger = facts.ledger;
+    let who = ledger.entity_of(&opening.actor, &opening.account, opening.time);
+    let calls = facts.calls.of(who.map_or(Who::Actor(&opening.actor), Who::Entity), from, to);
+    let own = |event: &Event| match who.and_then(|id| ledger.entities.get(id)) {
+        Some(entity) => ledger.is_entity(entity, &event.actor, &event.account, event.time),
+        None => event.actor.same_as(&opening.actor),
+    };
+    let made = ledger
+        .events_between(from, to)
+        .filter(|(_, event)| event.time < to && event.succeeded() && own(event))
+        .filter_map(|(index, event)| made(facts, index, event))
+        .collect();
+    Some(ActorActivity {
+        events: calls.as_ref().map(Vec::len),
+        writes: calls.map(|calls| calls.iter().filter(|call| !call.read_only).count()),
+        made,
+    })
+}
+
+/// What an event made that may outlive the window.
+fn made(facts: Facts<'_>, index: usize, event: &Event) -> Option<Made> {
+    let owner = owner(facts, index);
+    let user = name_of(facts, event, owner);
+    let of_user = |what: Option<&String>| format!("{} of {user}", what.map_or("unknown", String::as_str));
+    let (what, id) = match &event.action {
+        Action::AccessKeyCreated { key } => ("access_key", key.clone().unwrap_or_else(|| of_user(None))),
+        Action::PasswordCreated | Action::PasswordReset => ("password", user),
+        Action::PolicyAttached { arn } => ("policy", of_user(arn.as_ref())),
+        Action::PolicyPut { policy, .. } => ("policy", of_user(policy.as_ref())),
+        Action::GroupChanged { group, added: true } => ("group_membership", of_user(group.as_ref())),
+        Action::UserCreated => ("user", user),
+        Action::DeviceEnabled { serial } => ("device", serial.clone().unwrap_or_else(|| of_user(None))),
+        _ => return None,
+    };
+    let still_there = owner.and_then(|owner| still_there(facts, index, event, owner));
+    Some(Made { event_id: event.id.clone(), at: event.time, what, id, still_there })
+}
+
+fn owner(facts: Facts<'_>, index: usize) -> Option<EntityId> {
+    facts.ledger.owners.get(index).copied().flatten()
+}
+
+/// Whom an event is about, by the name of then.
+fn name_of(facts: Facts<'_>, event: &Event, owner: Option<EntityId>) -> String {
+    if let Target::User { name: Some(name), .. } = &event.target {
+        return name.clone();
+    }
+    owner.and_then(|id| facts.ledger.entities.get(id)).map_or("unknown", |entity| entity.name()).to_owned()
+}
+
+/// Whether what an event made stands at `as_of`: no later event took it away, and IAM, where it was asked later, has it. `None`
+/// where a key or a device is not named, so that nothing can be told of it.
+fn still_there(facts: Facts<'_>, index: usize, event: &Event, owner: EntityId) -> Option<bool> {
+    if matches!(event.action, Action::AccessKeyCreated { key: None } | Action::DeviceEnabled { serial: None }) {
+        return None;
+    }
+    let entity = facts.ledger.entities.get(owner)?;
+    let later =
+        entity.events.iter().filter(|later| **later > index).filter_map(|later| facts.ledger.events.get(*later));
+    let mut later = later.filter(|later| later.succeeded() && later.time <= facts.as_of);
+    if later.any(|later| takes_away(later, event)) {
+        return Some(false);
+    }
+    match (&entity.iam, facts.iam) {
+        (IamEntry::Gone, Some(iam)) if event.time < iam.taken_at && iam.taken_at <= facts.as_of => Some(false),
+        (IamEntry::User(user), Some(_)) => in_iam(facts, user, event, &entity.account),
+        _ => Some(true),
+    }
+}
+
+/// What IAM says of it, where what it says is of a later moment than the event, and not of one after `as_of`.
+fn in_iam(facts: Facts<'_>, user: &UserState, event: &Event, account: &str) -> Option<bool> {
+    let iam = facts.iam?;
+    let listed = iam.accounts.get(account).and_then(|state| state.as_of).unwrap_or(AsOf::exactly(iam.taken_at));
+    let counts = |of: Option<AsOf>| {
+        let of = of.unwrap_or(listed);
+        event.time < of.earliest && of.latest <= facts.as_of
+    };
+    match &event.action {
+        Action::PasswordCreated | Action::PasswordReset if counts(user.password_as_of) => {
+            Some(user.password != Some(false))
+        }
+        Action::DeviceEnabled { serial } if counts(None) => {
+            let lacks = |devices: &Vec<_>| {
+                !devices.iter().any(|device: &crate::inventory::Device| Some(&device.serial) == serial.as_ref())
+            };
+            Some(!user.devices.as_ref().is_some_and(lacks))
+        }
+        // Inactive or deleted: IAM's inputs do not list keys.
+        Action::AccessKeyCreated { .. } if counts(user.access_keys_as_of) && user.active_access_keys == Some(0) => None,
+        _ => Some(true),
+    }
+}
+
+/// Whether a later event about the same principal takes away what `made` made.
+fn takes_away(later: &Event, made: &Event) -> bool {
+    match (&later.action, &made.action) {
+        (Action::UserDeleted, _) | (Action::PasswordRemoved, Action::PasswordCreated | Action::PasswordReset) => true,
+        // Somebody else's password took its place.
+        (Action::PasswordReset, Action::PasswordCreated | Action::PasswordReset) => !later.actor.same_as(&made.actor),
+        (Action::AccessKeyDeleted { key }, Action::AccessKeyCreated { key: made }) => key == made,
+        (Action::PolicyDetached { arn }, Action::PolicyAttached { arn: made }) => arn == made,
+        (
+            Action::PolicyDeleted { policy } | Action::PolicyPut { policy, .. },
+            Action::PolicyPut { policy: made, .. },
+        ) => policy == made,
+        (Action::GroupChanged { group, added: false }, Action::GroupChanged { group: made, .. }) => group == made,
+        (Action::DeviceDeactivated { serial }, Action::DeviceEnabled { serial: made }) => serial == made,
+        _ => false,
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! | class | rule |
 //! | --- | --- |
-//! | `approved` | an approval covers principal and time |
+//! | `approved` | an independent approval covers principal and time, and the signals are fewer than the threshold |
 //! | `offboarding` | the user, or the root user's password, is deleted within the grace |
 //! | `suspected_takeover` | as many signals as the threshold says |
 //! | `replacement` | a device is enabled for the principal within the grace |
@@ -13,14 +13,15 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::approvals::approval;
 use super::calls::{Calls, Who};
+use super::credentials::Credentials;
 use super::ledger::{Entity, EntityId, Ledger};
-
 use super::windows::Draft;
-use crate::cloudtrail::ActorKind;
+use crate::cloudtrail::{ActorKind, address};
 use crate::contract::{Class, PrincipalKind, Reason, WindowKind};
 use crate::inputs::{Approval, Settings, Signal};
-use crate::inventory;
+use crate::inventory::{self, IamState};
 use crate::mfa::{Action, Event};
 
 /// How far around a deactivation its signals are looked for; specified as one hour.
@@ -29,18 +30,24 @@ const SIGNAL_SPAN: TimeDelta = TimeDelta::hours(1);
 /// The specified number of other principals whose devices go at the same time.
 const SEVERAL: usize = 2;
 
+/// The reason that stands beside the class where an approval covers what has the signals of a takeover.
+const CONTESTED: &str = "approval_contested";
+
 /// What classification looks at.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts<'f> {
     pub(super) ledger: &'f Ledger<'f>,
     pub(super) calls: &'f Calls<'f>,
+    /// By entity.
+    pub(super) credentials: &'f [Credentials],
+    pub(super) iam: Option<&'f IamState>,
     pub(super) settings: &'f Settings,
     pub(super) as_of: DateTime<Utc>,
     /// What lies before it was not read.
     pub(super) read_from: DateTime<Utc>,
 }
 
-/// A class with its reasons, and the approval that decided.
+/// A class with its reasons, and the independent approval that covers the deactivation.
 #[derive(Debug)]
 pub(super) struct Verdict<'f> {
     pub(super) class: Class,
@@ -56,43 +63,53 @@ pub(super) fn classify<'f>(facts: Facts<'f>, draft: &Draft, approvals: &'f [Appr
         .filter(|signal| facts.settings.takeover_signals.contains(signal))
         .filter_map(|signal| Some(Reason { rule: signal.name(), event_ids: case.ids(case.signal(signal)?) }))
         .collect();
-    let approval = approval(approvals, case.entity, case.time);
-    let opening = || vec![case.opened];
-    let takeover = || {
-        let mut evidence: Vec<String> = signals.iter().flat_map(|reason| reason.event_ids.clone()).collect();
+    let approval = approval(approvals, case.entity, case.opening);
+    let takeover = (signals.len() >= facts.settings.takeover_threshold).then(|| {
         let mut unique = BTreeSet::new();
-        evidence.retain(|id| unique.insert(id.clone()));
-        (signals.len() >= facts.settings.takeover_threshold).then_some(evidence)
-    };
-    let (class, event_ids) = if approval.is_some() {
-        (Class::Approved, case.ids(opening()))
+        let evidence = signals.iter().flat_map(|reason| &reason.event_ids);
+        evidence.filter(|id| unique.insert(*id)).cloned().collect::<Vec<String>>()
+    });
+    let opening = || vec![case.opening.id.clone()];
+    let (class, event_ids) = if approval.is_some() && takeover.is_none() {
+        (Class::Approved, opening())
     } else if let Some(evidence) = case.offboarding() {
         (Class::Offboarding, case.ids(evidence))
-    } else if let Some(evidence) = takeover() {
-        (Class::SuspectedTakeover, evidence)
+    } else if let Some(evidence) = &takeover {
+        (Class::SuspectedTakeover, evidence.clone())
     } else if let Some(evidence) = case.replacement() {
         (Class::Replacement, case.ids(evidence))
     } else if let Some(evidence) = case.workaround() {
         (Class::Workaround, evidence)
     } else {
-        (Class::Unexplained, case.ids(opening()))
+        (Class::Unexplained, opening())
     };
     let mut reasons = vec![Reason { rule: class.name(), event_ids }];
     reasons.extend(signals);
+    reasons.extend(takeover.filter(|_| approval.is_some()).map(|event_ids| Reason { rule: CONTESTED, event_ids }));
     Some(Verdict { class, reasons, approval })
 }
 
-/// The approval that covers a principal at a time: the one that began last, by ticket among equals.
-pub(super) fn approval<'f>(
-    approvals: &'f [Approval],
-    entity: &Entity<'_>,
-    time: DateTime<Utc>,
-) -> Option<&'f Approval> {
-    approvals
-        .iter()
-        .filter(|approval| approval.account == entity.account && entity.is_ever_called(&approval.user))
-        .filter(|approval| approval.valid_from <= time && time < approval.valid_to)
-        .min_by_key(|approval| (std::cmp::Reverse(approval.valid_from), approval.ticket.as_str()))
+/// The successful events about a principal after the one at `index`, up to `as_of`, in order.
+fn later<'f>(
+    ledger: &'f Ledger<'_>,
+    entity: &'f Entity<'_>,
+    index: usize,
+    as_of: DateTime<Utc>,
+) -> impl Iterator<Item = (usize, &'f Event)> {
+    let after = entity.events.iter().filter(move |later| **later > index);
+    after
+        .filter_map(|later| Some((*later, &**ledger.events.get(*later)?)))
+        .filter(move |(_, event)| event.succeeded() && event.time <= as_of)
+}
+
+/// The first device that was enabled for a principal after the event at `index`.
+pub(super) fn next_enrolment<'f>(
+    ledger: &'f Ledger<'_>,
+    entity: &'f Entity<'_>,
+    index: usize,
+    as_of: DateTime<Utc>,
+) -> Option<(usize, &'f Event)> {
+    later(ledger, entity, index, as_of).find(|(_, event)| matches!(event.action, Action::DeviceEnabled { .. }))
 }
 
 /// One deactivation that opened a window.
@@ -122,15 +139,8 @@ impl<'f> Case<'f> {
         events.into_iter().filter_map(|index| Some(self.facts.ledger.events.get(index)?.id.clone())).collect()
     }
 
-    /// The principal's own successful events after the opening, in order.
     fn later(&self) -> impl Iterator<Item = (usize, &'f Event)> {
-        let (ledger, opened) = (self.facts.ledger, self.opened);
-        self.entity
-            .events
-            .iter()
-            .filter(move |index| **index > opened)
-            .filter_map(move |index| Some((*index, &**ledger.events.get(*index)?)))
-            .filter(|(_, event)| event.succeeded() && event.time <= self.facts.as_of)
+        later(self.facts.ledger, self.entity, self.opened, self.facts.as_of)
     }
 
     fn by_principal(&self, event: &Event) -> bool {
@@ -148,7 +158,7 @@ impl<'f> Case<'f> {
     }
 
     fn next_enrolment(&self) -> Option<(usize, &'f Event)> {
-        self.later().find(|(_, event)| matches!(event.action, Action::DeviceEnabled { .. }))
+        next_enrolment(self.facts.ledger, self.entity, self.opened, self.facts.as_of)
     }
 
     /// A device enabled within the grace. Where only IAM tells of it, the evidence is the deactivation itself.
@@ -192,13 +202,11 @@ impl<'f> Case<'f> {
             }
             Signal::RootUser => (self.opening.actor.kind == ActorKind::Root).then_some(opening),
             Signal::NewSource => {
-                let who = self.actor.map_or(Who::Actor(&self.opening.actor), Who::Entity);
-                self.never_seen_at(who, self.opening.source_ip.as_deref()?).then_some(opening)
+                self.never_seen_at(self.who(self.opening), self.opening.source_ip.as_deref()?).then_some(opening)
             }
             Signal::ForeignEnrolment => {
                 let (index, enrolment) = self.next_enrolment()?;
-                self.never_seen_at(Who::Entity(self.draft.entity), enrolment.source_ip.as_deref()?)
-                    .then_some(vec![index])
+                self.never_seen_at(self.who(enrolment), enrolment.source_ip.as_deref()?).then_some(vec![index])
             }
             Signal::SeveralPrincipals => self.several_principals(),
             Signal::Persistence => self.persistence(),
@@ -206,9 +214,16 @@ impl<'f> Case<'f> {
         }
     }
 
+    /// Who made a call: the principal that it is, else the caller as its record has it.
+    fn who<'e>(&self, event: &'e Event) -> Who<'e> {
+        let entity = self.facts.ledger.entity_of(&event.actor, &event.account, event.time);
+        entity.map_or(Who::Actor(&event.actor), Who::Entity)
+    }
+
     /// Seen in the look-back, but never at this address. Of a window that was carried in the look-back was not read in
-    /// full: then nothing can be said.
+    /// full: then nothing can be said, nor where what stands for the address is a service's name.
     fn never_seen_at(&self, who: Who<'_>, source_ip: &str) -> bool {
+        let Some(source_ip) = address(source_ip) else { return false };
         let from = self.time - TimeDelta::seconds(self.facts.settings.lookback_s);
         if from < self.facts.read_from {
             return false;

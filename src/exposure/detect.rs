@@ -3,16 +3,24 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use wildmatch::WildMatch;
 
+use super::approvals::means;
 use super::classify::Facts;
+use super::ledger::{Entity, EntityId, IamEntry};
+use super::timeline::Key;
 use super::windows::Draft;
-use crate::cloudtrail::{Actor, ActorKind};
+use crate::cloudtrail::Actor;
 use crate::contract::{Detected, DetectionKind};
 use crate::inputs::{Detection, DetectionSubject};
+use crate::mfa::Event;
 use crate::trace::Call;
 
 /// How many principals one actor reads within [`SWEEP_SPAN`] for it to be a sweep, which notices nothing.
 const SWEEP: usize = 5;
+/// In an account with fewer console users all of them are enough, if they are as many as this: who reads one user looks at
+/// that one.
+const SMALLEST_SWEEP: usize = 2;
 pub(super) const SWEEP_SPAN: TimeDelta = TimeDelta::minutes(10);
 
 /// The first detection of a window's opening. Only a deactivation can be noticed by a look at the principal: there are
@@ -26,7 +34,7 @@ pub(super) fn detect(
     reported(facts, draft, detections).or_else(|| inferred(facts, draft).filter(|_| by_deactivation))
 }
 
-/// Which detections speak of a window: by the opening event's id, else by principal and time.
+/// Which detections speak of a window: by the opening event's id, else by time and the name that the principal bears then.
 pub(super) fn speaks_of(facts: Facts<'_>, draft: &Draft, detection: &Detection) -> bool {
     let (Some(opening), Some(entity)) =
         (draft.opened.and_then(|opened| facts.ledger.events.get(opened)), facts.ledger.entities.get(draft.entity))
@@ -40,7 +48,7 @@ pub(super) fn speaks_of(facts: Facts<'_>, draft: &Draft, detection: &Detection) 
         DetectionSubject::Event(id) => *id == opening.id,
         DetectionSubject::Principal { account, user } => {
             let [_, end] = draft.time(facts.as_of);
-            *account == entity.account && entity.is_ever_called(user) && detection.detected_at < end
+            *account == entity.account && means(user, entity, detection.detected_at) && detection.detected_at < end
         }
     }
 }
@@ -59,36 +67,32 @@ fn reported(facts: Facts<'_>, draft: &Draft, detections: &[Detection]) -> Option
     })
 }
 
-/// The first call about the principal, at or after the deactivation and before the window's end, by someone who is
-/// neither the principal nor the deactivation's actor nor an AWS service.
+/// The first successful call about the principal, at or after the deactivation and before the window's end, by somebody who
+/// can notice something.
 fn inferred(facts: Facts<'_>, draft: &Draft) -> Option<Detected> {
     let ledger = facts.ledger;
     let opening = ledger.events.get(draft.opened?)?;
-    let entity = ledger.entities.get(draft.entity)?;
+    let watch = Watch::new(facts, ledger.entities.get(draft.entity)?, opening);
     let [from, to] = draft.time(facts.as_of);
-    let notices = |actor: &Actor, account: &str, time: DateTime<Utc>| {
-        let actor = ledger.caller(actor);
-        let anybody = actor.id.is_some() || actor.arn.is_some() || actor.name.is_some();
-        anybody
-            && actor.kind != ActorKind::Service
-            && !actor.same_as(&opening.actor)
-            && !ledger.is_entity(entity, actor, account, time)
-    };
-    let calls = facts
-        .calls
-        .about(draft.entity, from, to)
-        .iter()
-        .filter(|call| call.event_id != opening.id && notices(&call.actor, &call.account, call.time))
-        .filter(|call| !(call.read_only && is_sweep(facts, call)))
+    let mut calls = facts.calls.about(draft.entity, from, to).iter();
+    let call = calls
+        .find(|call| {
+            !call.failed
+                && call.event_id != opening.id
+                && watch.notices(&call.actor, &call.account, call.time)
+                && !(call.read_only && is_sweep(facts, call))
+        })
         .map(|call| (call.time, call.event_id.as_str(), ledger.caller(&call.actor)));
-    let events = entity
+    let events = watch
+        .entity
         .events
         .iter()
         .filter_map(|index| ledger.events.get(*index))
         .filter(|event| from <= event.time && event.time < to)
-        .filter(|event| event.id != opening.id && notices(&event.actor, &event.account, event.time))
+        .filter(|event| event.succeeded() && event.id != opening.id)
+        .filter(|event| watch.notices(&event.actor, &event.account, event.time))
         .map(|event| (event.time, event.id.as_str(), &event.actor));
-    let (at, reference, actor) = calls.chain(events).min_by_key(|(time, id, _)| (*time, *id))?;
+    let (at, reference, actor) = call.into_iter().chain(events).min_by_key(|(time, id, _)| (*time, *id))?;
     Some(Detected {
         at,
         kind: DetectionKind::Inferred,
@@ -98,7 +102,47 @@ fn inferred(facts: Facts<'_>, draft: &Draft) -> Option<Detected> {
     })
 }
 
-/// Whether a reading call is one of a sweep: its actor read five or more principals within ten minutes that hold it.
+/// Who can notice a deactivation: neither the principal, nor the deactivation's actor, nor AWS, nor whom the policy leaves
+/// out.
+struct Watch<'f> {
+    facts: Facts<'f>,
+    entity: &'f Entity<'f>,
+    opening: &'f Event,
+    left_out: Vec<WildMatch>,
+}
+
+impl<'f> Watch<'f> {
+    fn new(facts: Facts<'f>, entity: &'f Entity<'f>, opening: &'f Event) -> Self {
+        let pattern = |pattern: &String| WildMatch::new(&pattern.to_lowercase());
+        Self { facts, entity, opening, left_out: facts.settings.not_detectors.iter().map(pattern).collect() }
+    }
+
+    fn notices(&self, actor: &Actor, account: &str, time: DateTime<Utc>) -> bool {
+        let ledger = self.facts.ledger;
+        let principal = ledger.is_entity(self.entity, actor, account, time);
+        let actor = ledger.caller(actor);
+        let anybody = actor.id.is_some() || actor.arn.is_some() || actor.name.is_some();
+        anybody && !principal && !actor.is_aws() && !is_same(actor, &self.opening.actor) && !self.leaves_out(actor)
+    }
+
+    fn leaves_out(&self, actor: &Actor) -> bool {
+        if self.left_out.is_empty() {
+            return false;
+        }
+        let role = actor.role_arn();
+        let arns = [actor.arn.as_deref(), actor.issuer.as_deref(), role.as_deref()];
+        let arns: Vec<String> = arns.into_iter().flatten().map(str::to_lowercase).collect();
+        self.left_out.iter().any(|pattern| arns.iter().any(|arn| pattern.matches(arn)))
+    }
+}
+
+/// Whether two callers are one; a session of `AssumeRoot` is whoever assumed it.
+fn is_same(one: &Actor, other: &Actor) -> bool {
+    one.same_as(other) || (one.id.is_some() && one.id == other.id && one.arn == other.arn)
+}
+
+/// Whether a reading call is one of a sweep: within ten minutes that hold it its actor read five or more principals, or in an
+/// account with fewer console users all of these.
 fn is_sweep(facts: Facts<'_>, call: &Call) -> bool {
     let near: Vec<&&Call> = facts
         .calls
@@ -106,12 +150,47 @@ fn is_sweep(facts: Facts<'_>, call: &Call) -> bool {
         .iter()
         .filter(|other| other.read_only && other.about_user.is_some() && other.actor.same_as(&call.actor))
         .collect();
+    let few = few_console_users(facts, call);
     near.iter().filter(|first| first.time <= call.time && call.time <= first.time + SWEEP_SPAN).any(|first| {
         let principals: BTreeSet<(&str, &str)> = near
             .iter()
             .filter(|other| first.time <= other.time && other.time <= first.time + SWEEP_SPAN)
             .filter_map(|other| Some((&*other.account, other.about_user.as_deref()?)))
             .collect();
-        principals.len() >= SWEEP
+        let all =
+            |users: &BTreeSet<String>| users.iter().all(|user| principals.contains(&(&*call.account, user.as_str())));
+        principals.len() >= SWEEP || few.as_ref().is_some_and(all)
     })
+}
+
+/// The names, in lower case, of all users of a call's account that may have a console password then, where these are so few
+/// that to read them all is a sweep: by IAM state, else as far as the archive knows them.
+fn few_console_users(facts: Facts<'_>, call: &Call) -> Option<BTreeSet<String>> {
+    let people = facts.calls.people(&call.account)?;
+    let mut users = BTreeSet::new();
+    for id in &people.entities {
+        users.extend(console_name(facts, *id, call.time).map(str::to_lowercase));
+        if users.len() >= SWEEP {
+            return None;
+        }
+    }
+    let listed = facts.iam.and_then(|iam| iam.accounts.get(&*call.account)).is_some_and(|state| state.users_complete);
+    if !listed {
+        users.extend(people.strangers.iter().cloned());
+    }
+    (SMALLEST_SWEEP..SWEEP).contains(&users.len()).then_some(users)
+}
+
+/// What an entity is called at a moment, where it may have a console password then.
+fn console_name(facts: Facts<'_>, id: EntityId, at: DateTime<Utc>) -> Option<&str> {
+    let entity = facts.ledger.entities.get(id)?;
+    let span = entity
+        .names
+        .iter()
+        .rfind(|span| span.from.is_none_or(|from| from <= at) && span.to.is_none_or(|to| at <= to))?;
+    let has_none = match entity.iam {
+        IamEntry::User(user) => user.password == Some(false) || user.created_at.is_some_and(|created| at < created),
+        _ => facts.credentials.get(id).is_some_and(|known| known.without_password(Key::snapshot(at), true)),
+    };
+    (!has_none).then_some(span.name.as_str())
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 
-use super::classify;
+use super::approvals;
 use super::devices::{Bounds, Devices, Known, Point, Span};
 use super::ledger::{Entity, EntityId, Ledger};
 use super::windows::{self, Draft};
@@ -275,12 +275,12 @@ impl<'a> History<'a> {
         event: &Event,
         entity: Option<&Entity<'_>>,
         by_itself: Option<bool>,
-        approvals: &[Approval],
+        tickets: &[Approval],
     ) -> Happened {
         let deactivates = matches!(event.action, Action::DeviceDeactivated { .. });
         let approval = entity
             .filter(|_| deactivates)
-            .and_then(|entity| classify::approval(approvals, entity, event.time))
+            .and_then(|entity| approvals::approval(tickets, entity, event))
             .map(|approval| (approval.ticket.clone(), approval.approver.clone()));
         let window = self.opened.get(&index).map(|draft| Opened {
             kind: draft.kind,

@@ -301,13 +301,17 @@ impl<'a> Ledger<'a> {
         key.and_then(|key| self.assumed_roots.get(key)).unwrap_or(actor)
     }
 
+    /// Whether a caller that appears as a root user is a session of `AssumeRoot`.
+    pub(super) fn is_assumed_root(&self, actor: &Actor) -> bool {
+        actor.kind == ActorKind::Root
+            && actor.access_key.as_ref().is_some_and(|key| self.assumed_roots.contains_key(key))
+    }
+
     /// Whether `actor`, calling at `time` in `account`, is the entity itself.
     pub(super) fn is_entity(&self, entity: &Entity<'_>, actor: &Actor, account: &str, time: DateTime<Utc>) -> bool {
         match entity.kind {
             PrincipalKind::Root => {
-                actor.kind == ActorKind::Root
-                    && account == entity.account
-                    && !actor.access_key.as_ref().is_some_and(|key| self.assumed_roots.contains_key(key))
+                actor.kind == ActorKind::Root && account == entity.account && !self.is_assumed_root(actor)
             }
             PrincipalKind::IdentityCenter => actor.kind == ActorKind::IdentityCenter && actor.id == entity.id,
             PrincipalKind::IamUser => {

@@ -10,6 +10,7 @@
 //! these, and [`analyse`] does the rest.
 
 mod activity;
+mod approvals;
 mod calls;
 mod classify;
 mod credentials;
@@ -160,6 +161,29 @@ impl Wanted {
     }
 }
 
+impl Wanted {
+    /// The actor of an event; one that no event is about is no principal of the ledger, and yet its calls are looked up.
+    fn add_actor(&mut self, ledger: &Ledger<'_>, event: &Event) {
+        let actor = &event.actor;
+        self.actors.extend(sighting_key(actor).map(str::to_owned));
+        if let Some(entity) = ledger.entity_of(actor, &event.account, event.time).and_then(|id| ledger.entities.get(id))
+        {
+            self.add(entity);
+        }
+        match actor.kind {
+            ActorKind::IamUser => {
+                let keys = user_name(actor).map(str::to_lowercase).into_iter().chain(user_id(actor));
+                self.users.extend(keys.map(|key| (event.account.clone(), key)));
+            }
+            ActorKind::Root | ActorKind::AssumedRoot => {
+                self.roots.insert(event.account.clone());
+            }
+            ActorKind::IdentityCenter => self.identity_center.extend(actor.id.clone()),
+            _ => {}
+        }
+    }
+}
+
 /// Determines whose calls matter: those of the principals that lost a device or have a window, and of the actors behind it.
 #[must_use]
 pub fn wanted(input: &Input<'_>) -> Wanted {
@@ -169,18 +193,13 @@ pub fn wanted(input: &Input<'_>) -> Wanted {
     // tell.
     let openings = windows.iter().map(|draft| (draft.entity, draft.opened));
     for (entity, opened) in openings.chain(deactivations.iter().map(|one| (one.entity, Some(one.event)))) {
-        let Some(entity_of) = ledger.entities.get(entity) else { continue };
-        wanted.add(entity_of);
-        let Some(opening) = opened.and_then(|opened| ledger.events.get(opened)) else { continue };
-        wanted.actors.extend(sighting_key(&opening.actor).map(str::to_owned));
-        let actor = ledger.entity_of(&opening.actor, &opening.account, opening.time);
-        if let Some(actor) = actor.and_then(|id| ledger.entities.get(id)) {
-            wanted.add(actor);
-        }
-        // An actor that no event is about is no principal of the ledger, and yet its addresses are looked up.
-        if opening.actor.kind == ActorKind::IamUser {
-            let keys = user_name(&opening.actor).map(str::to_lowercase).into_iter().chain(user_id(&opening.actor));
-            wanted.users.extend(keys.map(|key| (opening.account.clone(), key)));
+        let Some(entity) = ledger.entities.get(entity) else { continue };
+        wanted.add(entity);
+        let Some(opened) = opened else { continue };
+        // Whoever enabled the next device, too: was that one seen at the address before?
+        let enrolment = classify::next_enrolment(&ledger, entity, opened, input.as_of).map(|(_, enrolment)| enrolment);
+        for event in ledger.events.get(opened).map(|event| &**event).into_iter().chain(enrolment) {
+            wanted.add_actor(&ledger, event);
         }
     }
     wanted
@@ -259,6 +278,8 @@ pub fn analyse_in_parts(input: &Input<'_>, months: &[Month]) -> (Analysis, Parts
     let facts = Facts {
         ledger: &ledger,
         calls: &calls,
+        credentials: &credentials,
+        iam: input.iam,
         settings: input.settings,
         as_of: input.as_of,
         read_from: input.period.from - TimeDelta::seconds(input.settings.lookback_s),
@@ -271,9 +292,9 @@ pub fn analyse_in_parts(input: &Input<'_>, months: &[Month]) -> (Analysis, Parts
             || input.period.contains(draft.opened_at)
             || (draft.opened_at < input.period.from && end > input.period.from)
     };
-    let credentials = |draft: &Draft| credentials.get(draft.entity);
+    let known = |draft: &Draft| credentials.get(draft.entity);
     let windows: Vec<Window> =
-        drafts.iter().filter(touches).filter_map(|draft| window(facts, draft, credentials(draft)?, input)).collect();
+        drafts.iter().filter(touches).filter_map(|draft| window(facts, draft, known(draft)?, input)).collect();
     let events = lifecycle_events(&ledger, &deactivations, input);
     let figures = Figures {
         mfa_coverage: input.iam.map(|iam| figures::mfa_coverage(iam, accounts_of(input).len())),
@@ -477,9 +498,11 @@ fn unmatched(facts: Facts<'_>, drafts: &[Draft], deactivations: &[Deactivation],
             let (Some(entity), Some(event)) = (ledger.entities.get(one.entity), ledger.events.get(one.event)) else {
                 return false;
             };
-            classify::approval(std::slice::from_ref(approval), entity, event.time).is_some()
+            approvals::covering(std::slice::from_ref(approval), entity, event.time).next().is_some()
         });
-        if !matched {
+        if matched {
+            notices.extend(approvals::notices(&ledger.entities, &ledger.events, deactivations, approval));
+        } else {
             notices.push(Notice {
                 code: "approval-matched-nothing",
                 text: format!(

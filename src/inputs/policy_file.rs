@@ -6,14 +6,28 @@ use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use wildmatch::WildMatch;
 
 use super::error::{InputError, Place, Problem, read_text};
 use super::table::finish;
 use super::{Settings, Signal};
 use crate::units::parse_duration;
 
-const KEYS: [&str; 6] =
-    ["offboarding_grace", "replacement_grace", "lookback", "takeover_signals", "takeover_threshold", "owner_tags"];
+const KEYS: [&str; 7] = [
+    "offboarding_grace",
+    "replacement_grace",
+    "lookback",
+    "takeover_signals",
+    "takeover_threshold",
+    "owner_tags",
+    "not_detectors",
+];
+
+/// A user and a role that no pattern names by chance.
+const ANYBODY: [&str; 2] = ["arn:aws:iam::000000000000:user/=", "arn:aws:iam::000000000000:role/="];
+
+/// Of a pattern in `not_detectors`.
+const EXAMPLE: &str = "`arn:aws:iam::*:role/inventory-*`";
 
 /// Reads a policy file.
 ///
@@ -69,6 +83,11 @@ pub fn from_text(file: &str, text: &str) -> Result<Settings, InputError> {
                         reader.problem_at(name, *at, "a tag's key cannot be empty".to_owned());
                     }
                     settings.owner_tags = tags.into_iter().map(|(tag, _)| tag).collect();
+                }
+            }
+            "not_detectors" => {
+                if let Some(patterns) = reader.strings(name, value) {
+                    settings.not_detectors = reader.detectors(name, patterns);
                 }
             }
             _ => {
@@ -144,6 +163,22 @@ impl Reader<'_> {
         Some(strings)
     }
 
+    /// Patterns of ARNs. What can match no ARN, or matches every one, is a slip that would say nothing or hide everybody.
+    fn detectors(&mut self, key: &str, patterns: Vec<(String, usize)>) -> Vec<String> {
+        for (pattern, at) in &patterns {
+            let pattern = pattern.as_str();
+            let any = ANYBODY.iter().all(|arn| WildMatch::new(pattern).matches(arn));
+            let arn = pattern.starts_with(['*', '?']) || pattern.to_ascii_lowercase().starts_with("arn:");
+            let what = match (any, arn) {
+                (false, true) => continue,
+                (true, _) => format!("`{pattern}` matches everybody (hint: name whom, such as {EXAMPLE})"),
+                (false, false) => format!("`{pattern}` matches no ARN (hint: write one, such as {EXAMPLE})"),
+            };
+            self.problem_at(key, *at, what);
+        }
+        patterns.into_iter().map(|(pattern, _)| pattern).collect()
+    }
+
     fn signals(&mut self, key: &str, names: &[(String, usize)]) -> BTreeSet<Signal> {
         let mut signals = BTreeSet::new();
         for (name, at) in names {
@@ -198,7 +233,7 @@ mod tests {
         assert_eq!(from_text("p", "").expect("empty"), Settings::default());
         let text = "offboarding_grace = \"36h\"\nreplacement_grace = \"30m\"\nlookback = \"7d\"\n\
                     takeover_signals = [\"root_user\", \"new_source\", \"persistence\"]\ntakeover_threshold = 0x3\n\
-                    owner_tags = [\"team\"]\n";
+                    owner_tags = [\"team\"]\nnot_detectors = [\"arn:aws:iam::*:role/scan-?\", \"*:role/inventory\"]\n";
         let settings = from_text("p", text).expect("all keys");
         assert_eq!(settings.offboarding_grace_s, 129_600);
         assert_eq!(settings.replacement_grace_s, 1_800);
@@ -209,6 +244,7 @@ mod tests {
         );
         assert_eq!(settings.takeover_threshold, 3);
         assert_eq!(settings.owner_tags, ["team"]);
+        assert_eq!(settings.not_detectors, ["arn:aws:iam::*:role/scan-?", "*:role/inventory"]);
         assert!(from_text("p", "takeover_signals = []").expect("off").takeover_signals.is_empty());
     }
 
@@ -225,7 +261,7 @@ mod tests {
              `policy.toml`: line 5, column 21 (`takeover_signals`): unknown signal `new_sorce` (hint: did you mean `new_source`?)\n\
              `policy.toml`: line 5, column 34 (`takeover_signals`): must be a string\n\
              `policy.toml`: line 6, column 14 (`owner_tags`): must be a list of strings\n\
-             `policy.toml`: line 7, column 1: unknown key `quite_different` (hint: the keys are offboarding_grace, replacement_grace, lookback, takeover_signals, takeover_threshold, owner_tags)"
+             `policy.toml`: line 7, column 1: unknown key `quite_different` (hint: the keys are offboarding_grace, replacement_grace, lookback, takeover_signals, takeover_threshold, owner_tags, not_detectors)"
         );
     }
 
@@ -237,6 +273,21 @@ mod tests {
         assert!(error("takeover_threshold = 99999999999999999999").contains("at least 1"));
         assert!(error("takeover_threshold = 8").contains("can never be reached by 7 signals"));
         assert!(error("owner_tags = [\" \"]").contains("cannot be empty"));
+        for (pattern, what) in [
+            ("*", "matches everybody"),
+            ("**?", "matches everybody"),
+            ("arn:*", "matches everybody"),
+            ("arn:aws:iam::*", "matches everybody"),
+            ("", "matches no ARN"),
+            ("scanner", "matches no ARN"),
+            ("role/scanner", "matches no ARN"),
+        ] {
+            let message =
+                error(&format!("lookback = \"9d\"\nnot_detectors = [\"arn:aws:iam::*:role/a\", \"{pattern}\"]"));
+            assert!(message.starts_with("`policy.toml`: line 2, column 42 (`not_detectors`): "), "{message}");
+            assert!(message.contains(what), "{pattern}: {message}");
+        }
+        assert!(error("not_detectors = \"arn:aws:iam::*:role/a\"").contains("must be a list of strings"));
         assert!(error("a = 1\nlookback = ").starts_with("`policy.toml`: line 2, column"));
     }
 

@@ -19,6 +19,9 @@ pub struct Settings {
     pub takeover_threshold: usize,
     /// The IAM tags that name a user's owner, the first that exists decides.
     pub owner_tags: Vec<String>,
+    /// Whose looks at a principal are no detection: patterns of ARNs, of users, of roles or of their sessions, with `*` for any
+    /// characters and `?` for one.
+    pub not_detectors: Vec<String>,
 }
 
 impl Default for Settings {
@@ -30,6 +33,7 @@ impl Default for Settings {
             takeover_signals: Signal::ALL.into_iter().collect(),
             takeover_threshold: 2,
             owner_tags: vec!["owner-email".to_owned(), "owner".to_owned()],
+            not_detectors: Vec::new(),
         }
     }
 }
@@ -48,7 +52,7 @@ pub enum Signal {
     Persistence,
     /// A failed console sign-in of the actor, or a refused deactivation by it, within an hour before.
     PriorFailures,
-    /// The device enabled afterwards came from an address not seen for the principal, where the principal was seen at all.
+    /// The device enabled afterwards came from an address not seen for whoever enabled it, where that one was seen at all.
     ForeignEnrolment,
     /// The root user made the call.
     RootUser,

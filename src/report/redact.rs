@@ -102,6 +102,9 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
             *service = names.of("service", service);
         }
         window.activity.services.sort();
+        for made in window.activity.by_actor.iter_mut().flat_map(|actor| &mut actor.made) {
+            made.id = names.of(made.what, &made.id);
+        }
         window.account = names.account(&account);
     }
     for event in &mut report.events {
@@ -154,6 +157,7 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
         notice.text = text.filter(|text| names_no_account(text)).unwrap_or_else(|| LEFT_OUT.to_owned());
     }
     report.notices.dedup();
+    names.all("detector", &mut report.policy.not_detectors);
     for input in &mut report.inputs {
         let parts: Vec<String> = input.path.split('/').map(|part| names.path_part(part)).collect();
         input.path = parts.join("/");

@@ -366,6 +366,7 @@ fn policy(report: &Report) -> Sheet {
         ("takeover_signals", Value::Text(signals.join("; "))),
         ("takeover_threshold", Value::count(p.takeover_threshold)),
         ("owner_tags", Value::Text(p.owner_tags.join("; "))),
+        ("not_detectors", Value::Text(p.not_detectors.join("; "))),
     ];
     let rows = rows.into_iter().map(|(name, value)| vec![Value::text(name), value]).collect();
     Sheet { name: "Policy", heads: vec!["setting", "value"], rows }

@@ -24,6 +24,10 @@ pub(super) fn policy(report: &Report) -> Section {
                     words("owner tags, the first that exists"),
                     if p.owner_tags.is_empty() { vec![none()] } else { raws(&p.owner_tags) },
                 ],
+                vec![
+                    words("no detectors (ARNs)"),
+                    if p.not_detectors.is_empty() { vec![none()] } else { raws(&p.not_detectors) },
+                ],
             ],
             more: None,
             sortable: false,

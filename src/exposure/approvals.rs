@@ -1,0 +1,240 @@
+//! Whom a ticket or an alert means by a name, and whether whoever approved a deactivation is independent of it.
+//!
+//! A name is no identity: who bore it at the moment that the ticket or the alert speaks of is meant, and nobody else who ever
+//! bore it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::ledger::{ABOUT_ROOT, Entity, Kept};
+use super::windows::Deactivation;
+use crate::cloudtrail::{Actor, ActorKind};
+use crate::contract::{Notice, PrincipalKind};
+use crate::inputs::Approval;
+use crate::mfa::{Event, user_name};
+
+/// How people and credential reports call the root user.
+const ROOT_NAMES: [&str; 3] = ["root", "<root_account>", ABOUT_ROOT];
+
+/// An approval that is valid for longer is a standing permission rather than a ticket.
+const LONG: TimeDelta = TimeDelta::days(30);
+
+/// Whether `user` means the entity at a moment. `root` is the root user; `user/root`, which is what IAM's ARNs have, is the IAM
+/// user of that name.
+pub(super) fn means(user: &str, entity: &Entity<'_>, at: DateTime<Utc>) -> bool {
+    let is_root = ROOT_NAMES.iter().any(|root| user.eq_ignore_ascii_case(root));
+    match entity.kind {
+        PrincipalKind::Root => is_root,
+        PrincipalKind::IamUser => match user.split_once('/') {
+            Some((kind, path)) => kind.eq_ignore_ascii_case("user") && entity.is_called(last(path), at),
+            None => !is_root && entity.is_called(user, at),
+        },
+        PrincipalKind::IdentityCenter => entity.id.as_deref() == Some(user) || entity.name() == user,
+    }
+}
+
+/// The approvals of an entity that hold at a moment.
+pub(super) fn covering<'f>(
+    approvals: &'f [Approval],
+    entity: &Entity<'_>,
+    at: DateTime<Utc>,
+) -> impl Iterator<Item = &'f Approval> {
+    approvals.iter().filter(move |approval| {
+        approval.account == entity.account
+            && approval.valid_from <= at
+            && at < approval.valid_to
+            && means(&approval.user, entity, at)
+    })
+}
+
+/// The approval of a deactivation that counts, of the independent ones: that which began last, by ticket among equals.
+pub(super) fn approval<'f>(approvals: &'f [Approval], entity: &Entity<'_>, event: &Event) -> Option<&'f Approval> {
+    covering(approvals, entity, event.time)
+        .filter(|approval| is_independent(&approval.approver, entity, &event.actor))
+        .min_by_key(|approval| (Reverse(approval.valid_from), approval.ticket.as_str()))
+}
+
+/// What is to be said of an approval that covers a deactivation: that it clears nothing, or that it is a standing permission.
+pub(super) fn notices(
+    entities: &[Entity<'_>],
+    events: &[Kept<'_>],
+    deactivations: &[Deactivation],
+    approval: &Approval,
+) -> Vec<Notice> {
+    let Approval { ticket, account, user, approver, .. } = approval;
+    let covered = deactivations.iter().filter_map(|one| Some((entities.get(one.entity)?, events.get(one.event)?)));
+    let covered =
+        covered.filter(|(entity, event)| covering(std::slice::from_ref(approval), entity, event.time).next().is_some());
+    let (independent, own): (Vec<_>, Vec<_>) =
+        covered.partition(|(entity, event)| is_independent(approver, entity, &event.actor));
+    let mut notices: Vec<Notice> = own
+        .into_iter()
+        .map(|(_, event)| Notice {
+            code: "approval-not-independent",
+            text: format!(
+                "approval {ticket} for user {user} of account {account} clears nothing: its approver {approver} is, or may be, who \
+                 made the call or whose MFA it is (event {})",
+                event.id
+            ),
+        })
+        .collect();
+    let days = (approval.valid_to - approval.valid_from).num_days();
+    if !independent.is_empty() && approval.valid_to - approval.valid_from > LONG {
+        notices.push(Notice {
+            code: "approval-long",
+            text: format!(
+                "approval {ticket} for user {user} of account {account} is used, and is valid for {days} days: more than {} are a \
+                 standing permission",
+                LONG.num_days()
+            ),
+        });
+    }
+    notices
+}
+
+/// Whether an approver is somebody else than the principal and the actor. Approvers are written by hand: as names, ARNs, names
+/// of sessions or e-mail addresses, several of them with semicolons between. Whoever may be the same counts as the same.
+pub(super) fn is_independent(approver: &str, entity: &Entity<'_>, actor: &Actor) -> bool {
+    let mut own = names_of_actor(actor);
+    own.extend(names_of_entity(entity));
+    let mut named = approver.split(';').map(str::trim).filter(|one| !one.is_empty());
+    named.any(|one| !is_one_of(one, &own) && !role(actor).is_some_and(|role| last(one).eq_ignore_ascii_case(role)))
+}
+
+fn is_one_of(written: &str, names: &BTreeSet<String>) -> bool {
+    let written = written.to_lowercase();
+    names.iter().any(|name| may_be(&written, name))
+}
+
+/// What an entity is called anywhere, in lower case.
+fn names_of_entity(entity: &Entity<'_>) -> BTreeSet<String> {
+    let root = ROOT_NAMES.iter().filter(|_| entity.kind == PrincipalKind::Root).map(|name| (*name).to_owned());
+    let names = entity.names.iter().filter(|_| entity.kind != PrincipalKind::Root).map(|span| span.name.to_lowercase());
+    names.chain(entity.id.as_deref().map(str::to_lowercase)).chain(root).collect()
+}
+
+/// What an actor is called anywhere, in lower case: its name, its ARN, its id and the name of its session.
+fn names_of_actor(actor: &Actor) -> BTreeSet<String> {
+    let mut names: BTreeSet<&str> =
+        [user_name(actor), actor.id.as_deref(), actor.arn.as_deref()].into_iter().flatten().collect();
+    names.extend(actor.id.as_deref().and_then(|id| id.split_once(':')).map(|(_, session)| session));
+    names.extend(actor.arn.as_deref().and_then(|arn| arn.split_once('/')).map(|(_, path)| last(path)));
+    if actor.kind == ActorKind::Root {
+        names.extend(ROOT_NAMES);
+    }
+    names.into_iter().filter(|name| !name.is_empty()).map(str::to_lowercase).collect()
+}
+
+/// The name of the role of a session.
+fn role(actor: &Actor) -> Option<&str> {
+    let (_, path) = actor.arn.as_deref()?.split_once(":assumed-role/")?;
+    path.split('/').next()
+}
+
+/// Of an ARN or a path the last part, which is the name.
+fn last(name: &str) -> &str {
+    name.rsplit(['/', ':']).next().unwrap_or(name)
+}
+
+/// Whether what is written of an approver may mean somebody who is called `name`.
+fn may_be(written: &str, name: &str) -> bool {
+    let word = |word: &str| same_person(word, name) || same_person(last(word), name);
+    let separators =
+        |c: char| c.is_whitespace() || matches!(c, ',' | '(' | ')' | '<' | '>' | '[' | ']' | '"' | '\'' | '|');
+    let pieces = pieces(written);
+    word(written) || written.split(separators).any(word) || (pieces.len() > 1 && pieces == self::pieces(local(name)))
+}
+
+/// Whether two names are equal; of a name and an e-mail address the part before the `@` is compared.
+fn same_person(one: &str, other: &str) -> bool {
+    let addresses = [one, other].iter().filter(|name| name.contains('@')).count();
+    !one.is_empty() && (one == other || (addresses == 1 && local(one) == local(other)))
+}
+
+/// The part of an e-mail address before the `@` and any `+`; of a name all of it.
+fn local(name: &str) -> &str {
+    match name.split_once('@') {
+        Some((local, _)) => local.split('+').next().unwrap_or(local),
+        None => name,
+    }
+}
+
+/// The words of a name in order of the alphabet: `Novak, Pavel` and `pavel.novak` have the same.
+fn pieces(name: &str) -> Vec<&str> {
+    let mut pieces: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).filter(|piece| !piece.is_empty()).collect();
+    pieces.sort_unstable();
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actor(kind: ActorKind, id: &str, arn: &str) -> Actor {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Actor {
+            kind,
+            account: some("111122223333"),
+            id: some(id),
+            name: None,
+            arn: some(arn),
+            access_key: None,
+            issuer: None,
+        }
+    }
+
+    #[test]
+    fn whoever_may_be_the_same_is_not_independent() {
+        let user = actor(ActorKind::IamUser, "AIDAPAVEL", "arn:aws:iam::111122223333:user/people/Pavel.Novak");
+        let session = actor(
+            ActorKind::AssumedRole,
+            "AROAEXAMPLE:pavel.novak@example.com",
+            "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/pavel.novak@example.com",
+        );
+        let root = actor(ActorKind::Root, "111122223333", "arn:aws:iam::111122223333:root");
+        let own = |actor: &Actor, approver: &str| {
+            is_one_of(approver, &names_of_actor(actor)) || role(actor).is_some_and(|role| role == last(approver))
+        };
+        for approver in [
+            "pavel.novak",
+            "PAVEL.NOVAK",
+            "arn:aws:iam::111122223333:user/people/Pavel.Novak",
+            "user/pavel.novak",
+            "pavel.novak@example.com",
+            "pavel.novak+aws@example.com",
+            "Pavel Novak <pavel.novak@example.com>",
+            "pavel.novak (himself)",
+            "Pavel Novak",
+            "Novak, Pavel",
+        ] {
+            assert!(own(&user, approver), "{approver}");
+            assert!(own(&session, approver), "{approver}");
+        }
+        for approver in [
+            "AROAEXAMPLE:pavel.novak@example.com",
+            "AWSReservedSSO_Admin_0123456789abcdef/pavel.novak@example.com",
+            "AWSReservedSSO_Admin_0123456789abcdef",
+        ] {
+            assert!(own(&session, approver), "{approver}");
+        }
+        for approver in ["root", "AWS ROOT USER", "arn:aws:iam::111122223333:root", "<root_account>"] {
+            assert!(own(&root, approver) && !own(&user, approver), "{approver}");
+        }
+        for approver in [
+            "security-lead",
+            "pavel",
+            "novak.pavlina",
+            "pavel.novak2",
+            "dana@example.com",
+            "example.com",
+            "aws",
+            "people-team",
+        ] {
+            assert!(!own(&user, approver) && !own(&session, approver), "{approver}");
+        }
+        // Another address at another place is another person.
+        assert!(!own(&session, "pavel.novak@example.org"));
+    }
+}
