@@ -94,7 +94,7 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) detections: Option<PathBuf>,
 
-    /// Policy, TOML: graces, look-back, takeover signals and their threshold, owner tags
+    /// Policy, TOML: graces, look-back, takeover signals and their threshold, owner tags, who is no detector
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) policy: Option<PathBuf>,
 
