@@ -10,7 +10,7 @@ use super::ledger::{EntityId, IamEntry};
 use super::windows::Draft;
 use crate::cloudtrail::{Actor, ActorKind, address};
 use crate::contract::{Activity, ActorActivity, Made};
-use crate::inventory::{AsOf, UserState};
+use crate::inventory::{AsOf, Device, UserState};
 use crate::mfa::{Action, Event, Target};
 
 /// The principal's own calls and sign-ins from the opening, its own opening call included, up to the close; of an open
@@ -105,28 +105,26 @@ fn still_there(facts: Facts<'_>, index: usize, event: &Event, owner: EntityId) -
         return Some(false);
     }
     match (&entity.iam, facts.iam) {
-        (IamEntry::Gone, Some(iam)) if event.time < iam.taken_at && iam.taken_at <= facts.as_of => Some(false),
-        (IamEntry::User(user), Some(_)) => in_iam(facts, user, event, &entity.account),
+        (IamEntry::Gone, Some(iam)) => Some(!told_later(facts, event, iam.users_as_of(&entity.account))),
+        (IamEntry::User(user), Some(iam)) => in_iam(facts, user, event, iam.as_of(&entity.account)),
         _ => Some(true),
     }
 }
 
-/// What IAM says of it, where what it says is of a later moment than the event, and not of one after `as_of`.
-fn in_iam(facts: Facts<'_>, user: &UserState, event: &Event, account: &str) -> Option<bool> {
-    let iam = facts.iam?;
-    let listed = iam.accounts.get(account).and_then(|state| state.as_of).unwrap_or(AsOf::exactly(iam.taken_at));
-    let counts = |of: Option<AsOf>| {
-        let of = of.unwrap_or(listed);
-        event.time < of.earliest && of.latest <= facts.as_of
-    };
+/// Whether IAM said something after the event, and not after `as_of`.
+fn told_later(facts: Facts<'_>, event: &Event, said: AsOf) -> bool {
+    event.time < said.earliest && said.latest <= facts.as_of
+}
+
+/// What IAM says of it, where that is of a later moment than the event; its lists are of `listed`.
+fn in_iam(facts: Facts<'_>, user: &UserState, event: &Event, listed: AsOf) -> Option<bool> {
+    let counts = |said: Option<AsOf>| told_later(facts, event, said.unwrap_or(listed));
     match &event.action {
         Action::PasswordCreated | Action::PasswordReset if counts(user.password_as_of) => {
             Some(user.password != Some(false))
         }
         Action::DeviceEnabled { serial } if counts(None) => {
-            let lacks = |devices: &Vec<_>| {
-                !devices.iter().any(|device: &crate::inventory::Device| Some(&device.serial) == serial.as_ref())
-            };
+            let lacks = |devices: &Vec<Device>| !devices.iter().any(|device| Some(&device.serial) == serial.as_ref());
             Some(!user.devices.as_ref().is_some_and(lacks))
         }
         // Inactive or deleted: IAM's inputs do not list keys.

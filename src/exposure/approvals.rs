@@ -149,8 +149,9 @@ fn may_be(written: &str, name: &str) -> bool {
 
 /// Whether two names are equal; of a name and an e-mail address the part before the `@` is compared.
 fn same_person(one: &str, other: &str) -> bool {
-    let addresses = [one, other].iter().filter(|name| name.contains('@')).count();
-    !one.is_empty() && (one == other || (addresses == 1 && local(one) == local(other)))
+    let domain = |name: &'_ str| name.split_once('@').map(|(_, domain)| domain.to_owned());
+    let elsewhere = domain(one).zip(domain(other)).is_some_and(|(one, other)| one != other);
+    !one.is_empty() && !elsewhere && local(one) == local(other)
 }
 
 /// The part of an e-mail address before the `@` and any `+`; of a name all of it.

@@ -236,7 +236,8 @@ impl<'f> Case<'f> {
         let ledger = self.facts.ledger;
         let mut others = BTreeSet::new();
         let mut evidence = Vec::new();
-        for (index, event) in ledger.events_between(self.time - SIGNAL_SPAN, self.time + SIGNAL_SPAN) {
+        let until = self.facts.as_of.min(self.time + SIGNAL_SPAN);
+        for (index, event) in ledger.events_between(self.time - SIGNAL_SPAN, until) {
             let owner = ledger.owners.get(index).copied().flatten();
             if event.succeeded()
                 && matches!(event.action, Action::DeviceDeactivated { .. })
@@ -251,7 +252,7 @@ impl<'f> Case<'f> {
     }
 
     fn persistence(&self) -> Option<Vec<usize>> {
-        let until = self.time + SIGNAL_SPAN;
+        let until = self.facts.as_of.min(self.time + SIGNAL_SPAN);
         let opened = self.opened;
         let ledger = self.facts.ledger;
         let gained = |event: &Event| match &event.action {

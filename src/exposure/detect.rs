@@ -164,25 +164,25 @@ fn is_sweep(facts: Facts<'_>, call: &Call) -> bool {
 }
 
 /// The names, in lower case, of all users of a call's account that may have a console password then, where these are so few
-/// that to read them all is a sweep: by IAM state, else as far as the archive knows them.
+/// that to read them all is a sweep: by IAM's list, or else as far as the archive knows them.
 fn few_console_users(facts: Facts<'_>, call: &Call) -> Option<BTreeSet<String>> {
     let people = facts.calls.people(&call.account)?;
+    let listed = facts.iam.and_then(|iam| iam.accounts.get(&*call.account)).is_some_and(|state| state.users_complete);
     let mut users = BTreeSet::new();
     for id in &people.entities {
-        users.extend(console_name(facts, *id, call.time).map(str::to_lowercase));
+        users.extend(console_name(facts, *id, call.time, listed).map(str::to_lowercase));
         if users.len() >= SWEEP {
             return None;
         }
     }
-    let listed = facts.iam.and_then(|iam| iam.accounts.get(&*call.account)).is_some_and(|state| state.users_complete);
     if !listed {
         users.extend(people.strangers.iter().cloned());
     }
     (SMALLEST_SWEEP..SWEEP).contains(&users.len()).then_some(users)
 }
 
-/// What an entity is called at a moment, where it may have a console password then.
-fn console_name(facts: Facts<'_>, id: EntityId, at: DateTime<Utc>) -> Option<&str> {
+/// What an entity is called at a moment, where it may have a console password then; with IAM's list, only if that has it.
+fn console_name(facts: Facts<'_>, id: EntityId, at: DateTime<Utc>, listed: bool) -> Option<&str> {
     let entity = facts.ledger.entities.get(id)?;
     let span = entity
         .names
@@ -190,6 +190,7 @@ fn console_name(facts: Facts<'_>, id: EntityId, at: DateTime<Utc>) -> Option<&st
         .rfind(|span| span.from.is_none_or(|from| from <= at) && span.to.is_none_or(|to| at <= to))?;
     let has_none = match entity.iam {
         IamEntry::User(user) => user.password == Some(false) || user.created_at.is_some_and(|created| at < created),
+        _ if listed => true,
         _ => facts.credentials.get(id).is_some_and(|known| known.without_password(Key::snapshot(at), true)),
     };
     (!has_none).then_some(span.name.as_str())

@@ -284,7 +284,7 @@ mod tests {
         ] {
             let message =
                 error(&format!("lookback = \"9d\"\nnot_detectors = [\"arn:aws:iam::*:role/a\", \"{pattern}\"]"));
-            assert!(message.starts_with("`policy.toml`: line 2, column 42 (`not_detectors`): "), "{message}");
+            assert!(message.starts_with("`policy.toml`: line 2, column 43 (`not_detectors`): "), "{message}");
             assert!(message.contains(what), "{pattern}: {message}");
         }
         assert!(error("not_detectors = \"arn:aws:iam::*:role/a\"").contains("must be a list of strings"));
