@@ -46,7 +46,7 @@ pub struct Report {
     pub accounts: Vec<AccountFigures>,
     /// The figures of successive periods: the calendar months of a report of several, and earlier reports that were given.
     pub trend: Vec<TrendPeriod>,
-    /// The lifecycle, sign-in and user events that windows name, with the objects that hold them, in order of time.
+    /// The events that windows name, ordinary calls included, with the objects that hold them, in order of time.
     pub proof: Vec<Proof>,
     /// The files beside the archive that it was made from.
     pub inputs: Vec<InputFile>,
@@ -111,8 +111,13 @@ pub struct Proof {
     pub event_time: DateTime<Utc>,
     /// `recipientAccountId`.
     pub account: String,
+    /// Who made the call.
+    pub actor: String,
     /// The objects that hold the record, sorted.
     pub objects: Vec<String>,
+    /// SHA-256 of these objects' bytes as stored, hexadecimal, in the same order; `None` where it was not computed. An evidence
+    /// store keeps it.
+    pub sha256: Vec<Option<String>>,
 }
 
 /// A file that a report was made from.

@@ -147,9 +147,12 @@ fn may_be(written: &str, name: &str) -> bool {
     word(written) || written.split(separators).any(word) || (pieces.len() > 1 && pieces == self::pieces(local(name)))
 }
 
+fn domain(name: &str) -> Option<&str> {
+    name.split_once('@').map(|(_, domain)| domain)
+}
+
 /// Whether two names are equal; of a name and an e-mail address the part before the `@` is compared.
 fn same_person(one: &str, other: &str) -> bool {
-    let domain = |name: &'_ str| name.split_once('@').map(|(_, domain)| domain.to_owned());
     let elsewhere = domain(one).zip(domain(other)).is_some_and(|(one, other)| one != other);
     !one.is_empty() && !elsewhere && local(one) == local(other)
 }

@@ -83,6 +83,11 @@ impl<'c> Calls<'c> {
         self.people.get(account)
     }
 
+    /// All calls.
+    pub(super) fn every(&self) -> &[&'c Call] {
+        &self.all
+    }
+
     /// All calls in `[from, to)`.
     pub(super) fn all(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> &[&'c Call] {
         between(&self.all, from, to)

@@ -303,7 +303,7 @@ pub fn analyse_in_parts(input: &Input<'_>, months: &[Month]) -> (Analysis, Parts
     let notices = unmatched(facts, &drafts, &deactivations, input);
     let analysis =
         Analysis { windows, events, reconciliation: findings, leftover_devices: leftovers, figures, notices };
-    let parts = parts::parts(input, &ledger, &deactivations, &analysis, months);
+    let parts = parts::parts(input, &ledger, &calls, &deactivations, &analysis, months);
     (analysis, parts)
 }
 

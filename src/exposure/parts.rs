@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
+use super::calls::Calls;
 use super::ledger::Ledger;
 use super::windows::Deactivation;
 use super::{Analysis, Input, Part, figures, figures_of};
@@ -35,7 +36,7 @@ pub struct Parts {
     pub accounts: Vec<AccountFigures>,
     /// The figures of each of the months that have begun.
     pub trend: Vec<TrendPeriod>,
-    /// The events that windows name, as far as they are kept with their objects.
+    /// The events that windows name.
     pub proof: Vec<Proof>,
 }
 
@@ -43,6 +44,7 @@ pub struct Parts {
 pub(super) fn parts(
     input: &Input<'_>,
     ledger: &Ledger<'_>,
+    calls: &Calls<'_>,
     deactivations: &[Deactivation],
     analysis: &Analysis,
     months: &[Month],
@@ -93,20 +95,55 @@ pub(super) fn parts(
         })
         .collect();
 
-    let named: BTreeSet<(&str, &str)> = analysis.windows.iter().flat_map(events_of).collect();
-    let proof = ledger
-        .events
-        .iter()
-        .filter(|event| named.contains(&(event.account.as_str(), event.id.as_str())))
+    Parts { accounts, trend, proof: proof(ledger, calls, &analysis.windows) }
+}
+
+/// What is known of every event that a window names: where the record lies, and who called.
+fn proof(ledger: &Ledger<'_>, calls: &Calls<'_>, windows: &[Window]) -> Vec<Proof> {
+    let named: BTreeSet<(&str, &str)> = windows.iter().flat_map(events_of).collect();
+    let mut proof = proof_of(ledger, calls, |account, id| named.contains(&(account, id)));
+    let found: BTreeSet<(&str, &str)> =
+        proof.iter().map(|proof| (proof.account.as_str(), proof.event_id.as_str())).collect();
+    // What an actor did in another account.
+    let elsewhere: BTreeSet<&str> = named.difference(&found).map(|(_, id)| *id).collect();
+    if !elsewhere.is_empty() {
+        proof.extend(proof_of(ledger, calls, |_, id| elsewhere.contains(id)));
+    }
+    proof.sort_by(|one, other| {
+        let place = |proof: &Proof| (proof.event_time, proof.account.clone(), proof.event_id.clone());
+        place(one).cmp(&place(other))
+    });
+    proof
+}
+
+/// Of events, and of the calls that are none of these.
+fn proof_of(ledger: &Ledger<'_>, calls: &Calls<'_>, named: impl Fn(&str, &str) -> bool) -> Vec<Proof> {
+    let events = ledger.events.iter().filter(|event| named(&event.account, &event.id));
+    let mut proof: Vec<Proof> = events
         .map(|event| Proof {
             event_id: event.id.clone(),
             event_name: event.name.clone(),
             event_time: event.time,
             account: event.account.clone(),
+            actor: event.actor.display(),
             objects: event.objects.iter().cloned().collect(),
+            sha256: vec![None; event.objects.len()],
         })
         .collect();
-    Parts { accounts, trend, proof }
+    let known: BTreeSet<(String, String)> =
+        proof.iter().map(|proof| (proof.account.clone(), proof.event_id.clone())).collect();
+    let calls = calls.every().iter().filter(|call| named(&call.account, &call.event_id));
+    let others = calls.filter(|call| !known.contains(&(call.account.to_string(), call.event_id.clone())));
+    proof.extend(others.map(|call| Proof {
+        event_id: call.event_id.clone(),
+        event_name: call.name.to_string(),
+        event_time: call.time,
+        account: call.account.to_string(),
+        actor: ledger.caller(&call.actor).display(),
+        objects: Vec::new(),
+        sha256: Vec::new(),
+    }));
+    proof
 }
 
 /// Coverage of a report about so many accounts.
@@ -123,5 +160,6 @@ fn events_of(window: &Window) -> impl Iterator<Item = (&str, &str)> {
         .chain(&window.closed_by_event)
         .chain(window.reasons.iter().flat_map(|reason| &reason.event_ids))
         .chain(inferred.map(|detection| &detection.reference))
+        .chain(window.activity.by_actor.iter().flat_map(|actor| &actor.made).map(|made| &made.event_id))
         .map(|id| (window.account.as_str(), id.as_str()))
 }

@@ -342,7 +342,9 @@ pub(super) fn full() -> Report {
             event_name: "DeactivateMFADevice".to_owned(),
             event_time: at("2026-10-06T09:00:00Z"),
             account: "111122223333".to_owned(),
+            actor: "arn:aws:iam::111122223333:user/bob".to_owned(),
             objects: vec!["AWSLogs/111122223333/CloudTrail/us-east-1/2026/10/06/one.json.gz".to_owned()],
+            sha256: vec![Some("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned())],
         }],
         inputs: vec![InputFile {
             kind: "iam",

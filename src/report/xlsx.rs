@@ -284,10 +284,12 @@ fn proof(report: &Report) -> Sheet {
             Value::text(&proof.event_name),
             Value::Time(proof.event_time),
             Value::text(&proof.account),
+            Value::text(&proof.actor),
             Value::Text(proof.objects.join("; ")),
+            Value::Text(proof.sha256.iter().flatten().map(String::as_str).collect::<Vec<_>>().join("; ")),
         ]
     };
-    let heads = vec!["event_id", "event_name", "event_time", "account", "objects"];
+    let heads = vec!["event_id", "event_name", "event_time", "account", "actor", "objects", "sha256"];
     Sheet { name: "Proof", heads, rows: report.proof.iter().map(row).collect() }
 }
 

@@ -298,19 +298,27 @@ fn proof(i: usize, w: &Window, proofs: &Proofs<'_>) -> super::Table {
     if let Some(event) = &w.closed_by_event {
         add(&mut shows, event, "closed the window");
     }
+    for made in w.activity.by_actor.iter().flat_map(|actor| &actor.made) {
+        add(&mut shows, &made.event_id, "made by the actor");
+    }
     // In order of time; what is known by its id alone comes last.
-    let time_of = |event: &str| proofs.get(&(w.account.as_str(), event)).map(|proof| proof.event_time);
-    shows.sort_by_key(|(event, _)| (time_of(event).is_none(), time_of(event)));
+    shows.sort_by_key(|(event, _)| {
+        let at = proof_of(proofs, &w.account, event).map(|proof| proof.event_time);
+        (at.is_none(), at)
+    });
     let rows = shows
         .into_iter()
         .map(|(event, what)| {
-            let known = proofs.get(&(w.account.as_str(), event));
+            let known = proof_of(proofs, &w.account, event);
             let mut objects = Line::new();
-            for object in known.iter().flat_map(|proof| &proof.objects) {
+            for (object, sha256) in known.iter().flat_map(|proof| proof.objects.iter().zip(&proof.sha256)) {
                 if !objects.is_empty() {
                     objects.push(text(" and "));
                 }
                 objects.push(id(object));
+                if let Some(sha256) = sha256 {
+                    objects.extend([text(" SHA-256 "), id(sha256)]);
+                }
             }
             if objects.is_empty() {
                 objects.push(text("its object is not kept: search by the id"));
@@ -319,13 +327,20 @@ fn proof(i: usize, w: &Window, proofs: &Proofs<'_>) -> super::Table {
                 words(what.join(", ")),
                 vec![known.map_or_else(none, |proof| raw(&proof.event_name))],
                 vec![known.map_or_else(none, |proof| time(proof.event_time))],
+                vec![known.map_or_else(none, |proof| raw(&proof.actor))],
                 vec![id(event)],
                 objects,
             ]
         })
         .collect();
-    let heads = ["What it shows", "Event", "Time", "Event id", "Object"].map(head).into();
+    let heads = ["What it shows", "Event", "Time", "Who", "Event id", "Object"].map(head).into();
     table(format!("Events that prove window {}", i + 1), heads, rows)
+}
+
+/// What is known of an event that a window of an account names; what an actor did in another account is there under that one.
+fn proof_of<'a>(proofs: &Proofs<'a>, account: &'a str, event: &'a str) -> Option<&'a Proof> {
+    let elsewhere = || proofs.iter().find(|((_, id), _)| *id == event).map(|(_, proof)| *proof);
+    proofs.get(&(account, event)).copied().or_else(elsewhere)
 }
 
 fn add<'w>(shows: &mut Vec<(&'w str, Vec<&'w str>)>, event: &'w str, what: &'w str) {
