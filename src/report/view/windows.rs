@@ -274,6 +274,8 @@ fn reasons(w: &Window) -> Vec<Line> {
             let evidence = text(format!(" ({})", format::plural(reason.event_ids.len(), "event", "events")));
             if reason.rule == key(w) {
                 vec![Span::Class(key(w)), evidence]
+            } else if reason.rule == "approval_contested" {
+                vec![text("the ticket clears nothing: as many signals hold as make a takeover"), evidence]
             } else {
                 vec![text("signal: "), Span::Word(reason.rule), evidence]
             }
