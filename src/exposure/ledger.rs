@@ -174,17 +174,6 @@ impl Entity<'_> {
         let own = own.map(|event| event.time).max()?;
         Some(self.acted.map_or(own, |acted| acted.max(own)))
     }
-
-    /// Whether an approval's or a detection's user means this entity, under any of its names.
-    pub(super) fn is_ever_called(&self, name: &str) -> bool {
-        match self.kind {
-            PrincipalKind::Root => {
-                ["root", "<root_account>", ABOUT_ROOT].iter().any(|root| name.eq_ignore_ascii_case(root))
-            }
-            PrincipalKind::IamUser => self.names.iter().any(|span| span.name.eq_ignore_ascii_case(name)),
-            PrincipalKind::IdentityCenter => self.id.as_deref() == Some(name) || self.name() == name,
-        }
-    }
 }
 
 impl<'a> Ledger<'a> {
