@@ -14,7 +14,7 @@ use simd_json::{Buffers, Tape, prelude::*};
 use super::{
     callers::Callers,
     encoding,
-    record::{Record, RecordError, Value, is_number, whole_accounts},
+    record::{Record, RecordError, Value, is_number, member, whole_accounts},
     structure::Objects,
     walk::Sketch,
 };
@@ -382,11 +382,11 @@ impl<'s, 'v> Reader<'s, 'v> {
             return self.record(value, origin);
         }
         // EventBridge's envelope, and those of several log shippers.
-        let inner = ["detail", "event", "message"].iter().find_map(|key| value.get(*key).filter(Value::is_object));
+        let inner = ["detail", "event", "message"].iter().find_map(|key| member(value, key).filter(Value::is_object));
         if let Some(inner) = inner {
             return self.record(inner, origin);
         }
-        let text = ["CloudTrailEvent", "message"].iter().find_map(|key| value.get(*key)?.into_string());
+        let text = ["CloudTrailEvent", "message"].iter().find_map(|key| member(value, key)?.into_string());
         match text.or_else(|| value.into_string()).filter(|_| outer) {
             Some(text) => self.text(text),
             None => self.record(value, origin),
@@ -409,7 +409,7 @@ impl<'s, 'v> Reader<'s, 'v> {
     }
 
     fn record(&mut self, value: Value<'_, '_>, origin: &Origin<'_>) {
-        if value.get("eventType").is_some_and(|kind| kind.as_str() == Some("AwsCloudTrailInsight")) {
+        if member(value, "eventType").is_some_and(|kind| kind.as_str() == Some("AwsCloudTrailInsight")) {
             self.contents.passed_over += 1;
             return;
         }

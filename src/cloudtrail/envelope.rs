@@ -1,8 +1,7 @@
 //! A record's envelope as the walk found it, and how an object is read by it.
 
-use std::{num::NonZeroU64, sync::LazyLock};
+use std::num::NonZeroU64;
 
-use memchr::memmem::Finder;
 use simd_json::prelude::*;
 
 use super::{
@@ -12,7 +11,7 @@ use super::{
     identity::{ActorKind, Caller},
     masks::{by_sight, is_ascii},
     record::{Record, RecordError, is_account_id},
-    walk::{Field, Issuer, Records, Sketch, Text},
+    walk::{Field, Issuer, Records, Sketch, Text, may_tell_failure},
 };
 
 /// What almost every record is asked for, read from the text of an ordinary document without a parse.
@@ -186,14 +185,12 @@ impl<'t> Envelope<'t> {
     /// [`Record::failed`]; `None` where only the parsed record can tell.
     #[must_use]
     pub fn failed(&self) -> Option<bool> {
-        static FAILURE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Failure"));
         if self.refused() {
             return Some(true);
         }
         let response = self.of(Field::Response);
-        // No letter of a text without a backslash is written in another way.
-        let simple = || memchr::memchr(b'\\', response).is_none();
-        (response.is_empty() || (FAILURE.find(response).is_none() && simple())).then_some(false)
+        let sure = !self.sketch.may_have_failed && (response.is_empty() || !may_tell_failure(response));
+        sure.then_some(false)
     }
 
     /// Whether there is an error code: where [`Envelope::failed`] can tell, that is what it tells.
@@ -552,7 +549,8 @@ mod tests {
         for more in [
             r#","errorCode":"AccessDenied","errorMessage":"no \"right\" é""#,
             r#","additionalEventData":{"MFAUsed":"No","text":"a } \" ] b","deep":[[{}],[]]},"apiVersion":null"#,
-            r#","sessionCredentialFromConsole":"true","count":1760000000000,"zero":0,"flag":false"#,
+            r#","serviceEventDetails":{"GetUser":"Success"},"addendum":null"#,
+            r#","serviceEventDetails":null,"sessionCredentialFromConsole":"true","count":1760000000000,"zero":0,"flag":false"#,
         ] {
             assert_eq!(agrees(&document(&[record(ROLE, more), usual.clone()])), 2, "{more}");
         }
@@ -583,6 +581,9 @@ mod tests {
             changed("\"eventID\"", "\"other\""),
             changed("{\"userName\":\"bob\"}", "[]"),
             changed("null", "-0.5e7"),
+            record(ROLE, r#","addendum":{"reason":"UPDATED_DATA","originalEventID":"e-0"}"#),
+            usual.replacen('{', r#"{"addendum":{},"#, 1),
+            usual.replacen('{', r#"{"addendum":"e-0","#, 1),
             changed("AssumedRole\"", "IdentityCenterUser\",\"onBehalfOf\":{\"userId\":\"u\"}"),
             changed("\"type\":\"AssumedRole\"", "\"type\":\"IAMUser\",\"type\":\"Root\""),
             changed("\"eventVersion\"", "\"eventName\":\"First\",\"eventVersion\""),
@@ -598,6 +599,31 @@ mod tests {
             changed("\"accountId\":\"111122223333\"", "\"accountId\":-1"),
         ] {
             assert_eq!(agrees(&document(&[usual.clone(), unusual.clone(), usual.clone()])), 2, "{unusual}");
+        }
+    }
+
+    #[test]
+    fn an_envelope_does_not_tell_of_an_outcome_that_details_may_have() {
+        for (details, sure) in [
+            (r#"{"GetUser":"Success"}"#, true),
+            ("null", true),
+            (r#"{"GetUser":"Failure"}"#, false),
+            (r#"{"GetUser":"\u0046ailure"}"#, false),
+            (r#"{"Other":"Failure"}"#, false),
+            (r#""Failure""#, false),
+        ] {
+            for text in [
+                record(ROLE, &format!(r#","serviceEventDetails":{details}"#)),
+                record(ROLE, "").replacen('{', &format!(r#"{{"serviceEventDetails":{details},"#), 1),
+                record(ROLE, &format!(r#","serviceEventDetails":{details},"serviceEventDetails":{{}}"#)),
+            ] {
+                let text = document(&[text]);
+                assert_eq!(agrees(&text), 1, "{text}");
+                let mut collect = Collect::default();
+                skim(text.as_bytes(), &mut Scratch::default(), &mut collect).expect("sound");
+                let failed = collect.said.first().and_then(|said| said.as_ref().ok()).map(|said| said.more.0);
+                assert_eq!(failed, Some(sure.then_some(false)), "{text}");
+            }
         }
     }
 
@@ -696,6 +722,8 @@ mod tests {
             "errorCode",
             "requestParameters",
             "responseElements",
+            "serviceEventDetails",
+            "addendum",
             "eventType",
             "type",
             "principalId",

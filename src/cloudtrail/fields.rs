@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use memchr::memmem::Finder;
 use simd_json::prelude::*;
 
-use super::record::{Record, Value};
+use super::record::{Record, Value, member, members};
 
 /// The way to a value: keys, and places in lists, as in `userIdentity.sessionContext.sessionIssuer.arn` and
 /// `resources.0.ARN`.
@@ -74,10 +74,12 @@ impl Record<'_, '_> {
             if let Some(array) = value.as_array() {
                 stack.extend(array.iter());
             } else if let Some(object) = value.as_object() {
-                if object.keys().any(holds) {
-                    return true;
+                for (key, member) in members(&object) {
+                    if holds(key) {
+                        return true;
+                    }
+                    stack.push(member);
                 }
-                stack.extend(object.values());
             } else if value.as_str().is_some_and(holds) || whole(value).is_some_and(|number| holds(&number)) {
                 return true;
             }
@@ -93,7 +95,7 @@ fn step<'tape, 'input, 'p>(value: Value<'tape, 'input>, path: &'p str) -> Option
         let (key, rest) = path.split_at_checked(end)?;
         let found = match value.as_array() {
             Some(array) => array.get(key.parse().ok()?)?,
-            None => value.get(key)?,
+            None => member(value, key)?,
         };
         Some((found, rest.strip_prefix('.').unwrap_or(rest)))
     })
@@ -132,7 +134,7 @@ fn json(value: Value<'_, '_>) -> String {
             parts.push(Part::Text(Cow::Borrowed("]")));
         } else if let Some(object) = value.as_object() {
             out.push('{');
-            for (key, member) in object.iter() {
+            for (key, member) in members(&object) {
                 let comma = if parts.is_empty() { "" } else { "," };
                 parts.push(Part::Text(Cow::Owned(format!("{comma}{}:", quoted(key)))));
                 parts.push(Part::Value(member));

@@ -45,6 +45,42 @@ struct Fields<'tape, 'input> {
     id: Option<Value<'tape, 'input>>,
 }
 
+/// The member `key` of an object: of two of one name the last, as with every JSON parser that makes a map.
+pub(super) fn member<'tape, 'input>(object: Value<'tape, 'input>, key: &str) -> Option<Value<'tape, 'input>> {
+    object.as_object()?.iter().filter(|(name, _)| *name == key).last().map(|(_, value)| value)
+}
+
+/// A number in one way of writing it: 1, 1.0 and 1e0 are one number.
+fn number(value: Value<'_, '_>) -> Option<String> {
+    // A float has every whole number up to here.
+    const WHOLE: f64 = 9_007_199_254_740_992.0;
+    if let Some(whole) = value.as_i64() {
+        return Some(whole.to_string());
+    }
+    if let Some(whole) = value.as_u64() {
+        return Some(whole.to_string());
+    }
+    let number = value.as_f64()?;
+    let whole = number.fract() == 0.0 && number.abs() <= WHOLE;
+    Some(if whole { format!("{number:.0}").replace("-0", "0") } else { number.to_string() })
+}
+
+/// The members of an object in its order: of two of one name the last alone.
+pub(super) fn members<'tape, 'input>(
+    object: &simd_json::tape::Object<'tape, 'input>,
+) -> Vec<(&'tape str, Value<'tape, 'input>)> {
+    let mut members: Vec<_> = object.iter().collect();
+    let mut last = HashMap::with_capacity(members.len());
+    for (place, (key, _)) in members.iter().enumerate() {
+        last.insert(*key, place);
+    }
+    if last.len() < members.len() {
+        let mut place = 0..;
+        members.retain(|(key, _)| last.get(key).copied() == place.next());
+    }
+    members
+}
+
 impl<'tape, 'input> Fields<'tape, 'input> {
     fn of(record: Value<'tape, 'input>) -> Self {
         let mut fields = Self::default();
@@ -64,7 +100,7 @@ impl<'tape, 'input> Fields<'tape, 'input> {
                 "eventID" => &mut fields.id,
                 _ => continue,
             };
-            // Of two of one name the last counts, as with every JSON parser that makes a map.
+            // As `member` has it.
             *field = Some(value);
         }
         fields
@@ -223,10 +259,10 @@ impl<'tape, 'input> Record<'tape, 'input> {
             "readOnly" => self.fields.read_only?,
             "errorCode" => self.fields.error_code?,
             "eventID" => self.fields.id?,
-            other => self.value.get(other)?,
+            other => member(self.value, other)?,
         };
         for step in rest {
-            value = value.get(*step)?;
+            value = member(value, step)?;
         }
         (!value.is_null()).then_some(value)
     }
@@ -252,17 +288,31 @@ impl<'tape, 'input> Record<'tape, 'input> {
     /// object has the same.
     #[must_use]
     pub fn id(&self) -> Cow<'tape, str> {
-        self.text(&["eventID"]).map_or_else(|| Cow::Owned(self.fingerprint()), Cow::Borrowed)
+        let digest = || self.digest().iter().fold("sha256-".to_owned(), |id, byte| id + &format!("{byte:02x}"));
+        self.text(&["eventID"]).map_or_else(|| Cow::Owned(digest()), Cow::Borrowed)
     }
 
-    /// White space and the way characters are escaped do not count. An explicit stack, for a record may be nested as
-    /// deep as its sender liked.
-    fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
+    /// The event that the record says again, with more or with other fields: `addendum.originalEventID`.
+    #[must_use]
+    pub fn original(&self) -> Option<&'tape str> {
+        self.text(&["addendum", "originalEventID"])
+    }
+
+    /// Half of the SHA-256 of its JSON value: equal for equal values, however they are written.
+    #[must_use]
+    pub fn content(&self) -> u128 {
+        self.digest().first_chunk::<16>().map_or(0, |half| u128::from_be_bytes(*half))
+    }
+
+    /// White space, the order of keys and the way in which characters and numbers are written do not count. An explicit stack,
+    /// for a record may be nested as deep as its sender liked.
+    fn digest(&self) -> [u8; 32] {
+        // Hashed at once: there are hundreds of pieces.
+        let mut all = Vec::with_capacity(2048);
         let mut text = |kind: u8, text: &str| {
-            hash.update([kind]);
-            hash.update(text.len().to_be_bytes());
-            hash.update(text);
+            all.push(kind);
+            all.extend(text.len().to_le_bytes());
+            all.extend(text.as_bytes());
         };
         let mut stack = vec![(None, self.value)];
         while let Some((key, value)) = stack.pop() {
@@ -273,24 +323,21 @@ impl<'tape, 'input> Record<'tape, 'input> {
                 text(b'[', &array.len().to_string());
                 stack.extend(array.iter().map(|element| (None, element)));
             } else if let Some(object) = value.as_object() {
-                text(b'{', &object.len().to_string());
-                stack.extend(object.iter().map(|(key, member)| (Some(key), member)));
+                let mut members = members(&object);
+                members.sort_unstable_by_key(|(key, _)| *key);
+                text(b'{', &members.len().to_string());
+                stack.extend(members.into_iter().map(|(key, member)| (Some(key), member)));
             } else if let Some(string) = value.as_str() {
                 text(b'"', string);
             } else if let Some(flag) = value.as_bool() {
                 text(b'b', if flag { "true" } else { "false" });
-            } else if let Some(number) = value.as_i64() {
-                text(b'n', &number.to_string());
-            } else if let Some(number) = value.as_u64() {
-                text(b'n', &number.to_string());
-            } else if let Some(number) = value.as_f64() {
-                text(b'n', &number.to_string());
+            } else if let Some(number) = number(value) {
+                text(b'n', &number);
             } else {
                 text(b'0', "");
             }
         }
-        let digest = hash.finalize();
-        digest.iter().fold("sha256-".to_owned(), |id, byte| id + &format!("{byte:02x}"))
+        Sha256::digest(&all).into()
     }
 
     /// Whose record it is: `recipientAccountId`; else the account of the object's folder; else the caller's, where that is
@@ -314,11 +361,13 @@ impl<'tape, 'input> Record<'tape, 'input> {
         self.text(&["errorCode"])
     }
 
-    /// Whether the call was refused or the sign-in failed. Sign-ins tell it in `responseElements.<eventName>`.
+    /// Whether the call was refused or the sign-in failed. Sign-ins tell it in `responseElements.<eventName>`, those of IAM
+    /// Identity Center in `serviceEventDetails.<eventName>`.
     #[must_use]
     pub fn failed(&self) -> bool {
+        let outcome = |of: &str| self.text(&[of, self.name]);
         self.error_code().is_some()
-            || self.text(&["responseElements", self.name]).is_some_and(|outcome| outcome == "Failure")
+            || ["responseElements", "serviceEventDetails"].iter().any(|of| outcome(of) == Some("Failure"))
     }
 
     /// Whether the call only reads. Records before version 1.06 do not tell; there the verb of the name decides.
@@ -366,9 +415,7 @@ impl<'tape, 'input> Record<'tape, 'input> {
                     "invokedBy" => &mut invoked_by,
                     _ => continue,
                 };
-                if let Some(text) = value.into_string().filter(|text| !text.is_empty()) {
-                    field.get_or_insert(text);
-                }
+                *field = value.into_string().filter(|text| !text.is_empty());
             }
         }
         let kind = match type_ {

@@ -11,7 +11,9 @@
 //!
 //! A search cuts the elements of a list out by the same means ([`Elements`]).
 
-use std::ops::Range;
+use std::{ops::Range, sync::LazyLock};
+
+use memchr::memmem::Finder;
 
 use super::{
     callers::Callers,
@@ -88,6 +90,10 @@ pub(super) enum Field {
     Passed,
     /// The same, and nearly always a UUID.
     Request,
+    /// The same, but that the outcome of a sign-in may be in it.
+    Details,
+    /// The same, and what has one is the parser's to read.
+    Addendum,
     /// Not known.
     Unknown,
 }
@@ -150,12 +156,12 @@ const RECORD_KEYS: [Key; 28] = [
     Key::new("apiVersion", Field::Passed),
     Key::new("managementEvent", Field::Passed),
     Key::new("recipientAccountId", Field::Account),
-    Key::new("serviceEventDetails", Field::Passed),
+    Key::new("serviceEventDetails", Field::Details),
     Key::new("sharedEventID", Field::Passed),
     Key::new("vpcEndpointId", Field::Passed),
     Key::new("vpcEndpointAccountId", Field::Passed),
     Key::new("eventCategory", Field::Passed),
-    Key::new("addendum", Field::Passed),
+    Key::new("addendum", Field::Addendum),
     Key::new("tlsDetails", Field::Passed),
 ];
 
@@ -255,6 +261,8 @@ pub(super) struct Sketch {
     pub(super) whole: bool,
     /// What the taker of the records wants to do with it.
     pub(super) brief: u8,
+    /// Whether its `serviceEventDetails` may say that it failed.
+    pub(super) may_have_failed: bool,
     /// `readOnly`, where it is told.
     pub(super) read_only: Option<bool>,
     /// Whose [`Found`]; the first is nobody's.
@@ -270,6 +278,7 @@ impl Sketch {
             record,
             whole: false,
             brief: 0,
+            may_have_failed: false,
             read_only: None,
             caller: 0,
             seconds: 0,
@@ -639,8 +648,8 @@ impl<'t, S: Sight> Walk<'t, S> {
             usual!(
                 0 string_of 1 any_of 2 time_of 3 string_of 4 string_of 5 string_of 6 string_of 7 string_of 8 string_of
                 9 string_of 10 nested_of 11 nested_of 12 nested_of 13 uuid_of 14 uuid_of 15 flag_of 16 nested_of
-                18 string_of 17 string_of 19 flag_of 20 string_of 21 nested_of 22 string_of 23 string_of 24 string_of
-                25 string_of 26 nested_of 27 nested_of
+                18 string_of 17 string_of 19 flag_of 20 string_of 21 details_of 22 string_of 23 string_of 24 string_of
+                25 string_of 26 addendum_of 27 nested_of
             );
             let (field, value) = self.any_key(next, &RECORD_KEYS)?;
             let after = self.member(field, start, value, callers, sketch, &mut seen)?;
@@ -745,6 +754,20 @@ impl<'t, S: Sight> Walk<'t, S> {
         Some(end)
     }
 
+    /// Likewise, and whether "Failure" is in it.
+    #[inline(always)]
+    fn details_of(&self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
+        let after = self.nested_of(field, at, sketch, seen)?;
+        sketch.may_have_failed |= may_tell_failure(self.text.get(at..after).unwrap_or_default());
+        Some(after)
+    }
+
+    /// Likewise: `null` alone.
+    #[inline(always)]
+    fn addendum_of(&self, _field: Field, at: usize, _sketch: &mut Sketch, _seen: &mut u32) -> Option<usize> {
+        self.rest(at).starts_with(b"null").then_some(at + 4)
+    }
+
     /// Any member of the record that begins at `start`, whose value begins at `at`; gives what follows it.
     #[inline(never)]
     fn member(
@@ -773,6 +796,13 @@ impl<'t, S: Sight> Walk<'t, S> {
             return self.time_of(field, at, sketch, seen).filter(|after| *after != 0);
         }
         let value = self.sight.does(Value { text: self.text, at })?;
+        match field {
+            Field::Details => {
+                sketch.may_have_failed |= may_tell_failure(self.text.get(at..value.2).unwrap_or_default())
+            }
+            Field::Addendum if value.0 != Kind::Null => return None,
+            _ => {}
+        }
         if field == Field::ReadOnly {
             once(seen, field)?;
             sketch.read_only = self.truth(value)?;
@@ -908,6 +938,12 @@ impl<'t, S: Sight> Walk<'t, S> {
         // It may be a known key with an escape in it.
         (field != Field::Unknown || !name.contains(&b'\\')).then_some((field, value))
     }
+}
+
+/// Whether "Failure" is in a text, or may be: no letter of a text without a backslash is written in another way.
+pub(super) fn may_tell_failure(text: &[u8]) -> bool {
+    static FAILURE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Failure"));
+    FAILURE.find(text).is_some() || memchr::memchr(b'\\', text).is_some()
 }
 
 #[inline(always)]
