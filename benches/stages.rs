@@ -24,7 +24,7 @@ use mfatrail::{
     mfa::{Event, extract},
     pipeline::{Options, scan},
     source::{Selection, Source},
-    trace::{Context, Part, Trace},
+    trace::{Context, Holder, Part, Trace},
 };
 use simd_json::Tape;
 
@@ -189,13 +189,16 @@ fn extract_events(bencher: Bencher<'_, '_>, shape: Shape) {
     });
 }
 
+/// The object that all records are said to be of.
+const HOLDER: Holder<'static> = Holder { object: "object", is_verified: false };
+
 /// From parsed records to the trace of who called what from where.
 #[divan::bench(args = SHAPES)]
 fn trace(bencher: Bencher<'_, '_>, shape: Shape) {
     let objects = objects(shape);
     bencher.counter(BytesCount::new(objects.bytes)).counter(ItemsCount::new(objects.records)).bench_local(|| {
         let mut part = Part::default();
-        objects.each_record(|record| part.note(record).expect("a place for temporary files"));
+        objects.each_record(|record| part.note(HOLDER, record).expect("a place for temporary files"));
         part
     });
 }
@@ -267,7 +270,7 @@ static HISTORY: LazyLock<History> = LazyLock::new(|| {
         for_each_record(corpus.json(index).as_bytes(), &mut scratch, &mut |_index, record| {
             let record = record.expect("a usable record");
             events.extend(extract(&record));
-            part.note(&record).expect("a place for temporary files");
+            part.note(HOLDER, &record).expect("a place for temporary files");
         })
         .expect("sound JSON");
     }

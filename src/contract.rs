@@ -734,6 +734,8 @@ pub struct LifecycleEvent {
     pub event_time: DateTime<Utc>,
     /// `eventName`.
     pub event_name: String,
+    /// Ids of the records that say it again (`addendum.originalEventID`), and whose fields it has since.
+    pub addenda: Vec<String>,
     /// Whether it had its effect.
     pub outcome: Outcome,
     /// `errorCode` of an attempt.
@@ -882,12 +884,14 @@ pub struct Coverage {
     /// `eventTime` of the last record read.
     #[serde(serialize_with = "whole_seconds::optional")]
     pub last_record: Option<DateTime<Utc>>,
-    /// Whether everything that was listed could be read, and something was.
+    /// Whether everything that was listed could be read, something was, and no two records of one event contradict each other.
     pub complete: bool,
     /// Objects and records per account, region and delivery day.
     pub days: Vec<CoverageDay>,
     /// Intervals of the period without any object, and what weakened the evidence.
     pub gaps: Vec<Gap>,
+    /// Events of which several records say different things, by account and id.
+    pub conflicts: Vec<Conflict>,
     /// What could not be read, in order of name.
     pub failures: Vec<ReadFailure>,
     /// Filled in by digest verification; `None` where no digests were verified.
@@ -934,6 +938,19 @@ impl Gap {
     pub fn is_stopped_trail(&self) -> bool {
         matches!(self.cause.as_str(), "StopLogging" | "DeleteTrail")
     }
+}
+
+/// Several records of one id that say different things: at least one of them is not CloudTrail's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Conflict {
+    /// `recipientAccountId`.
+    pub account: String,
+    /// `eventID`.
+    pub event_id: String,
+    /// The objects that hold these records, sorted.
+    pub objects: Vec<String>,
+    /// The objects whose records count: those that a digest proves, or else all.
+    pub kept: Vec<String>,
 }
 
 /// Something that could not be read.

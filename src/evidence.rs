@@ -14,7 +14,7 @@ use crate::inflate::InflateError;
 use crate::mfa::{self, Event, Events};
 use crate::pipeline::{Bytes, Next, Visitor};
 use crate::source::ObjectRef;
-use crate::trace::{Call, Part, Sighting, Trace};
+use crate::trace::{Call, Holder, Part, Sighting, Trace};
 
 /// Which records are kept, by what they say themselves. Their keys were selected before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -141,6 +141,11 @@ impl Evidence {
         Ok((self.events.take()?, calls, sightings))
     }
 
+    /// An object as the trace notes it.
+    fn holder<'o>(&self, object: &'o ObjectRef) -> Holder<'o> {
+        Holder { object: &object.name, is_verified: self.current == Some(Integrity::Verified) }
+    }
+
     /// Seals this worker's notes.
     #[must_use]
     pub fn finish(mut self) -> Self {
@@ -160,10 +165,10 @@ impl Visitor for Evidence {
         if included { brief(envelope) } else { Some(OUT_OF_RANGE) }
     }
 
-    fn envelope(&mut self, _object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: u8) {
+    fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: u8) {
         self.passed_over += 1;
         if brief != OUT_OF_RANGE && self.error.is_none() {
-            self.error = self.part.note_envelope(envelope, brief).err();
+            self.error = self.part.note_envelope(self.holder(object), envelope, brief).err();
         }
     }
 
@@ -187,6 +192,7 @@ impl Visitor for Evidence {
             Some(mut event) => {
                 event.objects.insert(object.name.clone());
                 event.delivered_at = object.delivered_at();
+                event.lineage.verified = self.current == Some(Integrity::Verified);
                 if let Some(integrity) = self.current {
                     self.integrity.entry(object.name.clone()).or_insert(integrity);
                 }
@@ -194,7 +200,7 @@ impl Visitor for Evidence {
             }
             None => self.passed_over += 1,
         }
-        self.error = self.error.take().or(self.part.note(record).err());
+        self.error = self.error.take().or(self.part.note(self.holder(object), record).err());
     }
 
     fn merge(&mut self, other: Self) {
@@ -271,7 +277,7 @@ mod tests {
     fn all(evidence: Evidence) -> (Vec<String>, Vec<String>) {
         let mut evidence = evidence.finish();
         assert!(evidence.error.is_none(), "{:?}", evidence.error);
-        let Context { calls, sightings } = evidence.trace.collect(&mut Everything).unwrap();
+        let Context { calls, sightings, .. } = evidence.trace.collect(&mut Everything).unwrap();
         let mut events: Vec<String> =
             evidence.events.take().unwrap().iter().map(|event| format!("{event:?}")).collect();
         let mut traced: Vec<String> = calls.iter().map(|call| format!("{call:?}")).collect();

@@ -2,10 +2,10 @@
 //!
 //! The output is in order of object and of place in it, or of time, and the same event in two objects is given once, so
 //! nothing can be written before everything is read. In memory stay some sixty bytes of each record; its text goes to a
-//! temporary file when there is much of it.
+//! temporary file when there is much of it. What is one event is decided by these texts: see [`mfa::fold`](crate::mfa::fold()).
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
     sync::Arc,
@@ -14,7 +14,18 @@ use std::{
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::{cloudtrail::Record, evidence::Range, pipeline::Visitor, rows::Columns, source::ObjectRef};
+use crate::{
+    cloudtrail::Record,
+    evidence::Range,
+    mfa::{self, Conflict},
+    pipeline::Visitor,
+    rows::Columns,
+    source::ObjectRef,
+};
+
+mod copies;
+
+use copies::{Found, Told};
 
 /// Bytes of text that one worker keeps in memory.
 const IN_MEMORY: usize = if cfg!(test) { 1 << 10 } else { 8 << 20 };
@@ -34,6 +45,8 @@ pub struct Finds {
 struct Part {
     objects: Vec<Arc<ObjectRef>>,
     finds: Vec<Find>,
+    /// Those that say another event again, by their places among these.
+    addenda: Vec<usize>,
     /// Text that is not in the file yet.
     text: Vec<u8>,
     file: Option<File>,
@@ -66,14 +79,16 @@ pub enum Order {
 }
 
 /// What was found and given.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given {
     /// Events, each once.
     pub events: u64,
     /// Of these, the ones given before the limit was reached.
     pub given: u64,
-    /// Further copies of them in other objects.
+    /// Further copies of them in other objects, and records that a later one says again.
     pub copies: u64,
+    /// Of these events the records say different things; each is given.
+    pub conflicts: Vec<Conflict>,
 }
 
 impl Finds {
@@ -108,7 +123,7 @@ impl Finds {
         limit: Option<u64>,
         each: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> io::Result<Given> {
-        self.parts.push(self.part);
+        self.parts.push(std::mem::take(&mut self.part));
         let mut places = Vec::new();
         for (part, kept) in self.parts.iter().enumerate() {
             places.extend((0..kept.finds.len()).map(|find| (part, find)));
@@ -122,25 +137,103 @@ impl Finds {
             Some((time, &object.name, &object.location, find.number, find.event))
         };
         places.sort_by(|a, b| key(a).cmp(&key(b)));
-        let mut seen = HashSet::new();
-        let mut given = Given::default();
+        let (left_out, conflicts) = self.copies(&places)?;
+        let copies = size(left_out.len());
+        let mut given = Given { events: size(places.len()) - copies, given: 0, copies, conflicts };
         let mut text = Vec::new();
-        for (part, find) in places {
-            let Some(part) = self.parts.get_mut(part) else { continue };
-            let Some(find) = part.finds.get(find) else { continue };
-            if !seen.insert(find.event) {
-                given.copies += 1;
-                continue;
+        for (place, at) in places.into_iter().enumerate() {
+            if limit.is_some_and(|limit| given.given >= limit) {
+                break;
             }
-            given.events += 1;
-            if limit.is_none_or(|limit| given.given < limit) {
-                let (at, length) = (find.at, find.length);
-                part.read(at, length, &mut text)?;
-                each(&text)?;
+            if !left_out.contains(&place) {
+                self.read(at, &mut text)?;
+                each(self.shown(&text))?;
                 given.given += 1;
             }
         }
         Ok(given)
+    }
+
+    /// Which of the finds are left out, for others are the same events; and where they say different things.
+    fn copies(&mut self, places: &[(usize, usize)]) -> io::Result<(HashSet<usize>, Vec<Conflict>)> {
+        let mut first: HashMap<u128, usize> = HashMap::with_capacity(places.len());
+        let (mut left_out, mut unsure) = (HashSet::new(), BTreeSet::new());
+        let (mut text, mut other) = (Vec::new(), Vec::new());
+        for (place, at) in places.iter().enumerate() {
+            let Some(find) = self.find(*at) else { continue };
+            let before = match first.entry(find.event) {
+                Entry::Vacant(entry) => {
+                    entry.insert(place);
+                    continue;
+                }
+                Entry::Occupied(entry) => *entry.get(),
+            };
+            self.read(*at, &mut text)?;
+            if let Some(before) = places.get(before) {
+                self.read(*before, &mut other)?;
+            }
+            if text == other {
+                left_out.insert(place);
+            } else {
+                unsure.extend([before, place]);
+            }
+        }
+        let addenda: HashSet<(usize, usize)> = self
+            .parts
+            .iter()
+            .enumerate()
+            .flat_map(|(part, kept)| kept.addenda.iter().map(move |find| (part, *find)))
+            .collect();
+        for (place, at) in places.iter().enumerate().filter(|(_, at)| addenda.contains(at)) {
+            if left_out.contains(&place) {
+                continue;
+            }
+            self.read(*at, &mut text)?;
+            let Told { account, original, .. } = self.told(&text)?;
+            let before = original.and_then(|original| first.get(&event(&account, &original)));
+            unsure.insert(place);
+            unsure.extend(before.copied());
+        }
+        let mut found = Vec::with_capacity(unsure.len());
+        for place in &unsure {
+            let Some(at) = places.get(*place) else { continue };
+            self.read(*at, &mut text)?;
+            let told = self.told(&text)?;
+            let Some((object, find)) = self.object(*at).zip(self.find(*at)) else { continue };
+            let (delivered_at, objects) = (object.delivered_at(), [object.name.clone()].into());
+            found.push(Found { told, objects, delivered_at, time: find.time, place: *place });
+        }
+        let conflicts = mfa::fold(&mut found);
+        let kept: HashSet<usize> = found.iter().map(|one| one.place).collect();
+        left_out.extend(unsure.into_iter().filter(|place| !kept.contains(place)));
+        Ok((left_out, conflicts))
+    }
+
+    fn find(&self, (part, find): (usize, usize)) -> Option<&Find> {
+        self.parts.get(part)?.finds.get(find)
+    }
+
+    fn object(&self, at: (usize, usize)) -> Option<&ObjectRef> {
+        Some(&**self.parts.get(at.0)?.objects.get(self.find(at)?.object)?)
+    }
+
+    fn read(&mut self, at: (usize, usize), into: &mut Vec<u8>) -> io::Result<()> {
+        let Some((from, length)) = self.find(at).map(|find| (find.at, find.length)) else { return Ok(()) };
+        self.parts.get_mut(at.0).map_or(Ok(()), |part| part.read(from, length, into))
+    }
+
+    /// What of a find's text is shown: before the columns stands what the record says of itself.
+    fn shown<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        let behind = |end: usize| text.get(end + 1..);
+        let columns = self.columns.as_ref().and_then(|_| memchr::memchr(b'\n', text).and_then(behind));
+        columns.unwrap_or(text)
+    }
+
+    fn told(&self, text: &[u8]) -> io::Result<Told> {
+        match (&self.columns, memchr::memchr(b'\n', text).and_then(|end| text.get(..end))) {
+            (Some(_), Some(told)) => Ok(serde_json::from_slice(told)?),
+            _ => Told::read(text),
+        }
     }
 }
 
@@ -155,18 +248,25 @@ impl Part {
         };
         let before = self.text.len();
         match columns {
-            Some(columns) => columns.keep(record, &mut self.text)?,
+            Some(columns) => {
+                serde_json::to_writer(&mut self.text, &Told::of(record))?;
+                self.text.push(b'\n');
+                columns.keep(record, &mut self.text)?;
+            }
             None => {
                 let raw = record.raw().ok_or_else(|| io::Error::other("a record without its text"))?;
                 // Between a record's tokens a line break is white space, and within its strings there can be none.
                 self.text.extend(raw.iter().filter(|byte| !matches!(byte, b'\n' | b'\r')));
             }
         }
+        if record.original().is_some() {
+            self.addenda.push(self.finds.len());
+        }
         self.finds.push(Find {
             object: self.objects.len() - 1,
             number,
             time: record.time,
-            event: event(record),
+            event: event(record.account().unwrap_or_default(), &record.id()),
             at: self.written + size(before),
             length: self.text.len() - before,
         });
@@ -211,11 +311,11 @@ impl Visitor for Finds {
 }
 
 /// Whose event, and which: half of a digest, for equal ids in two accounts are two events.
-fn event(record: &Record<'_, '_>) -> u128 {
+fn event(account: &str, id: &str) -> u128 {
     let mut hash = Sha256::new();
-    hash.update(record.account().unwrap_or_default());
+    hash.update(account);
     hash.update([0]);
-    hash.update(record.id().as_bytes());
+    hash.update(id);
     hash.finalize().first_chunk::<16>().map_or(0, |half| u128::from_be_bytes(*half))
 }
 

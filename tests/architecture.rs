@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("filter", &["cloudtrail", "mfa", "partition", "names"]),
     ("rows", &["cloudtrail", "names", "report"]),
     ("answer", &["cloudtrail", "rows"]),
-    ("finds", &["pipeline", "source", "cloudtrail", "evidence", "rows"]),
+    ("finds", &["pipeline", "source", "cloudtrail", "mfa", "evidence", "rows"]),
     ("sweep", &["pipeline", "source", "cloudtrail", "filter", "finds"]),
     (
         "store",

@@ -304,3 +304,136 @@ fn wrong_usage_is_told_before_any_work() {
     let ran = mfa(home.path(), &["report", "--from-bundle", "absent.zip"]);
     assert!(ran.status == 2 && ran.stderr.contains("could not read `absent.zip`"), "{}", ran.stderr);
 }
+
+#[test]
+fn of_two_records_of_one_event_the_verified_one_counts() {
+    let home = archive();
+    let folder = home.path().join("archive");
+    let plant = |record: &str, trail: &str| {
+        let mut bucket = Bucket::new("trail-bucket");
+        let mut forged = Trail::new(A, "us-east-1", "2026-10-02T04:05:31Z");
+        forged.organisation = "";
+        forged.prefix = "";
+        forged.delivered = 900;
+        let key = forged.log(&mut bucket, 20, &[record.to_owned()]);
+        let path = folder.join(key).with_extension(format!("{trail}.gz"));
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, &bucket.objects.values().next().expect("the log").bytes).expect("a file");
+    };
+    let found = mfa(home.path(), &["search", "archive", "--event-name", "DeactivateMFADevice"]);
+    let record = found.stdout.trim_end();
+    let id = serde_json::from_str::<Value>(record).expect("JSON")["eventID"].clone();
+    let taken_back = record.replacen('{', r#"{"errorCode":"AccessDenied","#, 1);
+    let addendum = format!(r#"{{"errorCode":"AccessDenied","addendum":{{"originalEventID":{id}}},"#);
+    let updated = record.replacen('{', &addendum, 1).replace(&format!(r#""eventID":{id}"#), r#""eventID":"u-1""#);
+    for (what, planted) in [("refused", taken_back), ("an update", updated)] {
+        plant(&planted, "planted");
+        let mut said = Vec::new();
+        let verify = ["--verify", "--public-keys", "keys.json"];
+        let scan = [&["scan", "archive", "--store", what, "--to", "2026-10-02T10:00:00Z"], &verify[..]].concat();
+        assert_eq!(mfa(home.path(), &scan).status, 3, "what is planted is unsigned");
+        for (from, more) in [(&["archive"][..], &verify[..]), (&["--store", what], &[])] {
+            let ran = mfa(home.path(), &[&["report"], from, &PERIOD[..], more, &["--out", "out"]].concat());
+            assert_eq!(ran.status, 3, "{what}: {}", ran.stderr);
+            let report = json(&home.path().join("out"));
+            fs::remove_dir_all(home.path().join("out")).expect("a report");
+            let [conflict] = report["coverage"]["conflicts"].as_array().expect("a list").as_slice() else {
+                panic!("{what}: {}", report["coverage"]["conflicts"])
+            };
+            assert_eq!((&conflict["event_id"], &conflict["account"]), (&id, &A.into()), "{what}");
+            assert_eq!(conflict["objects"].as_array().map(Vec::len), Some(2), "{what}");
+            let kept = conflict["kept"].to_string();
+            assert!(!kept.contains("planted") && kept.contains("json.gz"), "{what}: {kept}");
+            // The verified one alone: one event, one window, no attempt.
+            assert_eq!(report["events"].as_array().map(Vec::len), Some(1), "{what}");
+            assert_eq!(report["events"][0]["outcome"], "success", "{what}");
+            assert_eq!(report["windows"][0]["opened_by_event"], id, "{what}");
+            assert_eq!(report["figures"]["deactivations"]["failed_attempts"], 0, "{what}");
+            said.push(report["coverage"]["conflicts"].clone());
+        }
+        assert_eq!(said[0], said[1], "{what}: the store says what the archive says");
+        // Without its digests nothing tells which is true.
+        let ran = mfa(home.path(), &[&["report", "archive"], &PERIOD[..], &["--out", "out"]].concat());
+        assert_eq!(ran.status, 3, "{what}: {}", ran.stderr);
+        let report = json(&home.path().join("out"));
+        fs::remove_dir_all(home.path().join("out")).expect("a report");
+        assert_eq!(report["coverage"]["conflicts"][0]["kept"].as_array().map(Vec::len), Some(2), "{what}");
+        assert_eq!(report["events"].as_array().map(Vec::len), Some(2), "{what}");
+        assert_eq!(report["windows"][0]["opened_by_event"], id, "{what}");
+    }
+}
+
+#[test]
+fn a_bundle_of_contradictory_evidence_is_made_again_and_redacted() {
+    let home = archive();
+    let found = mfa(home.path(), &["search", "archive", "--event-name", "DeactivateMFADevice"]);
+    let planted = found.stdout.trim_end().replacen('{', r#"{"errorCode":"AccessDenied","#, 1);
+    let name =
+        format!("AWSLogs/{A}/CloudTrail/us-east-1/2026/10/02/{A}_CloudTrail_us-east-1_20261002T0425Z_planted.json.gz");
+    let path = home.path().join("archive").join(&name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(path, format!(r#"{{"Records":[{planted}]}}"#)).expect("a file");
+    let arguments =
+        [&["report", "archive"], &PERIOD[..], &["--out", "one", "--bundle", "one.zip", "--with-objects"]].concat();
+    assert_eq!(mfa(home.path(), &arguments).status, 3);
+    let ran = mfa(home.path(), &["report", "--from-bundle", "one.zip", "--out", "two"]);
+    assert_eq!(ran.status, 3, "{}", ran.stderr);
+    assert!(files(&home.path().join("one")) == files(&home.path().join("two")));
+    assert!(members(&home.path().join("one.zip")).keys().any(|member| member.ends_with("_planted.json")));
+    for key in [&[][..], &["--redact-key", "secret"]] {
+        fs::write(home.path().join("secret"), "0123456789abcdef").expect("a file");
+        let arguments = [&["report", "archive"], &PERIOD[..], &["--out", "red", "--redact"], key].concat();
+        assert_eq!(mfa(home.path(), &arguments).status, 3);
+        for (file, bytes) in files(&home.path().join("red")) {
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(!text.contains("planted") && !text.contains(A), "{file}");
+        }
+        let conflict = json(&home.path().join("red"))["coverage"]["conflicts"][0].clone();
+        assert!(conflict["objects"][0].as_str().is_some_and(|object| object.starts_with("object-")), "{conflict}");
+        fs::remove_dir_all(home.path().join("red")).expect("a report");
+    }
+}
+
+#[test]
+fn an_object_that_was_altered_under_its_tag_and_size_is_another_one() {
+    let home = archive();
+    let found = mfa(home.path(), &["search", "archive", "--event-name", "DeactivateMFADevice"]);
+    let id = serde_json::from_str::<Value>(found.stdout.trim_end()).expect("JSON")["eventID"].clone();
+    let text_of = |path: &Path| digests::gunzip(&fs::read(path).expect("a file"));
+    let holds = |path: &PathBuf| String::from_utf8_lossy(&text_of(path)).contains("DeactivateMFADevice");
+    let log = bucket().objects.keys().map(|key| home.path().join("archive").join(key)).find(holds).expect("the log");
+    let text = text_of(&log);
+    let altered = String::from_utf8(text.clone()).expect("UTF-8").replace("DeactivateMFADevice", "ResyncMFADevice    ");
+    let put = |text: &[u8]| {
+        fs::write(&log, text).expect("a file");
+        let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_790_000_000);
+        fs::File::options().write(true).open(&log).expect("a file").set_modified(time).expect("its time");
+    };
+    let scan = |verify: bool| {
+        let more = ["--verify", "--public-keys", "keys.json", "--to", "2026-10-02T10:00:00Z"];
+        let more = if verify { &more[..] } else { &[] };
+        mfa(home.path(), &[&["scan", "archive", "--store", "store"], more].concat()).status
+    };
+    let deactivations = || {
+        let checked = mfa(home.path(), &["store", "check", "--store", "store"]);
+        assert_eq!(checked.status, 0, "{}{}", checked.stdout, checked.stderr);
+        let sql =
+            "SELECT e.event_name, o.status FROM events e JOIN objects o ON e.object_id = o.object_id ORDER BY o.status";
+        let rows = mfa(home.path(), &["history", "--store", "store", "--sql", sql, "--format", "csv"]);
+        assert_eq!(rows.status, 0, "{}", rows.stderr);
+        let history = mfa(home.path(), &["history", "--store", "store", "--format", "json"]);
+        let cited: Vec<Value> = serde_json::from_str(&history.stdout).expect("JSON");
+        let cited: Vec<Value> = cited.iter().map(|row| row["event_id"].clone()).collect();
+        (rows.stdout.lines().skip(1).map(str::to_owned).collect::<Vec<_>>(), cited)
+    };
+    put(&text);
+    assert_eq!(scan(false), 0);
+    assert_eq!(deactivations(), (vec!["DeactivateMFADevice,read".to_owned()], vec![id.clone()]));
+    // Only who verifies reads it again.
+    put(altered.as_bytes());
+    assert_eq!((scan(false), scan(true)), (0, 3));
+    assert_eq!(deactivations(), (vec!["DeactivateMFADevice,replaced".to_owned()], vec![]));
+    put(&text);
+    assert_eq!(scan(true), 0);
+    assert_eq!(deactivations(), (vec!["DeactivateMFADevice,read".to_owned()], vec![id]));
+}

@@ -272,6 +272,7 @@ impl Simulation {
                 session_mfa: if name == "ConsoleLogin" { Some(false) } else { session },
                 sign_in_mfa: sign_in,
                 about_user: about_user.map(Into::into),
+                lineage: Default::default(),
             });
         }
         if !user {
@@ -294,6 +295,7 @@ impl Simulation {
                 .then(|| Failure { code: (name != "ConsoleLogin").then(|| "AccessDenied".to_owned()), message: None }),
             objects: BTreeSet::from(["one.json.gz".to_owned()]),
             delivered_at: Some(self.now + Duration::seconds(300)),
+            lineage: Default::default(),
         });
     }
 
@@ -326,6 +328,7 @@ impl Simulation {
             session_mfa: user.then_some(mfa),
             sign_in_mfa: None,
             about_user: about.map(Into::into),
+            lineage: Default::default(),
         });
         self.now += Duration::seconds(2);
         self.last = (0, usize::MAX);
@@ -702,7 +705,7 @@ fn simulate(plan: &Plan) -> World {
     let covered = ACCOUNTS.iter().map(|a| ((*a).to_owned(), [first, as_of])).collect();
     World {
         events,
-        context: Context { calls, sightings },
+        context: Context { calls, sightings, ..Context::default() },
         iam,
         covered,
         approvals,

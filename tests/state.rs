@@ -100,6 +100,7 @@ fn event(number: usize, line: &str) -> Event {
         failure: None,
         objects: BTreeSet::from([format!("object-{number}")]),
         delivered_at: None,
+        lineage: Default::default(),
     }
 }
 

@@ -76,5 +76,5 @@ fn duckdb_reads_the_same_rows() {
         count(*) FROM 'events/*/*/*.parquet' e JOIN 'objects/*/*/*.parquet' o USING (object_id) GROUP BY 1";
     assert_eq!(duckdb::query(sql, home.path()).len(), 1, "the rows agree with each other");
     let sql = "SELECT DISTINCT value FROM parquet_kv_metadata('*/*/*/*.parquet') WHERE key = 'mfatrail.schema'::BLOB";
-    assert_eq!(duckdb::query(sql, home.path()), ["b'mfatrail.store/2'"]);
+    assert_eq!(duckdb::query(sql, home.path()), ["b'mfatrail.store/3'"]);
 }

@@ -357,6 +357,7 @@ impl Making {
             .iter()
             .flat_map(|event| &event.objects)
             .chain(report.proof.iter().flat_map(|proof| &proof.objects))
+            .chain(report.coverage.conflicts.iter().flat_map(|conflict| &conflict.objects))
             .collect();
         let mut rows = Vec::new();
         let store = Store::open(&self.excerpt()).map_err(store_error)?;
@@ -665,7 +666,8 @@ fn recheck(
 fn by_object(events: &[Event], name: &impl Fn(&String) -> String) -> BTreeMap<String, BTreeSet<String>> {
     let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for event in events {
-        let bare = Event { objects: BTreeSet::new(), delivered_at: None, ..event.clone() };
+        let mut bare = Event { objects: BTreeSet::new(), delivered_at: None, ..event.clone() };
+        bare.lineage.verified = false;
         for object in &event.objects {
             told.entry(name(object)).or_default().insert(format!("{bare:?}"));
         }

@@ -4,11 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
-use crate::contract::{Coverage, Gap, Notice, Period, Report};
-use crate::mfa::{Action, Event};
+use super::say;
+use crate::contract::{Conflict, Coverage, Gap, Notice, Period, Report};
+use crate::mfa::{self, Action, Event};
 use crate::partition;
 use crate::pipeline::{AccountSpan, Scanned};
+use crate::report::terminal_text;
 use crate::source::Selection;
+
+/// How many of the events with different contents are named where no report is printed.
+const NAMED: usize = 20;
 
 /// Completes what the scan counted.
 pub(super) fn coverage(
@@ -91,6 +96,57 @@ pub(super) fn is_complete(report: &Report) -> bool {
 const PERIOD_NOT_COVERED: &str = "period-not-covered";
 const IAM_NOT_SEEN: &str = "iam-not-seen";
 
+/// Names the events that several records contradict each other about: then the evidence is not complete.
+pub(super) fn contest(coverage: &mut Coverage, conflicts: Vec<mfa::Conflict>, notices: &mut Vec<Notice>) {
+    coverage.conflicts = by_event(conflicts);
+    coverage.complete &= coverage.conflicts.is_empty();
+    notices.extend(coverage.conflicts.iter().map(contested));
+    notices.sort();
+}
+
+/// Each event once, with all the objects of its records.
+pub(super) fn by_event(conflicts: Vec<mfa::Conflict>) -> Vec<Conflict> {
+    let mut all: BTreeMap<(String, String), [BTreeSet<String>; 2]> = BTreeMap::new();
+    for mfa::Conflict { account, event_id, objects, kept } in conflicts {
+        let [known_objects, known_kept] = all.entry((account, event_id)).or_default();
+        known_objects.extend(objects);
+        known_kept.extend(kept);
+    }
+    let list = |objects: BTreeSet<String>| objects.into_iter().collect();
+    let mut named = Vec::new();
+    for ((account, event_id), [objects, kept]) in all {
+        named.push(Conflict { account, event_id, objects: list(objects), kept: list(kept) });
+    }
+    named
+}
+
+/// Says it of the first few, for what prints no report.
+pub(super) fn warn(conflicts: &[Conflict]) {
+    for conflict in conflicts.iter().take(NAMED) {
+        say(&format!("warning: {}", terminal_text(&contested(conflict).text)));
+    }
+    if conflicts.len() > NAMED {
+        say(&format!("warning: and {} more events with different contents", conflicts.len() - NAMED));
+    }
+}
+
+/// What there is to say of one of them.
+pub(super) fn contested(conflict: &Conflict) -> Notice {
+    let Conflict { account, event_id, objects, kept } = conflict;
+    let counts = if kept.len() < objects.len() {
+        format!("only the one in {} counts, which a digest proves", kept.join(", "))
+    } else {
+        "all of them count, and where they disagree the worse for the user holds".to_owned()
+    };
+    Notice {
+        code: "event-conflict",
+        text: format!(
+            "event {event_id} of account {account} has records with different contents, in {}: {counts}",
+            objects.join(" and ")
+        ),
+    }
+}
+
 /// Runs of days, by delivery, on which an account's region that has objects has none.
 fn days_without_objects(coverage: &Coverage, period: Period, end: DateTime<Utc>) -> Vec<Gap> {
     let mut seen: BTreeMap<(&str, &str), BTreeSet<NaiveDate>> = BTreeMap::new();
@@ -138,7 +194,6 @@ fn weakened(events: &[Event], period: Period, end: DateTime<Utc>) -> Vec<Gap> {
         .filter(|event| event.succeeded() && event.time <= end && matches!(event.action, Action::TrailChanged { .. }))
         .collect();
     changes.sort_by(|a, b| a.order().cmp(&b.order()));
-    changes.dedup_by(|a, b| a.id == b.id && a.account == b.account);
     // A trail is named by its name or its ARN.
     let trail = |event: &Event| match &event.action {
         Action::TrailChanged { trail: Some(trail) } => trail.rsplit('/').next().unwrap_or_default().to_owned(),

@@ -11,11 +11,12 @@ use super::archive::{absent, account_id, range, time};
 use super::exit::{CliError, Status};
 use super::scan::store_error;
 use super::search::{did_you_mean, say_what_lacks_room};
-use super::{beside, say, terminal};
+use super::{beside, coverage, say, terminal};
 use crate::answer::{Answer, AnswerError, Format, Values};
 use crate::exposure::{Had, Happened, Held, History, How, Question, is_actor, is_device};
 use crate::inputs::approvals;
 use crate::inventory::{self, IamState};
+use crate::mfa;
 use crate::names::Pattern;
 use crate::report::terminal_text;
 use crate::store::{Dataset, Gathered, Key, Needed, SqlError, Store};
@@ -119,7 +120,7 @@ Examples:
   mfatrail history --store evidence --sql 'SELECT event_name, count(*) AS n FROM events GROUP BY event_name ORDER BY n DESC'
 
 Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 done, but objects in the store
-could not be read; 0 done, whether or not there is an answer.";
+could not be read, or records of one event contradict each other; 0 done, whether or not there is an answer.";
 
 /// What --format names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -175,7 +176,8 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
     let iam = iam(&mut store, kind)?;
     let gathered =
         store.consistently(|store| store.gather(&needed(&question, kind, iam.as_ref()))).map_err(store_error)?;
-    let Gathered { events, covered, failures, rows } = gathered;
+    let Gathered { mut events, covered, failures, rows } = gathered;
+    let conflicts = mfa::fold(&mut events);
     let history = History::new(&events, iam.as_ref().map(|(_, state)| state), &covered);
     let cited = iam.as_ref().map(|(path, _)| path.display().to_string());
     let answer = match kind {
@@ -191,7 +193,7 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
     let room = if args.fields.is_empty() { kind.room() } else { &[] };
     give(answer.select(columns).map_err(CliError::failed)?, format, room)?;
     say(&format!("{}, from {} in the store", plural(found, "row", "rows"), plural(rows, "event", "events")));
-    Ok(told(&failures))
+    Ok(told(&failures, conflicts))
 }
 
 fn format(format: FormatArg) -> Result<Format, CliError> {
@@ -223,12 +225,14 @@ fn give(answer: Answer, format: Format, room: &'static [&'static str]) -> Result
 }
 
 /// Says what the answer lacks.
-fn told(failures: &[(String, String)]) -> Status {
+fn told(failures: &[(String, String)], conflicts: Vec<mfa::Conflict>) -> Status {
+    let contested = coverage::by_event(conflicts);
+    coverage::warn(&contested);
     for (object, error) in failures.iter().take(NAMED) {
         say(&format!("warning: {}: {}", terminal_text(object), terminal_text(error)));
     }
     if failures.is_empty() {
-        return Status::Done;
+        return if contested.is_empty() { Status::Done } else { Status::Incomplete };
     }
     say(&format!(
         "warning: {} could not be read, or not whole: what they hold is not in the answer\n  hint: `mfatrail store retry` reads them again",
@@ -462,6 +466,7 @@ const EVENTS: &[&str] = &[
     "duration_s",
     "event_id",
     "objects",
+    "addenda",
 ];
 const EVENTS_TABLE: &[&str] =
     &["time", "principal", "event", "outcome", "actor", "source_ip", "close_reason", "device", "event_id", "objects"];
@@ -561,6 +566,7 @@ fn events_table(rows: Vec<Happened>) -> Result<Answer, AnswerError> {
         ("duration_s", Values::Integer(rows.iter().map(seconds).collect())),
         ("event_id", text(rows, |row| Some(row.event_id.as_str()))),
         ("objects", Values::List(rows.iter().map(|row| row.objects.clone()).collect())),
+        ("addenda", Values::List(rows.iter().map(|row| row.addenda.clone()).collect())),
     ];
     Answer::new(rows.len(), columns)
 }

@@ -1,6 +1,6 @@
 //! `mfatrail report`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
 use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy_file};
 use crate::inventory::{self, IamState, LiveOptions};
+use crate::mfa::{self, Conflict};
 use crate::pipeline::{self, Options, Scanned};
 use crate::report::{self, Format, OutputDir, Paper};
 use crate::source::{Selection, Source, SourceError};
@@ -74,6 +75,8 @@ pub(super) struct Read {
     judged: Judged,
     /// The store's last commit that it rests on.
     commit: Option<u64>,
+    /// The store.
+    store: Option<Store>,
 }
 
 pub(super) fn run(args: ReportArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
@@ -534,6 +537,7 @@ pub(super) fn from_store(
         proven,
         judged: found.judged,
         commit: Some(found.commit),
+        store: Some(store),
     })
 }
 
@@ -559,7 +563,15 @@ fn scan(plan: &Plan, keys: Option<PublicKeys>) -> Result<Read, CliError> {
             evidence
                 .balance(scanned.coverage.records)
                 .map_err(|lost| CliError::failed(SourceError::Unbalanced(lost)))?;
-            Ok(Read { evidence, scanned, notices: Vec::new(), proven, judged: Judged::default(), commit: None })
+            Ok(Read {
+                evidence,
+                scanned,
+                notices: Vec::new(),
+                proven,
+                judged: Judged::default(),
+                commit: None,
+                store: None,
+            })
         }
     }
 }
@@ -580,7 +592,7 @@ pub(super) struct Made {
 
 /// Makes the report; `known` is what a bundle tells of the integrity of the whole archive, of which it has only a part.
 pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Result<Made, CliError> {
-    let Read { mut evidence, scanned, notices: read_notices, proven, judged, .. } = read;
+    let Read { mut evidence, scanned, notices: read_notices, proven, judged, store, .. } = read;
     let digests_failed = proven.map(|proven| proven.failures).unwrap_or_default();
     let verified = match evidence.checker.take() {
         Some(checker) => {
@@ -611,7 +623,8 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         .map(|(account, [first, end])| (account, [first, if plan.as_of.is_none() { end.max(as_of) } else { end }]))
         .collect();
     let empty = crate::trace::Context::default();
-    let events = evidence.events.take().map_err(|error| unreadable(&error))?;
+    let mut events = evidence.events.take().map_err(|error| unreadable(&error))?;
+    let mut conflicts = mfa::fold(&mut events);
     let input = Input {
         events: &events,
         context: &empty,
@@ -623,7 +636,8 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         period: plan.period,
         as_of,
     };
-    let context = evidence.trace.collect(&mut exposure::wanted(&input)).map_err(|error| unreadable(&error))?;
+    let mut context = evidence.trace.collect(&mut exposure::wanted(&input)).map_err(|error| unreadable(&error))?;
+    conflicts.extend(named(std::mem::take(&mut context.conflicts), store.as_ref())?);
     let input = Input { context: &context, ..input };
     let (analysis, parts) = exposure::analyse_in_parts(&input, &plan.trend.months);
     let mut inputs = plan.inputs;
@@ -651,7 +665,8 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
             text: format!("IAM state does not tell of account {account}: its windows are as certain as without it"),
         });
     }
-    let coverage = super::coverage::coverage(&scanned, &events, plan.period, as_of, &plan.selection, &mut notices);
+    let mut coverage = super::coverage::coverage(&scanned, &events, plan.period, as_of, &plan.selection, &mut notices);
+    super::coverage::contest(&mut coverage, conflicts, &mut notices);
     let mut report = Report {
         schema: contract::SCHEMA,
         tool: THIS,
@@ -721,6 +736,16 @@ fn beyond_evidence(
             rfc3339(*first)
         ),
     })
+}
+
+/// Conflicts of ordinary calls with their objects by name: a store tells these by id.
+fn named(conflicts: Vec<Conflict>, store: Option<&Store>) -> Result<Vec<Conflict>, CliError> {
+    let Some(store) = store.filter(|_| !conflicts.is_empty()) else { return Ok(conflicts) };
+    let ids = conflicts.iter().flat_map(|conflict| &conflict.objects).cloned().collect();
+    let names = store.names(&ids).map_err(CliError::failed)?;
+    let name = |ids: BTreeSet<String>| ids.into_iter().map(|id| names.get(&id).cloned().unwrap_or(id)).collect();
+    let conflict = |of: Conflict| Conflict { objects: name(of.objects), kept: name(of.kept), ..of };
+    Ok(conflicts.into_iter().map(conflict).collect())
 }
 
 fn missing_input(missing: &inventory::MissingInput) -> Notice {

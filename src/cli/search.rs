@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use super::archive::{check_places, options, range, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::{CliError, Status};
-use super::{interrupt, log, progress, say, seen, terminal};
+use super::{coverage, interrupt, log, progress, say, seen, terminal};
 use crate::cloudtrail::Cell;
 use crate::evidence::Range;
 use crate::filter::{By, Filter, Session, Sessions};
@@ -164,8 +164,8 @@ Examples:
   mfatrail search fixtures/archive --text AWSDenyAll --fields eventTime,requestParameters
   mfatrail search s3://trail-bucket --from 7d --access-key AKIAIOSFODNN7EXAMPLE --follow | jq -r .eventName
 
-Exit status, the first that applies: 2 wrong usage; 4 the run failed; 3 done, but an object could not be read, or nothing
-at all was; 0 done, whether or not something was found.";
+Exit status, the first that applies: 2 wrong usage; 4 the run failed; 3 done, but an object could not be read, nothing at
+all was, or records of one event contradict each other; 0 done, whether or not something was found.";
 
 /// What --format names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -468,6 +468,8 @@ fn summary(given: Given, followed: Followed, scanned: &Scanned) -> Status {
     if coverage.objects_read == 0 {
         say("warning: no object at all was read: that shows nothing, not that nothing happened");
     }
-    let complete = coverage.objects_read > 0 && coverage.failures.is_empty();
+    let conflicts = coverage::by_event(given.conflicts);
+    coverage::warn(&conflicts);
+    let complete = scanned.coverage.objects_read > 0 && scanned.coverage.failures.is_empty() && conflicts.is_empty();
     if complete { Status::Done } else { Status::Incomplete }
 }

@@ -785,7 +785,7 @@ impl<'t, S: Sight> Walk<'t, S> {
             let found = Found { spans: found.spans.map(|span| span.before(start as u32)), ..found };
             // It is the record's beginning if nothing that counts stands before it.
             sketch.caller = match self.text.get(start..after + 1) {
-                Some(text) if *seen == bit(Field::Identity) && self.byte(after) == b',' => {
+                Some(text) if *seen == bit(Field::Identity) && !sketch.may_have_failed && self.byte(after) == b',' => {
                     callers.keep(text, self.rest(start), found)
                 }
                 _ => callers.hold(found),

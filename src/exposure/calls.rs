@@ -1,7 +1,7 @@
 //! The trace's calls by whom they are and about whom, and where an actor was seen before: the look-back behind
 //! `new_source` and `foreign_enrolment`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
@@ -46,14 +46,13 @@ pub(super) enum Who<'w> {
 }
 
 impl<'c> Calls<'c> {
-    /// Trails deliver a call as often as there are trails; it counts once.
+    /// A call given twice counts once.
     pub(super) fn new(ledger: &Ledger<'_>, context: &'c Context) -> Self {
-        let mut unique: BTreeMap<(DateTime<Utc>, &str, &str), &Call> = BTreeMap::new();
-        for call in &context.calls {
-            unique.entry((call.time, call.event_id.as_str(), &*call.account)).or_insert(call);
-        }
+        let mut all: Vec<&Call> = context.calls.iter().collect();
+        all.sort_by(|one, other| one.order(other));
+        all.dedup_by(|again, call| call.order(again).is_eq());
         let mut calls = Self {
-            all: unique.into_values().collect(),
+            all,
             by: HashMap::new(),
             about: HashMap::new(),
             by_strangers: HashMap::new(),
@@ -122,7 +121,7 @@ impl<'c> Calls<'c> {
     }
 
     /// Whether `who` was seen at any address at all in `[from, to)`, and whether it was seen at `source_ip`. Seen is who made a
-    /// successful call; where a service's name stands for the address, nothing was seen.
+    /// successful call that no other record contradicts; where a service's name stands for the address, nothing was seen.
     pub(super) fn seen(&self, who: Who<'_>, source_ip: IpAddr, [from, to]: [DateTime<Utc>; 2]) -> (bool, bool) {
         let among = |addresses: &mut dyn Iterator<Item = &str>| {
             addresses.filter_map(address).fold((false, false), |(_, there), seen| (true, there || seen == source_ip))
@@ -141,7 +140,8 @@ impl<'c> Calls<'c> {
             }
             None => {
                 let calls = self.of(who, from, to).unwrap_or_default();
-                among(&mut calls.iter().filter(|call| !call.failed).filter_map(|call| call.source_ip.as_deref()))
+                let sound = calls.iter().filter(|call| !call.failed && !call.lineage.is_disputed);
+                among(&mut sound.filter_map(|call| call.source_ip.as_deref()))
             }
         }
     }

@@ -284,7 +284,7 @@ impl<'f> Case<'f> {
             .facts
             .ledger
             .events_between(self.time - SIGNAL_SPAN, self.time)
-            .filter(|(_, event)| !event.succeeded())
+            .filter(|(_, event)| event.failure.is_some())
             .filter(|(_, event)| {
                 matches!(event.action, Action::ConsoleLogin { .. } | Action::DeviceDeactivated { .. })
                     && self.by_the_actor(event)

@@ -87,6 +87,11 @@ fn password_timeline(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamS
     let mut proofs: Vec<Proof> = own(ledger, entity)
         .filter_map(|(index, event)| {
             let (before, after) = password_proof(event)?;
+            // What is contradicted proves no more than that there is a password.
+            let (before, after) = match event.is_disputed() {
+                true => (None, Some(after.filter(|present| *present)?)),
+                false => (before, after),
+            };
             Some(Proof { key: Key::event(&ledger.events, index)?, before, after, basis: Basis::Event(index) })
         })
         .collect();
@@ -149,6 +154,7 @@ fn denial_timeline(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamSta
             _ if event.action == Action::UserCreated => (None, Some(false)),
             _ => continue,
         };
+        let before = before.filter(|_| !event.is_disputed());
         proofs.push(Proof { key, before, after, basis: Basis::Event(index) });
     }
     if let (IamEntry::User(user), Some(iam)) = (&entity.iam, iam) {

@@ -45,7 +45,7 @@ pub(super) fn speaks_of(facts: Facts<'_>, draft: &Draft, detection: &Detection) 
         return false;
     }
     match &detection.subject {
-        DetectionSubject::Event(id) => *id == opening.id,
+        DetectionSubject::Event(id) => opening.has_id(id),
         DetectionSubject::Principal { account, user } => {
             let [_, end] = draft.time(facts.as_of);
             *account == entity.account && means(user, entity, detection.detected_at) && detection.detected_at < end
@@ -78,7 +78,8 @@ fn inferred(facts: Facts<'_>, draft: &Draft) -> Option<Detected> {
     let call = calls
         .find(|call| {
             !call.failed
-                && call.event_id != opening.id
+                && !call.lineage.is_disputed
+                && !opening.has_id(&call.event_id)
                 && watch.notices(&call.actor, &call.account, call.time)
                 && !(call.read_only && is_sweep(facts, call))
         })
@@ -89,7 +90,7 @@ fn inferred(facts: Facts<'_>, draft: &Draft) -> Option<Detected> {
         .iter()
         .filter_map(|index| ledger.events.get(*index))
         .filter(|event| from <= event.time && event.time < to)
-        .filter(|event| event.succeeded() && event.id != opening.id)
+        .filter(|event| event.succeeded() && event.lineage.dispute.is_none() && event.id != opening.id)
         .filter(|event| watch.notices(&event.actor, &event.account, event.time))
         .map(|event| (event.time, event.id.as_str(), &event.actor));
     let (at, reference, actor) = call.into_iter().chain(events).min_by_key(|(time, id, _)| (*time, *id))?;

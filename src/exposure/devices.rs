@@ -382,7 +382,9 @@ impl Reader<'_, '_> {
             } else {
                 active.remove(&serial)
             };
-            proofs.entry(serial).or_default().extend(self.proof(index, Some(before), Some(after)));
+            // What is contradicted proves nothing of before: that would find an enrollment that nobody saw.
+            let before = Some(before).filter(|_| !event.is_disputed());
+            proofs.entry(serial).or_default().extend(self.proof(index, before, Some(after)));
         }
         proofs
     }

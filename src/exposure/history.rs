@@ -73,6 +73,8 @@ pub struct Happened {
     pub event_id: String,
     /// The objects that hold the record, sorted.
     pub objects: Vec<String>,
+    /// Ids of the records that say it again, and whose fields it has since.
+    pub addenda: Vec<String>,
 }
 
 /// The window that an event opened.
@@ -294,7 +296,7 @@ impl<'a> History<'a> {
             account: event.account.clone(),
             principal: entity.map(Entity::principal),
             event_name: event.name.clone(),
-            outcome: if event.succeeded() { Outcome::Success } else { Outcome::Failed },
+            outcome: if event.failure.is_none() { Outcome::Success } else { Outcome::Failed },
             error_code: event.failure.as_ref().and_then(|failure| failure.code.clone()),
             device: event.action.serial().map(str::to_owned),
             remaining_devices: self.remaining.get(&index).copied(),
@@ -306,6 +308,7 @@ impl<'a> History<'a> {
             window,
             event_id,
             objects,
+            addenda: event.lineage.addenda.iter().cloned().collect(),
         }
     }
 

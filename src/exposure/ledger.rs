@@ -12,7 +12,8 @@ use chrono::{DateTime, Utc};
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{Principal, PrincipalKind};
 use crate::inventory::{AsOf, DeviceOwner, IamState, RootState, UserState};
-use crate::mfa::{Action, Event, Target, user_id, user_name};
+pub(super) use crate::mfa::Kept;
+use crate::mfa::{self, Action, Event, Target, user_id, user_name};
 use crate::trace::Call;
 
 /// Index of an [`Entity`] in its ledger.
@@ -65,31 +66,6 @@ pub(super) enum IamEntry<'a> {
     Gone,
     User(&'a UserState),
     Root(&'a RootState),
-}
-
-/// An event of the ledger: as it was given, or what the ledger made of it.
-#[derive(Debug, Clone)]
-pub(super) struct Kept<'a> {
-    given: &'a Event,
-    own: Option<Box<Event>>,
-}
-
-impl<'a> Kept<'a> {
-    fn new(given: &'a Event) -> Self {
-        Self { given, own: None }
-    }
-
-    fn to_mut(&mut self) -> &mut Event {
-        self.own.get_or_insert_with(|| Box::new(self.given.clone()))
-    }
-}
-
-impl Deref for Kept<'_> {
-    type Target = Event;
-
-    fn deref(&self) -> &Event {
-        self.own.as_deref().unwrap_or(self.given)
-    }
 }
 
 /// Events in order, each with its principal.
@@ -332,25 +308,10 @@ fn uses(events: &[Kept<'_>]) -> HashMap<(String, String), Vec<usize>> {
     uses
 }
 
-/// Sorts, and folds what is the same event: one (account, id) in two objects is one event, held by both.
+/// Sorts, and leaves every event once: one in two objects is held by both.
 fn in_order<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<Kept<'a>> {
-    fn identity(event: &Event) -> (&str, &str) {
-        (&event.account, &event.id)
-    }
     let mut events: Vec<Kept<'_>> = events.map(Kept::new).collect();
-    events.sort_by(|a, b| identity(a).cmp(&identity(b)));
-    events.dedup_by(|again, kept| {
-        let same = identity(again) == identity(kept);
-        if same {
-            let kept = kept.to_mut();
-            kept.objects.extend(again.objects.iter().cloned());
-            kept.delivered_at = match (kept.delivered_at, again.delivered_at) {
-                (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
-                (mine, theirs) => mine.or(theirs),
-            };
-        }
-        same
-    });
+    mfa::fold(&mut events);
     events.sort_by(|a, b| a.order().cmp(&b.order()));
     events
 }
@@ -445,7 +406,9 @@ impl<'a> Replay<'a> {
 
     fn user(&mut self, index: usize, event: &Event, name: Option<&str>, id: Option<&str>) -> Option<EntityId> {
         let account = event.account.as_str();
-        if event.action == Action::UserCreated && event.succeeded() {
+        // A creation that is contradicted takes nobody's name away.
+        let taken = || name.is_some_and(|name| self.named.contains_key(&(account.to_owned(), name.to_lowercase())));
+        if event.action == Action::UserCreated && event.succeeded() && !(event.is_disputed() && taken()) {
             let name = name?;
             self.displace(account, name, event.time);
             self.release(account, name, event.time);

@@ -30,7 +30,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{
-    Approved, Certainty, CloseReason, Figures, Finding, LeftoverDevice, LifecycleEvent, Notice, Outcome, Period,
+    Approved, Certainty, Class, CloseReason, Figures, Finding, LeftoverDevice, LifecycleEvent, Notice, Outcome, Period,
     PrincipalKind, Reason, Window,
 };
 use crate::inputs::{Approval, Detection, DetectionSubject, Settings};
@@ -51,7 +51,7 @@ pub use parts::{Month, Parts};
 /// Everything that a report is computed from.
 #[derive(Debug, Clone)]
 pub struct Input<'a> {
-    /// Extracted events, in any order, duplicates allowed.
+    /// Extracted events, in any order, copies allowed.
     pub events: &'a [Event],
     /// What else was done, by whom, from where.
     pub context: &'a Context,
@@ -313,8 +313,28 @@ fn accounts_of<'i>(input: &'i Input<'_>) -> BTreeSet<&'i String> {
     input.covered.keys().chain(in_iam).collect()
 }
 
+/// Of an opening that several records tell of, the one that is worst for the principal.
+fn worst(facts: Facts<'_>, draft: &Draft, approvals: &[Approval]) -> Draft {
+    let ledger = facts.ledger;
+    let opening = draft.opened.and_then(|opened| ledger.events.get(opened));
+    let Some(opening) = opening.filter(|event| event.lineage.dispute.is_some()) else { return draft.clone() };
+    let tells = |event: &Event| {
+        (&event.id, &event.account) == (&opening.id, &opening.account)
+            && (&event.action, &event.target) == (&opening.action, &opening.target)
+            && event.failure.is_none()
+    };
+    let others = ledger.events_between(opening.time, opening.time).filter(|(_, event)| tells(event));
+    let drafts = others.map(|(opened, _)| Draft { opened: Some(opened), ..draft.clone() });
+    let severity = |draft: &Draft| {
+        let class = classify::classify(facts, draft, approvals).map(|verdict| verdict.class);
+        class.map(|class| (!class.legitimate(), class == Class::SuspectedTakeover))
+    };
+    drafts.max_by_key(severity).unwrap_or_else(|| draft.clone())
+}
+
 fn window(facts: Facts<'_>, draft: &Draft, credentials: &Credentials, input: &Input<'_>) -> Option<Window> {
     let ledger = facts.ledger;
+    let draft = &worst(facts, draft, input.approvals);
     let opening = draft.opened.and_then(|opened| ledger.events.get(opened));
     let entity = ledger.entities.get(draft.entity)?;
     let verdict = classify::classify(facts, draft, input.approvals);
@@ -388,7 +408,8 @@ fn lifecycle_events(ledger: &Ledger<'_>, deactivations: &[Deactivation], input: 
             event_id: event.id.clone(),
             event_time: event.time,
             event_name: event.name.clone(),
-            outcome: if event.succeeded() { Outcome::Success } else { Outcome::Failed },
+            addenda: event.lineage.addenda.iter().cloned().collect(),
+            outcome: if event.failure.is_none() { Outcome::Success } else { Outcome::Failed },
             error_code: event.failure.as_ref().and_then(|failure| failure.code.clone()),
             account: event.account.clone(),
             region: event.region.clone(),
@@ -467,7 +488,7 @@ fn kind_figures(
         .filter(|event| {
             let identity_center = event.source != "iam.amazonaws.com";
             let kind = if identity_center { PrincipalKind::IdentityCenter } else { PrincipalKind::IamUser };
-            !event.succeeded()
+            event.failure.is_some()
                 && matches!(event.action, Action::DeviceDeactivated { .. })
                 && part.period.contains(event.time)
                 && event.time <= input.as_of

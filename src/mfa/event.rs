@@ -40,6 +40,36 @@ pub struct Event {
     pub objects: BTreeSet<String>,
     /// When CloudTrail delivered the first of those objects; `None` for objects whose key does not tell.
     pub delivered_at: Option<DateTime<Utc>>,
+    /// How its record stands to others of the same event.
+    #[serde(default)]
+    pub lineage: Lineage,
+}
+
+/// How a record stands to others of the same event: see [`fold`](super::fold()).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// Half of the SHA-256 of the record's JSON value; `None` where it was not kept.
+    pub content: Option<u128>,
+    /// `addendum.originalEventID`: the event that the record says again. `None` once it is taken in there.
+    pub original: Option<String>,
+    /// Ids of the records that say this event again, and were taken in.
+    pub addenda: BTreeSet<String>,
+    /// Whether a proven digest names an object that holds the record.
+    pub verified: bool,
+    /// Set where another record of this event says something else.
+    pub dispute: Option<Dispute>,
+}
+
+/// What counts of a record, where another one of the same event says something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dispute {
+    /// They differ in what was done: this holds where it makes things worse.
+    Effect,
+    /// They differ in the rest: what was done is not in dispute.
+    Details,
+    /// Another one tells of what was done, and counts for this one, too.
+    Repeated,
 }
 
 /// Why an attempt failed.
@@ -207,7 +237,40 @@ pub enum Action {
     },
 }
 
+impl Target {
+    /// Whether a later record can have named this one more exactly.
+    pub(super) fn may_be(&self, later: &Self) -> bool {
+        match (self, later) {
+            (Self::User { name, id }, Self::User { name: later_name, id: later_id }) => {
+                (name.is_none() || name == later_name) && (id.is_none() || id == later_id)
+            }
+            (Self::Nobody | Self::DeviceOnly, _) => true,
+            _ => self == later,
+        }
+    }
+}
+
 impl Action {
+    /// Whether it protects a principal, or is proof that it is protected, or mends the evidence: what must not be believed of a
+    /// record that another one contradicts.
+    fn protects(&self, name: &str) -> bool {
+        match self {
+            Self::DeviceEnabled { .. }
+            | Self::DeviceResynced { .. }
+            | Self::MfaChecked
+            | Self::SessionToken { .. }
+            | Self::UserDeleted
+            | Self::PasswordRemoved
+            | Self::AccessKeyDeleted { .. }
+            | Self::AccessKeyUpdated { active: false, .. } => true,
+            Self::ConsoleLogin { mfa_used, .. } => *mfa_used != Some(false),
+            Self::PolicyAttached { arn } => arn.as_deref().is_none_or(|arn| arn.ends_with("/AWSDenyAll")),
+            Self::PolicyPut { document, .. } => document.as_deref().is_none_or(|text| text.contains("Deny")),
+            Self::TrailChanged { .. } => name == "StartLogging",
+            _ => false,
+        }
+    }
+
     /// The serial number of the device that the event names.
     #[must_use]
     pub fn serial(&self) -> Option<&str> {
@@ -277,10 +340,39 @@ impl Action {
 }
 
 impl Event {
-    /// Whether the call had its effect. Attempts are reported but change no state.
+    /// Whether the call had its effect. Attempts are reported but change no state; nor does what another record of the same
+    /// event contradicts, unless it makes things worse.
     #[must_use]
     pub fn succeeded(&self) -> bool {
         self.failure.is_none()
+            && match self.lineage.dispute {
+                None | Some(Dispute::Details) => true,
+                Some(Dispute::Effect) => !self.action.protects(&self.name),
+                Some(Dispute::Repeated) => false,
+            }
+    }
+
+    /// Whether another record of the same event says that something else was done.
+    #[must_use]
+    pub fn is_disputed(&self) -> bool {
+        self.lineage.dispute == Some(Dispute::Effect)
+    }
+
+    /// Whether it is the event of this id: its own, or that of a record that says it again.
+    #[must_use]
+    pub fn has_id(&self, id: &str) -> bool {
+        self.id == id || self.lineage.addenda.contains(id)
+    }
+
+    /// Whether all that is kept of two records is equal, wherever they lie.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        let said = |event: &Self| Self {
+            objects: BTreeSet::new(),
+            delivered_at: None,
+            lineage: Lineage { original: event.lineage.original.clone(), ..Lineage::default() },
+            ..event.clone()
+        };
+        said(self) == said(other)
     }
 
     /// The total order of events: time, meaning, id. It does not depend on the order of input.

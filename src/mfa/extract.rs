@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::event::{Action, Event, Failure, Target};
+use super::event::{Action, Event, Failure, Lineage, Target};
 use super::refusal::{self, Named};
 use crate::cloudtrail::{Actor, ActorKind, Record, same};
 
@@ -114,6 +114,11 @@ pub fn extract(record: &Record<'_, '_>) -> Option<Event> {
         failure,
         objects: BTreeSet::new(),
         delivered_at: None,
+        lineage: Lineage {
+            content: Some(record.content()),
+            original: record.original().map(str::to_owned),
+            ..Lineage::default()
+        },
     })
 }
 

@@ -3,8 +3,10 @@
 mod event;
 mod events;
 mod extract;
+mod fold;
 mod refusal;
 
-pub use event::{Action, Event, Failure, Target};
+pub use event::{Action, Dispute, Event, Failure, Lineage, Target};
 pub use events::Events;
 pub use extract::{EXTRACTED, ROOT_NAMES, ROOT_USER_NAME, extract, is_extracted, named_user, user_id, user_name};
+pub use fold::{Conflict, Kept, Logged, fold};

@@ -18,6 +18,7 @@ pub(super) fn of(report: &Report, account: &str) -> Option<Report> {
     part.reconciliation.retain(|finding| is_own(&finding.account));
     part.coverage.days.retain(|day| is_own(&day.account));
     part.coverage.gaps.retain(|gap| is_own(&gap.account));
+    part.coverage.conflicts.retain(|conflict| is_own(&conflict.account));
     part.proof.retain(|proof| is_own(&proof.account));
     part.accounts.retain(|one| is_own(&one.account));
     // What names another account is on that account's page.

@@ -167,6 +167,7 @@ fn event(id: &str, time: &str, name: &str) -> LifecycleEvent {
         event_id: id.to_owned(),
         event_time: at(time),
         event_name: name.to_owned(),
+        addenda: Vec::new(),
         outcome: Outcome::Success,
         error_code: None,
         account: "111122223333".to_owned(),
@@ -308,6 +309,7 @@ pub(super) fn full() -> Report {
                     event_id: Some("0f0e0000-0000-4000-8000-000000000008".to_owned()),
                 },
             ],
+            conflicts: Vec::new(),
             failures: vec![
                 ReadFailure {
                     object: "AWSLogs/111122223333/CloudTrail/us-east-1/2026/10/08/a.json.gz".to_owned(),

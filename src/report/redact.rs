@@ -148,6 +148,11 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
             names.region(region);
         }
     }
+    for conflict in &mut report.coverage.conflicts {
+        conflict.account = names.account(&conflict.account);
+        names.all("object", &mut conflict.objects);
+        names.all("object", &mut conflict.kept);
+    }
     for failure in &mut report.coverage.failures {
         failure.object = names.of("object", &failure.object);
         LEFT_OUT.clone_into(&mut failure.error);

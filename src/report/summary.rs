@@ -42,7 +42,8 @@ fn lines(report: &Report, width: usize) -> String {
         report.period.to.format("%Y-%m-%d"),
         format::time(report.as_of)
     ));
-    if !report.coverage.complete {
+    let contested = report.coverage.conflicts.len();
+    if !report.coverage.complete && (report.coverage.objects_failed > 0 || contested == 0) {
         push(&if report.coverage.objects_read == 0 && report.coverage.objects_failed == 0 {
             "INCOMPLETE: nothing at all was read".to_owned()
         } else {
@@ -52,6 +53,9 @@ fn lines(report: &Report, width: usize) -> String {
                 format::plural(report.coverage.objects_listed, "object", "objects")
             )
         });
+    }
+    if contested > 0 {
+        push(&format!("INCOMPLETE: {}", view::contested(contested)));
     }
     let blind = view::blind_accounts(&report.coverage);
     if !blind.is_empty() {

@@ -104,5 +104,6 @@ pub(super) fn events() -> Vec<Column<LifecycleEvent>> {
         column("user_agent", Text(|e| e.user_agent.clone())),
         column("remaining_devices", Count(|e| e.remaining_devices.map(|n| n as u64))),
         column("objects", List(|e| e.objects.clone())),
+        column("addenda", List(|e| e.addenda.clone())),
     ]
 }

@@ -17,8 +17,9 @@ use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::schema::Dataset;
 use super::tables::month_of_path;
 use super::{StoreError, count, io_error};
-use crate::cloudtrail::{Scratch, for_each_record};
+use crate::cloudtrail::{Record, Scratch, for_each_record};
 use crate::disk::{Folder, Kind};
+use crate::mfa::Lineage;
 use crate::units::plural;
 
 /// What was checked, and what is wrong.
@@ -55,15 +56,19 @@ struct Tally {
 
 /// What is wrong with the record that is kept with an event.
 fn of_record(row: &EventRow, scratch: &mut Scratch) -> Option<&'static str> {
-    let mut ids = Vec::new();
+    let mut told = Vec::new();
     let text = row.record.as_deref().unwrap_or_default();
     let read = for_each_record(text.as_bytes(), scratch, &mut |_, record| {
-        ids.extend(record.map(|record| record.id().into_owned()));
+        let lineage = |record: &Record<'_, '_>| (Some(record.content()), record.original().map(str::to_owned));
+        told.extend(record.map(|record| (record.id().into_owned(), lineage(&record))));
     });
-    match read {
-        Err(_) => Some("its record is no JSON"),
-        Ok(_) if ids != [row.event.id.as_str()] => Some("its record is another's"),
-        Ok(_) => None,
+    let Lineage { content, original, .. } = &row.event.lineage;
+    match (read, told.as_slice()) {
+        (Err(_), _) => Some("its record is no JSON"),
+        (Ok(_), [(id, _)]) if *id != row.event.id => Some("its record is another's"),
+        (Ok(_), [(_, lineage)]) if (&lineage.0, &lineage.1) == (content, original) => None,
+        (Ok(_), [_]) => Some("its record is not what its row says"),
+        (Ok(_), _) => Some("its record is another's"),
     }
 }
 

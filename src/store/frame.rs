@@ -15,7 +15,7 @@ use polars_io::SerReader;
 use polars_io::parquet::read::{ParallelStrategy, ParquetReader};
 use polars_io::parquet::write::{KeyValueMetadata, ParquetWriter};
 
-use super::schema::{Column, Dataset, Kind, METADATA_KEY, SCHEMA, check_schema};
+use super::schema::{Column, Dataset, Kind, METADATA_KEY, SCHEMA, VERSION, check_schema};
 use super::{StoreError, damaged};
 
 /// A row of a data set.
@@ -278,6 +278,29 @@ fn bytes(frame: &mut DataFrame) -> PolarsResult<Vec<u8>> {
     Ok(bytes)
 }
 
+impl Kind {
+    fn data_type(self) -> DataType {
+        match self {
+            Self::Text => DataType::String,
+            Self::Integer => DataType::Int64,
+            Self::Flag => DataType::Boolean,
+            Self::Time => DataType::Datetime(TimeUnit::Microseconds, None),
+            Self::Day => DataType::Date,
+        }
+    }
+}
+
+/// Whether a file was written by an earlier version: some values of its rows take all columns to tell.
+pub(super) fn is_earlier(bytes: &[u8]) -> bool {
+    let version = |bytes| {
+        let mut reader = ParquetReader::new(Cursor::new(bytes));
+        let pairs = reader.get_metadata().ok()?.key_value_metadata().clone()?;
+        let found = pairs.into_iter().find(|pair| pair.key == METADATA_KEY)?.value?;
+        check_schema(Path::new(""), &found).ok()
+    };
+    catch_unwind(|| version(bytes)).ok().flatten().is_some_and(|version| version < VERSION)
+}
+
 /// A file's frame, with the first `columns` columns of its data set, all checked against the schema.
 pub(super) fn frame(path: &Path, bytes: Vec<u8>, dataset: Dataset, columns: usize) -> Result<DataFrame, StoreError> {
     let wanted = dataset.columns().get(..columns).unwrap_or_else(|| dataset.columns());
@@ -298,7 +321,6 @@ fn decoded(
 ) -> Result<DataFrame, StoreError> {
     let size = bytes.len();
     let mut reader = ParquetReader::new(Cursor::new(bytes)).read_parallel(parallel);
-    let names: Vec<String> = wanted.iter().map(|column| column.name.to_owned()).collect();
     let metadata = reader.get_metadata().map_err(|error| damaged(path, error))?;
     // Every row has something of its own, if only its id; a few bytes can say that there are billions of others.
     let rows = metadata.row_groups.iter().fold(metadata.num_rows, |most, group| most.max(group.num_rows()));
@@ -306,18 +328,22 @@ fn decoded(
         return Err(damaged(path, format!("it says that it holds {rows} rows, in {size} bytes")));
     }
     let found = metadata.key_value_metadata().iter().flatten().find(|pair| pair.key == METADATA_KEY);
-    check_schema(path, found.and_then(|pair| pair.value.as_deref()).unwrap_or_default())?;
-    let frame = reader.with_columns(Some(names)).finish().map_err(|error| damaged(path, error))?;
+    let version = check_schema(path, found.and_then(|pair| pair.value.as_deref()).unwrap_or_default())?;
+    let (there, later): (Vec<&Column>, Vec<&Column>) = wanted.iter().partition(|column| column.since <= version);
+    let names: Vec<String> = there.iter().map(|column| column.name.to_owned()).collect();
+    let height = metadata.num_rows;
+    let mut frame = if names.is_empty() {
+        DataFrame::empty()
+    } else {
+        reader.with_columns(Some(names)).finish().map_err(|error| damaged(path, error))?
+    };
+    for column in later {
+        let empty = Series::full_null(column.name.into(), height, &column.kind.data_type());
+        frame.with_column(empty.into()).map_err(|error| damaged(path, error))?;
+    }
     for column in wanted {
         let series = frame.column(column.name).map_err(|error| damaged(path, error))?;
-        let fits = match column.kind {
-            Kind::Text => *series.dtype() == DataType::String,
-            Kind::Integer => *series.dtype() == DataType::Int64,
-            Kind::Flag => *series.dtype() == DataType::Boolean,
-            Kind::Time => *series.dtype() == DataType::Datetime(TimeUnit::Microseconds, None),
-            Kind::Day => *series.dtype() == DataType::Date,
-        };
-        if !fits {
+        if *series.dtype() != column.kind.data_type() {
             let (name, is, want) = (column.name, series.dtype(), column.kind.name());
             return Err(damaged(path, format!("its column `{name}` is {is}, and not {want}")));
         }
@@ -363,6 +389,7 @@ pub(super) fn each_row<R: Row>(
     leave: usize,
     each: &mut dyn FnMut(R) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
+    let leave = if is_earlier(&bytes) { 0 } else { leave };
     let columns = R::DATASET.columns().len().saturating_sub(leave);
     let frame = frame(path, bytes, R::DATASET, columns)?;
     (0..frame.height()).try_for_each(|number| each(row(path, &frame, number)?))

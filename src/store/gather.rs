@@ -20,6 +20,7 @@ use super::read::Store;
 use super::rows::{EventRow, Status};
 use super::schema::Dataset;
 use crate::cloudtrail::{Actor, ActorKind};
+use crate::contract::Integrity;
 use crate::mfa::{Event, ROOT_NAMES};
 use crate::names::Pattern;
 use crate::source::Places;
@@ -77,7 +78,17 @@ pub struct Gathered {
 }
 
 /// The columns that say which rows belong together.
-const TIES: [&str; 7] = ["account", "target", "target_name", "target_id", "new_user_name", "serial", "action"];
+const TIES: [&str; 9] = [
+    "account",
+    "event_id",
+    "original_event_id",
+    "target",
+    "target_name",
+    "target_id",
+    "new_user_name",
+    "serial",
+    "action",
+];
 /// Those that say who called.
 const ACTOR: [&str; 8] = [
     "actor_kind",
@@ -202,6 +213,8 @@ impl Key {
 /// One row, as far as it is looked at first.
 struct Tied<'f> {
     account: &'f str,
+    event: &'f str,
+    original: Option<&'f str>,
     target: &'f str,
     name: Option<&'f str>,
     id: Option<&'f str>,
@@ -219,7 +232,9 @@ impl Tied<'_> {
         let root = (self.target == "root").then(|| hash(2, account, ""));
         let center = self.id.filter(|_| self.target == "identity_center").map(|user| hash(3, "", user));
         let device = self.serial.map(|serial| hash(4, account, serial));
-        names.chain(id).chain(root).chain(center).chain(device)
+        // Records of one event belong together, whatever each says that it is about.
+        let events = [Some(self.event), self.original].into_iter().flatten().map(move |id| hash(5, account, id));
+        names.chain(id).chain(root).chain(center).chain(device).chain(events)
     }
 
     fn is(&self, user: &Pattern) -> bool {
@@ -240,6 +255,13 @@ struct Looked {
     always: Vec<usize>,
 }
 
+/// Objects of which more than their rows matters, by id.
+#[derive(Debug, Default)]
+struct Seen {
+    replaced: HashSet<u128>,
+    verified: HashSet<u128>,
+}
+
 impl Store {
     /// Reads the events of the principals that are asked for.
     ///
@@ -247,7 +269,7 @@ impl Store {
     /// When a file cannot be read.
     pub fn gather(&self, needed: &Needed<'_>) -> Result<Gathered, StoreError> {
         let mut gathered = Gathered::default();
-        let replaced = self.seen(needed, &mut gathered)?;
+        let Seen { replaced, verified } = self.seen(needed, &mut gathered)?;
         let sessions = self.sessions(needed)?;
         let mut groups = Groups::default();
         let mut users = HashSet::new();
@@ -320,8 +342,11 @@ impl Store {
             wanted.sort_unstable();
             wanted.dedup();
             self.some_rows(&file.path, LEAVE, &wanted, &mut |row: EventRow| {
-                if replaced.is_empty() || !replaced.contains(&id_of(&row.object_id)) {
-                    gathered.events.push(row.event);
+                let object = id_of(&row.object_id);
+                if !replaced.contains(&object) {
+                    let mut event = row.event;
+                    event.lineage.verified = verified.contains(&object);
+                    gathered.events.push(event);
                 }
             })?;
         }
@@ -348,17 +373,23 @@ impl Store {
         Ok(sessions)
     }
 
-    /// What the objects' rows tell: what was covered, what failed, and which objects were overwritten since.
-    fn seen(&self, needed: &Needed<'_>, gathered: &mut Gathered) -> Result<HashSet<u128>, StoreError> {
-        let mut replaced = HashSet::new();
+    /// What the objects' rows tell: what was covered, what failed, which objects were overwritten since, and which a digest
+    /// proves.
+    fn seen(&self, needed: &Needed<'_>, gathered: &mut Gathered) -> Result<Seen, StoreError> {
+        let mut seen = Seen::default();
         for path in self.paths(Dataset::Objects) {
-            let frame = self.pick(path, Dataset::Objects, &["status", "account", "first_record", "last_record"])?;
+            let names = ["object_id", "status", "account", "first_record", "last_record", "integrity"];
+            let frame = self.pick(path, Dataset::Objects, &names)?;
+            let (ids, integrity) = (frame::text(&frame, "object_id")?, frame::text(&frame, "integrity")?);
             let status = frame::text(&frame, "status")?;
             let account = frame::text(&frame, "account")?;
             let (first, last) = (frame::times(&frame, "first_record")?, frame::times(&frame, "last_record")?);
             let mut closer = false;
             for row in 0..frame.height() {
                 let read = status.get(row) == Some(Status::Read.name());
+                if integrity.get(row) == Some(Integrity::Verified.name()) {
+                    seen.verified.extend(ids.get(row).map(id_of));
+                }
                 let of_many = account.get(row).is_none();
                 closer |= !matches!(status.get(row), Some("read" | "skipped")) || (read && of_many);
                 if let (true, Some(account), Some(first), Some(last)) =
@@ -368,11 +399,11 @@ impl Store {
                 }
             }
             if closer {
-                self.closer(path, needed, gathered, &mut replaced)?;
+                self.closer(path, needed, gathered, &mut seen.replaced)?;
             }
         }
         gathered.failures.sort();
-        Ok(replaced)
+        Ok(seen)
     }
 
     /// Objects of which more than their key and their times matters.
@@ -507,8 +538,10 @@ fn look(
     users: &mut HashSet<u32>,
     devices: &mut HashSet<u32>,
 ) -> Result<Looked, StoreError> {
-    let [accounts, targets, names, ids, new_names, serials, actions] = TIES.map(|name| frame::text(frame, name));
-    let (accounts, targets, names, ids) = (accounts?, targets?, names?, ids?);
+    let [accounts, events, originals, targets, names, ids, new_names, serials, actions] =
+        TIES.map(|name| frame::text(frame, name));
+    let (accounts, events, originals) = (accounts?, events?, originals?);
+    let (targets, names, ids) = (targets?, names?, ids?);
     let (new_names, serials, actions) = (new_names?, serials?, actions?);
     let event_names = frame::text(frame, "event_name")?;
     let times = frame::times(frame, "event_time")?;
@@ -523,6 +556,8 @@ fn look(
         }
         let tied = Tied {
             account: accounts.get(row).unwrap_or_default(),
+            event: events.get(row).unwrap_or_default(),
+            original: originals.get(row),
             target: targets.get(row).unwrap_or_default(),
             name: names.get(row),
             id: ids.get(row),

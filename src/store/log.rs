@@ -117,8 +117,8 @@ pub(super) fn open(store: &Path) -> Result<Folder, StoreError> {
     })
 }
 
-/// Whether there is a store, and one that this build reads.
-pub(super) fn check_mark(home: &Folder, store: &Path) -> Result<(), StoreError> {
+/// Whether there is a store, and one that this build reads: the version of its format.
+pub(super) fn check_mark(home: &Folder, store: &Path) -> Result<u32, StoreError> {
     let path = store.join(MARK);
     let text = match home.read(Path::new(MARK), LARGEST_MARK) {
         Ok(text) => text,

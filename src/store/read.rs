@@ -5,7 +5,7 @@
 //! one address in one object only the first and the last of a day. A range that begins or ends between the two cuts the span
 //! there, which changes no figure unless the look-back is shorter than a day; a scan folds them by day too.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::disk::{self, Folder};
 use crate::evidence::{Evidence, Range};
 use crate::pipeline::{AccountSpan, Scanned};
 use crate::source::{KeyInfo, Selection};
-use crate::trace::Sighting;
+use crate::trace::{Holder, Sighting};
 
 /// How often a reader begins anew because a writer made files one meanwhile.
 const ATTEMPTS: usize = 5;
@@ -215,6 +215,7 @@ impl Store {
         each: &mut dyn FnMut(R),
     ) -> Result<(), StoreError> {
         let (at, bytes) = read_file(&self.dir, &self.state, path)?;
+        let leave = if frame::is_earlier(&bytes) { 0 } else { leave };
         let columns = R::DATASET.columns();
         let names: Vec<&str> =
             columns.iter().take(columns.len().saturating_sub(leave)).map(|column| column.name).collect();
@@ -232,6 +233,20 @@ impl Store {
             each(row);
             Ok(())
         })
+    }
+
+    /// The names of objects, by their ids.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn names(&self, ids: &BTreeSet<String>) -> Result<BTreeMap<String, String>, StoreError> {
+        let mut names = BTreeMap::new();
+        self.objects(None, &mut |row| {
+            if ids.contains(&row.object_id) {
+                names.insert(row.object_id, row.name);
+            }
+        })?;
+        Ok(names)
     }
 
     /// Every run, in order.
@@ -331,7 +346,7 @@ impl Store {
         let mut evidence = Evidence::new(Arc::clone(range));
         let mut arrived = Vec::new();
         self.rows(Some(months), 1, &mut |row: EventRow| {
-            let event = row.event;
+            let mut event = row.event;
             let id = id_of(&row.object_id);
             let Some(integrity) = selected.get(&id) else { return Ok(()) };
             if range.admits(event.time, Some(&event.account), Some(&event.region)) {
@@ -342,16 +357,19 @@ impl Store {
                     let worst = evidence.integrity.entry(object.clone()).or_insert(integrity);
                     *worst = (*worst).max(integrity);
                 }
+                event.lineage.verified = *integrity == Some(Integrity::Verified);
                 evidence.events.push(event).map_err(StoreError::Temporary)?;
             }
             Ok(())
         })?;
         self.rows(Some(months), 0, &mut |row: CallRow| {
-            let call = row.call;
-            if selected.contains_key(&id_of(&row.object_id))
-                && range.admits(call.time, Some(&call.account), row.region.as_deref())
+            let CallRow { call, region, object_id } = row;
+            if let Some(integrity) = selected.get(&id_of(&object_id))
+                && range.admits(call.time, Some(&call.account), region.as_deref())
             {
-                evidence.part().add_call(&call).map_err(StoreError::Temporary)?;
+                // By its id, for the names of all objects would be many: see `Store::names`.
+                let holder = Holder { object: &object_id, is_verified: *integrity == Some(Integrity::Verified) };
+                evidence.part().add_call(holder, &call).map_err(StoreError::Temporary)?;
             }
             Ok(())
         })?;

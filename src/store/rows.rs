@@ -9,12 +9,13 @@ use sha2::{Digest, Sha256};
 
 use super::frame::{Cells, Row, Table};
 use super::hex;
+use super::index::{id_of, text_of};
 use super::schema::Dataset;
-use crate::cloudtrail::{Actor, ActorKind, mfa_of};
+use crate::cloudtrail::{Actor, ActorKind, Scratch, for_each_record, mfa_of};
 use crate::contract::Integrity;
-use crate::mfa::{Action, Event, Failure, Target};
+use crate::mfa::{Action, Event, Failure, Lineage, Target};
 use crate::source::{KeyInfo, Location, ObjectRef, Product};
-use crate::trace::{Call, Sighting};
+use crate::trace::{self, Call, Sighting};
 
 /// What became of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -349,6 +350,21 @@ fn read_actor(from: &mut Cells<'_>) -> Option<Actor> {
     })
 }
 
+impl EventRow {
+    /// Reads off the record what earlier versions did not keep apart.
+    fn renew(&mut self) {
+        let Some(text) = &self.record else { return };
+        let lineage = &mut self.event.lineage;
+        // Whether the record is sound is found by a check.
+        let _unreadable = for_each_record(text.as_bytes(), &mut Scratch::default(), &mut |_, record| {
+            if let Ok(record) = record {
+                lineage.content = Some(record.content());
+                lineage.original = record.original().map(str::to_owned);
+            }
+        });
+    }
+}
+
 impl Row for EventRow {
     const DATASET: Dataset = Dataset::Events;
 
@@ -371,6 +387,8 @@ impl Row for EventRow {
             .map_or((None, None), |failure| (failure.code.as_deref(), failure.message.as_deref()));
         into.optional(code);
         into.optional(message);
+        into.optional(event.lineage.original.as_deref());
+        into.optional(event.lineage.content.map(text_of).as_deref());
         into.time(event.delivered_at);
         into.text(&self.object_id);
         into.optional(event.objects.first().map(String::as_str));
@@ -388,6 +406,7 @@ impl Row for EventRow {
         let (actor_mfa, source_ip, user_agent) = (from.flag(), from.optional(), from.optional());
         let failed = from.flag()?;
         let (code, message) = (from.optional(), from.optional());
+        let (original, content) = (from.optional(), from.optional());
         let (delivered_at, object_id) = (from.time(), from.text()?);
         let event = Event {
             id,
@@ -406,16 +425,15 @@ impl Row for EventRow {
             failure: failed.then_some(Failure { code, message }),
             objects: from.optional().into_iter().collect(),
             delivered_at,
+            lineage: Lineage { original, content: content.map(|content| id_of(&content)), ..Lineage::default() },
         };
-        Some(Self {
-            event,
-            object_id,
-            etag: from.optional(),
-            size: from.count(),
-            sha256: from.optional(),
-            number: from.count(),
-            record: from.optional(),
-        })
+        let (etag, size, sha256) = (from.optional(), from.count(), from.optional());
+        let (number, record) = (from.count(), from.optional());
+        let mut row = Self { event, object_id, etag, size, sha256, number, record };
+        if row.event.lineage.content.is_none() {
+            row.renew();
+        }
+        Some(row)
     }
 }
 
@@ -448,6 +466,7 @@ impl Row for CallRow {
         into.flag(call.session_mfa);
         into.flag(call.sign_in_mfa);
         into.optional(call.about_user.as_deref());
+        into.optional(call.lineage.original.as_deref());
         into.text(&self.object_id);
     }
 
@@ -468,6 +487,7 @@ impl Row for CallRow {
             session_mfa: mfa_of(kind, from.flag()),
             sign_in_mfa: from.flag(),
             about_user: from.shared(),
+            lineage: trace::Lineage { original: from.shared(), ..trace::Lineage::default() },
         };
         Some(Self { call, region, object_id: from.shared()? })
     }
@@ -543,6 +563,7 @@ mod tests {
             failure: Some(Failure { code: None, message: some("no") }),
             objects: ["o".to_owned()].into(),
             delivered_at: None,
+            lineage: Lineage { content: Some(7 << 70), original: some("other"), ..Lineage::default() },
         }
     }
 

@@ -7,11 +7,13 @@ use std::path::Path;
 use super::StoreError;
 
 /// The name and version of the format, in every file's metadata and in every commit.
-pub const SCHEMA: &str = "mfatrail.store/2";
+pub const SCHEMA: &str = "mfatrail.store/3";
 /// Its name.
 const NAME: &str = "mfatrail.store/";
 /// Its version.
-const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
+/// The oldest that is read.
+const OLDEST: u32 = 2;
 /// The key under which a Parquet file bears [`SCHEMA`].
 pub(super) const METADATA_KEY: &str = "mfatrail.schema";
 
@@ -102,23 +104,32 @@ pub struct Column {
     pub name: &'static str,
     /// Its type.
     pub kind: Kind,
+    /// The version of the format that brought it. In files of an earlier one it is empty.
+    pub since: u32,
 }
 
+const fn new(name: &'static str, kind: Kind) -> Column {
+    Column { name, kind, since: OLDEST }
+}
 const fn text(name: &'static str) -> Column {
-    Column { name, kind: Kind::Text }
+    new(name, Kind::Text)
 }
 const fn integer(name: &'static str) -> Column {
-    Column { name, kind: Kind::Integer }
+    new(name, Kind::Integer)
 }
 const fn flag(name: &'static str) -> Column {
-    Column { name, kind: Kind::Flag }
+    new(name, Kind::Flag)
 }
 const fn time(name: &'static str) -> Column {
-    Column { name, kind: Kind::Time }
+    new(name, Kind::Time)
 }
 const fn day(name: &'static str) -> Column {
-    Column { name, kind: Kind::Day }
+    new(name, Kind::Day)
 }
+
+/// The event that a record says again, and what tells records of one event apart.
+const ORIGINAL: Column = Column { since: 3, ..text("original_event_id") };
+const CONTENT: Column = Column { since: 3, ..text("content") };
 
 const EVENTS: &[Column] = &[
     time("event_time"),
@@ -157,6 +168,8 @@ const EVENTS: &[Column] = &[
     flag("failed"),
     text("error_code"),
     text("error_message"),
+    ORIGINAL,
+    CONTENT,
     time("delivered_at"),
     text("object_id"),
     text("object"),
@@ -186,6 +199,7 @@ const CALLS: &[Column] = &[
     flag("session_mfa"),
     flag("sign_in_mfa"),
     text("about_user"),
+    ORIGINAL,
     text("object_id"),
 ];
 
@@ -245,11 +259,14 @@ const RUNS: &[Column] = &[
     integer("commit"),
 ];
 
-/// Whether this build reads what bears the schema `found`.
-pub(super) fn check_schema(path: &Path, found: &str) -> Result<(), StoreError> {
+/// The version of what bears the schema `found`.
+///
+/// # Errors
+/// When this build does not read it.
+pub(super) fn check_schema(path: &Path, found: &str) -> Result<u32, StoreError> {
     let version = found.strip_prefix(NAME).and_then(|version| version.parse::<u32>().ok());
     let hint = match version {
-        Some(VERSION) => return Ok(()),
+        Some(version) if (OLDEST..=VERSION).contains(&version) => return Ok(version),
         Some(newer) if newer > VERSION => "use the version of mfatrail that wrote it, or a newer one",
         Some(_) => "it is too old: scan the archive into a new store",
         None => "it was not written by mfatrail, or is damaged",

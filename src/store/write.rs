@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::lock::{self, Holder, Lock};
 use super::log::{self, COMMITS, Commit, Entry, MARK, Mark, STAGING, State, commit_path, staged, staging};
-use super::schema::SCHEMA;
+use super::schema::{SCHEMA, VERSION};
 use super::{StoreError, count, damaged, hex, io_error};
 use crate::disk::{self, Folder, Kind};
 
@@ -52,8 +52,9 @@ impl Writer {
         let lock = Lock::take(&home, dir, holder)?;
         let mut writer = Self { dir: dir.to_owned(), home, state: State::default(), _lock: lock };
         match log::check_mark(&writer.home, dir) {
-            Ok(()) => {}
-            Err(StoreError::Absent(_)) => writer.mark()?,
+            Ok(VERSION) => {}
+            // What is written from here on an earlier version could not read.
+            Ok(_) | Err(StoreError::Absent(_)) => writer.mark()?,
             Err(error) => return Err(error),
         }
         writer.make(Path::new(COMMITS))?;

@@ -4,7 +4,7 @@
 //! October. Reading the archive twice would double the cost of a scan and is impossible for standard input, so the scan
 //! keeps a small row of each call that *could* matter, and the analysis asks for the few that do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::objects::Objects;
 use super::sightings::{Key, Sightings};
 use super::texts::{Interner, NONE, NumberHasher};
-use super::{Call, Context, Selection, Sighting, key_of};
+use super::{Call, Context, Holder, Lineage, Selection, Sighting, key_of};
 use crate::cloudtrail::{Actor, ActorKind, Caller, CallerTag, Envelope, Record, same};
 use crate::mfa;
 
@@ -44,6 +45,7 @@ pub struct Part {
     /// What the callers of envelopes are here, by the place of [`Envelope::caller_tag`]; the first is for those without.
     callers: Vec<Numbered>,
     rows: Rows,
+    objects: Objects,
     sightings: Sightings,
 }
 
@@ -146,7 +148,7 @@ impl Numbered {
 /// Places among the callers: more than are used at once, but where an object has very many of them.
 const CALLERS: usize = 1 << 12;
 
-/// A call, in 49 bytes of the temporary file. Texts and actors are numbers of the part's interners.
+/// A call, in 57 bytes of the temporary file. Texts and actors are numbers of the part's interners.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     time: i64,
@@ -157,6 +159,10 @@ struct Row {
     service: u32,
     name: u32,
     about: u32,
+    /// The event that the record says again.
+    original: u32,
+    /// Among the part's objects.
+    object: u32,
     flags: u8,
 }
 
@@ -168,6 +174,8 @@ const SIGN_IN_KNOWN: u8 = 16;
 const SIGN_IN_MFA: u8 = 32;
 /// The event's id is no UUID; the row's `id` is its number among the texts.
 const TEXT_ID: u8 = 64;
+/// A proven digest names the object.
+const VERIFIED: u8 = 128;
 
 /// The flags of a row.
 fn flags(read_only: bool, failed: bool, session_mfa: Option<bool>, sign_in_mfa: Option<bool>) -> u8 {
@@ -205,11 +213,11 @@ fn is_person(kind: ActorKind) -> bool {
 }
 
 impl Part {
-    /// Notes one record.
+    /// Notes one record of an object.
     ///
     /// # Errors
     /// When the temporary file cannot be written.
-    pub fn note(&mut self, record: &Record<'_, '_>) -> io::Result<()> {
+    pub fn note(&mut self, holder: Holder<'_>, record: &Record<'_, '_>) -> io::Result<()> {
         let caller = record.caller();
         if is_person(caller.kind) {
             if is_copy(caller.account.unwrap_or_default().as_bytes(), record.account().unwrap_or_default().as_bytes()) {
@@ -235,9 +243,11 @@ impl Part {
             service: self.texts.number(record.source),
             name: self.texts.number(record.name),
             about: self.optional(about_user(record).as_deref()),
+            original: self.optional(record.original()),
+            object: NONE,
             flags: flags(record.read_only(), record.failed(), record.session_mfa(caller.kind), sign_in_mfa),
         };
-        self.row(record.id().as_bytes(), row)
+        self.row(holder, record.id().as_bytes(), row)
     }
 
     /// What [`Part::note_envelope`] is to note; `None` where only the parsed record can tell.
@@ -270,7 +280,7 @@ impl Part {
     ///
     /// # Errors
     /// When the temporary file cannot be written, or the envelope will not do.
-    pub fn note_envelope(&mut self, envelope: &Envelope<'_>, brief: u8) -> io::Result<()> {
+    pub fn note_envelope(&mut self, holder: Holder<'_>, envelope: &Envelope<'_>, brief: u8) -> io::Result<()> {
         self.make_room()?;
         let place = self.caller(envelope)?;
         let Some(caller) = self.callers.get_mut(place) else { return Ok(()) };
@@ -278,11 +288,11 @@ impl Part {
         if caller.sighted != NONE && !source_ip.is_empty() && !envelope.refused() {
             caller.fold(source_ip, envelope.seconds(), &mut self.sightings)?;
         }
-        if brief == SEEN { Ok(()) } else { self.note_call(envelope, brief, place) }
+        if brief == SEEN { Ok(()) } else { self.note_call(holder, envelope, brief, place) }
     }
 
     /// Notes a call by its envelope and its caller's place.
-    fn note_call(&mut self, envelope: &Envelope<'_>, brief: u8, place: usize) -> io::Result<()> {
+    fn note_call(&mut self, holder: Holder<'_>, envelope: &Envelope<'_>, brief: u8, place: usize) -> io::Result<()> {
         let untold = || io::Error::other("a record's envelope does not tell what its trace needs");
         let about = match brief {
             CALLED_ABOUT => envelope.parameter("userName").ok_or_else(untold)?.map(str::to_lowercase),
@@ -316,9 +326,12 @@ impl Part {
             service: texts.number_of(envelope.source())?,
             name: texts.number_of(envelope.name())?,
             about: about.map_or(NONE, |about| texts.number(&about)),
+            // A record that says another again is never read by its envelope.
+            original: NONE,
+            object: NONE,
             flags: flags(envelope.read_only(), envelope.refused(), envelope.session_mfa().ok_or_else(untold)?, None),
         };
-        self.row(envelope.id(), row)
+        self.row(holder, envelope.id(), row)
     }
 
     /// Where an envelope's caller is kept: what was kept there of another is noted.
@@ -343,8 +356,10 @@ impl Part {
         Ok(place)
     }
 
-    /// Keeps a row; `id` is the event's, which the row is given here.
-    fn row(&mut self, id: &[u8], mut row: Row) -> io::Result<()> {
+    /// Keeps a row; `id` is the event's, which the row is given here, as is its object.
+    fn row(&mut self, holder: Holder<'_>, id: &[u8], mut row: Row) -> io::Result<()> {
+        row.object = self.objects.number(holder.object)?;
+        row.flags |= if holder.is_verified { VERIFIED } else { 0 };
         match uuid(id) {
             Some(id) => row.id = id,
             None => {
@@ -355,7 +370,7 @@ impl Part {
         self.rows.push(row, ROWS_IN_MEMORY)
     }
 
-    /// Everything noted, as it would be collected without a selection; from here on it begins anew. What the next notes may
+    /// Everything noted, as it would be collected without a selection, but for the objects; from here on it begins anew. What the next notes may
     /// have in common with these is kept at hand.
     ///
     /// # Errors
@@ -363,8 +378,9 @@ impl Part {
     pub fn take_rows(&mut self) -> io::Result<(Vec<Call>, Vec<Sighting>)> {
         let mut rows = Vec::new();
         std::mem::take(&mut self.rows).for_each(|row| rows.push(row))?;
-        let calls = rows.iter().filter_map(|row| self.call(row)).collect();
+        let calls = rows.iter().filter_map(|row| self.call(row, None)).collect();
         let sightings = self.sightings_of(|_actor| true)?;
+        self.objects = Objects::default();
         if self.texts.size() + self.sightings.texts.size() + ACTOR * self.actors.len() < AT_HAND {
             self.sightings.forget();
         } else {
@@ -373,11 +389,11 @@ impl Part {
         Ok((calls, sightings))
     }
 
-    /// Notes a call again, as [`Part::take_rows`] gave it.
+    /// Notes a call of an object again, as [`Part::take_rows`] gave it.
     ///
     /// # Errors
     /// When the temporary file cannot be written.
-    pub fn add_call(&mut self, call: &Call) -> io::Result<()> {
+    pub fn add_call(&mut self, holder: Holder<'_>, call: &Call) -> io::Result<()> {
         let row = Row {
             time: call.time.timestamp(),
             id: 0,
@@ -387,9 +403,11 @@ impl Part {
             service: self.texts.number(&call.service),
             name: self.texts.number(&call.name),
             about: self.optional(call.about_user.as_deref()),
+            original: self.optional(call.lineage.original.as_deref()),
+            object: NONE,
             flags: flags(call.read_only, call.failed, call.session_mfa, call.sign_in_mfa),
         };
-        self.row(call.event_id.as_bytes(), row)
+        self.row(holder, call.event_id.as_bytes(), row)
     }
 
     /// Notes a sighting again, likewise.
@@ -442,7 +460,7 @@ impl Part {
         self.callers.iter_mut().try_for_each(|caller| caller.give(&mut self.sightings))
     }
 
-    fn call(&self, row: &Row) -> Option<Call> {
+    fn call(&self, row: &Row, object: Option<&Arc<str>>) -> Option<Call> {
         let flag = |bit: u8| row.flags & bit != 0;
         let id =
             if flag(TEXT_ID) { self.texts.text(u32::try_from(row.id).ok()?)?.to_string() } else { uuid_text(row.id) };
@@ -459,6 +477,12 @@ impl Part {
             session_mfa: flag(MFA_KNOWN).then_some(flag(MFA)),
             sign_in_mfa: flag(SIGN_IN_KNOWN).then_some(flag(SIGN_IN_MFA)),
             about_user: self.texts.text(row.about).cloned(),
+            lineage: Lineage {
+                original: self.texts.text(row.original).cloned(),
+                objects: object.cloned().into_iter().collect(),
+                is_verified: flag(VERIFIED),
+                is_disputed: false,
+            },
         })
     }
 
@@ -491,7 +515,8 @@ impl Part {
                 rows.push(row);
             }
         })?;
-        into.calls.extend(rows.iter().filter_map(|row| self.call(row)));
+        let objects = self.objects.of(&rows.iter().map(|row| row.object).collect::<BTreeSet<_>>())?;
+        into.calls.extend(rows.iter().filter_map(|row| self.call(row, objects.get(&row.object))));
         if sweeps {
             return Ok(());
         }
@@ -533,6 +558,7 @@ impl Trace {
         for part in &mut self.parts {
             part.collect(wanted, true, &mut context)?;
         }
+        context.conflicts = mfa::fold(&mut context.calls);
         Ok(context)
     }
 }
@@ -613,12 +639,13 @@ fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
 
 impl Row {
     /// Bytes in the temporary file.
-    const SIZE: usize = 8 + 16 + 6 * 4 + 1;
+    const SIZE: usize = 8 + 16 + 8 * 4 + 1;
 
     fn pack(&self, into: &mut Vec<u8>) {
         into.extend(self.time.to_le_bytes());
         into.extend(self.id.to_le_bytes());
-        for number in [self.account, self.actor, self.source_ip, self.service, self.name, self.about] {
+        let who = [self.account, self.actor, self.source_ip, self.service];
+        for number in who.into_iter().chain([self.name, self.about, self.original, self.object]) {
             into.extend(number.to_le_bytes());
         }
         into.push(self.flags);
@@ -635,6 +662,8 @@ impl Row {
             service: u32::from_le_bytes(take(from)?),
             name: u32::from_le_bytes(take(from)?),
             about: u32::from_le_bytes(take(from)?),
+            original: u32::from_le_bytes(take(from)?),
+            object: u32::from_le_bytes(take(from)?),
             flags: take::<1>(from)?[0],
         })
     }
@@ -705,6 +734,8 @@ mod tests {
             service: n + 2,
             name: n + 3,
             about: n + 4,
+            original: NONE,
+            object: n + 5,
             flags: 7,
         };
         for n in 0..25 {
@@ -713,8 +744,8 @@ mod tests {
         assert_eq!(spill.recent.len(), 5, "twenty rows are in the file");
         for _ in 0..2 {
             let mut seen = Vec::new();
-            spill.for_each(|row| seen.push((row.time, row.id, row.account, row.about, row.flags))).unwrap();
-            let want: Vec<_> = (0..25).map(|n| (i64::from(n), u128::MAX - u128::from(n), n, n + 4, 7)).collect();
+            spill.for_each(|row| seen.push((row.time, row.id, row.account, row.object, row.flags))).unwrap();
+            let want: Vec<_> = (0..25).map(|n| (i64::from(n), u128::MAX - u128::from(n), n, n + 5, 7)).collect();
             assert_eq!(seen, want);
         }
     }

@@ -2,14 +2,18 @@
 //! and calls about a principal that show that somebody noticed.
 
 mod collect;
+mod fold;
+mod objects;
 mod sightings;
 mod texts;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use crate::cloudtrail::{Actor, ActorKind, Caller};
+use crate::mfa::Conflict;
 
 pub use collect::{Part, Trace};
 
@@ -44,6 +48,30 @@ pub struct Call {
     /// The IAM user that the call is about, as [`crate::mfa::named_user`] tells it, in lower case; `aws root user` for the
     /// root user.
     pub about_user: Option<Arc<str>>,
+    /// How its record stands to others of the same event.
+    pub lineage: Lineage,
+}
+
+/// How the record of a call stands to others of the same event: see [`fold`](crate::mfa::fold()).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lineage {
+    /// `addendum.originalEventID`: the event that the record says again. `None` once it is taken in there.
+    pub original: Option<Arc<str>>,
+    /// The objects that hold it.
+    pub objects: BTreeSet<Arc<str>>,
+    /// Whether a proven digest names one of them.
+    pub is_verified: bool,
+    /// Whether another record of this event says something else.
+    pub is_disputed: bool,
+}
+
+/// The object at hand.
+#[derive(Debug, Clone, Copy)]
+pub struct Holder<'o> {
+    /// Its name.
+    pub object: &'o str,
+    /// Whether a proven digest names it.
+    pub is_verified: bool,
 }
 
 /// That an actor other than a user was seen at an address: all its successful calls of one UTC day, folded.
@@ -60,13 +88,15 @@ pub struct Sighting {
 }
 
 /// What the trace tells about the principals and actors of the windows. More than is needed does no harm: the analysis
-/// picks what it wants; the same call given twice counts once.
+/// picks what it wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
-    /// Calls.
+    /// Calls, each once, or once for each of the things that are said of it.
     pub calls: Vec<Call>,
     /// Sightings of roles, services and the rest.
     pub sightings: Vec<Sighting>,
+    /// Of which of the calls several records say different things.
+    pub conflicts: Vec<Conflict>,
 }
 
 /// Whose calls matter. Asked without regard to time, so that a trace can answer once per caller and not once per call:

@@ -1027,6 +1027,7 @@ impl<'a> Oracle<'a> {
                     event_id: e.id.clone(),
                     event_time: e.time,
                     event_name: e.name.clone(),
+                    addenda: Vec::new(),
                     outcome: if e.succeeded() { Outcome::Success } else { Outcome::Failed },
                     error_code: e.failure.as_ref().and_then(|f| f.code.clone()),
                     account: e.account.clone(),

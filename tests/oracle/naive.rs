@@ -162,6 +162,7 @@ pub fn archive(archive: &Path) -> (Vec<Event>, Context) {
                 session_mfa: session,
                 sign_in_mfa: text(&record["additionalEventData"]["MFAUsed"]).map(|used| used == "Yes"),
                 about_user: about.map(|name| name.to_lowercase().into()),
+                lineage: Default::default(),
             });
         }
         if !user && let (Some(actor), Some(source_ip)) = (actor.id.clone().or(actor.arn.clone()), source_ip.clone()) {
@@ -181,6 +182,7 @@ pub fn archive(archive: &Path) -> (Vec<Event>, Context) {
             user_agent: text(&record["userAgent"]),
             objects: BTreeSet::from([object.clone()]),
             delivered_at: Some(*delivered),
+            lineage: Default::default(),
             actor_mfa: session,
             time: at,
             id,

@@ -212,7 +212,7 @@ impl Trail {
     /// A record of this account and region.
     pub fn record(&self, name: &str, source: &str, parameters: &str) -> String {
         format!(
-            r#"{{"eventVersion":"1.11","userIdentity":{{"type":"IAMUser","principalId":"AIDAEXAMPLE","arn":"arn:aws:iam::{account}:user/ada","accountId":"{account}","userName":"ada"}},"eventTime":"{time}","eventSource":"{source}.amazonaws.com","eventName":"{name}","awsRegion":"{region}","sourceIPAddress":"192.0.2.7","userAgent":"aws-cli/2","requestParameters":{parameters},"responseElements":null,"eventID":"{account}-{region}-{number}","readOnly":false,"eventType":"AwsApiCall","recipientAccountId":"{account}"}}"#,
+            r#"{{"eventVersion":"1.11","userIdentity":{{"type":"IAMUser","principalId":"AIDAEXAMPLE","arn":"arn:aws:iam::{account}:user/ada","accountId":"{account}","userName":"ada"}},"eventTime":"{time}","eventSource":"{source}.amazonaws.com","eventName":"{name}","awsRegion":"{region}","sourceIPAddress":"192.0.2.7","userAgent":"aws-cli/2","requestParameters":{parameters},"responseElements":null,"eventID":"{account}-{region}-{number}-{name}","readOnly":false,"eventType":"AwsApiCall","recipientAccountId":"{account}"}}"#,
             account = self.account,
             region = self.region,
             time = self.now.format("%Y-%m-%dT%H:%M:%SZ"),

@@ -43,6 +43,7 @@ pub(super) fn section(report: &Report) -> Section {
         blocks.push(Block::Table(days(c)));
     }
     blocks.push(gaps(c));
+    blocks.extend(conflicts(c));
     blocks.push(failures(c));
     blocks.push(integrity(c));
     blocks.extend(super::integrity::blocks(report));
@@ -116,6 +117,33 @@ fn gaps(coverage: &Coverage) -> Block {
         rows,
         more: (left_out > 0).then(|| format!("… and {} more in report.json", format::size(left_out))),
         sortable: false,
+    })
+}
+
+fn conflicts(coverage: &Coverage) -> Option<Block> {
+    let rows: Vec<_> = coverage
+        .conflicts
+        .iter()
+        .take(ROWS_SHOWN)
+        .map(|conflict| {
+            let objects = |of: &[String]| of.iter().flat_map(|object| [raw(object), text(" ")]).collect();
+            vec![
+                vec![id(&conflict.event_id)],
+                vec![raw(&conflict.account)],
+                objects(&conflict.objects),
+                objects(&conflict.kept),
+            ]
+        })
+        .collect();
+    let left_out = coverage.conflicts.len().saturating_sub(ROWS_SHOWN);
+    (!rows.is_empty()).then(|| {
+        Block::Table(Table {
+            caption: "Conflicts: records of one event with different contents".to_owned(),
+            heads: ["Event id", "Account", "Objects", "Whose record counts"].map(head).into(),
+            rows,
+            more: (left_out > 0).then(|| format!("… and {} more in report.json", format::size(left_out))),
+            sortable: false,
+        })
     })
 }
 

@@ -13,7 +13,7 @@ use crate::report::{
 
 /// What the report rests on is not whole.
 fn incomplete(coverage: &Coverage) -> Option<String> {
-    if coverage.complete {
+    if coverage.complete || (coverage.objects_failed == 0 && !coverage.conflicts.is_empty()) {
         return None;
     }
     Some(if coverage.objects_read == 0 && coverage.objects_failed == 0 {
@@ -28,6 +28,12 @@ fn incomplete(coverage: &Coverage) -> Option<String> {
     })
 }
 
+/// That so many events have records that contradict each other.
+pub(in crate::report) fn contested(events: usize) -> String {
+    let verb = if events == 1 { "has" } else { "have" };
+    format!("{} {verb} records with different contents under one id", format::plural(events, "event", "events"))
+}
+
 /// The accounts whose IAM events were not seen, because their region is missing from what was read.
 pub(in crate::report) fn blind_accounts(coverage: &Coverage) -> BTreeSet<&str> {
     coverage.gaps.iter().filter(|gap| gap.cause == "iam_region_not_read").map(|gap| gap.account.as_str()).collect()
@@ -37,6 +43,19 @@ pub(super) fn alerts(report: &Report) -> Vec<Alert> {
     let mut alerts = Vec::new();
     if let Some(sentence) = incomplete(&report.coverage) {
         alerts.push(Alert { title: "Incomplete evidence", text: vec![text(sentence)] });
+    }
+    if !report.coverage.conflicts.is_empty() {
+        alerts.push(Alert {
+            title: "Contradictory evidence",
+            text: vec![
+                text(format!(
+                    "{}. CloudTrail writes an event the same everywhere, so somebody else wrote to this archive: see ",
+                    contested(report.coverage.conflicts.len())
+                )),
+                Span::Link("evidence".to_owned(), "Evidence".to_owned()),
+                text("."),
+            ],
+        });
     }
     let blind = blind_accounts(&report.coverage);
     if !blind.is_empty() {

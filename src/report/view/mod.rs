@@ -20,7 +20,7 @@ use super::format::{self, NONE};
 use super::{Class, Principal, PrincipalKind, Report, Window, WindowKind};
 
 pub(super) use figures::periods;
-pub(super) use headline::{blind_accounts, still_open};
+pub(super) use headline::{blind_accounts, contested, still_open};
 pub(super) use timeline::Timeline;
 
 /// How many rows of a long list are shown; the rest is counted, and is in the CSV and JSON files.
