@@ -31,10 +31,29 @@ pub struct Seen {
     pub(super) partition: (i32, u32),
 }
 
+impl Seen {
+    /// Whether an object that could not be had now is one that was read before, by tag and size.
+    pub(super) fn is_better_than(&self, object: &ObjectRow) -> bool {
+        let same = self.version == object_id(&object.location, object.etag.as_deref(), object.size);
+        same && self.status == Status::Read && object.status == Status::Failed && object.sha256.is_none()
+    }
+}
+
+/// A content that was overwritten in the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Replaced {
+    /// Half of the digest of its bytes.
+    pub(super) digest: Option<u128>,
+    /// The folder of its row.
+    pub(super) partition: (i32, u32),
+}
+
 /// All objects of a store.
 #[derive(Debug, Default)]
 pub struct Index {
     by_location: HashMap<u128, Seen>,
+    /// Contents that were overwritten, by object: they may come back.
+    replaced: HashMap<u128, Replaced>,
     /// What could not even be listed.
     pub(super) unlisted: Vec<ObjectRow>,
 }
@@ -70,8 +89,10 @@ impl Index {
     }
 
     fn add(&mut self, row: ObjectRow) {
-        // A replaced object has a successor, which is the one that counts.
+        // It has a successor, which is the one that counts.
         if row.status == Status::Replaced {
+            let replaced = Replaced { digest: half(row.sha256.as_deref()), partition: row.partition() };
+            self.replaced.insert(id_of(&row.object_id), replaced);
             return;
         }
         let seen = Seen {
@@ -91,6 +112,10 @@ impl Index {
 
     pub(super) fn get(&self, location: &str) -> Option<&Seen> {
         self.by_location.get(&location_key(location))
+    }
+
+    pub(super) fn replaced(&self, object: u128) -> Option<&Replaced> {
+        self.replaced.get(&object)
     }
 
     /// Whether this very content of an object need not be read again: it was read, or was read and found damaged. An

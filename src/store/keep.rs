@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::frame::{self, Row};
-use super::index::{Index, half, id_of, location_key, text_of};
+use super::index::{Index, Seen, half, id_of, location_key, text_of};
 use super::notes::Run;
 use super::read::{Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status, location, object_id, stamp};
@@ -247,6 +247,21 @@ impl Pending {
         let met = std::mem::take(&mut self.met);
         std::mem::replace(self, Self { met, ..Self::default() })
     }
+
+    /// Gives the rows of some objects to the objects' new ids.
+    fn rename(&mut self, ids: &HashMap<String, String>) {
+        for row in &mut self.events {
+            if let Some(id) = ids.get(&row.object_id) {
+                row.object_id.clone_from(id);
+            }
+        }
+        let calls = self.calls.iter_mut().map(|row| &mut row.object_id);
+        for object in calls.chain(self.sightings.iter_mut().map(|row| &mut row.object_id)) {
+            if let Some(id) = ids.get(&**object) {
+                *object = id.as_str().into();
+            }
+        }
+    }
 }
 
 /// Notes a run.
@@ -337,31 +352,71 @@ struct Again {
 }
 
 impl Again {
-    fn of(index: &Index, objects: &mut [ObjectRow]) -> Self {
+    fn of(index: &Index, batch: &mut Pending) -> Self {
         let mut again = Self::default();
-        for object in objects {
-            let Some(old) = index.get(&object.location) else { continue };
-            again.partitions.insert(old.partition);
-            let same_bytes = old.digest.is_some() && old.digest == half(object.sha256.as_deref());
-            if old.status == Status::Read && same_bytes && object.status == Status::Read {
-                again.same.insert(std::mem::replace(&mut object.object_id, text_of(old.object)));
-                again.superseded.insert(old.object);
-            } else if old.status == Status::Read {
-                again.replaced.insert(old.object);
-            } else {
-                again.superseded.insert(old.object);
-                if old.has_rows {
-                    again.dropped.insert(old.object);
-                }
+        let mut renamed = HashMap::new();
+        batch.objects.retain_mut(|object| {
+            let old = index.get(&object.location);
+            if old.is_some_and(|old| old.is_better_than(object)) {
+                return false;
             }
+            let apart = name_apart(index, old, object);
+            let own = std::mem::replace(&mut object.object_id, apart);
+            if let Some(old) = old {
+                again.add(old, object, &own);
+            }
+            // A content that was overwritten has come back, and all of its rows with it.
+            let id = id_of(&object.object_id);
+            if let Some(replaced) = index.replaced(id) {
+                again.superseded.insert(id);
+                again.dropped.insert(id);
+                again.partitions.insert(replaced.partition);
+            }
+            if own != object.object_id && !again.same.contains(&own) {
+                renamed.insert(own, object.object_id.clone());
+            }
+            true
+        });
+        if !renamed.is_empty() {
+            batch.rename(&renamed);
         }
         again
     }
+
+    fn add(&mut self, old: &Seen, object: &mut ObjectRow, own: &str) {
+        self.partitions.insert(old.partition);
+        let same_bytes = old.digest.is_some() && old.digest == half(object.sha256.as_deref());
+        if old.status == Status::Read && same_bytes && object.status == Status::Read {
+            self.same.insert(own.to_owned());
+            object.object_id = text_of(old.object);
+            self.superseded.insert(old.object);
+        } else if old.status == Status::Read {
+            self.replaced.insert(old.object);
+        } else {
+            self.superseded.insert(old.object);
+            if old.has_rows {
+                self.dropped.insert(old.object);
+            }
+        }
+    }
+}
+
+/// The id of an object. Where tag and size are those of other bytes, whose rows stay, it is made of the bytes, too.
+fn name_apart(index: &Index, old: Option<&Seen>, object: &ObjectRow) -> String {
+    let id = id_of(&object.object_id);
+    let digest = half(object.sha256.as_deref());
+    let current = old.filter(|old| old.object == id && old.status == Status::Read).map(|old| old.digest);
+    let taken = current.or_else(|| index.replaced(id).map(|replaced| replaced.digest));
+    if taken.is_none_or(|taken| taken == digest) {
+        return object.object_id.clone();
+    }
+    let tag = [object.etag.as_deref(), object.sha256.as_deref()].map(Option::unwrap_or_default).join(" ");
+    text_of(object_id(&object.location, Some(&tag), object.size))
 }
 
 impl Behind {
     fn commit(&mut self, index: &Index, mut batch: Pending) -> Result<(), StoreError> {
-        let again = Again::of(index, &mut batch.objects);
+        let again = Again::of(index, &mut batch);
         let (mut files, writer) = (Files::default(), &self.writer);
         if !again.dropped.is_empty() {
             files.drop_rows(writer, |row: &EventRow| &row.object_id, &again.dropped)?;
