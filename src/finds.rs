@@ -189,7 +189,7 @@ impl Finds {
                 continue;
             }
             self.read(*at, &mut text)?;
-            let Told { account, original, .. } = self.told(&text)?;
+            let Told { account, original, .. } = self.told(*at, &text)?;
             let before = original.and_then(|original| first.get(&event(&account, &original)));
             unsure.insert(place);
             unsure.extend(before.copied());
@@ -198,7 +198,7 @@ impl Finds {
         for place in &unsure {
             let Some(at) = places.get(*place) else { continue };
             self.read(*at, &mut text)?;
-            let told = self.told(&text)?;
+            let told = self.told(*at, &text)?;
             let Some((object, find)) = self.object(*at).zip(self.find(*at)) else { continue };
             let (delivered_at, objects) = (object.delivered_at(), [object.name.clone()].into());
             found.push(Found { told, objects, delivered_at, time: find.time, place: *place });
@@ -229,10 +229,11 @@ impl Finds {
         columns.unwrap_or(text)
     }
 
-    fn told(&self, text: &[u8]) -> io::Result<Told> {
+    fn told(&self, at: (usize, usize), text: &[u8]) -> io::Result<Told> {
+        let account = self.object(at).and_then(|object| object.key.account.as_deref());
         match (&self.columns, memchr::memchr(b'\n', text).and_then(|end| text.get(..end))) {
             (Some(_), Some(told)) => Ok(serde_json::from_slice(told)?),
-            _ => Told::read(text),
+            _ => Told::read(text, account),
         }
     }
 }

@@ -231,8 +231,9 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
             for field in absent {
                 say(&format!("warning: none of the events found has `{}`", terminal_text(&field)));
             }
+            let none = given.events == 0;
             let status = summary(given, followed, &scanned);
-            if given.events == 0 {
+            if none {
                 seen::hint(&asked(args), &sources, &selection, &options, &scanned);
             }
             Ok(status)

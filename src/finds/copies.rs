@@ -33,13 +33,14 @@ impl Told {
         }
     }
 
-    /// Of a record's own text.
+    /// Of a record's own text; it lies in the folder of `account`.
     ///
     /// # Errors
     /// When it is no record's.
-    pub(super) fn read(text: &[u8]) -> io::Result<Self> {
-        let mut told = None;
-        let read = for_each_record(text, &mut Scratch::default(), &mut |_, record| {
+    pub(super) fn read(text: &[u8], account: Option<&str>) -> io::Result<Self> {
+        let (mut told, mut scratch) = (None, Scratch::default());
+        scratch.begin(account);
+        let read = for_each_record(text, &mut scratch, &mut |_, record| {
             told = record.ok().map(|record| Self::of(&record));
         });
         read.map_err(io::Error::other)?;
