@@ -25,6 +25,7 @@ pub mod pipeline;
 pub mod report;
 pub mod rows;
 pub mod source;
+pub mod sql;
 pub mod store;
 pub mod sweep;
 pub mod trace;

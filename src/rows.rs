@@ -160,7 +160,7 @@ pub struct Rows<W: Write> {
 
 enum Shown<W: Write> {
     Table(Grid, W),
-    Csv(Box<csv::Writer<W>>),
+    Csv(W),
     Json(W),
 }
 
@@ -290,9 +290,10 @@ impl<W: Write> Rows<W> {
                 Shown::Table(Grid { width, room: &[], head, rows: Vec::new() }, out)
             }
             Format::Csv => {
-                let mut writer = csv::Writer::from_writer(out);
-                writer.write_record(names.iter().map(|name| escape::csv(name))).map_err(unwrapped)?;
-                Shown::Csv(Box::new(writer))
+                let mut out = out;
+                let header: Vec<Cell> = names.iter().map(|name| Cell::Text(name.clone())).collect();
+                writeln!(out, "{}", csv_line(&header))?;
+                Shown::Csv(out)
             }
             Format::Json => Shown::Json(out),
         };
@@ -324,14 +325,7 @@ impl<W: Write> Rows<W> {
                     |cell: &Cell| if *cell == Cell::Absent { "-".to_owned() } else { escape::terminal(&text(cell)) };
                 grid.rows.push(cells.iter().map(sign).collect());
             }
-            Shown::Csv(writer) => {
-                // A number is no formula, whatever its sign.
-                let shown = |cell: &Cell| match cell {
-                    Cell::Json(json) if json.parse::<f64>().is_ok() => json.clone(),
-                    cell => escape::csv(&text(cell)),
-                };
-                writer.write_record(cells.iter().map(shown)).map_err(unwrapped)?;
-            }
+            Shown::Csv(out) => writeln!(out, "{}", csv_line(cells))?,
             Shown::Json(out) => {
                 let mut line = String::from("{");
                 for (name, cell) in self.names.iter().zip(cells) {
@@ -361,19 +355,26 @@ impl<W: Write> Rows<W> {
                 out.flush()?;
                 return Ok(absent);
             }
-            Shown::Csv(mut writer) => writer.flush()?,
-            Shown::Json(mut out) => out.flush()?,
+            Shown::Csv(mut out) | Shown::Json(mut out) => out.flush()?,
         }
         Ok(Vec::new())
     }
 }
 
-/// The error of the output itself: its kind tells a reader that has left from a full disk.
-fn unwrapped(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        _ => io::Error::other("its rows are of different lengths"),
-    }
+/// A line of CSV. What is absent is empty, and an empty text has its quotes; but alone in its line what is absent has them, too,
+/// for readers pass over empty lines.
+fn csv_line(cells: &[Cell]) -> String {
+    let shown = |cell: &Cell| match cell {
+        Cell::Absent if cells.len() == 1 => "\"\"".to_owned(),
+        Cell::Absent => String::new(),
+        // A number is no formula, whatever its sign.
+        Cell::Json(json) if json.parse::<f64>().is_ok() => json.clone(),
+        Cell::Text(text) | Cell::Json(text) => match escape::csv(text) {
+            text if text.is_empty() || text.contains([',', '"', '\n', '\r']) => format!("\"{}\"", text.replace('"', "\"\"")),
+            text => text,
+        },
+    };
+    cells.iter().map(shown).collect::<Vec<_>>().join(",")
 }
 
 /// How often each row was there.

@@ -19,7 +19,8 @@ use crate::inventory::{self, IamState};
 use crate::mfa;
 use crate::names::Pattern;
 use crate::report::terminal_text;
-use crate::store::{Dataset, Gathered, Key, Needed, SqlError, Store};
+use crate::sql::SqlError;
+use crate::store::{Dataset, Gathered, Key, Needed, Store, StoreError};
 use crate::units::plural;
 
 /// How many of the objects that could not be read are named.
@@ -243,7 +244,10 @@ fn told(failures: &[(String, String)], conflicts: Vec<mfa::Conflict>) -> Status 
 
 fn sql(store: &mut Store, statement: &str, format: Format) -> Result<Status, CliError> {
     let frame = store.sql(statement).map_err(|error| match error {
-        SqlError::Store(error) => store_error(error),
+        SqlError::Table(error) => match error.downcast::<StoreError>() {
+            Ok(error) => store_error(*error),
+            Err(error) => CliError::failed(SqlError::Table(error)),
+        },
         error => CliError::Usage(format!(
             "`--sql`: {error}\n  hint: the tables are {}; docs/evidence-schema.md says what their columns mean",
             Dataset::ALL.map(Dataset::name).join(", ")

@@ -42,7 +42,6 @@ pub use notes::{Arrived, Run, RunKind};
 pub use read::{Asked, Found, Judged, Store};
 pub use rows::{ObjectRow, Status, location};
 pub use schema::{Column, Dataset, Kind, SCHEMA};
-pub use sql::SqlError;
 pub use write::Writer;
 
 use error::{damaged, io_error};

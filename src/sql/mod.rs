@@ -1,0 +1,114 @@
+//! Questions in SQL over tables in columns: one SELECT, computed from the inside out.
+//!
+//! A wrong figure with status 0 is the worst that can happen here. Therefore what is not known to be computed as PostgreSQL and
+//! DuckDB compute it is refused by name: constructs, functions and types are lists of what there is (`bind`, `functions`,
+//! `query`), every value has one type, and NULL follows three-valued logic. Where these two differ from each other, DuckDB is
+//! followed, which reads the same files (`tests/sql.rs` compares): NULL is ordered last, `/` divides to a double.
+//!
+//! What a statement takes is bounded: a join or a union may hold no more than so many values, a function make no more than so much
+//! text, and there is no recursion. There is no clock and no file: tables come from [`Tables`].
+
+use std::collections::HashSet;
+use std::error::Error;
+use std::{panic, thread};
+
+use polars::prelude::{Column as Series, DataFrame};
+use sqlparser::ast::Statement;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Token, Tokenizer};
+
+mod bind;
+mod column;
+mod error;
+mod eval;
+mod functions;
+mod grammar;
+mod group;
+mod join;
+mod node;
+mod pattern;
+mod query;
+mod relation;
+mod time;
+
+pub use error::SqlError;
+use error::{Result, unsupported};
+use grammar::Grammar;
+use query::Queries;
+
+/// The longest statement in bytes. Each operator takes its place on the stack of whoever works on it.
+const LONGEST: usize = 16 << 10;
+/// That stack: far more than the longest statement was seen to take, and only what is used of it is memory.
+const STACK: usize = 512 << 20;
+
+/// What a statement may begin with.
+const BEGINNINGS: [&str; 3] = ["SELECT", "WITH", "SHOW"];
+
+/// The tables that a statement may name.
+pub trait Tables: Sync {
+    /// Their names.
+    fn names(&self) -> Vec<&str>;
+
+    /// The columns of one, in order.
+    fn columns(&self, table: &str) -> Vec<&str>;
+
+    /// Reads some columns of one.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn load(&self, table: &str, columns: &[&str]) -> Result<DataFrame, Box<dyn Error + Send + Sync>>;
+}
+
+/// Answers one statement.
+///
+/// # Errors
+/// When it is no question, has a fault, or asks in a way that is not supported; when its answer would be too large; when a table
+/// cannot be read.
+pub fn answer(statement: &str, tables: &dyn Tables) -> Result<DataFrame> {
+    if statement.len() > LONGEST {
+        return Err(SqlError::Long(statement.len()));
+    }
+    let first = statement.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
+    let first: String = first.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    if !BEGINNINGS.iter().any(|beginning| first.eq_ignore_ascii_case(beginning)) {
+        return Err(SqlError::NotAQuestion(statement.trim().chars().take(60).collect()));
+    }
+    // What nobody has thought of must not end the program.
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let worked = thread::scope(|scope| {
+        let work = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || worked(statement, tables));
+        work.map(thread::ScopedJoinHandle::join)
+    });
+    panic::set_hook(hook);
+    match worked {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(SqlError::Wrong("the statement cannot be worked on".to_owned())),
+        Err(error) => Err(SqlError::Thread(error)),
+    }
+}
+
+fn worked(statement: &str, tables: &dyn Tables) -> Result<DataFrame> {
+    let syntax = |error: &dyn Error| {
+        let text = error.to_string();
+        SqlError::Syntax(format!("it is not SQL: {}", text.trim_start_matches("sql parser error: ")))
+    };
+    let tokens = Tokenizer::new(&Grammar, statement).tokenize().map_err(|error| syntax(&error))?;
+    let words: HashSet<String> = tokens
+        .iter()
+        .filter_map(|token| match token {
+            Token::Word(word) => Some(word.value.to_ascii_lowercase()),
+            _ => None,
+        })
+        .collect();
+    let statements = Parser::new(&Grammar).with_tokens(tokens).parse_statements().map_err(|error| syntax(&error))?;
+    match statements.as_slice() {
+        [Statement::Query(query)] => Queries::new(tables, words).query(query)?.frame(),
+        [Statement::ShowTables { .. }] => {
+            let names = Series::new("name".into(), tables.names());
+            Ok(DataFrame::new(names.len(), vec![names])?)
+        }
+        [other] => unsupported(format!("`{other}`"), "write SELECT, WITH or SHOW TABLES"),
+        _ => Err(SqlError::Syntax("there must be one statement".to_owned())),
+    }
+}
