@@ -370,7 +370,9 @@ fn csv_line(cells: &[Cell]) -> String {
         // A number is no formula, whatever its sign.
         Cell::Json(json) if json.parse::<f64>().is_ok() => json.clone(),
         Cell::Text(text) | Cell::Json(text) => match escape::csv(text) {
-            text if text.is_empty() || text.contains([',', '"', '\n', '\r']) => format!("\"{}\"", text.replace('"', "\"\"")),
+            text if text.is_empty() || text.contains([',', '"', '\n', '\r']) => {
+                format!("\"{}\"", text.replace('"', "\"\""))
+            }
             text => text,
         },
     };

@@ -174,7 +174,6 @@ fn a_device_is_followed_from_owner_to_owner() {
 fn a_moment_shows_what_somebody_had_and_whether_that_is_all() {
     let home = Home::of(&annas());
     let at = |moment: &str| home.rows(&["--user", "anna", "--as-of", moment]);
-    assert!(at("2026-10-01T07:59:59Z").is_empty());
     let none = at("2026-10-01T08:45:00Z");
     assert_eq!((&none[0]["has_device"], &none[0]["complete"]), (&json!(false), &json!(true)));
     assert_eq!(none[0]["event_id"], "born-1");
@@ -197,6 +196,47 @@ fn a_moment_shows_what_somebody_had_and_whether_that_is_all() {
     assert_eq!((&carl[0]["has_device"], &carl[0]["complete"]), (&Value::Null, &json!(false)));
     // Nothing is known of what comes after the last record.
     assert_eq!(at("2026-10-20")[0]["complete"], false);
+}
+
+/// Before the first record nobody knows who was there: a user of the same name may have been deleted before.
+#[test]
+fn before_the_first_record_everything_is_unknown() {
+    let home = Home::of(&annas());
+    for arguments in
+        [&[][..], &["--user", "anna"], &["--user", "nobody"], &["--account", ACCOUNT], &["--device", "GAHT0001"]]
+    {
+        for (moment, known) in [("2026-09-01", false), ("2026-10-01T07:59:59Z", false), ("2026-10-01T08:00:00Z", true)]
+        {
+            let ran = home.ran(&[arguments, &["--as-of", moment, "--format", "json"]].concat());
+            let rows: Vec<Value> = serde_json::from_str(&ran.stdout).unwrap();
+            let unknown = rows.iter().filter(|row| row["why"].as_str().unwrap().starts_with("unknown: ")).count();
+            assert_eq!(
+                (ran.status, unknown),
+                if known { (0, 0) } else { (3, 1) },
+                "{arguments:?} {moment}: {}",
+                ran.stderr
+            );
+            assert_eq!(ran.stderr.contains("who had which device then is unknown"), !known, "{}", ran.stderr);
+            assert!(known || (rows[0]["has_device"].is_null() && rows[0]["complete"] == false), "{rows:?}");
+        }
+    }
+    let table = home.ran(&["--as-of", "2026-09-01"]).stdout;
+    assert!(table.contains("unknown"), "{table}");
+    // One account's records begin later than the other's.
+    let mut records = annas();
+    let mut other = created("other", "20T08:00:00", "zoe", "AIDAZOE");
+    other["recipientAccountId"] = json!("444455556666");
+    records.push(other);
+    let home = Home::of(&records);
+    let ran = home.ran(&["--as-of", "2026-10-13T10:00:00Z", "--format", "json"]);
+    assert!(
+        ran.status == 3 && ran.stderr.contains("account 444455556666") && !ran.stderr.contains(ACCOUNT),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stdout.contains("\"on-2\""), "{}", ran.stdout);
+    let ran = home.ran(&["--as-of", "2026-10-13T10:00:00Z", "--account", ACCOUNT]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
 }
 
 #[test]
@@ -501,6 +541,44 @@ fn every_format_has_the_same_rows() {
     assert_eq!(frame.height(), rows.len());
     let ids = home.ran(&["--format", "csv", "--fields", "event_id,outcome"]).stdout;
     assert!(ids.starts_with("event_id,outcome\non-1,success\n"), "{ids}");
+}
+
+/// What is not known, what is empty, times, days and numbers, in every format.
+#[test]
+fn values_of_a_statement_are_as_documented() {
+    let home = Home::of(&annas());
+    let statement = "SELECT NULL AS n, '' AS empty, 'a,\"b\"' AS q, '=1+1' AS formula, 1/3 AS third, 9007199254740993 AS big, -5 AS less, \
+        TRUE AS yes, DATE '2026-10-14' AS day, TIMESTAMP '2026-10-14T02:00:00Z' AS t, TIMESTAMP '2026-10-14 02:00:00.25' AS u";
+    let printed = |format: &str| {
+        let ran = home.ran(&["--sql", statement, "--format", format]);
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, "1 row\n"));
+        ran.stdout
+    };
+    let row = r#"{"n":null,"empty":"","q":"a,\"b\"","formula":"=1+1","third":0.3333333333333333,"big":9007199254740993,"less":-5,"yes":true,"day":"2026-10-14","t":"2026-10-14T02:00:00Z","u":"2026-10-14T02:00:00.250Z"}"#;
+    assert_eq!(printed("ndjson"), format!("{row}\n"));
+    assert_eq!(printed("json"), format!("[\n{row}\n]\n"));
+    assert_eq!(
+        printed("csv"),
+        "n,empty,q,formula,third,big,less,yes,day,t,u\n,\"\",\"a,\"\"b\"\"\",'=1+1,0.3333333333333333,9007199254740993,-5,true,\
+         2026-10-14,2026-10-14T02:00:00Z,2026-10-14T02:00:00.250Z\n"
+    );
+    let output = mfatrail()
+        .args(["history", "--sql", statement, "--format", "parquet"])
+        .env("MFATRAIL_STORE", home.store())
+        .output()
+        .unwrap();
+    let frame = ParquetReader::new(Cursor::new(output.stdout)).finish().unwrap();
+    let kinds: Vec<String> = frame.columns().iter().map(|column| column.dtype().to_string()).collect();
+    assert_eq!(
+        kinds,
+        ["str", "str", "str", "str", "f64", "i64", "i64", "bool", "date", "datetime[μs]", "datetime[μs]"]
+    );
+    // The same question has the same answer, row for row.
+    let asked = ["--sql", "SELECT event_name, count(*) AS n FROM events GROUP BY event_name", "--format", "csv"];
+    assert_eq!(home.ran(&asked).stdout, home.ran(&asked).stdout);
+    // Columns of one name are told apart; a second of one name that was given is refused.
+    let joined = home.rows(&["--sql", "SELECT e.account, o.account FROM events e JOIN objects o USING (object_id)"]);
+    assert!(joined.iter().all(|row| row["account"] == ACCOUNT && row["o.account"].is_null()), "{joined:?}");
 }
 
 #[test]

@@ -55,7 +55,13 @@ fn compare(statements: &[String], theirs: &[Value], ours: impl Fn(&str) -> Resul
     for (statement, theirs) in statements.iter().zip(theirs) {
         let ours = match ours(statement) {
             Ok(frame) => rows(frame),
-            Err(error @ (SqlError::Unsupported { .. } | SqlError::Wrong(_) | SqlError::Syntax(_) | SqlError::NotAQuestion(_) | SqlError::Large(_))) => {
+            Err(
+                error @ (SqlError::Unsupported { .. }
+                | SqlError::Wrong(_)
+                | SqlError::Syntax(_)
+                | SqlError::NotAQuestion(_)
+                | SqlError::Large(_)),
+            ) => {
                 compared.refused.push(format!("{statement}\n    {error}"));
                 continue;
             }
@@ -107,7 +113,11 @@ fn listed(name: &str) -> Vec<String> {
 fn views() -> Vec<String> {
     ["events", "calls", "sightings", "objects"]
         .iter()
-        .map(|table| format!("CREATE VIEW {table} AS SELECT * FROM read_parquet('{table}/*/*/*.parquet', hive_partitioning = false)"))
+        .map(|table| {
+            format!(
+                "CREATE VIEW {table} AS SELECT * FROM read_parquet('{table}/*/*/*.parquet', hive_partitioning = false)"
+            )
+        })
         .chain(["CREATE VIEW runs AS SELECT * FROM read_parquet('runs/*.parquet')".to_owned()])
         .collect()
 }
@@ -136,7 +146,8 @@ fn statements_that_are_refused_say_what_to_write() {
                 let text = error.to_string();
                 println!("{statement}\n    {text}");
                 // What is wrong, and what to write: no word of the machinery.
-                let raw = ["panicked", "cannot be worked on", "polars", "is missing", "one is needed", "Some(", "Error"];
+                let raw =
+                    ["panicked", "cannot be worked on", "polars", "is missing", "one is needed", "Some(", "Error"];
                 if raw.iter().any(|word| text.contains(word)) || text.len() > 700 {
                     wrong.push(format!("{statement}\n    {text}"));
                 }
@@ -144,6 +155,29 @@ fn statements_that_are_refused_say_what_to_write() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_examples_of_the_document_are_true() {
+    let home = fixtures();
+    let store = Store::open(home.path()).unwrap();
+    let text = fs::read_to_string(root().join("docs/evidence-schema.md")).unwrap();
+    let (_, section) = text.split_once("\n## SQL\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let mut examples = (Vec::new(), Vec::new());
+    for block in section.split("```sql\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        let into = if block.starts_with("-- refused") { &mut examples.1 } else { &mut examples.0 };
+        into.extend(block.split(';').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()));
+    }
+    let (equal, refused) = examples;
+    assert!(equal.len() >= 7 && refused.len() >= 4);
+    let theirs = duckdb::answers(&views(), &equal, home.path());
+    let compared = compare(&equal, &theirs, |statement| store.sql(statement));
+    assert!(compared.wrong.is_empty() && compared.refused.is_empty(), "{:?} {:?}", compared.wrong, compared.refused);
+    for statement in refused {
+        assert!(store.sql(&statement).is_err(), "{statement}");
+    }
 }
 
 /// A table with every type, many NULLs and texts that mean something in patterns.
@@ -159,8 +193,13 @@ impl Made {
         let (f, g): (Vec<_>, Vec<_>) = ((0..rows).map(&mut flag).collect(), (0..rows).map(&mut flag).collect());
         let mut number = |_| next.maybe().then(|| next.below(9) as i64 - 3);
         let (a, b): (Vec<_>, Vec<_>) = ((0..rows).map(&mut number).collect(), (0..rows).map(&mut number).collect());
-        let mut moment = |_| next.maybe().then(|| 1_790_000_000_000_000 + next.below(40) as i64 * 21_600_000_000 + 500_000 * next.below(2) as i64);
-        let (seen, until): (Vec<_>, Vec<_>) = ((0..rows).map(&mut moment).collect(), (0..rows).map(&mut moment).collect());
+        let mut moment = |_| {
+            next.maybe().then(|| {
+                1_790_000_000_000_000 + next.below(40) as i64 * 21_600_000_000 + 500_000 * next.below(2) as i64
+            })
+        };
+        let (seen, until): (Vec<_>, Vec<_>) =
+            ((0..rows).map(&mut moment).collect(), (0..rows).map(&mut moment).collect());
         let day: Vec<_> = (0..rows).map(|_| next.maybe().then(|| 20_700 + next.below(20) as i32)).collect();
         let time = |name: &str, times: Vec<Option<i64>>| {
             Series::new(name.into(), times).cast(&DataType::Datetime(TimeUnit::Microseconds, None)).unwrap().into()
@@ -247,14 +286,32 @@ impl Generator {
             4 => format!("({}) % NULLIF({}, 0)", self.number(d), self.number(d)),
             5 => format!("COALESCE({}, {}, {})", self.number(d), self.number(d), self.number(d)),
             6 => format!("NULLIF({}, {})", self.number(d), self.number(d)),
-            7 => format!("CASE WHEN {} THEN {} WHEN {} THEN {} ELSE {} END", self.flag(d), self.number(d), self.flag(d), self.number(d), self.number(d)),
+            7 => format!(
+                "CASE WHEN {} THEN {} WHEN {} THEN {} ELSE {} END",
+                self.flag(d),
+                self.number(d),
+                self.flag(d),
+                self.number(d),
+                self.number(d)
+            ),
             8 => format!("length({})", self.text(d)),
             9 => format!("abs({})", self.number(d)),
             10 => format!("greatest({}, {})", self.number(d), self.number(d)),
             11 => format!("least({}, {}, {})", self.number(d), self.number(d), self.number(d)),
             12 => format!("CASE {} WHEN {} THEN {} END", self.number(d), self.number(d), self.number(d)),
-            13 => format!("date_diff('{}', {}, {})", self.0.one(&["second", "minute", "hour", "day", "month", "quarter", "year"]), self.time(d), self.time(d)),
-            14 => format!("extract({} FROM {})", self.0.one(&["year", "month", "day", "hour", "minute", "second", "dow", "isodow", "doy", "week", "quarter"]), self.time(d)),
+            13 => format!(
+                "date_diff('{}', {}, {})",
+                self.0.one(&["second", "minute", "hour", "day", "month", "quarter", "year"]),
+                self.time(d),
+                self.time(d)
+            ),
+            14 => format!(
+                "extract({} FROM {})",
+                self.0.one(&[
+                    "year", "month", "day", "hour", "minute", "second", "dow", "isodow", "doy", "week", "quarter"
+                ]),
+                self.time(d)
+            ),
             _ => format!("strpos({}, {})", self.text(d), self.text(d)),
         }
     }
@@ -288,8 +345,16 @@ impl Generator {
         }
         let d = depth - 1;
         match self.0.below(6) {
-            0 => format!("date_trunc('{}', {})", self.0.one(&["second", "minute", "hour", "day", "week", "month", "quarter", "year"]), self.time(d)),
-            1 => format!("{} + INTERVAL '{}'", self.time(d), self.0.one(&["1 day", "36 hours", "1 month", "2 weeks", "-90 minutes"])),
+            0 => format!(
+                "date_trunc('{}', {})",
+                self.0.one(&["second", "minute", "hour", "day", "week", "month", "quarter", "year"]),
+                self.time(d)
+            ),
+            1 => format!(
+                "{} + INTERVAL '{}'",
+                self.time(d),
+                self.0.one(&["1 day", "36 hours", "1 month", "2 weeks", "-90 minutes"])
+            ),
             2 => format!("{} - INTERVAL {}", self.time(d), self.0.one(&["1 DAY", "'3' MONTH", "'1 year'"])),
             3 => format!("COALESCE({}, {})", self.time(d), self.time(d)),
             4 => format!("greatest({}, {})", self.time(d), self.time(d)),
@@ -301,7 +366,10 @@ impl Generator {
         match self.0.below(5) {
             0 => [self.number(depth), self.number(depth)],
             1 => [self.text(depth), self.text(depth)],
-            2 => [self.time(depth), self.0.one(&["'2026-09-25T02:00:00Z'", "'2026-09-24'", "DATE '2026-09-23'", "until", "day"]).to_owned()],
+            2 => [
+                self.time(depth),
+                self.0.one(&["'2026-09-25T02:00:00Z'", "'2026-09-24'", "DATE '2026-09-23'", "until", "day"]).to_owned(),
+            ],
             3 => ["day".to_owned(), self.0.one(&["'2026-09-08'", "DATE '2026-09-10'", "seen"]).to_owned()],
             _ => [format!("({})", self.flag(0)), format!("({})", self.flag(0))],
         }
@@ -326,14 +394,46 @@ impl Generator {
                 let [a, b] = self.pair(d);
                 format!("{a} IS {}DISTINCT FROM {b}", self.0.one(&["", "NOT "]))
             }
-            9 => format!("{} {}BETWEEN {} AND {}", self.number(d), self.0.one(&["", "NOT "]), self.number(0), self.number(0)),
-            10 => format!("{} {}IN ({}, {})", self.number(d), self.0.one(&["", "NOT "]), self.0.one(&["1", "NULL", "a"]), self.0.one(&["2", "0", "b"])),
-            11 => format!("{} {}IN ('a', {})", self.text(d), self.0.one(&["", "NOT "]), self.0.one(&["'b'", "NULL", "u"])),
-            12 => format!("{} {}{} {}", self.text(d), self.0.one(&["", "NOT "]), self.0.one(&["LIKE", "ILIKE"]), self.0.one(&["'a%'", "'%b'", "'_'", "'%'", "NULL", "u", "'%É%'"])),
+            9 => format!(
+                "{} {}BETWEEN {} AND {}",
+                self.number(d),
+                self.0.one(&["", "NOT "]),
+                self.number(0),
+                self.number(0)
+            ),
+            10 => format!(
+                "{} {}IN ({}, {})",
+                self.number(d),
+                self.0.one(&["", "NOT "]),
+                self.0.one(&["1", "NULL", "a"]),
+                self.0.one(&["2", "0", "b"])
+            ),
+            11 => {
+                format!("{} {}IN ('a', {})", self.text(d), self.0.one(&["", "NOT "]), self.0.one(&["'b'", "NULL", "u"]))
+            }
+            12 => format!(
+                "{} {}{} {}",
+                self.text(d),
+                self.0.one(&["", "NOT "]),
+                self.0.one(&["LIKE", "ILIKE"]),
+                self.0.one(&["'a%'", "'%b'", "'_'", "'%'", "NULL", "u", "'%É%'"])
+            ),
             13 => format!("({}) IS {}NULL", self.text(d), self.0.one(&["", "NOT "])),
-            14 => format!("{} {}IN (SELECT {} FROM w WHERE {})", self.number(0), self.0.one(&["", "NOT "]), self.0.one(&["a", "b", "id"]), self.flag(d.min(1))),
-            15 => format!("{}EXISTS (SELECT 1 FROM w WHERE w.a = t.b AND w.{})", self.0.one(&["", "NOT "]), self.0.one(&["f", "g", "id > t.id", "s IS NULL"])),
-            16 => format!("{}({}, {})", self.0.one(&["starts_with", "ends_with", "contains"]), self.text(d), self.text(d)),
+            14 => format!(
+                "{} {}IN (SELECT {} FROM w WHERE {})",
+                self.number(0),
+                self.0.one(&["", "NOT "]),
+                self.0.one(&["a", "b", "id"]),
+                self.flag(d.min(1))
+            ),
+            15 => format!(
+                "{}EXISTS (SELECT 1 FROM w WHERE w.a = t.b AND w.{})",
+                self.0.one(&["", "NOT "]),
+                self.0.one(&["f", "g", "id > t.id", "s IS NULL"])
+            ),
+            16 => {
+                format!("{}({}, {})", self.0.one(&["starts_with", "ends_with", "contains"]), self.text(d), self.text(d))
+            }
             _ => format!("COALESCE({}, {})", self.flag(d), self.flag(d)),
         }
     }
@@ -367,8 +467,19 @@ impl Generator {
             0 | 1 => format!("SELECT id, {} AS x FROM t WHERE {}", self.any(2), self.flag(2)),
             2 => format!("SELECT {} AS x, {} AS y, {} AS z FROM t", self.any(3), self.any(2), self.flag(3)),
             3 => format!("SELECT count(*) AS n FROM t WHERE {}", self.flag(3)),
-            4 => format!("SELECT {} AS k, {} AS x, {} AS y FROM t WHERE {} GROUP BY 1", self.any(1), self.sum(), self.sum(), self.flag(1)),
-            5 => format!("SELECT {} AS k, {} AS x FROM t GROUP BY k HAVING {} > 2", self.any(1), self.sum(), self.0.one(&["count(*)", "sum(a)", "count(b)", "max(a)"])),
+            4 => format!(
+                "SELECT {} AS k, {} AS x, {} AS y FROM t WHERE {} GROUP BY 1",
+                self.any(1),
+                self.sum(),
+                self.sum(),
+                self.flag(1)
+            ),
+            5 => format!(
+                "SELECT {} AS k, {} AS x FROM t GROUP BY k HAVING {} > 2",
+                self.any(1),
+                self.sum(),
+                self.0.one(&["count(*)", "sum(a)", "count(b)", "max(a)"])
+            ),
             6 => format!("SELECT {} AS x, {} AS y FROM {}", self.sum(), self.sum(), self.0.one(&["t", "none", "w"])),
             7 => format!("SELECT DISTINCT {} AS x, {} AS y FROM t", self.any(1), self.any(1)),
             8 => format!(
@@ -377,20 +488,47 @@ impl Generator {
                 self.0.one(&["t.a = w.b", "t.s = w.s", "t.f = w.f AND t.a = w.a", "t.seen = w.seen"]),
                 self.0.one(&["TRUE", "t.id < w.id", "w.f", "t.g IS NOT TRUE", "t.u <> w.u"])
             ),
-            9 => format!("SELECT {} AS x FROM t {} SELECT {} FROM w", "a", self.0.one(&["UNION", "UNION ALL", "INTERSECT", "EXCEPT"]), self.0.one(&["b", "a", "NULL", "id"])),
+            9 => format!(
+                "SELECT {} AS x FROM t {} SELECT {} FROM w",
+                "a",
+                self.0.one(&["UNION", "UNION ALL", "INTERSECT", "EXCEPT"]),
+                self.0.one(&["b", "a", "NULL", "id"])
+            ),
             10 => format!(
                 "SELECT id, {} AS x FROM t WHERE {} ORDER BY {} {} {}, id LIMIT {} OFFSET {} -- ordered",
-                self.any(1), self.flag(1), self.any(1), self.0.one(&["ASC", "DESC", ""]), self.0.one(&["", "NULLS FIRST", "NULLS LAST"]),
-                self.0.below(30), self.0.below(4)
+                self.any(1),
+                self.flag(1),
+                self.any(1),
+                self.0.one(&["ASC", "DESC", ""]),
+                self.0.one(&["", "NULLS FIRST", "NULLS LAST"]),
+                self.0.below(30),
+                self.0.below(4)
             ),
             11 => format!(
                 "SELECT id, {} OVER (PARTITION BY {} ORDER BY {}, id) AS x FROM t",
-                self.0.one(&["row_number()", "rank()", "dense_rank()", "lag(a)", "lead(s)", "lag(id, 2)", "first_value(b)"]), self.any(1), self.any(1)
+                self.0.one(&[
+                    "row_number()",
+                    "rank()",
+                    "dense_rank()",
+                    "lag(a)",
+                    "lead(s)",
+                    "lag(id, 2)",
+                    "first_value(b)"
+                ]),
+                self.any(1),
+                self.any(1)
             ),
-            12 => format!("SELECT id, {} OVER (PARTITION BY {}) AS x FROM t", self.0.one(&["count(*)", "sum(a)", "max(seen)", "min(s)", "avg(b)", "count(f)"]), self.any(1)),
+            12 => format!(
+                "SELECT id, {} OVER (PARTITION BY {}) AS x FROM t",
+                self.0.one(&["count(*)", "sum(a)", "max(seen)", "min(s)", "avg(b)", "count(f)"]),
+                self.any(1)
+            ),
             _ => format!(
                 "WITH x AS (SELECT {} AS k, {} AS v FROM t) SELECT k, count(*) AS n, {}(v) AS m FROM x WHERE {} GROUP BY k ORDER BY n DESC, k, m -- ordered",
-                self.any(1), self.number(1), self.0.one(&["sum", "max", "count"]), self.0.one(&["v IS NOT NULL", "v > 0 IS NOT TRUE", "NOT v = 1", "TRUE"])
+                self.any(1),
+                self.number(1),
+                self.0.one(&["sum", "max", "count"]),
+                self.0.one(&["v IS NOT NULL", "v > 0 IS NOT TRUE", "NOT v = 1", "TRUE"])
             ),
         }
     }
@@ -418,7 +556,13 @@ fn generated_statements_are_answered_as_by_duckdb() {
     if std::env::var_os("SQL_SHOW").is_some() {
         println!("{}", compared.refused.join("\n"));
     }
-    assert!(compared.wrong.is_empty(), "{} wrong, {} equal\n{}", compared.wrong.len(), compared.equal, compared.wrong.join("\n"));
+    assert!(
+        compared.wrong.is_empty(),
+        "{} wrong, {} equal\n{}",
+        compared.wrong.len(),
+        compared.equal,
+        compared.wrong.join("\n")
+    );
     assert!(compared.equal * 5 > count * 4, "{} equal, refused:\n{}", compared.equal, compared.refused.join("\n"));
 }
 
@@ -435,7 +579,10 @@ fn what_a_statement_takes_is_bounded() {
     };
     let replaced = |times: usize| {
         let one = format!("replace(s, 'a', '{}')", "a".repeat(900));
-        format!("SELECT max(length(x)) AS n FROM (SELECT {} AS x FROM t)", (1..times).fold(one, |inner, _| format!("replace({inner}, 'a', '{}')", "a".repeat(900))))
+        format!(
+            "SELECT max(length(x)) AS n FROM (SELECT {} AS x FROM t)",
+            (1..times).fold(one, |inner, _| format!("replace({inner}, 'a', '{}')", "a".repeat(900)))
+        )
     };
     for statement in [
         "SELECT count(*) AS n FROM t a CROSS JOIN t b".to_owned(),
@@ -448,7 +595,11 @@ fn what_a_statement_takes_is_bounded() {
         doubled("SELECT s FROM t", "SELECT s FROM LAST UNION ALL SELECT s FROM LAST", 60),
         doubled("SELECT s FROM t", "SELECT s || s || 'x' AS s FROM LAST", 60),
         doubled("SELECT s FROM t", "SELECT concat(s, s, 'x') AS s FROM LAST", 60),
-        doubled("SELECT s FROM t", "SELECT string_agg(s, '') AS s FROM (SELECT s FROM LAST UNION ALL SELECT s || 'x' FROM LAST) AS y", 60),
+        doubled(
+            "SELECT s FROM t",
+            "SELECT string_agg(s, '') AS s FROM (SELECT s FROM LAST UNION ALL SELECT s || 'x' FROM LAST) AS y",
+            60,
+        ),
         doubled("SELECT s FROM t", "SELECT a.s FROM LAST a JOIN LAST b ON a.s = b.s", 20),
         replaced(5),
     ] {
@@ -464,7 +615,11 @@ fn what_a_statement_takes_is_bounded() {
         nested("NULLIF(", ", 1)"),
         nested("CASE WHEN f THEN 1 ELSE ", " END"),
         nested("CASE ", " WHEN 1 THEN 2 END"),
-        format!("SELECT count(*) AS n FROM t WHERE {}a{}", "(".repeat(20), " BETWEEN 0 AND 1)".to_owned() + &" IS TRUE)".repeat(19)),
+        format!(
+            "SELECT count(*) AS n FROM t WHERE {}a{}",
+            "(".repeat(20),
+            " BETWEEN 0 AND 1)".to_owned() + &" IS TRUE)".repeat(19)
+        ),
         format!("SELECT count(*) AS n FROM t WHERE s LIKE '{}b'", "%a".repeat(200)),
         format!("SELECT count(*) AS n FROM t WHERE a IN ({})", vec!["1"; 5000].join(",")),
         "SELECT id FROM t ORDER BY s, f, seen LIMIT 1000000000".to_owned(),

@@ -1,10 +1,10 @@
 //! `mfatrail history`: an auditor's questions, answered from the evidence store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal};
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, ValueEnum};
 
 use super::archive::{absent, account_id, range, time};
@@ -121,7 +121,8 @@ Examples:
   mfatrail history --store evidence --sql 'SELECT event_name, count(*) AS n FROM events GROUP BY event_name ORDER BY n DESC'
 
 Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 done, but objects in the store
-could not be read, or records of one event contradict each other; 0 done, whether or not there is an answer.";
+could not be read, records of one event contradict each other, or --as-of is before an account's first record; 0 done, whether or
+not there is an answer.";
 
 /// What --format names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -181,10 +182,15 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
     let conflicts = mfa::fold(&mut events);
     let history = History::new(&events, iam.as_ref().map(|(_, state)| state), &covered);
     let cited = iam.as_ref().map(|(path, _)| path.display().to_string());
+    let mut unread = false;
     let answer = match kind {
         Kind::Events => events_table(history.events(&question, &approvals)),
         Kind::Spans => spans_table(history.devices(&question), cited.as_deref()),
-        Kind::At(at) => held_table(history.at(&question, at), cited.as_deref()),
+        Kind::At(at) => {
+            let held = history.at(&question, at);
+            unread = before_records(&held, &covered);
+            held_table(held, cited.as_deref())
+        }
     }
     .map_err(CliError::failed)?;
     let found = answer.rows();
@@ -194,7 +200,31 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
     let room = if args.fields.is_empty() { kind.room() } else { &[] };
     give(answer.select(columns).map_err(CliError::failed)?, format, room)?;
     say(&format!("{}, from {} in the store", plural(found, "row", "rows"), plural(rows, "event", "events")));
-    Ok(told(&failures, conflicts))
+    let read = told(&failures, conflicts);
+    Ok(if unread { Status::Incomplete } else { read })
+}
+
+/// Says of which accounts nothing is known at the moment, for no record is so old; whether there are any. Silence would be taken for
+/// "nobody had a device".
+fn before_records(rows: &[Held], covered: &BTreeMap<String, [DateTime<Utc>; 2]>) -> bool {
+    let accounts: Vec<&str> =
+        rows.iter().filter(|row| row.principal.is_none()).map(|row| row.account.as_str()).collect();
+    for account in accounts.iter().take(NAMED) {
+        let first = covered.get(*account).map(|[first, _]| first.to_rfc3339_opts(SecondsFormat::Secs, true));
+        let first = first.unwrap_or_default();
+        let account = terminal_text(account);
+        say(&format!(
+            "warning: account {account}: who had which device then is unknown; its first record in the store is of {first}"
+        ));
+    }
+    if accounts.len() > NAMED {
+        say(&format!("warning: the same of {} more accounts", accounts.len() - NAMED));
+    }
+    let empty = rows.is_empty() && covered.is_empty();
+    if empty {
+        say("warning: who had which device then is unknown: the store has no records");
+    }
+    empty || !accounts.is_empty()
 }
 
 fn format(format: FormatArg) -> Result<Format, CliError> {
@@ -605,9 +635,9 @@ fn held_table(rows: Vec<Held>, iam: Option<&str>) -> Result<Answer, AnswerError>
     let rows = rows.as_slice();
     let columns = vec![
         ("account", text(rows, |row| Some(row.account.as_str()))),
-        ("principal", text(rows, |row| Some(row.principal.name.as_str()))),
-        ("principal_kind", text(rows, |row| Some(row.principal.kind.name()))),
-        ("principal_id", text(rows, |row| row.principal.id.as_deref())),
+        ("principal", text(rows, |row| Some(row.principal.as_ref()?.name.as_str()))),
+        ("principal_kind", text(rows, |row| Some(row.principal.as_ref()?.kind.name()))),
+        ("principal_id", text(rows, |row| row.principal.as_ref()?.id.as_deref())),
         ("has_device", Values::Flag(rows.iter().map(|row| row.has_device).collect())),
         ("device", text(rows, |row| row.device.as_deref())),
         ("enabled_at", Values::Time(rows.iter().map(|row| row.enabled.as_ref()?.at).collect())),

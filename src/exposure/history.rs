@@ -4,7 +4,7 @@
 //! A report looks at a period and its look-back; this looks at all events that it is given. What is not known is not
 //! guessed: an edge that no event and no IAM state tells is an [`Edge`] that says so.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
@@ -168,8 +168,8 @@ pub struct Had {
 pub struct Held {
     /// Its account.
     pub account: String,
-    /// Who.
-    pub principal: Principal,
+    /// Who; `None` of an account of which nothing is known at that moment: neither who was in it nor what they had.
+    pub principal: Option<Principal>,
     /// Whether there is a device in this row; a principal without any has one row, too.
     pub has_device: Option<bool>,
     /// Which; `None` where no record names it.
@@ -229,7 +229,12 @@ pub struct History<'a> {
     remaining: HashMap<usize, usize>,
     opened: HashMap<usize, Draft>,
     covered: &'a BTreeMap<String, [DateTime<Utc>; 2]>,
+    /// The accounts that IAM's state is of.
+    told: BTreeSet<&'a str>,
 }
+
+/// Why nothing is known of a moment.
+const BEFORE: &str = "unknown: the moment is before the account's first record in the store";
 
 impl<'a> History<'a> {
     /// Of events in any order, duplicates allowed; `covered` says, per account, of when the first and the last record are.
@@ -249,7 +254,8 @@ impl<'a> History<'a> {
             opened.extend(replayed.windows.into_iter().filter_map(|draft| Some((draft.opened?, draft))));
             devices.push(replayed.devices);
         }
-        Self { ledger, devices, remaining, opened, covered }
+        let told = iam.iter().flat_map(|state| state.accounts.keys().map(String::as_str)).collect();
+        Self { ledger, devices, remaining, opened, covered, told }
     }
 
     fn owner(&self, index: usize) -> Option<&Entity<'a>> {
@@ -400,6 +406,8 @@ impl<'a> History<'a> {
     }
 
     /// What the principals had at a moment, those included that had nothing; not those that were not there yet, or any more.
+    /// Of an account whose first record is later, a row without a principal says that there is more that nobody knows: whoever was
+    /// deleted before that record is in none.
     #[must_use]
     pub fn at(&self, question: &Question, moment: DateTime<Utc>) -> Vec<Held> {
         let time = |index: usize| self.ledger.events.get(index).map(|event| event.time);
@@ -419,7 +427,28 @@ impl<'a> History<'a> {
                     .as_ref()
                     .is_some_and(|serial| question.devices.iter().any(|device| is_device(serial, device)))
         });
+        let unknown = self.covered.iter().filter(|(account, [first, _])| {
+            *first > moment
+                && self.told_at(account) != Some(moment)
+                && (question.accounts.is_empty() || question.accounts.contains(account))
+        });
+        rows.extend(unknown.map(|(account, _)| Held {
+            account: account.clone(),
+            principal: None,
+            has_device: None,
+            device: None,
+            enabled: None,
+            complete: false,
+            why: BEFORE,
+            by: None,
+            in_iam: false,
+        }));
         rows
+    }
+
+    /// When IAM was asked, where it was asked about this account.
+    fn told_at(&self, account: &str) -> Option<DateTime<Utc>> {
+        self.ledger.taken_at.filter(|_| self.told.contains(account))
     }
 
     fn held(&self, entity: &Entity<'_>, devices: &Devices, moment: DateTime<Utc>, rows: &mut Vec<Held>) {
@@ -436,7 +465,7 @@ impl<'a> History<'a> {
         let (complete, why) = self.completeness(entity, devices, moment, hidden);
         let row = Held {
             account: entity.account.clone(),
-            principal: entity.principal(),
+            principal: Some(entity.principal()),
             has_device: None,
             device: None,
             enabled: None,
@@ -488,10 +517,11 @@ impl<'a> History<'a> {
         }
         match devices.known() {
             Known::Always => {
-                let start = covered.map(|[first, _]| first).into_iter().chain(taken_at).min();
-                match start.is_some_and(|start| start <= moment) {
+                // What happened between a snapshot and a first record after it, no event tells.
+                let read = covered.is_some_and(|[first, _]| first <= moment);
+                match read || taken_at == Some(moment) {
                     true => (true, "IAM told all devices, and the events tell the rest"),
-                    false => (false, "the moment is before the first record that was read"),
+                    false => (false, BEFORE),
                 }
             }
             Known::Since(index) => {

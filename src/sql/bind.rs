@@ -45,10 +45,21 @@ fn is_bare_predicate(expr: &Expr) -> bool {
     match expr {
         Expr::BinaryOp { op, .. } => comparison(op).is_some() || matches!(op, BinaryOperator::And | BinaryOperator::Or),
         Expr::UnaryOp { op, .. } => *op == UnaryOperator::Not,
-        Expr::IsFalse(_) | Expr::IsNotFalse(_) | Expr::IsTrue(_) | Expr::IsNotTrue(_) | Expr::IsNull(_)
-        | Expr::IsNotNull(_) | Expr::IsUnknown(_) | Expr::IsNotUnknown(_) | Expr::IsDistinctFrom(..)
-        | Expr::IsNotDistinctFrom(..) | Expr::InList { .. } | Expr::InSubquery { .. } | Expr::Between { .. }
-        | Expr::Like { .. } | Expr::ILike { .. } => true,
+        Expr::IsFalse(_)
+        | Expr::IsNotFalse(_)
+        | Expr::IsTrue(_)
+        | Expr::IsNotTrue(_)
+        | Expr::IsNull(_)
+        | Expr::IsNotNull(_)
+        | Expr::IsUnknown(_)
+        | Expr::IsNotUnknown(_)
+        | Expr::IsDistinctFrom(..)
+        | Expr::IsNotDistinctFrom(..)
+        | Expr::InList { .. }
+        | Expr::InSubquery { .. }
+        | Expr::Between { .. }
+        | Expr::Like { .. }
+        | Expr::ILike { .. } => true,
         _ => false,
     }
 }
@@ -152,7 +163,11 @@ impl<'s> Binder<'s, '_> {
                 let Some(from) = substring_from else {
                     return unsupported("SUBSTRING without a place", "write substring(text, from, length)");
                 };
-                let parts: Vec<&Expr> = [Some(expr), Some(from), substring_for.as_ref()].into_iter().flatten().map(|part| &**part).collect();
+                let parts: Vec<&Expr> = [Some(expr), Some(from), substring_for.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .map(|part| &**part)
+                    .collect();
                 self.named("substring", &parts)
             }
             Expr::Trim { trim_where, trim_what, expr, trim_characters } => {
@@ -167,7 +182,10 @@ impl<'s> Binder<'s, '_> {
             }
             Expr::Function(call) => self.call(call),
             Expr::Interval(_) => unsupported("INTERVAL alone", "add it to a time: event_time + INTERVAL '1 day'"),
-            Expr::Tuple(_) => unsupported(format!("the row `{expr}`"), "rows stand only in count(DISTINCT (a, b)); compare their values one by one, with AND"),
+            Expr::Tuple(_) => unsupported(
+                format!("the row `{expr}`"),
+                "rows stand only in count(DISTINCT (a, b)); compare their values one by one, with AND",
+            ),
             Expr::RLike { .. } | Expr::SimilarTo { .. } => {
                 unsupported("a regular expression", "write LIKE or ILIKE, or `mfatrail search` with a pattern")
             }
@@ -214,9 +232,9 @@ impl<'s> Binder<'s, '_> {
         }
         let alias = self.aliases.iter().find(|(alias, _)| table.is_none() && alias.eq_ignore_ascii_case(&name.value));
         match (found, alias) {
-            (Some(node), Some((_, other))) if self.strict && node != *other => {
-                wrong(format!("`{name}` is a column, and the name of another value after SELECT: give that another name"))
-            }
+            (Some(node), Some((_, other))) if self.strict && node != *other => wrong(format!(
+                "`{name}` is a column, and the name of another value after SELECT: give that another name"
+            )),
             (Some(node), _) => Ok(node),
             (None, Some((_, node))) => Ok(node.clone()),
             (None, None) => self.absent(table, name),
@@ -229,7 +247,8 @@ impl<'s> Binder<'s, '_> {
         let is_outer = |fields: &Vec<Field>| {
             fields.iter().any(|field| {
                 field.name.eq_ignore_ascii_case(&name.value)
-                    && table.is_none_or(|table| field.table.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(table)))
+                    && table
+                        .is_none_or(|table| field.table.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(table)))
             })
         };
         if self.queries.outer.iter().any(is_outer) {
@@ -238,7 +257,12 @@ impl<'s> Binder<'s, '_> {
                 "only the WHERE of EXISTS (SELECT … FROM … WHERE …) may name it; write that, or a JOIN",
             );
         }
-        let tables: Vec<&str> = self.layers.iter().flat_map(|layer| &layer.relation.fields).filter_map(|field| field.table.as_deref()).collect();
+        let tables: Vec<&str> = self
+            .layers
+            .iter()
+            .flat_map(|layer| &layer.relation.fields)
+            .filter_map(|field| field.table.as_deref())
+            .collect();
         if let Some(table) = table.filter(|table| !tables.iter().any(|own| own.eq_ignore_ascii_case(table))) {
             return wrong(format!("`{written}`: FROM names no table `{table}`"));
         }
@@ -257,7 +281,9 @@ impl<'s> Binder<'s, '_> {
                 Node { form: Form::Constant(Value::Integer(number)), kind: Type::Integer } => {
                     Ok(Node::constant(Value::Integer(number.wrapping_neg()), Type::Integer))
                 }
-                Node { form: Form::Constant(Value::Float(number)), .. } => Ok(Node::constant(Value::Float(-number), Type::Float)),
+                Node { form: Form::Constant(Value::Float(number)), .. } => {
+                    Ok(Node::constant(Value::Float(-number), Type::Float))
+                }
                 node => Function::Negate.of("-", vec![node]),
             },
             other => unsupported(format!("the operator `{other}`"), "docs/evidence-schema.md lists the operators"),
@@ -283,7 +309,9 @@ impl<'s> Binder<'s, '_> {
             BinaryOperator::DuckIntegerDivide => Function::DivideWhole,
             BinaryOperator::Modulo => Function::Modulo,
             BinaryOperator::StringConcat => Function::Join,
-            other => return unsupported(format!("the operator `{other}`"), "docs/evidence-schema.md lists the operators"),
+            other => {
+                return unsupported(format!("the operator `{other}`"), "docs/evidence-schema.md lists the operators");
+            }
         };
         let nodes = vec![self.operand(left)?, self.operand(right)?];
         function.of(&op.to_string(), nodes)
@@ -318,7 +346,14 @@ impl<'s> Binder<'s, '_> {
         Function::Shift(months * sign, micros * sign).of(&op.to_string(), vec![node]).map(Some)
     }
 
-    fn like(&mut self, text: &Expr, pattern: &Expr, escape: Option<&Literal>, insensitive: bool, negated: bool) -> Result<Node> {
+    fn like(
+        &mut self,
+        text: &Expr,
+        pattern: &Expr,
+        escape: Option<&Literal>,
+        insensitive: bool,
+        negated: bool,
+    ) -> Result<Node> {
         let escape = match escape {
             None => None,
             Some(Literal::SingleQuotedString(letter)) if letter.chars().count() == 1 => letter.chars().next(),
@@ -364,7 +399,10 @@ impl<'s> Binder<'s, '_> {
         };
         let both = alike(vec![needle, Node::column(0, field.kind)], "IN (SELECT …)")?;
         let [needle, item] = <[Node; 2]>::try_from(both.0).or_else(|_| wrong("IN needs values"))?;
-        let column = super::eval::column(&item, &Relation { fields: Vec::new(), columns: vec![column.clone()], rows: answer.rows })?;
+        let column = super::eval::column(
+            &item,
+            &Relation { fields: Vec::new(), columns: vec![column.clone()], rows: answer.rows },
+        )?;
         let set = Set::of(&column, answer.rows)?;
         Ok(Node::flag(Form::Among(Box::new(needle), Shared(std::rc::Rc::new(set)))).negated(negated))
     }
@@ -377,7 +415,9 @@ impl<'s> Binder<'s, '_> {
         match answer.rows {
             0 => Ok(Node::constant(Value::Null, field.kind)),
             1 => Ok(Node::constant(value(column)?, field.kind)),
-            rows => wrong(format!("a query in an expression needs one row, and has {rows}: write min(…), max(…) or LIMIT 1 with ORDER BY")),
+            rows => wrong(format!(
+                "a query in an expression needs one row, and has {rows}: write min(…), max(…) or LIMIT 1 with ORDER BY"
+            )),
         }
     }
 
@@ -391,28 +431,40 @@ impl<'s> Binder<'s, '_> {
 
     /// The keys of an ORDER BY within a call.
     fn order(&mut self, keys: &[OrderByExpr]) -> Result<Vec<Order>> {
-        keys.iter().map(|key| {
-            let node = self.node(&key.expr)?;
-            super::query::order(key, node)
-        }).collect()
+        keys.iter()
+            .map(|key| {
+                let node = self.node(&key.expr)?;
+                super::query::order(key, node)
+            })
+            .collect()
     }
 
     fn call(&mut self, call: &Call) -> Result<Node> {
         let Call { name, uses_odbc_syntax: _, parameters, args, filter, null_treatment, over, within_group } = call;
         let name = single(name)?.to_ascii_lowercase();
         if !matches!(parameters, FunctionArguments::None) || null_treatment.is_some() || !within_group.is_empty() {
-            return unsupported(format!("`{call}`"), "the function takes its arguments in parentheses, and nothing beside them");
+            return unsupported(
+                format!("`{call}`"),
+                "the function takes its arguments in parentheses, and nothing beside them",
+            );
         }
         let none = FunctionArgumentList { duplicate_treatment: None, args: Vec::new(), clauses: Vec::new() };
         let list = match args {
             FunctionArguments::List(list) => list,
             FunctionArguments::None => &none,
-            FunctionArguments::Subquery(_) => return unsupported(format!("`{call}`"), "put the query in parentheses of its own"),
+            FunctionArguments::Subquery(_) => {
+                return unsupported(format!("`{call}`"), "put the query in parentheses of its own");
+            }
         };
         if let Some(over) = over {
             let plain = filter.is_none() && list.duplicate_treatment.is_none() && list.clauses.is_empty();
-            return if plain { self.window(&name, list, over) } else {
-                unsupported("DISTINCT, FILTER or ORDER BY in a window function", "compute it in a subquery with GROUP BY, and join that")
+            return if plain {
+                self.window(&name, list, over)
+            } else {
+                unsupported(
+                    "DISTINCT, FILTER or ORDER BY in a window function",
+                    "compute it in a subquery with GROUP BY, and join that",
+                )
             };
         }
         if let Some(node) = self.aggregate(&name, list, filter.as_deref())? {
@@ -425,18 +477,22 @@ impl<'s> Binder<'s, '_> {
         match name.as_str() {
             "coalesce" | "ifnull" => coalesce(arguments),
             "nullif" => nullif(arguments),
-            "row_number" | "rank" | "dense_rank" | "lag" | "lead" | "first_value" => {
-                unsupported(format!("`{name}` without OVER"), format!("write {name}(…) OVER (PARTITION BY … ORDER BY …)"))
-            }
+            "row_number" | "rank" | "dense_rank" | "lag" | "lead" | "first_value" => unsupported(
+                format!("`{name}` without OVER"),
+                format!("write {name}(…) OVER (PARTITION BY … ORDER BY …)"),
+            ),
             name => functions::call(name, arguments),
         }
     }
 
     fn arguments(&mut self, name: &str, list: &FunctionArgumentList) -> Result<Vec<Node>> {
-        list.args.iter().map(|argument| match argument {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.node(expr),
-            other => unsupported(format!("`{name}({other})`"), "arguments are values"),
-        }).collect()
+        list.args
+            .iter()
+            .map(|argument| match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.node(expr),
+                other => unsupported(format!("`{name}({other})`"), "arguments are values"),
+            })
+            .collect()
     }
 
     /// The call of an aggregate function, if it is one.
@@ -468,10 +524,17 @@ impl<'s> Binder<'s, '_> {
         if let Sum::Texts(between) = &mut sum {
             *between = match arguments.pop() {
                 Some(Node { form: Form::Constant(Value::Text(text)), .. }) if arguments.len() == 1 => text,
-                _ => return wrong("`string_agg` takes a value and, in quotes, what stands between: string_agg(event_name, ', ')"),
+                _ => {
+                    return wrong(
+                        "`string_agg` takes a value and, in quotes, what stands between: string_agg(event_name, ', ')",
+                    );
+                }
             };
             if distinct && !order.iter().all(|key| arguments.contains(&key.node)) {
-                return unsupported("string_agg(DISTINCT …) in the order of another value", "order it by the value itself");
+                return unsupported(
+                    "string_agg(DISTINCT …) in the order of another value",
+                    "order it by the value itself",
+                );
             }
         }
         let several = matches!(list.args.as_slice(), [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Tuple(_)))]);
@@ -479,7 +542,10 @@ impl<'s> Binder<'s, '_> {
             return unsupported(format!("`{name}` of several values"), format!("write {name}(DISTINCT (a, b))"));
         }
         if arguments.is_empty() && (sum != Sum::Count || list.args.is_empty()) {
-            return wrong(format!("`{name}` needs a value{}", if sum == Sum::Count { ": count(*) counts rows" } else { "" }));
+            return wrong(format!(
+                "`{name}` needs a value{}",
+                if sum == Sum::Count { ": count(*) counts rows" } else { "" }
+            ));
         }
         let filter = filter.map(|filter| self.condition(filter, "FILTER")).transpose()?;
         let kind = Aggregate::kind(&sum, arguments.first().map(|node| node.kind))?;
@@ -488,24 +554,34 @@ impl<'s> Binder<'s, '_> {
     }
 
     fn window(&mut self, name: &str, list: &FunctionArgumentList, over: &WindowType) -> Result<Node> {
-        let WindowType::WindowSpec(WindowSpec { window_name: None, partition_by, order_by, window_frame }) = over else {
+        let WindowType::WindowSpec(WindowSpec { window_name: None, partition_by, order_by, window_frame }) = over
+        else {
             return unsupported("a named window", "write the window itself: OVER (PARTITION BY … ORDER BY …)");
         };
         if window_frame.is_some() {
-            return unsupported("ROWS, RANGE and GROUPS in a window", "join the table with itself, and sum by GROUP BY");
+            return unsupported(
+                "ROWS, RANGE and GROUPS in a window",
+                "join the table with itself, and sum by GROUP BY",
+            );
         }
         let partition = partition_by.iter().map(|expr| self.node(expr)).collect::<Result<Vec<_>>>()?;
         let order = self.order(order_by)?;
         if let Some(Node { kind, form: Form::Aggregate(call) }) = self.aggregate(name, list, None)? {
             if !order.is_empty() {
-                return unsupported("ORDER BY in the window of an aggregate function", "join the table with itself, and sum by GROUP BY");
+                return unsupported(
+                    "ORDER BY in the window of an aggregate function",
+                    "join the table with itself, and sum by GROUP BY",
+                );
             }
             let Aggregate { sum, arguments, .. } = *call;
             let window = Window { ranking: Ranking::Sum(sum), arguments, partition, order };
             return Ok(Node { kind, form: Form::Window(Box::new(window)) });
         }
         if order.is_empty() {
-            return unsupported(format!("`{name}` OVER a window without ORDER BY"), "rows have no order of their own: add ORDER BY");
+            return unsupported(
+                format!("`{name}` OVER a window without ORDER BY"),
+                "rows have no order of their own: add ORDER BY",
+            );
         }
         let mut arguments = self.arguments(name, list)?;
         let ranking = match name {
@@ -514,7 +590,12 @@ impl<'s> Binder<'s, '_> {
             "dense_rank" => Ranking::DenseRank,
             "first_value" => Ranking::First,
             "lag" | "lead" => Ranking::Lag(distance(name, &mut arguments)?),
-            _ => return unsupported(format!("the window function `{name}`"), "there are row_number, rank, dense_rank, lag, lead, first_value, and count, sum, avg, min, max"),
+            _ => {
+                return unsupported(
+                    format!("the window function `{name}`"),
+                    "there are row_number, rank, dense_rank, lag, lead, first_value, and count, sum, avg, min, max",
+                );
+            }
         };
         let kind = match (&ranking, arguments.as_slice()) {
             (Ranking::Lag(_) | Ranking::First, [node]) => node.kind,
@@ -552,7 +633,9 @@ fn literal(value: &Literal) -> Result<Node> {
     Ok(match value {
         Literal::Number(digits, false) => match digits.parse() {
             Ok(number) => Node::constant(Value::Integer(number), Type::Integer),
-            Err(_) if digits.bytes().all(|byte| byte.is_ascii_digit()) => return wrong(format!("{digits} is out of range")),
+            Err(_) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                return wrong(format!("{digits} is out of range"));
+            }
             Err(_) => match digits.parse::<f64>() {
                 Ok(number) if number.is_finite() => Node::constant(Value::Float(number), Type::Float),
                 _ => return wrong(format!("{digits} is no number")),
@@ -561,19 +644,30 @@ fn literal(value: &Literal) -> Result<Node> {
         Literal::SingleQuotedString(text) => Node::constant(Value::Text(text.clone()), Type::Text),
         Literal::Boolean(flag) => Node::constant(Value::Flag(*flag), Type::Flag),
         Literal::Null => Node::constant(Value::Null, Type::Null),
-        other => return unsupported(format!("the value {other}"), "write numbers, 'texts', TRUE, FALSE, NULL, TIMESTAMP '…' and DATE '…'"),
+        other => {
+            return unsupported(
+                format!("the value {other}"),
+                "write numbers, 'texts', TRUE, FALSE, NULL, TIMESTAMP '…' and DATE '…'",
+            );
+        }
     })
 }
 
 fn kind_of(written: &DataType) -> Result<Type> {
     match written {
         DataType::Text | DataType::Varchar(None) | DataType::String(None) => Ok(Type::Text),
-        DataType::BigInt(None) | DataType::Int64 | DataType::Int8(None) | DataType::Int(None) | DataType::Integer(None) => Ok(Type::Integer),
+        DataType::BigInt(None)
+        | DataType::Int64
+        | DataType::Int8(None)
+        | DataType::Int(None)
+        | DataType::Integer(None) => Ok(Type::Integer),
         DataType::Double(_) | DataType::DoublePrecision | DataType::Float8 | DataType::Float64 => Ok(Type::Float),
         DataType::Bool | DataType::Boolean => Ok(Type::Flag),
         DataType::Timestamp(None, sqlparser::ast::TimezoneInfo::None) | DataType::Datetime(None) => Ok(Type::Time),
         DataType::Date => Ok(Type::Day),
-        other => unsupported(format!("the type {other}"), "the types are TEXT, BIGINT, DOUBLE, BOOLEAN, TIMESTAMP and DATE"),
+        other => {
+            unsupported(format!("the type {other}"), "the types are TEXT, BIGINT, DOUBLE, BOOLEAN, TIMESTAMP and DATE")
+        }
     }
 }
 
@@ -642,7 +736,8 @@ fn nullif(nodes: Vec<Node>) -> Result<Node> {
 
 /// The months and microseconds of an interval.
 fn length(interval: &Interval) -> Result<(i64, i64)> {
-    let refused = || unsupported(format!("`{interval}`"), "write INTERVAL '7 days', INTERVAL '90 minutes', INTERVAL '1 month'");
+    let refused =
+        || unsupported(format!("`{interval}`"), "write INTERVAL '7 days', INTERVAL '90 minutes', INTERVAL '1 month'");
     let number = match &*interval.value {
         Expr::Value(value) => match &value.value {
             Literal::SingleQuotedString(text) | Literal::Number(text, false) => text.clone(),
@@ -650,7 +745,10 @@ fn length(interval: &Interval) -> Result<(i64, i64)> {
         },
         _ => return refused(),
     };
-    if interval.leading_precision.is_some() || interval.last_field.is_some() || interval.fractional_seconds_precision.is_some() {
+    if interval.leading_precision.is_some()
+        || interval.last_field.is_some()
+        || interval.fractional_seconds_precision.is_some()
+    {
         return refused();
     }
     let text = match &interval.leading_field {

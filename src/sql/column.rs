@@ -68,7 +68,11 @@ pub(super) enum Column {
 pub(super) type Values<'c, T> = Box<dyn Iterator<Item = Option<T>> + 'c>;
 
 /// One value for all rows, or one for each.
-fn spread<'c, T: Copy + 'c>(mut values: impl Iterator<Item = Option<T>> + 'c, len: usize, rows: usize) -> Values<'c, T> {
+fn spread<'c, T: Copy + 'c>(
+    mut values: impl Iterator<Item = Option<T>> + 'c,
+    len: usize,
+    rows: usize,
+) -> Values<'c, T> {
     if len == 1 && rows != 1 { Box::new(repeat_n(values.next().flatten(), rows)) } else { Box::new(values) }
 }
 
@@ -161,12 +165,18 @@ impl Column {
 
     /// The values as numbers that are equal where the values are, and in the same order for any number of rows: texts in the
     /// order in which they first appear. `None` is NULL.
-    pub(super) fn keys(&self, rows: usize, texts: &mut std::collections::HashMap<String, u64>) -> Result<Vec<Option<u64>>> {
+    pub(super) fn keys(
+        &self,
+        rows: usize,
+        texts: &mut std::collections::HashMap<String, u64>,
+    ) -> Result<Vec<Option<u64>>> {
         Ok(match self {
             Self::Flag(_) => self.as_flags(rows)?.map(|flag| flag.map(u64::from)).collect(),
             Self::Integer(_) => self.as_integers(rows)?.map(|number| number.map(i64::cast_unsigned)).collect(),
             // One zero.
-            Self::Float(_) => self.as_floats(rows)?.map(|number| number.map(|number| (number + 0.0).to_bits())).collect(),
+            Self::Float(_) => {
+                self.as_floats(rows)?.map(|number| number.map(|number| (number + 0.0).to_bits())).collect()
+            }
             Self::Text(_) => {
                 let mut key = |text: &str| {
                     if let Some(key) = texts.get(text) {
@@ -183,12 +193,29 @@ impl Column {
 
     /// Compares two of its rows; NULL is last in either direction.
     pub(super) fn comparison(&self, descending: bool, nulls_first: bool) -> Box<dyn Fn(usize, usize) -> Ordering + '_> {
-        fn by<T>(values: Vec<Option<T>>, order: fn(&T, &T) -> Ordering, descending: bool, nulls_first: bool) -> impl Fn(usize, usize) -> Ordering {
+        fn by<T>(
+            values: Vec<Option<T>>,
+            order: fn(&T, &T) -> Ordering,
+            descending: bool,
+            nulls_first: bool,
+        ) -> impl Fn(usize, usize) -> Ordering {
             move |a, b| match (values.get(a).and_then(Option::as_ref), values.get(b).and_then(Option::as_ref)) {
                 (Some(a), Some(b)) if descending => order(b, a),
                 (Some(a), Some(b)) => order(a, b),
-                (None, Some(_)) => if nulls_first { Ordering::Less } else { Ordering::Greater },
-                (Some(_), None) => if nulls_first { Ordering::Greater } else { Ordering::Less },
+                (None, Some(_)) => {
+                    if nulls_first {
+                        Ordering::Less
+                    } else {
+                        Ordering::Greater
+                    }
+                }
+                (Some(_), None) => {
+                    if nulls_first {
+                        Ordering::Greater
+                    } else {
+                        Ordering::Less
+                    }
+                }
                 (None, None) => Ordering::Equal,
             }
         }
@@ -196,7 +223,9 @@ impl Column {
             Self::Flag(values) => Box::new(by(values.iter().collect(), bool::cmp, descending, nulls_first)),
             Self::Integer(values) => Box::new(by(values.iter().collect(), i64::cmp, descending, nulls_first)),
             Self::Float(values) => Box::new(by(values.iter().collect(), f64::total_cmp, descending, nulls_first)),
-            Self::Text(values) => Box::new(by(values.iter().collect(), |a: &&str, b: &&str| a.cmp(b), descending, nulls_first)),
+            Self::Text(values) => {
+                Box::new(by(values.iter().collect(), |a: &&str, b: &&str| a.cmp(b), descending, nulls_first))
+            }
         }
     }
 
@@ -239,7 +268,9 @@ impl Column {
             DataType::Float64 => (Self::Float(series.f64()?.clone()), Type::Float),
             DataType::String => (Self::Text(series.str()?.clone()), Type::Text),
             DataType::Datetime(TimeUnit::Microseconds, None) => (Self::Integer(integers()?), Type::Time),
-            DataType::Date => (Self::Integer(series.cast(&DataType::Int32)?.cast(&DataType::Int64)?.i64()?.clone()), Type::Day),
+            DataType::Date => {
+                (Self::Integer(series.cast(&DataType::Int32)?.cast(&DataType::Int64)?.i64()?.clone()), Type::Day)
+            }
             other => return wrong(format!("a column of type {other} cannot be asked for")),
         })
     }

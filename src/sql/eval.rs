@@ -59,8 +59,14 @@ pub(super) fn column(node: &Node, relation: &Relation) -> Result<Column> {
             None => return wrong("a value is missing"),
         },
         Form::Exists(inner, on, width) => join::exists(&relation.narrowed(*width), &inner.0, on)?,
-        Form::Aggregate(_) => return wrong("an aggregate function stands where there are no groups: write HAVING in place of WHERE, or use a subquery"),
-        Form::Window(_) => return wrong("a window function may stand only after SELECT and in ORDER BY: use a subquery"),
+        Form::Aggregate(_) => {
+            return wrong(
+                "an aggregate function stands where there are no groups: write HAVING in place of WHERE, or use a subquery",
+            );
+        }
+        Form::Window(_) => {
+            return wrong("a window function may stand only after SELECT and in ORDER BY: use a subquery");
+        }
     })
 }
 
@@ -110,9 +116,8 @@ fn compared(a: &Node, b: &Node, relation: &Relation, outcome: &Outcome<'_>) -> R
         order: fn(T, T) -> std::cmp::Ordering,
         outcome: &Outcome<'_>,
     ) -> Column {
-        let one = |(a, b): (Option<T>, Option<T>)| {
-            outcome(a.zip(b).map(|(a, b)| order(a, b)), a.is_none(), b.is_none())
-        };
+        let one =
+            |(a, b): (Option<T>, Option<T>)| outcome(a.zip(b).map(|(a, b)| order(a, b)), a.is_none(), b.is_none());
         Column::flags(a.zip(b).map(one))
     }
     Ok(match (&a, &b) {

@@ -57,7 +57,10 @@ pub(super) enum Function {
     Position,
     SplitPart,
     /// `LIKE`, `ILIKE`, with the escaping character.
-    Like { insensitive: bool, escape: Option<char> },
+    Like {
+        insensitive: bool,
+        escape: Option<char>,
+    },
     /// Without those that are NULL.
     Greatest,
     Least,
@@ -69,7 +72,9 @@ pub(super) enum Function {
     ShiftDays,
     Format(String),
     /// To another type; what does not fit is NULL, where that is asked for.
-    Cast { lenient: bool },
+    Cast {
+        lenient: bool,
+    },
 }
 
 /// Resolves a call of a function that is no aggregate.
@@ -188,7 +193,9 @@ pub(super) fn alike(nodes: Vec<Node>, context: &str) -> Result<(Vec<Node>, Type)
 
 fn mismatch<T>(context: &str, a: &Node, b: &Node) -> Result<T> {
     let hint = match (a.kind, b.kind) {
-        (Type::Text, Type::Integer) | (Type::Integer, Type::Text) => ": put the number in quotes, or write CAST(… AS BIGINT)",
+        (Type::Text, Type::Integer) | (Type::Integer, Type::Text) => {
+            ": put the number in quotes, or write CAST(… AS BIGINT)"
+        }
         (Type::Text, Type::Time | Type::Day) | (Type::Time | Type::Day, Type::Text) => ": write CAST(… AS TIMESTAMP)",
         _ => "",
     };
@@ -259,7 +266,9 @@ impl Function {
             Self::Substring => (vec![Type::Text, Type::Integer, Type::Integer], 1, Type::Text),
             Self::Left | Self::Right => (vec![Type::Text, Type::Integer], 0, Type::Text),
             Self::Replace => (vec![Type::Text; 3], 0, Type::Text),
-            Self::StartsWith | Self::EndsWith | Self::Contains | Self::Like { .. } => (vec![Type::Text; 2], 0, Type::Flag),
+            Self::StartsWith | Self::EndsWith | Self::Contains | Self::Like { .. } => {
+                (vec![Type::Text; 2], 0, Type::Flag)
+            }
             Self::Position => (vec![Type::Text; 2], 0, Type::Integer),
             Self::SplitPart => (vec![Type::Text, Type::Text, Type::Integer], 0, Type::Text),
             Self::Truncate(_) => (vec![Type::Time], 0, Type::Time),
@@ -344,15 +353,25 @@ impl Function {
             Self::Plus | Self::Minus | Self::Times | Self::DivideWhole | Self::Modulo if to == Type::Integer => {
                 self.wholes(&args)?
             }
-            Self::Plus | Self::Minus | Self::Times | Self::Divide | Self::DivideWhole | Self::Modulo => self.numbers(&args)?,
+            Self::Plus | Self::Minus | Self::Times | Self::Divide | Self::DivideWhole | Self::Modulo => {
+                self.numbers(&args)?
+            }
             Self::Join | Self::Concat | Self::ConcatWith => self.joined(&args)?,
-            Self::Lower | Self::Upper | Self::Trim(..) | Self::Substring | Self::Left | Self::Right | Self::Replace
+            Self::Lower
+            | Self::Upper
+            | Self::Trim(..)
+            | Self::Substring
+            | Self::Left
+            | Self::Right
+            | Self::Replace
             | Self::SplitPart => self.text(&args)?,
             Self::Length => Column::integers(args.texts(0)?.map(|text| Some(count(text?)))),
             Self::StartsWith => args.pairs(|text, part| text.starts_with(part))?,
             Self::EndsWith => args.pairs(|text, part| text.ends_with(part))?,
             Self::Contains => args.pairs(|text, part| text.contains(part))?,
-            Self::Like { insensitive, escape } => args.pairs(|text, pattern| like(text, pattern, *insensitive, *escape))?,
+            Self::Like { insensitive, escape } => {
+                args.pairs(|text, pattern| like(text, pattern, *insensitive, *escape))?
+            }
             Self::Position => {
                 let place = |(text, part): (Option<&str>, Option<&str>)| Some(position(text?, part?));
                 Column::integers(args.texts(0)?.zip(args.texts(1)?).map(place))
@@ -469,7 +488,9 @@ impl Function {
     fn text(&self, args: &Arguments<'_>) -> Result<Column> {
         let mut made = Made::new(if *self == Self::Replace { most_text(args.rows) } else { usize::MAX });
         let second = || match self {
-            Self::Trim(..) if args.columns.len() < 2 => Ok(Box::new(std::iter::repeat_n(Some(" "), args.rows)) as Values<'_, &str>),
+            Self::Trim(..) if args.columns.len() < 2 => {
+                Ok(Box::new(std::iter::repeat_n(Some(" "), args.rows)) as Values<'_, &str>)
+            }
             Self::Trim(..) | Self::Replace | Self::SplitPart => args.texts(1),
             _ => Ok(Box::new(std::iter::repeat_n(Some(""), args.rows)) as Values<'_, &str>),
         };
@@ -497,8 +518,12 @@ impl Function {
                     _ => substring(text, one, two),
                 })
             })();
-            if *self == Self::Substring && (one.is_some_and(|from| from < 0) || two.is_some_and(|letters| letters < 0)) {
-                return unsupported("a negative place or length of SUBSTRING", "write right(text, length), or left(text, length)");
+            if *self == Self::Substring && (one.is_some_and(|from| from < 0) || two.is_some_and(|letters| letters < 0))
+            {
+                return unsupported(
+                    "a negative place or length of SUBSTRING",
+                    "write right(text, length), or left(text, length)",
+                );
             }
             made.add(value)?;
         }
@@ -711,7 +736,9 @@ fn cast_column(args: &Arguments<'_>, from: Type, to: Type, lenient: bool) -> Res
     Ok(match (from, to) {
         (Type::Null, to) => Column::absent(to, args.rows),
         (Type::Integer, Type::Float) => Column::floats(args.floats(0)?),
-        (Type::Integer, Type::Text) => Column::texts(args.integers(0)?.map(|number| number.map(|number| number.to_string()))),
+        (Type::Integer, Type::Text) => {
+            Column::texts(args.integers(0)?.map(|number| number.map(|number| number.to_string())))
+        }
         (Type::Flag, Type::Text) => Column::texts(flags(args)?.map(|flag| flag.map(|flag| flag.to_string()))),
         (Type::Flag, Type::Integer) => Column::integers(flags(args)?.map(|flag| flag.map(i64::from))),
         (Type::Text, Type::Integer) => {

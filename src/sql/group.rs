@@ -58,7 +58,9 @@ pub(super) fn sorted(order: &[Order], relation: &Relation, rows: Vec<usize>) -> 
     let keys: Vec<_> =
         columns.iter().zip(order).map(|(column, key)| column.comparison(key.descending, key.nulls_first)).collect();
     let mut rows = rows;
-    rows.sort_by(|a, b| keys.iter().map(|key| key(*a, *b)).find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal));
+    rows.sort_by(|a, b| {
+        keys.iter().map(|key| key(*a, *b)).find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+    });
     Ok(rows)
 }
 
@@ -73,9 +75,15 @@ impl Aggregate {
             (Sum::All | Sum::Any, Type::Flag | Type::Null) => Ok(Type::Flag),
             (Sum::Texts(_), Type::Text | Type::Null) => Ok(Type::Text),
             (Sum::Total, Type::Flag) => wrong("`sum` of booleans: write count(*) FILTER (WHERE …)"),
-            (Sum::Total | Sum::Mean, other) => wrong(format!("`sum` and `avg` need numbers, and have {}", other.name())),
-            (Sum::All | Sum::Any, other) => wrong(format!("`bool_and` and `bool_or` need booleans, and have {}", other.name())),
-            (Sum::Texts(_), other) => wrong(format!("`string_agg` needs text, and has {}: write CAST(… AS TEXT)", other.name())),
+            (Sum::Total | Sum::Mean, other) => {
+                wrong(format!("`sum` and `avg` need numbers, and have {}", other.name()))
+            }
+            (Sum::All | Sum::Any, other) => {
+                wrong(format!("`bool_and` and `bool_or` need booleans, and have {}", other.name()))
+            }
+            (Sum::Texts(_), other) => {
+                wrong(format!("`string_agg` needs text, and has {}: write CAST(… AS TEXT)", other.name()))
+            }
         }
     }
 
@@ -160,7 +168,11 @@ impl Sum {
             let total = |rows: &Vec<usize>| {
                 let known = rows.iter().filter_map(|row| numbers.get(*row).copied().flatten());
                 let sum: i128 = known.map(i128::from).sum();
-                if rows.is_empty() { Ok(None) } else { i64::try_from(sum).map(Some).map_err(|_| SqlError::Wrong("a sum is out of range".to_owned())) }
+                if rows.is_empty() {
+                    Ok(None)
+                } else {
+                    i64::try_from(sum).map(Some).map_err(|_| SqlError::Wrong("a sum is out of range".to_owned()))
+                }
             };
             return Ok(Column::integers(groups.iter().map(total).collect::<Result<Vec<_>>>()?.into_iter()));
         }

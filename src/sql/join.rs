@@ -140,7 +140,12 @@ fn large<T>(pairs: usize) -> Result<T> {
 }
 
 /// Those of the pairs for which the rest of the condition is true.
-fn holding(left: &Relation, right: &Relation, rest: Option<&Node>, pairs: Vec<(usize, usize)>) -> Result<Vec<(usize, usize)>> {
+fn holding(
+    left: &Relation,
+    right: &Relation,
+    rest: Option<&Node>,
+    pairs: Vec<(usize, usize)>,
+) -> Result<Vec<(usize, usize)>> {
     let Some(rest) = rest else { return Ok(pairs) };
     let needed = |place: usize| rest.has(&|form| matches!(form, Form::Column(own) if *own == place));
     let ours = indices(pairs.iter().map(|(row, _)| *row))?;
@@ -148,7 +153,11 @@ fn holding(left: &Relation, right: &Relation, rest: Option<&Node>, pairs: Vec<(u
     let mut both = Relation { fields: Vec::new(), columns: Vec::new(), rows: pairs.len() };
     for (place, column) in left.columns.iter().chain(&right.columns).enumerate() {
         let rows = if place < left.columns.len() { &ours } else { &theirs };
-        both.columns.push(if needed(place) { column.take(rows)? } else { Column::absent(super::column::Type::Flag, 0) });
+        both.columns.push(if needed(place) {
+            column.take(rows)?
+        } else {
+            Column::absent(super::column::Type::Flag, 0)
+        });
     }
     let hits = eval::true_rows(rest, &both)?;
     Ok(hits.into_iter().filter_map(|hit| pairs.get(hit).copied()).collect())
@@ -162,7 +171,13 @@ pub(super) struct Outer {
 }
 
 /// Both relations' columns, for every pair, and for the rows without a partner that stay.
-pub(super) fn joined(left: &Relation, right: &Relation, on: Option<&Node>, outer: Outer, most: usize) -> Result<Relation> {
+pub(super) fn joined(
+    left: &Relation,
+    right: &Relation,
+    on: Option<&Node>,
+    outer: Outer,
+    most: usize,
+) -> Result<Relation> {
     let mut pairs: Vec<(usize, usize)> = Vec::new();
     visit([left, right], on, most, &mut |piece| {
         pairs.extend(piece);

@@ -68,11 +68,6 @@ pub fn answer(statement: &str, tables: &dyn Tables) -> Result<DataFrame> {
     if statement.len() > LONGEST {
         return Err(SqlError::Long(statement.len()));
     }
-    let first = statement.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
-    let first: String = first.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    if !BEGINNINGS.iter().any(|beginning| first.eq_ignore_ascii_case(beginning)) {
-        return Err(SqlError::NotAQuestion(statement.trim().chars().take(60).collect()));
-    }
     // What nobody has thought of must not end the program.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
@@ -94,6 +89,9 @@ fn worked(statement: &str, tables: &dyn Tables) -> Result<DataFrame> {
         SqlError::Syntax(format!("it is not SQL: {}", text.trim_start_matches("sql parser error: ")))
     };
     let tokens = Tokenizer::new(&Grammar, statement).tokenize().map_err(|error| syntax(&error))?;
+    if !is_question(&tokens) {
+        return Err(SqlError::NotAQuestion(statement.trim().chars().take(60).collect()));
+    }
     let words: HashSet<String> = tokens
         .iter()
         .filter_map(|token| match token {
@@ -111,4 +109,11 @@ fn worked(statement: &str, tables: &dyn Tables) -> Result<DataFrame> {
         [other] => unsupported(format!("`{other}`"), "write SELECT, WITH or SHOW TABLES"),
         _ => Err(SqlError::Syntax("there must be one statement".to_owned())),
     }
+}
+
+/// Whether the first word is one that a question begins with.
+fn is_question(tokens: &[Token]) -> bool {
+    let first = tokens.iter().find(|token| !matches!(token, Token::Whitespace(_) | Token::LParen));
+    let Some(Token::Word(word)) = first else { return false };
+    BEGINNINGS.iter().any(|beginning| word.value.eq_ignore_ascii_case(beginning))
 }

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use sqlparser::ast::{
-    Cte, Distinct, ExcludeSelectItem, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderBy,
-    OrderByExpr, OrderByKind, OrderByOptions, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    SetOperator, SetQuantifier, TableAlias, TableFactor, TableWithJoins, Value as Literal, WildcardAdditionalOptions,
+    Cte, Distinct, ExcludeSelectItem, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause,
+    ObjectName, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, Select, SelectFlavor, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TableAlias, TableFactor, TableWithJoins,
+    Value as Literal, WildcardAdditionalOptions,
 };
 
 use super::Tables;
@@ -53,7 +54,10 @@ fn position(expr: &Expr, places: usize) -> Result<Option<usize>> {
             Ok(place @ 1..) if place <= places => Ok(Some(place - 1)),
             _ => wrong(format!("{digits} is no column: SELECT has {places}")),
         },
-        other => unsupported(format!("ordering or grouping by the constant {other}"), "name a column; a name in single quotes is a text"),
+        other => unsupported(
+            format!("ordering or grouping by the constant {other}"),
+            "name a column; a name in single quotes is a text",
+        ),
     }
 }
 
@@ -61,7 +65,9 @@ fn position(expr: &Expr, places: usize) -> Result<Option<usize>> {
 fn number(expr: &Expr) -> Result<usize> {
     match expr {
         Expr::Value(value) => match &value.value {
-            Literal::Number(digits, _) => digits.parse().or_else(|_| wrong(format!("LIMIT and OFFSET need a number of rows, not {digits}"))),
+            Literal::Number(digits, _) => {
+                digits.parse().or_else(|_| wrong(format!("LIMIT and OFFSET need a number of rows, not {digits}")))
+            }
             other => wrong(format!("LIMIT and OFFSET need a number of rows, not {other}")),
         },
         other => unsupported(format!("`{other}` after LIMIT or OFFSET"), "write a number"),
@@ -109,11 +115,27 @@ impl<'q> Queries<'q> {
 
     /// The answer to a query.
     pub(super) fn query(&mut self, query: &Query) -> Result<Relation> {
-        let Query { with, body, order_by, limit_clause, fetch, locks, for_clause, settings, format_clause, pipe_operators } = query;
+        let Query {
+            with,
+            body,
+            order_by,
+            limit_clause,
+            fetch,
+            locks,
+            for_clause,
+            settings,
+            format_clause,
+            pipe_operators,
+        } = query;
         if fetch.is_some() {
             return unsupported("FETCH", "write LIMIT");
         }
-        if !locks.is_empty() || for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
+        if !locks.is_empty()
+            || for_clause.is_some()
+            || settings.is_some()
+            || format_clause.is_some()
+            || !pipe_operators.is_empty()
+        {
             return unsupported("a clause after the query", "a query ends with ORDER BY, LIMIT and OFFSET");
         }
         let known = self.named.len();
@@ -172,13 +194,20 @@ impl<'q> Queries<'q> {
                 let all = match set_quantifier {
                     SetQuantifier::None | SetQuantifier::Distinct => false,
                     SetQuantifier::All if *op == SetOperator::Union => true,
-                    other => return unsupported(format!("{op} {other}"), "there are UNION, UNION ALL, INTERSECT and EXCEPT"),
+                    other => {
+                        return unsupported(
+                            format!("{op} {other}"),
+                            "there are UNION, UNION ALL, INTERSECT and EXCEPT",
+                        );
+                    }
                 };
                 let left = self.set(left)?;
                 let right = self.set(right)?;
                 self.combined(left, right, *op, all)
             }
-            SetExpr::Values(_) => unsupported("VALUES", "write IN ('a', 'b'), or SELECT 'a' AS name UNION ALL SELECT 'b'"),
+            SetExpr::Values(_) => {
+                unsupported("VALUES", "write IN ('a', 'b'), or SELECT 'a' AS name UNION ALL SELECT 'b'")
+            }
             SetExpr::Table(table) => unsupported(format!("`{table}`"), "write SELECT * FROM it"),
             _ => unsupported("a statement that changes something", "write SELECT"),
         }
@@ -195,7 +224,8 @@ impl<'q> Queries<'q> {
         }
         for (place, field) in left.fields.iter().enumerate() {
             let kind = right.fields.get(place).map_or(Type::Null, |field| field.kind);
-            let (nodes, kind) = alike(vec![Node::column(place, field.kind), Node::column(place, kind)], &op.to_string())?;
+            let (nodes, kind) =
+                alike(vec![Node::column(place, field.kind), Node::column(place, kind)], &op.to_string())?;
             let [one, other] = nodes.as_slice() else { return wrong("a column is missing") };
             let one = eval::column(one, &left)?.stretched(left.rows)?;
             columns.push(one.followed_by(&eval::column(other, &right)?.stretched(right.rows)?)?);
@@ -222,7 +252,10 @@ impl<'q> Queries<'q> {
 
     fn select(&mut self, select: &Select, keys: &[OrderByExpr]) -> Result<Relation> {
         check_select(select)?;
-        let all = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+        let all = select
+            .projection
+            .iter()
+            .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
         let mut relation = self.from(select, all)?;
         let items = self.items(&select.projection, &relation)?;
         let aliases: Vec<(String, Node)> =
@@ -245,14 +278,22 @@ impl<'q> Queries<'q> {
         plan.answer(relation, group_by)
     }
 
-    fn keys(&mut self, group_by: &GroupByExpr, relation: &Relation, items: &[Item], aliases: &[(String, Node)]) -> Result<Option<Vec<Node>>> {
+    fn keys(
+        &mut self,
+        group_by: &GroupByExpr,
+        relation: &Relation,
+        items: &[Item],
+        aliases: &[(String, Node)],
+    ) -> Result<Option<Vec<Node>>> {
         let exprs = match group_by {
             GroupByExpr::Expressions(exprs, more) if more.is_empty() => exprs,
             GroupByExpr::All(more) if more.is_empty() => {
                 let plain = items.iter().map(|item| &item.node).filter(|node| !node.has(&is_aggregate));
                 return Ok(Some(plain.cloned().collect()));
             }
-            other => return unsupported(format!("`{other}`"), "write a query for each grouping, with UNION ALL between"),
+            other => {
+                return unsupported(format!("`{other}`"), "write a query for each grouping, with UNION ALL between");
+            }
         };
         if exprs.is_empty() {
             return Ok(None);
@@ -271,10 +312,17 @@ impl<'q> Queries<'q> {
         Ok(Some(keys))
     }
 
-    fn order_keys(&mut self, keys: &[OrderByExpr], relation: &Relation, items: &[Item], aliases: &[(String, Node)]) -> Result<Vec<Order>> {
+    fn order_keys(
+        &mut self,
+        keys: &[OrderByExpr],
+        relation: &Relation,
+        items: &[Item],
+        aliases: &[(String, Node)],
+    ) -> Result<Vec<Order>> {
         let mut order = Vec::new();
         for key in keys {
-            let alias = |name: &Ident| items.iter().find(|item| item.given && item.name.eq_ignore_ascii_case(&name.value));
+            let alias =
+                |name: &Ident| items.iter().find(|item| item.given && item.name.eq_ignore_ascii_case(&name.value));
             let item = match &key.expr {
                 Expr::Identifier(name) => alias(name),
                 expr => position(expr, items.len())?.and_then(|place| items.get(place)),
@@ -369,7 +417,12 @@ impl<'q> Queries<'q> {
                     left = self.joined(left, right, None, Outer { left: false, right: false })?;
                     continue;
                 }
-                _ => return unsupported(format!("the join of `{relation}`"), "there are JOIN, LEFT, RIGHT, FULL and CROSS JOIN; write EXISTS for SEMI and NOT EXISTS for ANTI"),
+                _ => {
+                    return unsupported(
+                        format!("the join of `{relation}`"),
+                        "there are JOIN, LEFT, RIGHT, FULL and CROSS JOIN; write EXISTS for SEMI and NOT EXISTS for ANTI",
+                    );
+                }
             };
             let outer = Outer { left: outer[0], right: outer[1] };
             left = match constraint {
@@ -380,7 +433,9 @@ impl<'q> Queries<'q> {
                 }
                 JoinConstraint::Using(names) => self.using(left, right, names, outer)?,
                 JoinConstraint::Natural => return unsupported("NATURAL JOIN", "name the columns: USING (object_id)"),
-                JoinConstraint::None => return unsupported("JOIN without ON or USING", "write CROSS JOIN if every pair is meant"),
+                JoinConstraint::None => {
+                    return unsupported("JOIN without ON or USING", "write CROSS JOIN if every pair is meant");
+                }
             };
         }
         Ok(left)
@@ -406,8 +461,10 @@ impl<'q> Queries<'q> {
             let (Some(a), Some(b)) = (left.place(None, &name)?, right.place(None, &name)?) else {
                 return wrong(format!("USING: both sides need a column `{name}`"));
             };
-            let kind = |relation: &Relation, place: usize| relation.fields.get(place).map_or(Type::Null, |field| field.kind);
-            let (nodes, _) = alike(vec![Node::column(a, kind(&left, a)), Node::column(width + b, kind(&right, b))], "USING")?;
+            let kind =
+                |relation: &Relation, place: usize| relation.fields.get(place).map_or(Type::Null, |field| field.kind);
+            let (nodes, _) =
+                alike(vec![Node::column(a, kind(&left, a)), Node::column(width + b, kind(&right, b))], "USING")?;
             let [one, other] = <[Node; 2]>::try_from(nodes).or_else(|_| wrong("USING needs two columns"))?;
             places.push((name, one.clone(), other.clone(), a));
             on.push(one.compared(Comparison::Equal, other));
@@ -438,9 +495,23 @@ impl<'q> Queries<'q> {
 
     fn factor(&mut self, factor: &TableFactor, all: bool) -> Result<Relation> {
         match factor {
-            TableFactor::Table { name, alias, args, with_hints, version, with_ordinality, partitions, json_path, sample, index_hints } => {
+            TableFactor::Table {
+                name,
+                alias,
+                args,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                sample,
+                index_hints,
+            } => {
                 if args.is_some() {
-                    return unsupported(format!("the table function `{name}`"), format!("the tables are {}", self.names()));
+                    return unsupported(
+                        format!("the table function `{name}`"),
+                        format!("the tables are {}", self.names()),
+                    );
                 }
                 let odd = !with_hints.is_empty() || version.is_some() || *with_ordinality || !partitions.is_empty();
                 if odd || json_path.is_some() || sample.is_some() || !index_hints.is_empty() {
@@ -457,7 +528,10 @@ impl<'q> Queries<'q> {
                 }
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => self.joins(table_with_joins, all),
-            other => unsupported(format!("`{other}` in FROM"), format!("there are the tables {}, and (SELECT …) AS name", self.names())),
+            other => unsupported(
+                format!("`{other}` in FROM"),
+                format!("there are the tables {}, and (SELECT …) AS name", self.names()),
+            ),
         }
     }
 
@@ -492,7 +566,7 @@ impl<'q> Queries<'q> {
     pub(super) fn nearest(&self, name: &str, tables: &[&str]) -> String {
         let mut near: Vec<(usize, String)> = Vec::new();
         for table in self.tables.names() {
-            let own = |column: &&str| crate::rows::distance(column, &name.to_ascii_lowercase());
+            let own = |column: &&str| crate::names::distance(column, &name.to_ascii_lowercase());
             near.extend(self.tables.columns(table).iter().map(|column| (own(column), format!("{table}.{column}"))));
         }
         near.retain(|(far, _)| *far <= 3);
@@ -507,10 +581,13 @@ impl<'q> Queries<'q> {
 
     /// EXISTS as a join, where the query is a plain one whose WHERE may name the columns around it.
     pub(super) fn joined_exists(&mut self, query: &Query, layers: &[Layer<'_>]) -> Result<Option<Node>> {
-        let Query { with: None, body, order_by: None, limit_clause: None, fetch: None, .. } = query else { return Ok(None) };
+        let Query { with: None, body, order_by: None, limit_clause: None, fetch: None, .. } = query else {
+            return Ok(None);
+        };
         let SetExpr::Select(select) = &**body else { return Ok(None) };
         check_select(select)?;
-        let plain = matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
+        let plain =
+            matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
         if !plain || select.having.is_some() {
             return Ok(None);
         }
@@ -561,12 +638,36 @@ const fn is_window(form: &Form) -> bool {
 /// Refuses the clauses that other dialects have.
 fn check_select(select: &Select) -> Result<()> {
     let Select {
-        select_token: _, optimizer_hints, distinct, select_modifiers, top, top_before_distinct: _, projection, exclude, into, from: _,
-        lateral_views, prewhere, selection: _, connect_by, group_by: _, cluster_by, distribute_by, sort_by, having: _, named_window,
-        qualify, window_before_qualify: _, value_table_mode, flavor,
+        select_token: _,
+        optimizer_hints,
+        distinct,
+        select_modifiers,
+        top,
+        top_before_distinct: _,
+        projection,
+        exclude,
+        into,
+        from: _,
+        lateral_views,
+        prewhere,
+        selection: _,
+        connect_by,
+        group_by: _,
+        cluster_by,
+        distribute_by,
+        sort_by,
+        having: _,
+        named_window,
+        qualify,
+        window_before_qualify: _,
+        value_table_mode,
+        flavor,
     } = select;
     if into.is_some() {
-        return unsupported("SELECT INTO", "a statement can change nothing; send the answer to a file by > and --format");
+        return unsupported(
+            "SELECT INTO",
+            "a statement can change nothing; send the answer to a file by > and --format",
+        );
     }
     if top.is_some() {
         return unsupported("TOP", "write LIMIT");
@@ -578,15 +679,23 @@ fn check_select(select: &Select) -> Result<()> {
         return unsupported("WINDOW", "write the window itself: OVER (PARTITION BY … ORDER BY …)");
     }
     if matches!(distinct, Some(Distinct::On(_) | Distinct::All)) {
-        return unsupported("DISTINCT ON", "number the rows in a subquery, row_number() OVER (PARTITION BY … ORDER BY …), and take the first");
+        return unsupported(
+            "DISTINCT ON",
+            "number the rows in a subquery, row_number() OVER (PARTITION BY … ORDER BY …), and take the first",
+        );
     }
     if *flavor != SelectFlavor::Standard || projection.is_empty() {
         return unsupported("a query that does not begin with SELECT", "write SELECT * FROM …");
     }
-    let odd = !optimizer_hints.is_empty() || select_modifiers.is_some() || exclude.is_some() || !lateral_views.is_empty();
-    let odd = odd || prewhere.is_some() || !connect_by.is_empty() || !cluster_by.is_empty() || !distribute_by.is_empty();
+    let odd =
+        !optimizer_hints.is_empty() || select_modifiers.is_some() || exclude.is_some() || !lateral_views.is_empty();
+    let odd =
+        odd || prewhere.is_some() || !connect_by.is_empty() || !cluster_by.is_empty() || !distribute_by.is_empty();
     if odd || !sort_by.is_empty() || value_table_mode.is_some() {
-        return unsupported("a clause of another dialect", "there are FROM, WHERE, GROUP BY, HAVING, ORDER BY, LIMIT and OFFSET");
+        return unsupported(
+            "a clause of another dialect",
+            "there are FROM, WHERE, GROUP BY, HAVING, ORDER BY, LIMIT and OFFSET",
+        );
     }
     Ok(())
 }
@@ -608,8 +717,21 @@ fn aliased(relation: Relation, alias: &TableAlias) -> Result<Relation> {
 
 /// The columns that `*` stands for.
 fn wildcard(relation: &Relation, table: Option<&str>, options: &WildcardAdditionalOptions) -> Result<Vec<Item>> {
-    let WildcardAdditionalOptions { wildcard_token: _, opt_ilike, opt_exclude, opt_except, opt_replace, opt_rename, opt_alias } = options;
-    if opt_ilike.is_some() || opt_except.is_some() || opt_replace.is_some() || opt_rename.is_some() || opt_alias.is_some() {
+    let WildcardAdditionalOptions {
+        wildcard_token: _,
+        opt_ilike,
+        opt_exclude,
+        opt_except,
+        opt_replace,
+        opt_rename,
+        opt_alias,
+    } = options;
+    if opt_ilike.is_some()
+        || opt_except.is_some()
+        || opt_replace.is_some()
+        || opt_rename.is_some()
+        || opt_alias.is_some()
+    {
         return unsupported(format!("`*{options}`"), "write * EXCLUDE (record), or name the columns");
     }
     let excluded: Vec<String> = match opt_exclude {
@@ -631,7 +753,9 @@ fn wildcard(relation: &Relation, table: Option<&str>, options: &WildcardAddition
             return wrong(format!("EXCLUDE: there is no column `{name}`"));
         }
     }
-    let wanted = |(_, field): &(usize, &Field)| is_of(field) && !excluded.iter().any(|name| name.eq_ignore_ascii_case(&field.name));
+    let wanted = |(_, field): &(usize, &Field)| {
+        is_of(field) && !excluded.iter().any(|name| name.eq_ignore_ascii_case(&field.name))
+    };
     let item = |(place, field): (usize, &Field)| Item {
         node: Node::column(place, field.kind),
         name: field.name.clone(),
@@ -680,7 +804,8 @@ impl Plan {
         let mut answer = Relation { fields: Vec::new(), columns: Vec::new(), rows: relation.rows };
         for item in &self.items {
             let column = eval::column(&item.node, &relation)?.stretched(relation.rows)?;
-            let field = Field { table: item.table.clone(), name: item.name.clone(), kind: item.node.kind, covered: false };
+            let field =
+                Field { table: item.table.clone(), name: item.name.clone(), kind: item.node.kind, covered: false };
             answer.push(field, column);
         }
         if self.distinct {
@@ -744,7 +869,9 @@ fn lifted(node: &Node, keys: &[Node], sums: &mut Vec<(Aggregate, Type)>, relatio
         }
         Form::Column(place) => {
             let name = relation.fields.get(*place).map_or("?", |field| field.name.as_str());
-            wrong(format!("`{name}` has more than one value in a group: put it in GROUP BY, or in min(…), max(…), count(…)"))
+            wrong(format!(
+                "`{name}` has more than one value in a group: put it in GROUP BY, or in min(…), max(…), count(…)"
+            ))
         }
         Form::Exists(..) => unsupported("EXISTS about a group", "group in a subquery, and ask EXISTS about its rows"),
         _ => node.with_parts(&mut |part| lifted(part, keys, sums, relation)),

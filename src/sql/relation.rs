@@ -128,7 +128,10 @@ impl Relation {
                 field.name = format!("{table}.{}", field.name);
             }
             if !seen.insert(field.name.to_ascii_lowercase()) {
-                return wrong(format!("two values after SELECT are called `{}`: name one otherwise, by AS", field.name));
+                return wrong(format!(
+                    "two values after SELECT are called `{}`: name one otherwise, by AS",
+                    field.name
+                ));
             }
         }
         let columns = self.fields.iter().zip(self.columns);

@@ -90,7 +90,9 @@ impl Unit {
             Self::Hour => 3_600_000_000,
             Self::Day => DAY,
             // 1970-01-01 was a Thursday.
-            Self::Week => return (micros.div_euclid(DAY) + 3).div_euclid(7).checked_mul(7)?.checked_sub(3)?.checked_mul(DAY),
+            Self::Week => {
+                return (micros.div_euclid(DAY) + 3).div_euclid(7).checked_mul(7)?.checked_sub(3)?.checked_mul(DAY);
+            }
             Self::Month | Self::Quarter | Self::Year => return self.first_day(micros),
         };
         micros.div_euclid(step).checked_mul(step)
