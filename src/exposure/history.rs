@@ -427,10 +427,8 @@ impl<'a> History<'a> {
                     .as_ref()
                     .is_some_and(|serial| question.devices.iter().any(|device| is_device(serial, device)))
         });
-        let unknown = self.covered.iter().filter(|(account, [first, _])| {
-            *first > moment
-                && self.told_at(account) != Some(moment)
-                && (question.accounts.is_empty() || question.accounts.contains(account))
+        let unknown = self.covered.iter().filter(|(account, _)| {
+            !self.reaches(account, moment) && (question.accounts.is_empty() || question.accounts.contains(account))
         });
         rows.extend(unknown.map(|(account, _)| Held {
             account: account.clone(),
@@ -444,6 +442,12 @@ impl<'a> History<'a> {
             in_iam: false,
         }));
         rows
+    }
+
+    /// Whether the account's records begin before a moment, or IAM was asked at it: what happened between a snapshot and a first record
+    /// after it, no event tells.
+    fn reaches(&self, account: &str, moment: DateTime<Utc>) -> bool {
+        self.covered.get(account).is_some_and(|[first, _]| *first <= moment) || self.told_at(account) == Some(moment)
     }
 
     /// When IAM was asked, where it was asked about this account.
@@ -475,11 +479,13 @@ impl<'a> History<'a> {
             in_iam: false,
         };
         let before = rows.len();
+        let reaches = self.reaches(&entity.account, moment);
         for span in devices.spans.iter().filter(|span| begun(span) && !ended(span)) {
             let had = self.had(entity, span);
             let by = had.enabled.by.clone();
             rows.push(Held {
-                has_device: Some(true),
+                // Since when it had a device whose enrollment was not seen, no record tells.
+                has_device: (span.from.is_some() || reaches).then_some(true),
                 device: had.device,
                 in_iam: by.is_none(),
                 by,
@@ -515,15 +521,11 @@ impl<'a> History<'a> {
         if last.is_none_or(|last| moment > last) {
             return (false, "the moment is after the last record that was read");
         }
+        if !self.reaches(&entity.account, moment) {
+            return (false, BEFORE);
+        }
         match devices.known() {
-            Known::Always => {
-                // What happened between a snapshot and a first record after it, no event tells.
-                let read = covered.is_some_and(|[first, _]| first <= moment);
-                match read || taken_at == Some(moment) {
-                    true => (true, "IAM told all devices, and the events tell the rest"),
-                    false => (false, BEFORE),
-                }
-            }
+            Known::Always => (true, "IAM told all devices, and the events tell the rest"),
             Known::Since(index) => {
                 let created = self.ledger.events.get(index).is_some_and(|event| event.time <= moment);
                 match created {
