@@ -1,6 +1,7 @@
 //! The auditor's history, from the outside: the real binary on stores of the fixtures and of histories made up here.
 
 #[path = "support/duckdb.rs"]
+#[allow(dead_code, reason = "not every test needs all of it")]
 mod duckdb;
 #[path = "support/run.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]

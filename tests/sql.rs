@@ -386,7 +386,7 @@ impl Generator {
             2 => format!("NOT ({})", self.flag(d)),
             3 => format!("({}) IS {}{}", self.flag(d), self.0.one(&["", "NOT "]), self.0.one(&["TRUE", "FALSE"])),
             4 => format!("({}) IS {}NULL", self.flag(d), self.0.one(&["", "NOT "])),
-            5 | 6 | 7 => {
+            5..=7 => {
                 let [a, b] = self.pair(d);
                 format!("{a} {} {b}", self.0.one(&["=", "<>", "<", "<=", ">", ">=", "!="]))
             }

@@ -1,6 +1,7 @@
 //! What the document says of the store, and what DuckDB reads in it.
 
 #[path = "support/duckdb.rs"]
+#[allow(dead_code, reason = "not every test needs all of it")]
 mod duckdb;
 #[path = "support/run.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]

@@ -108,14 +108,12 @@ fn add(sum: &mut [Option<Vec<u64>>], keys: Vec<Option<u64>>) {
     }
 }
 
+/// Is given pairs of rows, those of a left row in order.
+type Visitor<'v> = dyn FnMut(&[(usize, usize)]) -> Result<()> + 'v;
+
 /// Gives every pair of rows for which a condition is true, in order, in pieces; `most` is how many may be looked at where they
 /// need no further look. Without a condition every pair is one.
-fn visit(
-    [left, right]: [&Relation; 2],
-    on: Option<&Node>,
-    most: usize,
-    each: &mut dyn FnMut(&[(usize, usize)]) -> Result<()>,
-) -> Result<()> {
+fn visit([left, right]: [&Relation; 2], on: Option<&Node>, most: usize, each: &mut Visitor<'_>) -> Result<()> {
     let condition = on.map_or(Condition { keys: Vec::new(), rest: None }, |on| Condition::of(on, left.columns.len()));
     let lookup = Lookup::new(&condition.keys, left, right)?;
     let looked: usize = (0..left.rows).map(|row| lookup.of(row).len()).fold(0, usize::saturating_add);

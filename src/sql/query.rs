@@ -593,7 +593,7 @@ impl<'q> Queries<'q> {
         }
         let inner = Rc::new(self.from(select, false)?);
         let around: usize = layers.iter().map(|layer| layer.relation.fields.len()).sum();
-        let mut all = vec![Layer { relation: &*inner, offset: around }];
+        let mut all = vec![Layer { relation: &inner, offset: around }];
         all.extend(layers);
         let mut binder = Binder { queries: self, layers: all, aliases: &[], strict: false };
         for item in &select.projection {
