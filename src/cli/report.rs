@@ -754,8 +754,8 @@ fn missing_input(missing: &inventory::MissingInput) -> Notice {
 }
 
 /// The summary's width: the terminal's. Where there is none nothing is cut, for nobody can look at it again.
-pub(super) fn summary_width() -> usize {
-    terminal::error_width().map_or(usize::MAX, usize::from)
+pub(super) fn summary_width() -> Option<usize> {
+    terminal::error_width().map(usize::from)
 }
 
 #[cfg(test)]

@@ -16,14 +16,15 @@ pub(super) fn of(report: &Report, account: &str) -> Option<Report> {
     part.windows.retain(|window| is_own(&window.account));
     part.events.retain(|event| is_own(&event.account));
     part.reconciliation.retain(|finding| is_own(&finding.account));
+    part.leftover_devices.retain(|device| is_own(&device.account));
     part.coverage.days.retain(|day| is_own(&day.account));
     part.coverage.gaps.retain(|gap| is_own(&gap.account));
     part.coverage.conflicts.retain(|conflict| is_own(&conflict.account));
     part.proof.retain(|proof| is_own(&proof.account));
     part.accounts.retain(|one| is_own(&one.account));
-    // What names another account is on that account's page.
+    // What names another account alone is on that account's page.
     let others: Vec<&str> = report.accounts.iter().map(|one| one.account.as_str()).filter(|id| !is_own(id)).collect();
-    let of_others = |text: &str| others.iter().any(|id| names(text, id));
+    let of_others = |text: &str| !names(text, account) && others.iter().any(|id| names(text, id));
     part.notices.retain(|notice| !of_others(&notice.text));
     part.inputs.retain(|input| !of_others(&input.path));
     part.coverage.failures.retain(|failure| !of_others(&failure.object));

@@ -3,15 +3,18 @@
 //! Identifiers move with each version of a framework, so each is given with its version. The short titles are our own:
 //! the frameworks' wording is theirs. A report is evidence that somebody else weighs; it attests nothing.
 
+use super::assurance::{self, GapKind};
 use super::format::{self, NONE};
-use super::view::{Block, Line, Section, Span, head, table, text, words};
-use super::{DetectStat, Report};
+use super::view::{self, Block, Line, Section, Span, head, table, text, words};
+use super::{DetectStat, PrincipalKind, Report};
 
 /// What figures can tell something about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Topic {
     RootMfa,
     ConsoleMfa,
+    UsersMfa,
+    PrivilegedMfa,
     Enforced,
     Changes,
     Detection,
@@ -76,11 +79,11 @@ const CONTROLS: [Control; 34] = {
         ),
         control(HUB, "IAM.5", "MFA of users with a console password", &[ConsoleMfa]),
         control(HUB, "IAM.9", "MFA of the root user", &[RootMfa]),
-        control(HUB, "IAM.19", "MFA of all IAM users", &[ConsoleMfa, Enforced]),
+        control(HUB, "IAM.19", "MFA of all IAM users", &[UsersMfa, Enforced]),
         control(HUB, "CloudTrail.4", "validation of log files", &[LogIntegrity]),
         control(HUB, "CloudWatch.3", "watching sign-ins without MFA", &[SignIns]),
-        control(PCI, "8.4.1", "MFA of administrators", &[ConsoleMfa, RootMfa, Enforced]),
-        control(PCI, "8.4.2", "MFA of all access to the cardholder data environment", &[ConsoleMfa, Enforced]),
+        control(PCI, "8.4.1", "MFA of administrators", &[PrivilegedMfa, RootMfa, Enforced]),
+        control(PCI, "8.4.2", "MFA of all access to the cardholder data environment", &[UsersMfa, Enforced]),
         control(PCI, "8.5.1", "MFA cannot be bypassed but by documented, limited exception", &[Changes, Enforced]),
         control(PCI, "10.2.1.5", "changes of credentials are logged", &[Changes, LogCoverage]),
         control(PCI, "10.3.2, 10.3.4", "logs are protected from change, and changes are noticed", &[LogIntegrity]),
@@ -91,7 +94,12 @@ const CONTROLS: [Control; 34] = {
         control(SOC, "CC7.1, CC7.2", "changes and anomalies are watched for", &[Detection, LogCoverage]),
         control(SOC, "CC7.3", "security events are evaluated", &[Changes, LogIntegrity]),
         control(SOC, "CC7.4", "incidents are responded to", &[Response]),
-        control(NIST, "IA-2(1), IA-2(2)", "MFA of privileged and other accounts", &[ConsoleMfa, RootMfa, Enforced]),
+        control(
+            NIST,
+            "IA-2(1), IA-2(2)",
+            "MFA of privileged and other accounts",
+            &[PrivilegedMfa, UsersMfa, RootMfa, Enforced],
+        ),
         control(NIST, "IA-5, AC-2(1)", "authenticators and accounts are managed", &[Changes]),
         control(NIST, "AU-6, SI-4", "audit records are reviewed, systems are monitored", &[Detection, LogCoverage]),
         control(NIST, "AU-9, AU-10, SI-7(1), SI-7(7)", "audit records are whole and undeniable", &[LogIntegrity]),
@@ -101,7 +109,7 @@ const CONTROLS: [Control; 34] = {
         control(ISO, "A.8.15", "logging", &[LogCoverage, LogIntegrity]),
         control(ISO, "A.8.16", "monitoring", &[Detection, SignIns]),
         control(ISO, "A.5.24, A.5.25", "incidents are prepared for and assessed", &[Changes]),
-        control(ISO, "A.5.26, A.5.27", "incidents are responded to and learnt from", &[Response]),
+        control(ISO, "A.5.26, A.5.27", "incidents are responded to and learned from", &[Response]),
         control(ISO, "A.5.28", "evidence is collected", &[LogCoverage, LogIntegrity]),
     ]
 };
@@ -121,7 +129,7 @@ pub(super) fn section(report: &Report) -> Section {
             vec![words(control.framework), words(control.ids), words(control.title), evidence]
         })
         .collect();
-    let heads = ["Framework", "Control", "In short", "Evidence here"].map(head).into();
+    let heads = ["Framework", "Control", "Topic", "Evidence here"].map(head).into();
     let mut listing = table("Evidence for controls, from this report", heads, rows);
     listing.sortable = true;
     let blocks = vec![
@@ -131,55 +139,100 @@ pub(super) fn section(report: &Report) -> Section {
         )),
         Block::Table(listing),
     ];
-    Section { id: "controls", title: "Evidence for controls", blocks }
+    let doubts = assurance::doubts(report).map(|doubts| {
+        let words = format!("Not everything was seen: {doubts}. Counts below are of what was seen.");
+        Block::Paragraph(vec![Span::Strong(words)])
+    });
+    Section { id: "controls", title: "Evidence for controls", blocks: doubts.into_iter().chain(blocks).collect() }
 }
 
 fn link(section: &str, title: &str) -> Span {
     Span::Link(section.to_owned(), title.to_owned())
 }
 
-fn of(part: Option<usize>, whole: Option<usize>) -> String {
+/// Some of all, and of which accounts, where IAM state covers only some.
+fn of(report: &Report, part: Option<usize>, whole: Option<usize>) -> String {
+    let accounts = report.figures.mfa_coverage.map_or_else(String::new, |c| assurance::in_accounts(report, &c));
     match (part, whole) {
-        (Some(part), Some(whole)) => format!("{} of {}", format::size(part), format::size(whole)),
-        _ => format!("{NONE} (IAM state does not tell)"),
+        (Some(part), Some(whole)) => format!("{} of {}{accounts}", format::size(part), format::size(whole)),
+        _ if report.figures.mfa_coverage.is_none() => format!("{NONE} (no IAM state was given)"),
+        _ => format!("{NONE} (not covered by IAM state)"),
     }
+}
+
+/// Of one kind of principal, how many are without MFA now.
+fn still_open(report: &Report, kind: PrincipalKind) -> String {
+    let n = view::still_open(report).iter().filter(|(_, window)| window.principal.kind == kind).count();
+    if n == 0 { String::new() } else { format!("; still without MFA: {}", format::size(n)) }
 }
 
 fn detection(figure: &DetectStat) -> String {
     let mean = figure.stat.mean_s.and_then(format::duration).unwrap_or_else(|| NONE.to_owned());
-    format!("{mean} over {}, {} undetected", format::size(figure.stat.n), format::size(figure.undetected))
+    format!("{mean} over {}, {} not detected", format::size(figure.stat.n), format::size(figure.undetected))
 }
 
 fn figures(topic: Topic, report: &Report) -> Line {
     let figures = &report.figures.iam;
     let counts = &figures.deactivations;
     let coverage = report.figures.mfa_coverage.unwrap_or_default();
+    let seen = assurance::doubts(report).map_or("", |_| ", as far as was seen");
+    let gaps = |kind: GapKind| kind.all(&report.coverage).count();
     let (what, section, title): (String, &str, &str) = match topic {
-        Topic::RootMfa => (
-            format!("root users with a device: {}", of(coverage.roots_with_mfa, coverage.roots)),
+        Topic::RootMfa => {
+            let (part, whole) = assurance::roots(&coverage);
+            let apart = coverage
+                .roots_without_credentials
+                .filter(|n| *n > 0)
+                .map_or_else(String::new, |n| format!(", besides {} without password and keys", format::size(n)));
+            let open = still_open(report, PrincipalKind::Root);
+            let count = of(report, part, whole);
+            (
+                format!("root users with credentials that have a device: {count}{apart}{open}"),
+                "mfa-coverage",
+                "coverage",
+            )
+        }
+        Topic::ConsoleMfa => {
+            let count = of(report, coverage.console_users_with_mfa, coverage.console_users);
+            let open = still_open(report, PrincipalKind::IamUser);
+            (format!("console users with a device: {count}{open}"), "mfa-coverage", "coverage")
+        }
+        Topic::UsersMfa => (
+            format!("all users with a device: {}", of(report, coverage.users_with_mfa, coverage.users)),
             "mfa-coverage",
             "coverage",
         ),
-        Topic::ConsoleMfa => (
-            format!("console users with a device: {}", of(coverage.console_users_with_mfa, coverage.console_users)),
+        Topic::PrivilegedMfa => (
+            format!(
+                "privileged users with a device: {}",
+                of(report, coverage.privileged_users_with_mfa, coverage.privileged_users)
+            ),
             "mfa-coverage",
             "coverage",
         ),
         Topic::Enforced => (
-            format!("users with MFA enforced by policy: {}", of(coverage.users_mfa_enforced, coverage.users)),
+            format!("users with MFA enforced by policy: {}", of(report, coverage.users_mfa_enforced, coverage.users)),
             "mfa-coverage",
             "coverage",
         ),
         Topic::Changes => (
             format!(
-                "{} left a principal without MFA, {} not legitimate",
+                "{} left a principal without MFA, {} not legitimate{seen}",
                 format::plural(counts.opened_window, "deactivation", "deactivations"),
                 format::size(counts.not_legitimate)
             ),
             "windows",
             "windows",
         ),
-        Topic::Detection => (format!("time to detect: {}", detection(&figures.mttd)), "figures", "figures"),
+        Topic::Detection => (
+            format!(
+                "time to detect: not legitimate {}; all {}",
+                detection(&figures.mttd_not_legitimate),
+                detection(&figures.mttd)
+            ),
+            "figures",
+            "figures",
+        ),
         Topic::Response => (
             format!(
                 "time to remediate: {} over {}, {} open",
@@ -194,7 +247,7 @@ fn figures(topic: Topic, report: &Report) -> Line {
             let n: usize = report.windows.iter().map(|window| window.activity.console_logins_without_mfa).sum();
             (
                 format!(
-                    "{} inside windows",
+                    "{} inside windows{seen}",
                     format::plural(n, "console sign-in without MFA", "console sign-ins without MFA")
                 ),
                 "windows",
@@ -205,7 +258,7 @@ fn figures(topic: Topic, report: &Report) -> Line {
             let n = report.windows.iter().filter(|w| w.reasons.iter().any(|r| r.rule == "prior_failures")).count();
             (
                 format!(
-                    "{} to deactivate; {} after refused sign-ins or attempts",
+                    "{} to deactivate; {} after refused sign-ins or attempts{seen}",
                     format::plural(counts.failed_attempts, "refused attempt", "refused attempts"),
                     format::plural(n, "deactivation", "deactivations")
                 ),
@@ -214,19 +267,23 @@ fn figures(topic: Topic, report: &Report) -> Line {
             )
         }
         Topic::LogIntegrity => (
-            match report.coverage.integrity {
-                Some(_) => "log files were checked against their digests".to_owned(),
-                None => "log files were not checked against their digests".to_owned(),
-            },
+            match (&report.coverage.integrity, assurance::proven(&report.coverage)) {
+                (None, _) => "log files were not checked against their digests",
+                (Some(_), Some(true)) => "log files were checked against their digests, and verified",
+                (Some(_), Some(false)) => "log files were checked against their digests, and COULD NOT BE VERIFIED",
+                (Some(_), None) => "log files were checked against their digests, and are verified in part",
+            }
+            .to_owned(),
             "evidence",
             "evidence",
         ),
         Topic::LogCoverage => (
             format!(
-                "{} of {} read, {} in the evidence",
+                "{} of {} read; {} of trails stopped or changed; {}",
                 format::count(report.coverage.objects_read),
                 format::plural(report.coverage.objects_listed, "object", "objects"),
-                format::plural(report.coverage.gaps.len(), "gap", "gaps")
+                format::plural(gaps(GapKind::Stopped) + gaps(GapKind::Changed), "interval", "intervals"),
+                format::plural(gaps(GapKind::Quiet), "quiet interval", "quiet intervals"),
             ),
             "evidence",
             "evidence",

@@ -15,7 +15,7 @@ use super::{Report, escape, format};
 /// # Errors
 /// When polars cannot build or write the frame.
 pub fn windows_csv(report: &Report) -> PolarsResult<Vec<u8>> {
-    write(frame(&tables::windows(), &report.windows)?)
+    write(frame(&tables::windows(), &tables::numbered(&report.windows))?)
 }
 
 /// Renders `events.csv`.

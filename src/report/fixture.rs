@@ -162,6 +162,168 @@ fn never_enrolled() -> Window {
     }
 }
 
+/// What IAM shows and no event explains: an old root user whose password is not known, proven from a moment of the period.
+pub(super) fn standing_root() -> Window {
+    Window {
+        kind: WindowKind::Standing,
+        account: "444455556666".to_owned(),
+        principal: Principal { kind: PrincipalKind::Root, name: "root".to_owned(), id: None },
+        owner: None,
+        opened_at: None,
+        open_since_before: Some(at("2026-10-12T08:00:00Z")),
+        opened_by_event: None,
+        opened_by: None,
+        device: None,
+        actor: None,
+        actor_mfa: None,
+        source_ip: None,
+        delivered_at: None,
+        closed_at: None,
+        closed_by_event: None,
+        close_reason: None,
+        duration_s: 1_699_200,
+        certainty: Certainty::Possible,
+        class: None,
+        legitimate: None,
+        reasons: Vec::new(),
+        detection: None,
+        console_password: ConsolePassword::Unknown,
+        active_access_keys: None,
+        privileged: None,
+        ..lost_phone()
+    }
+}
+
+pub(super) fn standing_user() -> Window {
+    Window {
+        principal: user("old-timer", Some("AIDAEXAMPLEOLDTIMER01")),
+        open_since_before: Some(at("2026-09-01T00:00:03Z")),
+        duration_s: 5_270_397,
+        certainty: Certainty::Confirmed,
+        console_password: ConsolePassword::Yes,
+        ..standing_root()
+    }
+}
+
+/// Over when IAM state was taken, nobody knows since when.
+pub(super) fn ended_unseen() -> Window {
+    Window {
+        principal: user("gone", None),
+        opened_at: Some(at("2026-10-08T00:00:00Z")),
+        opened_by_event: Some("0f0e0000-0000-4000-8000-000000000009".to_owned()),
+        closed_at: None,
+        closed_by_event: None,
+        close_reason: Some(CloseReason::EndedUnseen),
+        duration_s: 172_800,
+        certainty: Certainty::Possible,
+        class: Some(Class::Unexplained),
+        legitimate: Some(false),
+        reasons: vec![Reason {
+            rule: "unexplained",
+            event_ids: vec!["0f0e0000-0000-4000-8000-000000000009".to_owned()],
+        }],
+        detection: None,
+        ..lost_phone()
+    }
+}
+
+/// A takeover that a ticket covers, with what the actor left behind.
+fn contested() -> Window {
+    let opening = || vec!["0f0e0000-0000-4000-8000-000000000010".to_owned()];
+    let made = |what, id: &str, still_there| Made {
+        event_id: "0f0e0000-0000-4000-8000-000000000011".to_owned(),
+        at: at("2026-10-22T03:10:00Z"),
+        what,
+        id: id.to_owned(),
+        still_there,
+    };
+    Window {
+        principal: user("zelda", None),
+        opened_at: Some(at("2026-10-22T03:00:00Z")),
+        opened_by_event: Some("0f0e0000-0000-4000-8000-000000000010".to_owned()),
+        actor: Some("arn:aws:iam::111122223333:user/mallory".to_owned()),
+        actor_mfa: Some(false),
+        source_ip: Some("198.51.100.7".to_owned()),
+        closed_at: Some(at("2026-10-22T04:00:00Z")),
+        duration_s: 3600,
+        class: Some(Class::SuspectedTakeover),
+        legitimate: Some(false),
+        reasons: ["suspected_takeover", "approval_contested", "actor_without_mfa", "new_source"]
+            .map(|rule| Reason { rule, event_ids: opening() })
+            .into(),
+        detection: None,
+        approval: Some(Approved { ticket: "CHG-7".to_owned(), approver: "security-lead".to_owned() }),
+        activity: Activity {
+            by_actor: Some(ActorActivity {
+                events: 9,
+                writes: 3,
+                made: vec![
+                    made("access_key", "AKIAEXAMPLEKEY000001", Some(true)),
+                    made("password", "zelda", Some(false)),
+                    made("policy", "=AdministratorAccess for zelda", None),
+                ],
+            }),
+            ..Activity::default()
+        },
+        ..lost_phone()
+    }
+}
+
+/// A report in which everything was read and nothing happened: what may reassure.
+pub(super) fn clean() -> Report {
+    let coverage = MfaCoverage {
+        users: Some(4),
+        users_with_mfa: Some(4),
+        console_users: Some(3),
+        console_users_with_mfa: Some(3),
+        roots: Some(2),
+        roots_with_mfa: Some(1),
+        roots_without_credentials: Some(1),
+        privileged_users: Some(1),
+        privileged_users_with_mfa: Some(1),
+        accounts: Some(2),
+        accounts_in_report: Some(2),
+        taken_at: Some(at("2026-11-01T00:00:00Z")),
+        ..MfaCoverage::default()
+    };
+    let figures = Figures { mfa_coverage: Some(coverage), ..Figures::default() };
+    let accounts = ["111122223333", "444455556666"];
+    Report {
+        accounts: accounts
+            .map(|account| AccountFigures {
+                account: account.to_owned(),
+                figures: Figures {
+                    mfa_coverage: Some(MfaCoverage { accounts: Some(1), accounts_in_report: Some(1), ..coverage }),
+                    ..Figures::default()
+                },
+            })
+            .into(),
+        figures,
+        coverage: Coverage {
+            objects_listed: 62,
+            objects_read: 62,
+            records: 620,
+            first_record: Some(at("2026-09-01T00:00:03Z")),
+            last_record: Some(at("2026-10-31T23:59:58Z")),
+            complete: true,
+            days: accounts
+                .iter()
+                .flat_map(|account| {
+                    (1..=31).map(|day| CoverageDay {
+                        account: (*account).to_owned(),
+                        region: "us-east-1".to_owned(),
+                        day: format!("2026-10-{day:02}"),
+                        objects: 1,
+                        records: 10,
+                    })
+                })
+                .collect(),
+            ..Coverage::default()
+        },
+        ..empty()
+    }
+}
+
 fn event(id: &str, time: &str, name: &str) -> LifecycleEvent {
     LifecycleEvent {
         event_id: id.to_owned(),
@@ -186,27 +348,32 @@ fn event(id: &str, time: &str, name: &str) -> LifecycleEvent {
 
 /// A report with something in every field.
 pub(super) fn full() -> Report {
-    let mttd = DetectStat { stat: stat(1, 600.0, 600.0, 600.0, 600.0), undetected: 1 };
+    let mttd = DetectStat { stat: stat(1, 600.0, 600.0, 600.0, 600.0), undetected: 3 };
     let mttr = CloseStat { stat: stat(1, 2520.0, 2520.0, 2520.0, 2520.0), open: 1 };
     let iam = KindFigures {
         mttd,
-        mttd_not_legitimate: DetectStat { undetected: 1, ..DetectStat::default() },
+        mttd_not_legitimate: DetectStat { undetected: 3, ..DetectStat::default() },
         mttr,
         mttr_not_legitimate: CloseStat { open: 1, ..CloseStat::default() },
         delivery: stat(2, 305.5, 305.5, 311.0, 311.0),
         enrolment: CloseStat { stat: stat(1, 259_230.0, 259_230.0, 259_230.0, 259_230.0), open: 0 },
         deactivations: Deactivations {
-            total: 4,
-            opened_window: 2,
+            total: 7,
+            opened_window: 4,
             legitimate: 1,
-            not_legitimate: 1,
+            not_legitimate: 3,
             left_another_device: 1,
             no_password: 1,
-            denied: 0,
+            denied: 1,
             failed_attempts: 1,
-            by_class: ByClass { suspected_takeover: 1, replacement: 1, ..ByClass::default() },
+            by_class: ByClass { suspected_takeover: 2, replacement: 1, unexplained: 1, ..ByClass::default() },
         },
-        exposure: Exposure { principal_hours: 278.7, open_at_end: 1, carried_in: 0, standing: Standing::default() },
+        exposure: Exposure {
+            principal_hours: 278.7,
+            open_at_end: 1,
+            carried_in: 0,
+            standing: Standing { open: 2, principal_hours: 1216.0 },
+        },
     };
     let later = |time: &str, hours| [at(time), at(time) + TimeDelta::hours(hours)];
     Report {
@@ -221,16 +388,24 @@ pub(super) fn full() -> Report {
                 users_with_mfa_and_enforced: None,
                 roots: Some(1),
                 roots_with_mfa: Some(1),
-                roots_without_credentials: None,
-                privileged_users: None,
-                privileged_users_with_mfa: None,
+                roots_without_credentials: Some(0),
+                privileged_users: Some(2),
+                privileged_users_with_mfa: Some(1),
                 accounts: Some(1),
-                accounts_in_report: Some(1),
+                accounts_in_report: Some(3),
                 taken_at: Some(at("2026-11-02T00:00:00Z")),
             }),
             iam: iam.clone(),
         },
-        windows: vec![lost_phone(), takeover(), never_enrolled()],
+        windows: vec![
+            lost_phone(),
+            takeover(),
+            never_enrolled(),
+            standing_root(),
+            standing_user(),
+            ended_unseen(),
+            contested(),
+        ],
         events: vec![
             event("0f0e0000-0000-4000-8000-000000000001", "2026-10-06T09:00:00Z", "DeactivateMFADevice"),
             event("0f0e0000-0000-4000-8000-000000000002", "2026-10-06T09:42:00Z", "EnableMFADevice"),
@@ -262,6 +437,31 @@ pub(super) fn full() -> Report {
                 device: Some("arn:aws:iam::111122223333:mfa/unused".to_owned()),
                 finding: FindingCode::DeviceWithoutOwner,
                 between: later("2026-10-01T00:00:00Z", 1),
+            },
+            Finding {
+                account: "444455556666".to_owned(),
+                principal: Some(user("gone", None)),
+                device: None,
+                finding: FindingCode::DeleteNotInArchive,
+                between: later("2026-10-10T00:00:00Z", 400),
+            },
+        ],
+        leftover_devices: vec![
+            LeftoverDevice {
+                account: "111122223333".to_owned(),
+                device: "arn:aws:iam::111122223333:mfa/phones/alice's $(id)".to_owned(),
+                cause: "deactivated",
+                principal: Some(user("alice", Some("AIDAEXAMPLEALICE00001"))),
+                event_id: "0f0e0000-0000-4000-8000-000000000001".to_owned(),
+                since: at("2026-10-06T09:00:00Z"),
+            },
+            LeftoverDevice {
+                account: "111122223333".to_owned(),
+                device: "arn:aws:iam::111122223333:mfa/spare".to_owned(),
+                cause: "never_enabled",
+                principal: None,
+                event_id: "0f0e0000-0000-4000-8000-000000000012".to_owned(),
+                since: at("2026-10-03T09:00:00Z"),
             },
         ],
         coverage: Coverage {
@@ -307,6 +507,14 @@ pub(super) fn full() -> Report {
                     to: at("2026-10-11T00:00:00Z"),
                     cause: "StopLogging".to_owned(),
                     event_id: Some("0f0e0000-0000-4000-8000-000000000008".to_owned()),
+                },
+                Gap {
+                    account: "111122223333".to_owned(),
+                    region: Some("us-east-1".to_owned()),
+                    from: at("2026-10-12T00:00:00Z"),
+                    to: at("2026-10-14T00:00:00Z"),
+                    cause: "no_objects".to_owned(),
+                    event_id: None,
                 },
             ],
             conflicts: Vec::new(),

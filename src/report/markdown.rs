@@ -13,15 +13,15 @@ use super::{Report, view::WindowView};
 pub fn markdown(report: &Report) -> String {
     let view = View::new(report);
     let mut out = String::new();
+    push(&mut out, &["# ", &escape::markdown_text(&view.title), "\n\n"]);
+    for sentence in &view.answer {
+        push(&mut out, &[&line(sentence, Place::Flow), "\n\n"]);
+    }
     for alert in &view.alerts {
         push(&mut out, &["> **", alert.title, ".** ", &line(&alert.text, Place::Flow), "\n\n"]);
     }
-    push(&mut out, &["# ", &escape::markdown_text(&view.title), "\n\n"]);
     for (label, value) in &view.identity {
         push(&mut out, &["- ", label, ": ", &line(value, Place::Flow), "\n"]);
-    }
-    for sentence in &view.answer {
-        push(&mut out, &["\n", &line(sentence, Place::Flow), "\n"]);
     }
     out.push_str("\n| Headline | Value | Beside it |\n| --- | ---: | --- |\n");
     for card in &view.cards {

@@ -4,6 +4,7 @@
 //! screen of text at the end of a run. Every rendering is a pure function: the same report, the same bytes.
 
 mod account;
+mod assurance;
 mod controls;
 mod csv;
 pub mod escape;

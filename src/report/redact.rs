@@ -19,10 +19,12 @@ use super::{DetectionKind, Principal, PrincipalKind, Report};
 use crate::partition;
 
 /// Notices whose text quotes nothing but account ids and times.
-const HARMLESS_NOTICES: [&str; 7] = [
+const HARMLESS_NOTICES: [&str; 9] = [
     "approval-not-judged",
+    "as-of-beyond-evidence",
     "iam-account-missing",
     "iam-not-seen",
+    "no-iam-state",
     "nothing-read",
     "period-not-covered",
     "period-not-over",
@@ -103,7 +105,7 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
         }
         window.activity.services.sort();
         for made in window.activity.by_actor.iter_mut().flat_map(|actor| &mut actor.made) {
-            made.id = names.of(made.what, &made.id);
+            made.id = names.made(&account, made.what, &made.id);
         }
         window.account = names.account(&account);
     }
@@ -130,6 +132,14 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
         }
         names.option("device", &mut finding.device);
         finding.account = names.account(&account);
+    }
+    for leftover in &mut report.leftover_devices {
+        let account = leftover.account.clone();
+        if let Some(principal) = &mut leftover.principal {
+            names.principal(&account, principal);
+        }
+        leftover.device = names.of("device", &leftover.device);
+        leftover.account = names.account(&account);
     }
     for proof in &mut report.proof {
         proof.account = names.account(&proof.account);
@@ -248,6 +258,17 @@ impl Names {
     /// IAM compares names without regard to case.
     fn user(&mut self, account: &str, name: &str) -> String {
         self.of("user", &format!("{account}/{}", name.to_lowercase()))
+    }
+
+    /// What an actor made: a user by the name that it has elsewhere, everything else by its kind.
+    fn made(&mut self, account: &str, what: &str, id: &str) -> String {
+        match what {
+            "password" | "user" => self.user(account, id),
+            "access_key" => self.of("access-key", id),
+            "device" => self.of("device", id),
+            "policy" => self.of("policy", id),
+            _ => self.of("made", id),
+        }
     }
 
     fn principal(&mut self, account: &str, who: &mut Principal) {
@@ -402,7 +423,14 @@ mod tests {
     use super::*;
 
     /// Everything of the fixture that tells who or where.
-    const ORIGINALS: [&str; 22] = [
+    const ORIGINALS: [&str; 29] = [
+        "old-timer",
+        "zelda",
+        "mallory",
+        "AKIAEXAMPLEKEY",
+        "security-lead",
+        "CHG-7",
+        "spare",
         "alice",
         "bob",
         "carol",
@@ -443,7 +471,7 @@ mod tests {
                 texts.push((name.clone(), format!("{name}\n{}", String::from_utf8(bytes).expect("text"))));
             }
         }
-        texts.push(("summary".to_owned(), summary(report, 200)));
+        texts.push(("summary".to_owned(), summary(report, None)));
         texts
     }
 

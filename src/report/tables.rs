@@ -34,52 +34,79 @@ const fn column<Row>(name: &'static str, read: Read<Row>) -> Column<Row> {
     Column { name, read }
 }
 
+/// A window and its number, as on the page: `#1` is the first.
+pub(super) type Numbered<'w> = (usize, &'w Window);
+
+/// The windows with their numbers.
+pub(super) fn numbered(windows: &[Window]) -> Vec<Numbered<'_>> {
+    (1..).zip(windows).collect()
+}
+
+/// What the actor made meanwhile, in one cell each: what, its id, the event, and whether it still stands.
+fn made(window: &Window) -> Vec<String> {
+    let stands = |still_there: Option<bool>| match still_there {
+        Some(true) => "still there",
+        Some(false) => "gone",
+        None => "unknown",
+    };
+    let made = window.activity.by_actor.iter().flat_map(|actor| &actor.made);
+    made.map(|one| format!("{} {} ({}, {})", one.what, one.id, one.event_id, stands(one.still_there))).collect()
+}
+
 /// The columns of `windows.csv`.
-pub(super) fn windows() -> Vec<Column<Window>> {
+pub(super) fn windows<'w>() -> Vec<Column<Numbered<'w>>> {
     use Read::{Count, Flag, List, Seconds, Text, Time, Word};
     vec![
-        column("kind", Word(|w| Some(w.kind.name()))),
-        column("account", Text(|w| Some(w.account.clone()))),
-        column("principal_kind", Word(|w| Some(w.principal.kind.name()))),
-        column("principal", Text(|w| Some(w.principal.name.clone()))),
-        column("principal_id", Text(|w| w.principal.id.clone())),
-        column("owner", Text(|w| w.owner.clone())),
-        column("opened_at", Time(|w| w.opened_at)),
-        column("opened_by_event", Text(|w| w.opened_by_event.clone())),
-        column("opened_by", Text(|w| w.opened_by.clone())),
-        column("device", Text(|w| w.device.clone())),
-        column("actor", Text(|w| w.actor.clone())),
-        column("actor_mfa", Flag(|w| w.actor_mfa)),
-        column("source_ip", Text(|w| w.source_ip.clone())),
-        column("delivered_at", Time(|w| w.delivered_at)),
-        column("closed_at", Time(|w| w.closed_at)),
-        column("closed_by_event", Text(|w| w.closed_by_event.clone())),
-        column("close_reason", Word(|w| w.close_reason.map(super::CloseReason::name))),
-        column("duration_s", Seconds(|w| Some(w.duration_s))),
-        column("certainty", Word(|w| Some(w.certainty.name()))),
-        column("class", Word(|w| w.class.map(super::Class::name))),
-        column("legitimate", Flag(|w| w.legitimate)),
-        column("reasons", List(|w| w.reasons.iter().map(|r| r.rule.to_owned()).collect())),
+        column("window", Count(|(number, _)| Some(*number as u64))),
+        column("kind", Word(|(_, w)| Some(w.kind.name()))),
+        column("account", Text(|(_, w)| Some(w.account.clone()))),
+        column("principal_kind", Word(|(_, w)| Some(w.principal.kind.name()))),
+        column("principal", Text(|(_, w)| Some(w.principal.name.clone()))),
+        column("principal_id", Text(|(_, w)| w.principal.id.clone())),
+        column("owner", Text(|(_, w)| w.owner.clone())),
+        column("opened_at", Time(|(_, w)| w.opened_at)),
+        column("open_since_before", Time(|(_, w)| w.open_since_before)),
+        column("opened_by_event", Text(|(_, w)| w.opened_by_event.clone())),
+        column("opened_by", Text(|(_, w)| w.opened_by.clone())),
+        column("device", Text(|(_, w)| w.device.clone())),
+        column("actor", Text(|(_, w)| w.actor.clone())),
+        column("actor_mfa", Flag(|(_, w)| w.actor_mfa)),
+        column("source_ip", Text(|(_, w)| w.source_ip.clone())),
+        column("delivered_at", Time(|(_, w)| w.delivered_at)),
+        column("closed_at", Time(|(_, w)| w.closed_at)),
+        column("closed_by_event", Text(|(_, w)| w.closed_by_event.clone())),
+        column("close_reason", Word(|(_, w)| w.close_reason.map(super::CloseReason::name))),
+        column("duration_s", Seconds(|(_, w)| Some(w.duration_s))),
+        column("certainty", Word(|(_, w)| Some(w.certainty.name()))),
+        column("class", Word(|(_, w)| w.class.map(super::Class::name))),
+        column("legitimate", Flag(|(_, w)| w.legitimate)),
+        column("reasons", List(|(_, w)| w.reasons.iter().map(|r| r.rule.to_owned()).collect())),
         column(
             "reason_event_ids",
-            List(|w| w.reasons.iter().map(|r| format!("{}: {}", r.rule, r.event_ids.join(" "))).collect()),
+            List(|(_, w)| w.reasons.iter().map(|r| format!("{}: {}", r.rule, r.event_ids.join(" "))).collect()),
         ),
-        column("detected_at", Time(|w| w.detection.as_ref().map(|d| d.at))),
-        column("detection_kind", Word(|w| w.detection.as_ref().map(|d| d.kind.name()))),
-        column("detection_source", Text(|w| w.detection.as_ref().map(|d| d.source.clone()))),
-        column("detection_reference", Text(|w| w.detection.as_ref().map(|d| d.reference.clone()))),
-        column("time_to_detect_s", Seconds(|w| w.detection.as_ref().map(|d| d.time_to_detect_s))),
-        column("approval_ticket", Text(|w| w.approval.as_ref().map(|a| a.ticket.clone()))),
-        column("approval_approver", Text(|w| w.approval.as_ref().map(|a| a.approver.clone()))),
-        column("console_password", Word(|w| Some(w.console_password.name()))),
-        column("active_access_keys", Count(|w| w.active_access_keys.map(u64::from))),
-        column("privileged", Flag(|w| w.privileged)),
-        column("activity_events", Count(|w| Some(w.activity.events as u64))),
-        column("activity_console_logins_without_mfa", Count(|w| Some(w.activity.console_logins_without_mfa as u64))),
-        column("activity_writes", Count(|w| Some(w.activity.writes as u64))),
-        column("activity_errors", Count(|w| Some(w.activity.errors as u64))),
-        column("activity_source_ips", List(|w| w.activity.source_ips.clone())),
-        column("activity_services", List(|w| w.activity.services.clone())),
+        column("detected_at", Time(|(_, w)| w.detection.as_ref().map(|d| d.at))),
+        column("detection_kind", Word(|(_, w)| w.detection.as_ref().map(|d| d.kind.name()))),
+        column("detection_source", Text(|(_, w)| w.detection.as_ref().map(|d| d.source.clone()))),
+        column("detection_reference", Text(|(_, w)| w.detection.as_ref().map(|d| d.reference.clone()))),
+        column("time_to_detect_s", Seconds(|(_, w)| w.detection.as_ref().map(|d| d.time_to_detect_s))),
+        column("approval_ticket", Text(|(_, w)| w.approval.as_ref().map(|a| a.ticket.clone()))),
+        column("approval_approver", Text(|(_, w)| w.approval.as_ref().map(|a| a.approver.clone()))),
+        column("console_password", Word(|(_, w)| Some(w.console_password.name()))),
+        column("active_access_keys", Count(|(_, w)| w.active_access_keys.map(u64::from))),
+        column("privileged", Flag(|(_, w)| w.privileged)),
+        column("activity_events", Count(|(_, w)| Some(w.activity.events as u64))),
+        column(
+            "activity_console_logins_without_mfa",
+            Count(|(_, w)| Some(w.activity.console_logins_without_mfa as u64)),
+        ),
+        column("activity_writes", Count(|(_, w)| Some(w.activity.writes as u64))),
+        column("activity_errors", Count(|(_, w)| Some(w.activity.errors as u64))),
+        column("activity_source_ips", List(|(_, w)| w.activity.source_ips.clone())),
+        column("activity_services", List(|(_, w)| w.activity.services.clone())),
+        column("activity_by_actor_events", Count(|(_, w)| w.activity.by_actor.as_ref().map(|by| by.events as u64))),
+        column("activity_by_actor_writes", Count(|(_, w)| w.activity.by_actor.as_ref().map(|by| by.writes as u64))),
+        column("activity_by_actor_made", List(|(_, w)| made(w))),
     ]
 }
 

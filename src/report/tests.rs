@@ -16,7 +16,8 @@ fn all(report: &Report) -> Vec<(String, String)> {
         .into_iter()
         .map(|(name, bytes)| (name, String::from_utf8(bytes).expect("UTF-8")))
         .collect();
-    files.push(("summary".to_owned(), summary(report, 80)));
+    files.push(("summary".to_owned(), summary(report, Some(80))));
+    files.push(("summary, whole".to_owned(), summary(report, None)));
     files
 }
 
@@ -65,14 +66,15 @@ fn json_has_the_keys_of_the_contract() {
         assert_keys(
             &figures["deactivations"],
             "deactivations",
-            "total opened_window legitimate not_legitimate left_another_device no_password failed_attempts by_class",
+            "total opened_window legitimate not_legitimate left_another_device no_password denied failed_attempts by_class",
         );
         assert_keys(
             &figures["deactivations"]["by_class"],
             "by_class",
             "approved offboarding suspected_takeover replacement workaround unexplained",
         );
-        assert_keys(&figures["exposure"], "exposure", "principal_hours open_at_end carried_in");
+        assert_keys(&figures["exposure"], "exposure", "principal_hours open_at_end carried_in standing");
+        assert_keys(&figures["exposure"]["standing"], "standing", "open principal_hours");
         assert_keys(
             &json["coverage"],
             "coverage",
@@ -91,7 +93,7 @@ fn json_has_the_keys_of_the_contract() {
         assert_keys(
             window,
             "window",
-            "kind account principal owner opened_at opened_by_event actor actor_mfa source_ip closed_at \
+            "kind account principal owner opened_at open_since_before opened_by_event actor actor_mfa source_ip closed_at \
              closed_by_event close_reason duration_s certainty class legitimate reasons detection approval \
              console_password active_access_keys privileged activity",
         );
@@ -99,7 +101,7 @@ fn json_has_the_keys_of_the_contract() {
         assert_keys(
             &window["activity"],
             "activity",
-            "events console_logins_without_mfa writes errors source_ips services",
+            "events console_logins_without_mfa writes errors source_ips services by_actor",
         );
     }
     assert_keys(&json["windows"][0]["reasons"][0], "reason", "rule event_ids");
@@ -125,7 +127,7 @@ fn names_are_those_of_the_contract() {
         }
     }
     same(&[PrincipalKind::IamUser, PrincipalKind::Root, PrincipalKind::IdentityCenter], PrincipalKind::name);
-    same(&[WindowKind::Removed, WindowKind::NeverEnrolled], WindowKind::name);
+    same(&[WindowKind::Removed, WindowKind::NeverEnrolled, WindowKind::Standing], WindowKind::name);
     same(
         &[
             CloseReason::Reenabled,
@@ -134,6 +136,7 @@ fn names_are_those_of_the_contract() {
             CloseReason::Denied,
             CloseReason::SeenInIam,
             CloseReason::SeenInUse,
+            CloseReason::EndedUnseen,
         ],
         CloseReason::name,
     );
@@ -148,6 +151,11 @@ fn names_are_those_of_the_contract() {
             FindingCode::DeactivateNotInArchive,
             FindingCode::DeviceWithoutOwner,
             FindingCode::WithoutMfaUnexplained,
+            FindingCode::DeleteNotInArchive,
+            FindingCode::PasswordDisagrees,
+            FindingCode::DenyDisagrees,
+            FindingCode::StateContradicts,
+            FindingCode::UnseenDevice,
         ],
         FindingCode::name,
     );
@@ -182,7 +190,7 @@ fn nothing_is_shown_as_a_number_that_is_none() {
         }
     }
     let text = file(&empty(), "report.md");
-    assert!(text.starts_with("> **Incomplete evidence.** Nothing at all was read"), "{text}");
+    assert!(text.contains("> **Incomplete evidence.** Nothing at all was read"), "{text}");
     assert!(text.contains("| Time to detect (MTTD) | – (nothing detected) | 0 |"), "{text}");
     assert!(text.contains("| Time to remediate (MTTR) | – (no closed window) | 0 | – | – | – | 0 open |"), "{text}");
 }
@@ -200,11 +208,11 @@ fn a_complete_report_needs_no_warning() {
 #[test]
 fn what_is_missing_stands_at_the_top() {
     let markdown = file(&full(), "report.md");
-    let top = markdown.split("# MFA exposure").next().expect("a top");
+    let top = markdown.split("| Headline").next().expect("a top");
     assert!(top.contains("2 of 41,870 objects could not be read"), "{top}");
     assert!(top.contains("cannot see IAM") && top.contains("`444455556666`"), "{top}");
     let html = file(&full(), "index.html");
-    let (top, _) = html.split_once("<h1>").expect("a title");
+    let (top, _) = html.split_once("<dl class=\"cards\">").expect("cards");
     assert!(top.contains("2 of 41,870 objects could not be read") && top.contains("444455556666"));
 }
 
@@ -307,7 +315,7 @@ fn csv_says_what_json_says() {
     let headers = reader.headers().expect("headers").clone();
     let column = |name: &str| headers.iter().position(|h| h == name).unwrap_or_else(|| panic!("no {name}"));
     let rows: Vec<::csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("CSV");
-    assert_eq!(rows.len(), 3);
+    assert_eq!(rows.len(), 7);
     assert_eq!(&rows[0][column("duration_s")], "2520");
     assert_eq!(&rows[0][column("opened_at")], "2026-10-06T09:00:00Z");
     assert_eq!(&rows[0][column("actor_mfa")], "true");
@@ -346,7 +354,10 @@ fn csv_has_a_column_for_every_field() {
                         .map(str::to_owned),
                 ),
                 ("approval", _) => names.extend(["approval_ticket", "approval_approver"].map(str::to_owned)),
-                ("activity", Value::Object(fields)) => names.extend(fields.keys().map(|k| format!("activity_{k}"))),
+                ("activity", Value::Object(fields)) => {
+                    names.extend(fields.keys().filter(|k| *k != "by_actor").map(|k| format!("activity_{k}")));
+                    names.extend(["events", "writes", "made"].map(|k| format!("activity_by_actor_{k}")));
+                }
                 _ => {
                     names.insert(key.clone());
                 }
@@ -358,7 +369,9 @@ fn csv_has_a_column_for_every_field() {
     let columns = |bytes: Vec<u8>| -> BTreeSet<String> {
         ::csv::Reader::from_reader(bytes.as_slice()).headers().expect("headers").iter().map(str::to_owned).collect()
     };
-    assert_eq!(columns(windows_csv(&full()).expect("renders")), flat(&json["windows"][0]));
+    let mut windows = flat(&json["windows"][0]);
+    windows.insert("window".to_owned());
+    assert_eq!(columns(windows_csv(&full()).expect("renders")), windows);
     assert_eq!(columns(events_csv(&full()).expect("renders")), flat(&json["events"][0]));
 }
 
@@ -372,12 +385,12 @@ fn the_summary_fits_a_screen() {
     let notice = report.notices[0].clone();
     report.notices.extend(std::iter::repeat_n(notice, 50));
     for width in [40, 60, 80, 120] {
-        let text = summary_with_path(&report, Path::new("out"), width);
+        let text = summary_with_path(&report, Path::new("out"), Some(width));
         assert!(text.lines().count() <= 24, "{} lines:\n{text}", text.lines().count());
         for line in text.lines() {
             assert!(escape::columns(line) <= width, "{line}");
         }
-        assert!(text.contains("… and 14 more") && text.ends_with("report: out\n"), "{text}");
+        assert!(text.contains("… and 17 more") && text.ends_with("report: out\n"), "{text}");
     }
 }
 
@@ -411,7 +424,7 @@ fn csv_snapshot() {
 
 #[test]
 fn summary_snapshot() {
-    insta::assert_snapshot!(format!("{}-----\n{}", summary(&full(), 80), summary(&empty(), 80)));
+    insta::assert_snapshot!(format!("{}-----\n{}", summary(&full(), Some(80)), summary(&empty(), Some(80))));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet, XlsxError};
 
+use super::assurance::{self, GapKind};
 use super::format::NONE;
 use super::tables::{self, Column, Read};
 use super::{
@@ -85,10 +86,11 @@ fn sheets(report: &Report) -> Vec<Sheet> {
     let mut sheets = vec![
         about(report),
         figures(report),
-        listing("Windows", &tables::windows(), &report.windows),
+        listing("Windows", &tables::windows(), &tables::numbered(&report.windows)),
         listing("Events", &tables::events(), &report.events),
         proof(report),
         reconciliation(report),
+        leftovers(report),
         accounts(report),
         coverage(report),
         days(report),
@@ -122,12 +124,16 @@ fn sheets(report: &Report) -> Vec<Sheet> {
 
 fn about(report: &Report) -> Sheet {
     let row = |name: &str, value: Value| vec![Value::text(name), value];
-    let evidence = if report.coverage.complete { "complete" } else { "INCOMPLETE: figures are of what could be read" };
+    let evidence = match (report.coverage.complete, assurance::doubts(report)) {
+        (true, None) => "complete".to_owned(),
+        (true, Some(doubts)) => format!("not everything was seen: {doubts}"),
+        (false, doubts) => format!("INCOMPLETE: figures are of what could be read; {}", doubts.unwrap_or_default()),
+    };
     let mut rows = vec![
         row("report", Value::text(format!("MFA exposure, {}", format::period(report.period)))),
         row("period from (UTC)", Value::Time(report.period.from)),
-        row("period to (UTC), not included", Value::Time(report.period.to)),
-        row("windows measured up to (UTC)", Value::Time(report.as_of)),
+        row("period to (UTC), end excluded", Value::Time(report.period.to)),
+        row("open windows measured to (UTC)", Value::Time(report.as_of)),
         row("evidence", Value::text(evidence)),
         row("generated at (UTC)", Value::Time(report.generated_at)),
         row("mfatrail", Value::text(report.tool.version)),
@@ -135,6 +141,9 @@ fn about(report: &Report) -> Sheet {
         row("redacted", Value::Flag(report.redacted)),
         row("durations", Value::text("columns that end in _s are seconds")),
     ];
+    if report.figures.mfa_coverage.is_none() {
+        rows.push(row("MFA coverage", Value::text("unknown: no IAM state was given")));
+    }
     if let Some(coverage) = report.figures.mfa_coverage {
         let counts = [
             ("users", coverage.users),
@@ -143,8 +152,13 @@ fn about(report: &Report) -> Sheet {
             ("console users with an active device", coverage.console_users_with_mfa),
             ("users with MFA enforced by policy", coverage.users_mfa_enforced),
             ("users with a device and MFA enforced", coverage.users_with_mfa_and_enforced),
+            ("privileged users", coverage.privileged_users),
+            ("privileged users with an active device", coverage.privileged_users_with_mfa),
             ("root users", coverage.roots),
+            ("root users without password and access keys", coverage.roots_without_credentials),
             ("root users with an active device", coverage.roots_with_mfa),
+            ("accounts that IAM state covers", coverage.accounts),
+            ("accounts in the report", coverage.accounts_in_report),
         ];
         rows.extend(counts.map(|(name, count)| row(name, Value::option(count, Value::count))));
         rows.push(row("IAM as of (UTC)", Value::option(coverage.taken_at, Value::Time)));
@@ -175,11 +189,11 @@ fn figures(report: &Report) -> Sheet {
     for (of, figures) in kinds.filter_map(|(of, figures)| Some((of, figures?))) {
         let detect =
             [("time to detect", &figures.mttd), ("time to detect, not legitimate", &figures.mttd_not_legitimate)];
-        rows.extend(detect.map(|(name, one)| stat_row(of, name, &one.stat, Some((one.undetected, "undetected")))));
+        rows.extend(detect.map(|(name, one)| stat_row(of, name, &one.stat, Some((one.undetected, "not detected")))));
         let close = [
             ("time to remediate", &figures.mttr),
             ("time to remediate, not legitimate", &figures.mttr_not_legitimate),
-            ("enrolment", &figures.enrolment),
+            ("enrollment", &figures.enrolment),
         ];
         rows.extend(close.map(|(name, one)| stat_row(of, name, &one.stat, Some((one.open, "open")))));
         rows.push(stat_row(of, "delivery by CloudTrail", &figures.delivery, None));
@@ -222,10 +236,21 @@ fn figures_heads(of: &[&'static str]) -> Vec<&'static str> {
     let mut heads = of.to_vec();
     heads.extend(["deactivations", "opened_window", "legitimate", "not_legitimate"]);
     heads.extend(Class::ALL.map(Class::name));
-    heads.extend(["left_another_device", "no_password", "failed_attempts", "mttd_n", "mttd_mean_s", "undetected"]);
+    heads.extend([
+        "left_another_device",
+        "no_password",
+        "denied",
+        "failed_attempts",
+        "mttd_n",
+        "mttd_mean_s",
+        "undetected",
+    ]);
     heads.extend(["mttr_n", "mttr_mean_s", "open", "principal_hours", "open_at_end", "carried_in"]);
+    heads.extend(["standing_open", "standing_principal_hours"]);
     heads.extend(["iam_as_of", "users", "users_with_mfa", "console_users", "console_users_with_mfa"]);
     heads.extend(["users_mfa_enforced", "users_with_mfa_and_enforced", "roots", "roots_with_mfa"]);
+    heads.extend(["roots_without_credentials", "privileged_users", "privileged_users_with_mfa"]);
+    heads.extend(["accounts", "accounts_in_report"]);
     heads
 }
 
@@ -234,7 +259,7 @@ fn figures_row(mut row: Vec<Value>, figures: &KindFigures, coverage: Option<MfaC
     let all = &figures.deactivations;
     row.extend([all.total, all.opened_window, all.legitimate, all.not_legitimate].map(Value::count));
     row.extend(Class::ALL.map(|class| Value::count(class.of(&all.by_class))));
-    row.extend([all.left_another_device, all.no_password, all.failed_attempts].map(Value::count));
+    row.extend([all.left_another_device, all.no_password, all.denied, all.failed_attempts].map(Value::count));
     row.extend([
         Value::count(figures.mttd.stat.n),
         Value::option(figures.mttd.stat.mean_s, Value::Number),
@@ -245,6 +270,8 @@ fn figures_row(mut row: Vec<Value>, figures: &KindFigures, coverage: Option<MfaC
         Value::Number(figures.exposure.principal_hours),
         Value::count(figures.exposure.open_at_end),
         Value::count(figures.exposure.carried_in),
+        Value::count(figures.exposure.standing.open),
+        Value::Number(figures.exposure.standing.principal_hours),
     ]);
     let c = coverage.unwrap_or_default();
     row.push(Value::option(c.taken_at, Value::Time));
@@ -254,6 +281,16 @@ fn figures_row(mut row: Vec<Value>, figures: &KindFigures, coverage: Option<MfaC
     row.extend(
         [c.users_mfa_enforced, c.users_with_mfa_and_enforced, c.roots, c.roots_with_mfa]
             .map(|n| Value::option(n, Value::count)),
+    );
+    row.extend(
+        [
+            c.roots_without_credentials,
+            c.privileged_users,
+            c.privileged_users_with_mfa,
+            c.accounts,
+            c.accounts_in_report,
+        ]
+        .map(|n| Value::option(n, Value::count)),
     );
     row
 }
@@ -303,10 +340,28 @@ fn reconciliation(report: &Report) -> Sheet {
             Value::option(finding.device.as_ref(), Value::text),
             Value::Time(from),
             Value::Time(to),
+            Value::text(view::meaning(finding.finding)),
+            Value::text(view::what_may_have_happened(finding.finding)),
         ]
     };
-    let heads = vec!["finding", "account", "principal", "device", "from", "to"];
+    let heads = vec!["finding", "account", "principal", "device", "from", "to", "meaning", "what may have happened"];
     Sheet { name: "Reconciliation", heads, rows: report.reconciliation.iter().map(row).collect() }
+}
+
+fn leftovers(report: &Report) -> Sheet {
+    let row = |device: &super::LeftoverDevice| {
+        vec![
+            Value::text(&device.account),
+            Value::text(&device.device),
+            Value::text(device.cause),
+            Value::option(device.principal.as_ref(), |who| Value::text(&who.name)),
+            Value::Time(device.since),
+            Value::text(&device.event_id),
+            Value::option(view::delete_command(&device.device), Value::Text),
+        ]
+    };
+    let heads = vec!["account", "device", "cause", "principal", "since", "event_id", "command that deletes it"];
+    Sheet { name: "Leftover devices", heads, rows: report.leftover_devices.iter().map(row).collect() }
 }
 
 fn coverage(report: &Report) -> Sheet {
@@ -323,7 +378,15 @@ fn coverage(report: &Report) -> Sheet {
         ("bytes_raw", number(c.bytes_raw)),
         ("first_record", Value::option(c.first_record, Value::Time)),
         ("last_record", Value::option(c.last_record, Value::Time)),
-        ("integrity", Value::text(if c.integrity.is_some() { "verified: see report.json" } else { "not verified" })),
+        (
+            "integrity",
+            Value::text(match (&c.integrity, assurance::proven(c)) {
+                (None, _) => "not verified",
+                (Some(_), Some(true)) => "verified: see report.json",
+                (Some(_), Some(false)) => "COULD NOT BE VERIFIED: see report.json",
+                (Some(_), None) => "verified in part: see report.json",
+            }),
+        ),
     ];
     let rows = rows.into_iter().map(|(name, value)| vec![Value::text(name), value]).collect();
     Sheet { name: "Evidence", heads: vec!["what", "value"], rows }
@@ -344,7 +407,10 @@ fn days(report: &Report) -> Sheet {
 }
 
 fn gaps(report: &Report) -> Sheet {
-    let row = |gap: &super::Gap| {
+    // Stopped and changed trails first, quiet intervals last.
+    let mut gaps: Vec<&super::Gap> = report.coverage.gaps.iter().collect();
+    gaps.sort_by_key(|gap| GapKind::of(gap));
+    let row = |gap: &&super::Gap| {
         vec![
             Value::text(&gap.cause),
             Value::text(&gap.account),
@@ -355,7 +421,7 @@ fn gaps(report: &Report) -> Sheet {
         ]
     };
     let heads = vec!["cause", "account", "region", "from", "to", "event_id"];
-    Sheet { name: "Gaps", heads, rows: report.coverage.gaps.iter().map(row).collect() }
+    Sheet { name: "Gaps", heads, rows: gaps.iter().map(row).collect() }
 }
 
 fn policy(report: &Report) -> Sheet {

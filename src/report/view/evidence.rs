@@ -8,8 +8,9 @@ use super::{
     Block, Cell, Grid, GridRow, Legend, ROWS_SHOWN, Section, Table, head, id, none, numeric, raw, text, time, timeline,
     words, yes_no,
 };
+use crate::report::assurance::{self, GapKind};
 use crate::report::format::{self, NONE};
-use crate::report::{Coverage, Report};
+use crate::report::{Coverage, Gap, Report};
 
 /// How many rows the grid of days has: those with the most days missing come first.
 const GRID_ROWS: usize = 40;
@@ -21,14 +22,14 @@ pub(super) fn section(report: &Report) -> Section {
     let row = |name: &str, value: String| vec![words(name), words(value)];
     let at = |t: Option<DateTime<Utc>>| vec![t.map_or_else(none, time)];
     let mut blocks = vec![Block::Table(Table {
-        caption: "What was read: listed = read + failed + skipped by intent".to_owned(),
+        caption: "What was read: listed = read + failed + deliberately skipped (not CloudTrail logs)".to_owned(),
         heads: vec![head("What"), numeric("Value")],
         rows: vec![
-            row("complete", yes_no(c.complete).to_owned()),
+            row("complete", complete(report)),
             row("objects listed", format::count(c.objects_listed)),
             row("objects read", format::count(c.objects_read)),
             row("objects failed", format::count(c.objects_failed)),
-            row("objects skipped by intent", format::count(c.objects_skipped)),
+            row("objects deliberately skipped", format::count(c.objects_skipped)),
             row("records", format::count(c.records)),
             row("bytes as stored", format::bytes(c.bytes_compressed)),
             row("bytes of JSON", format::bytes(c.bytes_raw)),
@@ -38,16 +39,25 @@ pub(super) fn section(report: &Report) -> Section {
         more: None,
         sortable: false,
     })];
+    blocks.extend(weakened(report));
     if !c.days.is_empty() {
         blocks.push(Block::Grid(grid(report)));
         blocks.push(Block::Table(days(c)));
     }
-    blocks.push(gaps(c));
+    blocks.extend(gaps(report));
     blocks.extend(conflicts(c));
     blocks.push(failures(c));
     blocks.push(integrity(c));
     blocks.extend(super::integrity::blocks(report));
     Section { id: "evidence", title: "Evidence", blocks }
+}
+
+/// Whether the evidence is complete, and where only the objects are, what was not seen.
+fn complete(report: &Report) -> String {
+    match assurance::doubts(report).filter(|_| report.coverage.complete) {
+        Some(doubts) => format!("every listed object was read, but not everything was seen: {doubts}"),
+        None => yes_no(report.coverage.complete).to_owned(),
+    }
 }
 
 fn days(coverage: &Coverage) -> Table {
@@ -91,12 +101,47 @@ fn days(coverage: &Coverage) -> Table {
     }
 }
 
-fn gaps(coverage: &Coverage) -> Block {
-    if coverage.gaps.is_empty() {
-        return Block::Paragraph(words("No gap was found."));
+/// What stopped or weakened a trail: before and apart from quiet intervals.
+fn weakened(report: &Report) -> Vec<Block> {
+    let kinds = [
+        (GapKind::Stopped, "Logging was stopped: what happened meanwhile is missing"),
+        (GapKind::Changed, "Trails were changed: events may be missing since"),
+        (GapKind::IamRegion, "The region that holds IAM's events was not read: MFA changes could not be seen"),
+    ];
+    let blocks: Vec<Block> =
+        kinds.iter().filter_map(|(kind, caption)| listed(&report.coverage, *kind, caption)).collect();
+    if blocks.is_empty() {
+        return vec![Block::Paragraph(words(assurance::sentence(
+            report,
+            "No trail was stopped or changed in the period.",
+            "What was read shows no trail that was stopped or changed in the period.",
+        )))];
     }
-    let rows = coverage
-        .gaps
+    blocks
+}
+
+fn gaps(report: &Report) -> Vec<Block> {
+    let kinds = [
+        (GapKind::Digests, "Intervals without proof by digests"),
+        (GapKind::Quiet, "Quiet intervals: days without objects in an account and region that has some"),
+    ];
+    let blocks: Vec<Block> =
+        kinds.iter().filter_map(|(kind, caption)| listed(&report.coverage, *kind, caption)).collect();
+    if !blocks.is_empty() {
+        return blocks;
+    }
+    vec![Block::Paragraph(words(if report.coverage.days.is_empty() {
+        "Whether days are missing is unknown: object names do not show their day.".to_owned()
+    } else {
+        let bare = "Every account and region that was read has objects of every day.";
+        assurance::sentence(report, "No gap was found.", bare)
+    }))]
+}
+
+/// The intervals of one kind.
+fn listed(coverage: &Coverage, kind: GapKind, caption: &str) -> Option<Block> {
+    let gaps: Vec<&Gap> = kind.all(coverage).collect();
+    let rows = gaps
         .iter()
         .take(ROWS_SHOWN)
         .map(|gap| {
@@ -110,13 +155,15 @@ fn gaps(coverage: &Coverage) -> Block {
             ]
         })
         .collect();
-    let left_out = coverage.gaps.len().saturating_sub(ROWS_SHOWN);
-    Block::Table(Table {
-        caption: "Gaps: no evidence, or weakened evidence".to_owned(),
-        heads: ["Cause", "Account", "Region", "From", "To", "Event id"].map(head).into(),
-        rows,
-        more: (left_out > 0).then(|| format!("… and {} more in report.json", format::size(left_out))),
-        sortable: false,
+    let left_out = gaps.len().saturating_sub(ROWS_SHOWN);
+    (!gaps.is_empty()).then(|| {
+        Block::Table(Table {
+            caption: caption.to_owned(),
+            heads: ["Cause", "Account", "Region", "From", "To", "Event id"].map(head).into(),
+            rows,
+            more: (left_out > 0).then(|| format!("… and {} more in report.json", format::size(left_out))),
+            sortable: false,
+        })
     })
 }
 
@@ -149,7 +196,11 @@ fn conflicts(coverage: &Coverage) -> Option<Block> {
 
 fn failures(coverage: &Coverage) -> Block {
     if coverage.failures.is_empty() {
-        return Block::Paragraph(words("Every object that was tried could be read."));
+        return Block::Paragraph(words(if coverage.objects_read > 0 && coverage.objects_failed == 0 {
+            "Every object that was tried could be read."
+        } else {
+            "No object is named that could not be read; see the counts above."
+        }));
     }
     let left_out = coverage.failures.len().saturating_sub(ROWS_SHOWN);
     Block::Table(Table {
@@ -169,7 +220,7 @@ fn failures(coverage: &Coverage) -> Block {
 fn integrity(coverage: &Coverage) -> Block {
     let Some(value) = &coverage.integrity else {
         return Block::Paragraph(words(
-            "Integrity: not verified (no digest files were checked; mfatrail verify does it).",
+            "Integrity: not verified. No digest files were checked; mfatrail verify, or report --verify, checks them.",
         ));
     };
     let rows = match value.as_object() {
@@ -177,12 +228,21 @@ fn integrity(coverage: &Coverage) -> Block {
         None => vec![vec![words("result"), vec![raw(&plain(value))]]],
     };
     Block::Table(Table {
-        caption: "Integrity, by CloudTrail's digest files".to_owned(),
+        caption: integrity_caption(coverage).to_owned(),
         heads: vec![head("What"), head("Value")],
         rows,
         more: None,
         sortable: false,
     })
+}
+
+/// Says the outcome, where there is one: that something was checked is not yet that it held.
+fn integrity_caption(coverage: &Coverage) -> &'static str {
+    match assurance::proven(coverage) {
+        Some(true) => "Integrity by CloudTrail's digest files: verified",
+        Some(false) => "Integrity by CloudTrail's digest files: COULD NOT BE VERIFIED",
+        None => "Integrity by CloudTrail's digest files: partly known",
+    }
 }
 
 fn plain(value: &serde_json::Value) -> String {
@@ -213,7 +273,7 @@ fn grid(report: &Report) -> Grid {
         }
     }
     // An account whose IAM region was not read has no row of its own for it.
-    for gap in coverage.gaps.iter().filter(|gap| gap.cause == "iam_region_not_read") {
+    for gap in GapKind::IamRegion.all(coverage) {
         if let Some(region) = &gap.region {
             read.entry((&gap.account, region)).or_default();
         }
@@ -225,12 +285,9 @@ fn grid(report: &Report) -> Grid {
             let most = by_day.values().copied().max().unwrap_or(0);
             let stopped = |day: NaiveDate, last: NaiveDate| {
                 let next = last.checked_add_days(Days::new(1)).unwrap_or(last);
-                coverage.gaps.iter().any(|gap| {
-                    gap.account == *account
-                        && matches!(gap.cause.as_str(), "StopLogging" | "DeleteTrail")
-                        && gap.from < midnight(next)
-                        && gap.to > midnight(day)
-                })
+                GapKind::Stopped
+                    .all(coverage)
+                    .any(|gap| gap.account == *account && gap.from < midnight(next) && gap.to > midnight(day))
             };
             let mut missing = 0;
             let cells = days

@@ -6,6 +6,7 @@ use super::{
     Block, Line, Section, Segment, Span, Table, WORST_FIRST, cut, head, lasting, none, numeric, raw, still_open, table,
     text, time, window_link, words, yes_no,
 };
+use crate::report::assurance;
 use crate::report::format::{self, NONE};
 use crate::report::{
     Class, CloseStat, CoverageDay, DetectStat, KindFigures, MfaCoverage, Period, Report, Stat, TrendPeriod, TrendSource,
@@ -25,7 +26,7 @@ fn stat_row(name: &str, stat: &Stat, empty: &str, beside: String) -> Vec<Line> {
 }
 
 fn detect_row(name: &str, figure: &DetectStat) -> Vec<Line> {
-    stat_row(name, &figure.stat, "nothing detected", format!("{} undetected", format::size(figure.undetected)))
+    stat_row(name, &figure.stat, "nothing detected", format!("{} not detected", format::size(figure.undetected)))
 }
 
 fn close_row(name: &str, figure: &CloseStat) -> Vec<Line> {
@@ -34,7 +35,7 @@ fn close_row(name: &str, figure: &CloseStat) -> Vec<Line> {
 
 fn times(figures: &KindFigures, of: &str) -> Table {
     Table {
-        caption: format!("Times of {of}, from the deactivation (enrolment: from the password)"),
+        caption: format!("Times of {of}, from the deactivation (enrollment: from the password)"),
         heads: vec![
             head("Figure"),
             numeric("Mean"),
@@ -45,12 +46,12 @@ fn times(figures: &KindFigures, of: &str) -> Table {
             numeric("Not in the mean"),
         ],
         rows: vec![
-            detect_row("Time to detect (MTTD)", &figures.mttd),
             detect_row("Time to detect, not legitimate", &figures.mttd_not_legitimate),
-            close_row("Time to remediate (MTTR)", &figures.mttr),
+            detect_row("Time to detect (MTTD)", &figures.mttd),
             close_row("Time to remediate, not legitimate", &figures.mttr_not_legitimate),
+            close_row("Time to remediate (MTTR)", &figures.mttr),
             stat_row("Delivery by CloudTrail", &figures.delivery, "no delivery time known", NONE.to_owned()),
-            close_row("Enrolment", &figures.enrolment),
+            close_row("Enrollment", &figures.enrolment),
         ],
         more: None,
         sortable: false,
@@ -81,6 +82,8 @@ fn kind_tables(figures: &KindFigures, of: &str) -> Vec<Block> {
         sortable: false,
     };
     let count_row = |name: &str, n: usize| vec![words(name), words(format::size(n))];
+    let hours_row =
+        |name: &str, hours: f64| vec![words(name), words(format::number(hours).unwrap_or_else(|| NONE.to_owned()))];
     let deactivations = Table {
         caption: format!("Deactivations in the period: {of}"),
         heads: vec![head("What"), numeric("Count")],
@@ -89,21 +92,33 @@ fn kind_tables(figures: &KindFigures, of: &str) -> Vec<Block> {
             count_row("of these, opened a window", all.opened_window),
             count_row("of these, left another device active", all.left_another_device),
             count_row("of these, no password to expose", all.no_password),
+            count_row("of these, under a policy that denies everything", all.denied),
             count_row("failed attempts (not among the successful)", all.failed_attempts),
         ],
         more: None,
         sortable: false,
     };
     let exposure = Table {
-        caption: format!("Exposure by removed devices: {of}"),
+        caption: format!("Exposure after device removal, and apart from it standing exposure: {of}"),
         heads: vec![head("What"), numeric("Value")],
         rows: vec![
-            vec![
-                words("principal-hours without MFA inside the period"),
-                words(format::number(figures.exposure.principal_hours).unwrap_or_else(|| NONE.to_owned())),
-            ],
-            count_row("windows open at the period's end", figures.exposure.open_at_end),
-            count_row("windows carried in from before the period", figures.exposure.carried_in),
+            hours_row(
+                "principal-hours without MFA inside the period, after device removal",
+                figures.exposure.principal_hours,
+            ),
+            count_row("windows after device removal, open at the period's end", figures.exposure.open_at_end),
+            count_row(
+                "windows after device removal, already open at the start of the period",
+                figures.exposure.carried_in,
+            ),
+            count_row(
+                "standing windows: IAM shows no device, and no event says since when",
+                figures.exposure.standing.open,
+            ),
+            hours_row(
+                "principal-hours inside the period by standing windows, as far as proven",
+                figures.exposure.standing.principal_hours,
+            ),
         ],
         more: None,
         sortable: false,
@@ -133,7 +148,8 @@ pub(super) fn identity_center(report: &Report) -> Section {
             blocks
         }
         None => {
-            vec![Block::Paragraph(words("No figures: what was read holds no device event of IAM Identity Center."))]
+            let bare = "No figures: what was read holds no device event of IAM Identity Center.";
+            vec![Block::Paragraph(words(assurance::sentence(report, bare, bare)))]
         }
     };
     Section { id: "identity-center", title: "IAM Identity Center", blocks }
@@ -141,17 +157,24 @@ pub(super) fn identity_center(report: &Report) -> Section {
 
 pub(super) fn coverage_of_mfa(report: &Report) -> Section {
     let blocks = match &report.figures.mfa_coverage {
-        Some(coverage) => vec![Block::Table(mfa_table(coverage))],
+        Some(coverage) => {
+            let missing = assurance::in_accounts(report, coverage);
+            let missing = Some(missing).filter(|missing| !missing.is_empty()).map(|missing| {
+                let words = format!("These counts are of users{missing}: nothing is known of the other accounts.");
+                Block::Paragraph(vec![Span::Strong(words)])
+            });
+            missing.into_iter().chain([Block::Table(mfa_table(coverage))]).collect()
+        }
         None => vec![Block::Paragraph(words(format!(
-            "{NONE} (no IAM state was given; --iam adds it, and makes windows confirmed and reconciled)"
+            "{NONE} (no IAM state was given: who had MFA is not known. --iam adds it; windows are then confirmed, and \
+             checked against the archive)"
         )))],
     };
     Section { id: "mfa-coverage", title: "MFA coverage at the snapshot", blocks }
 }
 
-const CONSOLE_USERS: &str = "users with a console password";
-
 fn mfa_table(c: &MfaCoverage) -> Table {
+    let (roots_with, roots) = assurance::roots(c);
     let row = |name: &str, part: Option<usize>, of: Option<(&str, Option<usize>)>| {
         let count = part.map_or_else(|| format!("{NONE} (input missing)"), format::size);
         let (of_what, share) = match of {
@@ -165,8 +188,8 @@ fn mfa_table(c: &MfaCoverage) -> Table {
             Some((what, None)) => (format!("{what}: input missing"), NONE.to_owned()),
             None => (NONE.to_owned(), NONE.to_owned()),
         };
-        // Who has a password is no question of cover.
-        let whole = of.filter(|_| name != CONSOLE_USERS).and_then(|(_, whole)| whole);
+        // Only a device or a policy is cover.
+        let whole = of.filter(|_| name.contains(" MFA ") || name.contains("device")).and_then(|(_, whole)| whole);
         let bar = part.zip(whole).and_then(|(part, whole)| share_bar(name, part, whole));
         vec![words(name), words(count), words(of_what), words(share), bar.into_iter().collect()]
     };
@@ -179,7 +202,7 @@ fn mfa_table(c: &MfaCoverage) -> Table {
         rows: vec![
             row("users", c.users, None),
             row("users with an active device", c.users_with_mfa, Some(("users", c.users))),
-            row(CONSOLE_USERS, c.console_users, Some(("users", c.users))),
+            row("users with a console password", c.console_users, Some(("users", c.users))),
             row(
                 "console users with an active device",
                 c.console_users_with_mfa,
@@ -187,12 +210,33 @@ fn mfa_table(c: &MfaCoverage) -> Table {
             ),
             row("users with MFA enforced by policy", c.users_mfa_enforced, Some(("users", c.users))),
             row("users with a device and MFA enforced", c.users_with_mfa_and_enforced, Some(("users", c.users))),
+            row(
+                "privileged users (policies allow everything, or all of IAM)",
+                c.privileged_users,
+                Some(("users", c.users)),
+            ),
+            row(
+                "privileged users with an active device",
+                c.privileged_users_with_mfa,
+                Some(("privileged users", c.privileged_users)),
+            ),
             row("root users", c.roots, None),
-            row("root users with an active device", c.roots_with_mfa, Some(("root users", c.roots))),
+            row(
+                "root users without password and access keys",
+                c.roots_without_credentials,
+                Some(("root users", c.roots)),
+            ),
+            row("root users with an active device", roots_with, Some(("root users with credentials", roots))),
         ],
         more: None,
         sortable: false,
     }
+}
+
+/// The coverage that a snapshot of IAM tells of a period: one taken in it, or as it ends. The one rule for months, for a
+/// report's own period and for earlier reports; reports of earlier versions do not say when it was taken.
+pub(super) fn coverage_of(period: Period, coverage: Option<MfaCoverage>) -> Option<MfaCoverage> {
+    coverage.filter(|coverage| coverage.taken_at.is_none_or(|at| period.from < at && at <= period.to))
 }
 
 /// The periods of the trend. One period beside earlier reports is the last of them.
@@ -266,6 +310,7 @@ pub(super) fn trend(report: &Report) -> Option<Section> {
                 mean(figures.mttr.stat.mean_s),
                 count(figures.mttr.open),
                 words(format::number(figures.exposure.principal_hours).unwrap_or_else(|| NONE.to_owned())),
+                count(figures.exposure.standing.open),
             ]
         })
         .collect();
@@ -275,10 +320,11 @@ pub(super) fn trend(report: &Report) -> Option<Section> {
         head("By class"),
         numeric("Not legitimate"),
         numeric("MTTD"),
-        numeric("Undetected"),
+        numeric("Not detected"),
         numeric("MTTR"),
         numeric("Open"),
         numeric("Principal-hours"),
+        numeric("Standing"),
     ];
     let caption = "Deactivations by the period they happened in, whenever their windows ended; hours inside the period";
     let mut blocks =
@@ -299,7 +345,7 @@ fn covered(parts: &[TrendPeriod]) -> Block {
     if parts.iter().all(|part| part.mfa_coverage.is_none()) {
         return Block::Paragraph(words(
             "How many users had MFA is not known of any of the periods: no snapshot of IAM was taken in them. \
-             mfatrail iam snapshot --store keeps one, for the reports to come.",
+             mfatrail iam snapshot --store saves one, for the reports to come.",
         ));
     }
     let share = |part: Option<usize>, whole: Option<usize>| {
@@ -314,13 +360,18 @@ fn covered(parts: &[TrendPeriod]) -> Block {
     let rows = parts
         .iter()
         .map(|part| {
-            let taken = match part.mfa_coverage {
-                None => words("not known: no snapshot"),
-                Some(MfaCoverage { taken_at: None, .. }) => words("the report does not tell"),
-                Some(MfaCoverage { taken_at: Some(at), .. }) => vec![time(at)],
+            let of_period = coverage_of(part.period, part.mfa_coverage);
+            let taken = match (part.mfa_coverage, of_period) {
+                (None, _) => words("not known: no snapshot"),
+                (Some(MfaCoverage { taken_at: Some(at), .. }), None) => {
+                    vec![text("not known: the snapshot is of another time, "), time(at)]
+                }
+                (Some(MfaCoverage { taken_at: None, .. }), _) => words("unknown: the report does not show it"),
+                (Some(MfaCoverage { taken_at: Some(at), .. }), Some(_)) => vec![time(at)],
             };
-            let c = part.mfa_coverage.unwrap_or_default();
+            let c = of_period.unwrap_or_default();
             let console = c.console_users_with_mfa.zip(c.console_users);
+            let (roots_with, roots) = assurance::roots(&c);
             vec![
                 words(format::period(part.period)),
                 taken,
@@ -331,7 +382,7 @@ fn covered(parts: &[TrendPeriod]) -> Block {
                     .into_iter()
                     .collect(),
                 share(c.users_mfa_enforced, c.users),
-                share(c.roots_with_mfa, c.roots),
+                share(roots_with, roots),
             ]
         })
         .collect();
@@ -342,9 +393,13 @@ fn covered(parts: &[TrendPeriod]) -> Block {
         numeric("Console users with a device"),
         head(""),
         numeric("MFA enforced by policy"),
-        numeric("Root users with a device"),
+        numeric("Root users with a device, of those with credentials"),
     ];
-    Block::Table(table("MFA coverage at the snapshot of IAM that tells of the period", heads, rows))
+    Block::Table(table(
+        "MFA coverage at the last snapshot of IAM that was taken in the period, or as it ended",
+        heads,
+        rows,
+    ))
 }
 
 /// A part of a whole as a bar; of none there is nothing to draw.
@@ -384,6 +439,7 @@ fn by_class(report: &Report, parts: &[TrendPeriod]) -> Table {
                     words(format::size(counts.opened_window)),
                     words(format::size(counts.left_another_device)),
                     words(format::size(counts.no_password)),
+                    words(format::size(counts.denied)),
                     words(format::size(counts.failed_attempts)),
                 ])
                 .collect()
@@ -400,6 +456,7 @@ fn by_class(report: &Report, parts: &[TrendPeriod]) -> Table {
         numeric("All"),
         numeric("Left another device"),
         numeric("No password"),
+        numeric("Denied everything"),
         numeric("Failed attempts"),
     ];
     table("Deactivations by class", heads, rows)
@@ -415,7 +472,8 @@ fn month(report: &Report, part: &TrendPeriod) -> Vec<Block> {
         .collect();
     let mut blocks = vec![Block::Table(times(&part.figures, &format::period(part.period)))];
     if opened.is_empty() {
-        blocks.push(Block::Paragraph(words("No window opened in it.")));
+        let bare = "What was read shows no window that opened in it.";
+        blocks.push(Block::Paragraph(words(assurance::sentence(report, "No window opened in it.", bare))));
         return blocks;
     }
     let rows = opened
@@ -433,7 +491,7 @@ fn month(report: &Report, part: &TrendPeriod) -> Vec<Block> {
         .collect();
     let (rows, more) = cut(rows, "the windows below");
     let heads =
-        vec![numeric("#"), head("Principal"), head("Account"), head("Opened"), numeric("Duration"), head("Class")];
+        vec![numeric("#"), head("Affected user"), head("Account"), head("Opened"), numeric("Duration"), head("Class")];
     let caption =
         format!("{} opened in {}", format::plural(opened.len(), "window", "windows"), format::period(part.period));
     blocks.push(Block::Table(Table { more, ..table(caption, heads, rows) }));
@@ -457,7 +515,11 @@ pub(super) fn accounts(report: &Report) -> Option<Section> {
             words(format::size(figures.mttd.undetected)),
             mean(figures.mttr.stat.mean_s),
             words(format::number(figures.exposure.principal_hours).unwrap_or_else(|| NONE.to_owned())),
-            words(users.map_or_else(|| NONE.to_owned(), |(part, whole)| format!("{part} of {whole}"))),
+            words(format::size(figures.exposure.standing.open)),
+            words(users.map_or_else(
+                || NONE.to_owned(),
+                |(part, whole)| format!("{} of {}", format::size(part), format::size(whole)),
+            )),
         ]
     };
     let open = still_open(report);
@@ -477,9 +539,10 @@ pub(super) fn accounts(report: &Report) -> Option<Section> {
         numeric("Opened a window"),
         numeric("Not legitimate"),
         numeric("MTTD"),
-        numeric("Undetected"),
+        numeric("Not detected"),
         numeric("MTTR"),
         numeric("Principal-hours"),
+        numeric("Standing"),
         numeric("Console users with MFA"),
     ];
     let caption =

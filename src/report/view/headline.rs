@@ -1,15 +1,23 @@
-//! The first screen: what to know before anything else, the answer in words, the headline figures.
+//! The first screen: the answer in words, the worst first; what the evidence lacks; the headline figures.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, NaiveTime, Utc};
 
-use super::{Alert, Card, Line, Span, figures, lasting, raw, text, time};
+use super::{Alert, Card, Line, Span, figures, lasting, principal, raw, text, time, window_link};
+use crate::report::assurance::{self, GapKind, blind_accounts};
 use crate::report::format::{self, NONE};
 use crate::report::{
-    Coverage, KindFigures, MfaCoverage, Period, Report, Stat, TrendPeriod, TrendSource, Window, WindowKind,
+    Certainty, Class, Coverage, Gap, KindFigures, MfaCoverage, Period, Report, Stat, TrendPeriod, TrendSource, Window,
+    WindowKind,
 };
+
+/// How many takeovers, contested approvals and stopped trails the first screen names; the rest is counted.
+const NAMED: usize = 3;
+
+/// The rule of a window whose approval decides nothing, because too many signals hold.
+const CONTESTED: &str = "approval_contested";
 
 /// What the report rests on is not whole.
 fn incomplete(coverage: &Coverage) -> Option<String> {
@@ -18,29 +26,30 @@ fn incomplete(coverage: &Coverage) -> Option<String> {
     }
     Some(if coverage.objects_read == 0 && coverage.objects_failed == 0 {
         "Nothing at all was read: every figure below is a figure of nothing.".to_owned()
+    } else if coverage.objects_failed == 0 {
+        "Part of the evidence is missing: the figures are of what was read. Events, windows and detections may be \
+         missing, and durations may be wrong."
+            .to_owned()
     } else {
         format!(
-            "{} of {} objects could not be read. What they hold is in none of the figures: events, windows and \
+            "{} of {} could not be read. What they hold is in none of the figures: events, windows and \
              detections may be missing, and durations may be wrong.",
             format::count(coverage.objects_failed),
-            format::count(coverage.objects_listed),
+            format::plural(coverage.objects_listed, "object", "objects"),
         )
     })
 }
 
 /// That so many events have records that contradict each other.
-pub(in crate::report) fn contested(events: usize) -> String {
+pub(in crate::report) fn conflicting(events: usize) -> String {
     let verb = if events == 1 { "has" } else { "have" };
     format!("{} {verb} records with different contents under one id", format::plural(events, "event", "events"))
 }
 
-/// The accounts whose IAM events were not seen, because their region is missing from what was read.
-pub(in crate::report) fn blind_accounts(coverage: &Coverage) -> BTreeSet<&str> {
-    coverage.gaps.iter().filter(|gap| gap.cause == "iam_region_not_read").map(|gap| gap.account.as_str()).collect()
-}
-
+/// What the evidence lacks: what voids figures first, quiet intervals last.
 pub(super) fn alerts(report: &Report) -> Vec<Alert> {
     let mut alerts = Vec::new();
+    let coded = |code: &str| report.notices.iter().find(|notice| notice.code == code);
     if let Some(sentence) = incomplete(&report.coverage) {
         alerts.push(Alert { title: "Incomplete evidence", text: vec![text(sentence)] });
     }
@@ -50,12 +59,15 @@ pub(super) fn alerts(report: &Report) -> Vec<Alert> {
             text: vec![
                 text(format!(
                     "{}. CloudTrail writes an event the same everywhere, so somebody else wrote to this archive: see ",
-                    contested(report.coverage.conflicts.len())
+                    conflicting(report.coverage.conflicts.len())
                 )),
                 Span::Link("evidence".to_owned(), "Evidence".to_owned()),
                 text("."),
             ],
         });
+    }
+    if let Some(notice) = coded("period-not-covered") {
+        alerts.push(Alert { title: "No record of the period was read", text: vec![text(&*notice.text)] });
     }
     let blind = blind_accounts(&report.coverage);
     if !blind.is_empty() {
@@ -71,6 +83,13 @@ pub(super) fn alerts(report: &Report) -> Vec<Alert> {
         }
         alerts.push(Alert { title: "This report cannot see IAM", text: line });
     }
+    alerts.extend(trail_alert(report, GapKind::Stopped, "Logging was stopped"));
+    alerts.extend(trail_alert(report, GapKind::Changed, "A trail was changed"));
+    alerts.extend(gap_alert(report, GapKind::Digests, "Intervals without proof", "that digest files do not prove"));
+    if let Some(notice) = coded("as-of-beyond-evidence") {
+        alerts
+            .push(Alert { title: "The evidence ends before the moment measured to", text: vec![text(&*notice.text)] });
+    }
     if report.as_of < report.period.to {
         alerts.push(Alert {
             title: "The end of the period is missing",
@@ -81,29 +100,44 @@ pub(super) fn alerts(report: &Report) -> Vec<Alert> {
             ],
         });
     }
-    let other = report.coverage.gaps.iter().filter(|gap| gap.cause != "iam_region_not_read").count();
-    if other > 0 {
-        alerts.push(Alert {
-            title: "Gaps in the evidence",
-            text: vec![
-                text(format!(
-                    "{} in which there is no object, or the trail was changed: see ",
-                    format::plural(other, "interval", "intervals")
-                )),
-                Span::Link("evidence".to_owned(), "Evidence".to_owned()),
-                text("."),
-            ],
-        });
-    }
+    alerts.extend(gap_alert(report, GapKind::Quiet, "Quiet intervals", "without objects in an account and region"));
     alerts
 }
 
+/// Where and when a trail was stopped or changed.
+fn trail_alert(report: &Report, kind: GapKind, title: &'static str) -> Option<Alert> {
+    let gaps: Vec<&Gap> = kind.all(&report.coverage).collect();
+    let mut line = Line::new();
+    for gap in gaps.iter().take(NAMED) {
+        line.extend([raw(&gap.cause), text(" in account "), raw(&gap.account), text(" at "), time(gap.from)]);
+        if gap.to > gap.from {
+            line.extend([text(", to "), time(gap.to)]);
+        }
+        line.push(text("; "));
+    }
+    let more = gaps.len().checked_sub(NAMED).filter(|n| *n > 0);
+    line.extend(more.map(|n| text(format!("{} more; ", format::size(n)))));
+    line.extend([text("what happened meanwhile may be missing: see "), evidence(), text(".")]);
+    (!gaps.is_empty()).then_some(Alert { title, text: line })
+}
+
+fn gap_alert(report: &Report, kind: GapKind, title: &'static str, what: &str) -> Option<Alert> {
+    let n = kind.all(&report.coverage).count();
+    let count = format!("{} {what}: see ", format::plural(n, "interval", "intervals"));
+    (n > 0).then(|| Alert { title, text: vec![text(count), evidence(), text(".")] })
+}
+
+fn evidence() -> Span {
+    Span::Link("evidence".to_owned(), "Evidence".to_owned())
+}
+
 pub(super) fn identity(report: &Report) -> Vec<(&'static str, Line)> {
+    let period = vec![time(report.period.from), text(" to "), time(report.period.to), text(" (UTC, end excluded)")];
     let mut identity = vec![
-        ("Period", vec![time(report.period.from), text(" to "), time(report.period.to), text(" (half-open, UTC)")]),
-        ("Measured up to", vec![time(report.as_of)]),
+        ("Period", period),
+        ("Open windows measured to", vec![time(report.as_of)]),
         ("Accounts", vec![text(accounts_line(report))]),
-        ("Made by", vec![text(format!("mfatrail {}, ", report.tool.version)), time(report.generated_at)]),
+        ("Generated by", vec![text(format!("mfatrail {} on ", report.tool.version)), time(report.generated_at)]),
     ];
     if report.redacted {
         identity.push(("Redacted", vec![text("names, addresses and account ids are pseudonyms")]));
@@ -115,7 +149,7 @@ fn accounts_line(report: &Report) -> String {
     let accounts: BTreeSet<&str> = report.coverage.days.iter().map(|day| day.account.as_str()).collect();
     let regions: BTreeSet<&str> = report.coverage.days.iter().map(|day| day.region.as_str()).collect();
     if accounts.is_empty() {
-        return "not told by the names of the objects read".to_owned();
+        return "unknown (object names do not show it)".to_owned();
     }
     format!(
         "{} in {}",
@@ -131,59 +165,190 @@ pub(in crate::report) fn still_open(report: &Report) -> Vec<(usize, &Window)> {
     open
 }
 
-/// The report in a few sentences, worst first.
-pub(super) fn answer(report: &Report) -> Vec<Line> {
-    let figures = &report.figures.iam;
-    let counts = &figures.deactivations;
-    let open = still_open(report);
-    let mut first = match open.as_slice() {
-        [] => vec![Span::Strong("Nobody is known to be without MFA".to_owned()), text(" at "), time(report.as_of)],
-        [(_, longest), ..] => {
-            let who = format::plural(open.len(), "principal is", "principals are");
-            vec![
-                Span::Strong(format!("{who} still without MFA")),
-                text(" at "),
-                time(report.as_of),
-                text(", the longest for "),
-                lasting(longest.duration_s),
-            ]
-        }
-    };
-    first.push(text("."));
-    let mut second = if counts.opened_window == 0 {
-        vec![text("No deactivation left anybody without MFA in the period.")]
-    } else {
-        let all = format::plural(counts.opened_window, "deactivation", "deactivations");
-        vec![
-            text(format!("Of {all} that left somebody without MFA, ")),
-            Span::Strong(format!(
-                "{} {} not legitimate",
-                count_or_none(counts.not_legitimate),
-                was(counts.not_legitimate)
-            )),
-            text(format!(
-                "; {} of all {} noticed by nobody.",
-                count_or_none(figures.mttd.undetected),
-                was(figures.mttd.undetected)
-            )),
-        ]
-    };
-    if let Some(takeovers) = Some(counts.by_class.suspected_takeover).filter(|n| *n > 0) {
-        second.push(text(" "));
-        second.push(Span::Strong(format!(
-            "{} {} like an account takeover.",
-            format::size(takeovers),
-            if takeovers == 1 { "looks" } else { "look" }
-        )));
-    }
-    if !report.coverage.complete {
-        second.push(text(" These are figures from incomplete evidence."));
-    }
-    vec![first, second]
+/// The windows that look like takeovers: those still open first, then the latest.
+pub(in crate::report) fn takeovers(report: &Report) -> Vec<(usize, &Window)> {
+    let suspected = |w: &Window| w.class == Some(Class::SuspectedTakeover);
+    let mut all: Vec<_> = report.windows.iter().enumerate().filter(|(_, w)| suspected(w)).collect();
+    all.sort_by_key(|(i, w)| (!w.is_open(), std::cmp::Reverse(w.opened_at), *i));
+    all
 }
 
-fn count_or_none(n: usize) -> String {
-    if n == 0 { "none".to_owned() } else { format::size(n) }
+/// The windows whose approval clears nothing, because as many signals hold as the policy's threshold.
+pub(in crate::report) fn contested(report: &Report) -> Vec<(usize, &Window)> {
+    let is_contested = |w: &Window| w.reasons.iter().any(|reason| reason.rule == CONTESTED);
+    report.windows.iter().enumerate().filter(|(_, w)| is_contested(w)).collect()
+}
+
+/// How many principals are still without MFA, and how certain that is; `None` where nobody is known to be.
+pub(in crate::report) fn exposed(report: &Report, open: &[(usize, &Window)]) -> Option<String> {
+    let possible = open.iter().filter(|(_, w)| w.certainty == Certainty::Possible).count();
+    let who = format::plural(open.len(), "principal is", "principals are");
+    match (open.len(), possible) {
+        (0, _) => None,
+        (n, possible) if n == possible => Some(format!("Possibly {who} still without MFA")),
+        // Without IAM state nothing rules a device out that the archive does not tell of.
+        (_, 0) if report.figures.mfa_coverage.is_none() => Some(format!("Possibly {who} still without MFA")),
+        (_, 0) => Some(format!("{who} still without MFA")),
+        (_, possible) => Some(format!("{who} still without MFA, {} of them possibly", format::size(possible))),
+    }
+}
+
+/// The report in a few sentences, worst first.
+pub(super) fn answer(report: &Report) -> Vec<Line> {
+    let mut lines: Vec<Line> = takeovers(report).into_iter().take(NAMED).map(|(i, w)| takeover(i, w, report)).collect();
+    if let Some(more) = takeovers(report).len().checked_sub(NAMED).filter(|n| *n > 0) {
+        let more = format!("{} more.", format::plural(more, "suspected takeover", "suspected takeovers"));
+        lines.push(vec![Span::Strong(more)]);
+    }
+    lines.extend(contested_line(report));
+    lines.push(exposure(report));
+    lines.extend(trail_line(report));
+    lines.push(deactivations(report));
+    lines
+}
+
+/// Who did what to whom, when and from where.
+fn takeover(i: usize, w: &Window, report: &Report) -> Line {
+    let mut line = vec![Span::Strong("Suspected takeover:".to_owned()), text(" ")];
+    line.push(w.actor.as_deref().map_or_else(|| text("somebody"), raw));
+    line.push(text(" removed the MFA device of "));
+    line.extend(principal(&w.principal));
+    line.extend([text(" in account "), raw(&w.account), text(" at "), time(w.proven_from()), text(" from ")]);
+    line.push(w.source_ip.as_deref().map_or_else(|| text("an unknown address"), raw));
+    if w.proven_from() < report.period.from {
+        line.push(text(", before the period"));
+    }
+    match (w.is_open(), w.certainty) {
+        (true, Certainty::Confirmed) => line.extend([text("; "), Span::Strong("still open".to_owned())]),
+        (true, Certainty::Possible) => line.extend([text("; "), Span::Strong("possibly still open".to_owned())]),
+        (false, _) => line.push(text("; closed")),
+    }
+    line.extend([text(" after "), lasting(w.duration_s), text(" ("), window_link(i), text(").")]);
+    line
+}
+
+/// Approvals that decide nothing.
+fn contested_line(report: &Report) -> Option<Line> {
+    let all = contested(report);
+    let title = if all.len() == 1 { "An approval is contested:" } else { "Approvals are contested:" };
+    let mut line = vec![Span::Strong(title.to_owned()), text(" ")];
+    for (n, (i, w)) in all.iter().take(NAMED).enumerate() {
+        if n > 0 {
+            line.push(text("; "));
+        }
+        if let Some(approval) = &w.approval {
+            line.extend([text("ticket "), raw(&approval.ticket), text(" by "), raw(&approval.approver), text(" for ")]);
+        }
+        line.extend(principal(&w.principal));
+        line.extend([text(" ("), window_link(*i), text(")")]);
+    }
+    let more = all.len().checked_sub(NAMED).filter(|n| *n > 0);
+    line.extend(more.map(|n| text(format!("; {} more", format::size(n)))));
+    line.push(text(". As many takeover signals hold as the policy's threshold, so it clears nothing."));
+    (!all.is_empty()).then_some(line)
+}
+
+/// Who is without MFA, or that it is not known.
+fn exposure(report: &Report) -> Line {
+    let open = still_open(report);
+    let doubts = assurance::doubts(report);
+    let Some(((_, longest), exposed)) = open.first().zip(exposed(report, &open)) else {
+        return match doubts {
+            None => vec![
+                Span::Strong("Nobody is known to be without MFA".to_owned()),
+                text(" at "),
+                time(report.as_of),
+                text("."),
+            ],
+            Some(doubts) => vec![
+                Span::Strong("Whether anybody is without MFA is not known".to_owned()),
+                text(" at "),
+                time(report.as_of),
+                text(format!(": no open window was found, but possibly somebody is, for {doubts}.")),
+            ],
+        };
+    };
+    let mut line = vec![Span::Strong(exposed), text(" at "), time(report.as_of)];
+    let standing = open.iter().filter(|(_, w)| w.kind == WindowKind::Standing).count();
+    if standing > 0 {
+        line.push(text(format!(
+            ", {} as IAM shows and no event explains (standing)",
+            if standing == open.len() {
+                "all of them".to_owned()
+            } else {
+                format!("{} of them", format::size(standing))
+            }
+        )));
+    }
+    line.push(text(", the longest for "));
+    if longest.kind == WindowKind::Standing {
+        line.push(text("at least "));
+    }
+    line.extend([lasting(longest.duration_s), text(".")]);
+    line.extend(doubts.map(|doubts| text(format!(" Possibly others are too: {doubts}."))));
+    line
+}
+
+/// That a trail was stopped or changed: where, and since when.
+fn trail_line(report: &Report) -> Option<Line> {
+    let stopped: Vec<&Gap> = GapKind::Stopped.all(&report.coverage).collect();
+    let changed = GapKind::Changed.all(&report.coverage).count();
+    let mut line = Line::new();
+    if let Some(first) = stopped.first() {
+        line.push(Span::Strong("Logging was stopped".to_owned()));
+        line.extend([text(" in account "), raw(&first.account), text(" from "), time(first.from), text(" to ")]);
+        line.push(time(first.to));
+        let more = stopped.len() - 1;
+        line.push(text(if more > 0 { format!(" and {} more times.", format::size(more)) } else { ".".to_owned() }));
+    }
+    if changed > 0 {
+        line.extend((!line.is_empty()).then(|| text(" ")));
+        line.push(text(format!(
+            "{} of a trail may have left events out.",
+            format::plural(changed, "change", "changes")
+        )));
+    }
+    (!line.is_empty()).then_some(line)
+}
+
+/// What was not legitimate, and what of it was not detected; then of all.
+fn deactivations(report: &Report) -> Line {
+    let figures = &report.figures.iam;
+    let counts = &figures.deactivations;
+    let up_to = assurance::up_to(report);
+    if counts.opened_window == 0 {
+        return vec![text(assurance::sentence(
+            report,
+            &format!("No deactivation left anybody without MFA in the period{up_to}."),
+            &format!("What was read shows no deactivation that left somebody without MFA in the period{up_to}."),
+        ))];
+    }
+    let all = format::plural(counts.opened_window, "deactivation", "deactivations");
+    let mut line = vec![text(format!("Of {all} that left somebody without MFA, "))];
+    match counts.not_legitimate {
+        0 => line.push(text("none is known to be not legitimate")),
+        n => {
+            let undetected = undetected(figures.mttd_not_legitimate.undetected, n);
+            line.push(Span::Strong(format!("{} {} not legitimate, {undetected}", format::size(n), was(n))));
+        }
+    }
+    line.push(text(format!("; of all {}, {}.", format::size(counts.opened_window), {
+        let n = figures.mttd.undetected;
+        if n == 0 { "each was detected".to_owned() } else { format!("{} {} not detected", format::size(n), was(n)) }
+    })));
+    if !report.coverage.complete {
+        line.push(text(" These are figures from incomplete evidence."));
+    }
+    line
+}
+
+fn undetected(n: usize, of: usize) -> String {
+    match (n, of) {
+        (0, 1) => "and was detected".to_owned(),
+        (0, _) => "each of them detected".to_owned(),
+        (1, 1) => "and was not detected".to_owned(),
+        _ => format!("{} of them not detected", format::size(n)),
+    }
 }
 
 fn was(n: usize) -> &'static str {
@@ -234,8 +399,11 @@ fn alike(one: Period, other: Period) -> bool {
 pub(super) fn cards(report: &Report) -> Vec<Card> {
     let figures = &report.figures.iam;
     let open = still_open(report);
-    let removed = open.iter().filter(|(_, window)| window.kind == WindowKind::Removed).count();
+    let of = |kind: WindowKind| format::size(open.iter().filter(|(_, window)| window.kind == kind).count());
+    let possible = open.iter().filter(|(_, window)| window.certainty == Certainty::Possible).count();
     let counts = figures.deactivations;
+    // What was not seen is no good news.
+    let good = |good: bool| if good { assurance::doubts(report).is_none().then_some(false) } else { Some(true) };
     let caveat = (!report.coverage.complete).then(|| "from incomplete evidence".to_owned());
     let with = |notes: Vec<String>| notes.into_iter().chain(caveat.clone()).collect::<Vec<_>>();
     let change = change(report);
@@ -256,14 +424,23 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
         Card {
             label: "Still without MFA",
             section: "open-windows",
-            value: format::size(open.len()),
-            bad: Some(!open.is_empty()),
+            value: match open.len() {
+                0 if assurance::doubts(report).is_some() => "0 known".to_owned(),
+                n => format::size(n),
+            },
+            bad: good(open.is_empty()),
             beside: Vec::new(),
-            notes: with(vec![format!(
-                "{} removed, {} never enrolled",
-                format::size(removed),
-                format::size(open.len() - removed)
-            )]),
+            notes: with(
+                [format!(
+                    "{} standing, {} removed, {} never enrolled",
+                    of(WindowKind::Standing),
+                    of(WindowKind::Removed),
+                    of(WindowKind::NeverEnrolled)
+                )]
+                .into_iter()
+                .chain((possible > 0).then(|| format!("{} of them possible", format::size(possible))))
+                .collect(),
+            ),
             change: count_change(|figures| figures.exposure.open_at_end)
                 .map(|change| format!("open at the end: {change}")),
         },
@@ -271,18 +448,21 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
             label: "Not legitimate",
             section: "windows",
             value: format::size(counts.not_legitimate),
-            bad: Some(counts.not_legitimate > 0),
+            bad: good(counts.not_legitimate == 0),
             beside: Vec::new(),
-            notes: with(vec![format!(
-                "of {} that opened a window",
-                format::plural(counts.opened_window, "deactivation", "deactivations")
-            )]),
+            notes: with(vec![
+                format!(
+                    "of {} that opened a window",
+                    format::plural(counts.opened_window, "deactivation", "deactivations")
+                ),
+                format!("{} of them not detected", format::size(figures.mttd_not_legitimate.undetected)),
+            ]),
             change: count_change(|figures| figures.deactivations.not_legitimate),
         },
         mean_card(
             "Mean time to detect (MTTD)",
             &figures.mttd.stat,
-            with(vec![left(figures.mttd.undetected, "undetected", &figures.mttd.stat, "nothing detected")]),
+            with(vec![left(figures.mttd.undetected, "not detected", &figures.mttd.stat, "nothing detected")]),
             mean_change(|figures| figures.mttd.stat),
         ),
         mean_card(
@@ -300,10 +480,15 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
             ),
             bad: None,
             beside: Vec::new(),
-            notes: with(vec![format!(
-                "principal-hours by removed devices; {} carried in",
-                format::size(figures.exposure.carried_in)
-            )]),
+            notes: with(
+                [format!(
+                    "principal-hours after device removal; {} already open at the start",
+                    format::plural(figures.exposure.carried_in, "window", "windows")
+                )]
+                .into_iter()
+                .chain(standing_hours(figures))
+                .collect(),
+            ),
             change: change.as_ref().map(|change| {
                 let hours = |figures: &KindFigures| Some(figures.exposure.principal_hours);
                 since(change, hours, |h| format!("{} h", format::number(h.round()).unwrap_or_default()))
@@ -313,21 +498,36 @@ pub(super) fn cards(report: &Report) -> Vec<Card> {
             label: "Console users with a device",
             section: "mfa-coverage",
             value: share.unwrap_or_else(|| NONE.to_owned()),
-            bad: covered.zip(console).map(|(part, whole)| part < whole),
+            bad: covered.zip(console).and_then(|(part, whole)| good(part >= whole)),
             beside: Vec::new(),
-            notes: vec![match (coverage, covered, console) {
-                (Some(coverage), Some(part), Some(whole)) => {
-                    let at = coverage
-                        .taken_at
-                        .map_or_else(|| "at the snapshot".to_owned(), |at| format!("on {}", format::day(at)));
-                    format!("{} of {} in IAM {at}", format::size(part), format::size(whole))
-                }
-                (None, ..) => "no IAM state was given".to_owned(),
-                _ => "IAM state does not tell".to_owned(),
-            }],
+            notes: match coverage {
+                None => vec!["no IAM state was given".to_owned()],
+                Some(coverage) => coverage_notes(report, &coverage),
+            },
             change: coverage_change(report),
         },
     ]
+}
+
+/// What standing windows add, as far as it is proven.
+fn standing_hours(figures: &KindFigures) -> Option<String> {
+    let standing = figures.exposure.standing;
+    let hours = format::number(standing.principal_hours.round()).unwrap_or_else(|| NONE.to_owned());
+    (standing != crate::report::Standing::default()).then(|| format!("at least {hours} h more by standing exposure"))
+}
+
+/// Of whom, of which accounts, and when.
+fn coverage_notes(report: &Report, coverage: &MfaCoverage) -> Vec<String> {
+    let at = coverage.taken_at.map_or_else(|| "at the snapshot".to_owned(), |at| format!("on {}", format::day(at)));
+    let count = match (coverage.console_users_with_mfa, coverage.console_users) {
+        (Some(part), Some(whole)) => format!("{} of {}", format::size(part), format::size(whole)),
+        _ => "not covered by IAM state".to_owned(),
+    };
+    let (part, whole) = assurance::roots(coverage);
+    let roots = part.zip(whole).map(|(part, whole)| {
+        format!("root users with credentials: {} of {} with a device", format::size(part), format::size(whole))
+    });
+    [format!("{count}{} in IAM {at}", assurance::in_accounts(report, coverage))].into_iter().chain(roots).collect()
 }
 
 fn mean_card(label: &'static str, stat: &Stat, notes: Vec<String>, change: Option<String>) -> Card {
@@ -355,7 +555,8 @@ fn coverage_change(report: &Report) -> Option<String> {
         let share = coverage.console_users_with_mfa.zip(coverage.console_users).filter(|(_, whole)| *whole > 0)?;
         Some((coverage.taken_at?, share, coverage.roots))
     };
-    let mut known: Vec<_> = report.trend.iter().filter_map(|part| seen(part.mfa_coverage?)).collect();
+    let of_part = |part: &TrendPeriod| figures::coverage_of(part.period, part.mfa_coverage).and_then(seen);
+    let mut known: Vec<_> = report.trend.iter().filter_map(of_part).collect();
     let own = report.figures.mfa_coverage.and_then(seen);
     known.retain(|(at, ..)| own.is_none_or(|(now, ..)| *at < now));
     known.sort_unstable();
@@ -372,13 +573,13 @@ fn coverage_change(report: &Report) -> Option<String> {
         };
         format!("{sign} {} on {}", percent(then), format::day(at))
     });
-    let told = own.is_none().then(|| {
+    let latest = own.is_none().then(|| {
         let (part, whole) = now.1;
         let (part, whole) = (format::size(part), format::size(whole));
         format!("trend: {part} of {whole} ({}) on {}", percent(now.1), format::day(now.0))
     });
-    let told: Vec<String> = told.into_iter().chain(before).collect();
-    (!told.is_empty()).then(|| told.join(", "))
+    let words: Vec<String> = latest.into_iter().chain(before).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// `▼ from 8 in September 2026`; of a report of several months `October 2026: 5, ▼ from 8 in September 2026`.

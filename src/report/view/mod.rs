@@ -20,7 +20,8 @@ use super::format::{self, NONE};
 use super::{Class, Principal, PrincipalKind, Report, Window, WindowKind};
 
 pub(super) use figures::periods;
-pub(super) use headline::{blind_accounts, contested, still_open};
+pub(super) use headline::{conflicting, contested, exposed, still_open, takeovers};
+pub(super) use listings::{delete_command, meaning, what_may_have_happened};
 pub(super) use timeline::Timeline;
 
 /// How many rows of a long list are shown; the rest is counted, and is in the CSV and JSON files.
@@ -213,6 +214,7 @@ impl View {
             Some(windows::section(report)),
             Some(listings::attempts(report)),
             Some(listings::reconciliation(report)),
+            listings::leftovers(report),
             Some(listings::events(report)),
             Some(evidence::section(report)),
             Some(figures::section(report)),
@@ -258,7 +260,8 @@ const WORST_FIRST: [Class; 6] = [
 
 /// Every key, in the order of the legends.
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    WORST_FIRST.into_iter().map(Class::name).chain([EXPOSED_AGAIN, WindowKind::NeverEnrolled.name()])
+    let others = [WindowKind::Standing.name(), EXPOSED_AGAIN, WindowKind::NeverEnrolled.name()];
+    WORST_FIRST.into_iter().map(Class::name).chain(others)
 }
 
 // Pieces of lines.
@@ -281,6 +284,14 @@ fn arn(untrusted: &str) -> Span {
 
 fn time(at: DateTime<Utc>) -> Span {
     Span::Time(format::time(at))
+}
+
+/// When a window opened: of a standing one no more is known than that it was before a moment.
+fn opened(w: &Window) -> Line {
+    match w.opened_at {
+        Some(at) => vec![time(at)],
+        None => vec![text("before "), time(w.proven_from())],
+    }
 }
 
 fn none() -> Span {

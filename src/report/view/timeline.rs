@@ -1,13 +1,14 @@
 //! The timeline: one lane per principal, its windows as bars, in per cent of the period.
 //!
 //! A bar's colour and the shape at its beginning both tell the class, so that neither colour vision nor ink is needed. A
-//! window that is open runs off the edge. There is room for some dozens of lanes: those that are open, not legitimate
+//! window that is open runs off the edge; the left edge of one whose beginning is not known stays open. There is room for some dozens of lanes: those that are open, not legitimate
 //! and long come first, the others are in the table.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 
+use super::windows::no_window;
 use super::{Block, Line, Section, Tick, key, principal, window_id, words};
 use crate::report::format;
 use crate::report::{Period, Principal, Report, Window};
@@ -39,17 +40,19 @@ pub(in crate::report) struct Bar {
     pub(in crate::report) key: &'static str,
     pub(in crate::report) at: f64,
     pub(in crate::report) width: f64,
-    /// It was open before the period.
+    /// It was open before: before the period, or before the moment from which it is proven.
     pub(in crate::report) before: bool,
     /// It runs off the edge: `open` at the end of what was measured, or closed `later`.
     pub(in crate::report) beyond: Option<&'static str>,
+    /// The mark at its end, where it ends in the picture: `closed`, or `unseen` where no event shows when.
+    pub(in crate::report) end: &'static str,
     pub(in crate::report) detected: Option<f64>,
     pub(in crate::report) title: String,
 }
 
 pub(super) fn section(report: &Report) -> Section {
     let blocks = if report.windows.is_empty() {
-        vec![Block::Paragraph(words("No window touches the period."))]
+        vec![Block::Paragraph(words(no_window(report)))]
     } else {
         vec![Block::Timeline(timeline(report))]
     };
@@ -66,7 +69,7 @@ fn timeline(report: &Report) -> Timeline {
     let mut lanes: Vec<_> = lanes.into_values().collect();
     // What matters first; the order of the drawing is by account and opening again.
     lanes.sort_by_key(|windows| {
-        let open = windows.iter().any(|(_, w)| w.closed_at.is_none());
+        let open = windows.iter().any(|(_, w)| w.is_open());
         let suspect = windows.iter().any(|(_, w)| w.legitimate == Some(false));
         let lasting: i64 = windows.iter().map(|(_, w)| w.duration_s).sum();
         (!open, !suspect, -lasting)
@@ -105,34 +108,38 @@ fn lane(windows: &[(usize, &Window)], shown: Period, as_of: DateTime<Utc>) -> Op
 
 fn title(i: usize, w: &Window, as_of: DateTime<Utc>) -> String {
     let lasted = format::duration(w.duration_s as f64).unwrap_or_default();
-    let end = match w.closed_at {
-        Some(at) => format!("to {}", format::time(at)),
-        None => format!("still open at {}", format::time(as_of)),
+    let end = match (w.closed_at, w.is_open()) {
+        (Some(at), _) => format!("to {}", format::time(at)),
+        (None, true) => format!("still open at {}", format::time(as_of)),
+        (None, false) => format!("ended at an unknown date after {}", format::time(w.proven_to())),
     };
+    let since = if w.opened_at.is_some() { "" } else { "before " };
     let noticed = match &w.detection {
         Some(detection) => {
             format!(", detected after {}", format::duration(detection.time_to_detect_s as f64).unwrap_or_default())
         }
         None => String::new(),
     };
-    format!("#{} {}: {} {end}, {lasted}{noticed}", i + 1, key(w).replace('_', " "), format::time(w.proven_from()))
+    let class = key(w).replace('_', " ");
+    format!("#{} {class}: {since}{} {end}, {lasted}{noticed}", i + 1, format::time(w.proven_from()))
 }
 
 fn bar(w: &Window, title: &str, shown: Period, as_of: DateTime<Utc>) -> Bar {
     let at = share(w.proven_from(), shown);
-    let end = w.closed_at.unwrap_or(as_of);
-    let beyond = match w.closed_at {
-        None => Some("open"),
-        Some(closed) if closed > shown.to => Some("later"),
-        Some(_) => None,
+    let end = if w.is_open() { as_of } else { w.closed_at.unwrap_or_else(|| w.proven_to()) };
+    let beyond = match () {
+        () if w.is_open() => Some("open"),
+        () if end > shown.to => Some("later"),
+        () => None,
     };
     let until = if beyond.is_some() { 100.0 } else { share(end, shown) };
     Bar {
         key: key(w),
         at,
         width: (until - at).max(0.0),
-        before: w.proven_from() < shown.from,
+        before: w.proven_from() < shown.from || w.opened_at.is_none(),
         beyond,
+        end: if w.closed_at.is_some() { "closed" } else { "unseen" },
         detected: w.detection.as_ref().filter(|d| d.at < shown.to).map(|d| share(d.at, shown)),
         title: title.to_owned(),
     }

@@ -1,15 +1,16 @@
-//! Windows: those still open, all of them in a table, and each with its story.
+//! Windows: those still open, all of them in a table, and the details of each.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    Block, Line, Section, Span, Tag, WindowView, head, id, key, lasting, none, numeric, principal, raw, raws,
+    Block, Line, Section, Span, Tag, WindowView, head, id, key, lasting, none, numeric, opened, principal, raw, raws,
     still_open, table, text, time, window_id, window_link, words, yes_no,
 };
+use crate::report::assurance;
 use crate::report::format::{self, NONE};
-use crate::report::{Certainty, CloseReason, DetectionKind, Proof, Report, Window, WindowKind};
+use crate::report::{Certainty, CloseReason, ConsolePassword, DetectionKind, Made, Proof, Report, Window, WindowKind};
 
 /// The events that windows name, by account and id.
 type Proofs<'a> = BTreeMap<(&'a str, &'a str), &'a Proof>;
@@ -17,7 +18,12 @@ type Proofs<'a> = BTreeMap<(&'a str, &'a str), &'a Proof>;
 pub(super) fn open_windows(report: &Report) -> Section {
     let open = still_open(report);
     let blocks = if open.is_empty() {
-        vec![Block::Paragraph(vec![text("No window is open at "), time(report.as_of), text(".")])]
+        let at = format::time(report.as_of);
+        vec![Block::Paragraph(words(assurance::sentence(
+            report,
+            &format!("No window is open at {at}."),
+            &format!("What was read shows no window that is open at {at}."),
+        )))]
     } else {
         let rows = open
             .iter()
@@ -26,9 +32,9 @@ pub(super) fn open_windows(report: &Report) -> Section {
                     principal(&w.principal),
                     vec![window_link(*i)],
                     vec![raw(&w.account)],
-                    vec![time(w.proven_from())],
-                    vec![lasting(w.duration_s)],
-                    vec![Span::Class(key(w))],
+                    opened(w),
+                    lasted(w),
+                    class(w),
                     words(w.console_password.name()),
                     words(w.privileged.map_or("unknown", yes_no)),
                     vec![w.owner.as_deref().map_or_else(none, raw)],
@@ -36,12 +42,12 @@ pub(super) fn open_windows(report: &Report) -> Section {
             })
             .collect();
         let caption = format!(
-            "{} at {}, the longest first",
+            "{} at {}, the longest known first",
             format::plural(open.len(), "window is open", "windows are open"),
             format::time(report.as_of)
         );
         let heads = vec![
-            head("Principal"),
+            head("Affected user"),
             head("Window"),
             head("Account"),
             head("Since"),
@@ -58,16 +64,16 @@ pub(super) fn open_windows(report: &Report) -> Section {
 
 pub(super) fn section(report: &Report) -> Section {
     let blocks = if report.windows.is_empty() {
-        vec![Block::Paragraph(words("No window touches the period."))]
+        vec![Block::Paragraph(words(no_window(report)))]
     } else {
         let rows = report.windows.iter().enumerate().map(|(i, w)| row(i, w)).collect();
         let caption = format!(
-            "{} that touch the period, in order of opening",
-            format::plural(report.windows.len(), "window", "windows")
+            "{} the period: standing windows first, then in order of opening",
+            format::plural(report.windows.len(), "window touches", "windows touch")
         );
         let heads = vec![
             numeric("#"),
-            head("Principal"),
+            head("Affected user"),
             head("Account"),
             head("Opened"),
             head("Closed"),
@@ -81,28 +87,53 @@ pub(super) fn section(report: &Report) -> Section {
         let proofs: Proofs<'_> =
             report.proof.iter().map(|proof| ((proof.account.as_str(), proof.event_id.as_str()), proof)).collect();
         let stories = report.windows.iter().enumerate().map(|(i, w)| story(i, w, report.as_of, &proofs)).collect();
-        vec![Block::Table(listing), Block::Heading("Each window's story".to_owned()), Block::Windows(stories)]
+        vec![Block::Table(listing), Block::Heading("Window details".to_owned()), Block::Windows(stories)]
     };
     Section { id: "windows", title: "Windows", blocks }
 }
 
-fn row(i: usize, w: &Window) -> Vec<Line> {
+/// That no window touches the period, as far as what was read shows.
+pub(super) fn no_window(report: &Report) -> String {
+    assurance::sentence(
+        report,
+        "No window touches the period.",
+        "What was read shows no window that touches the period.",
+    )
+}
+
+fn class(w: &Window) -> Line {
     let mut class = vec![Span::Class(key(w))];
     if w.certainty == Certainty::Possible {
         class.push(text(" (possible)"));
     }
+    class
+}
+
+/// How long it lasted; what began at an unknown moment, or ended at one, lasted at least so long.
+fn lasted(w: &Window) -> Line {
+    let least = w.kind == WindowKind::Standing || w.close_reason == Some(CloseReason::EndedUnseen);
+    let mut line = if least { words("at least ") } else { Line::new() };
+    line.push(lasting(w.duration_s));
+    line
+}
+
+fn row(i: usize, w: &Window) -> Vec<Line> {
     vec![
         vec![window_link(i)],
         principal(&w.principal),
         vec![raw(&w.account)],
-        vec![time(w.proven_from())],
-        vec![w.closed_at.map_or_else(|| Span::Strong("open".to_owned()), time)],
+        opened(w),
+        match (w.closed_at, w.is_open()) {
+            (Some(at), _) => vec![time(at)],
+            (None, true) => vec![Span::Strong("open".to_owned())],
+            (None, false) => words("ended, date unknown"),
+        },
         vec![w.close_reason.map_or_else(none, |reason| Span::Word(reason.name()))],
-        vec![lasting(w.duration_s)],
-        class,
+        lasted(w),
+        class(w),
         vec![match &w.detection {
             Some(detection) => lasting(detection.time_to_detect_s),
-            None if w.class.is_some() => text("undetected"),
+            None if w.class.is_some() => text("not detected"),
             None => none(),
         }],
     ]
@@ -110,15 +141,18 @@ fn row(i: usize, w: &Window) -> Vec<Line> {
 
 fn story(i: usize, w: &Window, as_of: DateTime<Utc>, proofs: &Proofs<'_>) -> WindowView {
     let mut summary = principal(&w.principal);
-    summary.extend([text(" in "), raw(&w.account), text(", from "), time(w.proven_from())]);
-    match w.closed_at {
-        Some(at) => summary.extend([text(" to "), time(at), text(", ")]),
-        None => summary.push(text(", open for ")),
+    summary.extend([text(" in "), raw(&w.account)]);
+    summary.push(text(if w.opened_at.is_some() { ", from " } else { ", since " }));
+    summary.extend(opened(w));
+    match (w.closed_at, w.is_open()) {
+        (Some(at), _) => summary.extend([text(" to "), time(at), text(", ")]),
+        (None, true) => summary.push(text(", open for ")),
+        (None, false) => summary.push(text(", ended at an unknown date after ")),
     }
-    summary.push(lasting(w.duration_s));
+    summary.extend(lasted(w));
 
     let mut tags = Vec::new();
-    if w.closed_at.is_none() {
+    if w.is_open() {
         tags.push(Tag { text: "open", bad: true });
     }
     if w.certainty == Certainty::Possible {
@@ -127,13 +161,16 @@ fn story(i: usize, w: &Window, as_of: DateTime<Utc>, proofs: &Proofs<'_>) -> Win
     if w.privileged == Some(true) {
         tags.push(Tag { text: "privileged", bad: true });
     }
+    if is_contested(w) {
+        tags.push(Tag { text: "approval contested", bad: true });
+    }
     let facts = vec![
-        ("Whose MFA", whose(w)),
+        ("Affected user", whose(w)),
         ("How it began", vec![began(w)]),
         ("Who did it, from where", vec![who_did_it(w)]),
         ("Approved by", vec![approval(w)]),
-        ("Noticed", vec![noticed(w)]),
-        ("Done meanwhile", meanwhile(w)),
+        ("Detected", vec![noticed(w)]),
+        ("Activity during the window", activity(w)),
         ("How it ended", vec![ended(w, as_of)]),
         ("Why this class", reasons(w)),
     ];
@@ -146,13 +183,18 @@ fn whose(w: &Window) -> Vec<Line> {
         who.extend([text(" ("), raw(id), text(")")]);
     }
     who.extend([text(", account "), raw(&w.account), text(", owner ")]);
-    who.push(w.owner.as_deref().map_or_else(|| text(format!("{NONE} (not known)")), raw));
+    who.push(w.owner.as_deref().map_or_else(|| text(format!("{NONE} (unknown)")), raw));
     let keys = w.active_access_keys.map_or_else(|| "unknown".to_owned(), format::count);
     let at_stake = format!(
-        "console password: {}; active access keys: {keys}; privileged: {}; certainty: {}",
+        "console password: {}; active access keys: {keys}; privileged: {}; certainty: {}{}",
         w.console_password.name(),
         w.privileged.map_or("unknown", yes_no),
         w.certainty.name(),
+        match (w.certainty, w.kind, w.console_password) {
+            (Certainty::Confirmed, ..) => "",
+            (_, WindowKind::Standing, ConsolePassword::Unknown) => " (whether there is a password is not known)",
+            _ => " (a device that was not seen may remain, or an event is missing)",
+        }
     );
     vec![who, words(at_stake)]
 }
@@ -160,18 +202,25 @@ fn whose(w: &Window) -> Vec<Line> {
 fn began(w: &Window) -> Line {
     let Some(opened_by) = &w.opened_by else {
         return vec![
-            text("no event tells; IAM shows it without a device, at the latest since "),
+            text("no event explains it: IAM shows no device, and nothing that was read changed since "),
             time(w.proven_from()),
+            text(", so it began then or before (standing)"),
         ];
     };
     let mut line = vec![raw(opened_by), text(" at "), time(w.proven_from())];
     if let Some(device) = &w.device {
         line.extend([text(" of device "), raw(device)]);
     }
-    line.push(text(format!(" ({})", w.kind.name())));
+    line.push(text(match (w.kind, w.class) {
+        (WindowKind::NeverEnrolled, _) => "; it never had a device (never_enrolled)",
+        (WindowKind::Removed | WindowKind::Standing, Some(_)) => "; the last known device was removed (removed)",
+        (WindowKind::Removed | WindowKind::Standing, None) => {
+            "; it was exposed again, for a password was restored or a deny lifted while there was no device (removed)"
+        }
+    }));
     match w.delivered_at {
         Some(at) => line.extend([text("; delivered by CloudTrail at "), time(at)]),
-        None => line.push(text("; when CloudTrail delivered it is not known")),
+        None => line.push(text("; CloudTrail's delivery time is unknown")),
     }
     line
 }
@@ -180,23 +229,32 @@ fn who_did_it(w: &Window) -> Line {
     let mfa = match w.actor_mfa {
         Some(true) => ", in a session with MFA",
         Some(false) => ", in a session without MFA",
-        None => ", session's MFA not known",
+        None => ", session's MFA unknown",
     };
     let address = w.source_ip.as_deref().map_or_else(|| text("an unknown address"), raw);
-    let Some(actor) = &w.actor else { return vec![none()] };
+    let Some(actor) = &w.actor else { return words(format!("{NONE} (no event shows it)")) };
     vec![raw(actor), text(mfa), text(", from "), address]
 }
 
+fn is_contested(w: &Window) -> bool {
+    w.reasons.iter().any(|reason| reason.rule == "approval_contested")
+}
+
 fn approval(w: &Window) -> Line {
-    match &w.approval {
-        Some(approval) => vec![raw(&approval.approver), text(", ticket "), raw(&approval.ticket)],
-        None => words(format!("{NONE} (no approval covers it)")),
+    let Some(approval) = &w.approval else { return words(format!("{NONE} (no approval covers it)")) };
+    let mut line = vec![raw(&approval.approver), text(", ticket "), raw(&approval.ticket)];
+    if is_contested(w) {
+        line.push(text(" (contested: as many takeover signals hold as the policy's threshold, so it clears nothing)"));
     }
+    line
 }
 
 fn noticed(w: &Window) -> Line {
     let Some(detection) = &w.detection else {
-        return words(format!("{NONE} (undetected)"));
+        return words(match w.class {
+            Some(_) => format!("{NONE} (not detected)"),
+            None => format!("{NONE} (only deactivations count as detected or not)"),
+        });
     };
     let how = match detection.kind {
         DetectionKind::Reported => " (reported): ",
@@ -213,18 +271,21 @@ fn noticed(w: &Window) -> Line {
     ]
 }
 
-fn meanwhile(w: &Window) -> Vec<Line> {
+/// What the affected user did, and beside it what the actor of the opening call did and made.
+fn activity(w: &Window) -> Vec<Line> {
     let a = &w.activity;
+    let mut lines = Vec::new();
     if a.events == 0 {
-        return vec![words("nothing was seen of the principal itself")];
+        lines.push(words("no activity by this user was recorded in what was read"));
+    } else {
+        lines.push(words(format!(
+            "by this user: {}: {}, {}, {}",
+            format::plural(a.events, "call or sign-in", "calls and sign-ins"),
+            format::plural(a.console_logins_without_mfa, "console sign-in without MFA", "console sign-ins without MFA"),
+            format::plural(a.writes, "write", "writes"),
+            format::plural(a.errors, "error", "errors"),
+        )));
     }
-    let mut lines = vec![words(format!(
-        "{}: {}, {}, {}",
-        format::plural(a.events, "call or sign-in", "calls and sign-ins"),
-        format::plural(a.console_logins_without_mfa, "console sign-in without MFA", "console sign-ins without MFA"),
-        format::plural(a.writes, "write", "writes"),
-        format::plural(a.errors, "error", "errors"),
-    ))];
     for (label, list) in [("from ", &a.source_ips), ("services: ", &a.services)] {
         if !list.is_empty() {
             let mut line = words(label);
@@ -232,42 +293,90 @@ fn meanwhile(w: &Window) -> Vec<Line> {
             lines.push(line);
         }
     }
+    let Some(actor) = &a.by_actor else {
+        lines.push(words(match w.actor {
+            Some(_) => "what the actor did meanwhile is not known",
+            None => "no actor is known",
+        }));
+        return lines;
+    };
+    lines.push(words(format!(
+        "by the actor of the opening call: {}, {}",
+        format::plural(actor.events, "call or sign-in", "calls and sign-ins"),
+        format::plural(actor.writes, "write", "writes"),
+    )));
+    lines.extend(actor.made.iter().map(made));
     lines
 }
 
+/// A key, password or the like that the actor made, and whether it outlived the window.
+fn made(made: &Made) -> Line {
+    let stands = match made.still_there {
+        Some(true) => Span::Strong("still there".to_owned()),
+        Some(false) => text("gone since"),
+        None => text("whether it is still there is unknown"),
+    };
+    vec![
+        text(format!("the actor made: {} ", made.what.replace('_', " "))),
+        raw(&made.id),
+        text(" at "),
+        time(made.at),
+        text(", "),
+        stands,
+        text(" (event "),
+        id(&made.event_id),
+        text(")"),
+    ]
+}
+
+/// What closed a window, in words.
+pub(super) fn close_words(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Reenabled => "a device was enabled",
+        CloseReason::UserDeleted => "the user was deleted",
+        CloseReason::PasswordRemoved => "the console password was removed",
+        CloseReason::Denied => "a policy denied everything",
+        CloseReason::SeenInIam => "no event was seen, but IAM shows a device enabled then",
+        CloseReason::SeenInUse => "no enrollment was seen, but a device was in use then",
+        CloseReason::EndedUnseen => "it was over when IAM state was taken, and no event shows since when",
+    }
+}
+
 fn ended(w: &Window, as_of: DateTime<Utc>) -> Line {
-    let Some(at) = w.closed_at else {
-        return vec![
-            Span::Strong("still open".to_owned()),
-            text(" at "),
-            time(as_of),
-            text(", after "),
+    let how = w.close_reason.map(|reason| format!("{} ({})", close_words(reason), reason.name()));
+    match (w.closed_at, how) {
+        (Some(at), how) => {
+            let how = how.unwrap_or_else(|| NONE.to_owned());
+            vec![text(format!("{how} at ")), time(at), text(", after "), lasting(w.duration_s)]
+        }
+        (None, Some(how)) => vec![
+            text(format!("{how}; it is proven up to ")),
+            time(w.proven_to()),
+            text(", for "),
             lasting(w.duration_s),
-        ];
-    };
-    let how = match w.close_reason {
-        Some(CloseReason::Reenabled) => "a device was enabled",
-        Some(CloseReason::UserDeleted) => "the user was deleted",
-        Some(CloseReason::PasswordRemoved) => "the console password was removed",
-        Some(CloseReason::Denied) => "a policy denied everything",
-        Some(CloseReason::SeenInIam) => "no event was seen, but IAM shows a device enabled then",
-        Some(CloseReason::SeenInUse) => "no enrolment was seen, but a device was in use then",
-        Some(CloseReason::EndedUnseen) => "it was over at the snapshot of IAM, and no event says since when",
-        None => NONE,
-    };
-    let name = w.close_reason.map_or(NONE, CloseReason::name);
-    vec![text(format!("{how} ({name}) at ")), time(at), text(", after "), lasting(w.duration_s)]
+        ],
+        (None, None) => {
+            let mut line = vec![Span::Strong("still open".to_owned()), text(" at "), time(as_of), text(", after ")];
+            line.extend(lasted(w));
+            line
+        }
+    }
 }
 
 fn reasons(w: &Window) -> Vec<Line> {
     if w.reasons.is_empty() {
         return vec![words(match w.class {
             Some(_) => "no rule and no signal names evidence",
-            None if w.kind == WindowKind::NeverEnrolled => "never enrolled: only deactivations are classified",
-            None => "exposed again: only deactivations are classified",
+            None => match w.kind {
+                WindowKind::Standing => "standing: only deactivations are classified",
+                WindowKind::NeverEnrolled => "never enrolled: only deactivations are classified",
+                WindowKind::Removed => {
+                    "exposed again (password restored, or a deny lifted, without MFA): only deactivations are classified"
+                }
+            },
         })];
     }
-    // The rule that decided bears the class's name; whatever else is there is a signal.
+    // The rule that decided has the class's name; a contested approval decides nothing; whatever else is there is a signal.
     w.reasons
         .iter()
         .map(|reason| {
@@ -275,7 +384,7 @@ fn reasons(w: &Window) -> Vec<Line> {
             if reason.rule == key(w) {
                 vec![Span::Class(key(w)), evidence]
             } else if reason.rule == "approval_contested" {
-                vec![text("the ticket clears nothing: as many signals hold as make a takeover"), evidence]
+                vec![text("the approval is contested, and clears nothing"), evidence]
             } else {
                 vec![text("signal: "), Span::Word(reason.rule), evidence]
             }
@@ -297,11 +406,11 @@ fn proof(i: usize, w: &Window, proofs: &Proofs<'_>) -> super::Table {
     if let Some(detection) = w.detection.as_ref().filter(|d| d.kind == DetectionKind::Inferred) {
         add(&mut shows, &detection.reference, "detection");
     }
+    for made in w.activity.by_actor.iter().flat_map(|actor| &actor.made) {
+        add(&mut shows, &made.event_id, made.what);
+    }
     if let Some(event) = &w.closed_by_event {
         add(&mut shows, event, "closed the window");
-    }
-    for made in w.activity.by_actor.iter().flat_map(|actor| &actor.made) {
-        add(&mut shows, &made.event_id, "made by the actor");
     }
     // In order of time; what is known by its id alone comes last.
     shows.sort_by_key(|(event, _)| {
@@ -309,8 +418,8 @@ fn proof(i: usize, w: &Window, proofs: &Proofs<'_>) -> super::Table {
         (at.is_none(), at)
     });
     let rows = shows
-        .into_iter()
-        .map(|(event, what)| {
+        .iter()
+        .map(|&(event, ref what)| {
             let known = proof_of(proofs, &w.account, event);
             let mut objects = Line::new();
             for (object, sha256) in known.iter().flat_map(|proof| proof.objects.iter().zip(&proof.sha256)) {
@@ -323,10 +432,10 @@ fn proof(i: usize, w: &Window, proofs: &Proofs<'_>) -> super::Table {
                 }
             }
             if objects.is_empty() {
-                objects.push(text("its object is not kept: search by the id"));
+                objects.push(text("object not stored: search by the id"));
             }
             vec![
-                words(what.join(", ")),
+                words(what.join(", ").replace('_', " ")),
                 vec![known.map_or_else(none, |proof| raw(&proof.event_name))],
                 vec![known.map_or_else(none, |proof| time(proof.event_time))],
                 vec![known.map_or_else(none, |proof| raw(&proof.actor))],
@@ -336,7 +445,9 @@ fn proof(i: usize, w: &Window, proofs: &Proofs<'_>) -> super::Table {
         })
         .collect();
     let heads = ["What it shows", "Event", "Time", "Who", "Event id", "Object"].map(head).into();
-    table(format!("Events that prove window {}", i + 1), heads, rows)
+    let caption =
+        if shows.is_empty() { "No event proves it, IAM state does: window" } else { "Events that prove window" };
+    table(format!("{caption} {}", i + 1), heads, rows)
 }
 
 /// What is known of an event that a window of an account names; what an actor did in another account is there under that one.
