@@ -77,7 +77,7 @@ pub struct TrendPeriod {
     /// The figures.
     #[serde(flatten)]
     pub figures: KindFigures,
-    /// MFA coverage: of a month at the last snapshot that was taken in it, of an earlier report at its own.
+    /// MFA coverage at the last snapshot that was taken in the period or as it ended; see [`MfaCoverage::is_of`].
     pub mfa_coverage: Option<MfaCoverage>,
 }
 
@@ -313,6 +313,15 @@ pub struct MfaCoverage {
     /// When IAM said so; reports of earlier versions do not tell.
     #[serde(default, serialize_with = "whole_seconds::optional")]
     pub taken_at: Option<DateTime<Utc>>,
+}
+
+impl MfaCoverage {
+    /// Whether it tells of a period: its snapshot was taken in it, or as it ended, and never in another. The one rule for
+    /// months, single or in a range, and for earlier reports; those of earlier versions do not say when it was taken.
+    #[must_use]
+    pub fn is_of(&self, period: Period) -> bool {
+        self.taken_at.is_none_or(|at| period.from < at && at <= period.to)
+    }
 }
 
 /// Whose MFA it is.

@@ -188,6 +188,44 @@ fn the_state_that_is_given_tells_of_its_month_too() {
 }
 
 #[test]
+fn one_rule_tells_the_coverage_of_a_month_alone_in_a_range_and_of_an_earlier_report() {
+    let home = Home::with_snapshots();
+    let cases = [("2026-10-31T12:00:00Z", true), ("2026-11-01T00:00:00Z", true), ("2026-11-01T00:00:01Z", false)];
+    for (taken_at, known) in cases {
+        fs::write(home.path("iam.json"), snapshot(taken_at, &json!({A: account(&OCTOBER, true)}))).unwrap();
+        let given = ["--iam", "iam.json", "--as-of", "2026-11-15"];
+        let archive = root().join("fixtures/archive");
+        let report = |more: &[&str]| {
+            let _ = fs::remove_dir_all(home.path("out"));
+            let ran = home.run(&[&["report", archive.to_str().unwrap(), "--out", "out"], more].concat());
+            assert_eq!(ran.status, 0, "{}", ran.stderr);
+            run::json(&home.path("out"))
+        };
+        let single = report(&[&["--month", "2026-10"], &given[..]].concat());
+        fs::copy(home.path("out/report.json"), home.path("october.json")).unwrap();
+        assert_eq!(single["figures"]["mfa_coverage"]["taken_at"], taken_at, "at the snapshot, whenever that was");
+        let range = report(&[&["--from", "2026-09", "--to", "2026-11"], &given[..]].concat());
+        let next = report(&["--month", "2026-11", "--as-of", "2026-11-15", "--previous", "october.json"]);
+        for (what, coverage) in
+            [("range", &range["trend"][1]["mfa_coverage"]), ("earlier", &next["trend"][0]["mfa_coverage"])]
+        {
+            assert_eq!(coverage["taken_at"].as_str(), known.then_some(taken_at), "{what} {taken_at}");
+        }
+        // The month's own report beside an earlier one says the same of it.
+        report(&["--month", "2026-09", "--as-of", "2026-11-15"]);
+        fs::copy(home.path("out/report.json"), home.path("september.json")).unwrap();
+        report(&[&["--month", "2026-10", "--previous", "september.json"], &given[..]].concat());
+        let markdown = fs::read_to_string(home.path("out/report.md")).unwrap();
+        let row = if known {
+            format!("| October 2026 | {taken_at} | 3 of 4")
+        } else {
+            "the snapshot is of another time".to_owned()
+        };
+        assert!(markdown.contains(&row), "{markdown}");
+    }
+}
+
+#[test]
 fn coverage_is_compared_between_snapshots_of_the_same_accounts() {
     let home = Home::with_snapshots();
     let change = |more: &[&str]| {

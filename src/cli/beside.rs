@@ -135,7 +135,7 @@ pub(super) fn earlier(paths: &[PathBuf], period: Period) -> Result<Vec<TrendPeri
             source: TrendSource::EarlierReport,
             measured_to: earlier.period.to.min(earlier.as_of),
             figures: earlier.figures.iam,
-            mfa_coverage: earlier.figures.mfa_coverage,
+            mfa_coverage: earlier.figures.mfa_coverage.filter(|coverage| coverage.is_of(earlier.period)),
         });
     }
     trend.sort_by_key(|part| part.period.from);

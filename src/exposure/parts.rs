@@ -22,13 +22,6 @@ pub struct Month {
     pub mfa_coverage: Option<MfaCoverage>,
 }
 
-impl Month {
-    /// Whether a snapshot tells of it: one taken in it, or at its end, and never one that is of another month.
-    fn has(&self, taken_at: DateTime<Utc>) -> bool {
-        self.period.from < taken_at && taken_at <= self.period.to
-    }
-}
-
 /// An analysis in parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
@@ -74,9 +67,7 @@ pub(super) fn parts(
         })
         .collect();
 
-    let given = |month: &Month| {
-        analysis.figures.mfa_coverage.filter(|coverage| coverage.taken_at.is_some_and(|at| month.has(at)))
-    };
+    let given = |month: &Month| analysis.figures.mfa_coverage.filter(|coverage| coverage.is_of(month.period));
     let trend = months
         .iter()
         // Of a month that has not begun nothing is known, and zeros would say that nothing happened.

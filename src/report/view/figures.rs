@@ -183,7 +183,7 @@ fn mfa_table(c: &MfaCoverage) -> Table {
                     Some(part) => format::percent(part, whole).unwrap_or_else(|| format!("{NONE} (of none)")),
                     None => NONE.to_owned(),
                 };
-                (format!("{} {what}", format::size(whole)), share)
+                (format::plural(whole, &what.replacen("users", "user", 1), what), share)
             }
             Some((what, None)) => (format!("{what}: input missing"), NONE.to_owned()),
             None => (NONE.to_owned(), NONE.to_owned()),
@@ -233,12 +233,6 @@ fn mfa_table(c: &MfaCoverage) -> Table {
     }
 }
 
-/// The coverage that a snapshot of IAM tells of a period: one taken in it, or as it ends. The one rule for months, for a
-/// report's own period and for earlier reports; reports of earlier versions do not say when it was taken.
-pub(super) fn coverage_of(period: Period, coverage: Option<MfaCoverage>) -> Option<MfaCoverage> {
-    coverage.filter(|coverage| coverage.taken_at.is_none_or(|at| period.from < at && at <= period.to))
-}
-
 /// The periods of the trend. One period beside earlier reports is the last of them.
 pub(in crate::report) fn periods(report: &Report) -> Vec<TrendPeriod> {
     let mut parts: Vec<TrendPeriod> = report.trend.clone();
@@ -248,7 +242,7 @@ pub(in crate::report) fn periods(report: &Report) -> Vec<TrendPeriod> {
             source: TrendSource::ThisReport,
             measured_to: report.period.to.min(report.as_of),
             figures: report.figures.iam.clone(),
-            mfa_coverage: report.figures.mfa_coverage,
+            mfa_coverage: report.figures.mfa_coverage.filter(|coverage| coverage.is_of(report.period)),
         });
     }
     parts
@@ -329,7 +323,7 @@ pub(super) fn trend(report: &Report) -> Option<Section> {
     let caption = "Deactivations by the period they happened in, whenever their windows ended; hours inside the period";
     let mut blocks =
         vec![Block::Legend(WORST_FIRST.map(Class::name).to_vec()), Block::Table(table(caption, heads, rows))];
-    blocks.push(covered(&parts));
+    blocks.push(covered(report, &parts));
     blocks.push(Block::Table(by_class(report, &parts)));
     if months > 1 {
         for part in parts.iter().filter(|part| part.source == TrendSource::ThisReport) {
@@ -341,7 +335,7 @@ pub(super) fn trend(report: &Report) -> Option<Section> {
 }
 
 /// What protects users, by period.
-fn covered(parts: &[TrendPeriod]) -> Block {
+fn covered(report: &Report, parts: &[TrendPeriod]) -> Block {
     if parts.iter().all(|part| part.mfa_coverage.is_none()) {
         return Block::Paragraph(words(
             "How many users had MFA is not known of any of the periods: no snapshot of IAM was taken in them. \
@@ -360,16 +354,15 @@ fn covered(parts: &[TrendPeriod]) -> Block {
     let rows = parts
         .iter()
         .map(|part| {
-            let of_period = coverage_of(part.period, part.mfa_coverage);
-            let taken = match (part.mfa_coverage, of_period) {
-                (None, _) => words("not known: no snapshot"),
-                (Some(MfaCoverage { taken_at: Some(at), .. }), None) => {
-                    vec![text("not known: the snapshot is of another time, "), time(at)]
-                }
+            // The report's own snapshot may be of another time: then it says nothing of the period.
+            let other = report.figures.mfa_coverage.filter(|_| part.period == report.period);
+            let taken = match (part.mfa_coverage, other.and_then(|coverage| coverage.taken_at)) {
+                (None, Some(at)) => vec![text("not known: the snapshot is of another time, "), time(at)],
+                (None, None) => words("not known: no snapshot"),
                 (Some(MfaCoverage { taken_at: None, .. }), _) => words("unknown: the report does not show it"),
-                (Some(MfaCoverage { taken_at: Some(at), .. }), Some(_)) => vec![time(at)],
+                (Some(MfaCoverage { taken_at: Some(at), .. }), _) => vec![time(at)],
             };
-            let c = of_period.unwrap_or_default();
+            let c = part.mfa_coverage.unwrap_or_default();
             let console = c.console_users_with_mfa.zip(c.console_users);
             let (roots_with, roots) = assurance::roots(&c);
             vec![

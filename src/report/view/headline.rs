@@ -555,8 +555,7 @@ fn coverage_change(report: &Report) -> Option<String> {
         let share = coverage.console_users_with_mfa.zip(coverage.console_users).filter(|(_, whole)| *whole > 0)?;
         Some((coverage.taken_at?, share, coverage.roots))
     };
-    let of_part = |part: &TrendPeriod| figures::coverage_of(part.period, part.mfa_coverage).and_then(seen);
-    let mut known: Vec<_> = report.trend.iter().filter_map(of_part).collect();
+    let mut known: Vec<_> = report.trend.iter().filter_map(|part| seen(part.mfa_coverage?)).collect();
     let own = report.figures.mfa_coverage.and_then(seen);
     known.retain(|(at, ..)| own.is_none_or(|(now, ..)| *at < now));
     known.sort_unstable();
