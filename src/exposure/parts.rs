@@ -5,8 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
-
 use super::calls::Calls;
 use super::ledger::Ledger;
 use super::windows::Deactivation;

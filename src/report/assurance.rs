@@ -30,7 +30,7 @@ impl GapKind {
     /// By [`Gap::cause`]: names of events begin with a capital letter, and whatever else is unknown comes from digests.
     pub(super) fn of(gap: &Gap) -> Self {
         match gap.cause.as_str() {
-            "StopLogging" | "DeleteTrail" => Self::Stopped,
+            _ if gap.is_stopped_trail() => Self::Stopped,
             "iam_region_not_read" => Self::IamRegion,
             "no_objects" => Self::Quiet,
             cause if cause.starts_with(|c: char| c.is_ascii_uppercase()) => Self::Changed,

@@ -43,10 +43,10 @@ impl Screen<'_> {
     fn lines(mut self) -> String {
         let report = self.report;
         self.push(&format!(
-            "MFA exposure {} to {}, measured to {}",
+            "MFA exposure {} to {}, measured to {} (UTC)",
             format::day(report.period.from),
             format::day(report.period.to),
-            format::time(report.as_of)
+            format::day(report.as_of)
         ));
         self.takeovers();
         self.exposure();
