@@ -40,6 +40,7 @@ fn admin() -> Actor {
         name: None,
         arn: Some(format!("arn:aws:sts::{ACCOUNT}:assumed-role/Ops/ops")),
         access_key: None,
+        issuer: None,
     }
 }
 

@@ -428,7 +428,8 @@ impl<'a> History<'a> {
                     .is_some_and(|serial| question.devices.iter().any(|device| is_device(serial, device)))
         });
         let unknown = self.covered.iter().filter(|(account, _)| {
-            !self.reaches(account, moment) && (question.accounts.is_empty() || question.accounts.contains(account))
+            !self.reaches(account, moment)
+                && (question.accounts.is_empty() || question.accounts.iter().any(|one| one.matches(account)))
         });
         rows.extend(unknown.map(|(account, _)| Held {
             account: account.clone(),

@@ -255,8 +255,8 @@ fn contested() -> Window {
         approval: Some(Approved { ticket: "CHG-7".to_owned(), approver: "security-lead".to_owned() }),
         activity: Activity {
             by_actor: Some(ActorActivity {
-                events: 9,
-                writes: 3,
+                events: Some(9),
+                writes: Some(3),
                 made: vec![
                     made("access_key", "AKIAEXAMPLEKEY000001", Some(true)),
                     made("password", "zelda", Some(false)),

@@ -164,7 +164,10 @@ impl Screen<'_> {
         // What the lines above say is not said again.
         let said = |unknown: &Unknown| {
             use Unknown::{Changed, Conflicts, IamRegion, Incomplete, NotRead, NothingRead, Stopped};
-            matches!(unknown, NothingRead | Conflicts | NotRead(_) | Incomplete | IamRegion(_) | Stopped(_) | Changed(_))
+            matches!(
+                unknown,
+                NothingRead | Conflicts | NotRead(_) | Incomplete | IamRegion(_) | Stopped(_) | Changed(_)
+            )
         };
         let unsaid = assurance::unknowns(self.report).into_iter().filter(|unknown| !said(unknown));
         let words: Vec<String> = unsaid.map(Unknown::words).collect();

@@ -104,8 +104,8 @@ pub(super) fn windows<'w>() -> Vec<Column<Numbered<'w>>> {
         column("activity_errors", Count(|(_, w)| Some(w.activity.errors as u64))),
         column("activity_source_ips", List(|(_, w)| w.activity.source_ips.clone())),
         column("activity_services", List(|(_, w)| w.activity.services.clone())),
-        column("activity_by_actor_events", Count(|(_, w)| w.activity.by_actor.as_ref().map(|by| by.events as u64))),
-        column("activity_by_actor_writes", Count(|(_, w)| w.activity.by_actor.as_ref().map(|by| by.writes as u64))),
+        column("activity_by_actor_events", Count(|(_, w)| Some(w.activity.by_actor.as_ref()?.events? as u64))),
+        column("activity_by_actor_writes", Count(|(_, w)| Some(w.activity.by_actor.as_ref()?.writes? as u64))),
         column("activity_by_actor_made", List(|(_, w)| made(w))),
     ]
 }

@@ -300,11 +300,14 @@ fn activity(w: &Window) -> Vec<Line> {
         }));
         return lines;
     };
-    lines.push(words(format!(
-        "by the actor of the opening call: {}, {}",
-        format::plural(actor.events, "call or sign-in", "calls and sign-ins"),
-        format::plural(actor.writes, "write", "writes"),
-    )));
+    let counts = actor.events.zip(actor.writes).map_or_else(
+        || "its calls are not stored one by one (search by its ARN)".to_owned(),
+        |(events, writes)| {
+            let calls = format::plural(events, "call or sign-in", "calls and sign-ins");
+            format!("{calls}, {}", format::plural(writes, "write", "writes"))
+        },
+    );
+    lines.push(words(format!("by the actor of the opening call: {counts}")));
     lines.extend(actor.made.iter().map(made));
     lines
 }
