@@ -1,6 +1,7 @@
 //! What a report concludes about a window: approvals, detections, signals, activity. Each table has the cases of one kind.
 
 #[path = "support/run.rs"]
+#[allow(dead_code, reason = "these tests look at the report alone")]
 mod run;
 
 use std::fs;

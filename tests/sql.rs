@@ -40,7 +40,7 @@ fn plain(value: &Value) -> String {
 fn rows(frame: DataFrame) -> Vec<Vec<String>> {
     let names: Vec<String> = frame.get_column_names().iter().map(|name| name.to_string()).collect();
     let mut out = Vec::new();
-    Answer::from(frame).write(Format::NdJson, &mut out).unwrap();
+    Answer::from(frame).write(Format::NdJson, &[], &mut out).unwrap();
     let row = |line: &str| {
         let row: Value = serde_json::from_str(line).unwrap();
         names.iter().map(|name| plain(&row[name])).collect()

@@ -77,11 +77,8 @@ fn inferred(facts: Facts<'_>, draft: &Draft) -> Option<Detected> {
     let mut calls = facts.calls.about(draft.entity, from, to).iter();
     let call = calls
         .find(|call| {
-            !call.failed
-                && !call.lineage.is_disputed
-                && !opening.has_id(&call.event_id)
-                && watch.notices(&call.actor, &call.account, call.time)
-                && !(call.read_only && is_sweep(facts, call))
+            let tells = !call.failed && !call.lineage.is_disputed && !opening.has_id(&call.event_id);
+            tells && watch.notices(&call.actor, &call.account, call.time) && !(call.read_only && is_sweep(facts, call))
         })
         .map(|call| (call.time, call.event_id.as_str(), ledger.caller(&call.actor)));
     let events = watch

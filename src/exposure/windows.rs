@@ -218,13 +218,11 @@ impl Machine<'_, '_> {
             Action::UserDeleted => self.close(closes(CloseReason::UserDeleted)),
             Action::PasswordRemoved => self.close(closes(CloseReason::PasswordRemoved)),
             Action::PasswordCreated => self.exposed(key, index),
-            _ if self.credentials.denied(key, true) => {
-                if !self.credentials.denied(key, false) {
-                    self.close(closes(CloseReason::Denied));
-                }
-            }
-            _ if self.credentials.denied(key, false) => self.exposed(key, index),
-            _ => {}
+            _ => match (self.credentials.denied(key, false), self.credentials.denied(key, true)) {
+                (false, true) => self.close(closes(CloseReason::Denied)),
+                (true, false) => self.exposed(key, index),
+                _ => {}
+            },
         }
     }
 

@@ -363,7 +363,15 @@ mod tests {
     use crate::mfa::{Action, Lineage, Target};
 
     fn event(id: &str, original: Option<&str>, content: u128, object: &str) -> Event {
-        let actor = Actor { kind: ActorKind::Other, account: None, id: None, name: None, arn: None, access_key: None, issuer: None };
+        let actor = Actor {
+            kind: ActorKind::Other,
+            account: None,
+            id: None,
+            name: None,
+            arn: None,
+            access_key: None,
+            issuer: None,
+        };
         Event {
             id: id.to_owned(),
             time: DateTime::from_timestamp(1_790_000_000, 0).expect("a time"),
