@@ -615,6 +615,11 @@ fn what_is_wrong_is_said_once_and_with_a_way_out() {
         let ran = home.ran(&arguments);
         assert!(ran.status == 0 && ran.stderr.contains("warning: no event in the store has"), "{}", ran.stderr);
         assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("note: the store's records of 1 account reach from 2026-10-01T08:00:00Z"),
+            "{}",
+            ran.stderr
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, ValueEnum};
 
-use super::archive::{absent, account_id, range, time};
+use super::archive::{absent, account_id, range, rfc3339, time};
 use super::exit::{CliError, Status};
 use super::scan::store_error;
 use super::search::{did_you_mean, say_what_lacks_room};
@@ -200,6 +200,9 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
     let room = if args.fields.is_empty() { kind.room() } else { &[] };
     give(answer.select(columns).map_err(CliError::failed)?, format, room)?;
     say(&format!("{}, from {} in the store", plural(found, "row", "rows"), plural(rows, "event", "events")));
+    if found == 0 && !matches!(kind, Kind::At(_)) {
+        say(&reach(&covered));
+    }
     let read = told(&failures, conflicts);
     Ok(if unread { Status::Incomplete } else { read })
 }
@@ -252,6 +255,21 @@ fn give(answer: Answer, format: Format, room: &'static [&'static str]) -> Result
             say_what_lacks_room(&columns);
             Ok(())
         }
+    }
+}
+
+/// What an empty answer rests on: of what the store does not cover it shows nothing.
+fn reach(covered: &BTreeMap<String, [DateTime<Utc>; 2]>) -> String {
+    let first = covered.values().map(|[first, _]| first).min();
+    let last = covered.values().map(|[_, last]| last).max();
+    match first.zip(last) {
+        Some((first, last)) => format!(
+            "note: the store's records of {} reach from {} to {}; an empty answer says nothing of other accounts and times",
+            plural(covered.len(), "account", "accounts"),
+            rfc3339(*first),
+            rfc3339(*last)
+        ),
+        None => "note: the store has no records: an empty answer shows nothing, not that nothing happened".to_owned(),
     }
 }
 

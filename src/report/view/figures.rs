@@ -336,7 +336,8 @@ pub(super) fn trend(report: &Report) -> Option<Section> {
 
 /// What protects users, by period.
 fn covered(report: &Report, parts: &[TrendPeriod]) -> Block {
-    if parts.iter().all(|part| part.mfa_coverage.is_none()) {
+    let of_other_time = |part: &TrendPeriod| part.period == report.period && report.figures.mfa_coverage.is_some();
+    if parts.iter().all(|part| part.mfa_coverage.is_none() && !of_other_time(part)) {
         return Block::Paragraph(words(
             "How many users had MFA is not known of any of the periods: no snapshot of IAM was taken in them. \
              mfatrail iam snapshot --store saves one, for the reports to come.",
