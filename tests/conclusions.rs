@@ -701,3 +701,91 @@ fn a_central_session_for_the_root_user_is_whoever_assumed_it() {
     assert_eq!(window["actor_mfa"], Value::Null);
     assert!(!rules(window).contains(&"actor_without_mfa"));
 }
+
+/// Ids of the events that a window names.
+fn cited(window: &Value) -> Vec<String> {
+    let mut ids = vec![window["opened_by_event"].clone(), window["closed_by_event"].clone()];
+    ids.extend(
+        window["reasons"].as_array().unwrap().iter().flat_map(|one| one["event_ids"].as_array().unwrap()).cloned(),
+    );
+    ids.extend(window["activity"]["by_actor"]["made"].as_array().unwrap().iter().map(|made| made["event_id"].clone()));
+    if window["detection"]["kind"] == "inferred" {
+        ids.push(window["detection"]["reference"].clone());
+    }
+    ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn every_event_that_a_window_names_can_be_followed() {
+    let (alice, ops) = (user("alice"), session("ops", "jane@example.com", Some("people/")));
+    let mut sign_in = record("2026-10-06T09:30:00Z", "ConsoleLogin", &alice, Value::Null);
+    sign_in["eventSource"] = json!("signin.amazonaws.com");
+    sign_in["responseElements"] = json!({"ConsoleLogin": "Success"});
+    sign_in["additionalEventData"] = json!({"MFAUsed": "No"});
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("archive");
+    fs::create_dir(&archive).unwrap();
+    let objects = [
+        vec![deactivation("2026-10-06T09:00:00Z", &alice, "alice"), sign_in],
+        vec![about("2026-10-06T09:10:00Z", "CreateAccessKey", &alice, "carol")],
+        // An ordinary call, which is the detection.
+        vec![about("2026-10-06T15:00:00Z", "GetUser", &ops, "alice")],
+        vec![
+            about("2026-10-06T15:00:00Z", "GetUser", &ops, "alice"),
+            enrolment("2026-10-06T16:00:00Z", &alice, "alice"),
+        ],
+    ];
+    let mut hashes = std::collections::BTreeMap::new();
+    for (number, records) in objects.iter().enumerate() {
+        let text = json!({ "Records": records }).to_string();
+        let name = format!("{number}.json");
+        fs::write(archive.join(&name), &text).unwrap();
+        let hash = <sha2::Sha256 as sha2::Digest>::digest(text.as_bytes());
+        hashes.insert(name, hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    }
+    let store = folder.path().join("store");
+    let plain = [archive.to_str().unwrap(), "--month", "2026-10", "--format", "json"];
+    let stored = [&plain[..], &["--store", store.to_str().unwrap()]].concat();
+    for (arguments, hashed) in [(&plain[..], false), (&stored[..], true)] {
+        let (ran, out) = report(arguments, "report");
+        assert!([0, 3].contains(&ran.status), "{}", ran.stderr);
+        let report = report_json(&out);
+        let window = window(&report, "alice");
+        assert_eq!(window["class"], "workaround");
+        let proof = report["proof"].as_array().unwrap();
+        let detection = window["detection"]["reference"].as_str().unwrap();
+        let ids = cited(window);
+        assert!(ids.len() >= 5 && detection.starts_with("GetUser"), "{ids:?}");
+        for id in &ids {
+            let one = proof.iter().find(|one| one["event_id"] == *id).unwrap_or_else(|| panic!("{id} of {proof:#?}"));
+            assert!(one["actor"].as_str().unwrap().starts_with("arn:aws:"), "{one}");
+            let objects: Vec<&str> =
+                one["objects"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+            let expected = if id == detection { 2 } else { 1 };
+            assert_eq!(objects.len(), expected, "{one}");
+            let hash = |name: &&str| {
+                let name = name.rsplit('/').next().unwrap();
+                if hashed { json!(hashes[name]) } else { Value::Null }
+            };
+            assert_eq!(one["sha256"], Value::Array(objects.iter().map(hash).collect()), "{one}");
+        }
+    }
+}
+
+#[test]
+fn a_store_tells_service_linked_roles_and_scanners_by_their_paths_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let records = [
+        deactivation("2026-10-06T09:00:00Z", &user("bob"), "alice"),
+        about("2026-10-06T10:00:00Z", "GetUser", &session("inventory", "lambda", Some("tools/")), "alice"),
+        about("2026-10-06T11:00:00Z", "GetUser", &session("AWSServiceRoleForReal", "jane", Some("")), "alice"),
+    ];
+    fs::write(path("records.json"), json!({ "Records": records }).to_string()).unwrap();
+    fs::write(path("policy.toml"), "not_detectors = [\"arn:aws:iam::*:role/tools/*\"]").unwrap();
+    let (records, policy, store) = (path("records.json"), path("policy.toml"), path("store"));
+    let arguments = [&records, "--month", "2026-10", "--format", "json", "--policy", &policy, "--store", &store];
+    let (ran, out) = report(&arguments, "report");
+    assert!([0, 3].contains(&ran.status), "{}", ran.stderr);
+    assert_eq!(window(&report_json(&out), "alice")["detection"]["time_to_detect_s"], 2 * 3600);
+}

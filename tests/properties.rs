@@ -142,6 +142,7 @@ impl Simulation {
                 name: None,
                 arn: Some(format!("arn:aws:iam::{account}:root")),
                 access_key: None,
+                issuer: None,
                 account: Some(account),
             };
         }
@@ -151,6 +152,7 @@ impl Simulation {
             name: Some(s.name.clone()),
             arn: Some(format!("arn:aws:iam::{account}:user/{}", s.name)),
             access_key: None,
+            issuer: None,
             account: Some(account),
         }
     }
@@ -163,6 +165,7 @@ impl Simulation {
             name: None,
             arn: Some(format!("arn:aws:sts::{account}:assumed-role/{name}/session")),
             access_key: None,
+            issuer: None,
             account: Some(account),
         }
     }
@@ -181,6 +184,7 @@ impl Simulation {
                     name: Some("admin".into()),
                     arn: Some(format!("arn:aws:iam::{account}:user/admin")),
                     access_key: None,
+                    issuer: None,
                     account: Some(account),
                 }
             }

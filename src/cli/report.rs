@@ -16,7 +16,9 @@ use super::{
     Printed, THIS, beside, bundle, integrity, interrupt, log, named_file, pdf, plain, progress, put, put_json, say,
     terminal, verify,
 };
-use crate::contract::{self, Figures, Gap, InputFile, Notice, Period, ReadFailure, Report, Tool, TrendPeriod, Window};
+use crate::contract::{
+    self, Figures, Gap, InputFile, Notice, Period, Proof, ReadFailure, Report, Tool, TrendPeriod, Window,
+};
 use crate::digest::{Bounds, Checker, PublicKeys};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
@@ -683,7 +685,7 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         policy: plan.settings,
         accounts: parts.accounts,
         trend,
-        proof: parts.proof,
+        proof: hashed(parts.proof, store.as_ref())?,
         inputs,
         redacted: false,
     };
@@ -742,10 +744,27 @@ fn beyond_evidence(
 fn named(conflicts: Vec<Conflict>, store: Option<&Store>) -> Result<Vec<Conflict>, CliError> {
     let Some(store) = store.filter(|_| !conflicts.is_empty()) else { return Ok(conflicts) };
     let ids = conflicts.iter().flat_map(|conflict| &conflict.objects).cloned().collect();
-    let names = store.names(&ids).map_err(CliError::failed)?;
-    let name = |ids: BTreeSet<String>| ids.into_iter().map(|id| names.get(&id).cloned().unwrap_or(id)).collect();
+    let known = store.cited(&ids).map_err(CliError::failed)?;
+    let name = |id: String| known.get(&id).map_or(id, |(name, _)| name.clone());
+    let name = |ids: BTreeSet<String>| ids.into_iter().map(name).collect();
     let conflict = |of: Conflict| Conflict { objects: name(of.objects), kept: name(of.kept), ..of };
     Ok(conflicts.into_iter().map(conflict).collect())
+}
+
+/// Proof with the names and hashes of its objects: a store tells ordinary calls' objects by id.
+fn hashed(mut proof: Vec<Proof>, store: Option<&Store>) -> Result<Vec<Proof>, CliError> {
+    let Some(store) = store.filter(|_| !proof.is_empty()) else { return Ok(proof) };
+    let objects = proof.iter().flat_map(|proof| &proof.objects).cloned().collect();
+    let known = store.cited(&objects).map_err(CliError::failed)?;
+    for proof in &mut proof {
+        let mut objects: Vec<(String, Option<String>)> = std::mem::take(&mut proof.objects)
+            .into_iter()
+            .map(|object| known.get(&object).cloned().unwrap_or((object, None)))
+            .collect();
+        objects.sort();
+        (proof.objects, proof.sha256) = objects.into_iter().unzip();
+    }
+    Ok(proof)
 }
 
 fn missing_input(missing: &inventory::MissingInput) -> Notice {

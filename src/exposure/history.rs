@@ -427,10 +427,10 @@ impl<'a> History<'a> {
                     .as_ref()
                     .is_some_and(|serial| question.devices.iter().any(|device| is_device(serial, device)))
         });
-        let unknown = self.covered.iter().filter(|(account, _)| {
-            !self.reaches(account, moment)
-                && (question.accounts.is_empty() || question.accounts.iter().any(|one| one.matches(account)))
-        });
+        let unknown = self
+            .covered
+            .iter()
+            .filter(|(account, _)| !self.reaches(account, moment) && means(&question.accounts, account));
         rows.extend(unknown.map(|(account, _)| Held {
             account: account.clone(),
             principal: None,

@@ -129,8 +129,8 @@ fn proof_of(ledger: &Ledger<'_>, calls: &Calls<'_>, named: impl Fn(&str, &str) -
         event_time: call.time,
         account: call.account.to_string(),
         actor: ledger.caller(&call.actor).display(),
-        objects: Vec::new(),
-        sha256: Vec::new(),
+        objects: call.lineage.objects.iter().map(|object| object.to_string()).collect(),
+        sha256: vec![None; call.lineage.objects.len()],
     }));
     proof
 }

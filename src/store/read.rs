@@ -235,18 +235,27 @@ impl Store {
         })
     }
 
-    /// The names of objects, by their ids.
+    /// What is known of some objects, which are named by their ids or their names: the name, and the SHA-256 of the bytes as
+    /// stored.
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn names(&self, ids: &BTreeSet<String>) -> Result<BTreeMap<String, String>, StoreError> {
-        let mut names = BTreeMap::new();
-        self.objects(None, &mut |row| {
-            if ids.contains(&row.object_id) {
-                names.insert(row.object_id, row.name);
+    pub fn cited(&self, wanted: &BTreeSet<String>) -> Result<BTreeMap<String, (String, Option<String>)>, StoreError> {
+        let mut cited = BTreeMap::new();
+        for path in self.paths(Dataset::Objects) {
+            let frame = self.pick(path, Dataset::Objects, &["object_id", "object", "sha256", "status"])?;
+            let column = |name| frame::text(&frame, name);
+            let (ids, names, hashes, states) =
+                (column("object_id")?, column("object")?, column("sha256")?, column("status")?);
+            for row in 0..frame.height() {
+                let current = states.get(row) != Some(Status::Replaced.name());
+                let (Some(id), Some(name), true) = (ids.get(row), names.get(row), current) else { continue };
+                for key in [id, name].into_iter().filter(|key| wanted.contains(*key)) {
+                    cited.insert(key.to_owned(), (name.to_owned(), hashes.get(row).map(str::to_owned)));
+                }
             }
-        })?;
-        Ok(names)
+        }
+        Ok(cited)
     }
 
     /// Every run, in order.

@@ -333,9 +333,9 @@ fn read_target(from: &mut Cells<'_>) -> Option<Target> {
 }
 
 fn lay_actor(actor: &Actor, into: &mut Table) {
-    let Actor { kind, account, id, name, arn, access_key, issuer: _ } = actor;
+    let Actor { kind, account, id, name, arn, access_key, issuer } = actor;
     into.text(kind.name());
-    [account, id, name, arn, access_key].into_iter().for_each(|text| into.optional(text.as_deref()));
+    [account, id, name, arn, access_key, issuer].into_iter().for_each(|text| into.optional(text.as_deref()));
 }
 
 fn read_actor(from: &mut Cells<'_>) -> Option<Actor> {
@@ -346,7 +346,7 @@ fn read_actor(from: &mut Cells<'_>) -> Option<Actor> {
         name: from.optional(),
         arn: from.optional(),
         access_key: from.optional(),
-        issuer: None,
+        issuer: from.optional(),
     })
 }
 
@@ -555,7 +555,7 @@ mod tests {
                 name: some("\u{1F511} \"'"),
                 arn: None,
                 access_key: some("ASIA"),
-                issuer: None,
+                issuer: some("arn:aws:iam::111122223333:role/path/r"),
             },
             actor_mfa: None,
             source_ip: some("192.0.2.1"),

@@ -130,6 +130,8 @@ const fn day(name: &'static str) -> Column {
 /// The event that a record says again, and what tells records of one event apart.
 const ORIGINAL: Column = Column { since: 3, ..text("original_event_id") };
 const CONTENT: Column = Column { since: 3, ..text("content") };
+/// The role of a session, with its path.
+const ROLE: Column = Column { since: 3, ..text("actor_role_arn") };
 
 const EVENTS: &[Column] = &[
     time("event_time"),
@@ -162,6 +164,7 @@ const EVENTS: &[Column] = &[
     text("actor_name"),
     text("actor_arn"),
     text("actor_access_key"),
+    ROLE,
     flag("actor_mfa"),
     text("source_ip"),
     text("user_agent"),
@@ -191,6 +194,7 @@ const CALLS: &[Column] = &[
     text("actor_name"),
     text("actor_arn"),
     text("actor_access_key"),
+    ROLE,
     text("source_ip"),
     text("event_source"),
     text("event_name"),

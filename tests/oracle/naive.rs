@@ -66,6 +66,7 @@ fn actor(record: &Value, assumed_roots: &BTreeSet<String>) -> Actor {
         name: text(&who["userName"]),
         arn: text(&who["arn"]).or_else(|| text(&who["invokedBy"])),
         access_key: key,
+        issuer: None,
     }
 }
 
