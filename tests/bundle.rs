@@ -145,7 +145,7 @@ fn a_signed_archive_s_report_is_made_again_from_its_bundle() {
     assert!(fs::read(&bundle).expect("the bundle") == first);
     fs::remove_dir_all(home.path().join("archive")).expect("it can go");
     let ran = made_again(home.path());
-    assert!(ran.stderr.contains("1 cited objects parsed again, 1 of them verified"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 cited object parsed again, 1 of them verified"), "{}", ran.stderr);
     let report = json(&home.path().join("two"));
     assert_eq!(report["windows"][0]["integrity"], "verified");
     assert_eq!(report["coverage"]["integrity"]["digests"], 12);
@@ -187,7 +187,7 @@ fn a_bucket_s_report_with_live_iam_is_made_again_offline() {
     drop(server);
 
     let ran = made_again(home.path());
-    assert!(ran.stderr.contains("1 cited objects parsed again, 1 of them verified"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 cited object parsed again, 1 of them verified"), "{}", ran.stderr);
     let report = json(&home.path().join("two"));
     assert_eq!(report["windows"][0]["integrity"], "verified");
     let object = report["events"][0]["objects"][0].as_str().expect("an object");

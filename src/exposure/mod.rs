@@ -511,7 +511,10 @@ fn unmatched(facts: Facts<'_>, drafts: &[Draft], deactivations: &[Deactivation],
     if !beyond.is_empty() {
         notices.push(Notice {
             code: "approval-not-judged",
-            text: format!("{} approvals are of times that this report does not read", beyond.len()),
+            text: match beyond.len() {
+                1 => "1 approval is of a time that this report does not read".to_owned(),
+                many => format!("{many} approvals are of times that this report does not read"),
+            },
         });
     }
     for approval in judged {

@@ -77,7 +77,7 @@ impl Places {
 /// Looks at a file or a directory, no deeper than the regions' folders, and only until all of `wanted` was seen.
 ///
 /// # Errors
-/// When a directory cannot be read.
+/// When `source` itself cannot be looked at.
 pub fn local(source: &Path, wanted: &Selection, places: &mut Places) -> io::Result<()> {
     let absolute = std::path::absolute(source)?;
     if !fs::metadata(&absolute)?.is_dir() {
@@ -103,10 +103,14 @@ pub fn local(source: &Path, wanted: &Selection, places: &mut Places) -> io::Resu
         }
         let place = Place::of(&path);
         let mut files = 0;
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            // Links lead anywhere.
-            if entry.metadata()?.is_dir() || fs::metadata(entry.path()).is_ok_and(|target| target.is_dir()) {
+        // What cannot be looked at is named by the scan.
+        let Ok(entries) = fs::read_dir(&folder) else {
+            places.open = true;
+            break;
+        };
+        for entry in entries.flatten() {
+            // By what a link leads to.
+            if fs::metadata(entry.path()).is_ok_and(|target| target.is_dir()) {
                 pending.push_back(entry.path());
                 continue;
             }
