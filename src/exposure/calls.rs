@@ -140,8 +140,12 @@ impl<'c> Calls<'c> {
             }
             None => {
                 let calls = self.of(who, from, to).unwrap_or_default();
-                let sound = calls.iter().filter(|call| !call.failed && !call.lineage.is_disputed);
-                among(&mut sound.filter_map(|call| call.source_ip.as_deref()))
+                let of = |disputed: bool| {
+                    let calls = calls.iter().filter(|call| !call.failed && (disputed || !call.lineage.is_disputed));
+                    among(&mut calls.filter_map(|call| call.source_ip.as_deref()))
+                };
+                // What is contradicted makes no address known, and yet whoever it is was seen.
+                (of(true).0, of(false).1)
             }
         }
     }

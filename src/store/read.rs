@@ -354,6 +354,8 @@ impl Store {
         let months = months_of(range);
         let mut evidence = Evidence::new(Arc::clone(range));
         let mut arrived = Vec::new();
+        // Rows of calls by earlier versions lack what the events' records tell.
+        let mut originals: HashMap<(String, String), String> = HashMap::new();
         self.rows(Some(months), 1, &mut |row: EventRow| {
             let mut event = row.event;
             let id = id_of(&row.object_id);
@@ -367,12 +369,19 @@ impl Store {
                     *worst = (*worst).max(integrity);
                 }
                 event.lineage.verified = *integrity == Some(Integrity::Verified);
+                if let Some(original) = &event.lineage.original {
+                    originals.insert((event.account.clone(), event.id.clone()), original.clone());
+                }
                 evidence.events.push(event).map_err(StoreError::Temporary)?;
             }
             Ok(())
         })?;
         self.rows(Some(months), 0, &mut |row: CallRow| {
-            let CallRow { call, region, object_id } = row;
+            let CallRow { mut call, region, object_id } = row;
+            if !originals.is_empty() && call.lineage.original.is_none() {
+                let original = originals.get(&(call.account.to_string(), call.event_id.clone()));
+                call.lineage.original = original.map(|original| original.as_str().into());
+            }
             if let Some(integrity) = selected.get(&id_of(&object_id))
                 && range.admits(call.time, Some(&call.account), region.as_deref())
             {
