@@ -64,6 +64,10 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE", help_heading = "Archive")]
     pub(super) store: Option<PathBuf>,
 
+    /// With SOURCE and --store, report on SOURCE alone, and not on what else the store holds
+    #[arg(long, requires_all = ["sources", "store"], help_heading = "Archive")]
+    pub(super) only_source: bool,
+
     #[command(flatten)]
     pub(super) period: PeriodArgs,
 
@@ -212,7 +216,7 @@ pub(super) struct PeriodArgs {
         long,
         value_name = "FILE",
         conflicts_with_all = ["month", "from", "to", "sources", "as_of", "iam", "approvals", "detections", "policy",
-            "previous", "verify", "bundle", "format", "pdf", "per_account", "redact", "fail_on", "dry_run", "accounts",
+            "previous", "only_source", "verify", "bundle", "format", "pdf", "per_account", "redact", "fail_on", "dry_run", "accounts",
             "regions"],
         help_heading = "Period"
     )]

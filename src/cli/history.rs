@@ -13,6 +13,7 @@ use super::scan::store_error;
 use super::search::{did_you_mean, say_what_lacks_room};
 use super::{beside, coverage, say, terminal};
 use crate::answer::{Answer, AnswerError, Format, Values};
+use crate::contract::{CloseReason, Outcome};
 use crate::exposure::{Had, Happened, Held, History, How, Question, is_actor, is_device};
 use crate::inputs::approvals;
 use crate::inventory::{self, IamState};
@@ -184,7 +185,7 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
     let cited = iam.as_ref().map(|(path, _)| path.display().to_string());
     let mut unread = false;
     let answer = match kind {
-        Kind::Events => events_table(history.events(&question, &approvals)),
+        Kind::Events => events_table(history.events(&question, &approvals), cited.as_deref()),
         Kind::Spans => spans_table(history.devices(&question), cited.as_deref()),
         Kind::At(at) => {
             let held = history.at(&question, at);
@@ -513,6 +514,7 @@ const EVENTS: &[&str] = &[
     "approver",
     "window",
     "certainty",
+    "open_since_before",
     "closed_at",
     "close_reason",
     "duration_s",
@@ -520,8 +522,19 @@ const EVENTS: &[&str] = &[
     "objects",
     "addenda",
 ];
-const EVENTS_TABLE: &[&str] =
-    &["time", "principal", "event", "outcome", "actor", "source_ip", "close_reason", "device", "event_id", "objects"];
+const EVENTS_TABLE: &[&str] = &[
+    "time",
+    "principal",
+    "event",
+    "outcome",
+    "actor",
+    "source_ip",
+    "window",
+    "close_reason",
+    "device",
+    "event_id",
+    "objects",
+];
 
 const SPANS: &[&str] = &[
     "account",
@@ -585,14 +598,19 @@ fn text<'r, R, T: Into<String>>(rows: &'r [R], value: impl Fn(&'r R) -> Option<T
     Values::Text(rows.iter().map(|row| value(row).map(Into::into)).collect())
 }
 
-fn events_table(rows: Vec<Happened>) -> Result<Answer, AnswerError> {
+fn events_table(rows: Vec<Happened>, iam: Option<&str>) -> Result<Answer, AnswerError> {
     let rows = rows.as_slice();
     let window = |row: &Happened| row.window;
-    let seconds = |row: &Happened| Some((row.window?.closed_at? - row.time).num_seconds());
+    let seconds = |row: &Happened| {
+        let window = row.window?;
+        Some((window.closed_at? - window.open_since_before.unwrap_or(row.time)).num_seconds())
+    };
     let count = |row: &Happened| row.remaining_devices.and_then(|count| i64::try_from(count).ok());
-    let state = |row: &Happened| match row.window {
-        Some(window) if window.closed_at.is_none() => Some("open"),
-        window => Some(window?.close_reason?.name()),
+    let state = |row: &Happened| Some(row.window?.close_reason.map_or("open", CloseReason::name));
+    // What no event tells is what IAM's snapshot shows.
+    let objects = |row: &Happened| match (&row.event_id, iam) {
+        (None, Some(snapshot)) => vec![snapshot.to_owned()],
+        _ => row.objects.clone(),
     };
     let columns = vec![
         ("time", Values::Time(rows.iter().map(|row| Some(row.time)).collect())),
@@ -600,12 +618,12 @@ fn events_table(rows: Vec<Happened>) -> Result<Answer, AnswerError> {
         ("principal", text(rows, |row| Some(row.principal.as_ref()?.name.as_str()))),
         ("principal_kind", text(rows, |row| Some(row.principal.as_ref()?.kind.name()))),
         ("principal_id", text(rows, |row| row.principal.as_ref()?.id.as_deref())),
-        ("event", text(rows, |row| Some(row.event_name.as_str()))),
-        ("outcome", text(rows, |row| Some(row.outcome.name()))),
+        ("event", text(rows, |row| row.event_name.as_deref())),
+        ("outcome", text(rows, |row| row.outcome.map(Outcome::name))),
         ("error_code", text(rows, |row| row.error_code.as_deref())),
         ("device", text(rows, |row| row.device.as_deref())),
         ("remaining_devices", Values::Integer(rows.iter().map(count).collect())),
-        ("actor", text(rows, |row| Some(row.actor.as_str()))),
+        ("actor", text(rows, |row| row.actor.as_deref())),
         ("actor_mfa", Values::Flag(rows.iter().map(|row| row.actor_mfa).collect())),
         ("by_itself", Values::Flag(rows.iter().map(|row| row.by_itself).collect())),
         ("source_ip", text(rows, |row| row.source_ip.as_deref())),
@@ -613,11 +631,12 @@ fn events_table(rows: Vec<Happened>) -> Result<Answer, AnswerError> {
         ("approver", text(rows, |row| Some(row.approval.as_ref()?.1.as_str()))),
         ("window", text(rows, |row| Some(window(row)?.kind.name()))),
         ("certainty", text(rows, |row| Some(window(row)?.certainty.name()))),
+        ("open_since_before", Values::Time(rows.iter().map(|row| row.window?.open_since_before).collect())),
         ("closed_at", Values::Time(rows.iter().map(|row| row.window?.closed_at).collect())),
         ("close_reason", text(rows, state)),
         ("duration_s", Values::Integer(rows.iter().map(seconds).collect())),
-        ("event_id", text(rows, |row| Some(row.event_id.as_str()))),
-        ("objects", Values::List(rows.iter().map(|row| row.objects.clone()).collect())),
+        ("event_id", text(rows, |row| row.event_id.as_deref())),
+        ("objects", Values::List(rows.iter().map(objects).collect())),
         ("addenda", Values::List(rows.iter().map(|row| row.addenda.clone()).collect())),
     ];
     Answer::new(rows.len(), columns)

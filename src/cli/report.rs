@@ -51,6 +51,8 @@ pub(super) struct Plan {
     pub(super) options: Options<'static>,
     pub(super) out: PathBuf,
     pub(super) store: Option<PathBuf>,
+    /// Whether the report is of the sources alone, whatever else the store holds.
+    only_source: bool,
     pub(super) output: Output,
     pub(super) generated_at: DateTime<Utc>,
     pub(super) inputs: Vec<InputFile>,
@@ -331,6 +333,7 @@ impl Plan {
             options,
             out,
             store: args.store,
+            only_source: args.only_source,
             output,
             generated_at: generated_at(now)?,
             inputs,
@@ -503,7 +506,13 @@ fn read_range(plan: &Plan) -> Arc<Range> {
 }
 
 pub(super) fn asked(plan: &Plan) -> Asked {
-    Asked { selection: plan.selection.clone(), range: read_range(plan), period: plan.period }
+    Asked {
+        selection: plan.selection.clone(),
+        range: read_range(plan),
+        period: plan.period,
+        roots: plan.sources.iter().map(Source::root).collect(),
+        only_roots: plan.only_source,
+    }
 }
 
 /// Scans what there is to scan into the store, and takes the evidence from it; `excerpt` is a folder for the part of the

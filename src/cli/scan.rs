@@ -261,12 +261,7 @@ pub(super) fn store_error(error: StoreError) -> CliError {
 
 /// The sources as the log of runs has them, one a line.
 fn source_lines(sources: &[Source]) -> String {
-    let line = |source: &Source| match source {
-        Source::Stdin => "-".to_owned(),
-        Source::Local(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
-        Source::S3 { bucket, prefix } => format!("s3://{bucket}/{prefix}"),
-    };
-    let mut lines: Vec<String> = sources.iter().map(line).collect();
+    let mut lines: Vec<String> = sources.iter().map(Source::root).collect();
     lines.sort();
     lines.join("\n")
 }
@@ -305,6 +300,15 @@ pub(super) fn notices(found: &Found) -> Vec<Notice> {
                 rfc3339(arrived.reported_at),
                 some(&arrived.objects, "object", "objects", "of this period"),
                 some(&arrived.events, "extracted event", "extracted events", "of this period"),
+            ),
+        });
+    }
+    if !found.beside.is_empty() {
+        notices.push(Notice {
+            code: "other-sources",
+            text: format!(
+                "the store holds {}: this report covers them, too (hint: `--only-source` leaves them out)",
+                some(&found.beside, "object", "objects", "that SOURCE does not have")
             ),
         });
     }

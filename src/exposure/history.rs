@@ -38,19 +38,19 @@ pub struct Question {
     pub to: Option<DateTime<Utc>>,
 }
 
-/// One event.
+/// One event; or that IAM's snapshot shows somebody without MFA and no event says since when.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Happened {
-    /// `eventTime`.
+    /// `eventTime`, or the snapshot's time.
     pub time: DateTime<Utc>,
     /// `recipientAccountId`.
     pub account: String,
     /// Whose it is, under its latest name.
     pub principal: Option<Principal>,
-    /// `eventName`.
-    pub event_name: String,
+    /// `eventName`; `None` where IAM's snapshot alone tells.
+    pub event_name: Option<String>,
     /// Whether it had its effect.
-    pub outcome: Outcome,
+    pub outcome: Option<Outcome>,
     /// `errorCode`.
     pub error_code: Option<String>,
     /// The device that it names.
@@ -58,7 +58,7 @@ pub struct Happened {
     /// Of a deactivation, how many known devices remained.
     pub remaining_devices: Option<usize>,
     /// Who called.
-    pub actor: String,
+    pub actor: Option<String>,
     /// Whether with MFA.
     pub actor_mfa: Option<bool>,
     /// Whether the principal did it itself; `None` where no principal is known.
@@ -70,7 +70,7 @@ pub struct Happened {
     /// The window that it opened.
     pub window: Option<Opened>,
     /// `eventID`.
-    pub event_id: String,
+    pub event_id: Option<String>,
     /// The objects that hold the record, sorted.
     pub objects: Vec<String>,
     /// Ids of the records that say it again, and whose fields it has since.
@@ -84,10 +84,24 @@ pub struct Opened {
     pub kind: WindowKind,
     /// Whether an unseen device may remain.
     pub certainty: Certainty,
-    /// When it closed; `None` while it is open.
+    /// For a standing window, the earliest moment at which it is proven: it opened then or before.
+    pub open_since_before: Option<DateTime<Utc>>,
+    /// When it closed; `None` while it is open, and where it ended unseen.
     pub closed_at: Option<DateTime<Utc>>,
-    /// What closed it.
+    /// What closed it; `None` while it is open.
     pub close_reason: Option<CloseReason>,
+}
+
+impl From<&Draft> for Opened {
+    fn from(draft: &Draft) -> Self {
+        Self {
+            kind: draft.kind,
+            certainty: draft.certainty,
+            open_since_before: draft.opened.is_none().then_some(draft.opened_at),
+            closed_at: draft.close.filter(|close| close.reason != CloseReason::EndedUnseen).map(|close| close.at),
+            close_reason: draft.close.map(|close| close.reason),
+        }
+    }
 }
 
 /// How one end of a span is known.
@@ -228,6 +242,7 @@ pub struct History<'a> {
     devices: Vec<Devices>,
     remaining: HashMap<usize, usize>,
     opened: HashMap<usize, Draft>,
+    standing: Vec<Draft>,
     covered: &'a BTreeMap<String, [DateTime<Utc>; 2]>,
     /// The accounts that IAM's state is of.
     told: BTreeSet<&'a str>,
@@ -246,16 +261,17 @@ impl<'a> History<'a> {
     ) -> Self {
         let ledger = Ledger::new(events.iter(), &[], iam);
         let mut devices = Vec::with_capacity(ledger.entities.len());
-        let (mut remaining, mut opened) = (HashMap::new(), HashMap::new());
+        let (mut remaining, mut opened, mut standing) = (HashMap::new(), HashMap::new(), Vec::new());
         for (id, entity) in ledger.entities.iter().enumerate() {
             let bounds = Bounds { covered: covered.get(&entity.account).copied(), read_from: DateTime::<Utc>::MIN_UTC };
             let Some(replayed) = windows::replay(&ledger, id, iam, bounds) else { continue };
             remaining.extend(replayed.deactivations.iter().map(|one| (one.event, one.remaining)));
+            standing.extend(replayed.windows.iter().filter(|draft| draft.opened.is_none()).cloned());
             opened.extend(replayed.windows.into_iter().filter_map(|draft| Some((draft.opened?, draft))));
             devices.push(replayed.devices);
         }
         let told = iam.iter().flat_map(|state| state.accounts.keys().map(String::as_str)).collect();
-        Self { ledger, devices, remaining, opened, covered, told }
+        Self { ledger, devices, remaining, opened, standing, covered, told }
     }
 
     fn owner(&self, index: usize) -> Option<&Entity<'a>> {
@@ -274,7 +290,40 @@ impl<'a> History<'a> {
                 rows.push(self.happened(index, event, entity, by_itself, approvals));
             }
         }
+        rows.extend(self.standing.iter().filter_map(|draft| self.stands(question, draft)));
+        rows.sort_by_key(|row| row.time);
         rows
+    }
+
+    /// Whom IAM shows without MFA, where nothing but that is asked for that could be said of it.
+    fn stands(&self, question: &Question, draft: &Draft) -> Option<Happened> {
+        let entity = self.ledger.entities.get(draft.entity)?;
+        let ended = draft.close.map(|close| close.at);
+        let wanted = question.events.is_empty()
+            && question.actors.is_empty()
+            && question.devices.is_empty()
+            && question.is_about(entity)
+            && question.to.is_none_or(|to| draft.opened_at < to)
+            && question.from.is_none_or(|from| ended.is_none_or(|ended| ended > from));
+        wanted.then(|| Happened {
+            time: draft.key.time,
+            account: entity.account.clone(),
+            principal: Some(entity.principal()),
+            event_name: None,
+            outcome: None,
+            error_code: None,
+            device: None,
+            remaining_devices: None,
+            actor: None,
+            actor_mfa: None,
+            by_itself: None,
+            source_ip: None,
+            approval: None,
+            window: Some(Opened::from(draft)),
+            event_id: None,
+            objects: Vec::new(),
+            addenda: Vec::new(),
+        })
     }
 
     fn happened(
@@ -290,29 +339,24 @@ impl<'a> History<'a> {
             .filter(|_| deactivates)
             .and_then(|entity| approvals::approval(tickets, entity, event))
             .map(|approval| (approval.ticket.clone(), approval.approver.clone()));
-        let window = self.opened.get(&index).map(|draft| Opened {
-            kind: draft.kind,
-            certainty: draft.certainty,
-            closed_at: draft.close.filter(|close| close.reason != CloseReason::EndedUnseen).map(|close| close.at),
-            close_reason: draft.close.map(|close| close.reason),
-        });
+        let window = self.opened.get(&index).map(Opened::from);
         let Cited { event_id, objects } = Cited::of(event);
         Happened {
             time: event.time,
             account: event.account.clone(),
             principal: entity.map(Entity::principal),
-            event_name: event.name.clone(),
-            outcome: if event.failure.is_none() { Outcome::Success } else { Outcome::Failed },
+            event_name: Some(event.name.clone()),
+            outcome: Some(if event.failure.is_none() { Outcome::Success } else { Outcome::Failed }),
             error_code: event.failure.as_ref().and_then(|failure| failure.code.clone()),
             device: event.action.serial().map(str::to_owned),
             remaining_devices: self.remaining.get(&index).copied(),
-            actor: event.actor.display(),
+            actor: Some(event.actor.display()),
             actor_mfa: event.actor_mfa,
             by_itself,
             source_ip: event.source_ip.clone(),
             approval,
             window,
-            event_id,
+            event_id: Some(event_id),
             objects,
             addenda: event.lineage.addenda.iter().cloned().collect(),
         }

@@ -65,6 +65,17 @@ impl Source {
         }
     }
 
+    /// Where it is, as the locations of its objects begin: an absolute path, or `s3://bucket/prefix`.
+    #[must_use]
+    pub fn root(&self) -> String {
+        match self {
+            Self::Local(path) => {
+                std::path::absolute(path).unwrap_or_else(|_relative| path.clone()).display().to_string()
+            }
+            Self::Stdin | Self::S3 { .. } => self.shown(),
+        }
+    }
+
     /// Looks whether a local source exists, before any work starts. S3 is looked at by its first listing.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ impl Store {
     pub fn excerpt(&self, asked: &Asked, iam: &[String], dir: &Path, holder: &Holder) -> Result<(), StoreError> {
         let (mut objects, mut taken) = (Vec::new(), Taken::new());
         self.objects(None, &mut |row| {
-            if row.unlisted() || asked.selection.includes(&row.key()) {
+            if asked.includes(&row) {
                 if row.status != Status::Replaced {
                     taken.insert(id_of(&row.object_id), [0; 3]);
                 }

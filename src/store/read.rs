@@ -48,6 +48,29 @@ pub struct Asked {
     pub range: Arc<Range>,
     /// The period that is reported on.
     pub period: Period,
+    /// Where the sources are that were named; none for all that the store holds.
+    pub roots: Vec<String>,
+    /// Whether nothing but what these hold is asked for.
+    pub only_roots: bool,
+}
+
+impl Asked {
+    /// Whether an object is of a source that was named.
+    fn names(&self, row: &ObjectRow) -> bool {
+        self.roots.is_empty() || row.unlisted() || self.roots.iter().any(|root| is_under(&row.location, root))
+    }
+
+    /// Whether the report is to rest on an object.
+    pub(super) fn includes(&self, row: &ObjectRow) -> bool {
+        (row.unlisted() || self.selection.includes(&row.key())) && (!self.only_roots || self.names(row))
+    }
+}
+
+/// Whether a location lies under a root. A bucket's prefix ends anywhere, a folder where a name ends.
+fn is_under(location: &str, root: &str) -> bool {
+    let ends =
+        |rest: &str| root.starts_with("s3://") || rest.is_empty() || root.ends_with('/') || rest.starts_with('/');
+    location.strip_prefix(root).is_some_and(ends)
 }
 
 /// What the store has of it.
@@ -61,6 +84,8 @@ pub struct Found {
     pub judged: Judged,
     /// Objects whose content was overwritten after it had been read, in order of name.
     pub replaced: Vec<String>,
+    /// Objects that the named sources do not have, in order of name; none where all are asked for.
+    pub beside: Vec<String>,
     /// What changes the period since it was last reported on.
     pub arrived: Option<Arrived>,
     /// The last commit that this rests on.
@@ -326,12 +351,12 @@ impl Store {
         let mut sum = Sum::default();
         let mut judged = Judged::default();
         let mut selected: HashMap<u128, Option<Integrity>> = HashMap::new();
-        let mut replaced = Vec::new();
+        let (mut replaced, mut beside) = (Vec::new(), Vec::new());
         let mut new: HashMap<u128, String> = HashMap::new();
         let days = [asked.selection.first_day(), asked.selection.last_day()];
         let months = months(days.map(|day| day.map(|day| (day.year(), day.month()))));
         self.objects(Some(months), &mut |row| {
-            if !row.unlisted() && !asked.selection.includes(&row.key()) {
+            if !asked.includes(&row) {
                 return;
             }
             if row.status == Status::Replaced {
@@ -341,6 +366,9 @@ impl Store {
             let id = id_of(&row.object_id);
             selected.insert(id, row.integrity);
             judged.add(&row);
+            if !asked.names(&row) {
+                beside.push(row.name.clone());
+            }
             let of_period = row.first_record.is_some_and(|first| first < period.to)
                 && row.last_record.is_some_and(|last| last >= period.from);
             if of_period && earlier.as_ref().is_some_and(|run| row.commit > run.commit) {
@@ -349,6 +377,7 @@ impl Store {
             sum.add(row);
         })?;
         replaced.sort();
+        beside.sort();
 
         let range = &asked.range;
         let months = months_of(range);
@@ -411,7 +440,7 @@ impl Store {
             objects.sort();
             Arrived { reported_at: run.started_at, objects, events: arrived.into_iter().map(|(_, id)| id).collect() }
         });
-        Ok(Found { evidence, scanned: sum.finish(), judged, replaced, arrived, commit: self.state.commit })
+        Ok(Found { evidence, scanned: sum.finish(), judged, replaced, beside, arrived, commit: self.state.commit })
     }
 }
 
