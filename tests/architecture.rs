@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cloudtrail", &[]),
     ("mfa", &["cloudtrail"]),
     ("trace", &["cloudtrail", "mfa"]),
-    ("inputs", &["disk", "units"]),
+    ("inputs", &["disk", "names", "units"]),
     ("inventory", &["aws", "disk", "inputs", "units", "partition"]),
     ("contract", &["inputs"]),
     ("source", &["aws", "disk", "units", "partition"]),

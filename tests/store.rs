@@ -19,6 +19,13 @@ use mfatrail::store::{self, Holder, Store, Writer};
 use run::{OCTOBER, Ran, mfatrail, root};
 use support::{assert_same, copy, files, gzip, rows};
 
+/// `report.json` without the hashes of objects, which only a store keeps.
+fn comparable(folder: &Path) -> Value {
+    let mut report = run::json(folder);
+    report["proof"].as_array_mut().unwrap().iter_mut().for_each(|proof| proof["sha256"] = Value::Null);
+    report
+}
+
 /// A folder of one test, with an archive in it.
 struct Home(tempfile::TempDir);
 
@@ -109,7 +116,7 @@ impl Home {
         };
         let ran = Ran::from(command.output().unwrap());
         assert!(folder.exists(), "{}", ran.stderr);
-        (ran.status, run::json(&folder))
+        (ran.status, comparable(&folder))
     }
 
     /// Nothing else than the notices of a store may tell the two apart; gives those.
@@ -266,7 +273,7 @@ fn a_report_scans_its_source_first() {
     let mut arguments = vec!["report", archive.to_str().unwrap(), "--out", out.to_str().unwrap()];
     arguments.extend(OCTOBER);
     assert_eq!(home.run(&arguments).status, 0);
-    assert_eq!(run::json(&out), home.report(true, OCTOBER).1);
+    assert_eq!(comparable(&out), home.report(true, OCTOBER).1);
     assert!(home.scan(&[]).stderr.starts_with("0 objects read"));
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use wildmatch::WildMatch;
 
 use super::approvals::means;
 use super::classify::Facts;
@@ -14,6 +13,7 @@ use crate::cloudtrail::Actor;
 use crate::contract::{Detected, DetectionKind};
 use crate::inputs::{Detection, DetectionSubject};
 use crate::mfa::Event;
+use crate::names::Pattern;
 use crate::trace::Call;
 
 /// How many principals one actor reads within [`SWEEP_SPAN`] for it to be a sweep, which notices nothing.
@@ -106,13 +106,12 @@ struct Watch<'f> {
     facts: Facts<'f>,
     entity: &'f Entity<'f>,
     opening: &'f Event,
-    left_out: Vec<WildMatch>,
+    left_out: Vec<Pattern>,
 }
 
 impl<'f> Watch<'f> {
     fn new(facts: Facts<'f>, entity: &'f Entity<'f>, opening: &'f Event) -> Self {
-        let pattern = |pattern: &String| WildMatch::new(&pattern.to_lowercase());
-        Self { facts, entity, opening, left_out: facts.settings.not_detectors.iter().map(pattern).collect() }
+        Self { facts, entity, opening, left_out: Pattern::all(&facts.settings.not_detectors) }
     }
 
     fn notices(&self, actor: &Actor, account: &str, time: DateTime<Utc>) -> bool {
@@ -129,8 +128,7 @@ impl<'f> Watch<'f> {
         }
         let role = actor.role_arn();
         let arns = [actor.arn.as_deref(), actor.issuer.as_deref(), role.as_deref()];
-        let arns: Vec<String> = arns.into_iter().flatten().map(str::to_lowercase).collect();
-        self.left_out.iter().any(|pattern| arns.iter().any(|arn| pattern.matches(arn)))
+        self.left_out.iter().any(|pattern| arns.iter().flatten().any(|arn| pattern.matches(arn)))
     }
 }
 

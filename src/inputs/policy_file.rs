@@ -6,11 +6,11 @@ use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use wildmatch::WildMatch;
 
 use super::error::{InputError, Place, Problem, read_text};
 use super::table::finish;
 use super::{Settings, Signal};
+use crate::names::Pattern;
 use crate::units::parse_duration;
 
 const KEYS: [&str; 7] = [
@@ -167,7 +167,7 @@ impl Reader<'_> {
     fn detectors(&mut self, key: &str, patterns: Vec<(String, usize)>) -> Vec<String> {
         for (pattern, at) in &patterns {
             let pattern = pattern.as_str();
-            let any = ANYBODY.iter().all(|arn| WildMatch::new(pattern).matches(arn));
+            let any = ANYBODY.iter().all(|arn| Pattern::new(pattern).matches(arn));
             let arn = pattern.starts_with(['*', '?']) || pattern.to_ascii_lowercase().starts_with("arn:");
             let what = match (any, arn) {
                 (false, true) => continue,
