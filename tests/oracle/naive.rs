@@ -66,7 +66,7 @@ fn actor(record: &Value, assumed_roots: &BTreeSet<String>) -> Actor {
         name: text(&who["userName"]),
         arn: text(&who["arn"]).or_else(|| text(&who["invokedBy"])),
         access_key: key,
-        issuer: None,
+        issuer: text(&who["sessionContext"]["sessionIssuer"]["arn"]),
     }
 }
 
@@ -223,6 +223,7 @@ pub fn iam(dir: &Path, taken_at: DateTime<Utc>) -> IamState {
                     mfa_active: flag("mfa_active"),
                     password: flag("password_enabled"),
                     active_access_keys: Some(0),
+                    ..RootState::default()
                 });
                 continue;
             }
