@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(parsed[1]["mfa"], serde_json::Value::Null);
         assert_eq!(
             written(answer(), Format::Csv),
-            "time,user,n,mfa,objects\n2026-09-21T14:13:20Z,'=cmd()\\u{1b}[2J\\n,-1,true,\"a;b\"\"\"\n,,,,\n"
+            "time,user,n,mfa,objects\n2026-09-21T14:13:20Z,'=cmd()\\u{1b}[2J\\n,-1,true,\"a;b\"\"\"\n,,,,\"\"\n"
         );
         let table = written(answer(), Format::Table(None));
         assert!(table.contains("=cmd()\\u{1b}[2J\\n") && !table.contains('\u{1b}'), "{table}");

@@ -468,7 +468,7 @@ mod tests {
         let names = ["time", "principal", "event", "actor", "event_id", "objects"];
         let room = &["time", "event", "principal", "event_id", "actor", "objects"];
         for (width, absent) in [
-            (40, vec!["event", "event_id", "actor", "objects"]),
+            (40, vec!["event", "actor", "event_id", "objects"]),
             (80, vec!["event_id", "objects"]),
             (100, vec!["actor", "objects"]),
             (120, vec!["objects"]),

@@ -139,7 +139,7 @@ mod tests {
         let waited = Duration::from_secs(20);
         assert_eq!(
             line(&state, waited),
-            "1,500 of 12,000+ objects, 1.00 MiB of 4.00 MiB+, 51.20 KiB/s, at least 1 minute left; listing folder 11 of 40+: AWSLogs/111122223333/CloudTrail/us-east-1/2026"
+            "1,500 of 12,000+ objects, 1.00 MiB of 4.00 MiB+, 51.20 KiB/s, at least 60 seconds left; listing folder 11 of 40+: AWSLogs/111122223333/CloudTrail/us-east-1/2026"
         );
         let begun = State {
             folders: [1, 1],

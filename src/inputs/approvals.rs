@@ -91,7 +91,7 @@ mod tests {
             "`approvals.csv`: line 2, column 6 (`valid_to`): is not after `valid_from` (hint: swap them, or mend the one that is wrong)\n\
              `approvals.csv`: line 3 (`user`): is empty\n\
              `approvals.csv`: line 3, column 2 (`account`): `1122223333` is not an account id (hint: account ids have 12 digits; spreadsheets drop leading zeros unless the column is text)\n\
-             `approvals.csv`: line 3, column 5 (`valid_from`): `2026-03-01T00:00:00` has no time zone (hint: append `Z` for UTC, or an offset such as `+01:00`)\n\
+             `approvals.csv`: line 3, column 5 (`valid_from`): `2026-03-01T00:00:00` has no time zone (hint: write `2026-03-01T00:00:00Z` for UTC, or append an offset such as `+01:00`)\n\
              `approvals.csv`: line 3, column 6 (`valid_to`): `2026-03-02` is not an RFC 3339 time (hint: write `2026-03-01T08:30:00Z`)"
         );
     }

@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn ranges_and_syntax() {
-        assert!(error("lookback = \"1w\"").contains("is not a duration"));
+        assert!(error("lookback = \"1x\"").contains("is not a duration"));
         assert!(error("takeover_threshold = -1").contains("at least 1"));
         assert!(error("takeover_threshold = 2.0").contains("at least 1"));
         assert!(error("takeover_threshold = 99999999999999999999").contains("at least 1"));

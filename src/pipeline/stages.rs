@@ -1083,7 +1083,7 @@ mod tests {
         let (_, scanned) = run(home.path(), &Selection::default(), &limited);
         assert!(
             scanned.coverage.failures.iter().any(|failure| failure.object == "f-utf16-twice"
-                && failure.error == "inflates to more than the limit of 300 bytes, in the gzip data within it"),
+                && failure.error == "inflates to more than the limit of 300B, in the gzip data within it"),
             "{:?}",
             scanned.coverage.failures
         );

@@ -47,9 +47,7 @@ fn is_aws(actor: &Actor) -> bool {
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern.first(), text.first()) {
         (None, None) => true,
-        (Some(b'*'), _) => {
-            matches(&pattern[1..], text) || !text.is_empty() && matches(pattern, &text[1..])
-        }
+        (Some(b'*'), _) => matches(&pattern[1..], text) || !text.is_empty() && matches(pattern, &text[1..]),
         (Some(b'?'), Some(_)) => matches(&pattern[1..], &text[1..]),
         (Some(p), Some(t)) if p == t => matches(&pattern[1..], &text[1..]),
         _ => false,
@@ -62,7 +60,8 @@ impl Oracle<'_> {
         window.activity = self.activity(life, &window);
         let removal = |o: &&Event| {
             // what somebody else lost tells only that this one had lost it before
-            matches!(o.action, Action::DeviceDeactivated { .. }) && self.history(life).iter().any(|e| std::ptr::eq(*e, *o))
+            matches!(o.action, Action::DeviceDeactivated { .. })
+                && self.history(life).iter().any(|e| std::ptr::eq(*e, *o))
         };
         let Some(opening) = opening.filter(removal) else {
             return (window, false);
@@ -306,9 +305,10 @@ impl Oracle<'_> {
         let inside = |time: Time| opening.time <= time && time < until;
         let stranger = |actor: &Actor, time: Time| {
             let known = [actor.arn.as_deref(), actor.issuer.as_deref()];
-            let left_out = known.into_iter().flatten().any(|arn| {
-                self.input.settings.not_detectors.iter().any(|p| matches(p.as_bytes(), arn.as_bytes()))
-            });
+            let left_out = known
+                .into_iter()
+                .flatten()
+                .any(|arn| self.input.settings.not_detectors.iter().any(|p| matches(p.as_bytes(), arn.as_bytes())));
             !left_out && !is_aws(actor) && !self.is_self(actor, life, &moment(time)) && !actor.same_as(&opening.actor)
         };
         let mut found: Vec<(Time, &Actor, &str)> = Vec::new();

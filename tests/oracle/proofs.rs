@@ -417,7 +417,8 @@ impl Oracle<'_> {
             _ => false,
         });
         let last = none.map(|f| f.at.latest).max();
-        evidence.without_device = last.filter(|_| evidence.active(&(snapshot.latest, FACT, String::new()), true).is_empty());
+        evidence.without_device =
+            last.filter(|_| evidence.active(&(snapshot.latest, FACT, String::new()), true).is_empty());
     }
 
     fn tell_deny(&self, life: usize, facts: &[Fact], evidence: &mut Evidence) {
@@ -529,10 +530,7 @@ impl Oracle<'_> {
     fn identity_findings(&self, life: usize, evidence: &mut Evidence) {
         let who = &self.lives[life];
         let displaced = who.displaced.as_ref().filter(|_| !who.displaced_by_id);
-        let ends = [
-            (who.gone.as_ref(), FindingCode::DeleteNotInArchive),
-            (displaced, FindingCode::StateContradicts),
-        ];
+        let ends = [(who.gone.as_ref(), FindingCode::DeleteNotInArchive), (displaced, FindingCode::StateContradicts)];
         for (end, code) in ends {
             if let Some((end, seen)) = end.and_then(|end| Some((end, self.last_seen(life, end)?))) {
                 evidence.findings.push(self.finding(life, None, code, seen.0, end.0));

@@ -97,9 +97,11 @@ impl<'a> Oracle<'a> {
                     // the missing enrolment lies between the window's opening and the date that IAM tells
                     if let Some((window, _)) = &walk.open {
                         let opened = window.proven_from();
-                        let known = walk.evidence.findings.iter_mut().find(|f| {
-                            f.device.as_ref() == Some(&serial) && f.between[1] == place.0
-                        });
+                        let known = walk
+                            .evidence
+                            .findings
+                            .iter_mut()
+                            .find(|f| f.device.as_ref() == Some(&serial) && f.between[1] == place.0);
                         match known {
                             Some(finding) => {
                                 let [from, to] = finding.between;
@@ -290,9 +292,7 @@ impl<'a> Oracle<'a> {
         let who = &self.lives[life];
         let as_of = self.input.as_of;
         let (from, to) = (window.proven_from(), end(window, as_of));
-        let disputed = evidence.findings.iter().any(|f| {
-            f.between[0].max(from) < f.between[1].min(to)
-        });
+        let disputed = evidence.findings.iter().any(|f| f.between[0].max(from) < f.between[1].min(to));
         let unseen = evidence.unseen.as_ref().is_some_and(|at| opening.is_some_and(|o| pos(o) <= *at));
         let unsure_end = matches!(window.close_reason, Some(CloseReason::SeenInUse | CloseReason::EndedUnseen));
         let unknown = match window.kind {
