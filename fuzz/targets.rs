@@ -177,7 +177,8 @@ fn short(record: &Record<'_, '_>) -> Short {
 
 impl Take for Skimmed {
     fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
-        (envelope.name() != b"EnableMFADevice" && !envelope.id().is_empty()).then_some(0)
+        let told = !envelope.id().is_empty() && envelope.issuer().is_some();
+        (envelope.name() != b"EnableMFADevice" && told).then_some(0)
     }
 
     fn envelope(&mut self, envelope: &Envelope<'_>, _brief: u8) {

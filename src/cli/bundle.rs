@@ -94,6 +94,9 @@ struct Rerun {
     accounts: Vec<String>,
     regions: Vec<String>,
     delivery_slack: String,
+    /// Whether the report shows the hashes that a store keeps.
+    #[serde(default)]
+    hashes: bool,
 }
 
 impl Rerun {
@@ -181,6 +184,7 @@ impl Wanted {
             accounts: args.archive.accounts.clone(),
             regions: args.archive.regions.clone(),
             delivery_slack: args.archive.delivery_slack.clone(),
+            hashes: args.store.is_some(),
         };
         let mut wanted = Self { path: path.clone(), draft, objects: args.with_objects, run, files: Vec::new(), live };
         wanted.inputs(args, as_of)?;
@@ -510,6 +514,7 @@ pub(super) fn again(
     let args = arguments(&about, folder.path(), &members).map_err(wrong)?;
     let mut plan = Plan::new(args, now)?;
     plan.generated_at = about.generated_at;
+    plan.hashes = about.run.hashes;
     plan.inputs = about.inputs.iter().map(|one| input(one, &members)).collect::<Result<_, _>>().map_err(wrong)?;
     if let Some(out) = out {
         plan.out = out;

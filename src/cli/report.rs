@@ -53,6 +53,9 @@ pub(super) struct Plan {
     pub(super) store: Option<PathBuf>,
     /// Whether the report is of the sources alone, whatever else the store holds.
     only_source: bool,
+    /// Whether the hashes of cited objects are shown, which only a store keeps: a store that is made for the purpose changes no
+    /// report.
+    pub(super) hashes: bool,
     pub(super) output: Output,
     pub(super) generated_at: DateTime<Utc>,
     pub(super) inputs: Vec<InputFile>,
@@ -320,6 +323,7 @@ impl Plan {
         let trend = beside::trend(period, args.store.as_deref(), as_of, &selection)?;
         let options = options(&args.archive, &args.aws)?;
         let bundle = bundle::Wanted::new(&args, period, given_as_of, iam_as_of)?;
+        let hashes = args.store.is_some();
         let out = args.out.unwrap_or_else(|| PathBuf::from(default_folder(&args.period, period)));
         Ok(Self {
             sources,
@@ -334,6 +338,7 @@ impl Plan {
             out,
             store: args.store,
             only_source: args.only_source,
+            hashes,
             output,
             generated_at: generated_at(now)?,
             inputs,
@@ -694,7 +699,7 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         policy: plan.settings,
         accounts: parts.accounts,
         trend,
-        proof: hashed(parts.proof, store.as_ref())?,
+        proof: cited(parts.proof, store.as_ref(), plan.hashes)?,
         inputs,
         redacted: false,
     };
@@ -760,8 +765,9 @@ fn named(conflicts: Vec<Conflict>, store: Option<&Store>) -> Result<Vec<Conflict
     Ok(conflicts.into_iter().map(conflict).collect())
 }
 
-/// Proof with the names and hashes of its objects: a store tells ordinary calls' objects by id.
-fn hashed(mut proof: Vec<Proof>, store: Option<&Store>) -> Result<Vec<Proof>, CliError> {
+/// Proof with the names of its objects, which a store tells of ordinary calls by id, and with their hashes where these are
+/// shown.
+fn cited(mut proof: Vec<Proof>, store: Option<&Store>, hashes: bool) -> Result<Vec<Proof>, CliError> {
     let Some(store) = store.filter(|_| !proof.is_empty()) else { return Ok(proof) };
     let objects = proof.iter().flat_map(|proof| &proof.objects).cloned().collect();
     let known = store.cited(&objects).map_err(CliError::failed)?;
@@ -769,6 +775,7 @@ fn hashed(mut proof: Vec<Proof>, store: Option<&Store>) -> Result<Vec<Proof>, Cl
         let mut objects: Vec<(String, Option<String>)> = std::mem::take(&mut proof.objects)
             .into_iter()
             .map(|object| known.get(&object).cloned().unwrap_or((object, None)))
+            .map(|(name, sha256)| (name, sha256.filter(|_| hashes)))
             .collect();
         objects.sort();
         (proof.objects, proof.sha256) = objects.into_iter().unzip();
