@@ -61,6 +61,11 @@ fn event(number: usize, line: &str) -> Event {
         "enables" => ("EnableMFADevice", Action::DeviceEnabled { serial: device() }),
         "removes" => ("DeactivateMFADevice", Action::DeviceDeactivated { serial: device() }),
         "denies" => ("AttachUserPolicy", Action::PolicyAttached { arn: Some(DENY_ALL.to_owned()) }),
+        "contains" => {
+            let document = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
+            let policy = Some("contained".to_owned());
+            ("PutUserPolicy", Action::PolicyPut { policy, document: Some(document.to_owned()) })
+        }
         "allows" => ("DetachUserPolicy", Action::PolicyDetached { arn: Some(DENY_ALL.to_owned()) }),
         "uses" => {
             actor = Actor {
@@ -612,6 +617,130 @@ fn the_list_of_virtual_devices_is_about_users_that_no_file_names_too() {
         shown,
         [(serial("phone").as_str(), "deactivated", Some("amy")), (serial("tablet").as_str(), "never_enabled", None)]
     );
+}
+
+#[test]
+fn one_missing_event_is_told_once_and_of_whom_it_is_true() {
+    let moment = AsOf::exactly(october("31.20:00"));
+    let hours = AsOf { earliest: october("31.20:00"), latest: at(SNAPSHOT) };
+    let row = |name: &str, active: bool, as_of: AsOf| UserState {
+        name: name.to_owned(),
+        password: Some(true),
+        password_as_of: Some(as_of),
+        mfa_active: Some(active),
+        mfa_active_as_of: Some(as_of),
+        ..UserState::default()
+    };
+    let report = |rows: Vec<UserState>, as_of: AsOf| AccountState {
+        users: rows,
+        users_as_of: Some(as_of),
+        users_complete: true,
+        ..AccountState::default()
+    };
+    let phone = |owner: Option<&str>| VirtualDevice {
+        device: Device { serial: serial("phone"), enabled_at: None },
+        owner: owner.map(|name| DeviceOwner::User { name: name.to_owned(), id: None }),
+    };
+    let lists = |owner: Option<&str>, as_of: AsOf| {
+        let virtual_devices = Some(vec![phone(owner)]);
+        Some(iam(AccountState { as_of: Some(as_of), virtual_devices, ..AccountState::default() }))
+    };
+    check(&[
+        Case {
+            what: "a row of hours within which its user was deleted tells nothing of who bears the name",
+            story: "30.09:00 enables amy phone; 31.21:00 removes amy phone; 31.22:00 unpassword amy; 31.22:01 deletes amy",
+            iam: Some(iam(report(vec![row("amy", false, hours)], hours))),
+            windows: &["amy: removed 31.21:00-31.22:00 password_removed confirmed"],
+            findings: &[],
+        },
+        Case {
+            what: "a deletion that was seen is not missing where a list of hours lacks the user",
+            story: "30.09:00 creates amy; 31.22:00 deletes amy",
+            iam: Some(iam(report(Vec::new(), hours))),
+            windows: &[],
+            findings: &[],
+        },
+        Case {
+            what: "a deletion that the next bearer of the name gives away, though IAM lists that one",
+            story: "1.08:00 creates amy; 1.08:01 password amy; 9.09:00 creates amy",
+            iam: Some(users(&["amy no"])),
+            windows: &["amy: never_enrolled 01.08:01-… ended_unseen possible"],
+            findings: &["amy: state_contradicts - 01.08:01-09.09:00"],
+        },
+        Case {
+            what: "a report of MFA, and then a deletion that IAM refuses with a device",
+            story: "31.22:00 deletes amy",
+            iam: Some(iam(report(vec![row("amy", true, moment)], moment))),
+            windows: &[],
+            findings: &["amy: password_disagrees - 31.20:00-31.22:00", "amy: state_contradicts - 31.20:00-31.22:00"],
+        },
+        Case {
+            what: "the device whose enrollment is missing is the one that the report means",
+            story: "20.08:00 creates amy; 31.22:00 removes amy phone",
+            iam: Some(iam(report(vec![row("amy", true, moment)], moment))),
+            windows: &["amy: removed 31.22:00-… open confirmed"],
+            findings: &["amy: enable_not_in_archive phone 20.08:00-31.22:00"],
+        },
+        Case {
+            what: "a report of none, of a user who was deleted since",
+            story: "31.21:00 removes amy phone; 31.22:00 deletes amy",
+            iam: Some(iam(report(vec![row("amy", false, moment)], moment))),
+            windows: &[],
+            findings: &[],
+        },
+        Case {
+            what: "a list from before a rename is about the name of then",
+            story: "31.21:00 removes amy phone; 31.22:00 renames amy ann",
+            iam: lists(Some("amy"), moment),
+            windows: &["ann: removed 31.21:00-… open possible"],
+            findings: &[],
+        },
+        Case {
+            what: "a use proves the enrollment that is missing: the device is no leftover",
+            story: "1.09:00 makes phone; 9.09:00 uses amy phone",
+            iam: lists(None, AsOf::exactly(at(SNAPSHOT))),
+            windows: &[],
+            findings: &[
+                "amy: enable_not_in_archive phone 01.09:00-09.09:00",
+                "amy: deactivate_not_in_archive phone 09.09:00-01.00:00",
+            ],
+        },
+        Case {
+            what: "what another policy denies does not explain how this one was attached",
+            story: "1.08:00 creates amy; 2.09:00 contains amy; 3.09:00 allows amy",
+            iam: None,
+            windows: &[],
+            findings: &["amy: state_contradicts - 01.08:00-03.09:00"],
+        },
+    ]);
+}
+
+#[test]
+fn figures_count_a_removal_for_whom_it_was() {
+    let analysis = analyze("1.09:00 enables amy phone; 9.09:00 removes bea phone", None);
+    let figures = &analysis.figures.iam.deactivations;
+    assert_eq!((figures.total, figures.opened_window), (1, 1));
+    assert_eq!(figures.legitimate + figures.not_legitimate, 1);
+    let of_amy = analysis.windows.iter().find(|window| window.principal.name == "amy");
+    assert_eq!(of_amy.map(|window| window.class), Some(None));
+}
+
+#[test]
+fn what_iam_shows_now_counts_though_it_is_proven_only_after_the_period() {
+    let analysis = analyze("31.22:00 creates amy", Some(&users(&["amy yes"])));
+    assert_eq!(windows(&analysis), ["amy: standing <01.00:00-… open confirmed"]);
+    assert_eq!(analysis.figures.iam.exposure.standing.open, 1);
+}
+
+#[test]
+fn an_end_that_nobody_saw_is_no_replacement() {
+    let exactly = |active| {
+        let user = UserState { devices: None, mfa_active: Some(active), ..user("amy yes") };
+        iam(AccountState { users: vec![user], users_complete: true, ..AccountState::default() })
+    };
+    let analysis = analyze("1.09:00 enables amy phone; 20.09:00 removes amy phone", Some(&exactly(true)));
+    assert_eq!(windows(&analysis), ["amy: removed 20.09:00-… ended_unseen possible"]);
+    assert_eq!(analysis.windows[0].class, Some(mfatrail::contract::Class::Unexplained));
 }
 
 #[test]

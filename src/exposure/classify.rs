@@ -16,10 +16,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::approvals::approval;
 use super::calls::{Calls, Who};
 use super::credentials::Credentials;
-use super::ledger::{Entity, EntityId, Ledger};
+use super::ledger::{Entity, EntityId, IamEntry, Ledger};
 use super::windows::Draft;
 use crate::cloudtrail::{ActorKind, address};
-use crate::contract::{Class, PrincipalKind, Reason, WindowKind};
+use crate::contract::{Class, CloseReason, PrincipalKind, Reason, WindowKind};
 use crate::inputs::{Approval, Settings, Signal};
 use crate::inventory::{self, IamState};
 use crate::mfa::{Action, Event};
@@ -128,8 +128,10 @@ impl<'f> Case<'f> {
     fn new(facts: Facts<'f>, draft: &'f Draft) -> Option<Self> {
         let opened = draft.opened?;
         let opening = facts.ledger.events.get(opened)?;
+        // A removal for another gives away that the principal had lost the device before: that one is not its own.
+        let own = facts.ledger.owners.get(opened).copied().flatten() == Some(draft.entity);
         let opened_by_removal =
-            draft.kind == WindowKind::Removed && matches!(opening.action, Action::DeviceDeactivated { .. });
+            own && draft.kind == WindowKind::Removed && matches!(opening.action, Action::DeviceDeactivated { .. });
         let entity = facts.ledger.entities.get(draft.entity)?;
         let actor = facts.ledger.entity_of(&opening.actor, &opening.account, opening.time);
         opened_by_removal.then_some(Self { facts, draft, entity, opened, opening, time: opening.time, actor })
@@ -169,7 +171,15 @@ impl<'f> Case<'f> {
         {
             return Some(vec![index]);
         }
-        let close = self.draft.close.filter(|close| close.event.is_none() && close.at <= until);
+        // Of one that ended unseen, its close is where it was last proven, and not when a device came.
+        let close = self.draft.close.filter(|close| match close.reason {
+            CloseReason::SeenInIam => close.at <= until,
+            CloseReason::EndedUnseen => self.facts.iam.is_some_and(|iam| {
+                !matches!(self.entity.iam, IamEntry::Untold | IamEntry::Gone)
+                    && iam.as_of(&self.entity.account).latest <= until
+            }),
+            _ => false,
+        });
         close.map(|_| vec![self.opened])
     }
 

@@ -15,11 +15,17 @@ use crate::mfa::{Action, Event};
 pub(super) struct Credentials {
     password: Timeline,
     denial: Timeline,
+    /// Of every managed policy that denies everything: whether it was attached.
+    attachments: Vec<Timeline>,
 }
 
 impl Credentials {
     pub(super) fn new(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>) -> Self {
-        Self { password: password_timeline(ledger, entity, iam), denial: denial_timeline(ledger, entity, iam) }
+        Self {
+            password: password_timeline(ledger, entity, iam),
+            denial: denial_timeline(ledger, entity, iam),
+            attachments: attachment_timelines(ledger, entity),
+        }
     }
 
     /// Whether the principal is known to have no console password right before the place, or right after it.
@@ -56,6 +62,10 @@ impl Credentials {
         };
         let mut missing = of(&self.password, FindingCode::PasswordDisagrees, false);
         missing.extend(of(&self.denial, FindingCode::DenyDisagrees, true));
+        // What another policy denied meanwhile does not explain how this one was attached.
+        let attachments = self.attachments.iter().flat_map(|one| of(one, FindingCode::DenyDisagrees, true));
+        let attachments: Vec<Missing> = attachments.filter(|one| !missing.contains(one)).collect();
+        missing.extend(attachments);
         missing
     }
 
@@ -164,6 +174,32 @@ fn denial_timeline(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamSta
         proofs.extend(told.map(|(denied, key)| Proof::constant(key, denied, Basis::Iam)));
     }
     Timeline::new(proofs)
+}
+
+/// By creation, attachment and detachment, which IAM refuses for what is not attached.
+fn attachment_timelines(ledger: &Ledger<'_>, entity: &Entity<'_>) -> Vec<Timeline> {
+    let mut proofs: BTreeMap<&str, Vec<Proof>> = BTreeMap::new();
+    for (index, event) in own(ledger, entity) {
+        let (arn, before, after) = match &event.action {
+            Action::PolicyAttached { arn: Some(arn) } => (arn, None, true),
+            Action::PolicyDetached { arn: Some(arn) } => (arn, Some(true).filter(|_| !event.is_disputed()), false),
+            _ => continue,
+        };
+        if inventory::is_deny_all_arn(arn) {
+            let key = Key::event(&ledger.events, index);
+            let proof = key.map(|key| Proof { key, before, after: Some(after), basis: Basis::Event(index) });
+            proofs.entry(arn).or_default().extend(proof);
+        }
+    }
+    let created = entity.created.and_then(|index| {
+        Some(Proof {
+            key: Key::event(&ledger.events, index)?,
+            before: None,
+            after: Some(false),
+            basis: Basis::Event(index),
+        })
+    });
+    proofs.into_values().map(|own| Timeline::new(own.into_iter().chain(created).collect())).collect()
 }
 
 fn own<'l>(ledger: &'l Ledger<'_>, entity: &'l Entity<'_>) -> impl DoubleEndedIterator<Item = (usize, &'l Event)> {

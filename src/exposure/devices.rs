@@ -128,15 +128,17 @@ impl Devices {
                 .dated
                 .extend(timeline.proofs().iter().filter(|proof| proof.basis == Basis::Date).map(|proof| proof.key));
         }
-        let unseen = reader.facts.some.filter(|key| devices.active(*key, true) == 0);
-        if let Some((key, since)) = unseen.and_then(|key| Some((key, reader.empty_since(key.time)?))) {
+        let unseen = reader.facts.some.filter(|key| devices.active(*key, true) == 0 && !devices.disputed_at(*key));
+        // Where the archive tells nothing of its devices, the user's deletion still proves that there was none at its end.
+        let unseen = unseen.map(|key| (key, reader.empty_since(key.time)));
+        if let Some((key, since)) = unseen.filter(|(key, since)| since.is_some() || reader.deleted_after(*key)) {
             devices.unseen = Some(key);
             let unnamed = reader.unseen_timeline(key);
             devices.missing.extend(reader.missing(UNSEEN, &unnamed));
             devices.spans.extend(spans(UNSEEN, &unnamed, &devices.missing));
             devices.timelines.insert(UNSEEN.to_owned(), unnamed);
-            let between = [since, key.time];
-            devices.missing.push(Missing::new(None, FindingCode::UnseenDevice, between));
+            let between = since.map(|since| [since, key.time]);
+            devices.missing.extend(between.map(|between| Missing::new(None, FindingCode::UnseenDevice, between)));
         }
         devices.complete = match (devices.unseen, reader.known_whole(), entity.created) {
             (Some(_), ..) => Known::Never,
@@ -150,6 +152,12 @@ impl Devices {
     /// How many devices are known to be active right before the place (`after = false`) or right after it.
     pub(super) fn active(&self, key: Key, after: bool) -> usize {
         self.timelines.values().filter(|timeline| timeline.state(key, after) == Some(true)).count()
+    }
+
+    /// Whether what is proven of a device before the place and after it contradict each other: it may have been active there.
+    fn disputed_at(&self, key: Key) -> bool {
+        let around = |(earlier, later): (Proof, Proof)| earlier.key < key && key < later.key;
+        self.timelines.values().any(|timeline| timeline.contradictions().any(around))
     }
 
     /// Since when the set of known devices is known to be whole.
@@ -242,12 +250,15 @@ impl Facts {
             return Self::default();
         };
         let lists = iam.as_of(&entity.account);
-        // Who was deleted before says nothing, nor does whom IAM lacks: only that list could tell what it had.
-        let deleted = entity.deleted.and_then(|index| ledger.events.get(index));
-        if entity.iam == IamEntry::Gone || deleted.is_some_and(|deletion| deletion.time <= lists.latest) {
+        // Of whom IAM lacks only that list could tell what it had; what was said before a deletion holds, and nothing after.
+        let deleted = entity.deleted.and_then(|index| ledger.events.get(index)).map(|event| &**event);
+        if entity.iam == IamEntry::Gone {
             return Self::default();
         }
-        let place = |as_of: Option<AsOf>| fact_key(as_of.unwrap_or(lists), changes(ledger, entity));
+        let place = |as_of: Option<AsOf>| {
+            let key = fact_key(as_of.unwrap_or(lists), changes(ledger, entity).chain(deleted))?;
+            deleted.is_none_or(|deletion| key.time < deletion.time).then_some(key)
+        };
         let all = match entity.iam {
             IamEntry::User(user) => user.devices.as_ref(),
             _ => None,
@@ -258,7 +269,7 @@ impl Facts {
             IamEntry::Untold | IamEntry::Gone => (None, None),
         };
         let read = place(None);
-        let assigned = virtual_devices_of(entity, state);
+        let assigned = virtual_devices_of(entity, state, lists);
         let all_virtual = read.filter(|_| assigned.is_some());
         let listed: Vec<Device> = match all {
             Some(all) => all.clone(),
@@ -286,12 +297,13 @@ fn changes<'l>(ledger: &'l Ledger<'_>, entity: &'l Entity<'_>) -> impl Iterator<
     })
 }
 
-fn virtual_devices_of(entity: &Entity<'_>, state: &AccountState) -> Option<Vec<Device>> {
+/// The devices that the list assigns to the principal: to its id, or to the name that it bore when the list was read.
+fn virtual_devices_of(entity: &Entity<'_>, state: &AccountState, lists: AsOf) -> Option<Vec<Device>> {
     let mine = |owner: &DeviceOwner| match (entity.kind, owner) {
         (PrincipalKind::Root, DeviceOwner::Root) => true,
         (PrincipalKind::IamUser, DeviceOwner::User { name, id }) => match (id, &entity.id) {
             (Some(theirs), Some(mine)) => theirs == mine,
-            _ => name.eq_ignore_ascii_case(entity.name()),
+            _ => [lists.earliest, lists.latest].into_iter().any(|time| entity.is_called(name, time)),
         },
         _ => false,
     };
@@ -506,6 +518,12 @@ impl Reader<'_, '_> {
         proofs.push(Proof { key, before: None, after: Some(true), basis: Basis::Iam });
         proofs.extend(self.facts.all.filter(|all| *all > key).map(|all| Proof::constant(all, false, Basis::Iam)));
         Timeline::new(proofs)
+    }
+
+    /// Whether the user's deletion was seen after the place.
+    fn deleted_after(&self, key: Key) -> bool {
+        let deletion = self.entity.deleted.and_then(|index| Key::event(&self.ledger.events, index));
+        deletion.is_some_and(|deletion| key < deletion)
     }
 
     /// Since when the archive has the principal without any device at `at`: its last removal, or the user's creation; `None`

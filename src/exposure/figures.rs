@@ -53,13 +53,15 @@ fn by_deactivation(window: &Window) -> bool {
 }
 
 /// The figures of `windows` and `deactivations`, all of one kind of identity. `deactivations` come with the moment;
-/// `failed_attempts` are counted by the caller, which knows the attempts.
+/// `failed_attempts` are counted by the caller, which knows the attempts; `shows_now` says that the period is the report's
+/// own, and no part of it that ended before.
 pub(super) fn figures(
     windows: &[&Window],
     deactivations: &[(DateTime<Utc>, Deactivation)],
     failed_attempts: usize,
     period: Period,
     as_of: DateTime<Utc>,
+    shows_now: bool,
 ) -> KindFigures {
     let cohort = || windows.iter().copied().filter(|window| by_deactivation(window) && opened_in(window, period));
     let suspect = || cohort().filter(|window| window.legitimate == Some(false));
@@ -95,7 +97,7 @@ pub(super) fn figures(
                 unexplained: class(Class::Unexplained),
             },
         },
-        exposure: exposure(windows, period, as_of),
+        exposure: exposure(windows, period, as_of, shows_now),
     }
 }
 
@@ -105,7 +107,7 @@ fn opened_in(window: &Window, period: Period) -> bool {
 
 /// Time without MFA inside the period, by `removed` windows, and by `standing` ones as far as they are proven; nothing is
 /// measured beyond `as_of`.
-fn exposure(windows: &[&Window], period: Period, as_of: DateTime<Utc>) -> Exposure {
+fn exposure(windows: &[&Window], period: Period, as_of: DateTime<Utc>, shows_now: bool) -> Exposure {
     let end = period.to.min(as_of);
     let inside =
         |window: &Window| (window.proven_to().min(end) - window.proven_from().max(period.from)).num_seconds().max(0);
@@ -120,9 +122,9 @@ fn exposure(windows: &[&Window], period: Period, as_of: DateTime<Utc>) -> Exposu
             }
             WindowKind::Standing => {
                 standing += inside(window);
-                // Of a part that ended before, only what is proven of then counts; at `as_of` IAM shows all of them.
-                let open = if period.to < as_of { lasts_beyond(window, period.to) } else { window.is_open() };
-                result.standing.open += usize::from(open);
+                // Of a part that ended before, only what is proven of then counts; of the whole period, what IAM shows.
+                let shown = shows_now && window.is_open();
+                result.standing.open += usize::from(shown || lasts_beyond(window, period.to));
             }
             WindowKind::NeverEnrolled => {}
         }

@@ -652,8 +652,20 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamSta
             let deleted = entity.deleted.and_then(|index| events.get(index));
             deleted.is_none_or(|deletion| deletion.time > earliest)
         };
+        // Where a name changes hands within the interval in which IAM was asked, the list may tell of either.
+        let changes_hands = |entities: &[Entity<'_>], name: &str| {
+            let within = |time: Option<DateTime<Utc>>| time.is_some_and(|time| earliest < time && time <= taken_at);
+            let mut spans = entities
+                .iter()
+                .filter(|entity| entity.account == *account && entity.kind == PrincipalKind::IamUser)
+                .flat_map(|entity| &entity.names);
+            spans.any(|span| span.name.eq_ignore_ascii_case(name) && (within(span.from) || within(span.to)))
+        };
         let mut matched = BTreeSet::new();
         for user in &state.users {
+            if user.id.is_none() && changes_hands(entities, &user.name) {
+                continue;
+            }
             let by_id = user.id.as_ref().and_then(|id| {
                 entities.iter().position(|entity| entity.account == *account && entity.id.as_ref() == Some(id))
             });
@@ -691,11 +703,18 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamSta
             }
         }
         if state.users_complete {
-            for (index, entity) in entities.iter_mut().enumerate() {
+            let doubtful: Vec<bool> = entities
+                .iter()
+                .map(|entity| entity.names.iter().any(|span| changes_hands(entities, &span.name)))
+                .collect();
+            for (index, (entity, doubtful)) in entities.iter_mut().zip(doubtful).enumerate() {
                 // Who was not seen before the snapshot may be of after it, and whose deletion was seen before it is no
                 // longer IAM's to tell of.
                 let before = entity.seen.is_some_and(|[first, _]| first <= earliest);
-                let expected = before && lives(entity) && entity.kind == PrincipalKind::IamUser;
+                // Its name is another's, and that is a finding already.
+                let displaced = entity.displaced.zip(entity.seen).is_some_and(|([_, until], [_, last])| last <= until);
+                let expected =
+                    before && lives(entity) && !displaced && !doubtful && entity.kind == PrincipalKind::IamUser;
                 if entity.account == *account && expected && !matched.contains(&index) {
                     entity.iam = IamEntry::Gone;
                 }

@@ -496,7 +496,9 @@ fn kind_figures(
                 && of_kind(kind)
         })
         .count();
-    figures::figures(&windows, &deactivations, failed_attempts, part.period, input.as_of)
+    // Of the period that ends with the report, what IAM shows now belongs to it.
+    let shows_now = part.period.to >= input.period.to;
+    figures::figures(&windows, &deactivations, failed_attempts, part.period, input.as_of, shows_now)
 }
 
 /// Tickets and alerts that matched nothing are said: they may hide a typo, or evidence that is missing.

@@ -77,7 +77,7 @@ pub(super) fn ownerless(
     }
 }
 
-/// The last successful event by which each device was made, assigned or taken away.
+/// The last successful event by which each device was made, assigned, used or taken away.
 fn device_history<'l>(
     ledger: &'l Ledger<'_>,
     account: &str,
@@ -85,14 +85,12 @@ fn device_history<'l>(
 ) -> BTreeMap<&'l str, (usize, &'l Event)> {
     let mut last = BTreeMap::new();
     for (index, event) in ledger.events.iter().enumerate() {
-        let changes = matches!(
-            event.action,
-            Action::DeviceCreated { .. }
-                | Action::DeviceEnabled { .. }
-                | Action::DeviceDeactivated { .. }
-                | Action::DeviceDeleted { .. }
-        );
-        if let Some(serial) = event.action.serial().filter(|_| changes && event.succeeded())
+        let tells = is_somebodys(&event.action)
+            || matches!(
+                event.action,
+                Action::DeviceCreated { .. } | Action::DeviceDeactivated { .. } | Action::DeviceDeleted { .. }
+            );
+        if let Some(serial) = event.action.serial().filter(|_| tells && event.succeeded())
             && event.account == account
             && event.time <= until
         {
@@ -120,7 +118,18 @@ fn explained(ledger: &Ledger<'_>, account: &str, index: usize, event: &Event, se
 
 /// Whether the archive has the device as somebody's: that it is not is then a finding about that one.
 fn was_somebodys(last: Option<(usize, &Event)>) -> bool {
-    last.is_some_and(|(_, event)| matches!(event.action, Action::DeviceEnabled { .. }))
+    last.is_some_and(|(_, event)| is_somebodys(&event.action))
+}
+
+/// What proves that the device is assigned: its enrollment, and every use of it.
+fn is_somebodys(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::DeviceEnabled { .. }
+            | Action::DeviceResynced { .. }
+            | Action::SessionToken { .. }
+            | Action::ConsoleLogin { mfa_used: Some(true), .. }
+    )
 }
 
 /// Whether the user that IAM names exists, as far as IAM's list of users is whole.
