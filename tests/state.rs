@@ -676,17 +676,23 @@ fn one_missing_event_is_told_once_and_of_whom_it_is_true() {
         },
         Case {
             what: "the device whose enrollment is missing is the one that the report means",
-            story: "20.08:00 creates amy; 31.22:00 removes amy phone",
+            story: "20.08:00 creates amy; 20.08:01 password amy; 31.22:00 removes amy phone",
             iam: Some(iam(report(vec![row("amy", true, moment)], moment))),
-            windows: &["amy: removed 31.22:00-… open confirmed"],
+            windows: &[
+                "amy: never_enrolled 20.08:01-31.22:00 seen_in_use possible",
+                "amy: removed 31.22:00-… open confirmed",
+            ],
             findings: &["amy: enable_not_in_archive phone 20.08:00-31.22:00"],
         },
         Case {
             what: "a report of none, of a user who was deleted since",
             story: "31.21:00 removes amy phone; 31.22:00 deletes amy",
             iam: Some(iam(report(vec![row("amy", false, moment)], moment))),
-            windows: &[],
-            findings: &[],
+            windows: &["amy: removed 31.21:00-31.22:00 user_deleted possible"],
+            findings: &[
+                "amy: password_disagrees - 31.20:00-31.22:00",
+                "amy: enable_not_in_archive phone 31.20:00-31.21:00",
+            ],
         },
         Case {
             what: "a list from before a rename is about the name of then",
