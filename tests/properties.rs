@@ -195,8 +195,14 @@ fn every_exposure_is_told(world: &World, analysis: &Analysis) -> Result<(), Test
     for exposed in truth::exposures(world) {
         let from = exposed.from.max(world.read_from());
         let windows = analysis.windows.iter().filter(|w| truth::owner(world, w).contains(&exposed.who));
-        let mut told: Vec<_> = windows.map(|w| (w.proven_from(), truth::end(world, w))).collect();
         let findings = truth::findings_about(world, analysis, &exposed.who);
+        // of what ended unseen, a finding tells when at the latest
+        let latest = |w: &Window| {
+            let ends = findings.iter().map(|f| f.between[1]).filter(|to| *to > w.proven_from());
+            ends.min().filter(|_| w.close_reason == Some(CloseReason::EndedUnseen))
+        };
+        let until = |w: &Window| latest(w).unwrap_or(truth::end(world, w));
+        let mut told: Vec<_> = windows.map(|w| (w.proven_from(), until(w))).collect();
         told.extend(findings.iter().map(|f| (f.between[0], f.between[1])));
         let seen = |t: DateTime<Utc>| world.period.from <= t && t < world.period.to;
         let mut missing = world.missing.iter().filter(|e| e.succeeded());
@@ -288,7 +294,7 @@ fn essence(window: &Window, doubts: &oracle::Doubts) -> String {
     let activity = Activity { by_actor: None, ..window.activity.clone() };
     let activity = (window.duration_s > 0).then_some(activity);
     format!(
-        "{} {} {:?} opened {:?} since before {:?} by {:?} {:?} ({:?} {:?} {:?}) closed {:?} by {:?} {:?} after {} {:?} password {:?} class {:?} legitimate {:?} signals {:?} detection {:?} approval {:?} activity {:?}",
+        "{} {} {:?} opened {:?} since before {:?} by {:?} {:?} ({:?} {:?} {:?}) closed {:?} by {:?} {:?} after {} {:?} password {:?} class {:?} legitimate {:?} signals {:?} detection {:?} approved {:?} activity {:?}",
         window.account,
         window.principal.name,
         window.kind,
@@ -309,7 +315,7 @@ fn essence(window: &Window, doubts: &oracle::Doubts) -> String {
         window.legitimate.filter(|_| classified),
         if classified { signals } else { vec![] },
         detection,
-        window.approval.as_ref().filter(|_| classified),
+        classified && window.approval.is_some(),
         activity,
     )
 }
@@ -328,7 +334,10 @@ fn agree(world: &World, got: &Analysis) -> Result<(), TestCaseError> {
         let line = |f: &Finding| {
             let name = f.principal.as_ref().map(|p| p.name.as_str());
             let known = sure(&f.account, name.unwrap_or_default());
-            known.then(|| format!("{} {:?} {:?} {:?} {:?}", f.account, name, f.device, f.finding, f.between))
+            // nobody's device has been so since nobody knows when
+            let from = (f.finding != FindingCode::DeviceWithoutOwner).then_some(f.between[0]);
+            known
+                .then(|| format!("{} {:?} {:?} {:?} {:?} {}", f.account, name, f.device, f.finding, from, f.between[1]))
         };
         a.reconciliation.iter().filter_map(line).collect()
     };
@@ -480,8 +489,7 @@ proptest! {
 
     /// The analysis says what the slow and obvious one says.
     #[test]
-    fn analysis_agrees_with_the_oracle(mut plan in prop_oneof![2 => plan(false, false), 2 => plan(true, false)]) {
-        if std::env::var_os("ORACLE_KNOWN").is_some() && plan.iam == Told::BareCsv { plan.iam = Told::Report; }
+    fn analysis_agrees_with_the_oracle(plan in prop_oneof![2 => plan(false, false), 2 => plan(true, false)]) {
         let world = simulate(&plan);
         told(&world, agree(&world, &analyse(&world.input())))?;
     }
@@ -623,7 +631,8 @@ fn the_oracle_gives_the_figures_of_the_fixtures() {
         assert!(found.is_empty(), "{}", found.join("\n"));
     };
     let (analysis, doubts) = oracle::judge(&world.input());
-    assert!(doubts.none(), "{doubts:?}");
+    // A class may hang on a reading; what the fixtures say of it decides.
+    assert!(doubts.principals.is_empty(), "{doubts:?}");
     check(&analysis);
     check(&analyse(&world.input()));
 }

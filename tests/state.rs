@@ -712,6 +712,26 @@ fn one_missing_event_is_told_once_and_of_whom_it_is_true() {
             ],
         },
         Case {
+            what: "an older word that there was no password hides nothing of what was read later",
+            story: "5.09:00 removes amy phone",
+            iam: Some(iam(AccountState {
+                users: vec![UserState {
+                    password_as_of: Some(AsOf::exactly(at("2026-09-20T00:00:00Z"))),
+                    ..user("amy no")
+                }],
+                ..AccountState::default()
+            })),
+            windows: &["amy: removed 05.09:00-… open confirmed"],
+            findings: &[],
+        },
+        Case {
+            what: "a user whom the whole list lacks, and whose creation is missing",
+            story: "31.22:00 resets bea",
+            iam: Some(iam(report(Vec::new(), moment))),
+            windows: &[],
+            findings: &["bea: state_contradicts - 31.20:00-31.22:00"],
+        },
+        Case {
             what: "what another policy denies does not explain how this one was attached",
             story: "1.08:00 creates amy; 2.09:00 contains amy; 3.09:00 allows amy",
             iam: None,

@@ -20,11 +20,12 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    pub(super) fn new(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>) -> Self {
+    pub(super) fn new(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>, bounds: Bounds) -> Self {
+        let from = bounds.from();
         Self {
-            password: password_timeline(ledger, entity, iam),
-            denial: denial_timeline(ledger, entity, iam),
-            attachments: attachment_timelines(ledger, entity),
+            password: Timeline::new(password_proofs(ledger, entity, iam), from),
+            denial: Timeline::new(denial_proofs(ledger, entity, iam), from),
+            attachments: attachments(ledger, entity).into_iter().map(|proofs| Timeline::new(proofs, from)).collect(),
         }
     }
 
@@ -48,10 +49,10 @@ impl Credentials {
     }
 
     /// Where events contradict each other, or IAM.
-    pub(super) fn missing(&self, bounds: Bounds) -> Vec<Missing> {
+    pub(super) fn missing(&self) -> Vec<Missing> {
         let of = |timeline: &Timeline, disagrees: FindingCode, protects: bool| -> Vec<Missing> {
-            let contradictions = timeline.contradictions().filter(|(earlier, _)| bounds.reaches(earlier));
-            contradictions
+            timeline
+                .contradictions()
                 .map(|(earlier, later)| {
                     let with_iam = [earlier.basis, later.basis].contains(&Basis::Iam);
                     let code = if with_iam { disagrees } else { FindingCode::StateContradicts };
@@ -60,12 +61,14 @@ impl Credentials {
                 })
                 .collect()
         };
+        let mut denials = of(&self.denial, FindingCode::DenyDisagrees, true);
+        // What another policy denied meanwhile does not explain how this one was attached, nor when.
+        for unattached in self.attachments.iter().flat_map(|one| of(one, FindingCode::DenyDisagrees, true)) {
+            denials.retain(|one| (one.code, one.between[1]) != (unattached.code, unattached.between[1]));
+            denials.push(unattached);
+        }
         let mut missing = of(&self.password, FindingCode::PasswordDisagrees, false);
-        missing.extend(of(&self.denial, FindingCode::DenyDisagrees, true));
-        // What another policy denied meanwhile does not explain how this one was attached.
-        let attachments = self.attachments.iter().flat_map(|one| of(one, FindingCode::DenyDisagrees, true));
-        let attachments: Vec<Missing> = attachments.filter(|one| !missing.contains(one)).collect();
-        missing.extend(attachments);
+        missing.extend(denials);
         missing
     }
 
@@ -93,7 +96,7 @@ fn password_proof(event: &Event) -> Option<(Option<bool>, Option<bool>)> {
     }
 }
 
-fn password_timeline(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>) -> Timeline {
+fn password_proofs(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>) -> Vec<Proof> {
     let mut proofs: Vec<Proof> = own(ledger, entity)
         .filter_map(|(index, event)| {
             let (before, after) = password_proof(event)?;
@@ -116,7 +119,7 @@ fn password_timeline(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamS
         let key = fact_key(as_of.unwrap_or_else(|| iam.as_of(&entity.account)), changes);
         proofs.extend(key.map(|key| Proof::constant(key, password, Basis::Iam)));
     }
-    Timeline::new(proofs)
+    proofs
 }
 
 /// Which policies an event makes deny everything, or takes that from.
@@ -148,7 +151,7 @@ fn denial(event: &Event) -> Option<Denial> {
     }
 }
 
-fn denial_timeline(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>) -> Timeline {
+fn denial_proofs(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>) -> Vec<Proof> {
     let mut proofs = Vec::new();
     let mut in_force: BTreeSet<String> = BTreeSet::new();
     for (index, event) in own(ledger, entity) {
@@ -173,11 +176,11 @@ fn denial_timeline(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamSta
         let told = user.denied.zip(fact_key(as_of, changes));
         proofs.extend(told.map(|(denied, key)| Proof::constant(key, denied, Basis::Iam)));
     }
-    Timeline::new(proofs)
+    proofs
 }
 
 /// By creation, attachment and detachment, which IAM refuses for what is not attached.
-fn attachment_timelines(ledger: &Ledger<'_>, entity: &Entity<'_>) -> Vec<Timeline> {
+fn attachments(ledger: &Ledger<'_>, entity: &Entity<'_>) -> Vec<Vec<Proof>> {
     let mut proofs: BTreeMap<&str, Vec<Proof>> = BTreeMap::new();
     for (index, event) in own(ledger, entity) {
         let (arn, before, after) = match &event.action {
@@ -199,7 +202,7 @@ fn attachment_timelines(ledger: &Ledger<'_>, entity: &Entity<'_>) -> Vec<Timelin
             basis: Basis::Event(index),
         })
     });
-    proofs.into_values().map(|own| Timeline::new(own.into_iter().chain(created).collect())).collect()
+    proofs.into_values().map(|own| own.into_iter().chain(created).collect()).collect()
 }
 
 fn own<'l>(ledger: &'l Ledger<'_>, entity: &'l Entity<'_>) -> impl DoubleEndedIterator<Item = (usize, &'l Event)> {

@@ -90,10 +90,9 @@ impl Bounds {
         self.covered.map(|[first, _]| first.max(self.read_from))
     }
 
-    /// Whether all that followed a proof was read: what happened between an older state of IAM and the first record is not
-    /// known, and nothing of it is missing.
-    pub(super) fn reaches(&self, earlier: &Proof) -> bool {
-        earlier.basis != Basis::Iam || earlier.key.time >= self.start().unwrap_or(self.read_from)
+    /// Since when everything was read.
+    pub(super) fn from(&self) -> DateTime<Utc> {
+        self.start().unwrap_or(self.read_from)
     }
 
     /// Whether an event at `at` would have been read.
@@ -361,7 +360,7 @@ impl Reader<'_, '_> {
             own.extend(self.foreign_proofs(&serial));
             own.extend(self.iam_proofs(&serial, &own));
             own.extend(&whole);
-            (serial, Timeline::new(own))
+            (serial, Timeline::new(own, self.bounds.from()))
         });
         timelines.collect()
     }
@@ -462,17 +461,16 @@ impl Reader<'_, '_> {
         let finding = |code: FindingCode, from: DateTime<Utc>, to: DateTime<Utc>| {
             Missing::new(device.clone(), code, [from.min(to), to])
         };
-        let contradicting =
-            timeline.contradictions().filter(|(earlier, _)| self.bounds.reaches(earlier)).map(|(earlier, later)| {
-                let code = self.code(earlier, later);
-                let from = match (code, later.basis) {
-                    (FindingCode::EnableNotInArchive, Basis::Iam) => {
-                        self.after_last_change(earlier.key.time, later.key.time)
-                    }
-                    _ => earlier.key.time,
-                };
-                finding(code, from, later.key.time)
-            });
+        let contradicting = timeline.contradictions().map(|(earlier, later)| {
+            let code = self.code(earlier, later);
+            let from = match (code, later.basis) {
+                (FindingCode::EnableNotInArchive, Basis::Iam) => {
+                    self.after_last_change(earlier.key.time, later.key.time)
+                }
+                _ => earlier.key.time,
+            };
+            finding(code, from, later.key.time)
+        });
         let mut missing: Vec<Missing> = contradicting.collect();
         let dated = timeline.proofs().iter().enumerate().filter(|(_, proof)| proof.basis == Basis::Date);
         for (place, proof) in dated {
@@ -517,7 +515,7 @@ impl Reader<'_, '_> {
         let mut proofs = self.whole_proofs();
         proofs.push(Proof { key, before: None, after: Some(true), basis: Basis::Iam });
         proofs.extend(self.facts.all.filter(|all| *all > key).map(|all| Proof::constant(all, false, Basis::Iam)));
-        Timeline::new(proofs)
+        Timeline::new(proofs, self.bounds.from())
     }
 
     /// Whether the user's deletion was seen after the place.

@@ -122,9 +122,9 @@ fn exposure(windows: &[&Window], period: Period, as_of: DateTime<Utc>, shows_now
             }
             WindowKind::Standing => {
                 standing += inside(window);
-                // Of a part that ended before, only what is proven of then counts; of the whole period, what IAM shows.
-                let shown = shows_now && window.is_open();
-                result.standing.open += usize::from(shown || lasts_beyond(window, period.to));
+                // Of a part that ended before, what is proven of then counts; of the whole period, what is open now.
+                let open = if shows_now { window.is_open() } else { lasts_beyond(window, period.to) };
+                result.standing.open += usize::from(open);
             }
             WindowKind::NeverEnrolled => {}
         }

@@ -494,11 +494,17 @@ impl<'a> Replay<'a> {
                 }
                 _ => return Some(entity),
             }
-        } else if let Some((entity, left_at)) = self.left.get(&key).copied()
+        } else if let Some((left, left_at)) = self.left.get(&key).copied()
             && left_at == time
-            && id.is_none()
+            && let Some(entity) = self.entities.get_mut(left)
+            && (id.is_none() || entity.id.is_none())
         {
-            return Some(entity);
+            // A call in the very second in which the name was left: made before.
+            if let Some(id) = id {
+                entity.id = Some(id.to_owned());
+                self.by_id.insert((account.to_owned(), id.to_owned()), left);
+            }
+            return Some(left);
         }
         let entity = self.add(account, PrincipalKind::IamUser, name, id.map(str::to_owned), None);
         self.entities.get_mut(entity)?.renewed = before.filter(|before| *before < time).map(|before| [before, time]);

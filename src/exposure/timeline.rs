@@ -68,7 +68,13 @@ impl Proof {
 pub(super) struct Timeline(Vec<Proof>);
 
 impl Timeline {
-    pub(super) fn new(mut proofs: Vec<Proof>) -> Self {
+    /// `start` is where reading began: what happened between an older word of IAM and that is not known, so that the word
+    /// holds no longer, and hides nothing that came later.
+    pub(super) fn new(mut proofs: Vec<Proof>, start: DateTime<Utc>) -> Self {
+        if proofs.iter().any(|proof| proof.basis == Basis::Iam && proof.key.time < start) {
+            let key = Key { time: start, rank: 0, index: 0 };
+            proofs.push(Proof { key, before: None, after: None, basis: Basis::Iam });
+        }
         proofs.sort_by_key(|proof| proof.key);
         Self(proofs)
     }

@@ -74,11 +74,12 @@ pub(super) struct Replayed {
 pub(super) fn replay(ledger: &Ledger<'_>, id: EntityId, iam: Option<&IamState>, bounds: Bounds) -> Option<Replayed> {
     let entity = ledger.entities.get(id)?;
     let devices = Devices::new(ledger, id, entity, iam, bounds);
-    let credentials = Credentials::new(ledger, entity, iam);
+    let credentials = Credentials::new(ledger, entity, iam, bounds);
     let mut missing = devices.missing.clone();
-    missing.extend(credentials.missing(bounds));
+    missing.extend(credentials.missing());
     missing.extend(renewed(ledger, entity));
     missing.extend(displaced(entity));
+    missing.extend(iam.and_then(|iam| unlisted(ledger, entity, iam, bounds)));
     let mut machine = Machine {
         ledger,
         id,
@@ -115,6 +116,20 @@ fn renewed(ledger: &Ledger<'_>, entity: &Entity<'_>) -> Option<Missing> {
     let own = entity.events.iter().filter_map(|index| ledger.events.get(*index));
     let first = own.filter(|event| event.succeeded()).map(|event| event.time).min()?;
     Some(contradicts([left_at, first]))
+}
+
+/// IAM's whole list lacks it, and then something was done to it without its creation having been seen.
+fn unlisted(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: &IamState, bounds: Bounds) -> Option<Missing> {
+    let listed_at = iam.users_as_of(&entity.account).latest;
+    let lacks = iam.accounts.get(&entity.account)?.users_complete
+        && entity.kind == PrincipalKind::IamUser
+        && entity.iam == IamEntry::Untold
+        && entity.created.is_none()
+        && entity.renewed.is_none()
+        && bounds.from() <= listed_at;
+    let own = entity.events.iter().filter_map(|index| ledger.events.get(*index));
+    let first = own.filter(|event| event.succeeded()).map(|event| event.time).min()?;
+    (lacks && listed_at < first).then(|| contradicts([listed_at, first]))
 }
 
 /// Its name was given to another: its deletion or its rename is missing.

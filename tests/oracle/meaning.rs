@@ -88,7 +88,6 @@ impl Oracle<'_> {
         let there = window.close_reason == Some(CloseReason::EndedUnseen)
             && self.snapshot(&self.lives[life].account).is_some_and(|s| s.latest <= grace_end);
         doubtful |= (silently || there) && !replaced;
-        doubtful |= window.close_reason == Some(CloseReason::EndedUnseen); // KNOWN F2
 
         let mut signals = Vec::new();
         for signal in &settings.takeover_signals {
@@ -323,6 +322,8 @@ impl Oracle<'_> {
                     }
             });
             if about && !call.failed && inside(call.time) && stranger(&call.actor, call.time) {
+                // how many console users there were then, IAM's later list does not tell
+                unclear |= call.read_only && self.reads(call, 600) >= 2 && !self.is_large(&call.account);
                 if call.read_only && self.sweep(call, 600) {
                     unclear |= !self.sweep(call, 599);
                     continue;
@@ -341,14 +342,43 @@ impl Oracle<'_> {
             }
         }
         let first = found.into_iter().min_by_key(|(time, _, id)| (*time, *id));
+        // an entity that is made by somebody else, for the principal as it turns out: about it or not, nobody decided
+        unclear |= self.events.iter().any(|e| {
+            matches!(e.action, Action::DeviceCreated { .. })
+                && *e.account == *who.account
+                && e.succeeded()
+                && inside(e.time)
+                && stranger(&e.actor, e.time)
+                && first.as_ref().is_none_or(|(time, ..)| e.time <= *time)
+                && self.history(life).iter().any(|h| h.action.serial() == e.action.serial())
+        });
         (first.and_then(|(at, by, id)| detected(at, DetectionKind::Inferred, by.display(), id.to_owned())), unclear)
     }
 
+    /// Who bears a name, or the name itself where nobody is known to.
+    fn read_about(&self, account: &str, name: &str, time: Time) -> (Option<usize>, String) {
+        let life = self.named_at(account, name, &moment(time));
+        (life, if life.is_some() { String::new() } else { name.to_lowercase() })
+    }
+
     /// The console users of an account, as IAM tells.
-    fn console_users(&self, account: &str) -> BTreeSet<String> {
+    fn console_users(&self, account: &str) -> BTreeSet<(Option<usize>, String)> {
         let state = self.input.iam.and_then(|iam| iam.accounts.get(account));
         let users = state.iter().flat_map(|s| &s.users).filter(|u| u.password == Some(true));
-        users.map(|u| u.name.to_lowercase()).collect()
+        let at = self.input.iam.map_or(self.input.as_of, |iam| iam.users_as_of(account).latest);
+        users.map(|u| self.read_about(account, &u.name, at)).collect()
+    }
+
+    /// Whether five console users are known.
+    fn is_large(&self, account: &str) -> bool {
+        self.console_users(account).len() >= 5
+    }
+
+    /// How many principals the caller read within a span around the call.
+    fn reads(&self, call: &Call, span_s: i64) -> usize {
+        let near = |c: &&&Call| (c.time - call.time).num_seconds().abs() <= span_s;
+        let mine = self.calls.iter().filter(|c| c.read_only && c.actor.same_as(&call.actor)).filter(near);
+        mine.filter_map(|c| c.about_user.clone()).collect::<BTreeSet<_>>().len()
     }
 
     /// Whether the caller read five or more principals, or all console users of a small account, within a span that holds
@@ -362,13 +392,13 @@ impl Oracle<'_> {
         let console = self.console_users(&call.account);
         reads.iter().any(|first| {
             let last = first.time + Duration::seconds(span_s);
-            let users: BTreeSet<(&str, &str)> = reads
+            let users: BTreeSet<_> = reads
                 .iter()
                 .filter(|c| first.time <= c.time && c.time <= last)
-                .filter_map(|c| Some((&*c.account, c.about_user.as_deref()?)))
+                .filter_map(|c| Some((&*c.account, self.read_about(&c.account, c.about_user.as_deref()?, c.time))))
                 .collect();
             let whole = (2..5).contains(&console.len())
-                && console.iter().all(|name| users.contains(&(&*call.account, name.as_str())));
+                && console.iter().all(|user| users.contains(&(&*call.account, user.clone())));
             first.time <= call.time && call.time <= last && (users.len() >= 5 || whole)
         })
     }

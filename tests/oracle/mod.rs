@@ -248,7 +248,10 @@ impl<'a> Oracle<'a> {
                         principal: None,
                         device: Some(serial.clone()),
                         finding: FindingCode::DeviceWithoutOwner,
-                        between: [self.first_record(account).unwrap_or(at).min(at), at],
+                        between: [
+                            last.map(|i| self.events[i].time).or(self.first_record(account)).unwrap_or(at).min(at),
+                            at,
+                        ],
                     }),
                 }
             }

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
 use chrono::{DateTime, Utc};
 use mfatrail::cloudtrail::{Actor, ActorKind};
-use mfatrail::inventory::{AccountState, Device, DeviceOwner, IamState, RootState, UserState, VirtualDevice};
+use mfatrail::inventory::{AccountState, AsOf, Device, DeviceOwner, IamState, RootState, UserState, VirtualDevice};
 use mfatrail::mfa::{Action, Event, Failure, Target};
 use mfatrail::trace::{Call, Context, Sighting};
 use serde_json::Value;
@@ -203,6 +204,18 @@ fn json(path: &Path) -> Option<Value> {
     Some(serde_json::from_str(&std::fs::read_to_string(path).ok()?).unwrap())
 }
 
+/// Bare, or as `aws iam get-credential-report` writes it: with the time at which it was made.
+fn credential_report(folder: &Path) -> (Vec<u8>, Option<AsOf>) {
+    match json(&folder.join("credential-report.json")) {
+        Some(answer) => {
+            let content =
+                base64::engine::general_purpose::STANDARD.decode(answer["Content"].as_str().unwrap()).unwrap();
+            (content, answer["GeneratedTime"].as_str().map(|made| AsOf::exactly(time(made))))
+        }
+        None => (std::fs::read(folder.join("credential-report.csv")).unwrap(), None),
+    }
+}
+
 /// The command line's files, one folder per account.
 pub fn iam(dir: &Path, taken_at: DateTime<Utc>) -> IamState {
     let mut accounts = BTreeMap::new();
@@ -211,18 +224,19 @@ pub fn iam(dir: &Path, taken_at: DateTime<Utc>) -> IamState {
         let account = folder.file_name().unwrap().to_string_lossy().into_owned();
         let mut state = AccountState { users_complete: true, ..AccountState::default() };
         let details = json(&folder.join("account-authorization-details.json")).unwrap();
-        for row in csv::Reader::from_path(folder.join("credential-report.csv"))
-            .unwrap()
-            .deserialize::<BTreeMap<String, String>>()
-        {
+        let (report, generated) = credential_report(&folder);
+        for row in csv::Reader::from_reader(report.as_slice()).deserialize::<BTreeMap<String, String>>() {
             let row = row.unwrap();
             let flag = |column: &str| row[column].parse::<bool>().ok();
             let name = row["user"].clone();
             if name == "<root_account>" {
                 state.root = Some(RootState {
                     mfa_active: flag("mfa_active"),
+                    mfa_active_as_of: generated,
                     password: flag("password_enabled"),
+                    password_as_of: generated,
                     active_access_keys: Some(0),
+                    access_keys_as_of: generated,
                     ..RootState::default()
                 });
                 continue;
@@ -238,7 +252,9 @@ pub fn iam(dir: &Path, taken_at: DateTime<Utc>) -> IamState {
                 arn: Some(row["arn"].clone()),
                 created_at: Some(time(&row["user_creation_time"])),
                 password: flag("password_enabled"),
+                password_as_of: generated,
                 mfa_active: flag("mfa_active"),
+                mfa_active_as_of: generated,
                 devices: json(&folder.join(format!("mfa-devices-{name}.json")))
                     .map(|list| list["MFADevices"].as_array().unwrap().iter().map(device).collect()),
                 tags: Some(tags.map(|t| (text(&t["Key"]).unwrap(), text(&t["Value"]).unwrap())).collect()),
@@ -246,8 +262,8 @@ pub fn iam(dir: &Path, taken_at: DateTime<Utc>) -> IamState {
                 ..UserState::default()
             });
         }
-        let virtuals = json(&folder.join("virtual-mfa-devices.json")).unwrap();
-        let owned = virtuals["VirtualMFADevices"].as_array().unwrap().iter().map(|v| VirtualDevice {
+        let virtuals = json(&folder.join("virtual-mfa-devices.json"));
+        let owner = |v: &Value| VirtualDevice {
             device: Device {
                 serial: text(&v["SerialNumber"]).unwrap(),
                 enabled_at: v["EnableDate"].as_str().map(time),
@@ -257,8 +273,9 @@ pub fn iam(dir: &Path, taken_at: DateTime<Utc>) -> IamState {
                 (None, Some(arn)) if arn.ends_with(":root") => Some(DeviceOwner::Root),
                 _ => None,
             },
-        });
-        state.virtual_devices = Some(owned.collect());
+        };
+        state.virtual_devices =
+            virtuals.map(|virtuals| virtuals["VirtualMFADevices"].as_array().unwrap().iter().map(owner).collect());
         accounts.insert(account, state);
     }
     IamState { taken_at, accounts, missing: Vec::new() }

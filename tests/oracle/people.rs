@@ -334,6 +334,10 @@ impl Oracle<'_> {
     /// Whom the whole list lacks.
     fn tell_gone(&mut self, account: &str, state: &AccountState, at: AsOf) {
         let place: Spot = (at.latest, FACT, String::new());
+        // what happened between that list and the first record, nothing tells
+        if at.latest < self.lookback() {
+            return;
+        }
         for life in 0..self.lives.len() {
             let who = &self.lives[life];
             let listed = who.user.is_some()

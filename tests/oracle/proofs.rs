@@ -73,8 +73,8 @@ pub struct Evidence {
     pub devices: BTreeMap<String, Vec<Proof>>,
     pub password: Vec<Proof>,
     pub denies: Denies,
-    /// From when to when a deny counts that only IAM tells of.
-    pub told_deny: Option<(Option<Spot>, Option<Spot>)>,
+    /// From when on a deny counts that only IAM tells of; which policy it is, and so what ends it, nobody knows.
+    pub told_deny: Option<Option<Spot>>,
     /// Between the archive's last word, that it was denied, and IAM's, that it is not.
     pub disputed_deny: Option<(Spot, Spot)>,
     /// Where IAM says that a device is active which no input names.
@@ -386,24 +386,43 @@ impl Oracle<'_> {
     fn tell_unseen(&self, life: usize, facts: &[Fact], evidence: &mut Evidence) {
         let said = facts.iter().find(|f| matches!(f.tell, Tell::MfaActive(true)));
         let Some(at) = said.map(Fact::spot) else { return };
-        if !evidence.active(&at, true).is_empty() {
+        // one that is disputed then may be the one that IAM means
+        let may_be =
+            |proofs: &Vec<Proof>| matches!(state(proofs, &at, true), Between::Known(true) | Between::Contradicted(_));
+        if evidence.devices.values().any(may_be) {
             return;
+        }
+        // a whole list that lacks it later, or a deletion: it was lost in between
+        let later = facts.iter().filter(|f| matches!(&f.tell, Tell::Devices(_)) && f.spot() > at).map(Fact::spot).min();
+        let who = &self.lives[life];
+        let deleted = who.deleted.clone().filter(|d| *d > at);
+        let gone = match (later, deleted) {
+            (Some(later), _) => Some((FindingCode::DeactivateNotInArchive, later)),
+            (None, Some(deleted)) if self.whole_list_after(&who.account, deleted.0) => {
+                Some((FindingCode::DeactivateNotInArchive, deleted))
+            }
+            (None, Some(deleted)) => Some((FindingCode::StateContradicts, deleted)),
+            (None, None) => None,
+        };
+        if let Some((code, to)) = gone {
+            evidence.findings.push(self.finding(life, None, code, at.0, to.0));
         }
         // only where the last word of the archive is that there is none: a removal, or the creation
         let lost = self
             .history(life)
             .into_iter()
-            .filter(|e| matches!(e.action, Action::DeviceDeactivated { .. } | Action::UserCreated) && pos(e) < at)
-            .map(|e| e.time)
-            .max();
+            .filter(|e| pos(e) < at)
+            .rfind(|e| {
+                matches!(
+                    e.action,
+                    Action::DeviceEnabled { .. } | Action::DeviceDeactivated { .. } | Action::UserCreated
+                )
+            })
+            .filter(|e| !matches!(e.action, Action::DeviceEnabled { .. }))
+            .map(|e| e.time);
         let Some(lost) = lost else { return };
         evidence.findings.push(self.finding(life, None, FindingCode::UnseenDevice, lost, at.0));
         evidence.complete = false;
-        // a whole list that lacks it later: it was lost in between
-        let later = facts.iter().filter(|f| matches!(&f.tell, Tell::Devices(_)) && f.spot() >= at).map(|f| f.at.latest);
-        if let Some(later) = later.min().filter(|later| *later > at.0) {
-            evidence.findings.push(self.finding(life, None, FindingCode::DeactivateNotInArchive, at.0, later));
-        }
         evidence.unseen = Some(at);
     }
 
@@ -452,12 +471,7 @@ impl Oracle<'_> {
             if let Some(last) = &last {
                 evidence.findings.push(self.finding(life, None, FindingCode::DenyDisagrees, last.0, at.0));
             }
-            // what may have been it ends it
-            let ends = self
-                .history(life)
-                .into_iter()
-                .find(|e| pos(e) > *at && deny(&e.action).is_some_and(|(policy, starts)| !starts && policy != MANAGED));
-            evidence.told_deny = Some((last.is_some().then(|| at.clone()), ends.map(pos)));
+            evidence.told_deny = Some(last.is_some().then(|| at.clone()));
             return;
         }
         let in_force =
@@ -593,10 +607,8 @@ impl Evidence {
     pub fn denied(&self, place: &Spot, after: bool) -> bool {
         let own = self.denies.values().any(|proofs| state(proofs, place, after) == Between::Known(true));
         let disputed = self.disputed_deny.as_ref().is_some_and(|(from, to)| from < place && place < to);
-        let told = self.told_deny.as_ref().is_some_and(|(from, to)| {
-            from.as_ref().is_none_or(|f| if after { f <= place } else { f < place })
-                && to.as_ref().is_none_or(|t| if after { t > place } else { t >= place })
-        });
+        let since = |from: &Option<Spot>| from.as_ref().is_none_or(|f| if after { f <= place } else { f < place });
+        let told = self.told_deny.as_ref().is_some_and(since);
         (own || told) && !disputed
     }
 

@@ -282,8 +282,7 @@ impl<'a> Oracle<'a> {
             }
         }
         moments.extend(evidence.findings.iter().map(|f| f.between[1]).filter(|to| *to <= at));
-        // what IAM said before anything was read is told of from the first record on
-        moments.into_iter().max().unwrap_or(at).min(at.max(self.first_record(&who.account).unwrap_or(at)))
+        moments.into_iter().max().unwrap_or(at).min(at)
     }
 
     // ------------------------------------------------------------------------------------------------ certainty
@@ -292,7 +291,10 @@ impl<'a> Oracle<'a> {
         let who = &self.lives[life];
         let as_of = self.input.as_of;
         let (from, to) = (window.proven_from(), end(window, as_of));
-        let disputed = evidence.findings.iter().any(|f| f.between[0].max(from) < f.between[1].min(to));
+        let disputed = evidence.findings.iter().any(|f| {
+            let [a, b] = f.between;
+            a.max(from) < b.min(to) || from == to && a < from && to < b
+        });
         let unseen = evidence.unseen.as_ref().is_some_and(|at| opening.is_some_and(|o| pos(o) <= *at));
         let unsure_end = matches!(window.close_reason, Some(CloseReason::SeenInUse | CloseReason::EndedUnseen));
         let unknown = match window.kind {

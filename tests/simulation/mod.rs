@@ -276,9 +276,9 @@ impl Simulation {
         let account = ACCOUNTS[account].to_owned();
         Actor {
             kind: ActorKind::AssumedRole,
-            id: Some(format!("AROA{}{account}:session", name.to_uppercase())),
+            id: Some(format!("AROA{}{account}:{name}-session", name.to_uppercase())),
             name: None,
-            arn: Some(format!("arn:aws:sts::{account}:assumed-role/{name}/session")),
+            arn: Some(format!("arn:aws:sts::{account}:assumed-role/{name}/{name}-session")),
             access_key: None,
             issuer: Some(match name.strip_prefix("AWSServiceRoleFor") {
                 Some(service) => {
@@ -1103,7 +1103,7 @@ fn approvals(plan: &Plan, start: Time, sim: &Simulation) -> Vec<Approval> {
         };
         let approver = match approver % 6 {
             0 | 1 => s.name.to_uppercase(),
-            2 => format!("arn:aws:sts::{}:assumed-role/HelpDesk/session", ACCOUNTS[s.account]),
+            2 => format!("arn:aws:sts::{}:assumed-role/HelpDesk/HelpDesk-session", ACCOUNTS[s.account]),
             _ => "lead".to_owned(),
         };
         Approval {
