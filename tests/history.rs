@@ -265,10 +265,13 @@ fn a_deactivation_names_the_ticket_that_allowed_it() {
     let home = Home::of(&annas());
     let file = home.0.path().join("approvals.csv");
     let text = "ticket,account,user,approver,valid_from,valid_to\n\
-                CHG-1,111122223333,anna,olga,2026-10-10T00:00:00Z,2026-10-11T00:00:00Z\n";
+                CHG-0,111122223333,anna,olga,2026-10-10T00:00:00Z,2026-10-11T00:00:00Z\n\
+                CHG-1,111122223333,beth,olga,2026-10-10T00:00:00Z,2026-10-11T00:00:00Z\n\
+                CHG-2,111122223333,beth,nora,2026-10-10T08:00:00Z,2026-10-11T00:00:00Z\n\
+                CHG-3,111122223333,beth,olga,2026-10-14T00:00:00Z,2026-10-15T00:00:00Z\n";
     fs::write(&file, text).unwrap();
     let rows = home.rows(&["--event", "DeactivateMFADevice", "--approvals", file.to_str().unwrap()]);
-    // anna was its name once.
+    // It was called beth then; anna was its name once, nora made the call, and who was deactivated later is another.
     assert_eq!(values(&rows, "ticket"), ["-", "CHG-1", "-", "-"]);
     assert_eq!(rows[1]["approver"], "olga");
 }
