@@ -36,6 +36,12 @@ fn deactivation(time: &str, identity: Value) -> Value {
 
 /// The October report of some records, with a credential report of IAM if one is given.
 fn october(records: &[Value], credential_report: Option<&str>) -> Value {
+    let (status, report) = october_and_status(records, credential_report);
+    assert_eq!(status, 0, "{}", report["notices"]);
+    report
+}
+
+fn october_and_status(records: &[Value], credential_report: Option<&str>) -> (i32, Value) {
     let folder = tempfile::tempdir().unwrap();
     let archive = folder.path().join("records.json");
     fs::write(&archive, json!({ "Records": records }).to_string()).unwrap();
@@ -47,9 +53,8 @@ fn october(records: &[Value], credential_report: Option<&str>) -> Value {
         arguments.extend(["--iam", iam.to_str().unwrap(), "--iam-as-of", "2026-11-01"]);
     }
     let (ran, out) = report(&arguments, "report");
-    assert_eq!(ran.status, 0, "{}", ran.stderr);
-    assert_eq!(ran.stdout.trim_end(), out.to_str().unwrap());
-    report_json(&out)
+    assert_eq!(ran.stdout.trim_end(), out.to_str().unwrap(), "{}", ran.stderr);
+    (ran.status, report_json(&out))
 }
 
 #[test]
@@ -90,6 +95,8 @@ fn a_deletion_and_a_creation_in_one_second_are_of_two_users() {
     let about = json!({"userName": "alice"});
     let records = [
         deactivation("2026-10-06T08:59:50Z", user("bob", "AIDABOB")),
+        // A user that can be deleted has no password any more.
+        record("2026-10-06T08:59:55Z", "DeleteLoginProfile", user("bob", "AIDABOB"), about.clone()),
         created,
         record("2026-10-06T09:00:00Z", "DeleteUser", user("bob", "AIDABOB"), about.clone()),
         record("2026-10-06T09:01:00Z", "CreateLoginProfile", user("bob", "AIDABOB"), about),
@@ -97,12 +104,12 @@ fn a_deletion_and_a_creation_in_one_second_are_of_two_users() {
     let report = october(&records, None);
     let windows = report["windows"].as_array().unwrap();
     assert_eq!(windows.len(), 2);
-    assert_eq!([&windows[0]["close_reason"], &windows[0]["class"]], [&json!("user_deleted"), &json!("offboarding")]);
+    assert_eq!([&windows[0]["close_reason"], &windows[0]["class"]], [&json!("password_removed"), &json!("offboarding")]);
     assert_eq!([&windows[1]["kind"], &windows[1]["principal"]["id"]], [&json!("never_enrolled"), &json!("AIDASECOND")]);
 }
 
 #[test]
-fn a_password_given_while_everything_is_denied_still_opens_a_window() {
+fn a_password_given_while_everything_is_denied_opens_a_window_when_the_denial_ends() {
     let mut created =
         record("2026-10-02T09:00:00Z", "CreateUser", user("bob", "AIDABOB"), json!({"userName": "alice"}));
     created["responseElements"] = json!({"user": {"userName": "alice", "userId": "AIDAFIRST"}});
@@ -114,13 +121,16 @@ fn a_password_given_while_everything_is_denied_still_opens_a_window() {
         record("2026-10-02T12:00:00Z", "DetachUserPolicy", user("bob", "AIDABOB"), deny),
     ];
     let report = october(&records, None);
-    assert_eq!(report["windows"][0]["opened_at"], "2026-10-02T09:30:00Z");
+    assert_eq!(report["windows"][0]["opened_at"], "2026-10-02T12:00:00Z");
+    assert_eq!(report["windows"][0]["kind"], "never_enrolled");
     assert_eq!(report["windows"].as_array().unwrap().len(), 1);
 }
 
 #[test]
 fn another_period_is_no_all_clear() {
-    let report = october(&[deactivation("2026-12-06T09:00:00Z", user("bob", "AIDABOB"))], None);
+    let (status, report) =
+        october_and_status(&[deactivation("2026-11-06T09:00:00Z", user("bob", "AIDABOB"))], None);
+    assert_eq!(status, 3, "nothing is known of the period");
     let notices = report["notices"].as_array().unwrap();
     assert!(notices.iter().any(|notice| notice["code"] == "period-not-covered"), "{notices:?}");
 }
