@@ -368,22 +368,23 @@ fn a_month_that_is_not_over_is_not_compared() {
     let save = |name: &str| {
         fs::copy(home.path("out/report.json"), home.path(name)).unwrap();
     };
-    home.report(&["--month", "2026-10", "--as-of", "2026-10-15"]);
+    home.report(&["--month", "2026-09", "--as-of", "2026-09-15"]);
     save("half.json");
-    home.report(&["--month", "2026-10", "--as-of", "2026-11-02"]);
+    home.report(&["--month", "2026-09", "--as-of", "2026-10-02"]);
     save("whole.json");
     let page = |previous: &str, as_of: &str| {
-        home.report(&["--month", "2026-11", "--as-of", as_of, "--previous", previous]);
+        home.report(&["--month", "2026-10", "--as-of", as_of, "--previous", previous]);
         fs::read_to_string(home.path("out/index.html")).unwrap()
     };
-    let text = page("whole.json", "2026-12-01");
-    assert!(text.contains("▼ from 10 in October 2026"));
-    let text = page("whole.json", "2026-11-02");
-    assert!(text.contains("10 in October 2026; this period is partial: to 2026-11-02") && !text.contains('▼'));
-    home.report(&["--from", "2026-11-01", "--to", "2026-11-02", "--as-of", "2026-11-02", "--previous", "whole.json"]);
+    let compared = |text: &str| text.contains('▲') || text.contains('▼');
+    let text = page("whole.json", "2026-11-01");
+    assert!(text.contains("▲ from 1 in September 2026"));
+    let text = page("whole.json", "2026-10-02");
+    assert!(text.contains("1 in September 2026; this period is partial: to 2026-10-02") && !compared(&text));
+    home.report(&["--from", "2026-10-01", "--to", "2026-10-02", "--as-of", "2026-10-02", "--previous", "whole.json"]);
     let text = fs::read_to_string(home.path("out/index.html")).unwrap();
-    assert!(text.contains("10 in October 2026; a period of another length") && !text.contains('▼'));
-    let text = page("half.json", "2026-12-01");
-    assert!(text.contains("in October 2026; that is partial: to 2026-10-15") && !text.contains('▼'));
-    assert!(text.contains("October 2026 (earlier report; partial: to <time datetime=\"2026-10-15T00:00:00Z\">"));
+    assert!(text.contains("1 in September 2026; a period of another length") && !compared(&text));
+    let text = page("half.json", "2026-11-01");
+    assert!(text.contains("in September 2026; that is partial: to 2026-09-15") && !compared(&text));
+    assert!(text.contains("September 2026 (earlier report; partial: to <time datetime=\"2026-09-15T00:00:00Z\">"));
 }
