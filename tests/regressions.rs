@@ -104,7 +104,10 @@ fn a_deletion_and_a_creation_in_one_second_are_of_two_users() {
     let report = october(&records, None);
     let windows = report["windows"].as_array().unwrap();
     assert_eq!(windows.len(), 2);
-    assert_eq!([&windows[0]["close_reason"], &windows[0]["class"]], [&json!("password_removed"), &json!("offboarding")]);
+    assert_eq!(
+        [&windows[0]["close_reason"], &windows[0]["class"]],
+        [&json!("password_removed"), &json!("offboarding")]
+    );
     assert_eq!([&windows[1]["kind"], &windows[1]["principal"]["id"]], [&json!("never_enrolled"), &json!("AIDASECOND")]);
 }
 
@@ -128,8 +131,7 @@ fn a_password_given_while_everything_is_denied_opens_a_window_when_the_denial_en
 
 #[test]
 fn another_period_is_no_all_clear() {
-    let (status, report) =
-        october_and_status(&[deactivation("2026-11-06T09:00:00Z", user("bob", "AIDABOB"))], None);
+    let (status, report) = october_and_status(&[deactivation("2026-11-06T09:00:00Z", user("bob", "AIDABOB"))], None);
     assert_eq!(status, 3, "nothing is known of the period");
     let notices = report["notices"].as_array().unwrap();
     assert!(notices.iter().any(|notice| notice["code"] == "period-not-covered"), "{notices:?}");
