@@ -19,13 +19,6 @@ use mfatrail::store::{self, Holder, Store, Writer};
 use run::{OCTOBER, Ran, mfatrail, root};
 use support::{assert_same, copy, files, gzip, rows};
 
-/// `report.json` without the hashes of objects, which only a store keeps.
-fn comparable(folder: &Path) -> Value {
-    let mut report = run::json(folder);
-    report["proof"].as_array_mut().unwrap().iter_mut().for_each(|proof| proof["sha256"] = Value::Null);
-    report
-}
-
 /// A folder of one test, with an archive in it.
 struct Home(tempfile::TempDir);
 
@@ -116,7 +109,7 @@ impl Home {
         };
         let ran = Ran::from(command.output().unwrap());
         assert!(folder.exists(), "{}", ran.stderr);
-        (ran.status, comparable(&folder))
+        (ran.status, run::json_without_hashes(&folder))
     }
 
     /// Nothing else than the notices of a store may tell the two apart; gives those.
@@ -241,9 +234,7 @@ fn a_second_scan_reads_nothing() {
     assert!(first.stderr.contains("217 objects read"), "{}", first.stderr);
     let before = rows(&home.store());
     // What was read, and what was read and found damaged. Nothing but the link to nowhere is looked at again.
-    let start = Instant::now();
     let ran = home.scan(&[]);
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     assert_eq!(ran.status, 3);
     assert!(ran.stderr.contains("0 objects read (0 B, 0 B inflated), 1 failed"), "{}", ran.stderr);
     assert!(ran.stderr.contains("; 221 known before and not read again"), "{}", ran.stderr);
@@ -273,7 +264,7 @@ fn a_report_scans_its_source_first() {
     let mut arguments = vec!["report", archive.to_str().unwrap(), "--out", out.to_str().unwrap()];
     arguments.extend(OCTOBER);
     assert_eq!(home.run(&arguments).status, 0);
-    assert_eq!(comparable(&out), home.report(true, OCTOBER).1);
+    assert_eq!(run::json_without_hashes(&out), home.report(true, OCTOBER).1);
     assert!(home.scan(&[]).stderr.starts_with("0 objects read"));
 }
 
@@ -307,7 +298,7 @@ fn an_object_that_is_overwritten_is_kept_and_named() {
     fs::write(&object, &bytes).unwrap();
     let before: Vec<String> = rows(&home.store()).into_iter().filter(|row| !row.starts_with("objects")).collect();
     let ran = home.scan(&[]);
-    assert!(ran.stderr.contains("1 objects read") && !ran.stderr.contains("overwritten"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 object read") && !ran.stderr.contains("overwritten"), "{}", ran.stderr);
     let after: Vec<String> = rows(&home.store()).into_iter().filter(|row| !row.starts_with("objects")).collect();
     assert_eq!(before, after);
     home.check();
@@ -316,7 +307,7 @@ fn an_object_that_is_overwritten_is_kept_and_named() {
     let other = json!({"Records": [record("other", "2026-10-08T10:00:00Z", "111122223333", "us-east-1")]});
     fs::write(&object, gzip(other.to_string().as_bytes())).unwrap();
     let ran = home.scan(&[]);
-    assert!(ran.stderr.contains("1 objects were overwritten in the archive"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 object was overwritten in the archive"), "{}", ran.stderr);
     home.check();
     let notes = home.assert_same_report(OCTOBER);
     let codes: Vec<&str> = notes.iter().map(|note| note["code"].as_str().unwrap()).collect();
