@@ -25,7 +25,10 @@ impl Credentials {
         Self {
             password: Timeline::new(password_proofs(ledger, entity, iam), from),
             denial: Timeline::new(denial_proofs(ledger, entity, iam), from),
-            attachments: attachments(ledger, entity).into_iter().map(|proofs| Timeline::new(proofs, from)).collect(),
+            attachments: attachments(ledger, entity, iam)
+                .into_iter()
+                .map(|proofs| Timeline::new(proofs, from))
+                .collect(),
         }
     }
 
@@ -170,17 +173,20 @@ fn denial_proofs(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState
         let before = before.filter(|_| !event.is_disputed());
         proofs.push(Proof { key, before, after, basis: Basis::Event(index) });
     }
-    if let (IamEntry::User(user), Some(iam)) = (&entity.iam, iam) {
-        let as_of = iam.as_of(&entity.account);
-        let changes = own(ledger, entity).map(|(_, event)| event).filter(|event| denial(event).is_some());
-        let told = user.denied.zip(fact_key(as_of, changes));
-        proofs.extend(told.map(|(denied, key)| Proof::constant(key, denied, Basis::Iam)));
-    }
+    proofs.extend(told_denial(ledger, entity, iam));
     proofs
 }
 
+/// IAM's word on whether everything is denied.
+fn told_denial(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>) -> Option<Proof> {
+    let (IamEntry::User(user), Some(iam)) = (&entity.iam, iam) else { return None };
+    let changes = own(ledger, entity).map(|(_, event)| event).filter(|event| denial(event).is_some());
+    let (denied, key) = user.denied.zip(fact_key(iam.as_of(&entity.account), changes))?;
+    Some(Proof::constant(key, denied, Basis::Iam))
+}
+
 /// By creation, attachment and detachment, which IAM refuses for what is not attached.
-fn attachments(ledger: &Ledger<'_>, entity: &Entity<'_>) -> Vec<Vec<Proof>> {
+fn attachments(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>) -> Vec<Vec<Proof>> {
     let mut proofs: BTreeMap<&str, Vec<Proof>> = BTreeMap::new();
     for (index, event) in own(ledger, entity) {
         let (arn, before, after) = match &event.action {
@@ -202,7 +208,9 @@ fn attachments(ledger: &Ledger<'_>, entity: &Entity<'_>) -> Vec<Vec<Proof>> {
             basis: Basis::Event(index),
         })
     });
-    proofs.into_values().map(|own| own.into_iter().chain(created).collect()).collect()
+    // That nothing is denied is a word on every policy.
+    let free = told_denial(ledger, entity, iam).filter(|told| told.after == Some(false));
+    proofs.into_values().map(|own| own.into_iter().chain(created).chain(free).collect()).collect()
 }
 
 fn own<'l>(ledger: &'l Ledger<'_>, entity: &'l Entity<'_>) -> impl DoubleEndedIterator<Item = (usize, &'l Event)> {

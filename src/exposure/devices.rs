@@ -241,6 +241,8 @@ struct Facts {
     some: Option<Key>,
     /// Where it has none.
     none: Option<Key>,
+    /// Devices that were enrolled for another, and where: right before that they were nobody's.
+    others: Vec<(String, Key)>,
 }
 
 impl Facts {
@@ -249,11 +251,8 @@ impl Facts {
             return Self::default();
         };
         let lists = iam.as_of(&entity.account);
-        // Of whom IAM lacks only that list could tell what it had; what was said before a deletion holds, and nothing after.
+        // What was said before a deletion holds, and nothing after.
         let deleted = entity.deleted.and_then(|index| ledger.events.get(index)).map(|event| &**event);
-        if entity.iam == IamEntry::Gone {
-            return Self::default();
-        }
         let place = |as_of: Option<AsOf>| {
             let key = fact_key(as_of.unwrap_or(lists), changes(ledger, entity).chain(deleted))?;
             deleted.is_none_or(|deletion| key.time < deletion.time).then_some(key)
@@ -269,6 +268,14 @@ impl Facts {
         };
         let read = place(None);
         let assigned = virtual_devices_of(entity, state, lists);
+        let mine = |serial: &str| assigned.iter().flatten().any(|device| device.serial == serial);
+        let others = state.virtual_devices.iter().flatten().filter(|listed| listed.owner.is_some());
+        let others = others.filter(|listed| !mine(&listed.device.serial) && read.is_some());
+        let others = others.filter_map(|listed| {
+            let enabled = listed.device.enabled_at.filter(|at| read.is_some_and(|read| *at <= read.time))?;
+            Some((listed.device.serial.clone(), Key::enrollment(enabled)))
+        });
+        let others = others.collect();
         let all_virtual = read.filter(|_| assigned.is_some());
         let listed: Vec<Device> = match all {
             Some(all) => all.clone(),
@@ -284,7 +291,7 @@ impl Facts {
             None => at.filter(|(active, at)| !active && !contradicted(at)).map(|(_, at)| at),
         };
         let some = at.filter(|(active, _)| *active).map(|(_, at)| at);
-        Self { listed, all: read.filter(|_| all.is_some()), all_virtual, read, some, none }
+        Self { listed, all: read.filter(|_| all.is_some()), all_virtual, read, some, none, others }
     }
 }
 
@@ -418,7 +425,9 @@ impl Reader<'_, '_> {
             })
         };
         let nobody = uses.iter().copied().filter(|index| of_nobody(*index));
-        nobody.filter_map(|index| self.proof(index, Some(false), Some(false))).collect()
+        let elsewhere = self.facts.others.iter().filter(|(other, _)| other == serial);
+        let elsewhere = elsewhere.map(|(_, key)| Proof::constant(*key, false, Basis::Iam));
+        nobody.filter_map(|index| self.proof(index, Some(false), Some(false))).chain(elsewhere).collect()
     }
 
     /// By the user's creation and deletion, and by IAM's word that there is no device.

@@ -122,8 +122,8 @@ fn exposure(windows: &[&Window], period: Period, as_of: DateTime<Utc>, shows_now
             }
             WindowKind::Standing => {
                 standing += inside(window);
-                // Of a part that ended before, what is proven of then counts; of the whole period, what is open now.
-                let open = if shows_now { window.is_open() } else { lasts_beyond(window, period.to) };
+                // Of a part that ended before, what is proven of then counts; of the whole period what is open now, too.
+                let open = lasts_beyond(window, period.to) || (shows_now && window.is_open());
                 result.standing.open += usize::from(open);
             }
             WindowKind::NeverEnrolled => {}

@@ -29,7 +29,7 @@ use mfatrail::contract::{
     WindowKind,
 };
 use mfatrail::exposure::{Analysis, Input};
-use mfatrail::inventory::{DeviceOwner, UserState};
+use mfatrail::inventory::{AccountState, DeviceOwner, RootState, UserState};
 use mfatrail::mfa::{Action, Event};
 use mfatrail::trace::Call;
 
@@ -368,19 +368,34 @@ impl<'a> Oracle<'a> {
 
     fn coverage(&self) -> Option<MfaCoverage> {
         let iam = self.input.iam?;
-        let users: Vec<&UserState> = iam.accounts.values().flat_map(|a| &a.users).collect();
-        let has = |u: &UserState| u.devices.as_ref().map(|d| !d.is_empty()).or(u.mfa_active);
-        let count = |wanted: &dyn Fn(&UserState) -> Option<bool>| users.iter().map(|u| wanted(u)).sum_option();
+        let users: Vec<(&AccountState, &UserState)> =
+            iam.accounts.values().flat_map(|a| a.users.iter().map(move |u| (a, u))).collect();
+        let has = |a: &AccountState, u: &UserState| {
+            let assigned = a.virtual_devices.iter().flatten().any(|listed| match &listed.owner {
+                Some(DeviceOwner::User { name, .. }) => name.eq_ignore_ascii_case(&u.name),
+                _ => false,
+            });
+            u.devices.as_ref().map(|d| !d.is_empty()).or(assigned.then_some(true)).or(u.mfa_active)
+        };
+        let count = |wanted: &dyn Fn(&AccountState, &UserState) -> Option<bool>| {
+            users.iter().map(|(a, u)| wanted(a, u)).sum_option()
+        };
+        let roots = |wanted: &dyn Fn(&RootState) -> Option<bool>| {
+            iam.accounts.values().map(|a| wanted(a.root.as_ref()?)).sum_option()
+        };
         Some(MfaCoverage {
             users: Some(users.len()),
-            users_with_mfa: count(&|u| has(u)),
-            console_users: count(&|u| u.password),
-            console_users_with_mfa: count(&|u| Some(u.password? && has(u)?)),
-            users_mfa_enforced: count(&|u| u.mfa_enforced),
-            users_with_mfa_and_enforced: count(&|u| Some(u.mfa_enforced? && has(u)?)),
-            roots: Some(iam.accounts.values().filter(|a| a.root.is_some()).count()),
-            roots_with_mfa: Some(
-                iam.accounts.values().filter(|a| a.root.as_ref().is_some_and(|r| r.mfa_active == Some(true))).count(),
+            users_with_mfa: count(&|a, u| has(a, u)),
+            console_users: count(&|_, u| u.password),
+            console_users_with_mfa: count(&|a, u| Some(u.password? && has(a, u)?)),
+            users_mfa_enforced: count(&|_, u| u.mfa_enforced),
+            users_with_mfa_and_enforced: count(&|a, u| Some(u.mfa_enforced? && has(a, u)?)),
+            roots: roots(&|_| Some(true)),
+            roots_with_mfa: roots(&|root| root.mfa_active),
+            roots_without_credentials: roots(&|root| Some(!root.password? && root.active_access_keys? == 0)),
+            accounts: Some(iam.accounts.len()),
+            accounts_in_report: Some(
+                self.input.covered.keys().chain(iam.accounts.keys()).collect::<BTreeSet<_>>().len(),
             ),
             taken_at: Some(iam.taken_at),
             ..MfaCoverage::default()
