@@ -292,7 +292,8 @@ fn essence(window: &Window, doubts: &oracle::Doubts) -> String {
     let detection = window.detection.as_ref().filter(|_| classified).map(|d| (d.at, d.kind, d.time_to_detect_s));
     // what the opening call's actor did is not compared
     let activity = Activity { by_actor: None, ..window.activity.clone() };
-    let activity = (window.duration_s > 0).then_some(activity);
+    let lasts = window.duration_s > 0;
+    let activity = lasts.then_some(activity);
     format!(
         "{} {} {:?} opened {:?} since before {:?} by {:?} {:?} ({:?} {:?} {:?}) closed {:?} by {:?} {:?} after {} {:?} password {:?} class {:?} legitimate {:?} signals {:?} detection {:?} approved {:?} activity {:?}",
         window.account,
@@ -309,7 +310,7 @@ fn essence(window: &Window, doubts: &oracle::Doubts) -> String {
         window.closed_by_event,
         window.close_reason,
         window.duration_s,
-        window.certainty,
+        lasts.then_some(window.certainty),
         window.console_password,
         window.class.filter(|_| classified),
         window.legitimate.filter(|_| classified),
@@ -339,7 +340,9 @@ fn agree(world: &World, got: &Analysis) -> Result<(), TestCaseError> {
             known
                 .then(|| format!("{} {:?} {:?} {:?} {:?} {}", f.account, name, f.device, f.finding, from, f.between[1]))
         };
-        a.reconciliation.iter().filter_map(line).collect()
+        let mut list: Vec<String> = a.reconciliation.iter().filter_map(line).collect();
+        list.sort();
+        list
     };
     same("findings", findings(got), findings(&want))?;
     let leftovers = |a: &Analysis| -> Vec<String> {

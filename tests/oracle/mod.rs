@@ -360,7 +360,10 @@ impl<'a> Oracle<'a> {
                 .filter(|w| w.proven_from() < period.from && goes_on_past(w, period.from))
                 .count(),
             standing: Standing {
-                open: of(WindowKind::Standing).filter(|w| w.is_open()).count(),
+                // open now, or at the period's end
+                open: of(WindowKind::Standing)
+                    .filter(|w| w.is_open() || w.proven_from() < period.to && goes_on_past(w, period.to))
+                    .count(),
                 principal_hours: hours(WindowKind::Standing),
             },
         }

@@ -79,6 +79,10 @@ pub struct Evidence {
     pub disputed_deny: Option<(Spot, Spot)>,
     /// Where IAM says that a device is active which no input names.
     pub unseen: Option<Spot>,
+    /// Where IAM says that it had one that no input names, whether or not the archive says otherwise.
+    pub nameless: Option<Spot>,
+    /// Whether it was gone later, and nobody knows since when.
+    pub nameless_lost: bool,
     /// Where IAM told all devices.
     pub complete: bool,
     /// Where IAM last showed no device, no later event against it.
@@ -197,7 +201,9 @@ impl Oracle<'_> {
             proofs.push(Proof::new(spot, *mine, *mine, Basis::Iam));
             dates.extend(date.map(|d| (d, true)));
         }
-        dates.extend(self.dates_of_others(life, serial).into_iter().map(|d| (d, false)));
+        if std::env::var_os("ORACLE_F17").is_none() {
+            dates.extend(self.dates_of_others(life, serial).into_iter().map(|d| (d, false)));
+        }
         for (date, mine) in dates {
             let event = self.events.iter().enumerate().any(|(i, e)| {
                 matches!(e.action, Action::DeviceEnabled { .. })
@@ -322,6 +328,8 @@ impl Oracle<'_> {
             told_deny: None,
             disputed_deny: None,
             unseen: None,
+            nameless: None,
+            nameless_lost: false,
             complete: who.created.is_some() || who.deleted.is_some() || facts.iter().any(|f| tells_all(&f)),
             without_device: None,
             findings: Vec::new(),
@@ -358,16 +366,16 @@ impl Oracle<'_> {
             };
             let code = match (contradiction, later.basis) {
                 (Some(false), _) => FindingCode::EnableNotInArchive,
-                (Some(true), Basis::Iam) => FindingCode::DeactivateNotInArchive,
-                (Some(true), Basis::UserDeleted) if self.whole_list_after(account, later.spot.0) => {
-                    FindingCode::DeactivateNotInArchive
-                }
                 // an enrolment in the covered range that was not seen
                 (_, Basis::Date) if later.after == Some(true) => {
                     if !self.covers(account, later.spot.0) {
                         continue;
                     }
                     FindingCode::EnableNotInArchive
+                }
+                (Some(true), Basis::Iam | Basis::Date) => FindingCode::DeactivateNotInArchive,
+                (Some(true), Basis::UserDeleted) if self.whole_list_after(account, later.spot.0) => {
+                    FindingCode::DeactivateNotInArchive
                 }
                 (Some(true), _) => FindingCode::StateContradicts,
                 (None, _) => continue,
@@ -392,6 +400,8 @@ impl Oracle<'_> {
         if evidence.devices.values().any(may_be) {
             return;
         }
+        evidence.nameless = Some(at.clone());
+        evidence.complete = false;
         // a whole list that lacks it later, or a deletion: it was lost in between
         let later = facts.iter().filter(|f| matches!(&f.tell, Tell::Devices(_)) && f.spot() > at).map(Fact::spot).min();
         let who = &self.lives[life];
@@ -404,6 +414,7 @@ impl Oracle<'_> {
             (None, Some(deleted)) => Some((FindingCode::StateContradicts, deleted)),
             (None, None) => None,
         };
+        evidence.nameless_lost = gone.is_some();
         if let Some((code, to)) = gone {
             evidence.findings.push(self.finding(life, None, code, at.0, to.0));
         }
@@ -411,18 +422,12 @@ impl Oracle<'_> {
         let lost = self
             .history(life)
             .into_iter()
-            .filter(|e| pos(e) < at)
-            .rfind(|e| {
-                matches!(
-                    e.action,
-                    Action::DeviceEnabled { .. } | Action::DeviceDeactivated { .. } | Action::UserCreated
-                )
-            })
-            .filter(|e| !matches!(e.action, Action::DeviceEnabled { .. }))
-            .map(|e| e.time);
+            .filter(|e| matches!(e.action, Action::DeviceDeactivated { .. } | Action::UserCreated) && pos(e) < at)
+            .filter(|e| evidence.active(&pos(e), true).is_empty())
+            .map(|e| e.time)
+            .max();
         let Some(lost) = lost else { return };
         evidence.findings.push(self.finding(life, None, FindingCode::UnseenDevice, lost, at.0));
-        evidence.complete = false;
         evidence.unseen = Some(at);
     }
 
@@ -575,7 +580,7 @@ impl Evidence {
 
     /// Whether a device that no input names is active.
     pub fn unseen_at(&self, place: &Spot) -> bool {
-        self.unseen.as_ref().is_some_and(|at| place > at)
+        !self.nameless_lost && self.unseen.as_ref().is_some_and(|at| place > at)
     }
 
     /// Where a success of somebody else's, or about the entity, shows that a device had gone, and nobody saw it go.
@@ -614,10 +619,12 @@ impl Evidence {
 
     /// Whether it had a device before.
     pub fn had(&self, place: &Spot) -> bool {
-        self.devices.values().flatten().any(|p| {
-            p.spot < *place && (p.before == Some(true) || p.after == Some(true))
-                || p.spot == *place && p.before == Some(true)
-        })
+        let nameless = self.nameless_lost && self.nameless.as_ref().is_some_and(|at| at < place);
+        nameless
+            || self.devices.values().flatten().any(|p| {
+                p.spot < *place && (p.before == Some(true) || p.after == Some(true))
+                    || p.spot == *place && p.before == Some(true)
+            })
     }
 }
 
