@@ -472,7 +472,7 @@ mod tests {
             (80, vec!["event_id", "objects"]),
             (100, vec!["actor", "objects"]),
             (120, vec!["objects"]),
-            (240, vec!["objects"]),
+            (240, vec![]),
             (400, vec![]),
         ] {
             let (table, without) = on_a_terminal(width, &names, room);

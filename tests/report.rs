@@ -372,7 +372,11 @@ fn bad_input_is_one_clear_error() {
             vec![archive, month[0], month[1], "--approvals", &approvals],
             vec!["line 2", "valid_from"],
         ),
-        ("unknown column", vec![archive, month[0], month[1], "--approvals", &unknown_column], vec!["valid_until"]),
+        (
+            "missing column",
+            vec![archive, month[0], month[1], "--approvals", &unknown_column],
+            vec!["line 1", "`valid_to` is missing"],
+        ),
         (
             "detection of nothing",
             vec![archive, month[0], month[1], "--detections", &detections],

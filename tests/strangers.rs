@@ -410,7 +410,7 @@ fn what_failed_is_tried_again_only_where_it_is_a_file() {
         fs::remove_file(&object).expect("removed");
         lay();
         let (status, said) = retried();
-        assert!(status == 3 && said.contains("0 of 1 objects read now"), "{what}: {said}");
+        assert!(status == 3 && said.contains("0 of 1 object read now"), "{what}: {said}");
         if object.is_dir() {
             fs::remove_dir_all(&object).expect("removed");
             fs::write(&object, "").expect("written");
@@ -418,5 +418,5 @@ fn what_failed_is_tried_again_only_where_it_is_a_file() {
     }
     fs::write(&object, record).expect("written");
     let (status, said) = retried();
-    assert!(status == 0 && said.contains("1 of 1 objects read now"), "{said}");
+    assert!(status == 0 && said.contains("1 of 1 object read now"), "{said}");
 }

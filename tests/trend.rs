@@ -135,12 +135,16 @@ fn a_month_has_the_coverage_of_its_last_snapshot() {
         "users": 3, "users_with_mfa": 1, "console_users": 2, "console_users_with_mfa": 1,
         "users_mfa_enforced": null, "users_with_mfa_and_enforced": null,
         "roots": 1, "roots_with_mfa": 0, "taken_at": "2026-09-30T22:00:00Z",
+        "accounts": 1, "accounts_in_report": 3, "privileged_users": null, "privileged_users_with_mfa": null,
+        "roots_without_credentials": null,
     });
     assert_eq!(*coverage[1], september, "the last of two");
     let october = json!({
         "users": 7, "users_with_mfa": 3, "console_users": 5, "console_users_with_mfa": 3,
         "users_mfa_enforced": null, "users_with_mfa_and_enforced": null,
         "roots": 2, "roots_with_mfa": 1, "taken_at": "2026-11-01T00:00:00Z",
+        "accounts": 2, "accounts_in_report": 3, "privileged_users": null, "privileged_users_with_mfa": null,
+        "roots_without_credentials": null,
     });
     assert_eq!(*coverage[2], october, "taken as it ends");
     assert!(coverage[3].is_null(), "November's was taken after `--as-of`");
@@ -153,6 +157,8 @@ fn a_month_has_the_coverage_of_its_last_snapshot() {
         "users": 4, "users_with_mfa": 2, "console_users": 3, "console_users_with_mfa": 2,
         "users_mfa_enforced": 2, "users_with_mfa_and_enforced": 2,
         "roots": 1, "roots_with_mfa": 1, "taken_at": "2026-11-01T00:00:00Z",
+        "accounts": 1, "accounts_in_report": 1, "privileged_users": null, "privileged_users_with_mfa": null,
+        "roots_without_credentials": null,
     });
     assert_eq!(one["trend"][2]["mfa_coverage"], counts);
 }
@@ -368,7 +374,7 @@ fn a_month_that_is_not_over_is_not_compared() {
     let save = |name: &str| {
         fs::copy(home.path("out/report.json"), home.path(name)).unwrap();
     };
-    home.report(&["--month", "2026-09", "--as-of", "2026-09-15"]);
+    home.report(&["--month", "2026-09", "--as-of", "2026-09-29"]);
     save("half.json");
     home.report(&["--month", "2026-09", "--as-of", "2026-10-02"]);
     save("whole.json");
@@ -385,6 +391,6 @@ fn a_month_that_is_not_over_is_not_compared() {
     let text = fs::read_to_string(home.path("out/index.html")).unwrap();
     assert!(text.contains("1 in September 2026; a period of another length") && !compared(&text));
     let text = page("half.json", "2026-11-01");
-    assert!(text.contains("in September 2026; that is partial: to 2026-09-15") && !compared(&text));
-    assert!(text.contains("September 2026 (earlier report; partial: to <time datetime=\"2026-09-15T00:00:00Z\">"));
+    assert!(text.contains("in September 2026; that is partial: to 2026-09-29") && !compared(&text));
+    assert!(text.contains("September 2026 (earlier report; partial: to <time datetime=\"2026-09-29T00:00:00Z\">"));
 }

@@ -677,7 +677,7 @@ fn a_report_says_what_its_evidence_is_worth() {
     assert_eq!((&integrity["whole"], &integrity["digests"]), (&true.into(), &12.into()), "{integrity:#}");
     assert_eq!(integrity["hours"].as_array().map(Vec::len), Some(1));
     assert_eq!((&integrity["hours"][0]["state"], &integrity["hours"][0]["quiet"]), (&"proven".into(), &2.into()));
-    assert!(markdown.contains("Integrity, by CloudTrail's digest files"), "{markdown}");
+    assert!(markdown.contains("Integrity by CloudTrail's digest files: verified"), "{markdown}");
 
     let state = |report: &Value| {
         let gaps = report["coverage"]["gaps"].as_array().expect("gaps").iter();

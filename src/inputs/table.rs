@@ -20,9 +20,6 @@ use crate::units::parse_rfc3339;
 /// How many letters may be wrong in a name that is taken for a slip of the finger.
 const SLIPS: usize = 2;
 
-/// How many of a file's other columns are named where one is missing.
-const OTHERS: usize = 3;
-
 /// The columns that a kind of file has.
 pub(crate) struct Columns {
     pub required: &'static [&'static str],
@@ -214,14 +211,10 @@ fn csv_header(
             }
         });
     }
-    // A column under another name is what is missing, most of the time.
-    let others: Vec<String> =
-        ignored.iter().filter(|name| name.len() <= 64).take(OTHERS).map(|name| format!("`{name}`")).collect();
-    let others = if others.is_empty() { String::new() } else { format!("; not {}", others.join(", ")) };
     for name in columns.required.iter().filter(|name| !known.contains(*name)) {
         let place = Place { line: first.line, column: 1 };
         let what = format!(
-            "column `{name}` is missing (hint: the columns are {}, separated by commas, semicolons or tabs{others})",
+            "column `{name}` is missing (hint: the columns are {}, separated by commas, semicolons or tabs)",
             columns.list()
         );
         problems.push(Problem { column: None, ..Problem::at(place, None, what) });
