@@ -630,6 +630,10 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
     // A key's time is cut to the minute, so that a record can be later than its own delivery. Without any object there
     // is no delivery either: then nothing is known beyond the period.
     let latest = scanned.latest_delivery.max(scanned.coverage.last_record);
+    // Whoever writes a record chooses its time: a moment that has not come measures nothing.
+    let now = Utc::now().max(plan.generated_at);
+    let future = latest.filter(|latest| *latest > now);
+    let latest = latest.map(|latest| latest.min(now));
     let as_of = plan.as_of.or(latest).unwrap_or(plan.period.to).max(plan.period.from);
     let covered: BTreeMap<String, [DateTime<Utc>; 2]> = scanned
         .accounts
@@ -674,6 +678,14 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
             text: "no IAM state was given: who has a password or a device now, and who was without one before the archive begins, is not known (hint: `--iam`)".to_owned(),
         });
     }
+    notices.extend(future.map(|future| Notice {
+        code: "future-time",
+        text: format!(
+            "the latest record or delivery says {}, which had not come when this report was made: somebody wrote a false time, and windows are measured to {}",
+            rfc3339(future),
+            rfc3339(as_of)
+        ),
+    }));
     notices.extend(beyond_evidence(&covered, iam.as_ref(), as_of));
     for account in iam.iter().flat_map(|iam| scanned.accounts.keys().filter(|id| !iam.accounts.contains_key(*id))) {
         notices.push(Notice {

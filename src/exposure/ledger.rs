@@ -714,9 +714,10 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamSta
                 .map(|entity| entity.names.iter().any(|span| changes_hands(entities, &span.name)))
                 .collect();
             for (index, (entity, doubtful)) in entities.iter_mut().zip(doubtful).enumerate() {
-                // Who was not seen before the snapshot may be of after it, and whose deletion was seen before it is no
+                // Who was created since IAM was first asked, or seen only later, may be of after it, and whose deletion was seen before it is no
                 // longer IAM's to tell of.
-                let before = entity.seen.is_some_and(|[first, _]| first <= earliest);
+                let until = if entity.created.is_none() { taken_at } else { earliest };
+                let before = entity.seen.is_some_and(|[first, _]| first <= until);
                 // Its name is another's, and that is a finding already.
                 let displaced = entity.displaced.zip(entity.seen).is_some_and(|([_, until], [_, last])| last <= until);
                 let expected =

@@ -238,7 +238,7 @@ impl<'a> Replayed<'a> {
         for (id, entity) in ledger.entities.iter().enumerate() {
             let bounds = bounds(&entity.account);
             let Some(mut replayed) = windows::replay(&ledger, id, input.iam, bounds) else { continue };
-            windows::cut(&mut replayed.windows, input.as_of);
+            windows::cut(&mut replayed.windows, input.as_of, bounds);
             let evidence = reconcile::last_evidence(&replayed.devices, bounds);
             for window in replayed.windows.iter_mut().filter(|window| window.close.is_none()) {
                 if evidence.is_none_or(|evidence| input.as_of > evidence) {

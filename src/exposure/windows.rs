@@ -404,9 +404,17 @@ impl Machine<'_, '_> {
     }
 }
 
-/// Leaves out what begins after `as_of`, and opens again what ends after it.
-pub(super) fn cut(windows: &mut Vec<Draft>, as_of: DateTime<Utc>) {
-    windows.retain(|window| window.opened.is_none() || window.opened_at <= as_of);
+/// Leaves out what begins after `as_of`, and opens again what ends after it. What IAM shows later than all that was read
+/// may have come after `as_of`: it is possible then, and proven of no time before.
+pub(super) fn cut(windows: &mut Vec<Draft>, as_of: DateTime<Utc>, bounds: Bounds) {
+    for window in windows.iter_mut().filter(|window| window.opened.is_none() && as_of < window.key.time) {
+        let unread = bounds.covered.is_none_or(|[_, end]| end < window.key.time);
+        if unread && (window.opened_at <= as_of || window.opened_at == window.key.time) {
+            window.opened_at = as_of;
+            window.certainty = Certainty::Possible;
+        }
+    }
+    windows.retain(|window| window.opened_at <= as_of);
     for window in windows {
         if window.close.is_some_and(|close| close.at > as_of) {
             window.close = None;

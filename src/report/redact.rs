@@ -19,9 +19,10 @@ use super::{DetectionKind, Principal, PrincipalKind, Report};
 use crate::partition;
 
 /// Notices whose text quotes nothing but account ids and times.
-const HARMLESS_NOTICES: [&str; 9] = [
+const HARMLESS_NOTICES: [&str; 10] = [
     "approval-not-judged",
     "as-of-beyond-evidence",
+    "future-time",
     "iam-account-missing",
     "iam-not-seen",
     "no-iam-state",
