@@ -225,6 +225,9 @@ pub fn iam(dir: &Path, taken_at: DateTime<Utc>) -> IamState {
         let mut state = AccountState { users_complete: true, ..AccountState::default() };
         let details = json(&folder.join("account-authorization-details.json")).unwrap();
         let (report, generated) = credential_report(&folder);
+        // a bare one is up to four hours old
+        let earliest = taken_at - chrono::Duration::hours(4);
+        let generated = generated.or(Some(AsOf { earliest, latest: taken_at }));
         for row in csv::Reader::from_reader(report.as_slice()).deserialize::<BTreeMap<String, String>>() {
             let row = row.unwrap();
             let flag = |column: &str| row[column].parse::<bool>().ok();
@@ -276,6 +279,18 @@ pub fn iam(dir: &Path, taken_at: DateTime<Utc>) -> IamState {
         };
         state.virtual_devices =
             virtuals.map(|virtuals| virtuals["VirtualMFADevices"].as_array().unwrap().iter().map(owner).collect());
+        // who owns a virtual device has one, and who is listed has what the list says, whatever the report says
+        for user in &mut state.users {
+            let owns = |v: &VirtualDevice| matches!(&v.owner, Some(DeviceOwner::User { name, .. }) if *name == user.name);
+            let owner = state.virtual_devices.iter().flatten().any(owns).then_some(true);
+            if let Some(active) = user.devices.as_ref().map(|d| !d.is_empty()).or(owner) {
+                (user.mfa_active, user.mfa_active_as_of) = (Some(active), None);
+            }
+        }
+        let root = state.virtual_devices.iter().flatten().any(|v| v.owner == Some(DeviceOwner::Root));
+        if let Some(state) = state.root.as_mut().filter(|_| root) {
+            (state.mfa_active, state.mfa_active_as_of) = (Some(true), None);
+        }
         accounts.insert(account, state);
     }
     IamState { taken_at, accounts, missing: Vec::new() }

@@ -258,6 +258,13 @@ impl Oracle<'_> {
         let Some(iam) = self.input.iam else { return };
         for (account, state) in &iam.accounts {
             let at = state.as_of.unwrap_or(AsOf::exactly(iam.taken_at));
+            if iam.users_as_of(account).latest.min(at.latest) < self.lookback() {
+                for life in 0..self.lives.len() {
+                    if self.lives[life].account == *account {
+                        self.doubtful.insert(life, "what IAM said before anything was read, nobody knows to hold");
+                    }
+                }
+            }
             for user in &state.users {
                 self.tell_iam_user(account, user, at, state.users_as_of);
             }

@@ -201,9 +201,7 @@ impl Oracle<'_> {
             proofs.push(Proof::new(spot, *mine, *mine, Basis::Iam));
             dates.extend(date.map(|d| (d, true)));
         }
-        if std::env::var_os("ORACLE_F17").is_none() {
-            dates.extend(self.dates_of_others(life, serial).into_iter().map(|d| (d, false)));
-        }
+        dates.extend(self.dates_of_others(life, serial).into_iter().map(|d| (d, false)));
         for (date, mine) in dates {
             let event = self.events.iter().enumerate().any(|(i, e)| {
                 matches!(e.action, Action::DeviceEnabled { .. })
