@@ -497,11 +497,14 @@ proptest! {
         told(&world, agree(&world, &analyse(&world.input())))?;
     }
 
-    /// It does where records are missing that tell one user from another.
+    /// Where records are missing that tell one user from another the two may take different people for one, but no window
+    /// that is called certain is false, and every sum adds up.
     #[test]
-    fn analysis_agrees_where_identities_are_lost(plan in plan(true, true)) {
+    fn certain_windows_are_true_where_identities_are_lost(plan in plan(true, true)) {
         let world = simulate(&plan);
-        told(&world, agree(&world, &analyse(&world.input())))?;
+        let analysis = analyse(&world.input());
+        told(&world, invariants(&world, &analysis))?;
+        told(&world, no_certain_window_is_false(&world, &analysis))?;
     }
 }
 

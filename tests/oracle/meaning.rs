@@ -351,9 +351,8 @@ impl Oracle<'_> {
                 && stranger(&e.actor, e.time)
                 && first.as_ref().is_none_or(|(time, ..)| e.time <= *time)
                 && (self.evidence(life).devices.keys().any(|s| e.action.serial() == Some(s))
-                    || (0..self.events.len()).any(|i| {
-                        self.about[i] == Some(life) && self.events[i].action.serial() == e.action.serial()
-                    }))
+                    || (0..self.events.len())
+                        .any(|i| self.about[i] == Some(life) && self.events[i].action.serial() == e.action.serial()))
         });
         (first.and_then(|(at, by, id)| detected(at, DetectionKind::Inferred, by.display(), id.to_owned())), unclear)
     }

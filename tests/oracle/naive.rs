@@ -281,7 +281,8 @@ pub fn iam(dir: &Path, taken_at: DateTime<Utc>) -> IamState {
             virtuals.map(|virtuals| virtuals["VirtualMFADevices"].as_array().unwrap().iter().map(owner).collect());
         // who owns a virtual device has one, and who is listed has what the list says, whatever the report says
         for user in &mut state.users {
-            let owns = |v: &VirtualDevice| matches!(&v.owner, Some(DeviceOwner::User { name, .. }) if *name == user.name);
+            let owns =
+                |v: &VirtualDevice| matches!(&v.owner, Some(DeviceOwner::User { name, .. }) if *name == user.name);
             let owner = state.virtual_devices.iter().flatten().any(owns).then_some(true);
             if let Some(active) = user.devices.as_ref().map(|d| !d.is_empty()).or(owner) {
                 (user.mfa_active, user.mfa_active_as_of) = (Some(active), None);
