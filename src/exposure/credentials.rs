@@ -67,7 +67,7 @@ impl Credentials {
         let mut denials = of(&self.denial, FindingCode::DenyDisagrees, true);
         // What another policy denied meanwhile does not explain how this one was attached, nor when.
         for unattached in self.attachments.iter().flat_map(|one| of(one, FindingCode::DenyDisagrees, true)) {
-            denials.retain(|one| (one.code, one.between[1]) != (unattached.code, unattached.between[1]));
+            denials.retain(|one| one.between[1] != unattached.between[1]);
             denials.push(unattached);
         }
         let mut missing = of(&self.password, FindingCode::PasswordDisagrees, false);

@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::ledger::{Entity, EntityId, IamEntry, Ledger};
 use super::timeline::{Basis, Key, Missing, Proof, Timeline, fact_key};
 use crate::contract::{FindingCode, PrincipalKind};
-use crate::inventory::{AccountState, AsOf, Device, DeviceOwner, IamState};
+use crate::inventory::{AccountState, AsOf, Device, DeviceOwner, IamState, UserState};
 use crate::mfa::{Action, Event};
 
 /// A point at which a device's state is proven.
@@ -269,11 +269,13 @@ impl Facts {
         let read = place(None);
         let assigned = virtual_devices_of(entity, state, lists);
         let mine = |serial: &str| assigned.iter().flatten().any(|device| device.serial == serial);
-        let others = state.virtual_devices.iter().flatten().filter(|listed| listed.owner.is_some());
-        let others = others.filter(|listed| !mine(&listed.device.serial) && read.is_some());
-        let others = others.filter_map(|listed| {
-            let enabled = listed.device.enabled_at.filter(|at| read.is_some_and(|read| *at <= read.time))?;
-            Some((listed.device.serial.clone(), Key::enrollment(enabled)))
+        let assigned_elsewhere = state.virtual_devices.iter().flatten().filter(|listed| listed.owner.is_some());
+        let assigned_elsewhere = assigned_elsewhere.map(|listed| &listed.device).filter(|device| !mine(&device.serial));
+        let itself = |user: &UserState| matches!(entity.iam, IamEntry::User(own) if std::ptr::eq(own, user));
+        let of_users = state.users.iter().filter(|user| !itself(user)).flat_map(|user| user.devices.iter().flatten());
+        let others = assigned_elsewhere.chain(of_users).filter_map(|device| {
+            let enabled = device.enabled_at.filter(|at| read.is_some_and(|read| *at <= read.time))?;
+            Some((device.serial.clone(), Key::enrollment(enabled)))
         });
         let others = others.collect();
         let all_virtual = read.filter(|_| assigned.is_some());

@@ -127,6 +127,17 @@ fn target(record: &Value, actor: &Actor, action: &Action) -> Target {
     }
 }
 
+/// The first record of each account.
+pub fn first_records(archive: &Path) -> BTreeMap<String, DateTime<Utc>> {
+    let mut first = BTreeMap::new();
+    for (record, ..) in records(archive) {
+        let at = time(record["eventTime"].as_str().unwrap());
+        let known = first.entry(text(&record["recipientAccountId"]).unwrap()).or_insert(at);
+        *known = at.min(*known);
+    }
+    first
+}
+
 /// The events of an archive, and what else was done.
 pub fn archive(archive: &Path) -> (Vec<Event>, Context) {
     let records = records(archive);
@@ -240,7 +251,6 @@ pub fn iam(dir: &Path, taken_at: DateTime<Utc>) -> IamState {
                     password_as_of: generated,
                     active_access_keys: Some(0),
                     access_keys_as_of: generated,
-                    ..RootState::default()
                 });
                 continue;
             }

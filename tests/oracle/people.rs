@@ -308,7 +308,12 @@ impl Oracle<'_> {
             }
         };
         if !self.lives[life].names.iter().any(|n| n.eq_ignore_ascii_case(&user.name)) {
-            self.doubtful.insert(life, "IAM knows it by a name that the archive does not");
+            // it was renamed, and nobody saw it
+            if by_id == Some(life) && !self.seen_after(life, &place) {
+                self.lives[life].names.push(user.name.clone());
+            } else {
+                self.doubtful.insert(life, "IAM knows it by a name that the archive does not");
+            }
         }
         self.lives[life].id = self.lives[life].id.clone().or_else(|| user.id.clone());
         self.lives[life].user = Some(user.clone());
@@ -367,7 +372,12 @@ impl Oracle<'_> {
             }
             // whoever only acted is not looked for
             let named = self.history(life).iter().any(|e| e.target != Target::DeviceOnly && pos(e) < place);
-            if self.last_seen(life, &place).is_some() {
+            let seen = self.last_seen(life, &place);
+            // a list of an interval may be older than what was seen of it
+            if seen.as_ref().is_some_and(|seen| at.earliest < seen.0 && at.earliest < at.latest) {
+                continue;
+            }
+            if seen.is_some() {
                 self.lives[life].gone = named.then(|| place.clone());
             } else {
                 self.lives[life].revived = Some(place.clone());

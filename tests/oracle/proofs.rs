@@ -203,17 +203,16 @@ impl Oracle<'_> {
         }
         dates.extend(self.dates_of_others(life, serial).into_iter().map(|d| (d, false)));
         for (date, mine) in dates {
-            let event = self.events.iter().enumerate().any(|(i, e)| {
+            // whoever it was about by the archive: it is that enrolment
+            let event = self.events.iter().any(|e| {
                 matches!(e.action, Action::DeviceEnabled { .. })
                     && e.succeeded()
                     && e.account == *account
                     && e.action.serial() == Some(serial)
-                    && (self.about[i] == Some(life)) == mine
                     && (e.time - date).num_seconds().abs() <= 2
             });
             if !event {
-                // after what its second says of others: IAM names the last one
-                proofs.push(Proof::new((date, 2, "~".to_owned()), false, mine, Basis::Date));
+                proofs.push(Proof::new((date, 2, String::new()), false, mine, Basis::Date));
             }
         }
         proofs.sort_by(|a, b| a.spot.cmp(&b.spot));
@@ -516,7 +515,7 @@ impl Oracle<'_> {
         let place = (self.snapshot(&who.account)?.latest, FACT, String::new());
         evidence.password_at(&place, true).or_else(|| {
             let old = who.facts.iter().filter(|f| f.at.latest < self.lookback());
-            old.filter_map(|f| if let Tell::Password(there) = f.tell { Some(there) } else { None }).last()
+            old.filter_map(|f| if let Tell::Password(there) = f.tell { Some(there) } else { None }).next_back()
         })
     }
 

@@ -687,7 +687,7 @@ impl Simulation {
         let denies = self.slots[slot].denies.clone();
         let (name, action) = match step.op {
             // a user that is denied from the beginning is so by the managed policy alone
-            50..=52 if slot % 2 == 0 => {
+            50..=52 if slot.is_multiple_of(2) => {
                 if denies.contains(&managed) {
                     self.slots[slot].denies.remove(&managed);
                     ("DetachUserPolicy", Action::PolicyDetached { arn: arn("AWSDenyAll") })
