@@ -111,7 +111,7 @@ for (const folder of [ordinary, hostile]) {
 
 { // Whole without script.
   const { page, close } = await open(ordinary, { javaScriptEnabled: false });
-  same(await page.locator("#windows .sortable tbody tr:visible").count(), 21, "windows without script");
+  same(await page.locator("#windows .sortable tbody tr:visible").count(), 22, "windows without script");
   await page.locator("#window-7 summary").click();
   check(await page.locator("#window-7 dl").isVisible(), "stories open without script");
   same(await page.locator(".tools, .copy, thead button").count(), 0, "nothing that would not work");
