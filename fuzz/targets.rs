@@ -5,7 +5,6 @@
 //! simpler where there is such a thing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -27,7 +26,7 @@ use mfatrail::inputs::{approvals, detections, policy_file};
 use mfatrail::inventory::{self, snapshot};
 use mfatrail::mfa;
 use mfatrail::pipeline::{Bytes, Next, Visitor};
-use mfatrail::source::{KeyInfo, Location, ObjectRef, Product, Selection, Source};
+use mfatrail::source::{KeyInfo, Location, ObjectRef, Product, Selection};
 use mfatrail::store::Store;
 use mfatrail::units;
 
@@ -294,12 +293,6 @@ pub fn keys(data: &[u8]) {
     assert!(from.includes(&info) || to.includes(&info));
     let foreign = Selection { accounts: vec!["999999999999".to_owned()], ..Selection::default() };
     assert!(foreign.includes(&info) == info.account.as_deref().is_none_or(|account| account == "999999999999"));
-    // As a SOURCE it is understood, or refused with what to do.
-    match Source::parse(OsStr::new(&*text)) {
-        Ok(Source::S3 { bucket, prefix }) => assert!(!bucket.is_empty() && !prefix.starts_with('/')),
-        Ok(Source::Local(_) | Source::Stdin) => {}
-        Err(error) => assert!(error.to_string().contains("hint: "), "{error}"),
-    }
 }
 
 thread_local! {

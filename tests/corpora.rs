@@ -4,9 +4,12 @@
 #[path = "../fuzz/targets.rs"]
 mod targets;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+
+use mfatrail::source::Source;
 
 /// How many mutations of each input are tried.
 const MUTATIONS: u64 = 60;
@@ -104,9 +107,25 @@ fn mutated(input: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
+/// As a SOURCE any text is understood, or refused with what to do. Not among the fuzzer's targets: sources bring the AWS SDK.
+fn as_a_source(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    match Source::parse(OsStr::new(&*text)) {
+        Ok(Source::S3 { bucket, prefix }) => assert!(!bucket.is_empty() && !prefix.starts_with('/')),
+        Ok(Source::Local(_) | Source::Stdin) => {}
+        Err(error) => assert!(error.to_string().contains("hint: "), "{error}"),
+    }
+}
+
 fn check(target: targets::Target, input: &[u8], name: &str) {
     let (target, run) = target;
-    if catch_unwind(AssertUnwindSafe(|| run(input))).is_err() {
+    let holds = || {
+        run(input);
+        if target == "keys" {
+            as_a_source(input);
+        }
+    };
+    if catch_unwind(AssertUnwindSafe(holds)).is_err() {
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("failed-{target}"));
         fs::write(&kept, input).unwrap();
         panic!("{target}: {name} fails; the input is in {}", kept.display());

@@ -16,6 +16,10 @@ pub mod inputs;
 pub mod inventory;
 #[path = "../../src/mfa/mod.rs"]
 pub mod mfa;
+#[path = "../../src/names.rs"]
+pub mod names;
+#[path = "../../src/partition.rs"]
+pub mod partition;
 pub mod pipeline;
 pub mod source;
 pub mod store;
