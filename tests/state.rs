@@ -154,6 +154,11 @@ fn users(lines: &[&str]) -> IamState {
 
 /// Analyzes a story of October 2026, whose evidence reaches from 25 September to the snapshot.
 fn analyze(story: &str, iam: Option<&IamState>) -> Analysis {
+    analyze_until(story, iam, at(SNAPSHOT), at(SNAPSHOT))
+}
+
+/// The same, of evidence that reaches to `end`, measured to `as_of`.
+fn analyze_until(story: &str, iam: Option<&IamState>, end: DateTime<Utc>, as_of: DateTime<Utc>) -> Analysis {
     let events: Vec<Event> = story
         .split([';', '\n'])
         .map(str::trim)
@@ -161,7 +166,7 @@ fn analyze(story: &str, iam: Option<&IamState>) -> Analysis {
         .enumerate()
         .map(|(number, line)| event(number + 1, line))
         .collect();
-    let covered = BTreeMap::from([(ACCOUNT.to_owned(), [at("2026-09-25T00:00:00Z"), at(SNAPSHOT)])]);
+    let covered = BTreeMap::from([(ACCOUNT.to_owned(), [at("2026-09-25T00:00:00Z"), end])]);
     analyse(&Input {
         events: &events,
         context: &Context::default(),
@@ -171,7 +176,7 @@ fn analyze(story: &str, iam: Option<&IamState>) -> Analysis {
         detections: &[],
         settings: &Settings::default(),
         period: Period { from: at("2026-10-01T00:00:00Z"), to: at(SNAPSHOT) },
-        as_of: at(SNAPSHOT),
+        as_of,
     })
 }
 
@@ -795,22 +800,8 @@ fn a_name_is_not_an_identity() {
 #[test]
 fn what_is_measured_beyond_the_evidence_is_possible() {
     let story = "1.08:00 creates amy; 1.08:01 password amy";
-    let events: Vec<Event> = story.split("; ").enumerate().map(|(number, line)| event(number, line)).collect();
-    let certainty = |end: &str, iam: Option<&IamState>| {
-        let covered = BTreeMap::from([(ACCOUNT.to_owned(), [at("2026-09-25T00:00:00Z"), october(end)])]);
-        let analysis = analyse(&Input {
-            events: &events,
-            context: &Context::default(),
-            iam,
-            covered: &covered,
-            approvals: &[],
-            detections: &[],
-            settings: &Settings::default(),
-            period: Period { from: at("2026-10-01T00:00:00Z"), to: at(SNAPSHOT) },
-            as_of: october("31.00:00"),
-        });
-        windows(&analysis)
-    };
+    let certainty =
+        |end: &str, iam: Option<&IamState>| windows(&analyze_until(story, iam, october(end), october("31.00:00")));
     assert_eq!(certainty("31.00:00", None), ["amy: never_enrolled 01.08:01-… open confirmed"]);
     assert_eq!(certainty("30.23:59", None), ["amy: never_enrolled 01.08:01-… open possible"]);
     let shown = users(&["amy yes"]);

@@ -271,9 +271,13 @@ impl Facts {
         let mine = |serial: &str| assigned.iter().flatten().any(|device| device.serial == serial);
         let assigned_elsewhere = state.virtual_devices.iter().flatten().filter(|listed| listed.owner.is_some());
         let assigned_elsewhere = assigned_elsewhere.map(|listed| &listed.device).filter(|device| !mine(&device.serial));
+        // Only of devices that the principal's own events name: an account may have thousands of others.
+        let own = entity.events.iter().filter_map(|index| ledger.events.get(*index)?.action.serial());
+        let own: BTreeSet<&str> = own.collect();
         let itself = |user: &UserState| matches!(entity.iam, IamEntry::User(own) if std::ptr::eq(own, user));
         let of_users = state.users.iter().filter(|user| !itself(user)).flat_map(|user| user.devices.iter().flatten());
-        let others = assigned_elsewhere.chain(of_users).filter_map(|device| {
+        let others = assigned_elsewhere.chain(of_users).filter(|device| own.contains(device.serial.as_str()));
+        let others = others.filter_map(|device| {
             let enabled = device.enabled_at.filter(|at| read.is_some_and(|read| *at <= read.time))?;
             Some((device.serial.clone(), Key::enrollment(enabled)))
         });

@@ -79,17 +79,12 @@ pub fn scan<V: Visitor>(
     make_visitor: &(dyn Fn() -> V + Sync),
 ) -> Result<(V, Scanned), SourceError> {
     let (disk, buckets) = by_kind(sources)?;
-    let threads = |error: &dyn std::error::Error| SourceError::Threads(error.to_string());
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
         .thread_name(|index| format!("decode-{index}"))
         .build()
-        .map_err(|error| threads(&error))?;
-    let io = if buckets.is_empty() {
-        None
-    } else {
-        Some(runtime::Builder::new_current_thread().enable_all().build().map_err(|error| threads(&error))?)
-    };
+        .map_err(|error| SourceError::Threads(error.to_string()))?;
+    let io = if buckets.is_empty() { None } else { Some(current_thread()?) };
     for source in sources {
         let day = |day: Option<NaiveDate>| day.map_or_else(|| "-".to_owned(), |day| day.to_string());
         let [from, to] = [selection.first_day(), selection.last_day()].map(day);
@@ -226,10 +221,7 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
         }
     }
     if !buckets.is_empty() {
-        let io = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| SourceError::Threads(error.to_string()))?;
+        let io = current_thread()?;
         io.block_on(async {
             let connection = Connection::open(&options.s3).await?;
             for (bucket, prefix) in &buckets {
@@ -288,10 +280,7 @@ pub fn places(sources: &[Source], selection: &Selection, options: &Options<'_>) 
         }
     }
     if !buckets.is_empty() && !places.have(selection) {
-        let io = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| SourceError::Threads(error.to_string()))?;
+        let io = current_thread()?;
         io.block_on(async {
             let connection = Connection::open(&options.s3).await?;
             for (bucket, prefix) in &buckets {
@@ -305,6 +294,11 @@ pub fn places(sources: &[Source], selection: &Selection, options: &Options<'_>) 
 
 /// Files and standard input (`None`), and buckets with their prefixes.
 type ByKind = (Vec<Option<PathBuf>>, Vec<(String, String)>);
+
+/// The runtime of S3's listings and reads: one thread, for what computes runs on others.
+fn current_thread() -> Result<runtime::Runtime, SourceError> {
+    runtime::Builder::new_current_thread().enable_all().build().map_err(|error| SourceError::Threads(error.to_string()))
+}
 
 fn by_kind(sources: &[Source]) -> Result<ByKind, SourceError> {
     let (mut disk, mut buckets) = ByKind::default();
