@@ -88,7 +88,8 @@ pub(super) struct Ledger<'a> {
 #[derive(Debug, Default)]
 struct Directory {
     by_name: HashMap<(String, String), Vec<EntityId>>,
-    by_id: HashMap<(String, String), EntityId>,
+    /// By account and then by id, so that a call's are looked up without a copy.
+    by_id: HashMap<String, HashMap<String, EntityId>>,
     roots: HashMap<String, EntityId>,
     identity_center: HashMap<String, EntityId>,
 }
@@ -106,7 +107,7 @@ impl Directory {
                     directory.identity_center.extend(entity.id.clone().map(|user| (user, id)));
                 }
                 PrincipalKind::IamUser => {
-                    directory.by_id.extend(entity.id.clone().map(|unique| ((account(), unique), id)));
+                    directory.by_id.entry(account()).or_default().extend(entity.id.clone().map(|unique| (unique, id)));
                     let names: BTreeSet<String> = entity.names.iter().map(|span| span.name.to_lowercase()).collect();
                     for name in names {
                         directory.by_name.entry((account(), name)).or_default().push(id);
@@ -231,7 +232,8 @@ impl<'a> Ledger<'a> {
             ActorKind::Root => self.directory.roots.get(account).copied().filter(is),
             ActorKind::IdentityCenter => self.directory.identity_center.get(actor.id.as_ref()?).copied().filter(is),
             ActorKind::IamUser => {
-                let by_id = user_id(actor).and_then(|id| self.directory.by_id.get(&(account.to_owned(), id)).copied());
+                let ids = self.directory.by_id.get(account);
+                let by_id = user_id(actor).and_then(|id| ids?.get(id).copied());
                 let by_name = user_name(actor).into_iter().flat_map(|name| self.directory.named(account, name));
                 by_id.into_iter().chain(by_name).find(is)
             }
@@ -339,11 +341,11 @@ fn attribute_assumed_root(events: &mut [Kept<'_>]) -> BTreeMap<String, Actor> {
 }
 
 /// Account, name and unique id of a user that made a call, and when it first did.
-type Introduction<'c> = (DateTime<Utc>, (&'c str, &'c str, String));
+type Introduction<'c> = (DateTime<Utc>, (&'c str, &'c str, &'c str));
 
 /// Every user that made a call, the earliest last, to be popped.
 fn introductions(calls: &[Call]) -> Vec<Introduction<'_>> {
-    let mut first: BTreeMap<(&str, &str, String), DateTime<Utc>> = BTreeMap::new();
+    let mut first: HashMap<(&str, &str, &str), DateTime<Utc>> = HashMap::new();
     for call in calls.iter().filter(|call| call.actor.kind == ActorKind::IamUser) {
         let home = call.actor.account.as_deref().is_none_or(|home| home == &*call.account);
         if let (true, Some(name), Some(id)) = (home, user_name(&call.actor), user_id(&call.actor)) {

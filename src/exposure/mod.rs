@@ -111,8 +111,7 @@ impl Selection for Wanted {
             ActorKind::Root => self.roots.contains(account),
             ActorKind::IdentityCenter => actor.id.as_ref().is_some_and(|id| self.identity_center.contains(id)),
             ActorKind::IamUser => {
-                user_name(actor).is_some_and(|name| known(&name.to_lowercase()))
-                    || user_id(actor).is_some_and(|id| known(&id))
+                user_name(actor).is_some_and(|name| known(&name.to_lowercase())) || user_id(actor).is_some_and(known)
             }
             _ => false,
         }
@@ -172,7 +171,7 @@ impl Wanted {
         }
         match actor.kind {
             ActorKind::IamUser => {
-                let keys = user_name(actor).map(str::to_lowercase).into_iter().chain(user_id(actor));
+                let keys = user_name(actor).map(str::to_lowercase).into_iter().chain(user_id(actor).map(str::to_owned));
                 self.users.extend(keys.map(|key| (event.account.clone(), key)));
             }
             ActorKind::Root | ActorKind::AssumedRoot => {

@@ -3,7 +3,7 @@
 //! The parts are cut from the windows of the whole, so that they add up to it: a window of one part is a window of the
 //! report. A deactivation counts where it happened, its window may end later.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::calls::Calls;
 use super::ledger::Ledger;
@@ -89,25 +89,9 @@ pub(super) fn parts(
 
 /// What is known of every event that a window names: where the record lies, and who called.
 fn proof(ledger: &Ledger<'_>, calls: &Calls<'_>, windows: &[Window]) -> Vec<Proof> {
-    let named: BTreeSet<(&str, &str)> = windows.iter().flat_map(events_of).collect();
-    let mut proof = proof_of(ledger, calls, |account, id| named.contains(&(account, id)));
-    let found: BTreeSet<(&str, &str)> =
-        proof.iter().map(|proof| (proof.account.as_str(), proof.event_id.as_str())).collect();
-    // What an actor did in another account.
-    let elsewhere: BTreeSet<&str> = named.difference(&found).map(|(_, id)| *id).collect();
-    if !elsewhere.is_empty() {
-        proof.extend(proof_of(ledger, calls, |_, id| elsewhere.contains(id)));
-    }
-    proof.sort_by(|one, other| {
-        let place = |proof: &Proof| (proof.event_time, proof.account.clone(), proof.event_id.clone());
-        place(one).cmp(&place(other))
-    });
-    proof
-}
-
-/// Of events, and of the calls that are none of these.
-fn proof_of(ledger: &Ledger<'_>, calls: &Calls<'_>, named: impl Fn(&str, &str) -> bool) -> Vec<Proof> {
-    let events = ledger.events.iter().filter(|event| named(&event.account, &event.id));
+    let mut sought: HashSet<(&str, &str)> = windows.iter().flat_map(events_of).collect();
+    let ids: HashSet<&str> = sought.iter().map(|(_, id)| *id).collect();
+    let events = ledger.events.iter().filter(|event| ids.contains(event.id.as_str()));
     let mut proof: Vec<Proof> = events
         .map(|event| Proof {
             event_id: event.id.clone(),
@@ -119,19 +103,29 @@ fn proof_of(ledger: &Ledger<'_>, calls: &Calls<'_>, named: impl Fn(&str, &str) -
             sha256: vec![None; event.objects.len()],
         })
         .collect();
-    let known: BTreeSet<(String, String)> =
-        proof.iter().map(|proof| (proof.account.clone(), proof.event_id.clone())).collect();
-    let calls = calls.every().iter().filter(|call| named(&call.account, &call.event_id));
-    let others = calls.filter(|call| !known.contains(&(call.account.to_string(), call.event_id.clone())));
-    proof.extend(others.map(|call| Proof {
-        event_id: call.event_id.clone(),
-        event_name: call.name.to_string(),
-        event_time: call.time,
-        account: call.account.to_string(),
-        actor: ledger.caller(&call.actor).display(),
-        objects: call.lineage.objects.iter().map(|object| object.to_string()).collect(),
-        sha256: vec![None; call.lineage.objects.len()],
-    }));
+    let place = |proof: &Proof| (proof.account.clone(), proof.event_id.clone());
+    let known: HashSet<(String, String)> = proof.iter().map(place).collect();
+    let unknown = |account: &str, id: &str| !known.contains(&(account.to_owned(), id.to_owned()));
+    if sought.iter().any(|(account, id)| unknown(account, id)) {
+        let others = calls.every().iter().filter(|call| ids.contains(call.event_id.as_str()));
+        proof.extend(others.filter(|call| unknown(&call.account, &call.event_id)).map(|call| Proof {
+            event_id: call.event_id.clone(),
+            event_name: call.name.to_string(),
+            event_time: call.time,
+            account: call.account.to_string(),
+            actor: ledger.caller(&call.actor).display(),
+            objects: call.lineage.objects.iter().map(|object| object.to_string()).collect(),
+            sha256: vec![None; call.lineage.objects.len()],
+        }));
+    }
+    // What is not in the window's account is what an actor did in another one.
+    let found: HashSet<(String, String)> = proof.iter().map(place).collect();
+    sought.retain(|(account, id)| found.contains(&((*account).to_owned(), (*id).to_owned())));
+    let own: HashSet<&str> = sought.iter().map(|(_, id)| *id).collect();
+    proof.retain(|proof| {
+        sought.contains(&(proof.account.as_str(), proof.event_id.as_str())) || !own.contains(proof.event_id.as_str())
+    });
+    proof.sort_by_key(|proof| (proof.event_time, proof.account.clone(), proof.event_id.clone()));
     proof
 }
 

@@ -240,7 +240,7 @@ fn target_is_caller(actor: &Actor) -> Target {
             Some(name) if name == HIDDEN_USER_NAME => Target::Nobody,
             name => match (name, user_id(actor)) {
                 (None, None) => Target::Nobody,
-                (name, id) => Target::User { name: name.map(str::to_owned), id },
+                (name, id) => Target::User { name: name.map(str::to_owned), id: id.map(str::to_owned) },
             },
         },
         _ => Target::Nobody,
@@ -255,7 +255,10 @@ fn own_name<'a>(record: &Record<'_, '_>, actor: &'a Actor) -> Option<&'a str> {
 
 /// The caller's unique id, where it is the user of this name.
 fn own_id(record: &Record<'_, '_>, actor: &Actor, name: &str) -> Option<String> {
-    own_name(record, actor).filter(|own| own.eq_ignore_ascii_case(name)).and_then(|_own| user_id(actor))
+    own_name(record, actor)
+        .filter(|own| own.eq_ignore_ascii_case(name))
+        .and_then(|_own| user_id(actor))
+        .map(str::to_owned)
 }
 
 fn identity_center_target(record: &Record<'_, '_>) -> Target {
@@ -303,7 +306,7 @@ fn user_of_refusal(record: &Record<'_, '_>, actor: &Actor, name: &str) -> Target
     if known.is_empty() {
         return Target::Nobody;
     }
-    Target::User { name: Some(known.to_owned()), id: own.and_then(|_own| user_id(actor)) }
+    Target::User { name: Some(known.to_owned()), id: own.and_then(|_own| user_id(actor)).map(str::to_owned) }
 }
 
 /// The name of the user that a call of IAM is about, by its parameters or by the message of its refusal; `AWS ROOT USER` is
@@ -356,8 +359,8 @@ pub fn user_name(actor: &Actor) -> Option<&str> {
 
 /// The unique id of an IAM user who called. Anonymised records hold other things there; only `AIDA…` is an id.
 #[must_use]
-pub fn user_id(actor: &Actor) -> Option<String> {
-    actor.id.clone().filter(|id| id.starts_with("AIDA"))
+pub fn user_id(actor: &Actor) -> Option<&str> {
+    actor.id.as_deref().filter(|id| id.starts_with("AIDA"))
 }
 
 /// `AssumeRoot`'s `targetPrincipal` is an account id or an ARN.

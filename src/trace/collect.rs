@@ -516,6 +516,7 @@ impl Part {
             }
         })?;
         let objects = self.objects.of(&rows.iter().map(|row| row.object).collect::<BTreeSet<_>>())?;
+        into.calls.reserve(rows.len());
         into.calls.extend(rows.iter().filter_map(|row| self.call(row, objects.get(&row.object))));
         if sweeps {
             return Ok(());
@@ -604,15 +605,28 @@ fn uuid(text: &[u8]) -> Option<u128> {
 
 /// The text of a UUID.
 fn uuid_text(id: u128) -> String {
-    let mut text = String::with_capacity(36);
-    for (at, byte) in id.to_be_bytes().into_iter().enumerate() {
-        if matches!(at, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        let digits = [byte >> 4, byte & 0xf].map(|digit| char::from_digit(digit.into(), 16));
-        text.extend(digits.into_iter().flatten());
+    let mut digits = [0; 32];
+    let numbers = [96, 64, 32, 0].map(|shift| (id >> shift) as u32);
+    for (eight, number) in digits.chunks_exact_mut(8).zip(numbers) {
+        eight.copy_from_slice(&written(number).to_be_bytes());
     }
-    text
+    let mut text = [b'-'; 36];
+    for (at, from, length) in [(0, 0, 8), (9, 8, 4), (14, 12, 4), (19, 16, 4), (24, 20, 12)] {
+        if let (Some(to), Some(from)) = (text.get_mut(at..at + length), digits.get(from..from + length)) {
+            to.copy_from_slice(from);
+        }
+    }
+    str::from_utf8(&text).unwrap_or_default().to_owned()
+}
+
+/// The eight lower-case hexadecimal digits of a number, the first in the highest byte: what [`hexadecimal`] reads.
+fn written(number: u32) -> u64 {
+    const ALL: u64 = 0x0101_0101_0101_0101;
+    let fours = (u64::from(number) | u64::from(number) << 16) & 0x0000_ffff_0000_ffff;
+    let pairs = (fours | fours << 8) & 0x00ff_00ff_00ff_00ff;
+    let values = (pairs | pairs << 4) & (0x0f * ALL);
+    let above_nine = (values + 0x76 * ALL) >> 7 & ALL;
+    values + 0x30 * ALL + above_nine * 0x27
 }
 
 /// The number that eight lower-case hexadecimal digits write, the first in the highest byte. All at once: which of them are letters is chance, and a

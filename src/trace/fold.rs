@@ -3,7 +3,7 @@
 //! Of an ordinary call a row is kept and not the record. So two records of one id are compared by what the rows tell, which is
 //! all that any figure rests on.
 
-use std::{cmp::Ordering, collections::BTreeSet};
+use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -22,6 +22,14 @@ impl Call {
     pub(crate) fn order(&self, other: &Self) -> Ordering {
         let place = (self.time, &self.event_id, &self.account);
         place.cmp(&(other.time, &other.event_id, &other.account)).then_with(|| self.compare(other))
+    }
+}
+
+impl Call {
+    fn hold(&mut self, objects: impl Iterator<Item = Arc<str>>) {
+        self.lineage.objects.extend(objects);
+        self.lineage.objects.sort();
+        self.lineage.objects.dedup();
     }
 }
 
@@ -55,7 +63,7 @@ impl Logged for Call {
     }
 
     fn absorb(&mut self, copy: &Self) {
-        self.lineage.objects.extend(copy.lineage.objects.iter().cloned());
+        self.hold(copy.lineage.objects.iter().cloned());
         self.lineage.is_verified |= copy.lineage.is_verified;
     }
 
@@ -68,7 +76,7 @@ impl Logged for Call {
     fn update(&mut self, mut update: Self) {
         update.event_id = std::mem::take(&mut self.event_id);
         update.lineage.original = self.lineage.original.take();
-        update.lineage.objects.append(&mut self.lineage.objects);
+        update.hold(self.lineage.objects.drain(..));
         *self = update;
     }
 

@@ -7,7 +7,6 @@ mod objects;
 mod sightings;
 mod texts;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -57,8 +56,8 @@ pub struct Call {
 pub struct Lineage {
     /// `addendum.originalEventID`: the event that the record says again. `None` once it is taken in there.
     pub original: Option<Arc<str>>,
-    /// The objects that hold it.
-    pub objects: BTreeSet<Arc<str>>,
+    /// The objects that hold it, in order of name.
+    pub objects: Vec<Arc<str>>,
     /// Whether a proven digest names one of them.
     pub is_verified: bool,
     /// Whether another record of this event says something else.
