@@ -115,8 +115,8 @@ pub struct Proof {
     pub actor: String,
     /// The objects that hold the record, sorted.
     pub objects: Vec<String>,
-    /// SHA-256 of these objects' bytes as stored, hexadecimal, in the same order; `None` where it was not computed. An evidence
-    /// store keeps it.
+    /// SHA-256 of these objects' bytes as stored, hexadecimal, in the same order; `None` of what came by standard
+    /// input, and of what could not be read a second time as before.
     pub sha256: Vec<Option<String>>,
 }
 

@@ -17,7 +17,7 @@ use polars_io::parquet::write::{KeyValueMetadata, ParquetWriter};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use run::{Ran, json_without_hashes, mfatrail};
+use run::{Ran, json, mfatrail};
 
 const ACCOUNT: &str = "111122223333";
 
@@ -137,7 +137,7 @@ impl Archive {
         let more = ["--month", "2026-10", "--as-of", "2026-11-02", "--out", name];
         let ran = self.run(&[&["report"], arguments, &more].concat());
         assert!(matches!(ran.status, 0 | 3), "{}", ran.stderr);
-        (ran.status, json_without_hashes(&out))
+        (ran.status, json(&out))
     }
 }
 

@@ -82,7 +82,7 @@ fn the_summary_is_one_screen() {
     let (ran, _) = report(FIXTURES, "report");
     for (short, whole) in screen.lines().zip(ran.stderr.lines()) {
         let whole = whole.replace("by arn:aws:iam::444455556666:user/", "by user/");
-        let whole = whole.replace(" notices:", " notices, in full in report.md:");
+        let whole = whole.replace(" notices:", " notices, in full in the report:");
         let begins = short.strip_suffix('…').is_some_and(|begin| whole.starts_with(begin));
         assert!(short == whole || begins, "{short}\n{whole}");
     }

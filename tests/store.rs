@@ -109,7 +109,7 @@ impl Home {
         };
         let ran = Ran::from(command.output().unwrap());
         assert!(folder.exists(), "{}", ran.stderr);
-        (ran.status, run::json_without_hashes(&folder))
+        (ran.status, run::json(&folder))
     }
 
     /// Nothing else than the notices of a store may tell the two apart; gives those.
@@ -264,7 +264,7 @@ fn a_report_scans_its_source_first() {
     let mut arguments = vec!["report", archive.to_str().unwrap(), "--out", out.to_str().unwrap()];
     arguments.extend(OCTOBER);
     assert_eq!(home.run(&arguments).status, 0);
-    assert_eq!(run::json_without_hashes(&out), home.report(true, OCTOBER).1);
+    assert_eq!(run::json(&out), home.report(true, OCTOBER).1);
     assert!(home.scan(&[]).stderr.starts_with("0 objects read"));
 }
 

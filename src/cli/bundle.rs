@@ -94,9 +94,6 @@ struct Rerun {
     accounts: Vec<String>,
     regions: Vec<String>,
     delivery_slack: String,
-    /// Whether the report shows the hashes that a store keeps.
-    #[serde(default)]
-    hashes: bool,
 }
 
 impl Rerun {
@@ -184,7 +181,6 @@ impl Wanted {
             accounts: args.archive.accounts.clone(),
             regions: args.archive.regions.clone(),
             delivery_slack: args.archive.delivery_slack.clone(),
-            hashes: args.store.is_some(),
         };
         let mut wanted = Self { path: path.clone(), draft, objects: args.with_objects, run, files: Vec::new(), live };
         wanted.inputs(args, as_of)?;
@@ -514,7 +510,6 @@ pub(super) fn again(
     let args = arguments(&about, folder.path(), &members).map_err(wrong)?;
     let mut plan = Plan::new(args, now)?;
     plan.generated_at = about.generated_at;
-    plan.hashes = about.run.hashes;
     plan.inputs = about.inputs.iter().map(|one| input(one, &members)).collect::<Result<_, _>>().map_err(wrong)?;
     if let Some(out) = out {
         plan.out = out;

@@ -4,6 +4,7 @@ mod archive;
 mod args;
 mod beside;
 mod bundle;
+mod cited;
 mod coverage;
 mod exit;
 mod fail_on;

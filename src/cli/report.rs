@@ -1,6 +1,6 @@
 //! `mfatrail report`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,18 +13,16 @@ use super::args::{FormatArg, PaperArg, PeriodArgs, ReportArgs};
 use super::exit::{CliError, Status};
 use super::fail_on::FailOn;
 use super::{
-    Printed, THIS, beside, bundle, integrity, interrupt, log, named_file, pdf, plain, progress, put, put_json, say,
-    terminal, verify,
+    Printed, THIS, beside, bundle, cited, integrity, interrupt, log, named_file, pdf, plain, progress, put, put_json,
+    say, terminal, verify,
 };
-use crate::contract::{
-    self, Figures, Gap, InputFile, Notice, Period, Proof, ReadFailure, Report, Tool, TrendPeriod, Window,
-};
+use crate::contract::{self, Figures, Gap, InputFile, Notice, Period, ReadFailure, Report, Tool, TrendPeriod, Window};
 use crate::digest::{Bounds, Checker, PublicKeys};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
 use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy_file};
 use crate::inventory::{self, IamState, LiveOptions};
-use crate::mfa::{self, Conflict};
+use crate::mfa;
 use crate::pipeline::{self, Options, Scanned};
 use crate::report::{self, Format, OutputDir, Paper};
 use crate::source::{Selection, Source, SourceError};
@@ -53,9 +51,6 @@ pub(super) struct Plan {
     pub(super) store: Option<PathBuf>,
     /// Whether the report is of the sources alone, whatever else the store holds.
     only_source: bool,
-    /// Whether the hashes of cited objects are shown, which only a store keeps: a store that is made for the purpose changes no
-    /// report.
-    pub(super) hashes: bool,
     pub(super) output: Output,
     pub(super) generated_at: DateTime<Utc>,
     pub(super) inputs: Vec<InputFile>,
@@ -323,7 +318,6 @@ impl Plan {
         let trend = beside::trend(period, args.store.as_deref(), as_of, &selection)?;
         let options = options(&args.archive, &args.aws)?;
         let bundle = bundle::Wanted::new(&args, period, given_as_of, iam_as_of)?;
-        let hashes = args.store.is_some();
         let out = args.out.unwrap_or_else(|| PathBuf::from(default_folder(&args.period, period)));
         Ok(Self {
             sources,
@@ -338,7 +332,6 @@ impl Plan {
             out,
             store: args.store,
             only_source: args.only_source,
-            hashes,
             output,
             generated_at: generated_at(now)?,
             inputs,
@@ -657,7 +650,7 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         as_of,
     };
     let mut context = evidence.trace.collect(&mut exposure::wanted(&input)).map_err(|error| unreadable(&error))?;
-    conflicts.extend(named(std::mem::take(&mut context.conflicts), store.as_ref())?);
+    conflicts.extend(cited::named(std::mem::take(&mut context.conflicts), store.as_ref())?);
     let input = Input { context: &context, ..input };
     let (analysis, parts) = exposure::analyse_in_parts(&input, &plan.trend.months);
     let mut inputs = plan.inputs;
@@ -695,6 +688,14 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
     }
     let mut coverage = super::coverage::coverage(&scanned, &events, plan.period, as_of, &plan.selection, &mut notices);
     super::coverage::contest(&mut coverage, conflicts, &mut notices);
+    let proof = match &store {
+        Some(store) => cited::by_store(parts.proof, store)?,
+        None => {
+            let archive = cited::Archive { sources: &plan.sources, selection: &plan.selection, options: &plan.options };
+            let said_again = events.iter().flat_map(|event| &event.lineage.addenda).cloned().collect();
+            cited::by_reading(parts.proof, &archive, said_again, &mut notices)
+        }
+    };
     let mut report = Report {
         schema: contract::SCHEMA,
         tool: THIS,
@@ -711,7 +712,7 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         policy: plan.settings,
         accounts: parts.accounts,
         trend,
-        proof: cited(parts.proof, store.as_ref(), plan.hashes)?,
+        proof,
         inputs,
         redacted: false,
     };
@@ -764,35 +765,6 @@ fn beyond_evidence(
             rfc3339(*first)
         ),
     })
-}
-
-/// Conflicts of ordinary calls with their objects by name: a store tells these by id.
-fn named(conflicts: Vec<Conflict>, store: Option<&Store>) -> Result<Vec<Conflict>, CliError> {
-    let Some(store) = store.filter(|_| !conflicts.is_empty()) else { return Ok(conflicts) };
-    let ids = conflicts.iter().flat_map(|conflict| &conflict.objects).cloned().collect();
-    let known = store.cited(&ids).map_err(CliError::failed)?;
-    let name = |id: String| known.get(&id).map_or(id, |(name, _)| name.clone());
-    let name = |ids: BTreeSet<String>| ids.into_iter().map(name).collect();
-    let conflict = |of: Conflict| Conflict { objects: name(of.objects), kept: name(of.kept), ..of };
-    Ok(conflicts.into_iter().map(conflict).collect())
-}
-
-/// Proof with the names of its objects, which a store tells of ordinary calls by id, and with their hashes where these are
-/// shown.
-fn cited(mut proof: Vec<Proof>, store: Option<&Store>, hashes: bool) -> Result<Vec<Proof>, CliError> {
-    let Some(store) = store.filter(|_| !proof.is_empty()) else { return Ok(proof) };
-    let objects = proof.iter().flat_map(|proof| &proof.objects).cloned().collect();
-    let known = store.cited(&objects).map_err(CliError::failed)?;
-    for proof in &mut proof {
-        let mut objects: Vec<(String, Option<String>)> = std::mem::take(&mut proof.objects)
-            .into_iter()
-            .map(|object| known.get(&object).cloned().unwrap_or((object, None)))
-            .map(|(name, sha256)| (name, sha256.filter(|_| hashes)))
-            .collect();
-        objects.sort();
-        (proof.objects, proof.sha256) = objects.into_iter().unzip();
-    }
-    Ok(proof)
 }
 
 fn missing_input(missing: &inventory::MissingInput) -> Notice {

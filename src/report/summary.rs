@@ -250,7 +250,7 @@ impl Screen<'_> {
         }
         let named = if self.width.is_some() { 1 } else { notices.len() };
         let n = format::plural(notices.len(), "notice", "notices");
-        self.push(&if self.width.is_some() { format!("{n}, in full in report.md:") } else { format!("{n}:") });
+        self.push(&if self.width.is_some() { format!("{n}, in full in the report:") } else { format!("{n}:") });
         for notice in notices.iter().take(named) {
             self.push(&format!("  {}: {}", notice.code, notice.text));
         }

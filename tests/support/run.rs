@@ -80,13 +80,3 @@ pub fn json(folder: &Path) -> serde_json::Value {
     report["generated_at"] = serde_json::Value::Null;
     report
 }
-
-#[allow(dead_code, reason = "not every test compares a store's report with another")]
-/// The same without the hashes of cited objects, which only a store that was given keeps: one for each object, or null.
-pub fn json_without_hashes(folder: &Path) -> serde_json::Value {
-    let mut report = json(folder);
-    for proof in report["proof"].as_array_mut().expect("a list") {
-        proof["sha256"] = serde_json::Value::Null;
-    }
-    report
-}

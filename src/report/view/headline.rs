@@ -244,7 +244,7 @@ fn contested_line(report: &Report) -> Option<Line> {
     }
     let more = all.len().checked_sub(NAMED).filter(|n| *n > 0);
     line.extend(more.map(|n| text(format!("; {} more", format::size(n)))));
-    line.push(text(". As many takeover signals hold as the policy's threshold, so it clears nothing."));
+    line.push(text(". The takeover signals reach the policy's threshold, so it clears nothing."));
     (!all.is_empty()).then_some(line)
 }
 
@@ -272,7 +272,7 @@ fn exposure(report: &Report) -> Line {
     let standing = open.iter().filter(|(_, w)| w.kind == WindowKind::Standing).count();
     if standing > 0 {
         line.push(text(format!(
-            ", {} as IAM shows and no event explains (standing)",
+            ", {} known from IAM alone (standing)",
             if standing == open.len() {
                 "all of them".to_owned()
             } else {
