@@ -1,9 +1,19 @@
-//! mfatrail: who was without MFA, from when to when, from a CloudTrail archive.
+//! Who was without MFA, from when to when, who did it, did anyone notice: from a CloudTrail archive and IAM.
+//!
+//! The product is the command line; this library is what it is made of. What is promised are `report.json`
+//! ([`contract`]), the evidence store's columns and the exit statuses, not the signatures here. Whoever wants a report without a
+//! terminal finds the use cases in [`app`]:
+//!
+#![doc = concat!("```no_run\n", include_str!("../examples/report.rs"), "```")]
+//!
+//! Bytes go one way: [`source`] lists and fetches objects, [`pipeline`] inflates and parses them on many threads, [`evidence`]
+//! keeps what matters, [`exposure`] replays it into windows and figures, [`report`] renders these.
 
 // Where it pays, one module says so and why.
 #![deny(unsafe_code)]
 
 pub mod answer;
+pub mod app;
 pub mod aws;
 pub mod bundle;
 pub mod cli;

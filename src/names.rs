@@ -87,19 +87,7 @@ fn lower(name: &str) -> Cow<'_, str> {
 /// Letters to change, to add and to leave out to make one of the other.
 #[must_use]
 pub fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (line, x) in a.chars().enumerate() {
-        let mut corner = line;
-        let mut left = line + 1;
-        let mut next = vec![left];
-        for (above, y) in row.iter().skip(1).zip(b.chars()) {
-            left = (corner + usize::from(x != y)).min(left + 1).min(above + 1);
-            next.push(left);
-            corner = *above;
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
+    strsim::levenshtein(a, b)
 }
 
 /// The names that may have been meant by `value`, the nearest first: those of a few other letters, and those that hold it.
@@ -177,13 +165,6 @@ mod tests {
             let found = near(value, known);
             assert_eq!(found.len(), names.len(), "{value}: {found:?}");
             assert!(names.iter().all(|name| found.contains(name)), "{value}: {found:?}");
-        }
-    }
-
-    #[test]
-    fn distances_are_those_of_the_definition() {
-        for (a, b, edits) in [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
-            assert_eq!(distance(a, b), edits, "{a} {b}");
         }
     }
 }

@@ -273,7 +273,16 @@ fn what_was_changed_in_a_bundle_is_named() {
     refused(&bomb, "would inflate to");
     refused(&|members| head(members, |head| head["run"]["iam"] = "/etc".into()), "which is no input in it");
     refused(&|members| head(members, |head| head["run"]["policy"] = "inputs/../x".into()), "which is no input in it");
-    refused(&|members| head(members, |head| head["run"]["delivery_slack"] = "--pdf".into()), "`--delivery-slack`");
+    refused(
+        &|members| head(members, |head| head["run"]["delivery_slack"] = "--pdf".into()),
+        "`--pdf` is not a duration",
+    );
+    for elsewhere in ["live", "store"] {
+        refused(
+            &|members| head(members, |head| head["run"]["iam"] = elsewhere.into()),
+            "asks for IAM state from elsewhere",
+        );
+    }
     refused(&|members| head(members, |head| head["schema"] = "mfatrail.bundle/2".into()), "its schema is");
     refused(&|members| drop(members.insert("bundle.json".to_owned(), b"{".to_vec())), "`bundle.json`: ");
     fs::write(home.path().join("bad.zip"), b"no zip").expect("a file");

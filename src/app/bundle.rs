@@ -6,25 +6,22 @@
 //! parsed once more, and what they tell is compared with the excerpt.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use clap::Parser;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use super::args::{Cli, Command, FormatArg, ReportArgs};
-use super::exit::{CliError, Status};
 use super::integrity::Told;
-use super::report::{Made, Plan, Read, asked, from_store, make, summarize, unreadable};
+use super::report::{Job, Made, Scratch, stored_snapshot, unreadable};
+use super::request::{IamSource, ReportRequest};
 use super::scan::{LIMITS, into_store, store_error};
-use super::{Printed, interrupt, named_file, say, verify};
+use super::{Archive, Error, Run, inputs, verify};
 use crate::bundle::{self, BundleError, Member, is_safe, safe};
 use crate::cloudtrail::Record;
-use crate::contract::{InputFile, Integrity, Notice, Period, Report};
+use crate::contract::{InputFile, Integrity, Notice, Report};
 use crate::digest::Bounds;
 use crate::disk::{self, Draft};
 use crate::evidence::Evidence;
@@ -32,7 +29,7 @@ use crate::inputs::error::LARGEST;
 use crate::inventory::{IamState, snapshot};
 use crate::mfa::Event;
 use crate::pipeline::{Bytes, Next, Options, Visitor};
-use crate::report::{File, OutputDir, terminal_text};
+use crate::report::{File, terminal_text};
 use crate::source::{ObjectRef, Product, Selection, Source};
 use crate::store::Store;
 use crate::units::plural;
@@ -42,6 +39,8 @@ const OBJECTS: &str = "objects";
 const DIGESTS: &str = "digests";
 const KEYS: &str = "public-keys.json";
 const REPORT: &str = "report";
+/// What IAM answered.
+const LIVE: &str = "inputs/iam/live.json";
 /// What the browser printed is not the same twice.
 const PDF: &str = "report.pdf";
 
@@ -77,269 +76,140 @@ struct Input {
     member: String,
 }
 
-/// What was asked for, as far as it decides what the report says.
+/// The request, with members for paths.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Rerun {
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-    as_of: Option<DateTime<Utc>>,
-    iam: Option<String>,
-    iam_as_of: Option<String>,
-    approvals: Option<String>,
-    detections: Option<String>,
-    policy: Option<String>,
-    previous: Vec<String>,
-    format: Vec<String>,
-    per_account: bool,
-    accounts: Vec<String>,
-    regions: Vec<String>,
-    delivery_slack: String,
+    #[serde(flatten)]
+    request: ReportRequest,
+    /// Whether the report shows the hashes of what it cites; bundles of earlier versions can lack them.
+    #[serde(default, skip_serializing)]
+    hashes: Option<bool>,
 }
 
-impl Rerun {
-    /// The command line; inputs lie below `inputs`, where one is given.
-    fn arguments(&self, inputs: Option<&Path>) -> Vec<OsString> {
-        let mut all: Vec<OsString> = vec!["report".into()];
-        let mut add = |name: &str, value: &str| all.push(format!("--{name}={value}").into());
-        let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-        add("from", &time(self.from));
-        add("to", &time(self.to));
-        if let Some(as_of) = self.as_of {
-            add("as-of", &time(as_of));
-        }
-        if let Some(as_of) = &self.iam_as_of {
-            add("iam-as-of", as_of);
-        }
-        for (name, values) in [("format", &self.format), ("account", &self.accounts), ("region", &self.regions)] {
-            values.iter().for_each(|value| add(name, value));
-        }
-        add("delivery-slack", &self.delivery_slack);
-        if self.per_account {
-            all.push("--per-account".into());
-        }
-        for (name, member) in self.files() {
-            let mut argument = OsString::from(format!("--{name}="));
-            argument.push(inputs.map_or_else(|| PathBuf::from(member), |folder| folder.join(member)));
-            all.push(argument);
-        }
-        all
+/// The request as a command line, for people.
+fn command(request: &ReportRequest) -> Vec<String> {
+    let mut all = vec!["report".to_owned()];
+    let mut add = |name: &str, value: String| all.push(format!("--{name}={value}"));
+    let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    add("from", time(request.from));
+    add("to", time(request.to));
+    if let Some(as_of) = request.as_of {
+        add("as-of", time(as_of));
     }
-
-    /// The options that name files, and their members.
-    fn files(&self) -> impl Iterator<Item = (&'static str, &String)> {
-        let single = [
-            ("iam", &self.iam),
-            ("approvals", &self.approvals),
-            ("detections", &self.detections),
-            ("policy", &self.policy),
-        ];
-        let single = single.into_iter().filter_map(|(name, member)| Some((name, member.as_ref()?)));
-        single.chain(self.previous.iter().map(|member| ("previous", member)))
+    if let Some(as_of) = request.iam_as_of {
+        add("iam-as-of", time(as_of));
     }
+    request.formats.iter().for_each(|format| add("format", format.name().to_owned()));
+    request.accounts.iter().for_each(|account| add("account", account.clone()));
+    request.regions.iter().for_each(|region| add("region", region.clone()));
+    add("delivery-slack", format!("{}s", request.delivery_slack.num_seconds()));
+    for (name, member) in members_of(request) {
+        add(name, member.display().to_string());
+    }
+    if request.per_account {
+        all.push("--per-account".to_owned());
+    }
+    all
 }
 
-/// The bundle that was asked for.
-pub(super) struct Wanted {
-    path: PathBuf,
-    /// Its place, taken.
-    draft: Draft,
-    objects: bool,
-    run: Rerun,
-    /// Input files, by the order in which the report lists them.
-    files: Vec<(String, PathBuf)>,
-    live: bool,
-}
-
-impl Wanted {
-    pub(super) fn new(
-        args: &ReportArgs,
-        period: Period,
-        as_of: Option<DateTime<Utc>>,
-        iam_as_of: Option<DateTime<Utc>>,
-    ) -> Result<Option<Self>, CliError> {
-        let Some(path) = &args.bundle else { return Ok(None) };
-        named_file("--bundle", path)?;
-        let draft = bundle::prepare(path).map_err(CliError::usage)?;
-        interrupt::remove_at_exit(draft.path());
-        let live = args.iam.as_deref().is_some_and(|iam| iam == "live");
-        let format = |format: &FormatArg| {
-            clap::ValueEnum::to_possible_value(format).map_or_else(String::new, |value| value.get_name().to_owned())
-        };
-        let run = Rerun {
-            from: period.from,
-            to: period.to,
-            as_of,
-            iam: None,
-            // As a moment: an age, or `yesterday`, would be another one when the report is made again.
-            iam_as_of: iam_as_of.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
-            approvals: None,
-            detections: None,
-            policy: None,
-            previous: Vec::new(),
-            format: args.format.iter().map(format).collect(),
-            per_account: args.per_account,
-            accounts: args.archive.accounts.clone(),
-            regions: args.archive.regions.clone(),
-            delivery_slack: args.archive.delivery_slack.clone(),
-        };
-        let mut wanted = Self { path: path.clone(), draft, objects: args.with_objects, run, files: Vec::new(), live };
-        wanted.inputs(args, as_of)?;
-        Ok(Some(wanted))
-    }
-
-    /// Where the inputs come from, in the order of the report's list.
-    fn inputs(&mut self, args: &ReportArgs, as_of: Option<DateTime<Utc>>) -> Result<(), CliError> {
-        if let (Some(iam), false) = (args.iam.as_deref(), self.live) {
-            let path = if iam == "store" { super::report::stored_snapshot(args, as_of)?.0 } else { PathBuf::from(iam) };
-            let listed = super::beside::iam(&path)?;
-            let folder = path.is_dir();
-            for file in listed {
-                let place = if folder { path.join(&file.path) } else { path.clone() };
-                self.files.push((format!("inputs/iam/{}", safe(&file.path)), place));
-            }
-            self.run.iam = if folder {
-                Some("inputs/iam".to_owned())
-            } else {
-                self.files.last().map(|(member, _)| member.clone())
-            };
-        } else if self.live {
-            self.run.iam = Some("inputs/iam/live.json".to_owned());
-        }
-        let member = |kind: &str, path: &Path| {
-            let name = path.file_name().map_or_else(|| kind.to_owned(), |name| name.to_string_lossy().into_owned());
-            format!("inputs/{kind}/{}", safe(&name))
-        };
-        let single = [
-            ("approvals", &args.approvals, &mut self.run.approvals),
-            ("detections", &args.detections, &mut self.run.detections),
-            ("policy", &args.policy, &mut self.run.policy),
-        ];
-        for (kind, path, into) in single {
-            if let Some(path) = path {
-                let member = member(kind, path);
-                self.files.push((member.clone(), path.clone()));
-                *into = Some(member);
-            }
-        }
-        for (number, path) in args.previous.iter().enumerate() {
-            let member = member(&format!("previous/{}", number + 1), path);
-            self.files.push((member.clone(), path.clone()));
-            self.run.previous.push(member);
-        }
-        Ok(())
-    }
+/// The options that name files, and these.
+fn members_of(request: &ReportRequest) -> impl Iterator<Item = (&'static str, &PathBuf)> {
+    let iam = match &request.iam {
+        Some(IamSource::Files(path)) => Some(path),
+        _ => None,
+    };
+    let single = [
+        ("iam", iam),
+        ("approvals", request.approvals.as_ref()),
+        ("detections", request.detections.as_ref()),
+        ("policy", request.policy.as_ref()),
+    ];
+    let single = single.into_iter().filter_map(|(name, member)| Some((name, member?)));
+    single.chain(request.previous.iter().map(|member| ("previous", member)))
 }
 
 /// A bundle in the making.
-pub(super) struct Making {
-    wanted: Wanted,
+pub(crate) struct Making {
+    path: PathBuf,
+    /// Its place, taken.
+    draft: Draft,
+    /// Whether the cited objects go into it.
+    objects: bool,
     folder: TempDir,
-    inputs: Vec<InputFile>,
-    notices: Vec<Notice>,
-    sources: Vec<Source>,
-    selection: Selection,
-    options: Options<'static>,
-    now: DateTime<Utc>,
-    bounds: Bounds,
-    proven: Option<verify::Signed>,
+    /// The request, with members for paths.
+    request: ReportRequest,
+    /// Members and the input files that they are copies of, in the order in which the report lists these.
+    files: Vec<(String, PathBuf)>,
 }
 
-fn temporary() -> Result<TempDir, CliError> {
+fn temporary(run: Run<'_>) -> Result<TempDir, Error> {
     let folder = disk::temporary_folder(None).map_err(|error| {
-        CliError::Failed(format!("could not make a temporary folder: {error}\n  hint: set TMPDIR to another place"))
+        Error::Failed(format!("could not make a temporary folder: {error}\n  hint: set TMPDIR to another place"))
     })?;
-    interrupt::remove_at_exit(folder.path());
+    run.observer.temporary(folder.path());
     Ok(folder)
 }
 
 impl Making {
-    pub(super) fn new(wanted: Wanted) -> Result<Self, CliError> {
-        Ok(Self {
-            wanted,
-            folder: temporary()?,
-            inputs: Vec::new(),
-            notices: Vec::new(),
-            sources: Vec::new(),
-            selection: Selection::default(),
-            options: Options::default(),
-            now: DateTime::UNIX_EPOCH,
-            bounds: Bounds::default(),
-            proven: None,
-        })
+    /// Takes the place of a bundle.
+    pub(crate) fn new(path: &Path, objects: bool, request: &ReportRequest, run: Run<'_>) -> Result<Self, Error> {
+        let draft = bundle::prepare(path).map_err(Error::input)?;
+        run.observer.temporary(draft.path());
+        let (request, files) = members(request)?;
+        Ok(Self { path: path.to_owned(), draft, objects, folder: temporary(run)?, request, files })
     }
 
-    /// Where the archive is scanned to when there is no store.
-    pub(super) fn scratch(&self) -> PathBuf {
-        self.folder.path().join("store")
-    }
-
-    /// Where the rows go that the report rests on.
-    pub(super) fn excerpt(&self) -> PathBuf {
-        self.folder.path().join(EVIDENCE)
-    }
-
-    /// Notes what is gone when the report is made.
-    pub(super) fn note(&mut self, plan: &Plan, read: &Read) {
-        self.inputs.clone_from(&plan.inputs);
-        self.notices.clone_from(&read.notices);
-        self.sources.clone_from(&plan.sources);
-        self.selection = plan.selection.clone();
-        self.options = plan.options.clone();
-        self.bounds = plan.verification().bounds;
-        self.now = plan.generated_at;
-        self.proven = read.proven.as_ref().map(verify::Proven::signed);
+    /// Where the archive is scanned to when there is no store, and where the rows go that the report rests on.
+    pub(crate) fn scratch(&self) -> Scratch {
+        Scratch { store: self.folder.path().join("store"), excerpt: self.folder.path().join(EVIDENCE) }
     }
 
     /// Writes it.
-    pub(super) fn write(
-        mut self,
-        report: &Report,
-        files: &[File],
-        told: Option<Told>,
-        iam: Option<&IamState>,
-    ) -> Result<(), CliError> {
+    pub(crate) fn write(self, job: &Job<'_>, made: &Made, files: &[File]) -> Result<(), Error> {
+        let report = &made.report;
         let mut members: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         for (name, bytes) in files.iter().filter(|(name, _)| name != PDF) {
             members.insert(format!("{REPORT}/{name}"), bytes.clone());
         }
-        let inputs = self.add_inputs(&mut members, iam)?;
-        add_folder(&self.excerpt(), EVIDENCE, &mut members)?;
-        self.add_objects(report, &mut members)?;
-        let command = self.wanted.run.arguments(None);
+        let inputs = self.add_inputs(&job.inputs, &mut members, made.iam.as_ref())?;
+        add_folder(&self.scratch().excerpt, EVIDENCE, &mut members)?;
+        self.add_objects(job, made, &mut members)?;
+        let notices = made.notices.iter().map(|one| Said { code: one.code.to_owned(), text: one.text.clone() });
         let about = About {
             version: report.tool.version.to_owned(),
             generated_at: report.generated_at,
-            command: command.iter().map(|argument| argument.to_string_lossy().into_owned()).collect(),
-            run: self.wanted.run.clone(),
+            command: command(&self.request),
+            run: Rerun { request: self.request, hashes: None },
             inputs,
-            policy: serde_json::to_value(&report.policy).map_err(CliError::failed)?,
-            notices: self.notices.drain(..).map(|one| Said { code: one.code.to_owned(), text: one.text }).collect(),
-            integrity: told,
+            policy: serde_json::to_value(&report.policy).map_err(Error::failed)?,
+            notices: notices.collect(),
+            integrity: made.integrity.clone(),
         };
-        let Wanted { path, draft, .. } = self.wanted;
-        bundle::write(draft, &path, report.generated_at, &about, &members).map_err(CliError::failed)?;
+        bundle::write(self.draft, &self.path, report.generated_at, &about, &members).map_err(Error::failed)?;
         let count = plural(members.len() + 1, "member", "members");
-        say(&format!("bundle: {count} in `{}`", path.display()));
+        job.run.observer.note(&format!("bundle: {count} in `{}`", self.path.display()));
         Ok(())
     }
 
     fn add_inputs(
         &self,
+        listed: &[InputFile],
         members: &mut BTreeMap<String, Vec<u8>>,
         iam: Option<&IamState>,
-    ) -> Result<Vec<Input>, CliError> {
-        if let (true, Some(iam)) = (self.wanted.live, iam) {
+    ) -> Result<Vec<Input>, Error> {
+        let live = matches!(&self.request.iam, Some(IamSource::Files(member)) if member == Path::new(LIVE));
+        if let (true, Some(iam)) = (live, iam) {
             let mut text = Vec::new();
-            snapshot::write(iam, &mut text).map_err(CliError::failed)?;
-            members.insert("inputs/iam/live.json".to_owned(), text);
+            snapshot::write(iam, &mut text).map_err(Error::failed)?;
+            members.insert(LIVE.to_owned(), text);
         }
         let mut inputs = Vec::new();
-        for (input, (member, path)) in self.inputs.iter().zip(&self.wanted.files) {
+        for (input, (member, path)) in listed.iter().zip(&self.files) {
             let bytes = disk::read(path, LARGEST)
-                .map_err(|error| CliError::Failed(format!("could not read `{}` again: {error}", path.display())))?;
+                .map_err(|error| Error::Failed(format!("could not read `{}` again: {error}", path.display())))?;
             let sha256 = bundle::sha256(&bytes);
             if sha256 != input.sha256 || members.insert(member.clone(), bytes).is_some() {
-                return Err(CliError::Failed(format!(
+                return Err(Error::Failed(format!(
                     "`{}` changed while the report was made, or two inputs have one name\n  hint: run again",
                     path.display()
                 )));
@@ -351,7 +221,8 @@ impl Making {
     }
 
     /// What is known of the cited objects; and if asked, what they and their digests hold.
-    fn add_objects(&self, report: &Report, members: &mut BTreeMap<String, Vec<u8>>) -> Result<(), CliError> {
+    fn add_objects(&self, job: &Job<'_>, made: &Made, members: &mut BTreeMap<String, Vec<u8>>) -> Result<(), Error> {
+        let report: &Report = &made.report;
         let cited: BTreeSet<&String> = report
             .events
             .iter()
@@ -360,7 +231,7 @@ impl Making {
             .chain(report.coverage.conflicts.iter().flat_map(|conflict| &conflict.objects))
             .collect();
         let mut rows = Vec::new();
-        let store = Store::open(&self.excerpt()).map_err(store_error)?;
+        let store = Store::open(&self.scratch().excerpt).map_err(store_error)?;
         store
             .objects(None, &mut |row| {
                 if cited.contains(&row.name) {
@@ -370,20 +241,20 @@ impl Making {
             .map_err(store_error)?;
         rows.sort_by(|a, b| (&a.name, &a.object_id).cmp(&(&b.name, &b.object_id)));
         let mut kept = BTreeMap::new();
-        if self.wanted.objects {
+        if self.objects {
             let wanted = rows.iter().map(|row| row.name.clone()).collect();
-            kept = self.copies(Product::Log, wanted)?;
+            kept = copies(job, Product::Log, wanted)?;
             let missing: Vec<&str> =
                 rows.iter().filter(|row| !kept.contains_key(&row.name)).map(|row| row.name.as_str()).collect();
             if let Some(first) = missing.first() {
-                return Err(CliError::Failed(format!(
+                return Err(Error::Failed(format!(
                     "`--with-objects`: {} not among the SOURCEs, such as {}\n  hint: give the SOURCEs that they were read from, or drop it",
                     plural(missing.len(), "cited object is", "cited objects are"),
                     terminal_text(first)
                 )));
             }
             let digests: BTreeSet<String> = rows.iter().filter_map(|row| row.digest.clone()).collect();
-            self.add_digests(digests, members)?;
+            add_digests(job, made.signed.as_ref(), digests, members)?;
         }
         let list: Vec<serde_json::Value> = rows
             .iter()
@@ -401,7 +272,7 @@ impl Making {
                 })
             })
             .collect();
-        let mut text = serde_json::to_vec_pretty(&list).map_err(CliError::failed)?;
+        let mut text = serde_json::to_vec_pretty(&list).map_err(Error::failed)?;
         text.push(b'\n');
         members.insert("objects.json".to_owned(), text);
         for (name, bytes) in kept {
@@ -409,38 +280,78 @@ impl Making {
         }
         Ok(())
     }
+}
 
-    fn add_digests(&self, names: BTreeSet<String>, members: &mut BTreeMap<String, Vec<u8>>) -> Result<(), CliError> {
-        let Some(proven) = self.proven.as_ref().filter(|_| !names.is_empty()) else { return Ok(()) };
-        let signatures = proven.proof.signatures(&names);
-        let fingerprints = signatures.values().map(|(fingerprint, _)| fingerprint.clone()).collect();
-        members.insert(KEYS.to_owned(), proven.keys.printed(&fingerprints).map_err(CliError::failed)?);
-        for (name, bytes) in self.copies(Product::Digest, names)? {
-            let place = member(DIGESTS, &name);
-            if let Some((_, Some(signature))) = signatures.get(&name) {
-                members.insert(format!("{place}.signature"), signature.clone().into_bytes());
-            }
-            members.insert(place, bytes);
+/// The request with members for paths, and what these are copies of, in the order of the report's list.
+fn members(request: &ReportRequest) -> Result<(ReportRequest, Vec<(String, PathBuf)>), Error> {
+    let mut own = ReportRequest { store: None, only_source: false, verify: false, iam_role: None, ..request.clone() };
+    own.public_keys.clear();
+    let mut files = Vec::new();
+    let iam = match &request.iam {
+        None => None,
+        Some(IamSource::Live) => Some(LIVE.to_owned()),
+        Some(IamSource::Store) => {
+            let (path, _) = stored_snapshot(request)?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let member = format!("inputs/iam/{}", safe(&name));
+            files.push((member.clone(), path));
+            Some(member)
         }
-        Ok(())
+        Some(IamSource::Files(path)) => {
+            let folder = path.is_dir();
+            for file in inputs::iam(path)? {
+                let place = if folder { path.join(&file.path) } else { path.clone() };
+                files.push((format!("inputs/iam/{}", safe(&file.path)), place));
+            }
+            if folder { Some("inputs/iam".to_owned()) } else { files.last().map(|(member, _)| member.clone()) }
+        }
+    };
+    own.iam = iam.map(|member| IamSource::Files(member.into()));
+    let mut add = |kind: &str, path: &mut PathBuf| {
+        let name = path.file_name().map_or_else(|| kind.to_owned(), |name| name.to_string_lossy().into_owned());
+        let member = format!("inputs/{kind}/{}", safe(&name));
+        files.push((member.clone(), std::mem::replace(path, member.into())));
+    };
+    let single = [("approvals", &mut own.approvals), ("detections", &mut own.detections), ("policy", &mut own.policy)];
+    for (kind, path) in single {
+        if let Some(path) = path {
+            add(kind, path);
+        }
     }
+    for (number, path) in own.previous.iter_mut().enumerate() {
+        add(&format!("previous/{}", number + 1), path);
+    }
+    Ok((own, files))
+}
 
-    /// Reads some objects once more: their inflated bytes, which are what CloudTrail signs.
-    fn copies(&self, product: Product, wanted: BTreeSet<String>) -> Result<BTreeMap<String, Vec<u8>>, CliError> {
-        let plan = verify::Plan {
-            sources: &self.sources,
-            selection: &self.selection,
-            options: &self.options,
-            bounds: self.bounds,
-            now: self.now,
-        };
-        let wanted = Arc::new(wanted);
-        let unwanted = |object: &ObjectRef| !wanted.contains(&object.name);
-        let selection = Selection { product: Some(product), ..verify::widened(&plan) };
-        let options = Options { known: Some(&unwanted), progress: Arc::default(), ..self.options.clone() };
-        let (copies, _) = verify::scan(&plan, &selection, &options, &Copies::default)?;
-        Ok(copies.0)
+fn add_digests(
+    job: &Job<'_>,
+    signed: Option<&verify::Signed>,
+    names: BTreeSet<String>,
+    members: &mut BTreeMap<String, Vec<u8>>,
+) -> Result<(), Error> {
+    let Some(signed) = signed.filter(|_| !names.is_empty()) else { return Ok(()) };
+    let signatures = signed.proof.signatures(&names);
+    let fingerprints = signatures.values().map(|(fingerprint, _)| fingerprint.clone()).collect();
+    members.insert(KEYS.to_owned(), signed.keys.printed(&fingerprints).map_err(Error::failed)?);
+    for (name, bytes) in copies(job, Product::Digest, names)? {
+        let place = member(DIGESTS, &name);
+        if let Some((_, Some(signature))) = signatures.get(&name) {
+            members.insert(format!("{place}.signature"), signature.clone().into_bytes());
+        }
+        members.insert(place, bytes);
     }
+    Ok(())
+}
+
+/// Reads some objects once more: their inflated bytes, which are what CloudTrail signs.
+fn copies(job: &Job<'_>, product: Product, wanted: BTreeSet<String>) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let task = job.verification();
+    let unwanted = |object: &ObjectRef| !wanted.contains(&object.name);
+    let selection = Selection { product: Some(product), ..verify::widened(&task) };
+    let options = Options { known: Some(&unwanted), progress: Arc::default(), ..job.archive.options.clone() };
+    let (copies, _) = verify::scan(&task, &selection, &options, &Copies::default)?;
+    Ok(copies.0)
 }
 
 /// The member of an object: inflated, so without the `.gz`.
@@ -466,8 +377,8 @@ impl Visitor for Copies {
 }
 
 /// All files of a store, by their names in it; its lock is no part of it.
-fn add_folder(folder: &Path, name: &str, members: &mut BTreeMap<String, Vec<u8>>) -> Result<(), CliError> {
-    let failed = |error| CliError::Failed(format!("could not read `{}`: {error}", folder.display()));
+fn add_folder(folder: &Path, name: &str, members: &mut BTreeMap<String, Vec<u8>>) -> Result<(), Error> {
+    let failed = |error| Error::Failed(format!("could not read `{}`: {error}", folder.display()));
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let inside = format!("{name}/{}", entry.file_name().to_string_lossy());
@@ -482,100 +393,123 @@ fn add_folder(folder: &Path, name: &str, members: &mut BTreeMap<String, Vec<u8>>
 
 // --- again ---------------------------------------------------------------------------------------------------------
 
-/// `report --from-bundle`.
-pub(super) fn again(
-    file: &Path,
-    out: Option<PathBuf>,
-    summary: Printed,
-    now: DateTime<Utc>,
-) -> Result<Status, CliError> {
-    let folder = temporary()?;
+/// A bundle that was unpacked and checked, and the report that is to be made of it again.
+pub(crate) struct Opened {
+    file: PathBuf,
+    folder: TempDir,
+    about: About,
+    members: BTreeMap<String, Member>,
+    request: ReportRequest,
+}
+
+/// The report of a bundle, made again.
+pub(crate) struct Again {
+    pub(crate) made: Made,
+    pub(crate) files: Vec<File>,
+    /// Members of the bundle.
+    pub(crate) members: usize,
+    /// Files that come out other than they are in the bundle.
+    pub(crate) changed: Vec<String>,
+    /// Whether the objects in the bundle are what the report rests on.
+    pub(crate) same_objects: bool,
+}
+
+/// Unpacks a bundle and checks every member.
+///
+/// # Errors
+/// Where it is not a bundle, or a member was changed.
+pub(crate) fn open(file: &Path, run: Run<'_>) -> Result<Opened, Error> {
+    let folder = temporary(run)?;
     let (about, members) = bundle::open::<About>(file, folder.path()).map_err(|error| match error {
-        BundleError::Io { what: "unpack into", .. } => CliError::failed(error),
-        _ => CliError::usage(error),
+        BundleError::Io { what: "unpack into", .. } => Error::failed(error),
+        _ => Error::input(error),
     })?;
-    let wrong = |what: String| {
-        CliError::Usage(format!(
-            "`{}`: {what}\n  hint: give a file that `mfatrail report --bundle` wrote",
-            file.display()
-        ))
-    };
     if about.version != env!("CARGO_PKG_VERSION") {
-        say(&format!(
-            "warning: the bundle was made by mfatrail {}, this is {}: bytes may differ",
+        run.observer.warn(&format!(
+            "the bundle was made by mfatrail {}, this is {}: bytes may differ",
             terminal_text(&about.version),
             env!("CARGO_PKG_VERSION")
         ));
     }
-    let args = arguments(&about, folder.path(), &members).map_err(wrong)?;
-    let mut plan = Plan::new(args, now)?;
-    plan.generated_at = about.generated_at;
-    plan.inputs = about.inputs.iter().map(|one| input(one, &members)).collect::<Result<_, _>>().map_err(wrong)?;
-    if let Some(out) = out {
-        plan.out = out;
-    }
-    let output = plan.output.clone();
-    let target = OutputDir::prepare(&plan.out).map_err(CliError::usage)?;
-    interrupt::remove_at_exit(target.temporary());
-    let differing = recheck(&plan, folder.path(), &members, now)?;
-    let evidence = folder.path().join(EVIDENCE);
-    let mut read = from_store(&plan, &evidence, None, None, now)?;
-    read.notices = about.notices.into_iter().map(notice).collect::<Result<_, _>>().map_err(wrong)?;
-    let Made { report, status, .. } = make(plan, read, about.integrity)?;
-    let files = output.files(&report)?;
-    let changed: Vec<&str> = files
-        .iter()
-        .filter(|(name, bytes)| {
-            let listed = members.get(&format!("{REPORT}/{name}"));
-            listed.is_none_or(|member| member.sha256 != bundle::sha256(bytes))
-        })
-        .map(|(name, _)| name.as_str())
-        .collect();
-    for line in &differing {
-        say(&format!("warning: {}", terminal_text(line)));
-    }
-    let same = if changed.is_empty() {
-        format!(
-            "{} as listed; {} of the report {} the same, byte for byte",
-            plural(members.len(), "member is", "members are"),
-            plural(files.len(), "file", "files"),
-            if files.len() == 1 { "comes out" } else { "all come out" }
-        )
-    } else {
-        format!("warning: these files do not come out as they are in the bundle: {}", changed.join(", "))
-    };
-    let good = changed.is_empty() && differing.is_empty();
-    let whole = interrupt::hold();
-    let place = target.commit(files).map_err(CliError::failed)?;
-    drop(whole);
-    let status = if good { status } else { Status::Incomplete };
-    summarize(&report, &place, summary, status)?;
-    say(&same);
-    Ok(status)
+    let request = unpacked(&about.run.request, folder.path(), &members).map_err(|what| wrong(file, &what))?;
+    Ok(Opened { file: file.to_owned(), folder, about, members, request })
 }
 
-/// The arguments of the run. Nothing of what a bundle says is an option of its own: its values become values of known
-/// options, and its files lie in the bundle.
-fn arguments(about: &About, folder: &Path, members: &BTreeMap<String, Member>) -> Result<ReportArgs, String> {
-    for (name, member) in about.run.files() {
+fn wrong(file: &Path, what: &str) -> Error {
+    Error::Input(format!("`{}`: {what}\n  hint: give a file that `mfatrail report --bundle` wrote", file.display()))
+}
+
+impl Opened {
+    /// What the report was asked.
+    pub(crate) fn request(&self) -> &ReportRequest {
+        &self.request
+    }
+
+    /// Makes the report again, and compares it with the one in the bundle.
+    ///
+    /// # Errors
+    /// Where what the bundle says of itself is wrong, or the run fails.
+    pub(crate) fn again(self, options: Options<'static>, run: Run<'_>) -> Result<Again, Error> {
+        let Self { file, folder, about, members, request } = self;
+        let said = |what: String| wrong(&file, &what);
+        let archive = Archive { sources: Vec::new(), options };
+        let mut job = Job::new(request, &archive, run)?;
+        job.generated_at = about.generated_at;
+        job.inputs = about.inputs.iter().map(|one| input(one, &members)).collect::<Result<_, _>>().map_err(said)?;
+        let differing = recheck(&job, folder.path(), &members)?;
+        let mut read = job.by_store(&folder.path().join(EVIDENCE), None, None)?;
+        read.notices = about.notices.into_iter().map(notice).collect::<Result<_, _>>().map_err(said)?;
+        let mut made = job.assemble(read, about.integrity)?;
+        if about.run.hashes == Some(false) {
+            made.report.proof.iter_mut().for_each(|proof| proof.sha256.fill(None));
+        }
+        let (formats, per_account) = (job.request.formats(), job.request.per_account);
+        let files = crate::report::render(&made.report, &formats, per_account).map_err(Error::failed)?;
+        let same = |name: &str, bytes: &[u8]| {
+            members.get(&format!("{REPORT}/{name}")).is_some_and(|member| member.sha256 == bundle::sha256(bytes))
+        };
+        let changed = files.iter().filter(|(name, bytes)| !same(name, bytes)).map(|(name, _)| name.clone()).collect();
+        for line in &differing {
+            run.observer.warn(line);
+        }
+        Ok(Again { made, files, members: members.len(), changed, same_objects: differing.is_empty() })
+    }
+}
+
+/// The request, of the files in a folder that a bundle was unpacked into. Nothing else of the machine is named: no live IAM, no
+/// other store, no archive.
+fn unpacked(
+    request: &ReportRequest,
+    folder: &Path,
+    members: &BTreeMap<String, Member>,
+) -> Result<ReportRequest, String> {
+    if matches!(request.iam, Some(IamSource::Live | IamSource::Store)) {
+        return Err("its `run` asks for IAM state from elsewhere".to_owned());
+    }
+    for (name, member) in members_of(request) {
+        let member = member.to_str().unwrap_or_default();
         let below = format!("{member}/");
         let there = members.contains_key(member) || members.keys().any(|name| name.starts_with(&below));
         if !is_safe(member) || !member.starts_with("inputs/") || !there {
             return Err(format!("`--{name}` is said to be `{}`, which is no input in it", terminal_text(member)));
         }
     }
-    let mut arguments: Vec<OsString> = vec!["mfatrail".into()];
-    arguments.extend(about.run.arguments(Some(folder)));
-    let mut store = OsString::from("--store=");
-    store.push(folder.join(EVIDENCE));
-    arguments.push(store);
-    match Cli::try_parse_from(arguments) {
-        Ok(Cli { command: Command::Report(args), .. }) => Ok(*args),
-        Ok(_) => Err("its `run` is no report".to_owned()),
-        Err(error) => {
-            Err(format!("its `run` cannot be used: {}", error.to_string().lines().next().unwrap_or_default()))
-        }
+    let mut own = ReportRequest {
+        store: Some(folder.join(EVIDENCE)),
+        only_source: false,
+        verify: false,
+        public_keys: Vec::new(),
+        iam_role: None,
+        ..request.clone()
+    };
+    if let Some(IamSource::Files(path)) = &mut own.iam {
+        *path = folder.join(&path);
     }
+    let single = [&mut own.approvals, &mut own.detections, &mut own.policy];
+    for path in single.into_iter().flatten().chain(&mut own.previous) {
+        *path = folder.join(&path);
+    }
+    Ok(own)
 }
 
 fn input(one: &Input, members: &BTreeMap<String, Member>) -> Result<InputFile, String> {
@@ -597,12 +531,7 @@ fn notice(said: Said) -> Result<Notice, String> {
 }
 
 /// Verifies and parses the objects that are here once more, and says where the excerpt tells something else.
-fn recheck(
-    plan: &Plan,
-    folder: &Path,
-    members: &BTreeMap<String, Member>,
-    now: DateTime<Utc>,
-) -> Result<Vec<String>, CliError> {
+fn recheck(job: &Job<'_>, folder: &Path, members: &BTreeMap<String, Member>) -> Result<Vec<String>, Error> {
     let has = |name: &str| members.keys().any(|member| member.starts_with(&format!("{name}/")));
     if !has(OBJECTS) {
         return Ok(Vec::new());
@@ -613,22 +542,17 @@ fn recheck(
         sources.push(Source::Local(folder.join(DIGESTS)));
     }
     let selection = Selection::default();
-    let check = verify::Plan {
-        sources: &sources,
-        selection: &selection,
-        options: &plan.options,
-        bounds: Bounds::default(),
-        now,
-    };
+    let archive = Archive { sources, options: job.archive.options.clone() };
+    let check = verify::Task { archive: &archive, selection: &selection, bounds: Bounds::default(), run: job.run };
     let keys = verify::read_keys(&if signed { vec![folder.join(KEYS)] } else { Vec::new() })?;
     let proven = signed.then(|| verify::prove(&check, keys)).transpose()?;
     let proof = proven.as_ref().map(|proven| &proven.proof);
     let again = folder.join("again");
-    into_store(&again, &sources, &selection, &plan.options, LIMITS, proof, now)?;
-    let asked = asked(plan);
+    into_store(&again, &archive, &selection, LIMITS, proof, job.run)?;
+    let asked = job.asked();
     let found = |store: &Path| {
         let mut store = Store::open(store).map_err(store_error)?;
-        store.consistently(|store| store.evidence(&asked)).map_err(CliError::failed)
+        store.consistently(|store| store.evidence(&asked)).map_err(Error::failed)
     };
     let (mut here, mut there) = (found(&again)?.evidence, found(&folder.join(EVIDENCE))?.evidence);
     let objects: BTreeSet<String> =
@@ -637,7 +561,7 @@ fn recheck(
     let mut differing = Vec::new();
     let told = |evidence: &mut Evidence| {
         let events = evidence.events.take().map_err(|error| unreadable(&error))?;
-        Ok::<_, CliError>(by_object(&events, &name))
+        Ok::<_, Error>(by_object(&events, &name))
     };
     let (ours, theirs) = (told(&mut here)?, told(&mut there)?);
     for object in &objects {
@@ -657,12 +581,12 @@ fn recheck(
     }
     let proven = objects.iter().filter(|object| proven.get(*object) == Some(&Integrity::Verified)).count();
     let parsed = plural(objects.len(), "cited object", "cited objects");
-    say(&format!("{parsed} parsed again, {proven} of them verified by the digests here"));
+    job.run.observer.note(&format!("{parsed} parsed again, {proven} of them verified by the digests here"));
     Ok(differing)
 }
 
 /// What a store says of its objects, under other names: of several the worst.
-fn integrities(path: &Path, name: &dyn Fn(&String) -> String) -> Result<BTreeMap<String, Integrity>, CliError> {
+fn integrities(path: &Path, name: &dyn Fn(&String) -> String) -> Result<BTreeMap<String, Integrity>, Error> {
     let mut all: BTreeMap<String, Integrity> = BTreeMap::new();
     let store = Store::open(path).map_err(store_error)?;
     store

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::exit::CliError;
+use super::{Archive, Error};
 use crate::cloudtrail::Record;
 use crate::contract::{Notice, Proof};
 use crate::digest::hex;
@@ -14,10 +14,10 @@ use crate::source::{KeyInfo, ObjectRef, Selection, Source};
 use crate::store::Store;
 
 /// Conflicts of ordinary calls with their objects by name: a store tells these by id.
-pub(super) fn named(conflicts: Vec<Conflict>, store: Option<&Store>) -> Result<Vec<Conflict>, CliError> {
+pub(crate) fn named(conflicts: Vec<Conflict>, store: Option<&Store>) -> Result<Vec<Conflict>, Error> {
     let Some(store) = store.filter(|_| !conflicts.is_empty()) else { return Ok(conflicts) };
     let ids = conflicts.iter().flat_map(|conflict| &conflict.objects).cloned().collect();
-    let known = store.cited(&ids).map_err(CliError::failed)?;
+    let known = store.cited(&ids).map_err(Error::failed)?;
     let name = |id: String| known.get(&id).map_or(id, |(name, _)| name.clone());
     let name = |ids: BTreeSet<String>| ids.into_iter().map(name).collect();
     let conflict = |of: Conflict| Conflict { objects: name(of.objects), kept: name(of.kept), ..of };
@@ -25,9 +25,9 @@ pub(super) fn named(conflicts: Vec<Conflict>, store: Option<&Store>) -> Result<V
 }
 
 /// Proof with the names of its objects, which a store tells of ordinary calls by id, and with the hashes that the store keeps.
-pub(super) fn by_store(mut proof: Vec<Proof>, store: &Store) -> Result<Vec<Proof>, CliError> {
+pub(crate) fn by_store(mut proof: Vec<Proof>, store: &Store) -> Result<Vec<Proof>, Error> {
     let objects = proof.iter().flat_map(|proof| &proof.objects).cloned().collect();
-    let known = store.cited(&objects).map_err(CliError::failed)?;
+    let known = store.cited(&objects).map_err(Error::failed)?;
     for proof in &mut proof {
         let mut objects: Vec<(String, Option<String>)> = std::mem::take(&mut proof.objects)
             .into_iter()
@@ -39,20 +39,14 @@ pub(super) fn by_store(mut proof: Vec<Proof>, store: &Store) -> Result<Vec<Proof
     Ok(proof)
 }
 
-/// The archive that a report was read from.
-pub(super) struct Archive<'a> {
-    pub(super) sources: &'a [Source],
-    pub(super) selection: &'a Selection,
-    pub(super) options: &'a Options<'static>,
-}
-
 /// Proof with the hashes of its objects, which are read once more: to hash every object of an archive for the few that are
 /// cited would cost more than all else. `said_again` are the ids under which a cited event's record comes too.
 ///
 /// An object that no longer holds what it is cited for gets no hash, and a notice. What came by standard input gets none.
-pub(super) fn by_reading(
+pub(crate) fn by_reading(
     mut proof: Vec<Proof>,
-    archive: &Archive<'_>,
+    archive: &Archive,
+    selection: &Selection,
     said_again: BTreeSet<String>,
     notices: &mut Vec<Notice>,
 ) -> Vec<Proof> {
@@ -67,7 +61,7 @@ pub(super) fn by_reading(
         progress: Arc::default(),
         ..archive.options.clone()
     };
-    let selection = around(&objects, archive.selection);
+    let selection = around(&objects, selection);
     let hashes = || Hashes { ids: Arc::clone(&ids), holds: false, of: BTreeMap::new() };
     let of = match pipeline::scan(&sources, &selection, &options, &hashes) {
         Ok((hashes, _)) => hashes.of,
@@ -166,13 +160,9 @@ mod tests {
             objects: names.to_vec(),
             sha256: vec![None; 4],
         };
-        let archive = Archive {
-            sources: &[Source::Local(folder.path().to_owned())],
-            selection: &Selection::default(),
-            options: &Options::default(),
-        };
+        let archive = Archive { sources: vec![Source::Local(folder.path().to_owned())], options: Options::default() };
         let mut notices = Vec::new();
-        let proof = by_reading(vec![proof], &archive, BTreeSet::new(), &mut notices);
+        let proof = by_reading(vec![proof], &archive, &Selection::default(), BTreeSet::new(), &mut notices);
         let hash = |text: &str| Some(hex(&sha256(text.as_bytes())));
         assert_eq!(proof[0].sha256, [hash(&again), None, None, hash(&record("one", ""))]);
         assert_eq!(notices.len(), 1);

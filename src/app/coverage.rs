@@ -4,19 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
-use super::say;
+use super::Run;
 use crate::contract::{Conflict, Coverage, Gap, Notice, Period, Report};
 use crate::mfa::{self, Action, Event};
 use crate::partition;
 use crate::pipeline::{AccountSpan, Scanned};
-use crate::report::terminal_text;
 use crate::source::Selection;
 
-/// How many of the events with different contents are named where no report is printed.
+/// How many of the events with different contents are named where no report is made.
 const NAMED: usize = 20;
 
 /// Completes what the scan counted.
-pub(super) fn coverage(
+pub(crate) fn coverage(
     scanned: &Scanned,
     events: &[Event],
     period: Period,
@@ -88,7 +87,7 @@ pub(super) fn coverage(
 
 /// Whether the evidence is what a report needs: everything that was listed was read, something of the period was, and the
 /// region that logs IAM was read of every account.
-pub(super) fn is_complete(report: &Report) -> bool {
+pub(crate) fn is_complete(report: &Report) -> bool {
     let unseen = |notice: &Notice| matches!(notice.code, PERIOD_NOT_COVERED | IAM_NOT_SEEN);
     report.coverage.complete && !report.notices.iter().any(unseen)
 }
@@ -97,7 +96,7 @@ const PERIOD_NOT_COVERED: &str = "period-not-covered";
 const IAM_NOT_SEEN: &str = "iam-not-seen";
 
 /// Names the events that several records contradict each other about: then the evidence is not complete.
-pub(super) fn contest(coverage: &mut Coverage, conflicts: Vec<mfa::Conflict>, notices: &mut Vec<Notice>) {
+pub(crate) fn contest(coverage: &mut Coverage, conflicts: Vec<mfa::Conflict>, notices: &mut Vec<Notice>) {
     coverage.conflicts = by_event(conflicts);
     coverage.complete &= coverage.conflicts.is_empty();
     notices.extend(coverage.conflicts.iter().map(contested));
@@ -105,7 +104,7 @@ pub(super) fn contest(coverage: &mut Coverage, conflicts: Vec<mfa::Conflict>, no
 }
 
 /// Each event once, with all the objects of its records.
-pub(super) fn by_event(conflicts: Vec<mfa::Conflict>) -> Vec<Conflict> {
+pub(crate) fn by_event(conflicts: Vec<mfa::Conflict>) -> Vec<Conflict> {
     let mut all: BTreeMap<(String, String), [BTreeSet<String>; 2]> = BTreeMap::new();
     for mfa::Conflict { account, event_id, objects, kept } in conflicts {
         let [known_objects, known_kept] = all.entry((account, event_id)).or_default();
@@ -120,18 +119,18 @@ pub(super) fn by_event(conflicts: Vec<mfa::Conflict>) -> Vec<Conflict> {
     named
 }
 
-/// Says it of the first few, for what prints no report.
-pub(super) fn warn(conflicts: &[Conflict]) {
+/// Says it of the first few, for what makes no report.
+pub(crate) fn warn(conflicts: &[Conflict], run: Run<'_>) {
     for conflict in conflicts.iter().take(NAMED) {
-        say(&format!("warning: {}", terminal_text(&contested(conflict).text)));
+        run.observer.warn(&contested(conflict).text);
     }
     if conflicts.len() > NAMED {
-        say(&format!("warning: and {} more events with different contents", conflicts.len() - NAMED));
+        run.observer.warn(&format!("and {} more events with different contents", conflicts.len() - NAMED));
     }
 }
 
 /// What there is to say of one of them.
-pub(super) fn contested(conflict: &Conflict) -> Notice {
+pub(crate) fn contested(conflict: &Conflict) -> Notice {
     let Conflict { account, event_id, objects, kept } = conflict;
     let counts = if kept.len() < objects.len() {
         format!("only the one in {} counts, which a digest proves", kept.join(", "))
@@ -228,7 +227,7 @@ fn weakened(events: &[Event], period: Period, end: DateTime<Utc>) -> Vec<Gap> {
 
 /// Up to when the evidence on an account's IAM reaches: the latest delivery among the objects of IAM's region, else, where
 /// no key tells of a region, the last record. Of a partition of which that region is not known, any region may be it.
-pub(super) fn evidence_end(span: &AccountSpan) -> Option<DateTime<Utc>> {
+pub(crate) fn evidence_end(span: &AccountSpan) -> Option<DateTime<Utc>> {
     let regions = span.regions.iter().map(|region| partition::iam_region(region).unwrap_or(region));
     let delivered = regions.filter_map(|region| span.delivered.get(region).copied()).max();
     delivered.max(span.last.filter(|_| span.delivered.is_empty()))

@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Datelike, Months, NaiveTime, Utc};
 use serde::Deserialize;
 
-use super::archive::rfc3339;
-use super::exit::CliError;
 use super::scan::store_error;
-use super::{plain, say};
+use super::{Error, Run, rfc3339};
 use crate::bundle::sha256;
 use crate::contract::{self, Figures, InputFile, Period, TrendPeriod, TrendSource};
 use crate::disk::{self, Folder, Kind};
@@ -25,28 +23,28 @@ const NAMED: usize = 10;
 const WIDEST: usize = 40;
 
 /// The hash of one file, under its own name.
-pub(super) fn file(kind: &'static str, path: &Path) -> Result<InputFile, CliError> {
+pub(crate) fn file(kind: &'static str, path: &Path) -> Result<InputFile, Error> {
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     hashed(kind, path, name)
 }
 
-fn hashed(kind: &'static str, path: &Path, name: String) -> Result<InputFile, CliError> {
+fn hashed(kind: &'static str, path: &Path, name: String) -> Result<InputFile, Error> {
     let bytes = disk::read(path, LARGEST).map_err(|error| unreadable(path, &error))?;
     Ok(InputFile { kind, path: name, sha256: sha256(&bytes) })
 }
 
 /// The hash of an IAM snapshot that was taken from a store.
-pub(super) fn stored(path: &Path, text: &str) -> InputFile {
+pub(crate) fn stored(path: &Path, text: &str) -> InputFile {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     InputFile { kind: "iam", path: name, sha256: sha256(text.as_bytes()) }
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> CliError {
-    CliError::Usage(format!("could not read `{}`: {error}{}", path.display(), disk::hint(error)))
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    Error::Input(format!("could not read `{}`: {error}{}", path.display(), disk::hint(error)))
 }
 
 /// The hashes of IAM state: of a file, or of all files of a directory and of its account folders.
-pub(super) fn iam(path: &Path) -> Result<Vec<InputFile>, CliError> {
+pub(crate) fn iam(path: &Path) -> Result<Vec<InputFile>, Error> {
     if !path.is_dir() {
         return Ok(vec![file("iam", path)?]);
     }
@@ -65,23 +63,24 @@ pub(super) fn iam(path: &Path) -> Result<Vec<InputFile>, CliError> {
 }
 
 /// What is in a folder, by its name below the `home` of IAM state.
-fn list(home: &Folder, path: &Path, relative: &Path) -> Result<Vec<(PathBuf, Kind)>, CliError> {
+fn list(home: &Folder, path: &Path, relative: &Path) -> Result<Vec<(PathBuf, Kind)>, Error> {
     let entries = home.list(relative).map_err(|error| unreadable(&path.join(relative), &error))?;
     Ok(entries.into_iter().map(|(name, kind)| (relative.join(name), kind)).collect())
 }
 
-fn hashed_below(home: &Folder, path: &Path, relative: &Path) -> Result<InputFile, CliError> {
+fn hashed_below(home: &Folder, path: &Path, relative: &Path) -> Result<InputFile, Error> {
     let bytes = home.read(relative, LARGEST).map_err(|error| unreadable(&path.join(relative), &error))?;
     Ok(InputFile { kind: "iam", path: relative.to_string_lossy().replace('\\', "/"), sha256: sha256(&bytes) })
 }
 
 /// The rows of a file of approvals or of detections, if one was given; columns that are not read are named.
-pub(super) fn rows<T>(
+pub(crate) fn rows<T>(
     path: Option<&Path>,
     read: impl Fn(&Path) -> Result<Sheet<T>, InputError>,
-) -> Result<Vec<T>, CliError> {
+    run: Run<'_>,
+) -> Result<Vec<T>, Error> {
     let Some(path) = path else { return Ok(Vec::new()) };
-    let Sheet { rows, ignored } = read(path).map_err(CliError::usage)?;
+    let Sheet { rows, ignored } = read(path).map_err(Error::input)?;
     let names: Vec<String> =
         ignored.iter().take(NAMED).map(|name| format!("`{}`", name.chars().take(WIDEST).collect::<String>())).collect();
     let more = ignored.len().saturating_sub(NAMED);
@@ -92,7 +91,7 @@ pub(super) fn rows<T>(
         } else {
             format!("columns {}{rest} are", names.join(", "))
         };
-        say(&plain(&format!("warning: `{}`: {columns} not used", path.display())));
+        run.observer.warn(&format!("`{}`: {columns} not used", path.display()));
     }
     Ok(rows)
 }
@@ -107,14 +106,12 @@ struct Earlier {
 }
 
 /// Reads earlier reports, in order of their periods, none of which may reach into the report's own or another's.
-pub(super) fn earlier(paths: &[PathBuf], period: Period) -> Result<Vec<TrendPeriod>, CliError> {
+pub(crate) fn earlier(paths: &[PathBuf], period: Period) -> Result<Vec<TrendPeriod>, Error> {
     let mut trend = Vec::new();
     for path in paths {
         let shown = path.display();
         let wrong = |why: String| {
-            CliError::Usage(format!(
-                "`--previous`: `{shown}`: {why}\n  hint: give the report.json of an earlier report"
-            ))
+            Error::Input(format!("`--previous`: `{shown}`: {why}\n  hint: give the report.json of an earlier report"))
         };
         let bytes = disk::read(path, LARGEST).map_err(|error| wrong(error.to_string()))?;
         let text = decode(bytes).map_err(|problem| wrong(problem.to_string()))?;
@@ -143,7 +140,7 @@ pub(super) fn earlier(paths: &[PathBuf], period: Period) -> Result<Vec<TrendPeri
         if let [one, other] = pair
             && one.period.to > other.period.from
         {
-            return Err(CliError::Usage(format!(
+            return Err(Error::Input(format!(
                 "`--previous`: two of the reports are of the same time, from {}\n  hint: give each period once",
                 rfc3339(other.period.from)
             )));
@@ -154,19 +151,19 @@ pub(super) fn earlier(paths: &[PathBuf], period: Period) -> Result<Vec<TrendPeri
 
 /// The months of a report, and the IAM snapshots of the store that tell of their MFA coverage, with their times and hashes.
 #[derive(Default)]
-pub(super) struct Trend {
-    pub(super) months: Vec<Month>,
-    pub(super) snapshots: Vec<(DateTime<Utc>, InputFile)>,
+pub(crate) struct Trend {
+    pub(crate) months: Vec<Month>,
+    pub(crate) snapshots: Vec<(DateTime<Utc>, InputFile)>,
 }
 
 /// The months of `period`, with what the store knows of their MFA coverage by `as_of`. Without a store it knows nothing; where
 /// the store is still to be made, too.
-pub(super) fn trend(
+pub(crate) fn trend(
     period: Period,
     store: Option<&Path>,
     as_of: Option<DateTime<Utc>>,
     selection: &Selection,
-) -> Result<Trend, CliError> {
+) -> Result<Trend, Error> {
     let store = match store.map(Store::open) {
         None | Some(Err(StoreError::Absent(_))) => None,
         Some(store) => Some(store.map_err(store_error)?),
@@ -178,7 +175,7 @@ pub(super) fn trend(
         let found =
             store.as_ref().map(|store| store.iam_within(period.from, until)).transpose().map_err(store_error)?;
         if let Some((path, text)) = found.flatten() {
-            let iam = snapshot::from_text(&path.display().to_string(), &text).map_err(CliError::usage)?;
+            let iam = snapshot::from_text(&path.display().to_string(), &text).map_err(Error::input)?;
             all.snapshots.push((iam.taken_at, stored(&path, &text)));
             month.mfa_coverage = Some(exposure::mfa_coverage(&selected(iam, selection), 0));
         }
@@ -188,7 +185,7 @@ pub(super) fn trend(
 }
 
 /// IAM state of the accounts that were asked for: of the others nothing else is in the report.
-pub(super) fn selected(mut iam: IamState, selection: &Selection) -> IamState {
+pub(crate) fn selected(mut iam: IamState, selection: &Selection) -> IamState {
     iam.accounts.retain(|account, _| selection.has_account(account));
     iam.missing.retain(|missing| missing.account.as_ref().is_none_or(|account| selection.has_account(account)));
     iam

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::exit::CliError;
-use super::verify;
+use super::{Error, verify};
 use crate::contract::{Gap, Integrity, Notice, Period, ReadFailure, Report};
 use crate::digest::{Checker, Code, Severity, State, Verification};
 use crate::mfa::Event;
@@ -14,25 +13,25 @@ use crate::store::Judged;
 use crate::units::{count, plural};
 
 /// The outcome of the comparison that ran beside the report's own scan.
-pub(super) fn outcome(
-    plan: &verify::Plan<'_>,
+pub(crate) fn outcome(
+    task: &verify::Task<'_>,
     checker: Checker,
     mut failures: Vec<ReadFailure>,
     read: &[ReadFailure],
-) -> Result<Verification, CliError> {
+) -> Result<Verification, Error> {
     let proof = checker.proof();
     failures.extend_from_slice(read);
-    let until = plan.bounds.to.map(|to| to.min(plan.now));
-    let mut outcome = checker.finish(&failures, plan.selection, until);
-    verify::explain(plan, &proof, &mut outcome)?;
+    let until = task.bounds.to.map(|to| to.min(task.run.now));
+    let mut outcome = checker.finish(&failures, task.selection, until);
+    verify::explain(task, &proof, &mut outcome)?;
     Ok(outcome)
 }
 
 /// By account and event: the worst of the objects that hold it.
-pub(super) type ByEvent = BTreeMap<(String, String), Integrity>;
+pub(crate) type ByEvent = BTreeMap<(String, String), Integrity>;
 
 /// What is known of every event.
-pub(super) fn by_event(events: &[Event], objects: &BTreeMap<String, Integrity>) -> ByEvent {
+pub(crate) fn by_event(events: &[Event], objects: &BTreeMap<String, Integrity>) -> ByEvent {
     let mut known = ByEvent::new();
     for event in events {
         for integrity in event.objects.iter().filter_map(|object| objects.get(object)) {
@@ -46,9 +45,9 @@ pub(super) fn by_event(events: &[Event], objects: &BTreeMap<String, Integrity>) 
 /// What a report says of its integrity, beside windows and events. A bundle carries it: it is of the whole archive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Told {
+pub(crate) struct Told {
     /// Whether nothing speaks against it.
-    pub(super) whole: bool,
+    pub(crate) whole: bool,
     /// For `coverage.integrity`.
     value: serde_json::Value,
     /// Hours of the period that are not proven.
@@ -58,7 +57,7 @@ pub(super) struct Told {
 }
 
 /// Of a verification that ran beside the report's own scan.
-pub(super) fn told(outcome: &Verification, period: Period, as_of: DateTime<Utc>) -> Result<Told, CliError> {
+pub(crate) fn told(outcome: &Verification, period: Period, as_of: DateTime<Utc>) -> Result<Told, Error> {
     let mut gaps = Vec::new();
     for hours in outcome.hours.iter().filter(|hours| hours.state != State::Proven) {
         let (from, to) = (hours.from.max(period.from), hours.to.min(period.to));
@@ -105,13 +104,13 @@ pub(super) fn told(outcome: &Verification, period: Period, as_of: DateTime<Utc>)
             what.join(", ")
         )
     });
-    let value = serde_json::to_value(outcome).map_err(CliError::failed)?;
+    let value = serde_json::to_value(outcome).map_err(Error::failed)?;
     Ok(Told { whole: outcome.whole, value, gaps, notice })
 }
 
 /// Of what earlier scans verified: the store knows objects, and not the hours of digests or what they miss. `None` where
 /// no scan verified anything.
-pub(super) fn stored(judged: Judged) -> Option<Told> {
+pub(crate) fn stored(judged: Judged) -> Option<Told> {
     let Judged { verified, unsigned, failed, unknown } = judged;
     if verified + unsigned + failed == 0 {
         return None;
@@ -134,7 +133,7 @@ pub(super) fn stored(judged: Judged) -> Option<Told> {
 }
 
 /// Writes it all into the report.
-pub(super) fn tell(report: &mut Report, told: &Told, events: &ByEvent) {
+pub(crate) fn tell(report: &mut Report, told: &Told, events: &ByEvent) {
     let of = |account: &str, event: &str| events.get(&(account.to_owned(), event.to_owned())).copied();
     for event in &mut report.events {
         event.integrity = of(&event.account, &event.event_id);

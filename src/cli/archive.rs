@@ -1,22 +1,20 @@
 //! What every command that reads an archive is given: sources, range, and how to reach them.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::args::{ArchiveArgs, AwsArgs};
-use super::exit::CliError;
-use super::scan::store_error;
+use crate::app::archive::NAMED;
+use crate::app::request::{account_id, passed, region_name};
+use crate::app::{Archive, Error, rfc3339};
 use crate::aws::{Connection, profiles};
 use crate::names::near;
-use crate::pipeline::{self, Options};
+use crate::pipeline::Options;
 use crate::report::terminal_text;
 use crate::source::s3::S3Options;
-use crate::source::{Selection, Source, is_account, is_region};
-use crate::store::{Store, StoreError};
+use crate::source::{Selection, Source};
 use crate::units;
 
 /// Who waits longer does not want a time-out, but a connection that works.
@@ -26,31 +24,20 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 const FARTHEST_END: TimeDelta = TimeDelta::days(366);
 
 /// A moment that has passed.
-pub(super) fn time(flag: &str, text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
-    let time = units::parse_time(text, now).map_err(|error| CliError::Usage(format!("`{flag}`: {error}")))?;
+pub(super) fn time(flag: &str, text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Error> {
+    let time = units::parse_time(text, now).map_err(|error| Error::Input(format!("`{flag}`: {error}")))?;
     passed(flag, time, now)
 }
 
-/// `time`, where it has passed by `now`.
-pub(super) fn passed(flag: &str, time: DateTime<Utc>, now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
-    if time <= now {
-        return Ok(time);
-    }
-    let (time, now) = (rfc3339(time), rfc3339(now));
-    Err(CliError::Usage(format!(
-        "`{flag}` (`{time}`) is in the future: now is `{now}`\n  hint: give a time that has passed"
-    )))
-}
-
 /// One end of a range; a month stands for its first moment.
-fn end(flag: &str, text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
+fn end(flag: &str, text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Error> {
     // `this` and `last` name months only where nothing but a month can be meant.
     if text.contains('-')
         && let Ok([first, _]) = units::parse_month(text, now)
     {
         return Ok(first);
     }
-    units::parse_time(text, now).map_err(|error| CliError::Usage(format!("`{flag}`: {error}")))
+    units::parse_time(text, now).map_err(|error| Error::Input(format!("`{flag}`: {error}")))
 }
 
 /// The moments of `--from` and `--to`, each left out or not, in this order. The end may lie in the future, for what ends
@@ -59,17 +46,17 @@ pub(super) fn range(
     from: Option<&str>,
     to: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<[Option<DateTime<Utc>>; 2], CliError> {
+) -> Result<[Option<DateTime<Utc>>; 2], Error> {
     let from = from.map(|text| end("--from", text, now).and_then(|from| passed("--from", from, now))).transpose()?;
     let to = to.map(|text| end("--to", text, now)).transpose()?;
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
     {
         let (from, to) = (rfc3339(from), rfc3339(to));
-        return Err(CliError::Usage(format!("`--from` (`{from}`) is not before `--to` (`{to}`)\n  hint: swap them")));
+        return Err(Error::Input(format!("`--from` (`{from}`) is not before `--to` (`{to}`)\n  hint: swap them")));
     }
     if let Some(to) = to.filter(|to| *to > now + FARTHEST_END) {
-        return Err(CliError::Usage(format!(
+        return Err(Error::Input(format!(
             "`--to` (`{}`) is more than a year in the future: now is `{}`\n  hint: check its year",
             rfc3339(to),
             rfc3339(now)
@@ -78,47 +65,36 @@ pub(super) fn range(
     Ok([from, to])
 }
 
-pub(super) fn rfc3339(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
-}
-
-pub(super) fn sources(arguments: &[impl AsRef<OsStr>]) -> Result<Vec<Source>, CliError> {
+pub(super) fn sources(arguments: &[impl AsRef<OsStr>]) -> Result<Vec<Source>, Error> {
     let mut sources: Vec<Source> = Vec::new();
     for argument in arguments {
-        let source = Source::parse(argument.as_ref()).map_err(CliError::usage)?;
-        source.check().map_err(CliError::usage)?;
+        let source = Source::parse(argument.as_ref()).map_err(Error::input)?;
+        source.check().map_err(Error::input)?;
         if sources.contains(&source) {
             let given = argument.as_ref().to_string_lossy();
-            return Err(CliError::Usage(format!("SOURCE `{given}` is given twice")));
+            return Err(Error::Input(format!("SOURCE `{given}` is given twice")));
         }
         sources.push(source);
     }
     Ok(sources)
 }
 
+/// How late CloudTrail may have delivered.
+pub(super) fn delivery_slack(args: &ArchiveArgs) -> Result<TimeDelta, Error> {
+    units::parse_duration(&args.delivery_slack).map_err(|error| Error::Input(format!("`--delivery-slack`: {error}")))
+}
+
 pub(super) fn selection(
     args: &ArchiveArgs,
     from: Option<DateTime<Utc>>,
     to: Option<DateTime<Utc>>,
-) -> Result<Selection, CliError> {
-    for account in &args.accounts {
-        account_id(account)?;
-    }
-    for region in &args.regions {
-        if !is_region(region) {
-            let lower = region.trim().to_ascii_lowercase();
-            let meant = if is_region(&lower) { lower } else { "us-east-1".to_owned() };
-            return Err(CliError::Usage(format!(
-                "`--region`: `{region}` is not a region\n  hint: write it like {meant}"
-            )));
-        }
-    }
-    let slack = units::parse_duration(&args.delivery_slack)
-        .map_err(|error| CliError::Usage(format!("`--delivery-slack`: {error}")))?;
+) -> Result<Selection, Error> {
+    args.accounts.iter().try_for_each(|account| account_id(account))?;
+    args.regions.iter().try_for_each(|region| region_name(region))?;
     Ok(Selection {
         from,
         to,
-        slack,
+        slack: delivery_slack(args)?,
         accounts: args.accounts.clone(),
         regions: args.regions.clone(),
         iam_only: false,
@@ -126,72 +102,18 @@ pub(super) fn selection(
     })
 }
 
-/// Refuses what is not an account id.
-pub(super) fn account_id(text: &str) -> Result<(), CliError> {
-    if is_account(text) {
-        return Ok(());
-    }
-    let short = text.len() < 12 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let hint = if short {
-        format!("did a spreadsheet drop leading zeros? Then it is {text:0>12}")
-    } else {
-        "account ids have 12 digits, such as 111122223333".to_owned()
-    };
-    Err(CliError::Usage(format!("`--account`: `{text}` is not an account id\n  hint: {hint}")))
+/// Where the archive is, and how it is read.
+pub(super) fn archive(sources: Vec<Source>, args: &ArchiveArgs, aws: &AwsArgs) -> Result<Archive, Error> {
+    Ok(Archive { sources, options: options(args, aws)? })
 }
 
-/// Refuses a choice of accounts and regions that the sources and the store do not have. Where records alone tell whose they
-/// are, nothing is refused.
-pub(super) fn check_places(
-    sources: &[Source],
-    store: Option<&Path>,
-    selection: &Selection,
-    options: &Options<'_>,
-) -> Result<(), CliError> {
-    if selection.accounts.is_empty() && selection.regions.is_empty() {
-        return Ok(());
-    }
-    let mut places = pipeline::places(sources, selection, options).map_err(CliError::failed)?;
-    if let Some(dir) = store.filter(|_| !places.have(selection)) {
-        match Store::open(dir) {
-            // It is made by the scan.
-            Err(StoreError::Absent(_)) if !sources.is_empty() => {}
-            store => {
-                let mut store = store.map_err(store_error)?;
-                let known = store.consistently(|store| store.places()).map_err(store_error)?;
-                places.accounts.extend(known.accounts);
-                places.regions.extend(known.regions);
-            }
-        }
-    }
-    let place = if sources.is_empty() { "store" } else { "archive" };
-    for (flag, what, wanted, known) in [
-        ("--account", "account", &selection.accounts, &places.accounts),
-        ("--region", "region", &selection.regions, &places.regions),
-    ] {
-        match wanted.iter().find(|wanted| !known.contains(*wanted)) {
-            Some(value) if !places.open => return Err(absent(flag, what, value, known, place)),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// How many accounts or regions are named.
-const NAMED: usize = 12;
-
-/// That a store or an archive lacks an account or a region, and which it has.
-pub(super) fn absent(flag: &str, what: &str, value: &str, known: &BTreeSet<String>, place: &str) -> CliError {
-    let names = || known.iter().map(String::as_str);
-    let meant = near(value, names()).first().map_or_else(String::new, |name| format!("did you mean {name}? "));
-    let listed = names().take(NAMED).map(terminal_text).collect::<Vec<_>>().join(", ");
-    let more = if known.len() > NAMED { format!(" and {} more", known.len() - NAMED) } else { String::new() };
-    let has = if known.is_empty() { format!("it has no {what} at all") } else { format!("it has {listed}{more}") };
-    CliError::Usage(format!("`{flag}`: the {place} has no {what} `{value}`\n  hint: {meant}{has}"))
+/// How objects are read that are at hand already.
+pub(super) fn rescan_options() -> Options<'static> {
+    Options { stop: super::interrupt::stop(), ..Options::default() }
 }
 
 /// Refuses a profile that the AWS CLI's files do not have.
-pub(super) fn check_profile(profile: Option<&str>) -> Result<(), CliError> {
+pub(super) fn check_profile(profile: Option<&str>) -> Result<(), Error> {
     let (Some(profile), Some(known)) = (profile, profiles()) else { return Ok(()) };
     if known.contains(profile) {
         return Ok(());
@@ -200,22 +122,22 @@ pub(super) fn check_profile(profile: Option<&str>) -> Result<(), CliError> {
     let meant = near(profile, names()).first().map_or_else(String::new, |name| format!("did you mean {name}? "));
     let listed = names().take(NAMED).map(terminal_text).collect::<Vec<_>>().join(", ");
     let more = if known.len() > NAMED { format!(" and {} more", known.len() - NAMED) } else { String::new() };
-    Err(CliError::Usage(format!(
+    Err(Error::Input(format!(
         "`--profile`: the AWS CLI's configuration has no profile `{profile}`\n  hint: {meant}it has {}{more}",
         if listed.is_empty() { "none" } else { &listed }
     )))
 }
 
-pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, CliError> {
+pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, Error> {
     check_profile(aws.profile.as_deref())?;
     let limit = units::parse_size(&archive.inflate_limit)
-        .map_err(|error| CliError::Usage(format!("`--inflate-limit`: {error}")))?;
+        .map_err(|error| Error::Input(format!("`--inflate-limit`: {error}")))?;
     let patience = units::parse_duration(&aws.s3_timeout)
         .ok()
         .and_then(|patience| patience.to_std().ok())
         .filter(|patience| !patience.is_zero() && *patience <= LONGEST_TIMEOUT)
         .ok_or_else(|| {
-            CliError::Usage(format!(
+            Error::Input(format!(
                 "`--s3-timeout`: `{}` is not a duration between 1s and 1h\n  hint: write it like 20s or 2m",
                 aws.s3_timeout
             ))

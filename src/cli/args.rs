@@ -13,6 +13,7 @@ use super::generate::GenerateCommand;
 use super::log::LogArgs;
 use super::search::SearchArgs;
 use super::verify::VerifyArgs;
+use crate::report::Format;
 
 /// Who was without MFA, from when to when, who did it, did anyone notice, and how fast was it mended:
 /// answered from a CloudTrail archive and IAM.
@@ -240,6 +241,18 @@ pub(super) enum FormatArg {
     Csv,
     /// report.xlsx
     Xlsx,
+}
+
+impl FormatArg {
+    pub(super) const fn format(self) -> Format {
+        match self {
+            Self::Html => Format::Html,
+            Self::Md => Format::Markdown,
+            Self::Json => Format::Json,
+            Self::Csv => Format::Csv,
+            Self::Xlsx => Format::Xlsx,
+        }
+    }
 }
 
 /// What --paper names.

@@ -1,7 +1,8 @@
-//! Exit statuses, and the errors that end a run.
+//! Exit statuses.
 
-use std::error::Error;
 use std::process::ExitCode;
+
+use crate::app::Error;
 
 /// How a run ended. Of several that apply the first in the order 2, 4, 3, 1, 0 is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,11 @@ pub(super) enum Status {
 }
 
 impl Status {
+    /// Done, with complete evidence or not.
+    pub(super) const fn of(complete: bool) -> Self {
+        if complete { Self::Done } else { Self::Incomplete }
+    }
+
     /// What the process ends with.
     pub(super) const fn code(self) -> u8 {
         match self {
@@ -31,59 +37,19 @@ impl From<Status> for ExitCode {
     }
 }
 
-/// Why a run did not get done: one sentence, with a way out.
-#[derive(Debug)]
-pub(super) enum CliError {
-    /// 2: wrong usage or malformed input; nothing was written.
-    Usage(String),
-    /// 4: the run failed.
-    Failed(String),
-    /// 130 or 143, as a shell has it: a signal ended the run.
-    Interrupted(String),
-}
-
-impl CliError {
-    pub(super) fn usage(error: impl Error) -> Self {
-        Self::Usage(with_causes(&error))
-    }
-
-    pub(super) fn failed(error: impl Error) -> Self {
-        Self::Failed(with_causes(&error))
-    }
-
-    pub(super) fn message(&self) -> &str {
-        match self {
-            Self::Usage(message) | Self::Failed(message) | Self::Interrupted(message) => message,
-        }
-    }
-
-    /// What went wrong in what sense.
-    pub(super) const fn word(&self) -> &'static str {
-        match self {
-            Self::Usage(_) | Self::Failed(_) => "error",
-            Self::Interrupted(_) => "interrupted",
-        }
-    }
-
-    pub(super) fn code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Usage(_) => 2,
-            Self::Failed(_) => 4,
-            Self::Interrupted(_) => super::interrupt::exit_status(),
-        })
+/// Under which word an error is printed.
+pub(super) const fn word(error: &Error) -> &'static str {
+    match error {
+        Error::Input(_) | Error::Failed(_) => "error",
+        Error::Stopped(_) => "interrupted",
     }
 }
 
-/// An error and what lies behind it, on one line; a cause that the error's own text tells is not told twice.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let own = error.to_string();
-        if !text.contains(&own) {
-            text = format!("{text}: {own}");
-        }
-        cause = error.source();
-    }
-    text
+/// 2: wrong usage or malformed input; 4: the run failed; 130 or 143, as a shell has it: a signal ended the run.
+pub(super) fn code(error: &Error) -> ExitCode {
+    ExitCode::from(match error {
+        Error::Input(_) => 2,
+        Error::Failed(_) => 4,
+        Error::Stopped(_) => super::interrupt::exit_status(),
+    })
 }

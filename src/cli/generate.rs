@@ -11,8 +11,9 @@ use clap_complete::Shell;
 use serde_json::{Value, json};
 
 use super::args::{ArchiveArgs, AwsArgs, Cli, Command, IamCommand};
-use super::exit::{CliError, Status};
+use super::exit::Status;
 use super::{named_file, put};
+use crate::app::Error;
 use crate::source::Source;
 use crate::{aws, disk, partition};
 
@@ -98,7 +99,7 @@ const IAM_ACTIONS: [&str; 10] = [
     "iam:ListVirtualMFADevices",
 ];
 
-pub(super) fn run(command: GenerateCommand) -> Result<Status, CliError> {
+pub(super) fn run(command: GenerateCommand) -> Result<Status, Error> {
     match command {
         GenerateCommand::Completions(args) => completions(args.shell),
         GenerateCommand::Man(args) => man(&args.out),
@@ -106,17 +107,17 @@ pub(super) fn run(command: GenerateCommand) -> Result<Status, CliError> {
     }
 }
 
-fn completions(shell: Shell) -> Result<Status, CliError> {
+fn completions(shell: Shell) -> Result<Status, Error> {
     let mut out = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "mfatrail", &mut out);
     put(String::from_utf8_lossy(&out).trim_end())?;
     Ok(Status::Done)
 }
 
-fn man(folder: &Path) -> Result<Status, CliError> {
+fn man(folder: &Path) -> Result<Status, Error> {
     named_file("--out", folder)?;
     let wrong = |error: std::io::Error| {
-        CliError::Usage(format!(
+        Error::Input(format!(
             "`--out`: could not write into `{}`: {error}\n  hint: name an existing folder that you can write to, or a new one",
             folder.display()
         ))
@@ -130,7 +131,7 @@ fn man(folder: &Path) -> Result<Status, CliError> {
         let page = page.map_err(wrong)?;
         let place = folder.join(page.file_name());
         disk::occupied(&place, "a man page", is_page)
-            .map_err(|error| CliError::Usage(format!("`--out`: will not overwrite `{}`: {error}", place.display())))?;
+            .map_err(|error| Error::Input(format!("`--out`: will not overwrite `{}`: {error}", place.display())))?;
         pages.push((page.path(), place));
     }
     for (page, place) in pages {
@@ -162,13 +163,13 @@ struct Needs {
     partition: String,
 }
 
-fn iam_policy(args: &IamPolicyArgs) -> Result<Status, CliError> {
+fn iam_policy(args: &IamPolicyArgs) -> Result<Status, Error> {
     let words = std::iter::once(OsString::from("mfatrail")).chain(args.command.iter().cloned());
     let cli = Cli::try_parse_from(words).map_err(|error| {
         let text = error.to_string();
         let said = text.split("\n\nUsage:").next().unwrap_or_default().trim_start_matches("error: ");
         let first = said.split_whitespace().collect::<Vec<_>>().join(" ");
-        CliError::Usage(format!(
+        Error::Input(format!(
             "the command line after `iam-policy` is not understood: {first}\n  hint: give it as you would run it, after `--` and without the program's name"
         ))
     })?;
@@ -179,7 +180,7 @@ fn iam_policy(args: &IamPolicyArgs) -> Result<Status, CliError> {
     Ok(Status::Done)
 }
 
-fn needs(command: &Command) -> Result<Needs, CliError> {
+fn needs(command: &Command) -> Result<Needs, Error> {
     match command {
         Command::Report(args) => {
             let mut needs = archive(&args.sources, &args.archive, &args.aws)?;
@@ -208,10 +209,10 @@ fn needs(command: &Command) -> Result<Needs, CliError> {
     }
 }
 
-fn archive(sources: &[OsString], archive: &ArchiveArgs, calls: &AwsArgs) -> Result<Needs, CliError> {
+fn archive(sources: &[OsString], archive: &ArchiveArgs, calls: &AwsArgs) -> Result<Needs, Error> {
     let mut buckets = Vec::new();
     for source in sources {
-        if let Source::S3 { bucket, prefix } = Source::parse(source).map_err(CliError::usage)? {
+        if let Source::S3 { bucket, prefix } = Source::parse(source).map_err(Error::input)? {
             buckets.push((bucket, prefix));
         }
     }
@@ -229,9 +230,9 @@ fn partition<'a>(regions: impl Iterator<Item = &'a String>) -> String {
     partition::of_region(region.as_deref().unwrap_or(aws::DEFAULT_REGION)).into_owned()
 }
 
-fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, CliError> {
+fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, Error> {
     let nothing = |what: &str| {
-        Err(CliError::Usage(format!("{what}\n  hint: `--of caller` prints what the command's own credentials need")))
+        Err(Error::Input(format!("{what}\n  hint: `--of caller` prints what the command's own credentials need")))
     };
     let mut statements = Vec::new();
     match args.of {
@@ -272,7 +273,7 @@ fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, CliErro
         }
     }
     if statements.is_empty() {
-        return Err(CliError::Usage(
+        return Err(Error::Input(
             "the command line calls nothing of AWS, and needs no policy\n  hint: name an s3:// source, or `--iam live`"
                 .to_owned(),
         ));

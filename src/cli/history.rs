@@ -7,12 +7,15 @@ use std::path::PathBuf;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, ValueEnum};
 
-use super::archive::{absent, account_id, range, rfc3339, time};
-use super::exit::{CliError, Status};
-use super::scan::store_error;
+use super::archive::{range, time};
+use super::exit::Status;
 use super::search::{did_you_mean, say_what_lacks_room};
-use super::{beside, coverage, say, terminal};
+use super::{say, terminal};
 use crate::answer::{Answer, AnswerError, Format, Values};
+use crate::app::archive::absent;
+use crate::app::request::account_id;
+use crate::app::scan::store_error;
+use crate::app::{Error, Run, coverage, inputs, rfc3339};
 use crate::contract::{CloseReason, Outcome};
 use crate::exposure::{Had, Happened, Held, History, How, Question, is_actor, is_device};
 use crate::inputs::approvals;
@@ -148,12 +151,12 @@ enum Kind {
     At(DateTime<Utc>),
 }
 
-pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
+pub(super) fn run(args: &HistoryArgs, run: Run<'_>) -> Result<Status, Error> {
     let format = format(args.format)?;
     let dir = args.store.as_deref().ok_or_else(|| {
-        CliError::Usage("`--store` is missing\n  hint: give --store DIR, or set MFATRAIL_STORE".to_owned())
+        Error::Input("`--store` is missing\n  hint: give --store DIR, or set MFATRAIL_STORE".to_owned())
     })?;
-    let [from, to] = range(args.from.as_deref(), args.to.as_deref(), now)?;
+    let [from, to] = range(args.from.as_deref(), args.to.as_deref(), run.now)?;
     let question = Question {
         accounts: Pattern::all(&args.accounts),
         users: Pattern::all(&args.users),
@@ -164,13 +167,13 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
         to,
     };
     let only_device = !args.devices.is_empty() && args.actors.is_empty() && args.events.is_empty();
-    let kind = match args.as_of.as_deref().map(|text| time("--as-of", text, now)).transpose()? {
+    let kind = match args.as_of.as_deref().map(|text| time("--as-of", text, run.now)).transpose()? {
         Some(at) => Kind::At(at),
         None if args.spans || only_device => Kind::Spans,
         None => Kind::Events,
     };
     let columns = kind.columns(&args.fields, format)?;
-    let approvals = beside::rows(args.approvals.as_deref(), approvals::read)?;
+    let approvals = inputs::rows(args.approvals.as_deref(), approvals::read, run)?;
     let mut store = Store::open(dir).map_err(store_error)?;
     check_accounts(&mut store, &args.accounts)?;
     if let Some(statement) = &args.sql {
@@ -193,18 +196,18 @@ pub(super) fn run(args: &HistoryArgs, now: DateTime<Utc>) -> Result<Status, CliE
             held_table(held, cited.as_deref())
         }
     }
-    .map_err(CliError::failed)?;
+    .map_err(Error::failed)?;
     let found = answer.rows();
     if found == 0 {
         unknown(&store, args, kind)?;
     }
     let room = if args.fields.is_empty() { kind.room() } else { &[] };
-    give(answer.select(columns).map_err(CliError::failed)?, format, room)?;
+    give(answer.select(columns).map_err(Error::failed)?, format, room)?;
     say(&format!("{}, from {} in the store", plural(found, "row", "rows"), plural(rows, "event", "events")));
     if found == 0 && !matches!(kind, Kind::At(_)) {
         say(&reach(&covered));
     }
-    let read = told(&failures, conflicts);
+    let read = told(&failures, conflicts, run);
     Ok(if unread { Status::Incomplete } else { read })
 }
 
@@ -231,14 +234,14 @@ fn before_records(rows: &[Held], covered: &BTreeMap<String, [DateTime<Utc>; 2]>)
     empty || !accounts.is_empty()
 }
 
-fn format(format: FormatArg) -> Result<Format, CliError> {
+fn format(format: FormatArg) -> Result<Format, Error> {
     Ok(match format {
         FormatArg::Table => Format::Table(terminal::output_width()),
         FormatArg::Json => Format::Json,
         FormatArg::Ndjson => Format::NdJson,
         FormatArg::Csv => Format::Csv,
         FormatArg::Parquet if io::stdout().is_terminal() => {
-            return Err(CliError::Usage(
+            return Err(Error::Input(
                 "`--format parquet` is no text for a terminal\n  hint: send it to a file: … --format parquet > answer.parquet".to_owned(),
             ));
         }
@@ -247,11 +250,11 @@ fn format(format: FormatArg) -> Result<Format, CliError> {
 }
 
 /// Prints an answer; `room` ranks the columns that a narrow terminal may lack.
-fn give(answer: Answer, format: Format, room: &'static [&'static str]) -> Result<(), CliError> {
+fn give(answer: Answer, format: Format, room: &'static [&'static str]) -> Result<(), Error> {
     match answer.write(format, room, BufWriter::with_capacity(1 << 16, io::stdout().lock())) {
         // A reader that has had enough is no failure.
         Err(AnswerError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(CliError::failed(error)),
+        Err(error) => Err(Error::failed(error)),
         Ok(columns) => {
             say_what_lacks_room(&columns);
             Ok(())
@@ -275,9 +278,9 @@ fn reach(covered: &BTreeMap<String, [DateTime<Utc>; 2]>) -> String {
 }
 
 /// Says what the answer lacks.
-fn told(failures: &[(String, String)], conflicts: Vec<mfa::Conflict>) -> Status {
+fn told(failures: &[(String, String)], conflicts: Vec<mfa::Conflict>, run: Run<'_>) -> Status {
     let contested = coverage::by_event(conflicts);
-    coverage::warn(&contested);
+    coverage::warn(&contested, run);
     for (object, error) in failures.iter().take(NAMED) {
         say(&format!("warning: {}: {}", terminal_text(object), terminal_text(error)));
     }
@@ -291,13 +294,13 @@ fn told(failures: &[(String, String)], conflicts: Vec<mfa::Conflict>) -> Status 
     Status::Incomplete
 }
 
-fn sql(store: &mut Store, statement: &str, format: Format) -> Result<Status, CliError> {
+fn sql(store: &mut Store, statement: &str, format: Format) -> Result<Status, Error> {
     let frame = store.sql(statement).map_err(|error| match error {
         SqlError::Table(error) => match error.downcast::<StoreError>() {
             Ok(error) => store_error(*error),
-            Err(error) => CliError::failed(SqlError::Table(error)),
+            Err(error) => Error::failed(SqlError::Table(error)),
         },
-        error => CliError::Usage(format!(
+        error => Error::Input(format!(
             "`--sql`: {error}\n  hint: the tables are {}; docs/evidence-schema.md says what their columns mean",
             Dataset::ALL.map(Dataset::name).join(", ")
         )),
@@ -309,7 +312,7 @@ fn sql(store: &mut Store, statement: &str, format: Format) -> Result<Status, Cli
 }
 
 /// IAM's state, and the file in the store that it is from.
-fn iam(store: &mut Store, kind: Kind) -> Result<Option<(PathBuf, IamState)>, CliError> {
+fn iam(store: &mut Store, kind: Kind) -> Result<Option<(PathBuf, IamState)>, Error> {
     let found = store
         .consistently(|store| match kind {
             Kind::At(at) => store.iam_near(at),
@@ -317,7 +320,7 @@ fn iam(store: &mut Store, kind: Kind) -> Result<Option<(PathBuf, IamState)>, Cli
         })
         .map_err(store_error)?;
     let Some((path, text)) = found else { return Ok(None) };
-    let state = inventory::snapshot::from_text(&path.display().to_string(), &text).map_err(CliError::usage)?;
+    let state = inventory::snapshot::from_text(&path.display().to_string(), &text).map_err(Error::input)?;
     Ok(Some((path, state)))
 }
 
@@ -366,7 +369,7 @@ fn ties(state: &IamState) -> Vec<Vec<Key>> {
 }
 
 /// Refuses accounts that the store does not have, and what is neither an account id nor a pattern of some.
-fn check_accounts(store: &mut Store, accounts: &[String]) -> Result<(), CliError> {
+fn check_accounts(store: &mut Store, accounts: &[String]) -> Result<(), Error> {
     let of_ids = |text: &str| text.contains(['*', '?']) && text.bytes().all(|byte| b"0123456789*?".contains(&byte));
     for account in accounts.iter().filter(|account| !of_ids(account)) {
         account_id(account)?;
@@ -384,7 +387,7 @@ fn check_accounts(store: &mut Store, accounts: &[String]) -> Result<(), CliError
 }
 
 /// Where nothing was found, a name may be misspelt.
-fn unknown(store: &Store, args: &HistoryArgs, kind: Kind) -> Result<(), CliError> {
+fn unknown(store: &Store, args: &HistoryArgs, kind: Kind) -> Result<(), Error> {
     let asked: [(&str, &[String], &[&'static str], bool); 4] = [
         ("--user", &args.users, &["target_name", "new_user_name", "target_id"], true),
         ("--actor", &args.actors, &["actor_name", "actor_arn", "actor_id"], true),
@@ -475,7 +478,7 @@ impl Kind {
         }
     }
 
-    fn columns(self, fields: &[String], format: Format) -> Result<Vec<&'static str>, CliError> {
+    fn columns(self, fields: &[String], format: Format) -> Result<Vec<&'static str>, Error> {
         let (all, table) = self.known();
         if fields.is_empty() {
             return Ok(if matches!(format, Format::Table(_)) { table } else { all }.to_vec());
@@ -484,10 +487,10 @@ impl Kind {
         for field in fields {
             let Some(column) = all.iter().find(|column| *column == field) else {
                 let known = all.join(", ");
-                return Err(CliError::Usage(format!("`--fields`: there is no `{field}`\n  hint: there is {known}")));
+                return Err(Error::Input(format!("`--fields`: there is no `{field}`\n  hint: there is {known}")));
             };
             if columns.contains(column) {
-                return Err(CliError::Usage(format!("`--fields`: `{field}` is given twice")));
+                return Err(Error::Input(format!("`--fields`: `{field}` is given twice")));
             }
             columns.push(*column);
         }

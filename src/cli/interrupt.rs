@@ -12,10 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::exit::CliError;
 use super::say;
-use crate::pipeline::{Scanned, Stop};
-use crate::units;
+use crate::app::Error;
+use crate::pipeline::Stop;
 
 /// How long a scan may take to stop by itself.
 const GRACE: Duration = Duration::from_millis(600);
@@ -37,8 +36,8 @@ pub(super) fn exit_status() -> u8 {
 }
 
 /// From here on signals are answered by this module.
-pub(super) fn listen() -> Result<(), CliError> {
-    let failed = |error: std::io::Error| CliError::Failed(format!("could not listen for signals: {error}"));
+pub(super) fn listen() -> Result<(), Error> {
+    let failed = |error: std::io::Error| Error::Failed(format!("could not listen for signals: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let mut signals = {
         let _within = runtime.enter();
@@ -74,17 +73,6 @@ pub(super) fn remove_at_exit(path: &Path) {
 /// As long as this lives no signal ends the process: for steps that have to be taken together.
 pub(super) fn hold() -> MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// How far a scan came that was told to stop, and what became of it.
-pub(super) fn stopped(scanned: &Scanned, outcome: &str) -> CliError {
-    let coverage = &scanned.coverage;
-    CliError::Interrupted(format!(
-        "{} been read ({}), {} had failed; {outcome}",
-        units::plural(coverage.objects_read, "object had", "objects had"),
-        units::readable_size(coverage.bytes_compressed),
-        coverage.objects_failed
-    ))
 }
 
 /// The signals that ask for an end.

@@ -14,7 +14,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
-use super::exit::CliError;
+use crate::app::Error;
 use crate::source::Traffic;
 
 /// How to log.
@@ -38,7 +38,7 @@ enum LogFormat {
 }
 
 /// Begins to log, where it is asked for.
-pub(super) fn start(args: &LogArgs) -> Result<(), CliError> {
+pub(super) fn start(args: &LogArgs) -> Result<(), Error> {
     let wanted = match (std::env::var("RUST_LOG"), args.verbose) {
         (Ok(wanted), _) if !wanted.trim().is_empty() => wanted,
         (_, 0) => return Ok(()),
@@ -47,7 +47,7 @@ pub(super) fn start(args: &LogArgs) -> Result<(), CliError> {
         _ => "mfatrail=trace,aws=debug,hyper=debug".to_owned(),
     };
     let filter = EnvFilter::try_new(&wanted).map_err(|error| {
-        CliError::Usage(format!("`RUST_LOG`: `{wanted}`: {error}\n  hint: write it like mfatrail=debug"))
+        Error::Input(format!("`RUST_LOG`: `{wanted}`: {error}\n  hint: write it like mfatrail=debug"))
     })?;
     let discreet = filter_fn(|metadata| metadata.target().starts_with("mfatrail") || *metadata.level() <= Level::DEBUG);
     // A reader of standard error that has gone is no reason to fail.
@@ -60,7 +60,7 @@ pub(super) fn start(args: &LogArgs) -> Result<(), CliError> {
             registry.with(layer.with_ansi(colour).with_filter(filter).with_filter(discreet)).try_init()
         }
     };
-    started.map_err(|error| CliError::Failed(format!("could not start the log: {error}")))
+    started.map_err(|error| Error::Failed(format!("could not start the log: {error}")))
 }
 
 /// What is counted of S3 during this run.

@@ -2,18 +2,14 @@
 
 mod archive;
 mod args;
-mod beside;
-mod bundle;
-mod cited;
-mod coverage;
 mod exit;
 mod fail_on;
 mod generate;
 mod history;
 mod iam;
-mod integrity;
 mod interrupt;
 mod log;
+mod observer;
 mod pdf;
 mod progress;
 mod report;
@@ -31,10 +27,9 @@ use std::process::ExitCode;
 use chrono::{DateTime, Utc};
 use clap::Parser;
 
+use crate::app::{Error, Run};
 use args::{Cli, Command, IamCommand};
-use exit::CliError;
 
-use crate::contract::Tool;
 use crate::report::{pretty_json, terminal_text};
 
 /// Runs the command that the process's arguments name.
@@ -49,23 +44,23 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let now = now();
+    let run = Run { now: now(), observer: &observer::Terminal };
     let ready = log::start(&cli.log).and_then(|()| interrupt::listen());
     let done = ready.and_then(|()| match cli.command {
-        Command::Report(args) => report::run(*args, now),
-        Command::Scan(args) => scan::run(&args, now),
-        Command::Store(args) => store::run(&args, now),
-        Command::History(args) => history::run(&args, now),
-        Command::Search(args) => search::run(&args, now),
-        Command::Verify(args) => verify::run(&args, now),
-        Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, now),
+        Command::Report(args) => report::run(*args, run),
+        Command::Scan(args) => scan::run(&args, run),
+        Command::Store(args) => store::run(&args, run),
+        Command::History(args) => history::run(&args, run),
+        Command::Search(args) => search::run(&args, run),
+        Command::Verify(args) => verify::run(&args, run),
+        Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, run),
         Command::Generate(command) => generate::run(command),
     });
     match done {
         Ok(status) => status.into(),
         Err(error) => {
-            say(&format!("{}: {}", error.word(), plain(error.message())));
-            error.code()
+            say(&format!("{}: {}", exit::word(&error), plain(error.message())));
+            exit::code(&error)
         }
     }
 }
@@ -87,17 +82,14 @@ fn say(text: &str) {
 }
 
 /// Checks that an output is named as a file or a folder: what is written whole or not at all does not go to standard output.
-fn named_file(flag: &str, path: &Path) -> Result<(), CliError> {
+fn named_file(flag: &str, path: &Path) -> Result<(), Error> {
     if path.as_os_str() == "-" {
-        return Err(CliError::Usage(format!(
+        return Err(Error::Input(format!(
             "`{flag} -`: this is not written to standard output\n  hint: name a file or a folder; one that is called `-` is `./-`"
         )));
     }
     Ok(())
 }
-
-/// This program, as its documents name it.
-const THIS: Tool = Tool { version: env!("CARGO_PKG_VERSION") };
 
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -109,16 +101,16 @@ enum Printed {
 }
 
 /// One JSON document to standard output.
-fn put_json(document: &impl serde::Serialize) -> Result<(), CliError> {
-    let text = pretty_json(document).map_err(CliError::failed)?;
+fn put_json(document: &impl serde::Serialize) -> Result<(), Error> {
+    let text = pretty_json(document).map_err(Error::failed)?;
     put(String::from_utf8_lossy(&text).trim_end())
 }
 
 /// To standard output: data.
-fn put(text: &str) -> Result<(), CliError> {
+fn put(text: &str) -> Result<(), Error> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(CliError::Failed(format!("could not write to standard output: {error}")))
+            Err(Error::Failed(format!("could not write to standard output: {error}")))
         }
         _ => Ok(()),
     }

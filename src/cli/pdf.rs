@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::exit::CliError;
+use crate::app::Error;
 use crate::disk;
 
 /// What Chromium is called by those who package it.
@@ -38,12 +38,12 @@ const OFFLINE: [&str; 5] = [
 ];
 
 /// Finds the browser before any work: the one that was named, or the first on the PATH.
-pub(super) fn browser(named: Option<&Path>) -> Result<PathBuf, CliError> {
+pub(super) fn browser(named: Option<&Path>) -> Result<PathBuf, Error> {
     if let Some(path) = named {
         return if is_program(path) {
             Ok(path.to_owned())
         } else {
-            Err(CliError::Usage(format!(
+            Err(Error::Input(format!(
                 "`--chromium`: `{}` is no program that can be run\n  hint: give the browser's own path, such as /usr/bin/chromium",
                 path.display()
             )))
@@ -52,7 +52,7 @@ pub(super) fn browser(named: Option<&Path>) -> Result<PathBuf, CliError> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let candidates = NAMES.iter().flat_map(|name| std::env::split_paths(&folders).map(move |folder| folder.join(name)));
     candidates.into_iter().find(|path| is_program(path)).ok_or_else(|| {
-        CliError::Usage(format!(
+        Error::Input(format!(
             "`--pdf` needs Chromium or Chrome, and none of `{}` is on the PATH\n  hint: install one, name it with `--chromium PATH`, or print index.html from any browser",
             NAMES.join("`, `")
         ))
@@ -71,8 +71,8 @@ fn is_program(path: &Path) -> bool {
 }
 
 /// Prints a page.
-pub(super) fn print(browser: &Path, page: &str) -> Result<Vec<u8>, CliError> {
-    let io = |error: std::io::Error| CliError::Failed(format!("could not print the page: {error}"));
+pub(super) fn print(browser: &Path, page: &str) -> Result<Vec<u8>, Error> {
+    let io = |error: std::io::Error| Error::Failed(format!("could not print the page: {error}"));
     let folder = disk::temporary_folder(None).map_err(io)?;
     super::interrupt::remove_at_exit(folder.path());
     let at = |name: &str| folder.path().join(name);
@@ -104,7 +104,7 @@ pub(super) fn print(browser: &Path, page: &str) -> Result<Vec<u8>, CliError> {
         let said = String::from_utf8_lossy(&said);
         let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
         let last = crate::report::terminal_text(last);
-        CliError::Failed(format!(
+        Error::Failed(format!(
             "`{}` did not print the page: {why}; its last words: {last}\n  hint: the other files were written; print index.html by hand, or try another browser with `--chromium`",
             browser.display()
         ))

@@ -1,30 +1,25 @@
-//! `mfatrail scan`, and what every command does that reads into a store.
+//! `mfatrail scan`.
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::archive::{check_places, options, range, rfc3339, selection, sources};
+use super::archive::{archive, range, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
-use super::exit::{CliError, Status};
-use super::{Printed, THIS, interrupt, log, progress, put_json, say, verify};
-use crate::contract::{Integrity, Notice, Period, ReadFailure, Tool};
-use crate::digest::{Bounds, Checker, Proof, Verification};
-use crate::pipeline::{self, Options, Scanned};
+use super::exit::Status;
+use super::{Printed, put_json, say, verify as printed};
+use crate::app::archive::check_places;
+use crate::app::scan::{Done, LIMITS, into_store};
+use crate::app::{Error, Run, THIS, integrity, verify};
+use crate::contract::{ReadFailure, Tool};
+use crate::digest::{Bounds, Verification};
+use crate::pipeline::Scanned;
 use crate::report::terminal_text;
-use crate::source::{ObjectRef, Selection, Source};
-use crate::store::{self, Found, Holder, Index, Keep, Kept, Limits, Run, RunKind, Sink, Store, StoreError, Writer};
+use crate::store::Limits;
 use crate::units;
-
-/// A commit costs a few flushes to the disk: so much work is worth one, and so much a killed run loses at most.
-pub(super) const LIMITS: Limits = Limits { objects: 2000, bytes: 16 << 20 };
 
 /// How many of the objects that could not be read are named.
 const NAMED: usize = 20;
@@ -93,35 +88,32 @@ Examples:
 Exit status, the first that applies: 2 wrong usage; 4 the run failed; 3 done, but an object in range could not be read, or
 nothing at all was, or with --verify not everything in range is proven; 0 done.";
 
-pub(super) fn run(args: &ScanArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
-    let [from, to] = range(args.from.as_deref(), args.to.as_deref(), now)?;
+pub(super) fn run(args: &ScanArgs, run: Run<'_>) -> Result<Status, Error> {
+    let [from, to] = range(args.from.as_deref(), args.to.as_deref(), run.now)?;
     let sources = sources(&args.sources)?;
     let selection = selection(&args.archive, from, to)?;
-    let options = options(&args.archive, &args.aws)?;
+    let archive = archive(sources, &args.archive, &args.aws)?;
     let limits = Limits { objects: args.commit_every.get(), ..LIMITS };
     let keys = verify::read_keys(&args.public_keys)?;
-    let bounds = Bounds { from, to };
-    let plan = verify::Plan { sources: &sources, selection: &selection, options: &options, bounds, now };
-    check_places(&sources, None, &selection, &options)?;
-    let proven = args.verify.then(|| verify::prove(&plan, keys)).transpose()?;
+    let task = verify::Task { archive: &archive, selection: &selection, bounds: Bounds { from, to }, run };
+    check_places(&archive, None, &selection)?;
+    let proven = args.verify.then(|| verify::prove(&task, keys)).transpose()?;
     let proof = proven.as_ref().map(|proven| &proven.proof);
-    let mut done = into_store(&args.store, &sources, &selection, &options, limits, proof, now)?;
+    let mut done = into_store(&args.store, &archive, &selection, limits, proof, run)?;
     let checked = done.checker.take().zip(proven);
     let outcome = checked
-        .map(|(checker, proven)| {
-            super::integrity::outcome(&plan, checker, proven.failures, &done.scanned.coverage.failures)
-        })
+        .map(|(checker, proven)| integrity::outcome(&task, checker, proven.failures, &done.scanned.coverage.failures))
         .transpose()?;
-    let status = done.status(outcome.as_ref());
-    done.warn();
+    let status = Status::of(done.complete(outcome.as_ref()));
+    warn_of(&done);
     match args.format {
         Printed::Text => {
-            done.say(&args.store);
+            summarize(&done, &args.store);
             if let Some(outcome) = &outcome {
-                say(&verify::text(outcome));
+                say(&printed::text(outcome));
             }
         }
-        Printed::Json => put_json(&done.document(&args.store, outcome.as_ref(), status))?,
+        Printed::Json => put_json(&document(&done, &args.store, outcome.as_ref(), status))?,
     }
     Ok(status)
 }
@@ -153,191 +145,6 @@ struct Document<'d> {
     verification: Option<&'d Verification>,
 }
 
-/// What a scan into a store did.
-pub(super) struct Done {
-    kept: Kept,
-    scanned: Scanned,
-    /// Objects in range that an earlier scan found damaged.
-    known_failures: u64,
-    /// What the digests say of what was read, where that was asked.
-    pub(super) checker: Option<Checker>,
-}
-
-/// Reads what the store does not have.
-pub(super) fn into_store(
-    dir: &Path,
-    sources: &[Source],
-    selection: &Selection,
-    options: &Options<'_>,
-    limits: Limits,
-    proof: Option<&Arc<Proof>>,
-    now: DateTime<Utc>,
-) -> Result<Done, CliError> {
-    if sources.contains(&Source::Stdin) {
-        return Err(CliError::Usage(
-            "standard input cannot be scanned into a store: nothing tells whether the store has it\n  hint: save it to a file, and scan that".to_owned(),
-        ));
-    }
-    let sources_text = source_lines(sources);
-    let writer = open(dir, &format!("mfatrail scan {}", sources_text.replace('\n', " ")), now)?;
-    let store = Store::open(dir).map_err(store_error)?;
-    let index = Arc::new(Index::read(&store).map_err(store_error)?);
-    let run = Run {
-        run: writer.next(),
-        kind: RunKind::Scan,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: now,
-        sources: sources_text,
-        selection: selection.clone(),
-        commit: writer.next() - 1,
-    };
-    let known_failures = AtomicU64::new(0);
-    let known = |object: &ObjectRef| {
-        let mut known = index.has(object);
-        if let Some(proof) = proof.filter(|_| known) {
-            known = index.seen(object).is_some_and(|seen| seen.integrity == Some(Integrity::Verified));
-            if known {
-                proof.vouch(&object.name);
-            }
-        }
-        if known && index.seen(object).is_some_and(|seen| seen.status == store::Status::Failed) {
-            known_failures.fetch_add(1, Ordering::Relaxed);
-        }
-        known
-    };
-    let sink = Sink::new(writer, Arc::clone(&index), limits, run, HashMap::new()).map_err(store_error)?;
-    let (kept, scanned, checker) = visit(sink, sources, selection, options, &known, proof)?;
-    Ok(Done { kept, scanned, known_failures: known_failures.into_inner(), checker })
-}
-
-/// Reads what is not `known` into a sink.
-pub(super) fn visit(
-    sink: Sink,
-    sources: &[Source],
-    selection: &Selection,
-    options: &Options<'_>,
-    known: &(dyn Fn(&ObjectRef) -> bool + Sync),
-    proof: Option<&Arc<Proof>>,
-) -> Result<(Kept, Scanned, Option<Checker>), CliError> {
-    let skipped = |object: &ObjectRef| sink.skipped(object);
-    let options = Options { known: Some(known), skipped: Some(&skipped), ..options.clone() };
-    let make = || Keep::new(&sink).checked(proof.map(|proof| Checker::new(Arc::clone(proof))));
-    let scanned = progress::shown(&options.progress, || pipeline::scan(sources, selection, &options, &make));
-    // What was read before a source failed is kept: the next scan continues from there.
-    let (checker, scanned) = match scanned {
-        Ok((keep, scanned)) => (keep.into_checker(), Ok(scanned)),
-        Err(error) => (None, Err(error)),
-    };
-    let whole = scanned.as_ref().is_ok_and(|scanned| !scanned.stopped);
-    let (kept, _writer) = sink.finish(whole).map_err(store_error)?;
-    log::traffic_summary();
-    let scanned = scanned.map_err(CliError::failed)?;
-    if scanned.stopped {
-        return Err(interrupt::stopped(
-            &scanned,
-            "what was read is in the store, and the next scan continues from there",
-        ));
-    }
-    Ok((kept, scanned, checker))
-}
-
-/// Opens a store for writing.
-pub(super) fn open(dir: &Path, command: &str, now: DateTime<Utc>) -> Result<Writer, CliError> {
-    Writer::open(dir, &holder(command, now)).map_err(store_error)
-}
-
-/// Who writes.
-pub(super) fn holder(command: &str, now: DateTime<Utc>) -> Holder {
-    Holder { pid: std::process::id(), command: command.to_owned(), started_at: now }
-}
-
-/// A folder that is no store, or none that this build reads, is a wrong argument; everything else is a failure.
-pub(super) fn store_error(error: StoreError) -> CliError {
-    match error {
-        StoreError::Absent(_) | StoreError::Occupied { .. } | StoreError::Schema { .. } => CliError::usage(error),
-        _ => CliError::failed(error),
-    }
-}
-
-/// The sources as the log of runs has them, one a line.
-fn source_lines(sources: &[Source]) -> String {
-    let mut lines: Vec<String> = sources.iter().map(Source::root).collect();
-    lines.sort();
-    lines.join("\n")
-}
-
-/// Notes that a period was reported on, so that a later report can say what has changed. A store that cannot be written to
-/// now serves for reports all the same.
-pub(super) fn note_report(dir: &Path, selection: &Selection, period: Period, commit: u64, now: DateTime<Utc>) {
-    let noted = open(dir, "mfatrail report", now).and_then(|mut writer| {
-        let run = Run {
-            run: writer.next(),
-            kind: RunKind::Report,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: now,
-            sources: String::new(),
-            selection: Selection { from: Some(period.from), to: Some(period.to), ..selection.clone() },
-            commit,
-        };
-        store::record(&mut writer, run).map_err(store_error)
-    });
-    if let Err(error) = noted {
-        let reason = error.message().lines().next().unwrap_or_default().to_owned();
-        say(&format!(
-            "warning: this report is not noted in the store: a later one will not say what has changed since: {reason}"
-        ));
-    }
-}
-
-/// What a report from a store must say that one from the archive has no reason to.
-pub(super) fn notices(found: &Found) -> Vec<Notice> {
-    let mut notices = Vec::new();
-    if let Some(arrived) = &found.arrived {
-        notices.push(Notice {
-            code: "restatement",
-            text: format!(
-                "this restates the report of {}: since then arrived {}, with {}",
-                rfc3339(arrived.reported_at),
-                some(&arrived.objects, "object", "objects", "of this period"),
-                some(&arrived.events, "extracted event", "extracted events", "of this period"),
-            ),
-        });
-    }
-    if !found.beside.is_empty() {
-        notices.push(Notice {
-            code: "other-sources",
-            text: format!(
-                "the store holds {}: this report covers them, too (hint: `--only-source` leaves them out)",
-                some(&found.beside, "object", "objects", "that SOURCE does not have")
-            ),
-        });
-    }
-    if !found.replaced.is_empty() {
-        notices.push(Notice {
-            code: "object-replaced",
-            text: format!(
-                "{} overwritten in the archive after the store had read it, which CloudTrail never does: this report shows what is there now, the store keeps both",
-                some(&found.replaced, "object was", "objects were", "")
-            ),
-        });
-    }
-    notices
-}
-
-/// A number of things, and the names of the first.
-fn some(names: &[String], one: &str, many: &str, which: &str) -> String {
-    let what = if names.len() == 1 { one } else { many };
-    let space = if which.is_empty() { "" } else { " " };
-    match names {
-        [] => format!("no {one}{space}{which}"),
-        _ => {
-            let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
-            let named: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
-            format!("{} {what}{space}{which} ({}{more})", units::count(names.len() as u64), named.join(", "))
-        }
-    }
-}
-
 pub(super) fn warn(scanned: &Scanned) {
     let coverage = &scanned.coverage;
     for failure in coverage.failures.iter().take(NAMED) {
@@ -348,74 +155,61 @@ pub(super) fn warn(scanned: &Scanned) {
     }
 }
 
-impl Done {
-    /// Whether there was anything in range.
-    fn anything(&self) -> bool {
-        self.scanned.coverage.objects_read > 0 || self.scanned.objects_known > 0
+fn document<'d>(done: &'d Done, dir: &Path, outcome: Option<&'d Verification>, status: Status) -> Document<'d> {
+    let coverage = &done.scanned.coverage;
+    Document {
+        schema: "mfatrail.scan/1",
+        tool: THIS,
+        store: dir.display().to_string(),
+        complete: status == Status::Done,
+        objects_listed: coverage.objects_listed,
+        objects_read: coverage.objects_read,
+        objects_failed: coverage.objects_failed,
+        objects_skipped: coverage.objects_skipped,
+        objects_known: done.scanned.objects_known,
+        objects_known_failed: done.known_failures,
+        objects_replaced: done.kept.replaced,
+        bytes_compressed: coverage.bytes_compressed,
+        bytes_raw: coverage.bytes_raw,
+        records: coverage.records,
+        events: done.kept.events,
+        failures: &coverage.failures,
+        verification: outcome,
     }
+}
 
-    fn status(&self, outcome: Option<&Verification>) -> Status {
-        let read = self.scanned.coverage.failures.is_empty() && self.known_failures == 0;
-        let whole = outcome.is_none_or(|outcome| outcome.whole);
-        if self.anything() && read && whole { Status::Done } else { Status::Incomplete }
-    }
-
-    fn document<'d>(&'d self, dir: &Path, outcome: Option<&'d Verification>, status: Status) -> Document<'d> {
-        let coverage = &self.scanned.coverage;
-        Document {
-            schema: "mfatrail.scan/1",
-            tool: THIS,
-            store: dir.display().to_string(),
-            complete: status == Status::Done,
-            objects_listed: coverage.objects_listed,
-            objects_read: coverage.objects_read,
-            objects_failed: coverage.objects_failed,
-            objects_skipped: coverage.objects_skipped,
-            objects_known: self.scanned.objects_known,
-            objects_known_failed: self.known_failures,
-            objects_replaced: self.kept.replaced,
-            bytes_compressed: coverage.bytes_compressed,
-            bytes_raw: coverage.bytes_raw,
-            records: coverage.records,
-            events: self.kept.events,
-            failures: &coverage.failures,
-            verification: outcome,
-        }
-    }
-
-    fn warn(&self) {
-        warn(&self.scanned);
-        if self.known_failures > 0 {
-            say(&format!(
-                "warning: {} found damaged by an earlier scan\n  hint: `mfatrail store` counts them, `mfatrail store retry` reads them again",
-                units::plural(self.known_failures, "object was", "objects were")
-            ));
-        }
-        if self.kept.replaced > 0 {
-            say(&format!(
-                "warning: {} overwritten in the archive after being read, which CloudTrail never does",
-                units::plural(self.kept.replaced, "object was", "objects were")
-            ));
-        }
-        if !self.anything() {
-            say("warning: no object at all was read: that shows nothing, not that nothing happened");
-        }
-    }
-
-    fn say(&self, dir: &Path) {
-        let coverage = &self.scanned.coverage;
-        let passed_over = passed_over(&self.scanned);
+fn warn_of(done: &Done) {
+    warn(&done.scanned);
+    if done.known_failures > 0 {
         say(&format!(
-            "{} read ({}, {} inflated), {} failed, {} skipped by intent{passed_over}; {} known before and not read again",
-            units::plural(coverage.objects_read, "object", "objects"),
-            units::readable_size(coverage.bytes_compressed),
-            units::readable_size(coverage.bytes_raw),
-            units::count(coverage.objects_failed),
-            units::count(coverage.objects_skipped),
-            units::count(self.scanned.objects_known),
+            "warning: {} found damaged by an earlier scan\n  hint: `mfatrail store` counts them, `mfatrail store retry` reads them again",
+            units::plural(done.known_failures, "object was", "objects were")
         ));
-        say(&format!("{} kept in `{}`", units::plural(self.kept.events, "event", "events"), dir.display()));
     }
+    if done.kept.replaced > 0 {
+        say(&format!(
+            "warning: {} overwritten in the archive after being read, which CloudTrail never does",
+            units::plural(done.kept.replaced, "object was", "objects were")
+        ));
+    }
+    if !done.anything() {
+        say("warning: no object at all was read: that shows nothing, not that nothing happened");
+    }
+}
+
+fn summarize(done: &Done, dir: &Path) {
+    let coverage = &done.scanned.coverage;
+    let passed_over = passed_over(&done.scanned);
+    say(&format!(
+        "{} read ({}, {} inflated), {} failed, {} skipped by intent{passed_over}; {} known before and not read again",
+        units::plural(coverage.objects_read, "object", "objects"),
+        units::readable_size(coverage.bytes_compressed),
+        units::readable_size(coverage.bytes_raw),
+        units::count(coverage.objects_failed),
+        units::count(coverage.objects_skipped),
+        units::count(done.scanned.objects_known),
+    ));
+    say(&format!("{} kept in `{}`", units::plural(done.kept.events, "event", "events"), dir.display()));
 }
 
 /// What of the objects read is no record, and was passed over by design.

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, ValueEnum};
 
-use super::archive::{check_places, options, range, selection, sources};
+use super::archive::{archive, range, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
-use super::exit::{CliError, Status};
-use super::{coverage, interrupt, log, progress, say, seen, terminal};
+use super::exit::Status;
+use super::{say, seen, terminal};
+use crate::app::archive::check_places;
+use crate::app::{Archive, Error, Run, coverage, stopped};
 use crate::cloudtrail::Cell;
 use crate::evidence::Range;
 use crate::filter::{By, Filter, Session, Sessions};
@@ -178,8 +180,8 @@ enum FormatArg {
     Json,
 }
 
-pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
-    let [from, to] = range(args.from.as_deref(), args.to.as_deref(), now)?;
+pub(super) fn run(args: &SearchArgs, run: Run<'_>) -> Result<Status, Error> {
+    let [from, to] = range(args.from.as_deref(), args.to.as_deref(), run.now)?;
     let filter = filter(args)?;
     let output = Output::of(args)?;
     let sources = sources(&args.sources)?;
@@ -193,8 +195,9 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
             "note: only the region in which CloudTrail records IAM (us-east-1 in most partitions) is read (hint: --all-regions reads all)",
         );
     }
-    let mut options = options(&args.archive, &args.aws)?;
-    check_places(&sources, None, &selection, &options)?;
+    let archive = archive(sources, &args.archive, &args.aws)?;
+    check_places(&archive, None, &selection)?;
+    let Archive { sources, mut options } = archive;
     let range = Arc::new(Range {
         from,
         // The range's last moment belongs to a `Range`, not to a half-open one.
@@ -206,9 +209,7 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
         options.only = query;
         options.progress = Arc::default();
         let make = || Sweep::new(Finds::new(Arc::clone(&range), output.columns.clone()), shown.cloned());
-        progress::shown(&options.progress, || pipeline::scan(&sources, &selection, &options, &make))
-            .map_err(CliError::failed)
-            .and_then(whole)
+        run.scanning(&options.progress, || pipeline::scan(&sources, &selection, &options, &make)).and_then(whole)
     };
     let (found, followed) = if args.follow {
         let (who, rest) = filter.split();
@@ -219,9 +220,8 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
         (pass(filter.query().map(Arc::new), None)?, Followed::default())
     };
     let (Sweep { mut finds, .. }, scanned) = found;
-    log::traffic_summary();
     finds.check().map_err(|error| {
-        CliError::Failed(format!(
+        Error::Failed(format!(
             "could not keep what was found in a temporary file: {error}\n  hint: free space in the temporary directory, or set TMPDIR to another"
         ))
     })?;
@@ -232,7 +232,7 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
                 say(&format!("warning: none of the events found has `{}`", terminal_text(&field)));
             }
             let none = given.events == 0;
-            let status = summary(given, followed, &scanned);
+            let status = summary(given, followed, &scanned, run);
             if none {
                 seen::hint(&asked(args), &sources, &selection, &options, &scanned);
             }
@@ -240,7 +240,7 @@ pub(super) fn run(args: &SearchArgs, now: DateTime<Utc>) -> Result<Status, CliEr
         }
         // A reader that has had enough is no failure, and wants to hear no more.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Status::Done),
-        Err(error) => Err(CliError::Failed(format!("could not write what was found: {error}"))),
+        Err(error) => Err(Error::Failed(format!("could not write what was found: {error}"))),
     }
 }
 
@@ -267,10 +267,10 @@ fn asked(args: &SearchArgs) -> [(By, &[String]); 9] {
     ]
 }
 
-fn filter(args: &SearchArgs) -> Result<Filter, CliError> {
+fn filter(args: &SearchArgs) -> Result<Filter, Error> {
     let mut filter = Filter::default();
     for (by, values) in asked(args) {
-        filter.only(by, values).map_err(CliError::usage)?;
+        filter.only(by, values).map_err(Error::input)?;
     }
     if args.read_only || args.writes {
         filter.only_reading(args.read_only);
@@ -279,15 +279,15 @@ fn filter(args: &SearchArgs) -> Result<Filter, CliError> {
 }
 
 /// Whether there is somebody to follow, and something to read again.
-fn followable(args: &SearchArgs, sources: &[Source]) -> Result<(), CliError> {
+fn followable(args: &SearchArgs, sources: &[Source]) -> Result<(), Error> {
     if args.users.is_empty() && args.principal_ids.is_empty() && args.roles.is_empty() && args.access_keys.is_empty() {
         let hint = "add --user, --principal-id, --role or --access-key";
-        return Err(CliError::Usage(format!("`--follow` needs somebody to follow\n  hint: {hint}")));
+        return Err(Error::Input(format!("`--follow` needs somebody to follow\n  hint: {hint}")));
     }
     if sources.contains(&Source::Stdin) {
         let hint = "save standard input to a file, and give that";
         let reason = "`--follow` reads the source more than once, which `-` does not allow";
-        return Err(CliError::Usage(format!("{reason}\n  hint: {hint}")));
+        return Err(Error::Input(format!("{reason}\n  hint: {hint}")));
     }
     Ok(())
 }
@@ -302,18 +302,15 @@ struct Followed {
 type Found = (Sweep, Scanned);
 
 /// A pass that was not told to stop.
-fn whole(found: Found) -> Result<Found, CliError> {
+fn whole(found: Found) -> Result<Found, Error> {
     if found.1.stopped {
-        return Err(interrupt::stopped(&found.1, "nothing was printed, for what was found is not all there is"));
+        return Err(stopped(&found.1, "nothing was printed, for what was found is not all there is"));
     }
     Ok(found)
 }
 
 /// Passes over the source until there is no session that was not followed.
-fn follow(
-    first: Found,
-    mut pass: impl FnMut(Filter) -> Result<Found, CliError>,
-) -> Result<(Found, Followed), CliError> {
+fn follow(first: Found, mut pass: impl FnMut(Filter) -> Result<Found, Error>) -> Result<(Found, Followed), Error> {
     let (mut sweep, mut scanned) = first;
     let mut seen: BTreeSet<Session> = BTreeSet::new();
     let mut passes = 0;
@@ -348,9 +345,9 @@ struct Output {
 }
 
 impl Output {
-    fn of(args: &SearchArgs) -> Result<Self, CliError> {
+    fn of(args: &SearchArgs) -> Result<Self, Error> {
         let columns = |flag: &str, paths: &[String]| {
-            Columns::new(paths).map_err(|error| CliError::Usage(format!("`{flag}`: {error}")))
+            Columns::new(paths).map_err(|error| Error::Input(format!("`{flag}`: {error}")))
         };
         let count = !args.count_by.is_empty();
         let columns = match args.format {
@@ -434,7 +431,7 @@ pub(super) fn say_what_lacks_room(columns: &[String]) {
     }
 }
 
-fn summary(given: Given, followed: Followed, scanned: &Scanned) -> Status {
+fn summary(given: Given, followed: Followed, scanned: &Scanned, run: Run<'_>) -> Status {
     let coverage = &scanned.coverage;
     for failure in coverage.failures.iter().take(NAMED) {
         say(&format!("warning: {}: {}", terminal_text(&failure.object), terminal_text(&failure.error)));
@@ -470,7 +467,7 @@ fn summary(given: Given, followed: Followed, scanned: &Scanned) -> Status {
         say("warning: no object at all was read: that shows nothing, not that nothing happened");
     }
     let conflicts = coverage::by_event(given.conflicts);
-    coverage::warn(&conflicts);
+    coverage::warn(&conflicts, run);
     let complete = scanned.coverage.objects_read > 0 && scanned.coverage.failures.is_empty() && conflicts.is_empty();
     if complete { Status::Done } else { Status::Incomplete }
 }

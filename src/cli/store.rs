@@ -9,15 +9,18 @@ use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
-use super::archive::{check_places, options, rfc3339, selection};
+use super::archive::{archive, selection};
 use super::args::{ArchiveArgs, AwsArgs};
-use super::exit::{CliError, Status};
-use super::scan::{LIMITS, open, store_error, visit, warn};
-use super::{Printed, THIS, put, put_json, say};
+use super::exit::Status;
+use super::scan::warn;
+use super::{Printed, put, put_json, say};
+use crate::app::archive::check_places;
+use crate::app::scan::{LIMITS, open, store_error, visit};
+use crate::app::{Archive, Error, Run, THIS, rfc3339};
 use crate::contract::Tool;
 use crate::report::terminal_text;
 use crate::source::{Selection, Source};
-use crate::store::{self, Checked, Index, ObjectRow, Run, RunKind, Sink, Store};
+use crate::store::{self, Checked, Index, ObjectRow, RunKind, Sink, Store};
 use crate::units::{self, plural};
 
 /// Show what the evidence store covers: accounts, regions, days, gaps, failures and size
@@ -84,17 +87,17 @@ Examples:
   mfatrail store retry --store evidence
   mfatrail store retry --store evidence --inflate-limit 4GiB";
 
-pub(super) fn run(args: &StoreArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
+pub(super) fn run(args: &StoreArgs, run: Run<'_>) -> Result<Status, Error> {
     let dir = args.store.as_deref().ok_or_else(|| {
-        CliError::Usage("`--store` is missing\n  hint: give --store DIR, or set MFATRAIL_STORE".to_owned())
+        Error::Input("`--store` is missing\n  hint: give --store DIR, or set MFATRAIL_STORE".to_owned())
     })?;
     match &args.command {
         None => show(dir, args.format),
-        Some(_) if args.format != Printed::Text => Err(CliError::Usage(
+        Some(_) if args.format != Printed::Text => Err(Error::Input(
             "`--format` is given before the subcommand\n  hint: `mfatrail store check --format json`".to_owned(),
         )),
         Some(StoreCommand::Check(args)) => check(dir, args.format),
-        Some(StoreCommand::Retry(args)) => retry(dir, args, now),
+        Some(StoreCommand::Retry(args)) => retry(dir, args, run),
     }
 }
 
@@ -200,7 +203,7 @@ impl Line {
     }
 }
 
-fn show(dir: &Path, format: Printed) -> Result<Status, CliError> {
+fn show(dir: &Path, format: Printed) -> Result<Status, Error> {
     let mut store = Store::open(dir).map_err(store_error)?;
     let (lines, sum) = store.consistently(coverage).map_err(store_error)?;
     let runs = store.consistently(|store| store.runs()).map_err(store_error)?;
@@ -241,7 +244,7 @@ fn show_text(
     (files, bytes): (usize, u64),
     (lines, sum): (&Lines, &Line),
     (runs, last): (usize, Option<DateTime<Utc>>),
-) -> Result<(), CliError> {
+) -> Result<(), Error> {
     put(&format!(
         "{}: {}, {}; {} read, {} failed, {} skipped by intent, {} replaced; {}, {}",
         dir.display(),
@@ -312,7 +315,7 @@ fn coverage(store: &Store) -> Result<(Lines, Line), store::StoreError> {
 /// How many consequences of one flaw are shown; `--format json` has all.
 const SHOWN: usize = 10;
 
-fn check(dir: &Path, format: Printed) -> Result<Status, CliError> {
+fn check(dir: &Path, format: Printed) -> Result<Status, Error> {
     let mut store = Store::open(dir).map_err(store_error)?;
     let Checked { files, rows, flaws } = store.consistently(store::check).map_err(store_error)?;
     match format {
@@ -350,7 +353,7 @@ fn names_an_object(source: &Source) -> bool {
     }
 }
 
-fn put_flaw(flaw: &store::Flaw) -> Result<(), CliError> {
+fn put_flaw(flaw: &store::Flaw) -> Result<(), Error> {
     put(&terminal_text(&flaw.what))?;
     for consequence in flaw.consequences.iter().take(SHOWN) {
         put(&format!("  therefore {}", terminal_text(consequence)))?;
@@ -361,13 +364,13 @@ fn put_flaw(flaw: &store::Flaw) -> Result<(), CliError> {
     }
 }
 
-fn retry(dir: &Path, args: &RetryArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
+fn retry(dir: &Path, args: &RetryArgs, run: Run<'_>) -> Result<Status, Error> {
     let wanted = selection(&args.archive, None, None)?;
-    let options = options(&args.archive, &args.aws)?;
+    let archive = archive(Vec::new(), &args.archive, &args.aws)?;
     // A store is not made by asking for what failed in it.
     Store::open(dir).map_err(store_error)?;
-    check_places(&[], Some(dir), &wanted, &options)?;
-    let writer = open(dir, "mfatrail store retry", now)?;
+    check_places(&archive, Some(dir), &wanted)?;
+    let writer = open(dir, "mfatrail store retry", run.now)?;
     let store = Store::open(dir).map_err(store_error)?;
     let index = Arc::new(Index::read(&store).map_err(store_error)?);
     let mut failed = Vec::new();
@@ -381,26 +384,27 @@ fn retry(dir: &Path, args: &RetryArgs, now: DateTime<Utc>) -> Result<Status, Cli
     let all = failed.len();
     let (mut sources, mut names) = (Vec::new(), HashMap::new());
     for row in failed.into_iter().filter(|row| !row.unlisted()) {
-        let source = Source::parse(row.location.as_ref()).map_err(CliError::failed)?;
+        let source = Source::parse(row.location.as_ref()).map_err(Error::failed)?;
         // What is gone stays a failure.
         if names_an_object(&source) && source.check().is_ok() {
             sources.push(source);
             names.insert(row.location, row.name);
         }
     }
-    let run = Run {
+    let noted = store::Run {
         run: writer.next(),
         kind: RunKind::Retry,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: now,
+        started_at: run.now,
         sources: String::new(),
         selection: wanted,
         commit: writer.next() - 1,
     };
+    let archive = Archive { sources, ..archive };
     let locations: HashSet<String> = names.keys().cloned().collect();
     let known = |object: &crate::source::ObjectRef| !locations.contains(&store::location(object));
-    let sink = Sink::new(writer, index, LIMITS, run, names).map_err(store_error)?;
-    let (kept, scanned, _) = visit(sink, &sources, &Selection::default(), &options, &known, None)?;
+    let sink = Sink::new(writer, index, LIMITS, noted, names).map_err(store_error)?;
+    let (kept, scanned, _) = visit(sink, &archive, &Selection::default(), &known, None, run)?;
     warn(&scanned);
     let read = scanned.coverage.objects_read;
     let left = (all as u64).saturating_sub(read + scanned.coverage.objects_skipped);

@@ -1,37 +1,28 @@
 //! `mfatrail verify`.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use super::archive::{check_places, options, range, rfc3339, selection, sources};
+use super::archive::{archive, range, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
-use super::exit::{CliError, Status};
-use super::{Printed, THIS, interrupt, progress, put, put_json, say};
-use crate::aws::Connection;
-use crate::cloudtrail::{Names, Query};
-use crate::contract::{ReadFailure, Tool};
-use crate::digest::{
-    self, Bounds, CAUSES, Causes, Checker, Code, Finding, Gather, Proof, PublicKeys, Severity, TrailSummary,
-    Verification,
-};
-use crate::pipeline::{self, Options, Scanned};
+use super::exit::Status;
+use super::{Printed, put, put_json, say};
+use crate::app::archive::check_places;
+use crate::app::verify::{Proven, Task, check, prove, read_keys};
+use crate::app::{Error, Run, THIS, rfc3339};
+use crate::contract::Tool;
+use crate::digest::{Bounds, Code, Finding, Severity, TrailSummary, Verification};
 use crate::report::terminal_text;
-use crate::source::{ObjectRef, Product, Selection, Source};
+use crate::source::Source;
 use crate::units;
 
 /// How many findings of a kind, and how many trails, are shown; `--format json` has all.
 const SHOWN: usize = 20;
-
-/// How far the listing reaches before the range: a digest of the range's first hour can name a log of the day before.
-const BEFORE: TimeDelta = TimeDelta::days(1);
 
 /// Check an archive against CloudTrail's digest files: nothing changed, nothing missing, nothing added
 ///
@@ -100,31 +91,21 @@ struct Document<'v> {
     outcome: &'v Verification,
 }
 
-/// What was asked for, checked.
-pub(super) struct Plan<'a> {
-    pub(super) sources: &'a [Source],
-    /// What to list, without the time before the range.
-    pub(super) selection: &'a Selection,
-    pub(super) options: &'a Options<'static>,
-    pub(super) bounds: Bounds,
-    pub(super) now: DateTime<Utc>,
-}
-
-pub(super) fn run(args: &VerifyArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
-    let [from, to] = range(args.from.as_deref(), args.to.as_deref(), now)?;
+pub(super) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Status, Error> {
+    let [from, to] = range(args.from.as_deref(), args.to.as_deref(), run.now)?;
     let sources = sources(&args.sources)?;
     if sources.contains(&Source::Stdin) {
-        return Err(CliError::Usage(
+        return Err(Error::Input(
             "standard input holds no digests\n  hint: give the bucket or the folder in which CloudTrail-Digest lies beside CloudTrail".to_owned(),
         ));
     }
     let keys = read_keys(&args.public_keys)?;
     let selection = selection(&args.archive, from, to)?;
-    let options = options(&args.archive, &args.aws)?;
-    check_places(&sources, None, &selection, &options)?;
-    let plan = Plan { sources: &sources, selection: &selection, options: &options, bounds: Bounds { from, to }, now };
-    let Proven { proof, failures, .. } = prove(&plan, keys)?;
-    let outcome = check(&plan, &proof, failures)?;
+    let archive = archive(sources, &args.archive, &args.aws)?;
+    check_places(&archive, None, &selection)?;
+    let task = Task { archive: &archive, selection: &selection, bounds: Bounds { from, to }, run };
+    let Proven { proof, failures, .. } = prove(&task, keys)?;
+    let outcome = check(&task, &proof, failures)?;
     match args.format {
         Printed::Text => put(text(&outcome).trim_end())?,
         Printed::Json => {
@@ -138,121 +119,7 @@ pub(super) fn run(args: &VerifyArgs, now: DateTime<Utc>) -> Result<Status, CliEr
     }
     // Digests are many small pieces. The process ends here, and gives them back at once.
     std::mem::forget(proof);
-    Ok(if outcome.whole { Status::Done } else { Status::Incomplete })
-}
-
-/// Lists and reads objects of one product.
-pub(super) fn scan<V: pipeline::Visitor>(
-    plan: &Plan<'_>,
-    selection: &Selection,
-    options: &Options<'_>,
-    make: &(dyn Fn() -> V + Sync),
-) -> Result<(V, Scanned), CliError> {
-    let found = progress::shown(&options.progress, || pipeline::scan(plan.sources, selection, options, make))
-        .map_err(CliError::failed)?;
-    if found.1.stopped {
-        return Err(interrupt::stopped(&found.1, "nothing was printed, for a part of a chain proves nothing"));
-    }
-    Ok(found)
-}
-
-/// The keys of the files that were given; `None` where CloudTrail is to be asked.
-pub(super) fn read_keys(files: &[PathBuf]) -> Result<Option<PublicKeys>, CliError> {
-    let mut keys = PublicKeys::default();
-    for file in files {
-        keys.read(file).map_err(|error| CliError::Usage(format!("`--public-keys`: {error}")))?;
-    }
-    Ok((!files.is_empty()).then_some(keys))
-}
-
-/// What the digests prove.
-pub(super) struct Proven {
-    pub(super) proof: Arc<Proof>,
-    /// Digests that could not be read.
-    pub(super) failures: Vec<ReadFailure>,
-    pub(super) keys: PublicKeys,
-}
-
-/// Digests that were judged, and the keys that they were judged by.
-pub(super) struct Signed {
-    pub(super) proof: Arc<Proof>,
-    pub(super) keys: PublicKeys,
-}
-
-impl Proven {
-    /// Without what is of no use later.
-    pub(super) fn signed(&self) -> Signed {
-        Signed { proof: Arc::clone(&self.proof), keys: self.keys.clone() }
-    }
-}
-
-/// Reads and judges the digests; gives what of them could not be read besides.
-pub(super) fn prove(plan: &Plan<'_>, keys: Option<PublicKeys>) -> Result<Proven, CliError> {
-    let selection = Selection { product: Some(Product::Digest), ..widened(plan) };
-    let options = Options { progress: Arc::default(), ..plan.options.clone() };
-    let (gather, scanned) = scan(plan, &selection, &options, &Gather::default)?;
-    let keys = match keys {
-        Some(keys) => keys,
-        None => ask(&gather, &plan.options.s3.connection, plan.now)?,
-    };
-    let proof = Arc::new(Proof::new(gather, &keys, plan.bounds));
-    Ok(Proven { proof, failures: scanned.coverage.failures, keys })
-}
-
-pub(super) fn widened(plan: &Plan<'_>) -> Selection {
-    Selection { from: plan.selection.from.map(|from| from - BEFORE), ..plan.selection.clone() }
-}
-
-/// The keys of the digests' regions, and if they do not suffice, of their trails' home regions.
-fn ask(gather: &Gather, connection: &Connection, now: DateTime<Utc>) -> Result<PublicKeys, CliError> {
-    let digests = || gather.chains().flat_map(|(_, digests)| digests);
-    let Some(from) = digests().map(|digest| digest.start).min() else { return Ok(PublicKeys::default()) };
-    let to = digests().map(|digest| digest.end).max().unwrap_or(from).max(now) + TimeDelta::hours(2);
-    let from = from - TimeDelta::hours(1);
-    let regions: BTreeSet<String> = gather.chains().map(|(chain, _)| chain.region.clone()).collect();
-    let mut keys = digest::read_live(connection, &regions, from, to).map_err(CliError::failed)?;
-    if digests().any(|digest| !keys.knows(&digest.fingerprint)) {
-        let homes = gather.chains().map(|(chain, _)| chain.home_region.clone());
-        let homes: BTreeSet<String> = homes.filter(|home| !regions.contains(home)).collect();
-        keys.extend(digest::read_live(connection, &homes, from, to).map_err(CliError::failed)?);
-    }
-    Ok(keys)
-}
-
-fn check(plan: &Plan<'_>, proof: &Arc<Proof>, mut failures: Vec<ReadFailure>) -> Result<Verification, CliError> {
-    let selection = Selection { product: Some(Product::Log), ..widened(plan) };
-    let unwanted = |object: &ObjectRef| !Checker::wants(proof, object);
-    let options = Options { known: Some(&unwanted), progress: Arc::default(), ..plan.options.clone() };
-    let (checker, logs) = scan(plan, &selection, &options, &|| Checker::new(Arc::clone(proof)))?;
-    failures.extend(logs.coverage.failures);
-    failures.sort();
-    failures.dedup();
-    let until = plan.bounds.to.map(|to| to.min(plan.now));
-    let mut outcome = checker.finish(&failures, &selection, until);
-    explain(plan, proof, &mut outcome)?;
-    Ok(outcome)
-}
-
-/// Looks into the logs of the hours without digests, once more, for the few events that can tell why there are none.
-pub(super) fn explain(plan: &Plan<'_>, proof: &Arc<Proof>, outcome: &mut Verification) -> Result<(), CliError> {
-    let gaps = outcome.unexplained();
-    if gaps.is_empty() {
-        return Ok(());
-    }
-    let unwanted = |object: &ObjectRef| {
-        let delivered = object.key.delivered_at;
-        !delivered.is_none_or(|time| gaps.iter().any(|(from, to)| (*from..=*to + BEFORE).contains(&time)))
-    };
-    let selection = Selection { product: Some(Product::Log), ..widened(plan) };
-    let options = Options {
-        known: Some(&unwanted),
-        only: Some(Arc::new(Query::named(&Names::new(CAUSES)))),
-        progress: Arc::default(),
-        ..plan.options.clone()
-    };
-    let (causes, _) = scan(plan, &selection, &options, &|| Causes::new(Arc::clone(proof)))?;
-    outcome.explain(&causes.finish());
-    Ok(())
+    Ok(Status::of(outcome.whole))
 }
 
 pub(super) fn text(outcome: &Verification) -> String {

@@ -11,6 +11,7 @@ use super::error::{InputError, Place, Problem, read_text};
 use super::table::finish;
 use super::{Settings, Signal};
 use crate::names::Pattern;
+use crate::names::distance;
 use crate::units::parse_duration;
 
 const KEYS: [&str; 7] = [
@@ -204,20 +205,6 @@ fn closest<const N: usize>(name: &str, candidates: [&'static str; N]) -> Option<
     }
     let near = candidates.into_iter().map(|candidate| (distance(name, candidate), candidate)).min()?;
     (near.0 <= 3).then_some(near.1)
-}
-
-/// Levenshtein distance, in characters.
-pub(super) fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for ((right, diagonal), above) in b.chars().zip(&row).zip(row.iter().skip(1)) {
-            let before = next.last().copied().unwrap_or_default();
-            next.push((diagonal + usize::from(left != right)).min(above + 1).min(before + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

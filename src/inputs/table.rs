@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::Sheet;
 use super::cells::{Cells, Reader};
 use super::error::{Cursor, InputError, Place, Problem, json_problem, without_place};
-use super::policy_file::distance;
+use crate::names::distance;
 use crate::units::parse_rfc3339;
 
 /// How many letters may be wrong in a name that is taken for a slip of the finger.

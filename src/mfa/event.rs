@@ -7,6 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloudtrail::Actor;
 
+/// The name that console calls bear in `requestParameters.userName` when the root user is meant. With its spaces it can
+/// be no IAM user's name.
+pub const ROOT_USER_NAME: &str = "AWS ROOT USER";
+
+/// How the root user is called: by people, by the credential report, and by IAM where a device is the root user's.
+pub const ROOT_NAMES: [&str; 3] = ["root", "<root_account>", ROOT_USER_NAME];
+
 /// One extracted record: an MFA lifecycle event, a sign-in, or something that opens, ends or changes an exposure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {

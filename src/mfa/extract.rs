@@ -4,16 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use super::event::{Action, Event, Failure, Lineage, Target};
+use super::event::{Action, Event, Failure, Lineage, ROOT_USER_NAME, Target};
 use super::refusal::{self, Named};
 use crate::cloudtrail::{Actor, ActorKind, Record, same};
-
-/// The name that console calls bear in `requestParameters.userName` when the root user is meant. With its spaces it can
-/// be no IAM user's name.
-pub const ROOT_USER_NAME: &str = "AWS ROOT USER";
-
-/// How the root user is called: by people, by the credential report, and by IAM where a device is the root user's.
-pub const ROOT_NAMES: [&str; 3] = ["root", "<root_account>", ROOT_USER_NAME];
 
 /// What a failed sign-in bears instead of a user name that does not exist.
 const HIDDEN_USER_NAME: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";

@@ -13,8 +13,7 @@
 //! - `… on resource: arn:aws:iam::111122223333:user/alice …`: `CreateUser`, and all calls of former years
 //! - `Login Profile for User alice cannot be found.`, `The user with name alice cannot be found.`: other failures
 
-use super::event::{Action, Failure};
-use super::extract::ROOT_USER_NAME;
+use super::event::{Action, Failure, ROOT_USER_NAME};
 
 /// What a message names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

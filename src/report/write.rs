@@ -12,6 +12,7 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Report, account, html};
@@ -24,8 +25,6 @@ const FILES: [&str; 7] =
 const MANIFEST: &str = "MANIFEST.sha256";
 /// A line of it has less than two hundred bytes, and there is one for each account at most.
 const LARGEST_MANIFEST: u64 = 64 << 20;
-/// How many names are tried for a directory beside the target.
-const ATTEMPTS: u32 = 100;
 
 /// Why a report could not be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -105,11 +104,13 @@ fn hint(error: &io::Error) -> &'static str {
 }
 
 /// A kind of file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// `index.html`.
     Html,
     /// `report.md`.
+    #[serde(rename = "md")]
     Markdown,
     /// `report.json`.
     Json,
@@ -122,6 +123,18 @@ pub enum Format {
 impl Format {
     /// Every one.
     pub const ALL: [Self; 5] = [Self::Html, Self::Markdown, Self::Json, Self::Csv, Self::Xlsx];
+
+    /// As it is asked for.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Html => "html",
+            Self::Markdown => "md",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Xlsx => "xlsx",
+        }
+    }
 }
 
 /// A file of a report: its name and its bytes.
@@ -310,20 +323,12 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Output
 
 /// Makes an empty directory beside `target`, under a hidden name that tells what it is for.
 fn make_sibling(target: &Path, purpose: &str) -> Result<PathBuf, OutputError> {
-    let name = target.file_name().unwrap_or_default();
-    for attempt in 0..ATTEMPTS {
-        let mut sibling = std::ffi::OsString::from(".");
-        sibling.push(name);
-        sibling.push(format!(".{purpose}-{}-{attempt}", std::process::id()));
-        let path = target.with_file_name(sibling);
-        match fs::create_dir(&path) {
-            Ok(()) => return Ok(path),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(io_error("create the directory", &path)(error)),
-        }
-    }
-    let exhausted = io::Error::new(io::ErrorKind::AlreadyExists, "every name that was tried is taken");
-    Err(io_error("create a directory beside", target)(exhausted))
+    let mut prefix = std::ffi::OsString::from(".");
+    prefix.push(target.file_name().unwrap_or_default());
+    prefix.push(format!(".{purpose}-"));
+    let beside = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let made = tempfile::Builder::new().prefix(&prefix).tempdir_in(beside);
+    made.map(tempfile::TempDir::keep).map_err(io_error("create a directory beside", target))
 }
 
 /// Whether a report may take the place of what is at `path`: nothing, an empty directory, or a report as it was written and

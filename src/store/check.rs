@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::frame;
-use super::index::{id_of, location_key};
+use super::id::{id_of, location_key};
 use super::log::{self, Entry};
 use super::notes::Run;
 use super::read::{Store, read_file};

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::frame::Row;
-use super::index::id_of;
+use super::id::id_of;
 use super::lock::Holder;
 use super::read::{Asked, Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};

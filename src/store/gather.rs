@@ -15,7 +15,7 @@ use polars::prelude::DataFrame;
 
 use super::StoreError;
 use super::frame;
-use super::index::id_of;
+use super::id::id_of;
 use super::read::Store;
 use super::rows::{EventRow, Status};
 use super::schema::Dataset;

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::frame::{self, Row};
-use super::index::{Index, Seen, half, id_of, location_key, text_of};
+use super::id::{half, id_of, location_key, text_of};
+use super::index::{Index, Seen};
 use super::notes::Run;
 use super::read::{Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status, location, object_id, stamp};

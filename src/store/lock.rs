@@ -27,6 +27,14 @@ pub struct Holder {
     pub started_at: DateTime<Utc>,
 }
 
+impl Holder {
+    /// This process.
+    #[must_use]
+    pub fn this(command: String, started_at: DateTime<Utc>) -> Self {
+        Self { pid: std::process::id(), command, started_at }
+    }
+}
+
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let since = self.started_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);

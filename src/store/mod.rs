@@ -16,6 +16,7 @@ mod error;
 mod excerpt;
 mod frame;
 mod gather;
+mod id;
 mod index;
 mod keep;
 mod lock;

@@ -15,7 +15,7 @@ use polars::prelude::DataFrame;
 use sha2::{Digest as _, Sha256};
 
 use super::frame::{self, Row};
-use super::index::id_of;
+use super::id::id_of;
 use super::log::{self, State};
 use super::notes::{Arrived, Run, RunKind};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::frame::{Cells, Row, Table};
 use super::hex;
-use super::index::{id_of, text_of};
+use super::id::{id_of, text_of};
 use super::schema::Dataset;
 use crate::cloudtrail::{Actor, ActorKind, Scratch, for_each_record, mfa_of};
 use crate::contract::Integrity;

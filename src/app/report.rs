@@ -1,0 +1,539 @@
+//! A report: what it rests on, and how it is put together.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::request::{IamSource, ReportRequest};
+use super::scan::{self, LIMITS, store_error};
+use super::{Archive, Error, Run, THIS, archive, cited, coverage, inputs, integrity, rfc3339, stopped, verify};
+use crate::contract::{self, InputFile, Notice, Report, TrendPeriod};
+use crate::digest::{Bounds, Checker, PublicKeys, Verification};
+use crate::evidence::{Evidence, Range};
+use crate::exposure::{self, Input};
+use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy_file};
+use crate::inventory::{self, IamState, LiveOptions};
+use crate::mfa;
+use crate::pipeline::{self, Scanned};
+use crate::report;
+use crate::source::{Selection, Source, SourceError};
+use crate::store::{Asked, Judged, Store};
+use crate::trace::Context;
+
+/// A report, and what it is worth.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The report.
+    pub report: Report,
+    /// Whether everything that it rests on was read, and proven where that was asked.
+    pub complete: bool,
+}
+
+/// Makes a report of an archive, or of the store that the request names. To write it: [`crate::report::render`] and
+/// [`crate::report::OutputDir`].
+///
+/// # Errors
+/// Where the request or a file that it names is wrong, or the run fails. An object that cannot be read is no error: the report
+/// names it, and is not complete.
+pub fn make(request: ReportRequest, archive: &Archive, run: Run<'_>) -> Result<Outcome, Error> {
+    let mut job = Job::new(request, archive, run)?;
+    job.check_places()?;
+    let evidence = job.read(None)?;
+    let made = job.assemble(evidence, None)?;
+    Ok(Outcome { report: made.report, complete: made.complete })
+}
+
+/// Where IAM state comes from.
+enum Iam {
+    None,
+    Known(IamState),
+    Live(LiveOptions),
+}
+
+/// A request that was checked, with everything small that it names read.
+pub(crate) struct Job<'r> {
+    pub(crate) request: ReportRequest,
+    pub(crate) archive: &'r Archive,
+    pub(crate) run: Run<'r>,
+    /// When the report says that it was made.
+    pub(crate) generated_at: DateTime<Utc>,
+    pub(crate) inputs: Vec<InputFile>,
+    pub(crate) selection: Selection,
+    /// Up to when windows are measured, where the request or the IAM state tells it.
+    as_of: Option<DateTime<Utc>>,
+    iam: Iam,
+    approvals: Vec<Approval>,
+    detections: Vec<Detection>,
+    settings: Settings,
+    earlier: Vec<TrendPeriod>,
+    trend: inputs::Trend,
+    keys: Option<PublicKeys>,
+}
+
+/// What a report rests on, and what there is to say about where it came from.
+pub(crate) struct Read {
+    evidence: Evidence,
+    scanned: Scanned,
+    pub(crate) notices: Vec<Notice>,
+    /// What the digests prove, where that was asked.
+    proven: Option<verify::Proven>,
+    /// What earlier scans found of the objects in the store.
+    judged: Judged,
+    /// The store, and its last commit that the report rests on.
+    store: Option<(Store, u64)>,
+}
+
+/// A store that is made for the report alone, and the folder for the part of it that the report rests on.
+pub(crate) struct Scratch {
+    pub(crate) store: PathBuf,
+    pub(crate) excerpt: PathBuf,
+}
+
+/// A report that was put together.
+pub(crate) struct Made {
+    pub(crate) report: Report,
+    pub(crate) complete: bool,
+    /// What it says of its integrity.
+    pub(crate) integrity: Option<integrity::Told>,
+    /// The IAM state that it rests on.
+    pub(crate) iam: Option<IamState>,
+    /// What there was to say of the store.
+    pub(crate) notices: Vec<Notice>,
+    /// The digests that prove its objects, where that was asked.
+    pub(crate) signed: Option<verify::Signed>,
+    /// The store's last commit that it rests on.
+    pub(crate) commit: Option<u64>,
+    /// What is of no use any more.
+    pub(crate) remains: Remains,
+}
+
+impl<'r> Job<'r> {
+    /// Checks the request and reads all small inputs, before any long work and before anything is written.
+    pub(crate) fn new(request: ReportRequest, archive: &'r Archive, run: Run<'r>) -> Result<Self, Error> {
+        request.check(run.now)?;
+        let period = request.period();
+        let settings =
+            request.policy.as_deref().map(policy_file::read).transpose().map_err(Error::input)?.unwrap_or_default();
+        let approvals = inputs::rows(request.approvals.as_deref(), approvals::read, run)?;
+        let detections = inputs::rows(request.detections.as_deref(), detections::read, run)?;
+        let keys = verify::read_keys(&request.public_keys)?;
+        let iam = iam(&request, archive, run.now)?;
+        let earlier = inputs::earlier(&request.previous, period)?;
+        let files = input_files(&request)?;
+        if request.verify && archive.sources.is_empty() {
+            return Err(Error::Input(
+                "`--verify` reads the archive, and there is no SOURCE\n  hint: give it, or drop `--verify`: a report from the store tells what `mfatrail scan --verify` found".to_owned(),
+            ));
+        }
+        let as_of = request.as_of.or(match &iam {
+            Iam::Known(state) => Some(state.taken_at),
+            Iam::Live(options) => Some(options.now),
+            Iam::None => None,
+        });
+        if let Some(as_of) = as_of.filter(|as_of| *as_of <= period.from) {
+            return Err(Error::Input(format!(
+                "the moment up to which windows are measured (`{}`) is not after the period's start (`{}`)\n  hint: give --as-of, or IAM state, of a time in or after the period",
+                rfc3339(as_of),
+                rfc3339(period.from)
+            )));
+        }
+        let read_from = period.from - TimeDelta::seconds(settings.lookback_s);
+        let selection = request.selection(Some(read_from), as_of);
+        let trend = inputs::trend(period, request.store.as_deref(), as_of, &selection)?;
+        Ok(Self {
+            generated_at: DateTime::from_timestamp(run.now.timestamp(), 0).unwrap_or(run.now),
+            request,
+            archive,
+            run,
+            inputs: files,
+            selection,
+            as_of,
+            iam,
+            approvals,
+            detections,
+            settings,
+            earlier,
+            trend,
+            keys,
+        })
+    }
+
+    /// Refuses accounts and regions that neither the archive nor the store has.
+    pub(crate) fn check_places(&self) -> Result<(), Error> {
+        archive::check_places(self.archive, self.request.store.as_deref(), &self.selection)
+    }
+
+    /// Reads what the report rests on: from the archive, or by way of the request's store or of one that is made for it.
+    pub(crate) fn read(&mut self, scratch: Option<&Scratch>) -> Result<Read, Error> {
+        let keys = self.keys.take();
+        let store = self.request.store.clone().or_else(|| scratch.map(|scratch| scratch.store.clone()));
+        match store {
+            Some(store) => self.by_store(&store, scratch.map(|scratch| scratch.excerpt.as_path()), keys),
+            None => self.by_archive(keys),
+        }
+    }
+
+    pub(crate) fn verification(&self) -> verify::Task<'_> {
+        verify::Task {
+            archive: self.archive,
+            selection: &self.selection,
+            // The look-back is read and judged too, but what is missing there is no fault of the report.
+            bounds: Bounds { from: Some(self.request.from), to: self.as_of },
+            run: self.run,
+        }
+    }
+
+    fn range(&self) -> Arc<Range> {
+        Arc::new(Range {
+            from: self.selection.from,
+            until: self.as_of,
+            accounts: self.selection.accounts.clone(),
+            regions: self.selection.regions.clone(),
+        })
+    }
+
+    /// What is taken from a store.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked {
+            selection: self.selection.clone(),
+            range: self.range(),
+            period: self.request.period(),
+            roots: self.archive.sources.iter().map(Source::root).collect(),
+            only_roots: self.request.only_source,
+        }
+    }
+
+    /// Scans what there is to scan into the store, and takes the evidence from it; `excerpt` is a folder for the part of the
+    /// store that it is.
+    pub(crate) fn by_store(
+        &self,
+        store: &Path,
+        excerpt: Option<&Path>,
+        keys: Option<PublicKeys>,
+    ) -> Result<Read, Error> {
+        let proven = self.request.verify.then(|| verify::prove(&self.verification(), keys)).transpose()?;
+        let mut checker = None;
+        if !self.archive.sources.is_empty() {
+            let proof = proven.as_ref().map(|proven| &proven.proof);
+            checker = scan::into_store(store, self.archive, &self.selection, LIMITS, proof, self.run)?.checker;
+        }
+        let asked = self.asked();
+        let mut store = Store::open(store).map_err(store_error)?;
+        let found = store.consistently(|store| store.evidence(&asked)).map_err(Error::failed)?;
+        let notices = scan::notices(&found);
+        if let Some(folder) = excerpt {
+            let snapshots: Vec<String> = self.trend.snapshots.iter().map(|(_, file)| file.path.clone()).collect();
+            let holder = scan::holder("mfatrail report", self.run.now);
+            store.excerpt(&asked, &snapshots, folder, &holder).map_err(Error::failed)?;
+        }
+        Ok(Read {
+            evidence: found.evidence.checked(checker).finish(),
+            scanned: found.scanned,
+            notices,
+            proven,
+            judged: found.judged,
+            store: Some((store, found.commit)),
+        })
+    }
+
+    fn by_archive(&self, keys: Option<PublicKeys>) -> Result<Read, Error> {
+        let proven = self.request.verify.then(|| verify::prove(&self.verification(), keys)).transpose()?;
+        let range = self.range();
+        let checker = || proven.as_ref().map(|proven| Checker::new(Arc::clone(&proven.proof)));
+        let visitor = || Evidence::new(Arc::clone(&range)).checked(checker());
+        let Archive { sources, options } = self.archive;
+        let (evidence, scanned) =
+            self.run.scanning(&options.progress, || pipeline::scan(sources, &self.selection, options, &visitor))?;
+        if scanned.stopped {
+            return Err(stopped(&scanned, "no report was written, and what was there is as it was"));
+        }
+        let mut evidence = evidence.finish();
+        if let Some(error) = evidence.error.take() {
+            return Err(Error::Failed(format!(
+                "could not keep what was read in a temporary file: {error}\n  hint: free space in the temporary directory, or set TMPDIR to another"
+            )));
+        }
+        evidence.balance(scanned.coverage.records).map_err(|lost| Error::failed(SourceError::Unbalanced(lost)))?;
+        Ok(Read { evidence, scanned, notices: Vec::new(), proven, judged: Judged::default(), store: None })
+    }
+}
+
+fn iam(request: &ReportRequest, archive: &Archive, now: DateTime<Utc>) -> Result<Iam, Error> {
+    Ok(match &request.iam {
+        None => Iam::None,
+        Some(IamSource::Live) => {
+            let connection = &archive.options.s3.connection;
+            Iam::Live(LiveOptions {
+                profile: connection.profile.clone(),
+                region: connection.region.clone(),
+                endpoint_url: connection.endpoint_url.clone(),
+                role_name: request.iam_role.clone(),
+                accounts: request.accounts.clone(),
+                now: DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now),
+            })
+        }
+        Some(IamSource::Store) => {
+            let (path, text) = stored_snapshot(request)?;
+            let read = inventory::snapshot::from_text(&path.display().to_string(), &text);
+            Iam::Known(read.map_err(Error::input)?)
+        }
+        Some(IamSource::Files(path)) => {
+            Iam::Known(inventory::files::read(path, request.iam_as_of).map_err(Error::input)?)
+        }
+    })
+}
+
+/// The store's snapshot that `--iam store` means: its file and what it says.
+pub(crate) fn stored_snapshot(request: &ReportRequest) -> Result<(PathBuf, String), Error> {
+    let store = request.store.as_deref().unwrap_or_else(|| Path::new(""));
+    let store = Store::open(store).map_err(store_error)?;
+    store.iam(request.as_of).map_err(store_error)?.ok_or_else(|| {
+        Error::Input(
+            "`--iam store`: the store has no IAM snapshot of that time or before\n  hint: `mfatrail iam snapshot --store DIR` keeps one".to_owned(),
+        )
+    })
+}
+
+/// The files beside the archive, with their hashes.
+fn input_files(request: &ReportRequest) -> Result<Vec<InputFile>, Error> {
+    let mut files = match &request.iam {
+        None | Some(IamSource::Live) => Vec::new(),
+        Some(IamSource::Store) => {
+            let (path, text) = stored_snapshot(request)?;
+            vec![inputs::stored(&path, &text)]
+        }
+        Some(IamSource::Files(path)) => inputs::iam(path)?,
+    };
+    let single = [("approvals", &request.approvals), ("detections", &request.detections), ("policy", &request.policy)];
+    for (kind, path) in single {
+        files.extend(path.as_deref().map(|path| inputs::file(kind, path)).transpose()?);
+    }
+    for path in &request.previous {
+        files.push(inputs::file("previous", path)?);
+    }
+    Ok(files)
+}
+
+/// That a temporary file cannot be read.
+pub(crate) fn unreadable(error: &std::io::Error) -> Error {
+    Error::Failed(format!("could not read back what was kept in a temporary file: {error}"))
+}
+
+/// What a scan gathered, which takes long to give back piece by piece. A process that ends now may leave it to its end.
+pub(crate) struct Remains {
+    _evidence: Evidence,
+    _events: Vec<mfa::Event>,
+    _context: Context,
+}
+
+/// The moments that a report is measured by.
+struct Moments {
+    /// Up to when open windows are measured.
+    as_of: DateTime<Utc>,
+    /// What a record or a delivery says, where that had not come.
+    future: Option<DateTime<Utc>>,
+    /// Of each account the first and the last moment of its evidence.
+    covered: BTreeMap<String, [DateTime<Utc>; 2]>,
+}
+
+impl Job<'_> {
+    /// Puts the report together; `known` is what a bundle says of the integrity of the whole archive, of which it has only a
+    /// part.
+    pub(crate) fn assemble(&mut self, read: Read, known: Option<integrity::Told>) -> Result<Made, Error> {
+        let Read { mut evidence, scanned, notices: of_store, proven, judged, store } = read;
+        let verified = self.verified(&mut evidence, &scanned, proven.as_ref())?;
+        let iam = self.iam(&scanned)?;
+        let Moments { as_of, future, covered } = self.moments(&scanned);
+        let mut events = evidence.events.take().map_err(|error| unreadable(&error))?;
+        let mut conflicts = mfa::fold(&mut events);
+        let empty = Context::default();
+        let input = Input {
+            events: &events,
+            context: &empty,
+            iam: iam.as_ref(),
+            covered: &covered,
+            approvals: &self.approvals,
+            detections: &self.detections,
+            settings: &self.settings,
+            period: self.request.period(),
+            as_of,
+        };
+        let mut context = evidence.trace.collect(&mut exposure::wanted(&input)).map_err(|error| unreadable(&error))?;
+        let known_store = store.as_ref().map(|(store, _)| store);
+        conflicts.extend(cited::named(std::mem::take(&mut context.conflicts), known_store)?);
+        let input = Input { context: &context, ..input };
+        let (analysis, parts) = exposure::analyse_in_parts(&input, &self.trend.months);
+        let mut notices = analysis.notices;
+        notices.extend(of_store.iter().cloned());
+        notices.extend(about_iam(iam.as_ref(), &scanned));
+        notices.extend(future.map(|future| future_time(future, as_of)));
+        notices.extend(beyond_evidence(&covered, iam.as_ref(), as_of));
+        let mut coverage =
+            coverage::coverage(&scanned, &events, self.request.period(), as_of, &self.selection, &mut notices);
+        coverage::contest(&mut coverage, conflicts, &mut notices);
+        let proof = match known_store {
+            Some(store) => cited::by_store(parts.proof, store)?,
+            None => {
+                let said_again = events.iter().flat_map(|event| &event.lineage.addenda).cloned().collect();
+                cited::by_reading(parts.proof, self.archive, &self.selection, said_again, &mut notices)
+            }
+        };
+        let mut report = Report {
+            schema: contract::SCHEMA,
+            tool: THIS,
+            generated_at: self.generated_at,
+            period: self.request.period(),
+            as_of,
+            figures: analysis.figures,
+            windows: analysis.windows,
+            events: analysis.events,
+            reconciliation: analysis.reconciliation,
+            leftover_devices: analysis.leftover_devices,
+            coverage,
+            notices,
+            policy: self.settings.clone(),
+            accounts: parts.accounts,
+            inputs: self.inputs_of(&parts.trend),
+            trend: self.earlier.iter().cloned().chain(parts.trend).collect(),
+            proof,
+            redacted: false,
+        };
+        let integrity = match (known, &verified) {
+            (Some(known), _) => Some(known),
+            (None, Some(outcome)) => Some(integrity::told(outcome, report.period, as_of)?),
+            (None, None) => integrity::stored(judged),
+        };
+        if let Some(integrity) = &integrity {
+            integrity::tell(&mut report, integrity, &integrity::by_event(&events, &evidence.integrity));
+        }
+        let whole = integrity.as_ref().is_none_or(|integrity| integrity.whole);
+        Ok(Made {
+            complete: whole && coverage::is_complete(&report),
+            report,
+            integrity,
+            iam,
+            notices: of_store,
+            signed: proven.map(verify::Proven::signed),
+            commit: store.map(|(_, commit)| commit),
+            remains: Remains { _evidence: evidence, _events: events, _context: context },
+        })
+    }
+
+    /// What the digests say of what was read, where that was asked.
+    fn verified(
+        &self,
+        evidence: &mut Evidence,
+        scanned: &Scanned,
+        proven: Option<&verify::Proven>,
+    ) -> Result<Option<Verification>, Error> {
+        let Some(checker) = evidence.checker.take() else { return Ok(None) };
+        let failures = proven.map(|proven| proven.failures.clone()).unwrap_or_default();
+        integrity::outcome(&self.verification(), checker, failures, &scanned.coverage.failures).map(Some)
+    }
+
+    /// IAM state of the accounts that were asked for.
+    fn iam(&mut self, scanned: &Scanned) -> Result<Option<IamState>, Error> {
+        let iam = match std::mem::replace(&mut self.iam, Iam::None) {
+            Iam::None => return Ok(None),
+            Iam::Known(state) => state,
+            Iam::Live(mut options) => {
+                if options.role_name.is_some() && options.accounts.is_empty() {
+                    options.accounts = scanned.accounts.keys().cloned().collect();
+                }
+                inventory::read_live(&options).map_err(Error::failed)?
+            }
+        };
+        Ok(Some(inputs::selected(iam, &self.selection)))
+    }
+
+    fn moments(&self, scanned: &Scanned) -> Moments {
+        // A key's time is cut to the minute, so that a record can be later than its own delivery. Without any object there
+        // is no delivery either: then nothing is known beyond the period.
+        let latest = scanned.latest_delivery.max(scanned.coverage.last_record);
+        // Whoever writes a record chooses its time: a moment that has not come measures nothing. A scan takes long, and what
+        // was delivered meanwhile has come.
+        let now = self.run.observer.now().unwrap_or(self.run.now).max(self.generated_at);
+        let period = self.request.period();
+        let as_of = self.as_of.or(latest.map(|latest| latest.min(now))).unwrap_or(period.to).max(period.from);
+        let covered = scanned
+            .accounts
+            .iter()
+            .filter_map(|(account, span)| Some((account.clone(), [span.first?, coverage::evidence_end(span)?])))
+            // Where nothing else is asked for, windows are measured to the last delivery: that is how far the evidence reaches.
+            .map(|(account, [first, end])| (account, [first, if self.as_of.is_none() { end.max(as_of) } else { end }]))
+            .collect();
+        Moments { as_of, future: latest.filter(|latest| *latest > now), covered }
+    }
+
+    /// The files that the report was made from: those that were given, and the snapshots that a month's coverage is from.
+    fn inputs_of(&self, trend: &[TrendPeriod]) -> Vec<InputFile> {
+        let mut inputs = self.inputs.clone();
+        for (taken_at, file) in &self.trend.snapshots {
+            // The one that `--iam store` takes is listed already, and a later one that was given is of the month instead.
+            let shown =
+                |part: &TrendPeriod| part.mfa_coverage.is_some_and(|coverage| coverage.taken_at == Some(*taken_at));
+            if trend.iter().any(shown) && inputs.iter().all(|input| input.sha256 != file.sha256) {
+                inputs.push(file.clone());
+            }
+        }
+        inputs
+    }
+}
+
+/// What there is to say of IAM state.
+fn about_iam(iam: Option<&IamState>, scanned: &Scanned) -> Vec<Notice> {
+    let Some(iam) = iam else {
+        return vec![Notice {
+            code: "no-iam-state",
+            text: "no IAM state was given: who has a password or a device now, and who was without one before the archive begins, is not known (hint: `--iam`)".to_owned(),
+        }];
+    };
+    let without = scanned.accounts.keys().filter(|id| !iam.accounts.contains_key(*id)).map(|account| Notice {
+        code: "iam-account-missing",
+        text: format!("IAM state does not tell of account {account}: its windows are as certain as without it"),
+    });
+    iam.missing.iter().map(missing_input).chain(without).collect()
+}
+
+fn future_time(future: DateTime<Utc>, as_of: DateTime<Utc>) -> Notice {
+    Notice {
+        code: "future-time",
+        text: format!(
+            "the latest record or delivery says {}, which had not come when this report was made: somebody wrote a false time, and windows are measured to {}",
+            rfc3339(future),
+            rfc3339(as_of)
+        ),
+    }
+}
+
+/// Accounts whose evidence ends before the moment up to which windows are measured.
+fn beyond_evidence(
+    covered: &BTreeMap<String, [DateTime<Utc>; 2]>,
+    iam: Option<&IamState>,
+    as_of: DateTime<Utc>,
+) -> Option<Notice> {
+    let told = |account: &str| {
+        let state = iam.filter(|iam| iam.accounts.contains_key(account));
+        state.map(|iam| iam.as_of(account).latest)
+    };
+    let ends = covered.iter().map(|(account, [_, last])| (account, Some(*last).max(told(account))));
+    let short: Vec<(&String, DateTime<Utc>)> =
+        ends.filter_map(|(account, end)| Some((account, end.filter(|end| *end < as_of)?))).collect();
+    let (_, first) = short.iter().min_by_key(|(_, end)| *end)?;
+    Some(Notice {
+        code: "as-of-beyond-evidence",
+        text: format!(
+            "open windows are measured to {}, and the evidence on {} ends before (the earliest at {}): what happened in between is not known, and they are possible",
+            rfc3339(as_of),
+            report::plural(short.len(), "account", "accounts"),
+            rfc3339(*first)
+        ),
+    })
+}
+
+fn missing_input(missing: &inventory::MissingInput) -> Notice {
+    let account = missing.account.as_ref().map_or_else(String::new, |account| format!(" of account {account}"));
+    Notice { code: "iam-input-missing", text: format!("IAM state: {}{account}: {}", missing.what, missing.why) }
+}

@@ -1,0 +1,216 @@
+//! Reading an archive into an evidence store.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::{DateTime, Utc};
+
+use super::{Archive, Error, Run, rfc3339, stopped};
+use crate::contract::{Integrity, Notice, Period};
+use crate::digest::{Checker, Proof, Verification};
+use crate::pipeline::{self, Options, Scanned};
+use crate::source::{ObjectRef, Selection, Source};
+use crate::store::{self, Found, Holder, Index, Keep, Kept, Limits, RunKind, Sink, Store, StoreError, Writer};
+use crate::units;
+
+/// A commit costs a few flushes to the disk: so much work is worth one, and so much a killed run loses at most.
+pub const LIMITS: Limits = Limits { objects: 2000, bytes: 16 << 20 };
+
+/// How many of the objects that a notice is about are named.
+const NAMED: usize = 20;
+
+/// What a scan into a store did.
+pub(crate) struct Done {
+    pub(crate) kept: Kept,
+    pub(crate) scanned: Scanned,
+    /// Objects in range that an earlier scan found damaged.
+    pub(crate) known_failures: u64,
+    /// What the digests say of what was read, where that was asked.
+    pub(crate) checker: Option<Checker>,
+}
+
+/// Reads what the store does not have.
+pub(crate) fn into_store(
+    dir: &Path,
+    archive: &Archive,
+    selection: &Selection,
+    limits: Limits,
+    proof: Option<&Arc<Proof>>,
+    run: Run<'_>,
+) -> Result<Done, Error> {
+    let sources = &archive.sources;
+    if sources.contains(&Source::Stdin) {
+        return Err(Error::Input(
+            "standard input cannot be scanned into a store: nothing tells whether the store has it\n  hint: save it to a file, and scan that".to_owned(),
+        ));
+    }
+    let sources_text = source_lines(sources);
+    let writer = open(dir, &format!("mfatrail scan {}", sources_text.replace('\n', " ")), run.now)?;
+    let store = Store::open(dir).map_err(store_error)?;
+    let index = Arc::new(Index::read(&store).map_err(store_error)?);
+    let noted = store::Run {
+        run: writer.next(),
+        kind: RunKind::Scan,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: run.now,
+        sources: sources_text,
+        selection: selection.clone(),
+        commit: writer.next() - 1,
+    };
+    let known_failures = AtomicU64::new(0);
+    let known = |object: &ObjectRef| {
+        let mut known = index.has(object);
+        if let Some(proof) = proof.filter(|_| known) {
+            known = index.seen(object).is_some_and(|seen| seen.integrity == Some(Integrity::Verified));
+            if known {
+                proof.vouch(&object.name);
+            }
+        }
+        if known && index.seen(object).is_some_and(|seen| seen.status == store::Status::Failed) {
+            known_failures.fetch_add(1, Ordering::Relaxed);
+        }
+        known
+    };
+    let sink = Sink::new(writer, Arc::clone(&index), limits, noted, HashMap::new()).map_err(store_error)?;
+    let (kept, scanned, checker) = visit(sink, archive, selection, &known, proof, run)?;
+    Ok(Done { kept, scanned, known_failures: known_failures.into_inner(), checker })
+}
+
+/// Reads what is not `known` into a sink.
+pub(crate) fn visit(
+    sink: Sink,
+    archive: &Archive,
+    selection: &Selection,
+    known: &(dyn Fn(&ObjectRef) -> bool + Sync),
+    proof: Option<&Arc<Proof>>,
+    run: Run<'_>,
+) -> Result<(Kept, Scanned, Option<Checker>), Error> {
+    let skipped = |object: &ObjectRef| sink.skipped(object);
+    let options = Options { known: Some(known), skipped: Some(&skipped), ..archive.options.clone() };
+    let make = || Keep::new(&sink).checked(proof.map(|proof| Checker::new(Arc::clone(proof))));
+    let scanned = run.scanning(&options.progress, || pipeline::scan(&archive.sources, selection, &options, &make));
+    // What was read before a source failed is kept: the next scan continues from there.
+    let (checker, scanned) = match scanned {
+        Ok((keep, scanned)) => (keep.into_checker(), Ok(scanned)),
+        Err(error) => (None, Err(error)),
+    };
+    let whole = scanned.as_ref().is_ok_and(|scanned| !scanned.stopped);
+    let (kept, _writer) = sink.finish(whole).map_err(store_error)?;
+    let scanned = scanned?;
+    if scanned.stopped {
+        return Err(stopped(&scanned, "what was read is in the store, and the next scan continues from there"));
+    }
+    Ok((kept, scanned, checker))
+}
+
+/// Opens a store for writing.
+pub(crate) fn open(dir: &Path, command: &str, now: DateTime<Utc>) -> Result<Writer, Error> {
+    Writer::open(dir, &holder(command, now)).map_err(store_error)
+}
+
+/// Who writes.
+pub(crate) fn holder(command: &str, now: DateTime<Utc>) -> Holder {
+    Holder::this(command.to_owned(), now)
+}
+
+/// A folder that is no store, or none that this build reads, is a wrong argument; everything else is a failure.
+pub(crate) fn store_error(error: StoreError) -> Error {
+    match error {
+        StoreError::Absent(_) | StoreError::Occupied { .. } | StoreError::Schema { .. } => Error::input(error),
+        _ => Error::failed(error),
+    }
+}
+
+/// The sources as the log of runs has them, one a line.
+fn source_lines(sources: &[Source]) -> String {
+    let mut lines: Vec<String> = sources.iter().map(Source::root).collect();
+    lines.sort();
+    lines.join("\n")
+}
+
+/// Notes that a period was reported on, so that a later report can say what has changed. A store that cannot be written to
+/// now serves for reports all the same.
+pub(crate) fn note_report(dir: &Path, selection: &Selection, period: Period, commit: u64, run: Run<'_>) {
+    let noted = open(dir, "mfatrail report", run.now).and_then(|mut writer| {
+        let noted = store::Run {
+            run: writer.next(),
+            kind: RunKind::Report,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: run.now,
+            sources: String::new(),
+            selection: Selection { from: Some(period.from), to: Some(period.to), ..selection.clone() },
+            commit,
+        };
+        store::record(&mut writer, noted).map_err(store_error)
+    });
+    if let Err(error) = noted {
+        let reason = error.message().lines().next().unwrap_or_default().to_owned();
+        run.observer.warn(&format!(
+            "this report is not noted in the store: a later one will not say what has changed since: {reason}"
+        ));
+    }
+}
+
+/// What a report from a store must say that one from the archive has no reason to.
+pub(crate) fn notices(found: &Found) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    if let Some(arrived) = &found.arrived {
+        notices.push(Notice {
+            code: "restatement",
+            text: format!(
+                "this restates the report of {}: since then arrived {}, with {}",
+                rfc3339(arrived.reported_at),
+                some(&arrived.objects, "object", "objects", "of this period"),
+                some(&arrived.events, "extracted event", "extracted events", "of this period"),
+            ),
+        });
+    }
+    if !found.beside.is_empty() {
+        notices.push(Notice {
+            code: "other-sources",
+            text: format!(
+                "the store holds {}: this report covers them, too (hint: `--only-source` leaves them out)",
+                some(&found.beside, "object", "objects", "that SOURCE does not have")
+            ),
+        });
+    }
+    if !found.replaced.is_empty() {
+        notices.push(Notice {
+            code: "object-replaced",
+            text: format!(
+                "{} overwritten in the archive after the store had read it, which CloudTrail never does: this report shows what is there now, the store keeps both",
+                some(&found.replaced, "object was", "objects were", "")
+            ),
+        });
+    }
+    notices
+}
+
+/// A number of things, and the names of the first.
+fn some(names: &[String], one: &str, many: &str, which: &str) -> String {
+    let what = if names.len() == 1 { one } else { many };
+    let space = if which.is_empty() { "" } else { " " };
+    match names {
+        [] => format!("no {one}{space}{which}"),
+        _ => {
+            let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
+            let named: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+            format!("{} {what}{space}{which} ({}{more})", units::count(names.len() as u64), named.join(", "))
+        }
+    }
+}
+
+impl Done {
+    /// Whether there was anything in range.
+    pub(crate) fn anything(&self) -> bool {
+        self.scanned.coverage.objects_read > 0 || self.scanned.objects_known > 0
+    }
+
+    /// Whether everything in range was read, by this scan or earlier ones, and proven where that was asked.
+    pub(crate) fn complete(&self, outcome: Option<&Verification>) -> bool {
+        let read = self.scanned.coverage.failures.is_empty() && self.known_failures == 0;
+        self.anything() && read && outcome.is_none_or(|outcome| outcome.whole)
+    }
+}

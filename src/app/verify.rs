@@ -1,0 +1,146 @@
+//! What CloudTrail's digests prove of an archive.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Archive, Error, Run, stopped};
+use crate::aws::Connection;
+use crate::cloudtrail::{Names, Query};
+use crate::contract::ReadFailure;
+use crate::digest::{self, Bounds, CAUSES, Causes, Checker, Gather, Proof, PublicKeys, Verification};
+use crate::pipeline::{self, Options, Scanned};
+use crate::source::{ObjectRef, Product, Selection};
+
+/// How far the listing reaches before the range: a digest of the range's first hour can name a log of the day before.
+const BEFORE: TimeDelta = TimeDelta::days(1);
+
+/// What of an archive is verified.
+pub(crate) struct Task<'a> {
+    pub(crate) archive: &'a Archive,
+    /// What to list, without the time before the range.
+    pub(crate) selection: &'a Selection,
+    pub(crate) bounds: Bounds,
+    pub(crate) run: Run<'a>,
+}
+
+/// Lists and reads objects of one product.
+pub(crate) fn scan<V: pipeline::Visitor>(
+    task: &Task<'_>,
+    selection: &Selection,
+    options: &Options<'_>,
+    make: &(dyn Fn() -> V + Sync),
+) -> Result<(V, Scanned), Error> {
+    let scan = || pipeline::scan(&task.archive.sources, selection, options, make);
+    let found = task.run.scanning(&options.progress, scan)?;
+    if found.1.stopped {
+        return Err(stopped(&found.1, "nothing was printed, for a part of a chain proves nothing"));
+    }
+    Ok(found)
+}
+
+/// The keys of the files that were given; `None` where CloudTrail is to be asked.
+pub(crate) fn read_keys(files: &[PathBuf]) -> Result<Option<PublicKeys>, Error> {
+    let mut keys = PublicKeys::default();
+    for file in files {
+        keys.read(file).map_err(|error| Error::Input(format!("`--public-keys`: {error}")))?;
+    }
+    Ok((!files.is_empty()).then_some(keys))
+}
+
+/// What the digests prove.
+pub(crate) struct Proven {
+    pub(crate) proof: Arc<Proof>,
+    /// Digests that could not be read.
+    pub(crate) failures: Vec<ReadFailure>,
+    pub(crate) keys: PublicKeys,
+}
+
+/// Digests that were judged, and the keys that they were judged by.
+pub(crate) struct Signed {
+    pub(crate) proof: Arc<Proof>,
+    pub(crate) keys: PublicKeys,
+}
+
+impl Proven {
+    /// Without what is of no use later.
+    pub(crate) fn signed(self) -> Signed {
+        Signed { proof: self.proof, keys: self.keys }
+    }
+}
+
+/// Reads and judges the digests; gives what of them could not be read besides.
+pub(crate) fn prove(task: &Task<'_>, keys: Option<PublicKeys>) -> Result<Proven, Error> {
+    let selection = Selection { product: Some(Product::Digest), ..widened(task) };
+    let options = Options { progress: Arc::default(), ..task.archive.options.clone() };
+    let (gather, scanned) = scan(task, &selection, &options, &Gather::default)?;
+    let keys = match keys {
+        Some(keys) => keys,
+        None => ask(&gather, &task.archive.options.s3.connection, task.run.now)?,
+    };
+    let proof = Arc::new(Proof::new(gather, &keys, task.bounds));
+    Ok(Proven { proof, failures: scanned.coverage.failures, keys })
+}
+
+pub(crate) fn widened(task: &Task<'_>) -> Selection {
+    Selection { from: task.selection.from.map(|from| from - BEFORE), ..task.selection.clone() }
+}
+
+/// The keys of the digests' regions, and if they do not suffice, of their trails' home regions.
+fn ask(gather: &Gather, connection: &Connection, now: DateTime<Utc>) -> Result<PublicKeys, Error> {
+    let digests = || gather.chains().flat_map(|(_, digests)| digests);
+    let Some(from) = digests().map(|digest| digest.start).min() else { return Ok(PublicKeys::default()) };
+    let to = digests().map(|digest| digest.end).max().unwrap_or(from).max(now) + TimeDelta::hours(2);
+    let from = from - TimeDelta::hours(1);
+    let regions: BTreeSet<String> = gather.chains().map(|(chain, _)| chain.region.clone()).collect();
+    let mut keys = digest::read_live(connection, &regions, from, to).map_err(Error::failed)?;
+    if digests().any(|digest| !keys.knows(&digest.fingerprint)) {
+        let homes = gather.chains().map(|(chain, _)| chain.home_region.clone());
+        let homes: BTreeSet<String> = homes.filter(|home| !regions.contains(home)).collect();
+        keys.extend(digest::read_live(connection, &homes, from, to).map_err(Error::failed)?);
+    }
+    Ok(keys)
+}
+
+/// Reads the logs, and compares them with what the digests prove.
+pub(crate) fn check(
+    task: &Task<'_>,
+    proof: &Arc<Proof>,
+    mut failures: Vec<ReadFailure>,
+) -> Result<Verification, Error> {
+    let selection = Selection { product: Some(Product::Log), ..widened(task) };
+    let unwanted = |object: &ObjectRef| !Checker::wants(proof, object);
+    let options = Options { known: Some(&unwanted), progress: Arc::default(), ..task.archive.options.clone() };
+    let (checker, logs) = scan(task, &selection, &options, &|| Checker::new(Arc::clone(proof)))?;
+    failures.extend(logs.coverage.failures);
+    failures.sort();
+    failures.dedup();
+    let until = task.bounds.to.map(|to| to.min(task.run.now));
+    let mut outcome = checker.finish(&failures, &selection, until);
+    explain(task, proof, &mut outcome)?;
+    Ok(outcome)
+}
+
+/// Looks into the logs of the hours without digests, once more, for the few events that can tell why there are none.
+pub(crate) fn explain(task: &Task<'_>, proof: &Arc<Proof>, outcome: &mut Verification) -> Result<(), Error> {
+    let gaps = outcome.unexplained();
+    if gaps.is_empty() {
+        return Ok(());
+    }
+    let unwanted = |object: &ObjectRef| {
+        let delivered = object.key.delivered_at;
+        !delivered.is_none_or(|time| gaps.iter().any(|(from, to)| (*from..=*to + BEFORE).contains(&time)))
+    };
+    let selection = Selection { product: Some(Product::Log), ..widened(task) };
+    let options = Options {
+        known: Some(&unwanted),
+        only: Some(Arc::new(Query::named(&Names::new(CAUSES)))),
+        progress: Arc::default(),
+        ..task.archive.options.clone()
+    };
+    let (causes, _) = scan(task, &selection, &options, &|| Causes::new(Arc::clone(proof)))?;
+    outcome.explain(&causes.finish());
+    Ok(())
+}
