@@ -653,6 +653,8 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
     conflicts.extend(cited::named(std::mem::take(&mut context.conflicts), store.as_ref())?);
     let input = Input { context: &context, ..input };
     let (analysis, parts) = exposure::analyse_in_parts(&input, &plan.trend.months);
+    let by_event = integrity::by_event(&events, &evidence.integrity);
+    let proven = integrity::proven_windows(&input, &by_event);
     let mut inputs = plan.inputs;
     for (taken_at, file) in plan.trend.snapshots {
         // The one that `--iam store` takes is listed already, and a later one that was given tells of the month instead.
@@ -722,7 +724,7 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         (None, None) => integrity::stored(judged),
     };
     if let Some(told) = &told {
-        integrity::tell(&mut report, told, &integrity::by_event(&events, &evidence.integrity));
+        integrity::tell(&mut report, told, &by_event, proven.as_deref());
     }
     // The process ends soon: to give back what a scan kept, piece by piece, would take as long as it took to look at it.
     std::mem::forget((evidence, events, context));

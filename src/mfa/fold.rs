@@ -283,6 +283,16 @@ impl Holds for Kept<'_> {
     }
 }
 
+/// When two records of an event were first delivered. An object's name says it, which anybody can give to a copy: that of an object
+/// which a digest proves outweighs another.
+fn delivery(one: &Event, other: &Event) -> Option<DateTime<Utc>> {
+    match (one.lineage.verified, other.lineage.verified) {
+        (true, false) => one.delivered_at,
+        (false, true) => other.delivered_at,
+        _ => [one.delivered_at, other.delivered_at].into_iter().flatten().min(),
+    }
+}
+
 impl<T: Holds> Logged for T {
     fn identity(&self) -> (&str, &str) {
         (&self.event().account, &self.event().id)
@@ -320,7 +330,7 @@ impl<T: Holds> Logged for T {
     fn absorb(&mut self, copy: &Self) {
         let (event, copy) = (self.event_mut(), copy.event());
         event.objects.extend(copy.objects.iter().cloned());
-        event.delivered_at = [event.delivered_at, copy.delivered_at].into_iter().flatten().min();
+        event.delivered_at = delivery(event, copy);
         event.lineage.content = event.lineage.content.or(copy.lineage.content);
         event.lineage.verified |= copy.lineage.verified;
         event.lineage.addenda.extend(copy.lineage.addenda.iter().cloned());
@@ -343,7 +353,7 @@ impl<T: Holds> Logged for T {
         new.lineage.addenda.insert(std::mem::replace(&mut new.id, std::mem::take(&mut old.id)));
         new.lineage.original = old.lineage.original.take();
         new.objects.append(&mut old.objects);
-        new.delivered_at = [old.delivered_at, new.delivered_at].into_iter().flatten().min();
+        new.delivered_at = delivery(old, &new);
         *old = new;
     }
 

@@ -47,6 +47,8 @@ pub struct Part {
     rows: Rows,
     objects: Objects,
     sightings: Sightings,
+    /// Whether all of it is of objects that no proven digest names, although digests were asked for.
+    is_unproven: bool,
 }
 
 /// A caller that an envelope has a tag for, what it is among the notes, and where it was last seen: most of its calls come
@@ -213,6 +215,12 @@ fn is_person(kind: ActorKind) -> bool {
 }
 
 impl Part {
+    /// For the notes of objects that no proven digest names, although digests were asked for.
+    #[must_use]
+    pub fn unproven() -> Self {
+        Self { is_unproven: true, ..Self::default() }
+    }
+
     /// Notes one record of an object.
     ///
     /// # Errors
@@ -384,7 +392,7 @@ impl Part {
         if self.texts.size() + self.sightings.texts.size() + ACTOR * self.actors.len() < AT_HAND {
             self.sightings.forget();
         } else {
-            *self = Self::default();
+            *self = Self { is_unproven: self.is_unproven, ..Self::default() };
         }
         Ok((calls, sightings))
     }
@@ -481,6 +489,7 @@ impl Part {
                 original: self.texts.text(row.original).cloned(),
                 objects: object.cloned().into_iter().collect(),
                 is_verified: flag(VERIFIED),
+                is_unproven: self.is_unproven,
                 is_disputed: false,
             },
         })
@@ -522,7 +531,7 @@ impl Part {
             return Ok(());
         }
         let sightings = self.sightings_of(|actor| wanted.actor(actor))?;
-        into.sightings.extend(sightings);
+        if self.is_unproven { &mut into.unproven_sightings } else { &mut into.sightings }.extend(sightings);
         Ok(())
     }
 
@@ -554,7 +563,9 @@ impl Trace {
         for part in &mut self.parts {
             part.collect(wanted, false, &mut context)?;
         }
-        context.sightings = whole_days(std::mem::take(&mut context.sightings));
+        for sightings in [&mut context.sightings, &mut context.unproven_sightings] {
+            *sightings = whole_days(std::mem::take(sightings));
+        }
         wanted.add_readers(&context.calls);
         for part in &mut self.parts {
             part.collect(wanted, true, &mut context)?;

@@ -65,6 +65,7 @@ impl Logged for Call {
     fn absorb(&mut self, copy: &Self) {
         self.hold(copy.lineage.objects.iter().cloned());
         self.lineage.is_verified |= copy.lineage.is_verified;
+        self.lineage.is_unproven &= copy.lineage.is_unproven;
     }
 
     fn is_taken_back_by(&self, update: &Self) -> bool {
@@ -76,6 +77,7 @@ impl Logged for Call {
     fn update(&mut self, mut update: Self) {
         update.event_id = std::mem::take(&mut self.event_id);
         update.lineage.original = self.lineage.original.take();
+        update.lineage.is_unproven |= self.lineage.is_unproven;
         update.hold(self.lineage.objects.drain(..));
         *self = update;
     }
