@@ -701,7 +701,7 @@ pub fn additions(data: &[u8]) {
                 };
                 got.reconciliation.iter().any(of)
             };
-            let told = got.windows.iter().any(covers) || doubted(&window.principal.name);
+            let told = lasts || got.windows.iter().any(covers) || doubted(&window.principal.name);
             assert!(told, "nothing tells of all of {window:#?}: {:#?}", got.windows);
         }
     }
