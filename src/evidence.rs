@@ -273,6 +273,11 @@ mod tests {
             true
         }
 
+        fn events(&self) -> &BTreeSet<String> {
+            static NONE: BTreeSet<String> = BTreeSet::new();
+            &NONE
+        }
+
         fn add_readers(&mut self, _calls: &[Call]) {}
 
         fn reader(&self, _actor: &Actor) -> bool {

@@ -620,6 +620,8 @@ const ATTACKS: &[Attack] = &[
     ("the enrollment, of another device", "t-0010-EnableMFADevice-alice", Id::Same, &[Change::Device("other")]),
     ("the creation, of another id", "t-0000-CreateUser-alice", Id::Same, &[Change::UniqueId("AIDAOTHER")]),
     ("the password, never made", "t-0000-CreateLoginProfile-alice", Id::Same, &[Change::Error(Some("EntityAlreadyExists"))]),
+    ("an ordinary call's id, for a deletion of the password", "t-0061-ListUsers-", Id::Same, &[Change::Name("DeleteLoginProfile")]),
+    ("an ordinary call's id, for an enrollment", "t-0361-GetUser-alice", Id::Same, &[Change::Name("EnableMFADevice"), Change::Time(-10_000)]),
     ("the password, of another user", "t-0002-CreateLoginProfile-dave", Id::Same, &[Change::User(Some("erin"))]),
 ];
 

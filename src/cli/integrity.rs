@@ -137,7 +137,8 @@ pub(super) fn stored(judged: Judged) -> Option<Told> {
         })
         .collect();
     let notice = (!why.is_empty()).then(|| format!("{}; `mfatrail scan --verify` names them", why.join(", ")));
-    Some(Told { whole: why.is_empty(), value, gaps: Vec::new(), notice })
+    // What no digest names may be too new for one: where a window rests on it, that is told by itself.
+    Some(Told { whole: failed == 0, value, gaps: Vec::new(), notice })
 }
 
 /// The windows by the records alone that no digest was asked for or that a proven one names; `None` where these are all.
@@ -208,6 +209,11 @@ fn unproven(report: &Report, proven: &[Window]) -> Vec<Notice> {
         });
     }
     notices
+}
+
+/// Whether no window rests on records that no digest proves.
+pub(super) fn rests_on_proof(report: &Report) -> bool {
+    report.notices.iter().all(|notice| notice.code != RESTS_ON_UNPROVEN)
 }
 
 /// That a window is another one without the records that no digest proves.

@@ -638,8 +638,8 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
     let empty = crate::trace::Context::default();
     let mut events = evidence.events.take().map_err(|error| unreadable(&error))?;
     let mut conflicts = mfa::fold(&mut events);
-    let input = Input {
-        events: &events,
+    let given = Input {
+        events: &[],
         context: &empty,
         iam: iam.as_ref(),
         covered: &covered,
@@ -649,9 +649,12 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
         period: plan.period,
         as_of,
     };
-    let mut context = evidence.trace.collect(&mut exposure::wanted(&input)).map_err(|error| unreadable(&error))?;
+    let mut wanted = exposure::wanted(&Input { events: &events, ..given.clone() });
+    let mut context = evidence.trace.collect(&mut wanted).map_err(|error| unreadable(&error))?;
     conflicts.extend(cited::named(std::mem::take(&mut context.conflicts), store.as_ref())?);
-    let input = Input { context: &context, ..input };
+    let told_as_calls = mfa::contest(&mut events, &context.calls);
+    conflicts.extend(cited::named(told_as_calls, store.as_ref())?);
+    let input = Input { events: &events, context: &context, ..given };
     let (analysis, parts) = exposure::analyse_in_parts(&input, &plan.trend.months);
     let by_event = integrity::by_event(&events, &evidence.integrity);
     let proven = integrity::proven_windows(&input, &by_event);
@@ -728,7 +731,7 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
     }
     // The process ends soon: to give back what a scan kept, piece by piece, would take as long as it took to look at it.
     std::mem::forget((evidence, events, context));
-    let whole = told.as_ref().is_none_or(|told| told.whole);
+    let whole = told.as_ref().is_none_or(|told| told.whole) && integrity::rests_on_proof(&report);
     let held: Vec<(FailOn, String)> =
         plan.fail_on.iter().filter_map(|condition| Some((*condition, condition.holds(&report)?))).collect();
     for (condition, why) in &held {

@@ -4,7 +4,7 @@
 //! October. Reading the archive twice would double the cost of a scan and is impossible for standard input, so the scan
 //! keeps a small row of each call that *could* matter, and the analysis asks for the few that do.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -506,6 +506,11 @@ impl Part {
         }
         let (texts, actors) = (&self.texts, &self.actors);
         let text = |number: u32| texts.text(number).map_or("", AsRef::as_ref);
+        let events: HashSet<u128> = wanted.events().iter().filter_map(|id| uuid(id.as_bytes())).collect();
+        let is_event = |row: &Row| match row.flags & TEXT_ID {
+            0 => events.contains(&row.id),
+            _ => u32::try_from(row.id).is_ok_and(|number| wanted.events().contains(text(number))),
+        };
         self.rows.for_each(|row| {
             let keep = if sweeps {
                 row.about != NONE
@@ -519,6 +524,7 @@ impl Part {
                     && *abouts
                         .entry((row.account, row.about))
                         .or_insert_with(|| wanted.about(text(row.account), text(row.about))))
+                    || is_event(&row)
             };
             if keep {
                 rows.push(row);

@@ -8,7 +8,7 @@ use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 use chrono::{DateTime, Utc};
 
 use super::Call;
-use crate::mfa::Logged;
+use crate::mfa::{Logged, Said};
 
 impl Call {
     /// All that is kept of it, but for where it lies.
@@ -30,6 +30,12 @@ impl Call {
         self.lineage.objects.extend(objects);
         self.lineage.objects.sort();
         self.lineage.objects.dedup();
+    }
+}
+
+impl Said for Call {
+    fn deed(&self) -> (i64, &str, &str) {
+        (self.time.timestamp(), &self.service, &self.name)
     }
 }
 

@@ -7,6 +7,7 @@ mod objects;
 mod sightings;
 mod texts;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -128,6 +129,9 @@ pub trait Selection {
 
     /// Whether the sightings of an actor matter; by [`sighting_key`].
     fn actor(&self, key: &str) -> bool;
+
+    /// The ids of events that other calls may not bear: calls of these ids matter, whoever made them.
+    fn events(&self) -> &BTreeSet<String>;
 
     /// Adds the callers among `calls` that read about a principal that matters: whether that was a sweep takes their
     /// other reading calls too.
