@@ -259,3 +259,32 @@ put("bundle", "parts", b"\0" + PART.join([head.encode(), *(part for name, data i
 put("bundle", "escape", b"\0" + PART.join([text({"schema": "mfatrail.bundle/1", "members": [listed("../x", b""), listed("/x", b"")]}).encode(), b"../x", b"", b"/x", b""]))
 put("bundle", "twice", b"\0" + PART.join([head.encode().replace(b"objects/a/b.json", b"report/report.json"), b"report/report.json", b"{}\n"]))
 put("bundle", "empty", b"\0" + text({"schema": "mfatrail.bundle/1", "members": []}).encode())
+
+# A record of the archive that the target makes, and what is added to it: under a new id, its own, or as its update.
+for name, members in {
+    "copy": "",
+    "refused": ',"errorCode":"AccessDenied"',
+    "later": ',"eventTime":"2026-09-21T12:00:00Z"',
+    "enrollment": ',"eventName":"EnableMFADevice"',
+    "other": ',"requestParameters":{"userName":"dave","serialNumber":"arn:aws:iam::111122223333:mfa/dave"}',
+    "deletion": ',"eventName":"DeleteUser","requestParameters":{"userName":"alice"}',
+    "elsewhere": ',"recipientAccountId":"444455556666","sourceIPAddress":"198.51.100.7"',
+    "service": ',"eventSource":"ec2.amazonaws.com","userIdentity":null',
+}.items():
+    for how in (1, 2, 3):
+        for place in (4, 5):
+            put("additions", f"{name}-{place}-{how}", bytes([place * 8 + how]) + members.encode())
+put("additions", "any", b"\0" + text({"Records": [dict(few[0], eventID="e-4", recipientAccountId="111122223333")]}).encode())
+
+# Names and what stands at them, then the content of files.
+for name, entries in {
+    "links": [(0, 7), (1, 3), (7, 2)],
+    "devices": [(0, 5), (8, 5), (9, 6)],
+    "pipes": [(0, 6), (2, 6), (7, 6), (10, 6)],
+    "folders": [(0, 0), (2, 0), (7, 0)],
+    "account": [(6, 3)],
+    "itself": [(0, 4), (1, 4), (6, 4)],
+    "store": [(0, 1), (2, 7), (3, 2), (4, 3)],
+    "sound": [(0, 1), (7, 1)],
+}.items():
+    put("strangers", name, bytes([len(entries)]) + bytes(part for entry in entries for part in entry) + b'{"schema":"mfatrail.store/3"}')

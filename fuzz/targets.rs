@@ -20,14 +20,17 @@ use zip::write::SimpleFileOptions;
 
 use mfatrail::bundle;
 use mfatrail::cloudtrail::{Envelope, Names, Query, Record, RecordError, Scratch, Take, for_each_record, search, skim};
+use mfatrail::contract::{Period, Window};
 use mfatrail::digest::{Bounds, ChainId, Gather, Proof, PublicKeys, Trust, sha256};
+use mfatrail::exposure::{self, Analysis, Input};
 use mfatrail::inflate::{InflateError, Inflated, Inflater};
-use mfatrail::inputs::{approvals, detections, policy_file};
+use mfatrail::inputs::{Settings, approvals, detections, policy_file};
 use mfatrail::inventory::{self, snapshot};
-use mfatrail::mfa;
+use mfatrail::mfa::{self, Conflict, Event};
 use mfatrail::pipeline::{Bytes, Next, Visitor};
 use mfatrail::source::{KeyInfo, Location, ObjectRef, Product, Selection};
 use mfatrail::store::Store;
+use mfatrail::trace::{Holder, Part, Trace};
 use mfatrail::units;
 
 /// A target: its name, which is its corpus's folder too, and what it does.
@@ -49,6 +52,8 @@ pub const TARGETS: &[Target] = &[
     ("digests", digests),
     ("store", open_store),
     ("bundle", open_bundle),
+    ("additions", additions),
+    ("strangers", strangers),
 ];
 
 /// Enough for every honest input of a fuzzer, and little enough for a bomb to be one.
@@ -547,4 +552,267 @@ pub fn open_bundle(data: &[u8]) {
         let beside: BTreeSet<String> = below(folder).into_iter().filter(|path| !path.starts_with("into/")).collect();
         assert_eq!(beside, BTreeSet::from(["bundle.zip".to_owned()]), "nothing is written elsewhere");
     });
+}
+
+/// An archive of one account: who was made, enrolled and lost a device, and calls around it. Each has the id of its place.
+const ARCHIVE: &[&str] = &[
+    r#""eventName":"CreateUser","requestParameters":{"userName":"alice"},"responseElements":{"user":{"userName":"alice","userId":"AIDAALICE"}},"eventTime":"2026-09-21T08:00:00Z""#,
+    r#""eventName":"CreateLoginProfile","requestParameters":{"userName":"alice"},"eventTime":"2026-09-21T08:00:01Z""#,
+    r#""eventName":"EnableMFADevice","requestParameters":{"userName":"alice","serialNumber":"arn:aws:iam::111122223333:mfa/alice"},"eventTime":"2026-09-21T08:00:02Z""#,
+    r#""eventName":"ListUsers","readOnly":true,"requestParameters":null,"eventTime":"2026-09-21T09:00:00Z""#,
+    r#""eventName":"DeactivateMFADevice","requestParameters":{"userName":"alice","serialNumber":"arn:aws:iam::111122223333:mfa/alice"},"eventTime":"2026-09-21T10:00:00Z""#,
+    r#""eventName":"DeactivateMFADevice","requestParameters":{"userName":"carol","serialNumber":"arn:aws:iam::111122223333:mfa/carol"},"eventTime":"2026-09-21T11:00:00Z""#,
+    r#""eventName":"EnableMFADevice","requestParameters":{"userName":"carol","serialNumber":"arn:aws:iam::111122223333:mfa/carol-2"},"eventTime":"2026-09-21T13:00:00Z""#,
+    r#""eventName":"DeactivateMFADevice","errorCode":"AccessDenied","requestParameters":{"userName":"dave"},"eventTime":"2026-09-21T14:00:00Z""#,
+    r#""eventName":"GetUser","readOnly":true,"requestParameters":{"userName":"alice"},"eventTime":"2026-09-21T15:00:00Z""#,
+];
+
+/// What every record of it begins with.
+const CALLER: &str = r#""eventSource":"iam.amazonaws.com","awsRegion":"us-east-1","recipientAccountId":"111122223333","sourceIPAddress":"192.0.2.7","userIdentity":{"type":"IAMUser","principalId":"AIDABOB","accountId":"111122223333","userName":"bob","arn":"arn:aws:iam::111122223333:user/bob"}"#;
+
+/// Account and id of a record, and the id of the one that it says again.
+type Said = (Option<String>, String, Option<String>);
+
+/// What a scan keeps of objects.
+#[derive(Default)]
+struct Kept {
+    events: Vec<Event>,
+    trace: Trace,
+    said: Vec<Said>,
+}
+
+impl Kept {
+    /// Adds an object; tells whether it is sound.
+    fn add(&mut self, name: &str, bytes: &[u8], is_verified: bool) -> bool {
+        let mut part = Part::default();
+        let mut scratch = Scratch::default();
+        let sound = for_each_record(bytes, &mut scratch, &mut |_, record: Result<Record<'_, '_>, RecordError>| {
+            let Ok(record) = record else { return };
+            let text = |text: Option<&str>| text.map(str::to_owned);
+            self.said.push((text(record.account()), record.id().into_owned(), text(record.original())));
+            if let Some(mut event) = mfa::extract(&record) {
+                event.objects.insert(name.to_owned());
+                event.lineage.verified = is_verified;
+                self.events.push(event);
+            }
+            part.note(Holder { object: name, is_verified }, &record).expect("a temporary file");
+        });
+        self.trace.add(part);
+        sound.is_ok()
+    }
+
+    /// What a report says of it.
+    fn analysed(mut self) -> (Analysis, Vec<Conflict>) {
+        let mut conflicts = mfa::fold(&mut self.events);
+        let period = Period { from: moment() - TimeDelta::days(1), to: moment() + TimeDelta::days(1) };
+        let covered = BTreeMap::from([("111122223333".to_owned(), [period.from, period.to])]);
+        let (settings, empty) = (Settings::default(), mfatrail::trace::Context::default());
+        let input = Input {
+            events: &self.events,
+            context: &empty,
+            iam: None,
+            covered: &covered,
+            approvals: &[],
+            detections: &[],
+            settings: &settings,
+            period,
+            as_of: period.to,
+        };
+        let context = self.trace.collect(&mut exposure::wanted(&input)).expect("a temporary file");
+        conflicts.extend(context.conflicts.iter().cloned());
+        (exposure::analyse(&Input { context: &context, ..input }), conflicts)
+    }
+}
+
+fn archive(is_verified: bool) -> Kept {
+    let mut kept = Kept::default();
+    let record = |(n, members): (usize, &&str)| format!(r#"{{{CALLER},{members},"eventID":"e-{n}"}}"#);
+    let records: Vec<String> = ARCHIVE.iter().enumerate().map(record).collect();
+    assert!(kept.add("true", format!(r#"{{"Records":[{}]}}"#, records.join(",")).as_bytes(), is_verified));
+    kept
+}
+
+/// An archive, and the same with one more object. The first byte says what that is: any bytes, or a record of the archive whose
+/// members are followed by any others, as a new record, under the true one's id, or as its update. No event disappears; and of
+/// what bears a true id, or says to be an update, no window becomes shorter without a conflict. Where digests prove the archive,
+/// such a record changes nothing at all.
+pub fn additions(data: &[u8]) {
+    let Some((how, data)) = data.split_first() else { return };
+    let which = usize::from(how / 8) % ARCHIVE.len();
+    let members = ARCHIVE[which];
+    let id = match how % 4 {
+        0 => None,
+        1 => Some(format!(r#","eventID":"e-{which}""#)),
+        2 => Some(format!(r#","eventID":"f-1","addendum":{{"reason":"UPDATED_DATA","originalEventID":"e-{which}"}}"#)),
+        _ => Some(r#","eventID":"f-1""#.to_owned()),
+    };
+    let object = id.map_or_else(
+        || data.to_vec(),
+        |id| [format!("{{{CALLER},{members}").as_bytes(), data, id.as_bytes(), b"}"].concat(),
+    );
+    for is_verified in [false, true] {
+        let mut more = archive(is_verified);
+        let known: BTreeSet<Said> = more.said.iter().cloned().collect();
+        more.add("added", &object, false);
+        let is_true = |account: &Option<String>, id: &str| {
+            known.iter().any(|(of, true_id, _)| (of, true_id.as_str()) == (account, id))
+        };
+        let bears = |(account, id, original): &Said| match original {
+            Some(original) => is_true(account, original),
+            None => is_true(account, id),
+        };
+        let stands_for_others = more.said.iter().all(bears);
+        let (truth, _) = archive(is_verified).analysed();
+        let (got, conflicts) = more.analysed();
+        let deed = |analysis: &Analysis| -> Vec<String> {
+            let deed = |event: &mfatrail::contract::LifecycleEvent| {
+                format!("{} {} {} {:?}", event.event_id, event.event_time, event.event_name, event.outcome)
+            };
+            analysis.events.iter().map(deed).collect()
+        };
+        let deeds = deed(&got);
+        for deed in deed(&truth) {
+            assert!(deeds.contains(&deed), "{deed} is gone: {deeds:#?}");
+        }
+        if !stands_for_others {
+            continue;
+        }
+        if is_verified {
+            assert_eq!(got.windows, truth.windows, "what no digest proves changes nothing under a true id");
+            continue;
+        }
+        let end = |window: &Window| window.closed_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
+        for window in &truth.windows {
+            let same = |other: &&Window| other.opened_by_event == window.opened_by_event;
+            let lasts = got.windows.iter().find(same).is_some_and(|other| end(other) >= end(window));
+            assert!(
+                lasts || !conflicts.is_empty(),
+                "{window:#?} is gone or shorter without a conflict: {:#?}",
+                got.windows
+            );
+            let covers = |other: &Window| {
+                other.principal.name == window.principal.name
+                    && other.proven_from() <= window.proven_from()
+                    && end(other) >= end(window)
+            };
+            let doubted = |name: &str| {
+                let of = |finding: &mfatrail::contract::Finding| {
+                    finding.principal.as_ref().is_some_and(|principal| principal.name == name)
+                };
+                got.reconciliation.iter().any(of)
+            };
+            let told = lasts || got.windows.iter().any(covers) || doubted(&window.principal.name);
+            assert!(told, "nothing tells of all of {window:#?}: {:#?}", got.windows);
+        }
+    }
+}
+
+/// Names in a store and in a folder of IAM state that something else may stand at.
+#[cfg(unix)]
+const NAMES: [&str; 12] = [
+    "store.json",
+    "commits",
+    "commits/00000001.json",
+    "commits/00000002.json",
+    "events",
+    "lock",
+    "111122223333",
+    "111122223333/credential-report.csv",
+    "111122223333/account-authorization-details.json",
+    "111122223333/virtual-mfa-devices.json",
+    "111122223333/mfa-devices-alice.json",
+    "111122223333/users.json",
+];
+
+/// A folder as a stranger may lay it out, read as a store and as IAM state: pairs of bytes, the name and what stands there (a
+/// folder, a file, a link to a file or a folder outside, to itself, to a device, a pipe, a socket), and what is left is every file's
+/// content. Nothing waits, nothing outside is changed, and nothing of it is told.
+#[cfg(unix)]
+pub fn strangers(data: &[u8]) {
+    use std::os::unix::fs::symlink;
+    let Some((count, data)) = data.split_first() else { return };
+    let (entries, content) = data.split_at(data.len().min(2 * usize::from(count % 8)));
+    let secret = "outsider-8261";
+    let outside_text = format!(
+        "user,arn,user_creation_time,password_enabled,mfa_active\n{secret},arn:aws:iam::111122223333:user/{secret},2026-01-01T00:00:00Z,true,false\n"
+    );
+    with_folder(|inputs| {
+        let (home, outside) = (inputs.join("home"), inputs.join("outside"));
+        for folder in [&home, &outside] {
+            fs::create_dir(folder).expect("a temporary folder");
+        }
+        let file = outside.join("credential-report.csv");
+        fs::write(&file, &outside_text).expect("a temporary file");
+        fs::write(outside.join("store.json"), r#"{"schema":"mfatrail.store/3"}"#).expect("a temporary file");
+        let mut links = BTreeSet::new();
+        for entry in entries.chunks_exact(2) {
+            let name = NAMES[usize::from(entry[0]) % NAMES.len()];
+            let path = home.join(name);
+            if let Some(above) = path.parent().filter(|above| fs::symlink_metadata(above).is_err()) {
+                fs::create_dir(above).expect("a temporary folder");
+            }
+            // Something may be there already, or lie below what is no folder, or outside, where nothing is laid.
+            if links.iter().any(|link: &&str| name.starts_with(&format!("{link}/"))) {
+                continue;
+            }
+            let laid = match entry[1] % 8 {
+                0 => fs::create_dir(&path),
+                1 => fs::write(&path, content),
+                2 => symlink(&file, &path),
+                3 => symlink(&outside, &path),
+                4 => symlink(&path, &path),
+                5 => symlink("/dev/zero", &path),
+                6 => rustix::fs::mknodat(
+                    rustix::fs::CWD,
+                    &path,
+                    rustix::fs::FileType::Fifo,
+                    rustix::fs::Mode::from_raw_mode(0o600),
+                    0,
+                )
+                .map_err(Into::into),
+                _ => symlink(outside.join("store.json"), &path),
+            };
+            if laid.is_ok() && matches!(entry[1] % 8, 2..=5 | 7) {
+                links.insert(name);
+            }
+        }
+        let before = (below_as_it_is(&home), below_as_it_is(&outside));
+        let store = Store::open(&home);
+        if ["store.json", "commits"].iter().any(|name| links.contains(name)) {
+            assert!(store.is_err(), "a store's own files are no links");
+        }
+        let read = inventory::files::read(&home, Some(moment()));
+        let told = format!("{:?}", read.as_ref().map_err(ToString::to_string));
+        assert!(!told.contains(secret), "what lies outside is told: {told}");
+        assert_eq!((below_as_it_is(&home), below_as_it_is(&outside)), before, "nothing is written");
+    });
+}
+
+/// Elsewhere there are no such links.
+#[cfg(not(unix))]
+pub fn strangers(_data: &[u8]) {}
+
+/// What lies below a folder: links as links, files with their bytes.
+#[cfg(unix)]
+fn below_as_it_is(folder: &Path) -> BTreeMap<PathBuf, String> {
+    let mut all = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(at) = folders.pop() {
+        for entry in fs::read_dir(&at).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let kind = fs::symlink_metadata(&path).expect("it is there").file_type();
+            let what = if kind.is_symlink() {
+                format!("{:?}", fs::read_link(&path))
+            } else if kind.is_file() {
+                format!("{:?}", fs::read(&path))
+            } else {
+                if kind.is_dir() {
+                    folders.push(path.clone());
+                }
+                format!("{kind:?}")
+            };
+            all.insert(path, what);
+        }
+    }
+    all
 }

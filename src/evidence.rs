@@ -72,6 +72,8 @@ pub struct Evidence {
     /// [`Range::seconds`].
     seconds: RangeInclusive<i64>,
     part: Part,
+    /// Notes of objects that no proven digest names, where digests are asked for.
+    unproven: Part,
     /// Extracted events, in no order, the same event as often as it was delivered.
     pub events: Events,
     /// Everything else.
@@ -96,6 +98,7 @@ impl Evidence {
             seconds: range.seconds(),
             range,
             part: Part::default(),
+            unproven: Part::unproven(),
             events: Events::default(),
             trace: Trace::default(),
             passed_over: 0,
@@ -124,9 +127,12 @@ impl Evidence {
         Err(format!("{records} records read, but {events} extracted and {} passed over", self.passed_over))
     }
 
-    /// Where calls and sightings are noted, for those that were kept by an earlier run.
-    pub fn part(&mut self) -> &mut Part {
-        &mut self.part
+    /// Where calls and sightings of an object are noted, by what digests say of it; also those that an earlier run kept.
+    pub fn part_of(&mut self, integrity: Option<Integrity>) -> &mut Part {
+        match integrity {
+            None | Some(Integrity::Verified) => &mut self.part,
+            Some(Integrity::Unsigned | Integrity::Failed) => &mut self.unproven,
+        }
     }
 
     /// Everything kept so far, as rows; from here on it begins anew.
@@ -150,6 +156,7 @@ impl Evidence {
     #[must_use]
     pub fn finish(mut self) -> Self {
         self.trace.add(std::mem::take(&mut self.part));
+        self.trace.add(std::mem::replace(&mut self.unproven, Part::unproven()));
         self
     }
 }
@@ -168,7 +175,8 @@ impl Visitor for Evidence {
     fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: u8) {
         self.passed_over += 1;
         if brief != OUT_OF_RANGE && self.error.is_none() {
-            self.error = self.part.note_envelope(self.holder(object), envelope, brief).err();
+            let holder = self.holder(object);
+            self.error = self.part_of(self.current).note_envelope(holder, envelope, brief).err();
         }
     }
 
@@ -200,7 +208,9 @@ impl Visitor for Evidence {
             }
             None => self.passed_over += 1,
         }
-        self.error = self.error.take().or(self.part.note(self.holder(object), record).err());
+        let holder = self.holder(object);
+        let noted = self.part_of(self.current).note(holder, record);
+        self.error = self.error.take().or(noted.err());
     }
 
     fn merge(&mut self, other: Self) {
@@ -261,6 +271,11 @@ mod tests {
 
         fn actor(&self, _key: &str) -> bool {
             true
+        }
+
+        fn events(&self) -> &BTreeSet<String> {
+            static NONE: BTreeSet<String> = BTreeSet::new();
+            &NONE
         }
 
         fn add_readers(&mut self, _calls: &[Call]) {}

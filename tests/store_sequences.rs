@@ -1,6 +1,10 @@
-//! What a store says after any sequence of scans of an archive whose objects are new, changed, damaged, gone and restored: what a
-//! plain model says, which remembers of every place the content that was read there last.
+//! What a store says after any sequence of scans of an archive whose objects are new, changed, damaged, gone and restored, and of
+//! scans that were killed: what a plain model says, which remembers of every place the content that was read there last. Every table
+//! is asked for, by the tool's own SQL and by DuckDB, as the document says to.
 
+#[path = "support/duckdb.rs"]
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod duckdb;
 #[path = "support/run.rs"]
 mod run;
 #[path = "support/store.rs"]
@@ -10,8 +14,10 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
+use mfatrail::digest::{hex, sha256};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -65,6 +71,20 @@ impl Content {
         }
     }
 
+    fn calls(self, place: usize) -> Vec<String> {
+        match self {
+            Self::Good(n) => {
+                ["DeactivateMFADevice", "EnableMFADevice", "ListMFADevices"].map(|name| id(place, n, name)).to_vec()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// That the role session was seen.
+    fn sightings(self, _place: usize) -> Vec<String> {
+        if matches!(self, Self::Good(_)) { vec!["192.0.2.7".to_owned()] } else { Vec::new() }
+    }
+
     fn is_read(self) -> bool {
         matches!(self, Self::Good(_) | Self::NoRecords)
     }
@@ -83,6 +103,8 @@ enum Step {
     Retry,
     /// A scan that makes one commit for every object.
     ScanInPieces,
+    /// The same, killed after so many milliseconds, if it still runs.
+    Killed(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -98,6 +120,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Scan),
         1 => Just(Step::Retry),
         1 => Just(Step::ScanInPieces),
+        2 => (0..250_u64).prop_map(Step::Killed),
     ]
 }
 
@@ -109,18 +132,58 @@ type There = (u64, Content);
 struct Model {
     archive: BTreeMap<usize, There>,
     known: BTreeMap<usize, There>,
+    /// Runs that ended, and runs that were killed.
+    runs: [usize; 2],
+}
+
+/// A table, what names its rows, and what of it a content tells.
+type Table = (&'static str, &'static str, fn(Content, usize) -> Vec<String>);
+
+const TABLES: [Table; 3] = [
+    ("events", "event_id", Content::events),
+    ("calls", "event_id", Content::calls),
+    ("sightings", "source_ip", Content::sightings),
+];
+
+const OBJECTS: &str = "SELECT object_id, location, etag, size_bytes, status, sha256, records, error IS NULL AS sound FROM objects \
+    ORDER BY object_id";
+
+fn counting(table: &str, name: &str) -> String {
+    format!(
+        "SELECT o.location, t.{name} FROM {table} t JOIN objects o USING (object_id) WHERE o.status <> 'replaced' \
+         ORDER BY o.location, t.{name}"
+    )
+}
+
+/// Rows as DuckDB's are given: values in order.
+fn values(rows: &[Value], columns: &[&str]) -> Value {
+    rows.iter().map(|row| columns.iter().map(|column| row[*column].clone()).collect::<Value>()).collect()
+}
+
+/// The id of an object, as the document says.
+fn object_id(location: &str, etag: &str, size: u64) -> String {
+    let mut text = Vec::new();
+    for part in [location, etag, &size.to_string()] {
+        text.extend(u64::try_from(part.len()).unwrap().to_be_bytes());
+        text.extend(part.bytes());
+    }
+    hex(&sha256(&text)[..16])
 }
 
 impl Model {
     /// Tag and size tell whether an object is read again.
     fn scan(&mut self, home: &Path) {
+        self.note_scan();
+        self.check(home);
+    }
+
+    fn note_scan(&mut self) {
         for (place, there) in &self.archive {
             let stamp = |(tag, content): &There| (*tag, content.bytes(*place).len());
             if self.known.get(place).is_none_or(|known| stamp(known) != stamp(there)) {
                 self.known.insert(*place, *there);
             }
         }
-        self.check(home);
     }
 
     /// What failed is read as it is now.
@@ -146,20 +209,103 @@ impl Model {
         let mut told: Vec<String> = rows.iter().map(|row| row["event_id"].as_str().unwrap().to_owned()).collect();
         told.sort();
         assert_eq!(told, events, "{}", history.stderr);
-        // The columns, as the document says to read them: every table.
-        for (table, each) in [("events", 2), ("calls", 3), ("sightings", 1)] {
-            let sql =
-                format!("SELECT t.object_id, o.status FROM {table} t JOIN objects o ON t.object_id = o.object_id");
-            let rows = self.sql(home, &sql);
-            let counting = rows.iter().filter(|row| row["status"] != "replaced").count();
-            assert_eq!(counting, events.len() / 2 * each, "{table}: {rows:?}");
-        }
         let objects = self.sql(home, "SELECT object_id, location, status FROM objects");
         let ids: BTreeSet<&str> = objects.iter().filter_map(|row| row["object_id"].as_str()).collect();
         assert_eq!(ids.len(), objects.len(), "{objects:?}");
+        self.check_tables(home);
         let counting = |status: &str| objects.iter().filter(|row| row["status"] == status).count();
         let read = self.known.values().filter(|(_, content)| content.is_read()).count();
         assert_eq!((counting("read"), counting("failed")), (read, self.known.len() - read), "{objects:?}");
+    }
+
+    /// The columns, as the document says to read them: every table.
+    fn check_tables(&self, home: &Path) {
+        for (table, name, of) in TABLES {
+            let rows = self.sql(home, &counting(table, name));
+            let told: Vec<(String, String)> = rows
+                .iter()
+                .map(|row| (row["location"].as_str().unwrap(), row[name].as_str().unwrap()))
+                .map(|(location, name)| (location.rsplit('/').next().unwrap().to_owned(), name.to_owned()))
+                .collect();
+            let want = self.known.iter().flat_map(|(place, (_, content))| {
+                of(*content, *place).into_iter().map(|name| (PLACES[*place].to_owned(), name))
+            });
+            assert_eq!(told, want.collect::<Vec<_>>(), "{table}");
+        }
+        for row in self.sql(home, OBJECTS) {
+            let text = |key: &str| row[key].as_str().unwrap();
+            let size = row["size_bytes"].as_u64().unwrap();
+            let plain = object_id(text("location"), text("etag"), size);
+            let of_others = object_id(text("location"), &format!("{} {}", text("etag"), text("sha256")), size);
+            assert!([plain, of_others].contains(&text("object_id").to_owned()), "{row}");
+            assert!(text("etag").starts_with("mtime-"), "{row}");
+            if size == 0 {
+                assert_eq!((text("status") != "read", text("sha256")), (true, hex(&sha256(b"")).as_str()), "{row}");
+            }
+            match text("status") {
+                "read" => assert_eq!(row["sound"], true, "{row}"),
+                "failed" => assert_eq!((&row["sound"], &row["records"]), (&json!(false), &json!(0)), "{row}"),
+                other => assert_eq!(other, "replaced", "{row}"),
+            }
+        }
+        let runs = self.sql(home, "SELECT DISTINCT run FROM runs").len();
+        let [ended, killed] = self.runs;
+        assert!(
+            (ended..=ended + killed).contains(&runs),
+            "{runs} runs, of which {ended} ended and {killed} were killed"
+        );
+    }
+
+    /// What DuckDB makes of the folders is what the tool says, after any command that writes.
+    fn agree(&self, home: &Path) {
+        let store = home.join("store");
+        let there: Vec<&str> = ["events", "calls", "sightings", "objects"]
+            .into_iter()
+            .filter(|table| store.join(table).exists())
+            .collect();
+        let view = |table: &&str| format!("CREATE VIEW {table} AS SELECT * FROM read_parquet('{table}/*/*/*.parquet')");
+        let mut asked = vec![(
+            OBJECTS.to_owned(),
+            vec!["object_id", "location", "etag", "size_bytes", "status", "sha256", "records", "sound"],
+        )];
+        let tables = TABLES.iter().filter(|(table, ..)| there.contains(table));
+        asked.extend(tables.map(|(table, name, _)| (counting(table, name), vec!["location", *name])));
+        let statements: Vec<String> = asked.iter().map(|(statement, _)| statement.clone()).collect();
+        if !there.contains(&"objects") {
+            return;
+        }
+        let views: Vec<String> = there.iter().map(view).collect();
+        let answers = duckdb::answers(&views, &statements, &store);
+        for ((statement, columns), answer) in asked.iter().zip(answers) {
+            assert_eq!(answer, values(&self.sql(home, statement), columns), "{statement}");
+        }
+        fs::remove_file(store.join("statements.json")).unwrap();
+    }
+
+    /// After a scan that was killed, each place is as it was known before or as it is now.
+    fn killed(&mut self, home: &Path) {
+        if !home.join("store/store.json").exists() {
+            return;
+        }
+        let objects = self.sql(home, OBJECTS);
+        let mut scanned = Self { archive: self.archive.clone(), known: self.known.clone(), runs: self.runs };
+        scanned.note_scan();
+        for place in 0..PLACES.len() {
+            let [old, new] = [&self.known, &scanned.known].map(|known| known.get(&place).copied());
+            let is = |there: There, row: &&Value| {
+                let (tag, content) = there;
+                row["status"] != "replaced"
+                    && row["location"].as_str().unwrap().ends_with(PLACES[place])
+                    && row["sha256"] == hex(&sha256(&content.bytes(place)))
+                    && row["etag"].as_str().unwrap() == format!("mtime-{}", (1_790_000_000 + tag) * 1_000_000_000)
+            };
+            let found = new.filter(|new| objects.iter().any(|row| is(*new, &row))).or(old);
+            match found {
+                Some(there) => self.known.insert(place, there),
+                None => self.known.remove(&place),
+            };
+        }
+        self.check(home);
     }
 
     fn sql(&self, home: &Path, statement: &str) -> Vec<Value> {
@@ -196,6 +342,7 @@ fn follow(steps: &[Step]) {
             Step::Retry if made => {
                 let ran = mfa(home, &["store", "retry", "--store", "store"]);
                 assert!(matches!(ran.status, 0 | 3), "{}", ran.stderr);
+                model.runs[0] += 1;
                 model.retry(home);
             }
             Step::Retry => {}
@@ -204,10 +351,23 @@ fn follow(steps: &[Step]) {
                 let ran = mfa(home, &["scan", "archive", "--store", "store", "--commit-every", every]);
                 assert!(matches!(ran.status, 0 | 3), "{}", ran.stderr);
                 made = true;
+                model.runs[0] += 1;
                 model.scan(home);
+            }
+            Step::Killed(after) => {
+                let mut command = mfatrail();
+                command.current_dir(home).args(["scan", "archive", "--store", "store", "--commit-every", "1"]);
+                let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+                std::thread::sleep(Duration::from_millis(after));
+                // It may have ended by itself.
+                let _ = child.kill();
+                child.wait().unwrap();
+                model.runs[1] += 1;
+                model.killed(home);
             }
         }
     }
+    model.agree(home);
 }
 
 #[test]

@@ -17,4 +17,4 @@ mod state;
 
 pub use error::InventoryError;
 pub use policy::{allows_everything, denies_everything, is_deny_all_arn, is_full_access_arn};
-pub use state::{AccountState, Device, DeviceOwner, IamState, MissingInput, RootState, UserState, VirtualDevice};
+pub use state::{AccountState, AsOf, Device, DeviceOwner, IamState, MissingInput, RootState, UserState, VirtualDevice};

@@ -6,9 +6,13 @@
 pub mod bundle;
 #[path = "../../src/cloudtrail/mod.rs"]
 pub mod cloudtrail;
+#[path = "../../src/contract.rs"]
+pub mod contract;
 pub mod digest;
 #[path = "../../src/disk.rs"]
 pub mod disk;
+#[path = "../../src/exposure/mod.rs"]
+pub mod exposure;
 #[path = "../../src/inflate.rs"]
 pub mod inflate;
 #[path = "../../src/inputs/mod.rs"]
@@ -23,5 +27,7 @@ pub mod partition;
 pub mod pipeline;
 pub mod source;
 pub mod store;
+#[path = "../../src/trace/mod.rs"]
+pub mod trace;
 #[path = "../../src/units.rs"]
 pub mod units;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, verify};
-use crate::contract::{Gap, Integrity, Notice, Period, ReadFailure, Report};
+use super::{Error, rfc3339, verify};
+use crate::contract::{Gap, Integrity, Notice, Period, ReadFailure, Report, Window};
 use crate::digest::{Checker, Code, Severity, State, Verification};
+use crate::exposure::{self, Input};
 use crate::mfa::Event;
 use crate::store::Judged;
 use crate::units::{count, plural};
@@ -125,15 +126,99 @@ pub(crate) fn stored(judged: Judged) -> Option<Told> {
         "hours": null,
         "findings": null,
     });
-    let notice = (failed > 0).then(|| {
-        let objects = plural(failed, "object in the store is", "objects in the store are");
-        format!("{objects} not what CloudTrail signed; `mfatrail scan --verify` names them")
-    });
+    let why = [(failed, "not what CloudTrail signed"), (unsigned, "named by no proven digest")];
+    let why: Vec<String> = why
+        .into_iter()
+        .filter(|(objects, _)| *objects > 0)
+        .map(|(objects, what)| {
+            format!("{} {what}", plural(objects, "object in the store is", "objects in the store are"))
+        })
+        .collect();
+    let notice = (!why.is_empty()).then(|| format!("{}; `mfatrail scan --verify` names them", why.join(", ")));
+    // What no digest names may be too new for one: where a window rests on it, that is told by itself.
     Some(Told { whole: failed == 0, value, gaps: Vec::new(), notice })
 }
 
-/// Writes it all into the report.
-pub(crate) fn tell(report: &mut Report, told: &Told, events: &ByEvent) {
+/// The windows by the records alone that no digest was asked for or that a proven one names; `None` where these are all.
+pub(crate) fn proven_windows(input: &Input<'_>, integrity: &ByEvent) -> Option<Vec<Window>> {
+    let of = |event: &Event| integrity.get(&(event.account.clone(), event.id.clone()));
+    let is_proven =
+        |event: &&Event| event.lineage.verified || of(event).is_none_or(|worst| *worst == Integrity::Verified);
+    if input.context.is_proven() && input.events.iter().all(|event| is_proven(&event)) {
+        return None;
+    }
+    let events: Vec<Event> = input.events.iter().filter(is_proven).cloned().collect();
+    let context = input.context.without_unproven();
+    Some(exposure::analyse(&Input { events: &events, context: &context, ..input.clone() }).windows)
+}
+
+/// Whether two windows conclude the same. What was done meanwhile is no conclusion: it goes on until the last hour, which no
+/// digest proves yet.
+fn agree(one: &Window, other: &Window) -> bool {
+    let aside = Window {
+        integrity: one.integrity,
+        active_access_keys: one.active_access_keys,
+        activity: one.activity.clone(),
+        ..other.clone()
+    };
+    *one == aside
+}
+
+/// The window among others that is of the same opening.
+fn counterpart<'w>(of: &Window, windows: &'w [Window]) -> Option<&'w Window> {
+    let mut same = windows.iter().filter(|window| {
+        (&window.account, &window.opened_by_event, window.kind) == (&of.account, &of.opened_by_event, of.kind)
+            && (of.opened_by_event.is_some() || window.principal == of.principal)
+    });
+    same.next()
+}
+
+/// What there is to say of windows that are other ones by proven records alone.
+fn unproven(report: &Report, proven: &[Window]) -> Vec<Notice> {
+    let told = |window: &Window| match (window.closed_at, window.close_reason) {
+        (Some(at), Some(reason)) => format!("closed at {} ({})", rfc3339(at), reason.name()),
+        (_, Some(reason)) => format!("over ({})", reason.name()),
+        (_, None) => "open".to_owned(),
+    };
+    let classed = |window: &Window| window.class.map_or_else(String::new, |class| format!(", {}", class.name()));
+    let mut notices = Vec::new();
+    for window in proven {
+        let other = counterpart(window, &report.windows);
+        if other.is_some_and(|other| agree(window, other)) {
+            continue;
+        }
+        let opened = match (&window.opened_by_event, window.opened_at) {
+            (Some(event), Some(at)) => format!("opened by event {event} at {}", rfc3339(at)),
+            _ => "that IAM shows".to_owned(),
+        };
+        let shown = other.map_or_else(
+            || "here there is none".to_owned(),
+            |other| format!("here it is {}{}", told(other), classed(other)),
+        );
+        notices.push(Notice {
+            code: RESTS_ON_UNPROVEN,
+            text: format!(
+                "account {}, {}: by the records that digests prove, the window {opened} is {}{}; {shown}, by records that no digest proves",
+                window.account,
+                window.principal.name,
+                told(window),
+                classed(window),
+            ),
+        });
+    }
+    notices
+}
+
+/// Whether no window rests on records that no digest proves.
+pub(crate) fn rests_on_proof(report: &Report) -> bool {
+    report.notices.iter().all(|notice| notice.code != RESTS_ON_UNPROVEN)
+}
+
+/// That a window is another one without the records that no digest proves.
+const RESTS_ON_UNPROVEN: &str = "rests-on-unproven";
+
+/// Writes it all into the report; `proven` are the windows by proven records alone, where there are others.
+pub(crate) fn tell(report: &mut Report, told: &Told, events: &ByEvent, proven: Option<&[Window]>) {
     let of = |account: &str, event: &str| events.get(&(account.to_owned(), event.to_owned())).copied();
     for event in &mut report.events {
         event.integrity = of(&event.account, &event.event_id);
@@ -141,6 +226,17 @@ pub(crate) fn tell(report: &mut Report, told: &Told, events: &ByEvent) {
     for window in &mut report.windows {
         let closed = window.closed_by_event.as_deref().and_then(|event| of(&window.account, event));
         window.integrity = window.opened_by_event.as_ref().and_then(|id| of(&window.account, id)).max(closed);
+    }
+    if let Some(proven) = proven {
+        let notices = unproven(report, proven);
+        for window in &mut report.windows {
+            let stands = counterpart(window, proven).is_some_and(|other| agree(window, other));
+            if window.integrity == Some(Integrity::Verified) && !stands {
+                window.integrity = Some(Integrity::Unsigned);
+            }
+        }
+        report.notices.extend(notices);
+        report.notices.sort();
     }
     report.coverage.gaps.extend(told.gaps.iter().cloned());
     report.coverage.gaps.sort();

@@ -349,8 +349,8 @@ impl Job<'_> {
         let mut events = evidence.events.take().map_err(|error| unreadable(&error))?;
         let mut conflicts = mfa::fold(&mut events);
         let empty = Context::default();
-        let input = Input {
-            events: &events,
+        let given = Input {
+            events: &[],
             context: &empty,
             iam: iam.as_ref(),
             covered: &covered,
@@ -360,11 +360,15 @@ impl Job<'_> {
             period: self.request.period(),
             as_of,
         };
-        let mut context = evidence.trace.collect(&mut exposure::wanted(&input)).map_err(|error| unreadable(&error))?;
+        let mut wanted = exposure::wanted(&Input { events: &events, ..given.clone() });
+        let mut context = evidence.trace.collect(&mut wanted).map_err(|error| unreadable(&error))?;
         let known_store = store.as_ref().map(|(store, _)| store);
         conflicts.extend(cited::named(std::mem::take(&mut context.conflicts), known_store)?);
-        let input = Input { context: &context, ..input };
+        conflicts.extend(cited::named(mfa::contest(&mut events, &context.calls), known_store)?);
+        let input = Input { events: &events, context: &context, ..given };
         let (analysis, parts) = exposure::analyse_in_parts(&input, &self.trend.months);
+        let by_event = integrity::by_event(&events, &evidence.integrity);
+        let proven_windows = integrity::proven_windows(&input, &by_event);
         let mut notices = analysis.notices;
         notices.extend(of_store.iter().cloned());
         notices.extend(about_iam(iam.as_ref(), &scanned));
@@ -406,9 +410,9 @@ impl Job<'_> {
             (None, None) => integrity::stored(judged),
         };
         if let Some(integrity) = &integrity {
-            integrity::tell(&mut report, integrity, &integrity::by_event(&events, &evidence.integrity));
+            integrity::tell(&mut report, integrity, &by_event, proven_windows.as_deref());
         }
-        let whole = integrity.as_ref().is_none_or(|integrity| integrity.whole);
+        let whole = integrity.as_ref().is_none_or(|integrity| integrity.whole) && integrity::rests_on_proof(&report);
         Ok(Made {
             complete: whole && coverage::is_complete(&report),
             report,

@@ -74,7 +74,7 @@ impl<'c> Calls<'c> {
                 calls.about.entry(entity).or_default().push(call);
             }
         }
-        for sighting in &context.sightings {
+        for sighting in context.sightings.iter().chain(&context.unproven_sightings) {
             calls.sightings.entry(&*sighting.actor).or_default().push(sighting);
         }
         calls

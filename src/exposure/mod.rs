@@ -102,6 +102,8 @@ pub struct Wanted {
     readers: BTreeSet<Actor>,
     /// When those reading calls were made.
     read_at: BTreeSet<DateTime<Utc>>,
+    /// Ids of the events that change who is exposed.
+    events: BTreeSet<String>,
 }
 
 impl Selection for Wanted {
@@ -132,6 +134,10 @@ impl Selection for Wanted {
 
     fn actor(&self, key: &str) -> bool {
         self.actors.contains(key)
+    }
+
+    fn events(&self) -> &BTreeSet<String> {
+        &self.events
     }
 
     fn add_readers(&mut self, calls: &[Call]) {
@@ -188,6 +194,9 @@ impl Wanted {
 pub fn wanted(input: &Input<'_>) -> Wanted {
     let Replayed { ledger, windows, deactivations, .. } = Replayed::new(input);
     let mut wanted = Wanted::default();
+    let seen = |event: &&Event| matches!(event.source.as_str(), "signin.amazonaws.com" | "sts.amazonaws.com");
+    let changes = input.events.iter().filter(|event| event.succeeded() && !seen(event));
+    wanted.events.extend(changes.map(|event| event.id.clone()));
     // Every deactivation, whatever it did: whether it opened a window may hang on whose the name was, which these calls
     // tell.
     let openings = windows.iter().map(|draft| (draft.entity, draft.opened));

@@ -88,6 +88,63 @@ pub fn fold<T: Logged>(all: &mut Vec<T>) -> Vec<Conflict> {
     conflicts
 }
 
+/// Sets events against what else bears their ids: records of other calls, of which no event is made. Where only one of the two is
+/// proven by a digest it counts; otherwise both do, and the event makes nothing better.
+pub fn contest<C: Logged + Said>(events: &mut Vec<Event>, calls: &[C]) -> Vec<Conflict> {
+    let mut by_id: HashMap<(String, String), Vec<&C>> = HashMap::new();
+    let owned = |(account, id): (&str, &str)| (account.to_owned(), id.to_owned());
+    let ids: HashSet<(&str, &str)> = events.iter().map(Logged::identity).collect();
+    for call in calls.iter().filter(|call| ids.contains(&call.identity())) {
+        by_id.entry(owned(call.identity())).or_default().push(call);
+    }
+    let mut others: BTreeMap<(String, String), Vec<&C>> = BTreeMap::new();
+    for (identity, calls) in by_id {
+        let same = events.iter().filter(|event| owned(event.identity()) == identity);
+        let deeds: BTreeSet<(i64, &str, &str)> = same.map(Said::deed).collect();
+        let unlike: Vec<&C> = calls.into_iter().filter(|call| !deeds.contains(&call.deed())).collect();
+        if !unlike.is_empty() {
+            others.insert(identity, unlike);
+        }
+    }
+    let mut conflicts = Vec::new();
+    for ((account, event_id), others) in others {
+        let is_of = |event: &Event| (&event.account, &event.id) == (&account, &event_id);
+        let own = || events.iter().filter(|event| is_of(event));
+        let proven = [own().any(|event| event.lineage.verified), others.iter().any(|call| call.is_verified())];
+        let objects_of = |counts: [bool; 2]| -> BTreeSet<String> {
+            let events = own().filter(|_| counts[0]).flat_map(|event| event.objects.clone());
+            events.chain(others.iter().filter(|_| counts[1]).flat_map(|call| call.objects())).collect()
+        };
+        let counts = if proven[0] == proven[1] { [true; 2] } else { proven };
+        conflicts.push(Conflict {
+            objects: objects_of([true; 2]),
+            kept: objects_of(counts),
+            account: account.clone(),
+            event_id: event_id.clone(),
+        });
+        if counts[0] && counts[1] {
+            for event in events.iter_mut().filter(|event| is_of(event)) {
+                event.lineage.dispute.get_or_insert(Dispute::Effect);
+            }
+        } else if !counts[0] {
+            events.retain(|event| !is_of(event));
+        }
+    }
+    conflicts
+}
+
+/// What was done, and when, as far as every record tells it.
+pub trait Said {
+    /// Seconds since 1970, `eventSource` and `eventName`.
+    fn deed(&self) -> (i64, &str, &str);
+}
+
+impl Said for Event {
+    fn deed(&self) -> (i64, &str, &str) {
+        (self.time.timestamp(), &self.source, &self.name)
+    }
+}
+
 /// An event's id and account, in the order in which events are looked up.
 fn place<T: Logged>(of: &T) -> (&str, &str) {
     let (account, id) = of.identity();
@@ -283,6 +340,16 @@ impl Holds for Kept<'_> {
     }
 }
 
+/// When two records of an event were first delivered. An object's name says it, which anybody can give to a copy: that of an object
+/// which a digest proves outweighs another.
+fn delivery(one: &Event, other: &Event) -> Option<DateTime<Utc>> {
+    match (one.lineage.verified, other.lineage.verified) {
+        (true, false) => one.delivered_at,
+        (false, true) => other.delivered_at,
+        _ => [one.delivered_at, other.delivered_at].into_iter().flatten().min(),
+    }
+}
+
 impl<T: Holds> Logged for T {
     fn identity(&self) -> (&str, &str) {
         (&self.event().account, &self.event().id)
@@ -320,7 +387,7 @@ impl<T: Holds> Logged for T {
     fn absorb(&mut self, copy: &Self) {
         let (event, copy) = (self.event_mut(), copy.event());
         event.objects.extend(copy.objects.iter().cloned());
-        event.delivered_at = [event.delivered_at, copy.delivered_at].into_iter().flatten().min();
+        event.delivered_at = delivery(event, copy);
         event.lineage.content = event.lineage.content.or(copy.lineage.content);
         event.lineage.verified |= copy.lineage.verified;
         event.lineage.addenda.extend(copy.lineage.addenda.iter().cloned());
@@ -343,7 +410,7 @@ impl<T: Holds> Logged for T {
         new.lineage.addenda.insert(std::mem::replace(&mut new.id, std::mem::take(&mut old.id)));
         new.lineage.original = old.lineage.original.take();
         new.objects.append(&mut old.objects);
-        new.delivered_at = [old.delivered_at, new.delivered_at].into_iter().flatten().min();
+        new.delivered_at = delivery(old, &new);
         *old = new;
     }
 

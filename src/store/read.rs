@@ -416,7 +416,7 @@ impl Store {
             {
                 // By its id, for the names of all objects would be many: see `Store::names`.
                 let holder = Holder { object: &object_id, is_verified: *integrity == Some(Integrity::Verified) };
-                evidence.part().add_call(holder, &call).map_err(StoreError::Temporary)?;
+                evidence.part_of(*integrity).add_call(holder, &call).map_err(StoreError::Temporary)?;
             }
             Ok(())
         })?;
@@ -425,11 +425,11 @@ impl Store {
             let first = range.from.map_or(first, |from| first.max(from));
             let last = range.until.map_or(last, |until| last.min(until));
             if first <= last
-                && selected.contains_key(&id_of(&row.object_id))
+                && let Some(integrity) = selected.get(&id_of(&row.object_id))
                 && range.admits(first, row.account.as_deref(), row.region.as_deref())
             {
                 let clipped = Sighting { first, last, ..row.sighting };
-                evidence.part().add_sighting(&clipped).map_err(StoreError::Temporary)?;
+                evidence.part_of(*integrity).add_sighting(&clipped).map_err(StoreError::Temporary)?;
             }
             Ok(())
         })?;

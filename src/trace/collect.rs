@@ -4,7 +4,7 @@
 //! October. Reading the archive twice would double the cost of a scan and is impossible for standard input, so the scan
 //! keeps a small row of each call that *could* matter, and the analysis asks for the few that do.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -47,6 +47,8 @@ pub struct Part {
     rows: Rows,
     objects: Objects,
     sightings: Sightings,
+    /// Whether all of it is of objects that no proven digest names, although digests were asked for.
+    is_unproven: bool,
 }
 
 /// A caller that an envelope has a tag for, what it is among the notes, and where it was last seen: most of its calls come
@@ -213,6 +215,12 @@ fn is_person(kind: ActorKind) -> bool {
 }
 
 impl Part {
+    /// For the notes of objects that no proven digest names, although digests were asked for.
+    #[must_use]
+    pub fn unproven() -> Self {
+        Self { is_unproven: true, ..Self::default() }
+    }
+
     /// Notes one record of an object.
     ///
     /// # Errors
@@ -384,7 +392,7 @@ impl Part {
         if self.texts.size() + self.sightings.texts.size() + ACTOR * self.actors.len() < AT_HAND {
             self.sightings.forget();
         } else {
-            *self = Self::default();
+            *self = Self { is_unproven: self.is_unproven, ..Self::default() };
         }
         Ok((calls, sightings))
     }
@@ -481,6 +489,7 @@ impl Part {
                 original: self.texts.text(row.original).cloned(),
                 objects: object.cloned().into_iter().collect(),
                 is_verified: flag(VERIFIED),
+                is_unproven: self.is_unproven,
                 is_disputed: false,
             },
         })
@@ -497,6 +506,11 @@ impl Part {
         }
         let (texts, actors) = (&self.texts, &self.actors);
         let text = |number: u32| texts.text(number).map_or("", AsRef::as_ref);
+        let events: HashSet<u128> = wanted.events().iter().filter_map(|id| uuid(id.as_bytes())).collect();
+        let is_event = |row: &Row| match row.flags & TEXT_ID {
+            0 => events.contains(&row.id),
+            _ => u32::try_from(row.id).is_ok_and(|number| wanted.events().contains(text(number))),
+        };
         self.rows.for_each(|row| {
             let keep = if sweeps {
                 row.about != NONE
@@ -510,6 +524,7 @@ impl Part {
                     && *abouts
                         .entry((row.account, row.about))
                         .or_insert_with(|| wanted.about(text(row.account), text(row.about))))
+                    || is_event(&row)
             };
             if keep {
                 rows.push(row);
@@ -522,7 +537,7 @@ impl Part {
             return Ok(());
         }
         let sightings = self.sightings_of(|actor| wanted.actor(actor))?;
-        into.sightings.extend(sightings);
+        if self.is_unproven { &mut into.unproven_sightings } else { &mut into.sightings }.extend(sightings);
         Ok(())
     }
 
@@ -554,7 +569,9 @@ impl Trace {
         for part in &mut self.parts {
             part.collect(wanted, false, &mut context)?;
         }
-        context.sightings = whole_days(std::mem::take(&mut context.sightings));
+        for sightings in [&mut context.sightings, &mut context.unproven_sightings] {
+            *sightings = whole_days(std::mem::take(sightings));
+        }
         wanted.add_readers(&context.calls);
         for part in &mut self.parts {
             part.collect(wanted, true, &mut context)?;

@@ -8,7 +8,7 @@ use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 use chrono::{DateTime, Utc};
 
 use super::Call;
-use crate::mfa::Logged;
+use crate::mfa::{Logged, Said};
 
 impl Call {
     /// All that is kept of it, but for where it lies.
@@ -30,6 +30,12 @@ impl Call {
         self.lineage.objects.extend(objects);
         self.lineage.objects.sort();
         self.lineage.objects.dedup();
+    }
+}
+
+impl Said for Call {
+    fn deed(&self) -> (i64, &str, &str) {
+        (self.time.timestamp(), &self.service, &self.name)
     }
 }
 
@@ -65,6 +71,7 @@ impl Logged for Call {
     fn absorb(&mut self, copy: &Self) {
         self.hold(copy.lineage.objects.iter().cloned());
         self.lineage.is_verified |= copy.lineage.is_verified;
+        self.lineage.is_unproven &= copy.lineage.is_unproven;
     }
 
     fn is_taken_back_by(&self, update: &Self) -> bool {
@@ -76,6 +83,7 @@ impl Logged for Call {
     fn update(&mut self, mut update: Self) {
         update.event_id = std::mem::take(&mut self.event_id);
         update.lineage.original = self.lineage.original.take();
+        update.lineage.is_unproven |= self.lineage.is_unproven;
         update.hold(self.lineage.objects.drain(..));
         *self = update;
     }

@@ -7,6 +7,7 @@ mod objects;
 mod sightings;
 mod texts;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -60,6 +61,8 @@ pub struct Lineage {
     pub objects: Vec<Arc<str>>,
     /// Whether a proven digest names one of them.
     pub is_verified: bool,
+    /// Whether digests were asked for, and no proven one names any of them.
+    pub is_unproven: bool,
     /// Whether another record of this event says something else.
     pub is_disputed: bool,
 }
@@ -94,8 +97,25 @@ pub struct Context {
     pub calls: Vec<Call>,
     /// Sightings of roles, services and the rest.
     pub sightings: Vec<Sighting>,
+    /// Those that only objects tell of which digests were asked for, and which no proven one names.
+    pub unproven_sightings: Vec<Sighting>,
     /// Of which of the calls several records say different things.
     pub conflicts: Vec<Conflict>,
+}
+
+impl Context {
+    /// What is left without the objects that no proven digest names.
+    #[must_use]
+    pub fn without_unproven(&self) -> Self {
+        let calls = self.calls.iter().filter(|call| !call.lineage.is_unproven).cloned().collect();
+        Self { calls, unproven_sightings: Vec::new(), ..self.clone() }
+    }
+
+    /// Whether that is all.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.unproven_sightings.is_empty() && !self.calls.iter().any(|call| call.lineage.is_unproven)
+    }
 }
 
 /// Whose calls matter. Asked without regard to time, so that a trace can answer once per caller and not once per call:
@@ -109,6 +129,9 @@ pub trait Selection {
 
     /// Whether the sightings of an actor matter; by [`sighting_key`].
     fn actor(&self, key: &str) -> bool;
+
+    /// The ids of events that other calls may not bear: calls of these ids matter, whoever made them.
+    fn events(&self) -> &BTreeSet<String>;
 
     /// Adds the callers among `calls` that read about a principal that matters: whether that was a sweep takes their
     /// other reading calls too.
