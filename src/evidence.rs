@@ -86,6 +86,8 @@ pub struct Evidence {
     pub integrity: BTreeMap<String, Integrity>,
     /// What it said of the object at hand.
     current: Option<Integrity>,
+    /// Whether that object matters to it only if it gives a record of the range.
+    aside: bool,
 }
 
 impl Evidence {
@@ -103,6 +105,7 @@ impl Evidence {
             checker: None,
             integrity: BTreeMap::new(),
             current: None,
+            aside: false,
         }
     }
 
@@ -141,6 +144,11 @@ impl Evidence {
         Ok((self.events.take()?, calls, sightings))
     }
 
+    /// Notes that an object gave a record, where that is still to be known.
+    fn gave(&mut self, object: &ObjectRef, seconds: i64) {
+        self.aside &= !self.checker.as_mut().is_none_or(|checker| checker.gave(object, seconds));
+    }
+
     /// An object as the trace notes it.
     fn holder<'o>(&self, object: &'o ObjectRef) -> Holder<'o> {
         Holder { object: &object.name, is_verified: self.current == Some(Integrity::Verified) }
@@ -168,12 +176,16 @@ impl Visitor for Evidence {
     fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: u8) {
         self.passed_over += 1;
         if brief != OUT_OF_RANGE && self.error.is_none() {
+            if self.aside {
+                self.gave(object, envelope.seconds());
+            }
             self.error = self.part.note_envelope(self.holder(object), envelope, brief).err();
         }
     }
 
     fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> Next {
         self.current = self.checker.as_mut().map(|checker| checker.judge(object, &bytes.inflated));
+        self.aside = self.checker.as_ref().is_some_and(Checker::is_aside);
         Next::Visit
     }
 
@@ -187,6 +199,9 @@ impl Visitor for Evidence {
         if !self.range.includes(record) || self.error.is_some() {
             self.passed_over += 1;
             return;
+        }
+        if self.aside {
+            self.gave(object, record.time.timestamp());
         }
         match mfa::extract(record) {
             Some(mut event) => {

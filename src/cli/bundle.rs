@@ -432,6 +432,7 @@ impl Making {
             selection: &self.selection,
             options: &self.options,
             bounds: self.bounds,
+            until: None,
             now: self.now,
         };
         let wanted = Arc::new(wanted);
@@ -618,6 +619,7 @@ fn recheck(
         selection: &selection,
         options: &plan.options,
         bounds: Bounds::default(),
+        until: None,
         now,
     };
     let keys = verify::read_keys(&if signed { vec![folder.join(KEYS)] } else { Vec::new() })?;

@@ -353,6 +353,8 @@ impl Plan {
             options: &self.options,
             // The look-back is read and judged too, but what is missing there is no fault of the report.
             bounds: Bounds { from: Some(self.period.from), to: self.as_of },
+            // Where nothing else is asked for, the archive may go on after the period, and must reach its end.
+            until: Some(self.as_of.unwrap_or(self.period.to)),
             now: self.now,
         }
     }
@@ -605,7 +607,8 @@ pub(super) fn make(plan: Plan, read: Read, known: Option<integrity::Told>) -> Re
     let digests_failed = proven.map(|proven| proven.failures).unwrap_or_default();
     let verified = match evidence.checker.take() {
         Some(checker) => {
-            Some(integrity::outcome(&plan.verification(), checker, digests_failed, &scanned.coverage.failures)?)
+            let (plan, coverage) = (plan.verification(), &scanned.coverage);
+            Some(integrity::outcome(&plan, checker, digests_failed, &coverage.failures, coverage.last_record)?)
         }
         None => None,
     };

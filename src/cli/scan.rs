@@ -101,7 +101,7 @@ pub(super) fn run(args: &ScanArgs, now: DateTime<Utc>) -> Result<Status, CliErro
     let limits = Limits { objects: args.commit_every.get(), ..LIMITS };
     let keys = verify::read_keys(&args.public_keys)?;
     let bounds = Bounds { from, to };
-    let plan = verify::Plan { sources: &sources, selection: &selection, options: &options, bounds, now };
+    let plan = verify::Plan { sources: &sources, selection: &selection, options: &options, bounds, until: to, now };
     check_places(&sources, None, &selection, &options)?;
     let proven = args.verify.then(|| verify::prove(&plan, keys)).transpose()?;
     let proof = proven.as_ref().map(|proven| &proven.proof);
@@ -109,7 +109,9 @@ pub(super) fn run(args: &ScanArgs, now: DateTime<Utc>) -> Result<Status, CliErro
     let checked = done.checker.take().zip(proven);
     let outcome = checked
         .map(|(checker, proven)| {
-            super::integrity::outcome(&plan, checker, proven.failures, &done.scanned.coverage.failures)
+            let coverage = &done.scanned.coverage;
+            let told = coverage.last_record.max(done.remembered);
+            super::integrity::outcome(&plan, checker, proven.failures, &coverage.failures, told)
         })
         .transpose()?;
     let status = done.status(outcome.as_ref());
@@ -161,6 +163,8 @@ pub(super) struct Done {
     known_failures: u64,
     /// What the digests say of what was read, where that was asked.
     pub(super) checker: Option<Checker>,
+    /// Of what earlier scans read of the same sources, the latest delivery.
+    remembered: Option<DateTime<Utc>>,
 }
 
 /// Reads what the store does not have.
@@ -181,7 +185,17 @@ pub(super) fn into_store(
     let sources_text = source_lines(sources);
     let writer = open(dir, &format!("mfatrail scan {}", sources_text.replace('\n', " ")), now)?;
     let store = Store::open(dir).map_err(store_error)?;
-    let index = Arc::new(Index::read(&store).map_err(store_error)?);
+    let roots: Vec<String> = sources.iter().map(Source::root).collect();
+    let mut remembered: Option<DateTime<Utc>> = None;
+    let index = Index::read_noting(&store, &mut |row| {
+        // Without a time in its name, all that tells of a delivery is when a copy was written.
+        let delivered = row.delivered_at.filter(|time| row.day == Some(time.date_naive()));
+        if proof.is_some() && delivered > remembered && row.status == store::Status::Read {
+            let asked = selection.includes(&row.key()) && roots.iter().any(|root| row.location.starts_with(root));
+            remembered = if asked { delivered } else { remembered };
+        }
+    });
+    let index = Arc::new(index.map_err(store_error)?);
     let run = Run {
         run: writer.next(),
         kind: RunKind::Scan,
@@ -207,7 +221,7 @@ pub(super) fn into_store(
     };
     let sink = Sink::new(writer, Arc::clone(&index), limits, run, HashMap::new()).map_err(store_error)?;
     let (kept, scanned, checker) = visit(sink, sources, selection, options, &known, proof)?;
-    Ok(Done { kept, scanned, known_failures: known_failures.into_inner(), checker })
+    Ok(Done { kept, scanned, known_failures: known_failures.into_inner(), checker, remembered })
 }
 
 /// Reads what is not `known` into a sink.

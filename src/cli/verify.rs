@@ -19,7 +19,7 @@ use crate::aws::Connection;
 use crate::cloudtrail::{Names, Query};
 use crate::contract::{ReadFailure, Tool};
 use crate::digest::{
-    self, Bounds, CAUSES, Causes, Checker, Code, Finding, Gather, Proof, PublicKeys, Severity, TrailSummary,
+    self, Bounds, CAUSES, Causes, Checker, Code, Finding, Gather, Horizon, Proof, PublicKeys, Severity, TrailSummary,
     Verification,
 };
 use crate::pipeline::{self, Options, Scanned};
@@ -32,6 +32,10 @@ const SHOWN: usize = 20;
 
 /// How far the listing reaches before the range: a digest of the range's first hour can name a log of the day before.
 const BEFORE: TimeDelta = TimeDelta::days(1);
+
+/// How far it reaches after the range at least: the digest of the range's last hour, and the one after it, which may name
+/// the logs of the last minutes.
+const AFTER: TimeDelta = TimeDelta::hours(3);
 
 /// Check an archive against CloudTrail's digest files: nothing changed, nothing missing, nothing added
 ///
@@ -74,7 +78,11 @@ Times are a date (2026-10-01, today, yesterday), a time with its zone (2026-10-0
 (36h, 7d, 2w). Everything is UTC.
 
 CloudTrail writes a digest an hour. The logs of the last hour are in none yet, and say so: verify up to two hours ago with
---to 2h. With --from and --to the chains must reach from the one to the other.
+--to 2h. With --from and --to the chains must reach from the one to the other; only a --to of less than two hours ago excuses
+that the newest digests are not there yet. The result names the end of the last proven digest: of anything later it says
+nothing, and without --to it cannot tell whether there was more.
+
+Names and folders are not signed. A range leaves out only what both agree on.
 
 A digest's signature is object metadata in S3, which a copy on disk lacks. All but the newest are proven by the digest after
 them; for the newest, put what `aws s3api head-object --bucket B --key K` prints into K.signature beside it, or end the range
@@ -107,7 +115,16 @@ pub(super) struct Plan<'a> {
     pub(super) selection: &'a Selection,
     pub(super) options: &'a Options<'static>,
     pub(super) bounds: Bounds,
+    /// Up to when there must be digests, where that was asked for.
+    pub(super) until: Option<DateTime<Utc>>,
     pub(super) now: DateTime<Utc>,
+}
+
+impl Plan<'_> {
+    /// Up to when there must be digests; `told` is the latest moment that records, or a store, tell of.
+    pub(super) fn horizon(&self, told: Option<DateTime<Utc>>) -> Horizon {
+        Horizon { until: self.until.map(|until| until.min(self.now)), now: self.now, told }
+    }
 }
 
 pub(super) fn run(args: &VerifyArgs, now: DateTime<Utc>) -> Result<Status, CliError> {
@@ -122,7 +139,8 @@ pub(super) fn run(args: &VerifyArgs, now: DateTime<Utc>) -> Result<Status, CliEr
     let selection = selection(&args.archive, from, to)?;
     let options = options(&args.archive, &args.aws)?;
     check_places(&sources, None, &selection, &options)?;
-    let plan = Plan { sources: &sources, selection: &selection, options: &options, bounds: Bounds { from, to }, now };
+    let bounds = Bounds { from, to };
+    let plan = Plan { sources: &sources, selection: &selection, options: &options, bounds, until: to, now };
     let Proven { proof, failures, .. } = prove(&plan, keys)?;
     let outcome = check(&plan, &proof, failures)?;
     match args.format {
@@ -191,6 +209,7 @@ pub(super) fn prove(plan: &Plan<'_>, keys: Option<PublicKeys>) -> Result<Proven,
     let selection = Selection { product: Some(Product::Digest), ..widened(plan) };
     let options = Options { progress: Arc::default(), ..plan.options.clone() };
     let (gather, scanned) = scan(plan, &selection, &options, &Gather::default)?;
+    let gather = gather.with_earlier(options.progress.folders.earlier());
     let keys = match keys {
         Some(keys) => keys,
         None => ask(&gather, &plan.options.s3.connection, plan.now)?,
@@ -200,7 +219,8 @@ pub(super) fn prove(plan: &Plan<'_>, keys: Option<PublicKeys>) -> Result<Proven,
 }
 
 pub(super) fn widened(plan: &Plan<'_>) -> Selection {
-    Selection { from: plan.selection.from.map(|from| from - BEFORE), ..plan.selection.clone() }
+    let slack = plan.selection.slack.max(AFTER);
+    Selection { from: plan.selection.from.map(|from| from - BEFORE), slack, ..plan.selection.clone() }
 }
 
 /// The keys of the digests' regions, and if they do not suffice, of their trails' home regions.
@@ -227,8 +247,7 @@ fn check(plan: &Plan<'_>, proof: &Arc<Proof>, mut failures: Vec<ReadFailure>) ->
     failures.extend(logs.coverage.failures);
     failures.sort();
     failures.dedup();
-    let until = plan.bounds.to.map(|to| to.min(plan.now));
-    let mut outcome = checker.finish(&failures, &selection, until);
+    let mut outcome = checker.finish(&failures, &selection, &plan.horizon(None));
     explain(plan, proof, &mut outcome)?;
     Ok(outcome)
 }
@@ -293,7 +312,9 @@ pub(super) fn text(outcome: &Verification) -> String {
     } else {
         "NOT WHOLE"
     };
-    let _ = writeln!(out, "{verdict}: {counts}");
+    let until = outcome.proven_until.map_or_else(String::new, |until| format!(", up to {}", rfc3339(until)));
+    let open = if outcome.whole && outcome.to.is_none() { "; whether there was more, only --to can tell" } else { "" };
+    let _ = writeln!(out, "{verdict}: {counts}{until}{open}");
     out
 }
 
