@@ -191,7 +191,7 @@ pub(super) fn into_store(
         // Without a time in its name, all that tells of a delivery is when a copy was written.
         let delivered = row.delivered_at.filter(|time| row.day == Some(time.date_naive()));
         if proof.is_some() && delivered > remembered && row.status == store::Status::Read {
-            let asked = selection.includes(&row.key()) && roots.iter().any(|root| row.location.starts_with(root));
+            let asked = selection.includes(&row.key()) && roots.iter().any(|root| lies_in(&row.location, root));
             remembered = if asked { delivered } else { remembered };
         }
     });
@@ -271,6 +271,12 @@ pub(super) fn store_error(error: StoreError) -> CliError {
         StoreError::Absent(_) | StoreError::Occupied { .. } | StoreError::Schema { .. } => CliError::usage(error),
         _ => CliError::failed(error),
     }
+}
+
+/// Whether a location is that of a source, or lies in its folder.
+fn lies_in(location: &str, root: &str) -> bool {
+    let root = root.trim_end_matches('/');
+    location.strip_prefix(root).is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
 
 /// The sources as the log of runs has them, one a line.
