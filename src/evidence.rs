@@ -88,6 +88,8 @@ pub struct Evidence {
     pub integrity: BTreeMap<String, Integrity>,
     /// What it said of the object at hand.
     current: Option<Integrity>,
+    /// Whether that object matters to it only if it gives a record of the range.
+    aside: bool,
 }
 
 impl Evidence {
@@ -106,6 +108,7 @@ impl Evidence {
             checker: None,
             integrity: BTreeMap::new(),
             current: None,
+            aside: false,
         }
     }
 
@@ -147,6 +150,11 @@ impl Evidence {
         Ok((self.events.take()?, calls, sightings))
     }
 
+    /// Notes that an object gave a record, where that is still to be known.
+    fn gave(&mut self, object: &ObjectRef, seconds: i64) {
+        self.aside &= !self.checker.as_mut().is_none_or(|checker| checker.gave(object, seconds));
+    }
+
     /// An object as the trace notes it.
     fn holder<'o>(&self, object: &'o ObjectRef) -> Holder<'o> {
         Holder { object: &object.name, is_verified: self.current == Some(Integrity::Verified) }
@@ -175,6 +183,9 @@ impl Visitor for Evidence {
     fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: u8) {
         self.passed_over += 1;
         if brief != OUT_OF_RANGE && self.error.is_none() {
+            if self.aside {
+                self.gave(object, envelope.seconds());
+            }
             let holder = self.holder(object);
             self.error = self.part_of(self.current).note_envelope(holder, envelope, brief).err();
         }
@@ -182,6 +193,7 @@ impl Visitor for Evidence {
 
     fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> Next {
         self.current = self.checker.as_mut().map(|checker| checker.judge(object, &bytes.inflated));
+        self.aside = self.checker.as_ref().is_some_and(Checker::is_aside);
         Next::Visit
     }
 
@@ -195,6 +207,9 @@ impl Visitor for Evidence {
         if !self.range.includes(record) || self.error.is_some() {
             self.passed_over += 1;
             return;
+        }
+        if self.aside {
+            self.gave(object, record.time.timestamp());
         }
         match mfa::extract(record) {
             Some(mut event) => {

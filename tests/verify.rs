@@ -44,7 +44,7 @@ fn archive() -> (Bucket, Vec<Trail>) {
 /// The signatures of the newest digests, which a copy on disk would lack.
 fn with_sidecars(mut bucket: Bucket) -> Bucket {
     let mut newest: BTreeMap<String, String> = BTreeMap::new();
-    for key in bucket.keys("CloudTrail-Digest").into_iter().filter(|key| key.ends_with(".gz")) {
+    for key in bucket.keys("_CloudTrail-Digest_").into_iter().filter(|key| key.ends_with(".gz")) {
         if let Some((chain, _)) = key.split_once("/2026/") {
             newest.insert(chain.to_owned(), key.clone());
         }
@@ -300,7 +300,7 @@ const TAMPERINGS: &[Tampering] = &[
         let key = digest(bucket, 29);
         bucket.objects.remove(&format!("{key}.signature"));
         bucket.take(&key);
-    }, &[], &[("digest_signature_unavailable", 1), ("log_awaiting_digest", 3), ("log_unproven", 2)]),
+    }, &[], &[("digest_missing_newest", 1), ("digest_signature_unavailable", 1), ("log_awaiting_digest", 3), ("log_unproven", 2)]),
     ("digest: the first of the range removed", |bucket, _| {
         for key in digests(bucket)[..4].to_vec() { bucket.take(&key); }
     }, &["--from", "2026-10-02"], &[("digest_missing", 2), ("log_in_gap", 3)]),
@@ -426,8 +426,255 @@ const TAMPERINGS: &[Tampering] = &[
         trail.hours(bucket, 5);
         trail.now = trails[0].now;
         *bucket = with_sidecars(std::mem::take(bucket));
-    }, &["--from", "2026-10-02", "--to", "2026-10-02T09:05:00Z"], &[("digest_missing_newest", 0), ("trail_moved", 1)]),
+    }, &["--from", "2026-10-02", "--to", "2026-10-02T09:05:00Z"], &[("digest_missing_newest", 1), ("trail_moved", 1)]),
+    ("a range", |_, _| {}, RANGE, &[]),
+    ("log: added, of another year by its name", |bucket, _| add(bucket, |key| key.replace("_20261002T", "_20200101T")),
+        RANGE, &[("log_in_gap", 1)]),
+    ("log: added, of the day after the range by its name", |bucket, _| add(bucket, |key| key.replace("_20261002T", "_20261003T")),
+        RANGE, &[("log_awaiting_digest", 1)]),
+    ("log: added, to come by its name", |bucket, _| add(bucket, |key| key.replace("_20261002T", "_20990101T")),
+        RANGE, &[("log_awaiting_digest", 1)]),
+    ("log: added, without a time in its name", |bucket, _| add(bucket, |key| key.replace("_20261002T", "_")),
+        RANGE, &[("log_unnamed", 1)]),
+    ("log: added outside the layout", |bucket, _| add(bucket, |_| "more/records.json.gz".to_owned()),
+        RANGE, &[("log_unnamed", 1)]),
+    ("log: added outside the layout, of another day by its name", |bucket, _| {
+        add(bucket, |key| key.rsplit_once('/').unwrap().1.replace("_20261002T", "_20260901T"));
+    }, RANGE, &[("log_in_gap", 1)]),
+    ("log: added beneath a folder in another case", |bucket, _| add(bucket, |key| key.replace("AWSLogs/", "awslogs/")),
+        RANGE, &[("log_unnamed", 1)]),
+    ("log: added where another trail would deliver", |bucket, _| add(bucket, |key| format!("second/{key}")),
+        RANGE, &[("log_unnamed", 1)]),
+    ("log: added as of a trail of one account", |bucket, _| add(bucket, |key| key.replace("o-exampleorgid/", "")),
+        RANGE, &[("log_unnamed", 1)]),
+    ("log: added as of a region without a trail", |bucket, _| add(bucket, |key| key.replace("us-east-1", "sa-east-1")),
+        RANGE, &[("no_digests", 1)]),
+    ("log: added under the name of one from before the range", |bucket, _| {
+        let (old, new) = (bucket.keys(LOGS)[0].clone(), log(bucket));
+        let file = old.rsplit_once('/').unwrap().1;
+        let key = format!("{}/{file}", new.rsplit_once('/').unwrap().0);
+        bucket.objects.insert(key, bucket.objects[&new].clone());
+    }, &["--from", "2026-10-02T06:00:00Z", "--to", "2026-10-03"], &[("log_moved", 1)]),
+    ("log: copied to where another trail would deliver", |bucket, _| {
+        let key = log(bucket);
+        bucket.objects.insert(format!("second/{key}"), bucket.objects[&key].clone());
+    }, RANGE, &[]),
+    ("log: added before and after the range, as name and folder say", |bucket, _| {
+        add(bucket, |key| key.replace("2026/10/02", "2026/10/01").replace("_20261002T", "_20261001T"));
+        add(bucket, |key| key.replace("2026/10/02", "2026/10/03").replace("_20261002T", "_20261003T"));
+    }, RANGE, &[]),
+    ("a log of the last minute, named by the digest after the range", |bucket, trails| { last_minute(bucket, trails); }, UP_TO, &[]),
+    ("log: of the last minute, altered", |bucket, trails| {
+        let (log, _) = last_minute(bucket, trails);
+        let text = bucket.text(&log).replace("GetUser", "GetRole");
+        bucket.put_text(&log, &text);
+    }, UP_TO, &[("log_altered", 1)]),
+    ("log: of the last minute, removed", |bucket, trails| {
+        let (log, _) = last_minute(bucket, trails);
+        bucket.take(&log);
+    }, UP_TO, &[("log_missing", 1)]),
+    ("log: of the last minute, cut", |bucket, trails| {
+        let (log, _) = last_minute(bucket, trails);
+        bucket.objects.get_mut(&log).unwrap().bytes.truncate(40);
+    }, UP_TO, &[("log_damaged", 1)]),
+    ("log: of the last minute, its digest removed", |bucket, trails| {
+        let (_, digest) = last_minute(bucket, trails);
+        bucket.take(&digest);
+        bucket.put_sidecar(&self::digest(bucket, 29));
+    }, UP_TO, &[("log_awaiting_digest", 1)]),
+    ("log: of the last minute, its digest without a signature", |bucket, trails| {
+        let (_, digest) = last_minute(bucket, trails);
+        bucket.take(&format!("{digest}.signature"));
+    }, UP_TO, &[("log_unproven", 1)]),
+    ("the last hour of the range removed everywhere", |bucket, _| newest_removed(bucket, "", "2026-10-03T03:06:00Z"),
+        &["--to", "2026-10-03T04:00:00Z"], &[("digest_missing_newest", 3)]),
+    ("the last minutes of the range without a digest", |bucket, _| newest_removed(bucket, "", "2026-10-03T03:06:00Z"),
+        &["--to", "2026-10-03T03:05:32Z"], &[("digest_missing_newest", 3)]),
+    ("the last hour removed everywhere, and not asked for", |bucket, _| newest_removed(bucket, "", "2026-10-03T03:06:00Z"),
+        &["--to", "2026-10-03T03:05:31Z"], &[]),
+    ("the newest day removed everywhere", |bucket, _| newest_removed(bucket, "", "2026-10-02T12:06:00Z"),
+        &["--from", "2026-10-02", "--to", "2026-10-04"], &[("digest_missing_newest", 3)]),
+    ("the last hour of a region removed, logs and digest", |bucket, _| newest_removed(bucket, "eu-west-1", "2026-10-03T03:06:00Z"),
+        &[], &[("digest_missing_newest", 1)]),
+    ("a region that ends before the range", |bucket, _| newest_removed(bucket, "eu-west-1", "2026-10-01T23:06:00Z"),
+        &["--from", "2026-10-03T02:00:00Z", "--to", "2026-10-03T04:00:00Z"], &[("digests_absent", 1)]),
+    ("an account that ends a year before the range", |bucket, _| {
+        let old: Vec<String> = bucket.keys("444455556666/").into_iter().filter(|key| key.contains("T230531Z")).collect();
+        let [one, ..] = old.as_slice() else { panic!("{old:?}") };
+        let object = bucket.objects[one].clone();
+        bucket.objects.retain(|key, _| !key.contains("/444455556666/"));
+        bucket.objects.insert(one.replace("2026", "2025"), object);
+    }, RANGE, &[("digests_absent", 1)]),
+    ("an account that was asked for, and has nothing", |bucket, _| {
+        let config = "AWSLogs/o-exampleorgid/777788889999/Config/us-east-1/2026/10/2/x.json.gz".to_owned();
+        bucket.objects.insert(config, Stored { bytes: gzip(b"{}"), signature: None });
+    }, &["--account", A, "--account", "777788889999"], &[("digests_absent", 1)]),
+    ("a region that was asked for, and has nothing in the range", |bucket, _| {
+        add(bucket, |key| key.replace("us-east-1", "sa-east-1").replace("2026/10/02", "2020/01/01"));
+    }, &["--from", "2026-10-02", "--to", "2026-10-03", "--region", "us-east-1", "--region", "sa-east-1"], &[("digests_absent", 1)]),
+    ("a region that was asked for of two accounts, and one of them lacks", |_, _| {},
+        &["--account", A, "--account", B, "--region", "us-east-1", "--region", "eu-west-1"], &[("digests_absent", 1)]),
+    ("digests of two hours each", |bucket, _| { slow_trail(bucket); }, &["--region", "sa-east-1"], &[]),
+    ("digests of two hours each, one removed", |bucket, _| {
+        let keys = slow_trail(bucket);
+        bucket.take(&keys[2]);
+    }, &["--region", "sa-east-1"], &[("digest_missing", 1), ("digest_signature_unavailable", 1)]),
+    ("digest: removed, and named by two", |bucket, trails| {
+        let (gone, next) = (digest(bucket, 12), digest(bucket, 13));
+        let field = |text: &str, name: &str| serde_json::from_str::<Value>(text).unwrap()[name].as_str().unwrap().to_owned();
+        let text = bucket.text(&next);
+        let mut more = trails[0].clone();
+        let [hash, signature] = ["previousDigestHashValue", "previousDigestSignature"].map(|name| field(&text, name));
+        more.last = Some((bucket.name.clone(), gone.clone(), hash, signature));
+        let start = field(&text, "digestStartTime").parse().unwrap();
+        let end = start + TimeDelta::minutes(59);
+        let (key, text, signature) = more.signed(bucket, Signer::ours(), &[], start, end, "");
+        bucket.objects.insert(key.clone(), Stored { bytes: gzip(text.as_bytes()), signature: Some(signature) });
+        bucket.put_sidecar(&key);
+        bucket.take(&gone);
+    }, &[], &[("digest_missing", 1), ("digest_signature_unavailable", 1), ("log_in_gap", 1)]),
 ];
+
+const RANGE: &[&str] = &["--from", "2026-10-02", "--to", "2026-10-03"];
+
+/// To the end of the last digests.
+const UP_TO: &[&str] = &["--to", "2026-10-03T04:05:31Z"];
+
+/// Adds a log under a name that `place` makes of a true one's, of 2 October.
+fn add(bucket: &mut Bucket, place: impl Fn(&str) -> String) {
+    let key = log(bucket);
+    let forged = key.replace(".json.gz", "").rsplit_once('_').unwrap().0.to_owned() + "_0123456789abcdef.json.gz";
+    bucket.objects.insert(place(&forged), bucket.objects[&key].clone());
+}
+
+/// A log that is delivered in the minute in which the digest of the hour is made, and named by the next one: both keys.
+fn last_minute(bucket: &mut Bucket, trails: &mut [Trail]) -> (String, String) {
+    let records = [trails[0].record("GetUser", "iam", "null")];
+    let log = trails[0].log(bucket, 0, &records);
+    let digest = trails[0].digest(bucket, Signer::ours(), std::slice::from_ref(&log));
+    bucket.put_sidecar(&digest);
+    (log, digest)
+}
+
+/// Removes everything that was delivered after a moment, of a region; the newest that is left has its signature.
+fn newest_removed(bucket: &mut Bucket, region: &str, after: &str) {
+    let after: String = after.chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
+    bucket.objects.retain(|key, _| {
+        let time = key.split(['_', '.']).find(|part| part.starts_with("2026") && part.ends_with('Z')).unwrap();
+        !key.contains(region) || key.ends_with(".signature") || *time <= *after
+    });
+    let left = std::mem::take(bucket);
+    let is_left = |key: &str| left.objects.contains_key(key.trim_end_matches(".signature"));
+    let objects = left.objects.iter().filter(|(key, _)| is_left(key));
+    let objects = objects.map(|(key, object)| (key.clone(), object.clone())).collect();
+    *bucket = with_sidecars(Bucket { name: left.name.clone(), objects });
+}
+
+/// A trail whose digests tell of two hours each: their keys.
+fn slow_trail(bucket: &mut Bucket) -> Vec<String> {
+    let mut trail = Trail::new(A, "sa-east-1", START);
+    let mut keys = Vec::new();
+    for _ in 0..5 {
+        let (start, end) = (trail.now, trail.now + TimeDelta::hours(2));
+        let (key, text, signature) = trail.signed(bucket, Signer::ours(), &[], start, end, "");
+        let hash = mfatrail::digest::hex(&mfatrail::digest::sha256(text.as_bytes()));
+        trail.last = Some((bucket.name.clone(), key.clone(), hash, signature.clone()));
+        trail.now = end;
+        bucket.objects.insert(key.clone(), Stored { bytes: gzip(text.as_bytes()), signature: Some(signature) });
+        keys.push(key);
+    }
+    *bucket = with_sidecars(std::mem::take(bucket));
+    keys
+}
+
+#[test]
+fn a_trail_s_prefix_may_be_the_folder_of_an_account() {
+    for (prefix, account) in [
+        ("AWSLogs/111122223333/", A),
+        ("AWSLogs/o-exampleorgid/111122223333/", A),
+        ("AWSLogs/444455556666/", A),
+        ("AWSLogs/111122223333/CloudTrail/", A),
+        ("AWSLogs/111122223333/CloudTrail-Digest/", A),
+        ("AWSLogs/111122223333/Config/", B),
+        ("AWSLogs/111122223333/a/b/", B),
+    ] {
+        let mut bucket = Bucket::new("trail-bucket");
+        let mut trail = Trail { prefix, ..Trail::new(account, "us-east-1", START) };
+        trail.hours(&mut bucket, 12);
+        let disk = Disk::of(&with_sidecars(bucket.clone()));
+        for more in [
+            &[][..],
+            &["--account", account, "--region", "us-east-1"],
+            &["--from", "2026-10-02T00:00Z", "--to", "2026-10-02T09:00Z"],
+        ] {
+            let (status, outcome) = disk.json(more);
+            assert_eq!((status, faults(&outcome)), (0, BTreeSet::new()), "{prefix} {more:?}: {outcome:#}");
+            assert!(
+                outcome["digests"].as_u64() >= Some(9) && outcome["logs"]["verified"].as_u64() > Some(9),
+                "{prefix}: {outcome}"
+            );
+        }
+        for command in [
+            &["scan", "--store", "store"][..],
+            &["report", "--from", START, "--to", "2026-10-02T10:00:00Z", "--out", "out"],
+        ] {
+            let mut run = mfatrail();
+            run.current_dir(disk.home.path()).args(command).args(["archive", "--verify", "--public-keys", "keys.json"]);
+            let ran: Ran = run.output().expect("it runs").into();
+            assert_eq!(ran.status, 0, "{prefix} {command:?}: {}", ran.stderr);
+        }
+        let report = run::json(&disk.home.path().join("out"));
+        assert_eq!(report["coverage"]["integrity"]["digests"], 12, "{prefix}");
+        // What is altered there is found, too.
+        let key = bucket.keys("/CloudTrail/us-east-1/")[3].clone();
+        let text = bucket.text(&key).replace("GetUser", "GetRole");
+        bucket.put_text(&key, &text);
+        let (status, outcome) = Disk::of(&with_sidecars(bucket)).json(&[]);
+        assert_eq!((status, faults(&outcome)), (3, BTreeSet::from(["log_altered".to_owned()])), "{prefix}");
+    }
+}
+
+#[test]
+fn it_is_said_up_to_when_a_verification_speaks() {
+    let (bucket, _) = archive();
+    let disk = Disk::of(&with_sidecars(bucket));
+    let ran = disk.verify(&[]);
+    assert_eq!(ran.status, 0, "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains(", up to 2026-10-03T04:05:31Z; whether there was more, only --to can tell"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(disk.json(&[]).1["proven_until"], "2026-10-03T04:05:31Z");
+    let ran = disk.verify(&["--to", "2026-10-02T10:00:00Z"]);
+    assert!(ran.status == 0 && ran.stdout.trim_end().ends_with(", up to 2026-10-02T10:05:31Z"), "{}", ran.stdout);
+    // The clock: a range that ends now, and one that ends when digests cannot be there yet.
+    for to in ["0s", "2h", "2099-01-01"] {
+        let ran = disk.verify(&["--to", to]);
+        let told = ran.stdout.contains("digest_missing_newest (3)");
+        assert!(
+            ran.status == if to == "2099-01-01" { 2 } else { 3 } && told == (ran.status == 3),
+            "{to}: {}",
+            ran.stdout
+        );
+    }
+}
+
+#[test]
+fn what_is_under_way_is_no_fault() {
+    // Hours that end with the present one: of the last two there may be no digest yet.
+    let now = chrono::Utc::now();
+    let verdicts = |behind: i64| {
+        let mut bucket = Bucket::new("trail-bucket");
+        let start = now - TimeDelta::minutes(behind) - TimeDelta::hours(6);
+        Trail::new(A, "us-east-1", &start.format("%Y-%m-%dT%H:%M:%SZ").to_string()).hours(&mut bucket, 6);
+        let disk = Disk::of(&with_sidecars(bucket));
+        ["0s", "100m", "3h"].map(|to| disk.verify(&["--to", to]).status)
+    };
+    assert_eq!(verdicts(90), [0, 0, 0]);
+    assert_eq!(verdicts(150), [3, 0, 0]);
+    assert_eq!(verdicts(190), [3, 0, 3]);
+}
 
 fn sha(bucket: &Bucket, key: &str) -> String {
     mfatrail::digest::hex(&mfatrail::digest::sha256(bucket.text(key).as_bytes()))
@@ -626,6 +873,29 @@ fn buckets_are_verified_with_the_keys_that_cloudtrail_tells() {
     assert!(ran.status == 3 && ran.stdout.contains("log_altered (1): "), "{}", ran.stdout);
     assert!(ran.stdout.contains(&format!("s3://copy/{last}")), "{}", ran.stdout);
 
+    // A trail whose prefix is another account's folder, a region that was given up, and a key with an empty folder.
+    let mut nested = Bucket::new("nested");
+    Trail { prefix: "AWSLogs/111122223333/", ..Trail::new(B, "us-east-1", START) }.hours(&mut nested, 12);
+    for start in ["2025-09-01T00:05:31Z", "2026-09-01T00:05:31Z"] {
+        let region = if start.starts_with("2025") { "us-east-1" } else { "eu-west-1" };
+        Trail::new(A, region, start).hours(&mut nested, 3);
+    }
+    upload(&server.endpoint(), &[&nested]);
+    let range = ["--from", "2026-10-02", "--to", "2026-10-02T09:00:00Z"];
+    let ran = on_s3(&server.endpoint(), &keys, &[&["s3://nested", "--account", B], &range[..]].concat());
+    assert!(ran.status == 0 && ran.stdout.contains("WHOLE: 10 of 10 digests"), "{}{}", ran.stdout, ran.stderr);
+    let ran = on_s3(&server.endpoint(), &keys, &[&["s3://nested"], &range[..]].concat());
+    assert!(ran.status == 3 && ran.stdout.contains("digests_absent (2): "), "{}{}", ran.stdout, ran.stderr);
+    let log = nested.keys("/CloudTrail/us-east-1/2026/10/02").pop().expect("a log");
+    let forged =
+        log.rsplit_once('_').expect("a name").0.replace("AWSLogs/o-", "AWSLogs//o-") + "_0123456789abcdef.json.gz";
+    let object = nested.take(&log);
+    nested.objects = BTreeMap::from([(forged.clone(), object)]);
+    upload(&server.endpoint(), &[&nested]);
+    let ran = on_s3(&server.endpoint(), &keys, &[&["s3://nested", "--account", B], &range[..]].concat());
+    assert!(ran.status == 3 && ran.stdout.contains("log_unnamed (1): "), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains(&forged), "{}", ran.stdout);
+
     // A region that does not answer ends the run, with a way out.
     let (refusing, _) = key_server(&["eu-west-1"]);
     let ran = on_s3(&server.endpoint(), &refusing, &["s3://trail-bucket"]);
@@ -698,6 +968,97 @@ fn a_report_says_what_its_evidence_is_worth() {
     let gaps = report["coverage"]["gaps"].as_array().expect("gaps");
     let gap = gaps.iter().find(|gap| gap["cause"] == "digest_missing").expect("a gap");
     assert_eq!((&gap["from"], &gap["to"]), (&"2026-10-02T04:05:31Z".into(), &"2026-10-02T05:05:31Z".into()));
+}
+
+/// What an attacker adds to an archive that is verified while a report reads it: the event of a log of its own.
+type Addition = (&'static str, fn(&str) -> String, &'static str);
+
+#[test]
+fn nothing_that_was_added_is_called_verified() {
+    const ADDITIONS: &[Addition] = &[
+        ("beside the true one", |key| key.to_owned(), "log_unnamed"),
+        ("of another day by its name", |key| key.replace("_20261002T", "_20200101T"), "log_in_gap"),
+        ("to come by its name", |key| key.replace("_20261002T", "_20990101T"), "log_awaiting_digest"),
+        (
+            "long before the period by name and folder",
+            |key| key.replace("20261002T", "20260915T").replace("2026/10/02", "2026/09/15"),
+            "log_in_gap",
+        ),
+        ("after the period by name and folder", |key| key.replace("T0425Z", "T1310Z"), "log_awaiting_digest"),
+        ("without a time", |key| key.replace("_20261002T0425Z", ""), "log_unnamed"),
+        ("outside the layout", |_| "x.json.gz".to_owned(), "log_unnamed"),
+        ("under a name that no log has", |key| format!("{}/README.md", key.rsplit_once('/').unwrap().0), "log_unnamed"),
+        ("in another case", |key| key.replace("AWSLogs", "AWSLOGS"), "log_unnamed"),
+        ("as of another trail", |key| format!("AWSLogs/444455556666/{key}"), "log_unnamed"),
+        ("as of another region", |key| key.replace("us-east-1", "eu-north-1"), "no_digests"),
+        ("as of another account", |key| key.replace(A, B), "no_digests"),
+    ];
+    for (what, place, code) in ADDITIONS {
+        let (ran, report, _) = reported(|bucket, key| {
+            let text = bucket
+                .text(key)
+                .replace("\"ada\"", "\"bob\"")
+                .replace("mfa/ada", "mfa/bob")
+                .replace("user/ada", "user/bob");
+            let text = text.replace("-DeactivateMFADevice\"", "-forged\"");
+            assert!(key.contains("_20261002T0425Z_"), "{key}");
+            let name = place(&(key.rsplit_once('_').unwrap().0.to_owned() + "_0123456789abcdef.json.gz"));
+            bucket.objects.insert(name, Stored { bytes: gzip(text.as_bytes()), signature: None });
+        });
+        assert_eq!(ran.status, 3, "{what}: {}", ran.stderr);
+        let integrity = &report["coverage"]["integrity"];
+        assert_eq!(
+            (&integrity["whole"], &integrity["counts"][*code]),
+            (&false.into(), &1.into()),
+            "{what}: {integrity:#}"
+        );
+        let worth = |forged: bool| {
+            let events = report["events"].as_array().expect("a list").iter();
+            let is_forged = |event: &Value| event["event_id"].as_str().is_some_and(|id| id.ends_with("-forged"));
+            events
+                .filter(|event| is_forged(event) == forged)
+                .map(|event| event["integrity"].clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!((worth(false), worth(true)), (vec!["verified".into()], vec!["unsigned".into()]), "{what}");
+    }
+}
+
+#[test]
+fn what_was_removed_at_the_end_is_missed_by_whatever_knows_of_it() {
+    let cut = |bucket: &mut Bucket| newest_removed(bucket, "", "2026-10-02T07:06:00Z");
+    // The period that was asked for, with a moment to measure to or without.
+    let (mut bucket, _) = archive();
+    bucket = with_sidecars(bucket);
+    let whole = Disk::of(&bucket);
+    cut(&mut bucket);
+    let cut = Disk::of(&bucket);
+    let run = |disk: &Disk, arguments: &[&str]| {
+        let mut command = mfatrail();
+        command.current_dir(disk.home.path()).args(arguments).args([
+            "archive",
+            "--verify",
+            "--public-keys",
+            "keys.json",
+        ]);
+        let ran: Ran = command.output().expect("it runs").into();
+        ran
+    };
+    let report = ["report", "--from", START, "--to", "2026-10-02T10:00:00Z", "--format", "json", "--out", "out"];
+    for as_of in [&[][..], &["--as-of", "2026-10-02T10:00:00Z"]] {
+        let arguments = [&report[..], as_of].concat();
+        assert_eq!(run(&whole, &arguments).status, 0);
+        let ran = run(&cut, &arguments);
+        assert!(ran.status == 3 && ran.stderr.contains("digest_missing_newest 3"), "{as_of:?}: {}", ran.stderr);
+    }
+    // What a store has read before.
+    let scan = ["scan", "--store", "store"];
+    assert_eq!(run(&whole, &scan).status, 0);
+    assert_eq!(run(&cut, &scan).status, 0, "nobody knows");
+    std::fs::rename(whole.archive(), whole.home.path().join("before")).expect("it can be moved");
+    std::fs::rename(cut.archive(), whole.archive()).expect("it can be moved");
+    let ran = run(&whole, &scan);
+    assert!(ran.status == 3 && ran.stderr.contains("digest_missing_newest (3)"), "{}", ran.stderr);
 }
 
 // --- words ---------------------------------------------------------------------------------------------------------

@@ -346,7 +346,7 @@ fn add_digests(
 
 /// Reads some objects once more: their inflated bytes, which are what CloudTrail signs.
 fn copies(job: &Job<'_>, product: Product, wanted: BTreeSet<String>) -> Result<BTreeMap<String, Vec<u8>>, Error> {
-    let task = job.verification();
+    let task = verify::Task { until: None, ..job.verification() };
     let unwanted = |object: &ObjectRef| !wanted.contains(&object.name);
     let selection = Selection { product: Some(product), ..verify::widened(&task) };
     let options = Options { known: Some(&unwanted), progress: Arc::default(), ..job.archive.options.clone() };
@@ -543,7 +543,8 @@ fn recheck(job: &Job<'_>, folder: &Path, members: &BTreeMap<String, Member>) -> 
     }
     let selection = Selection::default();
     let archive = Archive { sources, options: job.archive.options.clone() };
-    let check = verify::Task { archive: &archive, selection: &selection, bounds: Bounds::default(), run: job.run };
+    let check =
+        verify::Task { archive: &archive, selection: &selection, bounds: Bounds::default(), until: None, run: job.run };
     let keys = verify::read_keys(&if signed { vec![folder.join(KEYS)] } else { Vec::new() })?;
     let proven = signed.then(|| verify::prove(&check, keys)).transpose()?;
     let proof = proven.as_ref().map(|proven| &proven.proof);

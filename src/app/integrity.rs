@@ -13,17 +13,18 @@ use crate::mfa::Event;
 use crate::store::Judged;
 use crate::units::{count, plural};
 
-/// The outcome of the comparison that ran beside the report's own scan.
+/// The outcome of the comparison that ran beside the report's own scan; `told` is the latest moment that its records, or
+/// the store, tell of.
 pub(crate) fn outcome(
     task: &verify::Task<'_>,
     checker: Checker,
     mut failures: Vec<ReadFailure>,
     read: &[ReadFailure],
+    told: Option<DateTime<Utc>>,
 ) -> Result<Verification, Error> {
     let proof = checker.proof();
     failures.extend_from_slice(read);
-    let until = task.bounds.to.map(|to| to.min(task.run.now));
-    let mut outcome = checker.finish(&failures, task.selection, until);
+    let mut outcome = checker.finish(&failures, task.selection, &task.horizon(told));
     verify::explain(task, &proof, &mut outcome)?;
     Ok(outcome)
 }
@@ -83,14 +84,16 @@ pub(crate) fn told(outcome: &Verification, period: Period, as_of: DateTime<Utc>)
         }
     }
     // Where there is not one digest, there is no chain to have a gap.
-    for finding in outcome.findings.iter().filter(|finding| finding.code == Code::NoDigests) {
+    for finding in
+        outcome.findings.iter().filter(|finding| matches!(finding.code, Code::NoDigests | Code::DigestsAbsent))
+    {
         let Some(account) = &finding.account else { continue };
         gaps.push(Gap {
             account: account.clone(),
             region: finding.region.clone(),
             from: period.from,
             to: period.to.min(as_of),
-            cause: Code::NoDigests.as_str().to_owned(),
+            cause: finding.code.as_str().to_owned(),
             event_id: None,
         });
     }

@@ -181,6 +181,8 @@ impl<'r> Job<'r> {
             selection: &self.selection,
             // The look-back is read and judged too, but what is missing there is no fault of the report.
             bounds: Bounds { from: Some(self.request.from), to: self.as_of },
+            // Where nothing else is asked for, the archive may go on after the period, and must reach its end.
+            until: Some(self.as_of.unwrap_or(self.request.to)),
             run: self.run,
         }
     }
@@ -434,7 +436,8 @@ impl Job<'_> {
     ) -> Result<Option<Verification>, Error> {
         let Some(checker) = evidence.checker.take() else { return Ok(None) };
         let failures = proven.map(|proven| proven.failures.clone()).unwrap_or_default();
-        integrity::outcome(&self.verification(), checker, failures, &scanned.coverage.failures).map(Some)
+        let (task, coverage) = (self.verification(), &scanned.coverage);
+        integrity::outcome(&task, checker, failures, &coverage.failures, coverage.last_record).map(Some)
     }
 
     /// IAM state of the accounts that were asked for.

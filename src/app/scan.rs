@@ -29,6 +29,8 @@ pub(crate) struct Done {
     pub(crate) known_failures: u64,
     /// What the digests say of what was read, where that was asked.
     pub(crate) checker: Option<Checker>,
+    /// Of what earlier scans read of the same sources, the latest delivery.
+    pub(crate) remembered: Option<DateTime<Utc>>,
 }
 
 /// Reads what the store does not have.
@@ -49,7 +51,17 @@ pub(crate) fn into_store(
     let sources_text = source_lines(sources);
     let writer = open(dir, &format!("mfatrail scan {}", sources_text.replace('\n', " ")), run.now)?;
     let store = Store::open(dir).map_err(store_error)?;
-    let index = Arc::new(Index::read(&store).map_err(store_error)?);
+    let roots: Vec<String> = sources.iter().map(Source::root).collect();
+    let mut remembered: Option<DateTime<Utc>> = None;
+    let index = Index::read_noting(&store, &mut |row| {
+        // Without a time in its name, all that tells of a delivery is when a copy was written.
+        let delivered = row.delivered_at.filter(|time| row.day == Some(time.date_naive()));
+        if proof.is_some() && delivered > remembered && row.status == store::Status::Read {
+            let asked = selection.includes(&row.key()) && roots.iter().any(|root| lies_in(&row.location, root));
+            remembered = if asked { delivered } else { remembered };
+        }
+    });
+    let index = Arc::new(index.map_err(store_error)?);
     let noted = store::Run {
         run: writer.next(),
         kind: RunKind::Scan,
@@ -75,7 +87,7 @@ pub(crate) fn into_store(
     };
     let sink = Sink::new(writer, Arc::clone(&index), limits, noted, HashMap::new()).map_err(store_error)?;
     let (kept, scanned, checker) = visit(sink, archive, selection, &known, proof, run)?;
-    Ok(Done { kept, scanned, known_failures: known_failures.into_inner(), checker })
+    Ok(Done { kept, scanned, known_failures: known_failures.into_inner(), checker, remembered })
 }
 
 /// Reads what is not `known` into a sink.
@@ -121,6 +133,12 @@ pub(crate) fn store_error(error: StoreError) -> Error {
         StoreError::Absent(_) | StoreError::Occupied { .. } | StoreError::Schema { .. } => Error::input(error),
         _ => Error::failed(error),
     }
+}
+
+/// Whether a location is that of a source, or lies in its folder.
+fn lies_in(location: &str, root: &str) -> bool {
+    let root = root.trim_end_matches('/');
+    location.strip_prefix(root).is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
 
 /// The sources as the log of runs has them, one a line.

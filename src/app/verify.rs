@@ -10,12 +10,16 @@ use super::{Archive, Error, Run, stopped};
 use crate::aws::Connection;
 use crate::cloudtrail::{Names, Query};
 use crate::contract::ReadFailure;
-use crate::digest::{self, Bounds, CAUSES, Causes, Checker, Gather, Proof, PublicKeys, Verification};
+use crate::digest::{self, Bounds, CAUSES, Causes, Checker, Gather, Horizon, Proof, PublicKeys, Verification};
 use crate::pipeline::{self, Options, Scanned};
 use crate::source::{ObjectRef, Product, Selection};
 
 /// How far the listing reaches before the range: a digest of the range's first hour can name a log of the day before.
 const BEFORE: TimeDelta = TimeDelta::days(1);
+
+/// How far it reaches after the range at least: the digest of the range's last hour, and the one after it, which may name
+/// the logs of the last minutes.
+const AFTER: TimeDelta = TimeDelta::hours(3);
 
 /// What of an archive is verified.
 pub(crate) struct Task<'a> {
@@ -23,7 +27,17 @@ pub(crate) struct Task<'a> {
     /// What to list, without the time before the range.
     pub(crate) selection: &'a Selection,
     pub(crate) bounds: Bounds,
+    /// Up to when there must be digests, where that was asked for.
+    pub(crate) until: Option<DateTime<Utc>>,
     pub(crate) run: Run<'a>,
+}
+
+impl Task<'_> {
+    /// Up to when there must be digests; `told` is the latest moment that records, or a store, tell of.
+    pub(crate) fn horizon(&self, told: Option<DateTime<Utc>>) -> Horizon {
+        let now = self.run.now;
+        Horizon { until: self.until.map(|until| until.min(now)), now, told }
+    }
 }
 
 /// Lists and reads objects of one product.
@@ -76,6 +90,7 @@ pub(crate) fn prove(task: &Task<'_>, keys: Option<PublicKeys>) -> Result<Proven,
     let selection = Selection { product: Some(Product::Digest), ..widened(task) };
     let options = Options { progress: Arc::default(), ..task.archive.options.clone() };
     let (gather, scanned) = scan(task, &selection, &options, &Gather::default)?;
+    let gather = gather.with_earlier(options.progress.folders.earlier());
     let keys = match keys {
         Some(keys) => keys,
         None => ask(&gather, &task.archive.options.s3.connection, task.run.now)?,
@@ -85,7 +100,8 @@ pub(crate) fn prove(task: &Task<'_>, keys: Option<PublicKeys>) -> Result<Proven,
 }
 
 pub(crate) fn widened(task: &Task<'_>) -> Selection {
-    Selection { from: task.selection.from.map(|from| from - BEFORE), ..task.selection.clone() }
+    let slack = task.selection.slack.max(AFTER);
+    Selection { from: task.selection.from.map(|from| from - BEFORE), slack, ..task.selection.clone() }
 }
 
 /// The keys of the digests' regions, and if they do not suffice, of their trails' home regions.
@@ -117,8 +133,7 @@ pub(crate) fn check(
     failures.extend(logs.coverage.failures);
     failures.sort();
     failures.dedup();
-    let until = task.bounds.to.map(|to| to.min(task.run.now));
-    let mut outcome = checker.finish(&failures, &selection, until);
+    let mut outcome = checker.finish(&failures, &selection, &task.horizon(None));
     explain(task, proof, &mut outcome)?;
     Ok(outcome)
 }

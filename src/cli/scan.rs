@@ -95,14 +95,18 @@ pub(super) fn run(args: &ScanArgs, run: Run<'_>) -> Result<Status, Error> {
     let archive = archive(sources, &args.archive, &args.aws)?;
     let limits = Limits { objects: args.commit_every.get(), ..LIMITS };
     let keys = verify::read_keys(&args.public_keys)?;
-    let task = verify::Task { archive: &archive, selection: &selection, bounds: Bounds { from, to }, run };
+    let task = verify::Task { archive: &archive, selection: &selection, bounds: Bounds { from, to }, until: to, run };
     check_places(&archive, None, &selection)?;
     let proven = args.verify.then(|| verify::prove(&task, keys)).transpose()?;
     let proof = proven.as_ref().map(|proven| &proven.proof);
     let mut done = into_store(&args.store, &archive, &selection, limits, proof, run)?;
     let checked = done.checker.take().zip(proven);
     let outcome = checked
-        .map(|(checker, proven)| integrity::outcome(&task, checker, proven.failures, &done.scanned.coverage.failures))
+        .map(|(checker, proven)| {
+            let coverage = &done.scanned.coverage;
+            let told = coverage.last_record.max(done.remembered);
+            integrity::outcome(&task, checker, proven.failures, &coverage.failures, told)
+        })
         .transpose()?;
     let status = Status::of(done.complete(outcome.as_ref()));
     warn_of(&done);

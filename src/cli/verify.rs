@@ -65,7 +65,11 @@ Times are a date (2026-10-01, today, yesterday), a time with its zone (2026-10-0
 (36h, 7d, 2w). Everything is UTC.
 
 CloudTrail writes a digest an hour. The logs of the last hour are in none yet, and say so: verify up to two hours ago with
---to 2h. With --from and --to the chains must reach from the one to the other.
+--to 2h. With --from and --to the chains must reach from the one to the other; only a --to of less than two hours ago excuses
+that the newest digests are not there yet. The result names the end of the last proven digest: of anything later it says
+nothing, and without --to it cannot tell whether there was more.
+
+Names and folders are not signed. A range leaves out only what both agree on.
 
 A digest's signature is object metadata in S3, which a copy on disk lacks. All but the newest are proven by the digest after
 them; for the newest, put what `aws s3api head-object --bucket B --key K` prints into K.signature beside it, or end the range
@@ -103,7 +107,7 @@ pub(super) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Status, Error> {
     let selection = selection(&args.archive, from, to)?;
     let archive = archive(sources, &args.archive, &args.aws)?;
     check_places(&archive, None, &selection)?;
-    let task = Task { archive: &archive, selection: &selection, bounds: Bounds { from, to }, run };
+    let task = Task { archive: &archive, selection: &selection, bounds: Bounds { from, to }, until: to, run };
     let Proven { proof, failures, .. } = prove(&task, keys)?;
     let outcome = check(&task, &proof, failures)?;
     match args.format {
@@ -160,7 +164,9 @@ pub(super) fn text(outcome: &Verification) -> String {
     } else {
         "NOT WHOLE"
     };
-    let _ = writeln!(out, "{verdict}: {counts}");
+    let until = outcome.proven_until.map_or_else(String::new, |until| format!(", up to {}", rfc3339(until)));
+    let open = if outcome.whole && outcome.to.is_none() { "; whether there was more, only --to can tell" } else { "" };
+    let _ = writeln!(out, "{verdict}: {counts}{until}{open}");
     out
 }
 

@@ -7,8 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     ChainId, Code, Digest, Finding, Gather, PublicKeys,
     file::{end_in_name, lies_at, tail},
-    named::{Index, State},
+    named::{Index, Named, State},
 };
+use crate::source::{Earlier, KeyInfo};
 
 /// The range that is verified; open where nothing was said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +31,26 @@ impl Bounds {
     #[must_use]
     pub fn has(&self, time: DateTime<Utc>) -> bool {
         self.from.is_none_or(|start| time >= start) && self.to.is_none_or(|end| time < end)
+    }
+
+    /// Whether a log was delivered outside the range. Nobody signs a name: only where its time and its folder agree is
+    /// it believed. It tells the minute of delivery.
+    #[must_use]
+    pub fn lack(&self, key: &KeyInfo) -> bool {
+        key.delivered_at
+            .is_some_and(|time| key.day == Some(time.date_naive()) && !self.touches(time, time + TimeDelta::minutes(1)))
+    }
+
+    /// The same of a digest, by the end of its hour.
+    fn lack_digest(&self, object: &str) -> bool {
+        end_in_name(object).is_some_and(|end| {
+            KeyInfo::parse(object).day == Some(end.date_naive()) && !self.touches(end - TimeDelta::hours(1), end)
+        })
+    }
+
+    /// Whether an object that could not be read is no matter.
+    pub(super) fn lack_object(&self, object: &str) -> bool {
+        self.lack_digest(object) || self.lack(&KeyInfo::parse(object))
     }
 }
 
@@ -63,8 +84,15 @@ pub struct Proof {
     /// By a digest's number: whether it can be believed, whether it is in range, its chain.
     pub(super) facts: Vec<Fact>,
     /// Hours with a digest, by account and region.
-    pub(super) covered: HashMap<String, HashMap<String, Covered>>,
+    pub(super) covered: Places,
+    /// Those with a proven one.
+    proven: Places,
+    /// Accounts and regions that had digests before the listing begins.
+    pub(super) earlier: Earlier,
 }
+
+/// By account and region.
+type Places = HashMap<String, HashMap<String, Covered>>;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fact {
@@ -116,12 +144,9 @@ impl Proof {
     /// Judges the digests.
     #[must_use]
     pub fn new(gather: Gather, keys: &PublicKeys, bounds: Bounds) -> Self {
-        let Gather { chains, mut named, signatures, mut findings, next, .. } = gather;
+        let Gather { chains, mut named, signatures, mut findings, next, earlier, .. } = gather;
         // The listing reaches further than the range, and what is wrong there is no matter.
-        findings.retain(|finding| {
-            let end = finding.object.as_deref().and_then(end_in_name);
-            end.is_none_or(|end| bounds.touches(end - TimeDelta::hours(1), end))
-        });
+        findings.retain(|finding| finding.object.as_deref().is_none_or(|object| !bounds.lack_digest(object)));
         let mut copies = HashSet::new();
         let chains: Vec<Chain> = chains
             .into_iter()
@@ -165,14 +190,10 @@ impl Proof {
                 }
             }
         }
-        let mut covered: HashMap<String, HashMap<String, Covered>> = HashMap::new();
-        for chain in chains.iter().filter(|chain| !chain.id.backfill) {
-            let regions = covered.entry(chain.id.account.clone()).or_default();
-            let times = regions.entry(chain.id.region.clone()).or_default();
-            times.0.extend(chain.digests.iter().map(|digest| (digest.start, digest.end)));
-        }
-        covered.values_mut().flat_map(HashMap::values_mut).for_each(Covered::join);
-        Self { chains, named, findings, bounds, facts, covered }
+        let covered = places(&chains, &|_digest| true);
+        let trust = |number: u32| facts.get(usize::try_from(number).unwrap_or(usize::MAX)).map(|fact| fact.trust);
+        let proven = places(&chains, &|digest| trust(digest.number) == Some(Trust::Proven));
+        Self { chains, named, findings, bounds, facts, covered, proven, earlier }
     }
 
     /// The chains.
@@ -223,9 +244,32 @@ impl Proof {
         self.facts.get(usize::try_from(digest).unwrap_or(usize::MAX)).copied().unwrap_or(unknown)
     }
 
+    /// Whether a log that a digest names is to be looked at: it was delivered in the range, which the digest after it may
+    /// tell, or the digest's hour is in it.
+    pub(super) fn has_log(&self, log: &Named) -> bool {
+        self.fact(log.digest).in_range || self.named.delivered(log).is_some_and(|time| self.bounds.has(time))
+    }
+
     pub(super) fn covered(&self, account: &str, region: &str) -> Option<&Covered> {
         self.covered.get(account)?.get(region)
     }
+
+    pub(super) fn proven(&self, account: &str, region: &str) -> Option<&Covered> {
+        self.proven.get(account)?.get(region)
+    }
+}
+
+/// The hours of some digests.
+fn places(chains: &[Chain], wanted: &dyn Fn(&Digest) -> bool) -> Places {
+    let mut places = Places::new();
+    for chain in chains.iter().filter(|chain| !chain.id.backfill) {
+        let regions = places.entry(chain.id.account.clone()).or_default();
+        let times = regions.entry(chain.id.region.clone()).or_default();
+        let digests = chain.digests.iter().filter(|digest| wanted(digest));
+        times.0.extend(digests.map(|digest| (digest.start, digest.end)));
+    }
+    places.values_mut().flat_map(HashMap::values_mut).for_each(Covered::join);
+    places
 }
 
 /// For each digest, those that name it as the one before them. What breaks the chain is told.
@@ -236,6 +280,8 @@ fn link(chain: &Chain, bounds: Bounds, findings: &mut Vec<Finding>) -> Vec<Vec<u
         by_key.entry(tail(&digest.object)).or_default().push(at);
     }
     let mut next: Vec<Vec<usize>> = vec![Vec::new(); digests.len()];
+    // Digests that are named and not there, each of which counts once.
+    let mut gone: HashSet<&str> = HashSet::new();
     for (at, digest) in digests.iter().enumerate() {
         let earlier = digests.get(..at).unwrap_or_default();
         let key = tail(&digest.object);
@@ -249,6 +295,9 @@ fn link(chain: &Chain, bounds: Bounds, findings: &mut Vec<Finding>) -> Vec<Vec<u
         let moved =
             previous.bucket.as_ref() != digest.bucket.as_ref() || prefix(&previous.object) != prefix(&digest.object);
         let Some(last) = named.last() else {
+            if !gone.insert(tail(&previous.object)) {
+                continue;
+            }
             missing(chain, digest, before, moved, bounds, findings);
             continue;
         };
@@ -335,9 +384,9 @@ fn missing(
         findings.push(finding.between(Some(from), Some(digest.start)));
         return;
     }
-    // One an hour; backfilled ones come as they come.
-    let hours = (digest.start - from).num_minutes().saturating_add(30) / 60;
-    let count = if chain.id.backfill { 1 } else { u64::try_from(hours).unwrap_or(0).max(1) };
+    // Backfilled ones come as they come.
+    let step = before.map_or_else(|| length(digest), |before| length(before).max(length(digest)));
+    let count = if chain.id.backfill { 1 } else { steps(digest.start - from + step / 2, step) };
     let text = match count {
         1 => format!("named by {}", digest.object),
         _ => format!("about {count} of them in a row; the last is named by {}", digest.object),
@@ -345,6 +394,17 @@ fn missing(
     let finding = Finding::chain(Code::DigestMissing, &chain.id, count, text);
     let name = format!("s3://{}/{}", previous.bucket, previous.object);
     findings.push(finding.at(&name).between(Some(from), Some(digest.start)));
+}
+
+/// The time of which a digest tells: an hour.
+pub(super) fn length(digest: &Digest) -> TimeDelta {
+    digest.end - digest.start
+}
+
+/// How many digests of this length a time without any has room for, and one at least.
+pub(super) fn steps(gap: TimeDelta, length: TimeDelta) -> u64 {
+    let count = gap.num_seconds() / length.num_seconds().max(1);
+    u64::try_from(count).unwrap_or(0).max(1)
 }
 
 /// What the signature of a digest gives. Where the next digest is proven and tells both the hash of this one and its

@@ -13,7 +13,7 @@ use crate::{
     contract::Integrity,
     inflate::{InflateError, Inflated},
     pipeline::{Bytes, Next, Visitor},
-    source::ObjectRef,
+    source::{KeyInfo, ObjectRef},
 };
 
 /// A name tells the minute of delivery, its beginning; and a log that is delivered at the end of an hour may be named
@@ -33,6 +33,9 @@ pub struct Checker {
     pub(super) unnamed: BTreeMap<(Option<String>, Option<String>, Code), Unnamed>,
     /// The latest delivery that a key tells of.
     pub(super) latest: Option<DateTime<Utc>>,
+    /// Of the object at hand, where it was delivered outside the range, as its name and its folder say, and no proven
+    /// digest tells of that time: what it is, should it give a record of the range.
+    aside: Option<Code>,
     /// Logs that are being hashed.
     lanes: Lanes<Arc<ObjectRef>>,
 }
@@ -68,6 +71,7 @@ impl Checker {
             damaged: HashSet::new(),
             unnamed: BTreeMap::new(),
             latest: None,
+            aside: None,
             lanes: Lanes::default(),
         }
     }
@@ -78,14 +82,15 @@ impl Checker {
         Arc::clone(&self.proof)
     }
 
-    /// Whether an object matters for the range: a digest in range names it, or it was delivered in it.
+    /// Whether an object matters for the range: a digest of it names the object, or it was delivered in it. A log that
+    /// lies elsewhere than where a digest names it is another one under its name.
     #[must_use]
     pub fn wants(proof: &Proof, object: &ObjectRef) -> bool {
-        let mut named = proof.named.find(&object.name).peekable();
+        let mut named = proof.named.find(&object.name).filter(|(_, here)| *here).peekable();
         if named.peek().is_none() {
-            return object.key.delivered_at.is_none_or(|time| proof.bounds.has(time));
+            return !proof.bounds.lack(&object.key);
         }
-        named.any(|(log, _)| proof.fact(log.digest).in_range)
+        named.any(|(log, _)| proof.has_log(log))
     }
 
     /// Hashes an object's inflated bytes and says what they are worth.
@@ -101,6 +106,7 @@ impl Checker {
     /// Whether it takes a comparison to tell that a digest names an object; notes it where it is told already that none
     /// does.
     fn may_be_named(&mut self, object: &ObjectRef) -> bool {
+        self.aside = None;
         self.latest = self.latest.max(object.key.delivered_at);
         let may = self.proof.named.may_find(&object.name);
         if !may {
@@ -119,12 +125,14 @@ impl Checker {
             return Integrity::Unsigned;
         }
         let (mut verdict, mut found, mut elsewhere) = (Integrity::Unsigned, false, None);
+        let mut counted = false;
         for (log, here) in named {
             if !here {
                 elsewhere = Some(proof.named.path(log));
                 continue;
             }
             found = true;
+            counted |= proof.has_log(log);
             let more = surplus.filter(|(_, first)| [hash, *first].contains(&log.hash));
             if let Some((members, _)) = more {
                 let text = format!("{members} gzip members: CloudTrail writes one");
@@ -147,6 +155,10 @@ impl Checker {
             let text = format!("its digest names it as s3://{path}");
             self.findings.push(Finding::object(Code::LogMoved, &object.name, text));
             verdict = Integrity::Failed;
+        }
+        // Of those in range `finish` counts them.
+        if verdict == Integrity::Unsigned && !counted {
+            self.unproven(object);
         }
         verdict
     }
@@ -183,30 +195,67 @@ impl Checker {
         }
     }
 
-    fn unnamed(&mut self, object: &ObjectRef) {
-        let key = &object.key;
-        if key.delivered_at.is_some_and(|time| !self.proof.bounds.has(time)) {
-            return;
+    /// Outside the range, only a digest that is not proven names it.
+    fn unproven(&mut self, object: &ObjectRef) {
+        let ObjectRef { key, name, .. } = object;
+        let proven = key.account.as_deref().zip(key.region.as_deref());
+        let proven = proven.and_then(|(account, region)| self.proof.proven(account, region));
+        if key.delivered_at.zip(proven).is_some_and(|(time, proven)| proven.has(time) && proven.has(time + LATEST)) {
+            let text = "no proven digest names it, and those of its time are here";
+            self.findings.push(Finding::object(Code::LogUnproven, name, text));
+        } else {
+            self.aside = Some(Code::LogUnproven);
         }
+    }
+
+    fn unnamed(&mut self, object: &ObjectRef) {
+        let code = self.why_unnamed(&object.key);
+        if code == Code::LogUnnamed {
+            let text = "no digest names it, and those of its time are here";
+            self.findings.push(Finding::object(code, &object.name, text));
+        } else if self.proof.bounds.lack(&object.key) {
+            self.aside = Some(code);
+        } else {
+            self.count_unnamed(object, code);
+        }
+    }
+
+    fn why_unnamed(&self, key: &KeyInfo) -> Code {
         let covered = match (&key.account, &key.region) {
             (Some(account), Some(region)) => Some(self.proof.covered(account, region)),
             _ => None,
         };
-        let code = match (covered, key.delivered_at) {
+        match (covered, key.delivered_at) {
             (Some(None), _) => Code::NoDigests,
             (Some(Some(covered)), Some(time)) if !(covered.has(time) && covered.has(time + LATEST)) => {
                 let newer = covered.end().is_some_and(|end| time + LATEST >= end);
                 if newer { Code::LogAwaitingDigest } else { Code::LogInGap }
             }
             _ if self.proof.chains.is_empty() => Code::NoDigests,
-            _ => {
-                let text = "no digest names it, and those of its time are here";
-                self.findings.push(Finding::object(Code::LogUnnamed, &object.name, text));
-                return;
-            }
-        };
+            _ => Code::LogUnnamed,
+        }
+    }
+
+    fn count_unnamed(&mut self, object: &ObjectRef, code: Code) {
+        let key = &object.key;
         let at = (key.account.clone(), key.region.clone(), code);
         self.unnamed.entry(at).or_default().add(1, key.delivered_at, key.delivered_at, &object.name);
+    }
+
+    /// Whether the object that was judged last matters only if it gave a record of the range: see [`Self::gave`].
+    #[must_use]
+    pub fn is_aside(&self) -> bool {
+        self.aside.is_some()
+    }
+
+    /// Notes a record that is used, of an object that [`Self::is_aside`]: of the range, it can be no matter whatever the
+    /// name and the folder of the object say. Tells whether that is settled.
+    pub fn gave(&mut self, object: &ObjectRef, seconds: i64) -> bool {
+        let in_range = DateTime::from_timestamp(seconds, 0).is_some_and(|time| self.proof.bounds.has(time));
+        if let Some(code) = self.aside.take_if(|_| in_range) {
+            self.count_unnamed(object, code);
+        }
+        self.aside.is_none()
     }
 }
 

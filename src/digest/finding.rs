@@ -84,6 +84,8 @@ codes! {
     DigestMissing = "digest_missing", Broken, "digests that the chain names and that are not there";
     /// The chain ends before the archive does.
     DigestMissingNewest = "digest_missing_newest", Broken, "chains that end before the archive does";
+    /// There is no digest in range of an account or a region that was asked for, or that had some before.
+    DigestsAbsent = "digests_absent", Broken, "accounts and regions without any digest in the range, which were asked for or had some before";
     /// The chain passes it over.
     DigestUnlinked = "digest_unlinked", Broken, "digests that the chain passes over";
     /// The chain begins anew after a time without digests.

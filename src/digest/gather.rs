@@ -19,7 +19,7 @@ use crate::{
     inflate::InflateError,
     inputs::error::{decode, json_problem},
     pipeline::{Bytes, Next, Visitor},
-    source::{ObjectRef, Product},
+    source::{Earlier, ObjectRef, Product},
 };
 
 /// All digests that were read, not judged yet.
@@ -30,6 +30,8 @@ pub struct Gather {
     /// Signatures from files beside the digests, by the digest's name.
     pub(super) signatures: HashMap<String, Box<[u8]>>,
     pub(super) findings: Vec<Finding>,
+    /// Accounts and regions that had digests before the listing begins.
+    pub(super) earlier: Earlier,
     /// How many digests were numbered.
     pub(super) next: u32,
     /// The latest digests, all of one chain, and what their keys begin with.
@@ -54,6 +56,12 @@ struct Metadata {
 }
 
 impl Gather {
+    /// Notes who had digests before the listing begins.
+    #[must_use]
+    pub fn with_earlier(self, earlier: Earlier) -> Self {
+        Self { earlier, ..self }
+    }
+
     /// The chains, and how many digests there are of each.
     pub fn chains(&self) -> impl Iterator<Item = (&ChainId, &[Digest])> {
         self.chains.iter().map(|(id, digests)| (id, digests.as_slice()))

@@ -40,4 +40,4 @@ pub use hash::{Hash, hex, sha256, unhex};
 pub use keys::{KeysError, PublicKeys};
 pub use lanes::{Hashed, Lanes};
 pub use live::{LiveError, read_live};
-pub use outcome::{Hours, LogCounts, State, TrailSummary, Verification};
+pub use outcome::{Horizon, Hours, LogCounts, State, TrailSummary, Verification};

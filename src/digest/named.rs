@@ -149,6 +149,14 @@ impl Index {
         &self.logs
     }
 
+    /// The minute in which a log was delivered, as its name tells it.
+    pub(super) fn delivered(&self, log: &Named) -> Option<DateTime<Utc>> {
+        if log.folder == UNUSUAL {
+            return time(&self.path(log));
+        }
+        DateTime::from_timestamp(i64::from(log.minute) * 60, 0)
+    }
+
     /// Bucket and key.
     pub(super) fn path(&self, log: &Named) -> String {
         match self.folders.get(usize::try_from(log.folder).unwrap_or(usize::MAX)) {

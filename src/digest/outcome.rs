@@ -5,17 +5,49 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::{About, Cause, Checker, Code, Finding, Proof, Severity, Trust, file::end_in_name, named::State as Named};
+use super::{
+    About, Cause, Chain, Checker, Code, Digest, Finding, Proof, Severity, Trust,
+    chain::{length, steps},
+    named::State as Named,
+};
 use crate::{
     contract::ReadFailure,
     source::{KeyInfo, Selection},
     units::plural,
 };
 
-/// How long after a chain's last digest the archive may go on without one: an hour, and its delivery.
+/// How long after a chain's last digest the next one may still be under way: an hour, and its delivery.
 const LATE: TimeDelta = TimeDelta::hours(2);
 
 const DAY: TimeDelta = TimeDelta::days(1);
+
+/// Up to when there must be digests.
+#[derive(Debug, Clone, Copy)]
+pub struct Horizon {
+    /// The moment that was asked for; without it, what the archive tells of itself.
+    pub until: Option<DateTime<Utc>>,
+    /// The present.
+    pub now: DateTime<Utc>,
+    /// The latest moment that anything beside digests and names of logs tells of: a record's time, an earlier scan.
+    pub told: Option<DateTime<Utc>>,
+}
+
+impl Horizon {
+    /// Whether what happened before a moment may still be on its way.
+    fn is_recent(&self, time: DateTime<Utc>) -> bool {
+        time + LATE > self.now
+    }
+
+    /// Whether digests that end with `last` reach a moment that was asked for: wholly, if it is long past.
+    fn reaches(&self, last: &Digest, until: DateTime<Utc>) -> bool {
+        last.end >= until || (self.is_recent(until) && last.end + LATE >= until)
+    }
+
+    /// Whether they reach a moment of which something else tells: what would be the next digest was not complete then.
+    fn is_abreast(&self, last: &Digest, told: DateTime<Utc>) -> bool {
+        last.end + length(last) > told || (self.is_recent(told) && last.end + LATE >= told)
+    }
+}
 
 /// The outcome, as `--format json` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,6 +58,9 @@ pub struct Verification {
     pub from: Option<DateTime<Utc>>,
     /// The first moment after it.
     pub to: Option<DateTime<Utc>>,
+    /// Up to when it speaks: the end of the last proven digest; of several accounts and regions, the earliest of these
+    /// ends. `None` where nothing is proven.
+    pub proven_until: Option<DateTime<Utc>>,
     /// Digests in range.
     pub digests: u64,
     /// Those of them that can be believed.
@@ -113,9 +148,9 @@ pub struct TrailSummary {
 
 impl Checker {
     /// Puts everything together. `failures` are the objects that neither pass could read, `selection` what the second
-    /// one listed, `until` the moment up to which there must be digests; without it, that is what the archive reaches.
+    /// one listed.
     #[must_use]
-    pub fn finish(self, failures: &[ReadFailure], selection: &Selection, until: Option<DateTime<Utc>>) -> Verification {
+    pub fn finish(self, failures: &[ReadFailure], selection: &Selection, horizon: &Horizon) -> Verification {
         let proof = &*self.proof;
         let mut findings = proof.findings.clone();
         findings.extend(self.findings);
@@ -125,7 +160,7 @@ impl Checker {
             .filter_map(|finding| finding.object.clone())
             .collect();
         for failure in failures.iter().filter(|failure| !told.contains(&failure.object)) {
-            if end_in_name(&failure.object).is_some_and(|end| !proof.bounds.touches(end - TimeDelta::hours(1), end)) {
+            if proof.bounds.lack_object(&failure.object) {
                 continue;
             }
             let named = || proof.named.find(&failure.object).filter(|(_, here)| *here);
@@ -157,14 +192,18 @@ impl Checker {
                 text,
             });
         }
-        let reached = proof.chains.iter().filter(|chain| !chain.id.backfill).filter_map(|chain| chain.digests.last());
-        let until = until.or(self.latest.max(reached.map(|last| last.end).max()));
-        findings.extend(until.into_iter().flat_map(|until| ended(proof, until)));
+        let reached = ends(proof).map(|(_, last)| last.end).max();
+        let told = [self.latest, reached, horizon.told].into_iter().flatten().max();
+        let told = told.map(|told| told.min(horizon.now)).map(|told| proof.bounds.to.map_or(told, |to| told.min(to)));
+        findings.extend(ended(proof, horizon, told));
+        let absent = absent(proof, selection, &findings, horizon.until.or(told));
+        findings.extend(absent);
         let trails: Vec<TrailSummary> = trails.into_iter().flatten().collect();
         let mut outcome = Verification {
             whole: false,
             from: proof.bounds.from,
             to: proof.bounds.to,
+            proven_until: proven_until(proof),
             digests: trails.iter().map(|trail| trail.digests).sum(),
             digests_proven: trails.iter().map(|trail| trail.digests_proven).sum(),
             logs,
@@ -324,7 +363,7 @@ fn count_logs(
     let mut unlisted: BTreeMap<usize, u64> = BTreeMap::new();
     for log in proof.named.all() {
         let fact = proof.fact(log.digest);
-        if !fact.in_range {
+        if !proof.has_log(log) {
             continue;
         }
         counts.named += 1;
@@ -381,19 +420,91 @@ fn count_logs(
     counts
 }
 
-/// Chains that end before they should.
-fn ended(proof: &Proof, until: DateTime<Utc>) -> impl Iterator<Item = Finding> + '_ {
+/// The last digest of each chain.
+fn ends(proof: &Proof) -> impl Iterator<Item = (&Chain, &Digest)> {
     let chains = proof.chains.iter().filter(|chain| !chain.id.backfill);
-    chains.filter_map(move |chain| {
-        let last = chain.digests.last()?;
-        if last.end + LATE >= until || !proof.bounds.touches(last.end, until) {
+    chains.filter_map(|chain| Some((chain, chain.digests.last()?)))
+}
+
+/// By account and region the end of the last proven digest in range, and of these the earliest.
+fn proven_until(proof: &Proof) -> Option<DateTime<Utc>> {
+    let mut places: BTreeMap<(&str, &str), DateTime<Utc>> = BTreeMap::new();
+    for chain in proof.chains.iter().filter(|chain| !chain.id.backfill) {
+        let proven = |digest: &&Digest| proof.trust(digest) == Trust::Proven && proof.fact(digest.number).in_range;
+        let Some(last) = chain.digests.iter().filter(proven).map(|digest| digest.end).max() else { continue };
+        let end = places.entry((&chain.id.account, &chain.id.region)).or_insert(last);
+        *end = (*end).max(last);
+    }
+    places.into_values().min()
+}
+
+/// Chains that end before they should: before the moment that was asked for, or before what else is `told` of.
+fn ended(proof: &Proof, horizon: &Horizon, told: Option<DateTime<Utc>>) -> impl Iterator<Item = Finding> {
+    ends(proof).filter_map(move |(chain, last)| {
+        let short = horizon.until.filter(|until| !horizon.reaches(last, *until));
+        let behind = told.filter(|told| !horizon.is_abreast(last, *told));
+        let until = short.max(behind)?;
+        if !proof.bounds.touches(last.end, until) {
             return None;
         }
         let from = proof.bounds.from.map_or(last.end, |from| from.max(last.end));
         let until = proof.bounds.to.map_or(until, |to| to.min(until));
-        let hours = u64::try_from((until - from).num_hours()).unwrap_or(0).max(1);
+        let missing = plural(steps(until - from, length(last)), "digest is", "digests are");
         let text =
-            format!("no digest after {}: about {hours} are missing, or the trail was stopped or deleted", last.object);
+            format!("no digest after {}: about {missing} missing, or the trail was stopped or deleted", last.object);
         Some(Finding::chain(Code::DigestMissingNewest, &chain.id, 1, text).between(Some(from), Some(until)))
     })
+}
+
+/// Accounts and regions that have no digest in the range at all: of those that were asked for, and of those that had
+/// digests before it. What `findings` tell of already is not told twice.
+fn absent(proof: &Proof, selection: &Selection, findings: &[Finding], until: Option<DateTime<Utc>>) -> Vec<Finding> {
+    let chains = proof.chains.iter().filter(|chain| !chain.id.backfill);
+    let in_range = chains.filter(|chain| chain.digests.iter().any(|digest| proof.fact(digest.number).in_range));
+    let mut known: BTreeSet<(&str, &str)> = in_range.map(|chain| (&*chain.id.account, &*chain.id.region)).collect();
+    let chains = [Code::NoDigests, Code::DigestMissingNewest];
+    let told = findings.iter().filter(|finding| chains.contains(&finding.code));
+    known.extend(told.filter_map(|finding| finding.account.as_deref().zip(finding.region.as_deref())));
+    let mut absent = Vec::new();
+    let mut tell = |account: Option<&str>, region: Option<&str>, text: String| {
+        absent.push(Finding {
+            code: Code::DigestsAbsent,
+            account: account.map(str::to_owned),
+            region: region.map(str::to_owned),
+            trail: None,
+            from: proof.bounds.from,
+            to: until,
+            object: None,
+            count: 1,
+            event_id: None,
+            text,
+        });
+    };
+    let earlier =
+        proof.earlier.iter().flat_map(|(account, regions)| regions.iter().map(move |region| (account, region)));
+    for (account, region) in earlier {
+        if selection.has_account(account) && selection.has_region(region) && known.insert((account, region)) {
+            let text = "its digests end before the range begins: later ones were removed, or it is not logged any more";
+            tell(Some(account), Some(region), text.to_owned());
+        }
+    }
+    let asked = "it was asked for, and there is no digest and no log of it".to_owned();
+    for account in &selection.accounts {
+        if !known.iter().any(|(known, _)| known == account) {
+            tell(Some(account), None, asked.clone());
+        }
+    }
+    for region in &selection.regions {
+        if !known.iter().any(|(_, known)| known == region) {
+            tell(None, Some(region), asked.clone());
+        }
+    }
+    for account in selection.accounts.iter().filter(|account| known.iter().any(|(known, _)| known == account)) {
+        for region in selection.regions.iter().filter(|region| known.iter().any(|(_, known)| known == region)) {
+            if !known.contains(&(account, region)) {
+                tell(Some(account), Some(region), asked.clone());
+            }
+        }
+    }
+    absent
 }

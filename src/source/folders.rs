@@ -1,7 +1,13 @@
 //! How far a listing is: folders are listed one by one, and each may lead to more.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
+
+use super::{KeyInfo, Product, Selection};
+
+/// By account the regions that have digests in folders before the range.
+pub type Earlier = BTreeMap<String, BTreeSet<String>>;
 
 /// The folders of a listing; the caller may look at it from another thread.
 #[derive(Debug, Default)]
@@ -9,6 +15,7 @@ pub struct Folders {
     found: AtomicU64,
     begun: AtomicU64,
     name: Mutex<String>,
+    earlier: Mutex<Earlier>,
 }
 
 impl Folders {
@@ -23,6 +30,25 @@ impl Folders {
         let mut shown = self.name.lock().unwrap_or_else(PoisonError::into_inner);
         shown.clear();
         shown.push_str(name);
+    }
+
+    /// An object is not in range. Where digests are listed it is noted who has some before it.
+    pub(super) fn passed(&self, key: &KeyInfo, selection: &Selection) {
+        let (Some(account), Some(region), Some(day)) = (&key.account, &key.region, key.day) else { return };
+        let is_earlier = selection.first_day().is_some_and(|first| day < first);
+        if !is_earlier || key.product != Product::Digest || selection.product != Some(Product::Digest) {
+            return;
+        }
+        let mut earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+        if !earlier.get(account).is_some_and(|regions| regions.contains(region)) {
+            earlier.entry(account.clone()).or_default().insert(region.clone());
+        }
+    }
+
+    /// Who has digests before the range.
+    #[must_use]
+    pub fn earlier(&self) -> Earlier {
+        self.earlier.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many were begun, of how many that are known so far.

@@ -118,10 +118,10 @@ impl<'p> Place<'p> {
         Self { segments, layout }
     }
 
-    /// The product whose folder this is or lies in.
-    pub(super) fn product(&self) -> Option<&'p str> {
+    /// The product whose folder this is or lies in, and the folders below that one.
+    pub(super) fn product(&self) -> Option<(&'p str, &[&'p str])> {
         match Folder::of(&self.segments) {
-            Folder::Product { product, .. } => Some(product),
+            Folder::Product { product, below, .. } => Some((product, below)),
             Folder::Account { .. } | Folder::Elsewhere => None,
         }
     }
@@ -260,7 +260,6 @@ pub(super) enum Folder<'p, 's> {
 impl<'p, 's> Folder<'p, 's> {
     /// Places a folder, given by its non-empty segments.
     pub(super) fn of(segments: &'p [&'s str]) -> Self {
-        let mut found = Self::Elsewhere;
         for (at, _) in segments.iter().enumerate().rev().filter(|(_, segment)| **segment == "AWSLogs") {
             let below = segments.get(at + 1..).unwrap_or_default();
             let below = match below {
@@ -271,11 +270,13 @@ impl<'p, 's> Folder<'p, 's> {
                 [account, product, below @ ..] if is_account(account) => {
                     return Self::Product { account, product, below };
                 }
-                [account] if is_account(account) && found == Self::Elsewhere => found = Self::Account { account },
+                [account] if is_account(account) => return Self::Account { account },
+                // The layout begins anew: a trail's prefix may be another's account folder.
+                [] => return Self::Elsewhere,
                 _ => {}
             }
         }
-        found
+        Self::Elsewhere
     }
 }
 

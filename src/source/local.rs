@@ -149,7 +149,7 @@ impl Walk<'_> {
             let under = directory.strip_prefix(self.source).unwrap_or(&directory);
             let folders = slashed(&self.absolute.join(under));
             let place = Place::of(&folders);
-            if place.product().is_some_and(|product| !self.selection.enters(product)) {
+            if place.product().is_some_and(|(product, below)| !self.selection.enters(product, below)) {
                 continue;
             }
             let entries = fs::read_dir(&directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
@@ -233,6 +233,7 @@ impl Walk<'_> {
         metadata: Option<&fs::Metadata>,
     ) -> ControlFlow<()> {
         if !self.selection.includes(&key) {
+            self.folders.passed(&key, self.selection);
             return ControlFlow::Continue(());
         }
         (self.emit)(Listed::Object(ObjectRef {

@@ -16,6 +16,46 @@ pub(super) const MOST_FOLDERS: usize = 128;
 /// How many files are looked at in one folder. Where more lie outside the layout, their records decide.
 const MOST_FILES: usize = 10_000;
 
+/// When a folder is looked into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// In its turn.
+    Now,
+    /// Where nothing else has what is looked for.
+    Last,
+    /// What is in it tells nothing more.
+    Never,
+}
+
+/// Folders that are still to be looked into.
+#[derive(Debug)]
+pub(super) struct Pending<F> {
+    now: VecDeque<F>,
+    last: VecDeque<F>,
+}
+
+impl<F> Default for Pending<F> {
+    fn default() -> Self {
+        Self { now: VecDeque::new(), last: VecDeque::new() }
+    }
+}
+
+impl<F> Pending<F> {
+    pub(super) fn add(&mut self, folder: F, look: Look) {
+        match look {
+            Look::Now => self.now.push_back(folder),
+            Look::Last => self.last.push_back(folder),
+            Look::Never => {}
+        }
+    }
+
+    /// The next one, and whether it is among the last.
+    pub(super) fn next(&mut self) -> Option<(F, bool)> {
+        let now = self.now.pop_front().map(|folder| (folder, false));
+        now.or_else(|| self.last.pop_front().map(|folder| (folder, true)))
+    }
+}
+
 /// Accounts and regions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
@@ -35,30 +75,32 @@ impl Places {
             && wanted.regions.iter().all(|region| self.regions.contains(region))
     }
 
-    /// Takes in a folder; tells whether what lies in it can tell more.
-    pub(super) fn enter(&mut self, segments: &[&str], wanted: &Selection) -> bool {
+    /// Takes in a folder; tells when to look into it.
+    pub(super) fn enter(&mut self, segments: &[&str], wanted: &Selection) -> Look {
         let (account, below) = match Folder::of(segments) {
-            Folder::Elsewhere => return true,
-            Folder::Account { account } => (account, None),
-            Folder::Product { account, product, below } => {
-                let ours = product == "CloudTrail" || product == "CloudTrail-Digest";
-                (account, ours.then_some(below))
+            Folder::Elsewhere => return Look::Now,
+            Folder::Account { account } => (account, &[][..]),
+            Folder::Product { account, product: "CloudTrail" | "CloudTrail-Digest", below } => (account, below),
+            Folder::Product { account, below, .. } => {
+                self.accounts.insert(account.to_owned());
+                // A trail's prefix may be any folder, and the layout begin anew in it.
+                let is_layout = below.iter().any(|folder| is_region(folder));
+                return if is_layout { Look::Never } else { Look::Last };
             }
         };
         self.accounts.insert(account.to_owned());
-        // Regions are looked for only where one was chosen.
-        let deeper = !wanted.regions.is_empty() && wanted.has_account(account);
-        match (Folder::of(segments), below) {
-            (Folder::Account { .. }, _) | (_, Some([])) => deeper,
-            (_, Some([region, ..])) if is_region(region) => {
+        match below {
+            // Regions are looked for only where one was chosen.
+            [] if !wanted.regions.is_empty() && wanted.has_account(account) => Look::Now,
+            [] => Look::Last,
+            [region, ..] if is_region(region) => {
                 self.regions.insert((*region).to_owned());
-                false
+                Look::Never
             }
-            (_, Some(_)) => {
+            _ => {
                 self.open = true;
-                false
+                Look::Never
             }
-            (_, None) => false,
         }
     }
 
@@ -84,21 +126,24 @@ pub fn local(source: &Path, wanted: &Selection, places: &mut Places) -> io::Resu
         places.file(KeyInfo::parse(&slashed(&absolute)));
         return Ok(());
     }
-    let mut pending = VecDeque::from([absolute]);
-    let mut looked = 0;
-    while let Some(folder) = pending.pop_front() {
-        let path = slashed(&folder);
+    let enter = |folder: &Path, places: &mut Places| {
+        let path = slashed(folder);
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        places.enter(&segments, wanted)
+    };
+    let look = enter(&absolute, places);
+    let mut pending = Pending::default();
+    pending.add(absolute, look);
+    let mut looked = 0;
+    while let Some((folder, is_last)) = pending.next() {
+        let path = slashed(&folder);
         // Nothing more can change the answer.
         if places.open || places.have(wanted) {
             break;
         }
-        if !places.enter(&segments, wanted) {
-            continue;
-        }
         looked += 1;
         if looked > MOST_FOLDERS * 8 {
-            places.open = true;
+            places.open = !is_last;
             break;
         }
         let place = Place::of(&path);
@@ -111,7 +156,8 @@ pub fn local(source: &Path, wanted: &Selection, places: &mut Places) -> io::Resu
         for entry in entries.flatten() {
             // By what a link leads to.
             if fs::metadata(entry.path()).is_ok_and(|target| target.is_dir()) {
-                pending.push_back(entry.path());
+                let look = enter(&entry.path(), places);
+                pending.add(entry.path(), look);
                 continue;
             }
             files += 1;

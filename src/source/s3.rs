@@ -8,7 +8,14 @@
 //! that breaks off, and its shared budget of retries runs dry when hundreds of requests are throttled at once: so each
 //! object has its own loop, and the client an unlimited budget with a bounded number of attempts.
 
-use std::{borrow::Cow, collections::VecDeque, error::Error, fmt::Write, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    error::Error,
+    fmt::Write,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::{
@@ -26,7 +33,7 @@ use tokio::{sync::mpsc, task::JoinSet, time};
 use super::{
     Folders, KeyInfo, Listed, Location, ObjectRef, Places, Product, Selection,
     key::{Folder, is_region},
-    places::MOST_FOLDERS,
+    places::{MOST_FOLDERS, Pending},
     traffic::Traffic,
 };
 use crate::{aws, units::plural};
@@ -218,6 +225,7 @@ impl Connection {
             bucket: bucket.to_owned(),
             selection: selection.clone(),
             found: found.clone(),
+            accounts: Mutex::default(),
         });
         let mut pending = Vec::new();
         if prefix.is_empty() || prefix.ends_with('/') {
@@ -236,11 +244,13 @@ impl Connection {
                 running.spawn(Arc::clone(&lister).run(task));
             }
             match running.join_next().await {
+                None if lister.others(&mut pending) => {}
                 None => return Ok(()),
-                Some(Ok(below)) => {
-                    let below = below?;
-                    folders.found(below.len());
-                    pending.extend(below);
+                Some(Ok(done)) => {
+                    let Below { tasks, passed } = done?;
+                    passed.iter().for_each(|key| folders.passed(key, selection));
+                    folders.found(tasks.len());
+                    pending.extend(tasks);
                 }
                 Some(Err(error)) => {
                     return Err(S3Error::Interrupted { bucket: bucket.to_owned(), reason: error.to_string() });
@@ -261,37 +271,45 @@ impl Connection {
         places: &mut Places,
     ) -> Result<(), S3Error> {
         let (found, _nobody) = mpsc::channel(1);
-        let lister = Lister { connection: self.clone(), bucket: bucket.to_owned(), selection: wanted.clone(), found };
-        let mut pending = VecDeque::new();
+        let lister = Lister {
+            connection: self.clone(),
+            bucket: bucket.to_owned(),
+            selection: wanted.clone(),
+            found,
+            accounts: Mutex::default(),
+        };
+        let mut pending = Pending::default();
+        let enter = |folder: String, places: &mut Places, pending: &mut Pending<String>| {
+            let look = places.enter(&segments(&folder), wanted);
+            pending.add(folder, look);
+        };
         if !prefix.is_empty() && !prefix.ends_with('/') {
             let page = lister.page(prefix, None, None, None, Some(1)).await?;
             let exact = page.contents().iter().any(|object| *key_of(&page, object) == *prefix);
             if exact {
                 places.file(KeyInfo::parse(prefix));
             }
-            pending.push_back(format!("{prefix}/"));
+            enter(format!("{prefix}/"), places, &mut pending);
         } else {
-            pending.push_back(prefix.to_owned());
+            enter(prefix.to_owned(), places, &mut pending);
         }
         let mut pages = 0;
-        while let Some(folder) = pending.pop_front() {
+        while let Some((folder, is_last)) = pending.next() {
             if places.open || places.have(wanted) {
                 break;
-            }
-            if !places.enter(&segments(&folder), wanted) {
-                continue;
             }
             let mut next = None;
             loop {
                 pages += 1;
                 if pages > MOST_FOLDERS {
-                    places.open = true;
+                    places.open = !is_last;
                     return Ok(());
                 }
                 let page = lister.page(&folder, Some("/"), None, next.clone(), None).await?;
                 page.contents().iter().for_each(|object| places.file(KeyInfo::parse(&key_of(&page, object))));
-                let folders = page.common_prefixes().iter().filter_map(|folder| folder.prefix());
-                pending.extend(folders.map(|folder| plain(&page, folder).into_owned()));
+                for folder in page.common_prefixes().iter().filter_map(|folder| folder.prefix()) {
+                    enter(plain(&page, folder).into_owned(), places, &mut pending);
+                }
                 next = lister.next(&folder, &page, next.as_deref())?;
                 if next.is_none() {
                     break;
@@ -402,6 +420,15 @@ enum Task {
     Flat { prefix: String, after: Option<String>, end: Option<String> },
 }
 
+/// What came of a task beside the objects in range.
+#[derive(Default)]
+struct Below {
+    /// Those that follow from it.
+    tasks: Vec<Task>,
+    /// Digests before the range, one of each folder where they matter.
+    passed: Vec<KeyInfo>,
+}
+
 impl Task {
     fn name(&self) -> &str {
         match self {
@@ -415,12 +442,49 @@ struct Lister {
     bucket: String,
     selection: Selection,
     found: mpsc::Sender<Listed>,
+    accounts: Mutex<Accounts>,
+}
+
+/// Folders of accounts that were met.
+#[derive(Default)]
+struct Accounts {
+    /// Accounts that were asked for.
+    wanted: BTreeSet<String>,
+    /// Folders of others.
+    others: Vec<String>,
 }
 
 impl Lister {
-    /// Does one task; gives those that follow from it.
-    async fn run(self: Arc<Self>, task: Task) -> Result<Vec<Task>, S3Error> {
-        let mut below = Vec::new();
+    /// Where an account that was asked for was not met: a trail's prefix may be another account's folder. Tells whether
+    /// there is one to look into.
+    fn others(&self, pending: &mut Vec<Task>) -> bool {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = std::mem::take(&mut accounts.others);
+        if self.selection.accounts.iter().all(|account| accounts.wanted.contains(account)) {
+            return false;
+        }
+        pending.extend(others.into_iter().map(|folder| Task::Folder(format!("{folder}AWSLogs/"))));
+        !pending.is_empty()
+    }
+
+    /// Whether the account of a folder was asked for.
+    fn meets(&self, account: &str, folder: &str) -> bool {
+        if self.selection.accounts.is_empty() {
+            return true;
+        }
+        let wanted = self.selection.has_account(account);
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if wanted {
+            accounts.wanted.insert(account.to_owned());
+        } else if let Folder::Account { .. } = Folder::of(&segments(folder)) {
+            accounts.others.push(folder.to_owned());
+        }
+        wanted
+    }
+
+    /// Does one task.
+    async fn run(self: Arc<Self>, task: Task) -> Result<Below, S3Error> {
+        let mut below = Below::default();
         match task {
             Task::Key(key) => {
                 let page = self.page(&key, None, None, None, Some(1)).await?;
@@ -435,7 +499,7 @@ impl Lister {
                 }
             }
             Task::Folder(prefix) if !self.by_level(&prefix) => {
-                below.push(Task::Flat { prefix, after: None, end: None });
+                below.tasks.push(Task::Flat { prefix, after: None, end: None });
             }
             Task::Folder(prefix) => {
                 let mut next = None;
@@ -443,11 +507,17 @@ impl Lister {
                     let page = self.page(&prefix, Some("/"), None, next.clone(), None).await?;
                     for object in page.contents() {
                         if !self.emit(object, &key_of(&page, object)).await {
-                            return Ok(Vec::new());
+                            return Ok(Below::default());
                         }
                     }
-                    let folders = page.common_prefixes().iter().filter_map(|folder| folder.prefix());
-                    below.extend(folders.filter_map(|folder| self.enter(&plain(&page, folder))));
+                    for folder in page.common_prefixes().iter().filter_map(|folder| folder.prefix()) {
+                        let folder = plain(&page, folder);
+                        // A whole year before the range, for one.
+                        match self.enter(&folder) {
+                            Some(task) => below.tasks.push(task),
+                            None => below.passed.push(KeyInfo::parse(&format!("{folder}12/31/-.json.gz"))),
+                        }
+                    }
                     next = self.next(&prefix, &page, next.as_deref())?;
                     if next.is_none() {
                         break;
@@ -455,20 +525,29 @@ impl Lister {
                 }
             }
             Task::Flat { prefix, mut after, end } => {
-                let mut next = None;
+                let begins_within = after.is_some();
+                let (mut next, mut any, mut past) = (None, false, false);
                 loop {
                     let page = self.page(&prefix, None, after.take(), next.clone(), None).await?;
                     for object in page.contents() {
                         let key = key_of(&page, object);
-                        let past = end.as_deref().is_some_and(|end| *key >= *end);
-                        if past || !self.emit(object, &key).await {
-                            return Ok(Vec::new());
+                        past = end.as_deref().is_some_and(|end| *key >= *end);
+                        if past {
+                            break;
+                        }
+                        any = true;
+                        if !self.emit(object, &key).await {
+                            return Ok(below);
                         }
                     }
-                    next = self.next(&prefix, &page, next.as_deref())?;
+                    next = if past { None } else { self.next(&prefix, &page, next.as_deref())? };
                     if next.is_none() {
                         break;
                     }
+                }
+                if begins_within && !any && self.selection.product == Some(Product::Digest) {
+                    let page = self.page(&prefix, None, None, None, Some(1)).await?;
+                    below.passed.extend(page.contents().iter().map(|object| KeyInfo::parse(&key_of(&page, object))));
                 }
             }
         }
@@ -479,6 +558,7 @@ impl Lister {
     fn by_level(&self, prefix: &str) -> bool {
         match Folder::of(&segments(prefix)) {
             Folder::Elsewhere | Folder::Account { .. } => true,
+            Folder::Product { product, .. } if !self.selection.has_product(product) => true,
             Folder::Product { product, .. } if product != "CloudTrail" && !product.starts_with("CloudTrail-") => false,
             Folder::Product { below: [], .. } => true,
             Folder::Product { below: [region], .. } => {
@@ -494,13 +574,13 @@ impl Lister {
         let (account, below) = match Folder::of(&segments) {
             Folder::Elsewhere => return Some(Task::Folder(folder.to_owned())),
             Folder::Account { account } => (account, &[][..]),
-            Folder::Product { product, .. } if !self.selection.enters(product) => return None,
+            Folder::Product { product, below, .. } if !self.selection.enters(product, below) => return None,
             Folder::Product { account, product, below } => {
                 let ours = product == "CloudTrail" || product.starts_with("CloudTrail-");
                 (account, if ours { below } else { &[][..] })
             }
         };
-        if !self.selection.has_account(account) {
+        if !self.meets(account, folder) {
             return None;
         }
         if let [region, ..] = below

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use super::{KeyInfo, Product};
+use super::{KeyInfo, Product, is_region};
 use crate::partition;
 
 /// What of an archive to read. The default is all of it.
@@ -59,13 +59,20 @@ impl Selection {
         }
     }
 
-    /// Whether anything in a product's folder can be in range.
-    pub(super) fn enters(&self, product: &str) -> bool {
+    /// Whether objects of a product, by the name of its folder, are wanted.
+    pub(super) fn has_product(&self, product: &str) -> bool {
         match self.product {
             None | Some(Product::Other) => true,
             Some(Product::Log | Product::Stray) => product == "CloudTrail",
             Some(Product::Digest | Product::Signature) => product == "CloudTrail-Digest",
         }
+    }
+
+    /// Whether anything in a product's folder, or `below` it, can be in range. In another product's folder that can be a
+    /// trail whose prefix is that folder; but not where the product's own regions or years begin.
+    pub(super) fn enters(&self, product: &str, below: &[&str]) -> bool {
+        let is_year = |folder: &str| folder.len() == 4 && folder.bytes().all(|byte| byte.is_ascii_digit());
+        self.has_product(product) || !below.iter().any(|folder| is_region(folder) || is_year(folder))
     }
 
     /// Whether the account was asked for.
@@ -74,7 +81,9 @@ impl Selection {
         self.accounts.is_empty() || self.accounts.iter().any(|wanted| wanted == account)
     }
 
-    pub(super) fn has_region(&self, region: &str) -> bool {
+    /// Whether the region was asked for.
+    #[must_use]
+    pub fn has_region(&self, region: &str) -> bool {
         let without_iam = self.iam_only && partition::iam_region(region).is_some_and(|iam| iam != region);
         !without_iam && (self.regions.is_empty() || self.regions.iter().any(|wanted| wanted == region))
     }

@@ -63,8 +63,19 @@ impl Index {
     /// # Errors
     /// When one of the files cannot be read.
     pub fn read(store: &Store) -> Result<Self, StoreError> {
+        Self::read_noting(store, &mut |_row| {})
+    }
+
+    /// The same; the rows are told besides.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_noting(store: &Store, note: &mut dyn FnMut(&ObjectRow)) -> Result<Self, StoreError> {
         let mut index = Self::default();
-        store.objects(None, &mut |row| index.add(row))?;
+        store.objects(None, &mut |row| {
+            note(&row);
+            index.add(row);
+        })?;
         Ok(index)
     }
 

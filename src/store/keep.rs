@@ -529,6 +529,8 @@ pub struct Keep<'s> {
     checker: Option<Checker>,
     /// What it said of the object at hand, and which digest proves it.
     judged: Option<(Integrity, Option<String>)>,
+    /// Whether that object matters to it only if it gives a record of the range.
+    aside: bool,
 }
 
 /// The records of one account and region in the object at hand.
@@ -545,7 +547,15 @@ impl<'s> Keep<'s> {
     /// Keeps everything of every object that is read.
     #[must_use]
     pub fn new(sink: &'s Sink) -> Self {
-        Self { sink, all: Arc::default(), groups: Vec::new(), spare: Vec::new(), checker: None, judged: None }
+        Self {
+            sink,
+            all: Arc::default(),
+            groups: Vec::new(),
+            spare: Vec::new(),
+            checker: None,
+            judged: None,
+            aside: false,
+        }
     }
 
     /// The same, and every log is compared with what the digests name: the very bytes that are parsed.
@@ -558,6 +568,11 @@ impl<'s> Keep<'s> {
     #[must_use]
     pub fn into_checker(self) -> Option<Checker> {
         self.checker
+    }
+
+    /// Notes that an object gave a record, where that is still to be known.
+    fn gave(&mut self, object: &ObjectRef, seconds: i64) {
+        self.aside &= !self.checker.as_mut().is_none_or(|checker| checker.gave(object, seconds));
     }
 
     fn group(&mut self, account: Option<&str>, region: Option<&str>) -> Option<&mut Group> {
@@ -585,6 +600,9 @@ impl Visitor for Keep<'_> {
     }
 
     fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: u8) {
+        if self.aside {
+            self.gave(object, envelope.seconds());
+        }
         let text = |bytes| std::str::from_utf8(bytes).ok().filter(|text: &&str| !text.is_empty());
         if let Some(group) = self.group(text(envelope.account()), text(envelope.region())) {
             group.evidence.envelope(object, envelope, brief);
@@ -597,6 +615,7 @@ impl Visitor for Keep<'_> {
             let digest = (integrity == Integrity::Verified).then(|| checker.proven_by(&object.name)).flatten();
             (integrity, digest)
         });
+        self.aside = self.checker.as_ref().is_some_and(Checker::is_aside);
         Next::Visit
     }
 
@@ -608,6 +627,9 @@ impl Visitor for Keep<'_> {
     }
 
     fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
+        if self.aside {
+            self.gave(object, record.time.timestamp());
+        }
         let number: usize = self.groups.iter().map(|group| group.records.len()).sum();
         let Some(group) = self.group(record.account(), record.text(&["awsRegion"])) else { return };
         group.evidence.record(object, record);
