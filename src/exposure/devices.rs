@@ -229,7 +229,7 @@ impl Devices {
 /// What IAM tells of one principal's devices, each at its place.
 #[derive(Debug, Default)]
 struct Facts {
-    /// Devices that IAM lists for it.
+    /// Devices that IAM lists for it, in order of serial number.
     listed: Vec<Device>,
     /// Where `listed` holds all.
     all: Option<Key>,
@@ -241,8 +241,8 @@ struct Facts {
     some: Option<Key>,
     /// Where it has none.
     none: Option<Key>,
-    /// Devices that were enrolled for another, and where: right before that they were nobody's.
-    others: Vec<(String, Key)>,
+    /// By serial number where devices were enrolled for another: right before that they were nobody's.
+    others: BTreeMap<String, Vec<Key>>,
 }
 
 impl Facts {
@@ -267,27 +267,29 @@ impl Facts {
             IamEntry::Untold | IamEntry::Gone => (None, None),
         };
         let read = place(None);
-        let assigned = virtual_devices_of(entity, state, lists);
-        let mine = |serial: &str| assigned.iter().flatten().any(|device| device.serial == serial);
-        let assigned_elsewhere = state.virtual_devices.iter().flatten().filter(|listed| listed.owner.is_some());
-        let assigned_elsewhere = assigned_elsewhere.map(|listed| &listed.device).filter(|device| !mine(&device.serial));
+        let assigned = virtual_devices_of(ledger, entity, state, lists);
+        let all_virtual = read.filter(|_| assigned.is_some());
+        let mine: BTreeSet<&str> = assigned.iter().flatten().map(|device| device.serial.as_str()).collect();
         // Only of devices that the principal's own events name: an account may have thousands of others.
         let own = entity.events.iter().filter_map(|index| ledger.events.get(*index)?.action.serial());
         let own: BTreeSet<&str> = own.collect();
         let itself = |user: &UserState| matches!(entity.iam, IamEntry::User(own) if std::ptr::eq(own, user));
-        let of_users = state.users.iter().filter(|user| !itself(user)).flat_map(|user| user.devices.iter().flatten());
-        let others = assigned_elsewhere.chain(of_users).filter(|device| own.contains(device.serial.as_str()));
-        let others = others.filter_map(|device| {
-            let enabled = device.enabled_at.filter(|at| read.is_some_and(|read| *at <= read.time))?;
-            Some((device.serial.clone(), Key::enrollment(enabled)))
-        });
-        let others = others.collect();
-        let all_virtual = read.filter(|_| assigned.is_some());
-        let listed: Vec<Device> = match all {
+        let mut others: BTreeMap<String, Vec<Key>> = BTreeMap::new();
+        for serial in own {
+            let elsewhere = ledger.listed.virtual_devices(&entity.account, serial);
+            let elsewhere = elsewhere.filter(|listed| listed.owner.is_some() && !mine.contains(serial));
+            let of_users = ledger.listed.holders(&entity.account, serial).iter().filter(|(user, _)| !itself(user));
+            let devices = elsewhere.map(|listed| &listed.device).chain(of_users.map(|(_, device)| *device));
+            let enabled = devices.filter_map(|device| device.enabled_at);
+            let keys = enabled.filter(|at| read.is_some_and(|read| *at <= read.time)).map(Key::enrollment);
+            others.entry(serial.to_owned()).or_default().extend(keys);
+        }
+        let mut listed: Vec<Device> = match all {
             Some(all) => all.clone(),
             None => assigned.unwrap_or_default(),
         };
-        let listed = if read.is_some() { listed } else { Vec::new() };
+        listed.retain(|_| read.is_some());
+        listed.sort_by(|a, b| a.serial.cmp(&b.serial));
         let at = active.zip(place(active_as_of));
         // A list is more than a word: that a device is enabled before is not denied by a report.
         let contradicted =
@@ -310,7 +312,15 @@ fn changes<'l>(ledger: &'l Ledger<'_>, entity: &'l Entity<'_>) -> impl Iterator<
 }
 
 /// The devices that the list assigns to the principal: to its id, or to the name that it bore when the list was read.
-fn virtual_devices_of(entity: &Entity<'_>, state: &AccountState, lists: AsOf) -> Option<Vec<Device>> {
+fn virtual_devices_of(
+    ledger: &Ledger<'_>,
+    entity: &Entity<'_>,
+    state: &AccountState,
+    lists: AsOf,
+) -> Option<Vec<Device>> {
+    if state.virtual_devices.is_none() || entity.kind == PrincipalKind::IdentityCenter {
+        return None;
+    }
     let mine = |owner: &DeviceOwner| match (entity.kind, owner) {
         (PrincipalKind::Root, DeviceOwner::Root) => true,
         (PrincipalKind::IamUser, DeviceOwner::User { name, id }) => match (id, &entity.id) {
@@ -319,10 +329,9 @@ fn virtual_devices_of(entity: &Entity<'_>, state: &AccountState, lists: AsOf) ->
         },
         _ => false,
     };
-    let listed = state.virtual_devices.as_ref().filter(|_| entity.kind != PrincipalKind::IdentityCenter)?;
+    let listed = ledger.listed.perhaps_of(entity);
     Some(
         listed
-            .iter()
             .filter(|listed| listed.owner.as_ref().is_some_and(mine))
             .map(|listed| listed.device.clone())
             .collect(),
@@ -395,7 +404,7 @@ impl Reader<'_, '_> {
             };
             if before
                 && !proofs.contains_key(&serial)
-                && let Some(unnamed) = active.iter().find(|known| is_anonymous(known)).cloned()
+                && let Some(unnamed) = active.range(ANONYMOUS.to_string()..).next().filter(|known| is_anonymous(known)).cloned()
             {
                 active.remove(&unnamed);
                 let own = proofs.remove(&unnamed).unwrap_or_default();
@@ -417,22 +426,21 @@ impl Reader<'_, '_> {
     fn foreign_proofs(&self, serial: &str) -> Vec<Proof> {
         let uses = self.ledger.uses_of(&self.entity.account, serial);
         let event = |index: usize| self.ledger.events.get(index);
-        let removed_at = |time: DateTime<Utc>| {
-            let removes =
-                |action: &Action| matches!(action, Action::DeviceDeactivated { .. } | Action::DeviceDeleted { .. });
-            uses.iter().filter_map(|index| event(*index)).any(|other| other.time == time && removes(&other.action))
-        };
+        let removes =
+            |action: &Action| matches!(action, Action::DeviceDeactivated { .. } | Action::DeviceDeleted { .. });
+        let removals = uses.iter().filter_map(|index| event(*index)).filter(|event| removes(&event.action));
+        let removals: BTreeSet<DateTime<Utc>> = removals.map(|event| event.time).collect();
         let of_nobody = |index: usize| {
             event(index).is_some_and(|event| match event.action {
                 Action::DeviceDeleted { .. } => true,
                 // The order within a second is not known: made, or removed and made again.
-                Action::DeviceCreated { .. } => !removed_at(event.time),
+                Action::DeviceCreated { .. } => !removals.contains(&event.time),
                 _ => self.ledger.owners.get(index).copied().flatten().is_some_and(|owner| owner != self.id),
             })
         };
         let nobody = uses.iter().copied().filter(|index| of_nobody(*index));
-        let elsewhere = self.facts.others.iter().filter(|(other, _)| other == serial);
-        let elsewhere = elsewhere.map(|(_, key)| Proof::constant(*key, false, Basis::Iam));
+        let elsewhere = self.facts.others.get(serial).into_iter().flatten();
+        let elsewhere = elsewhere.map(|key| Proof::constant(*key, false, Basis::Iam));
         nobody.filter_map(|index| self.proof(index, Some(false), Some(false))).chain(elsewhere).collect()
     }
 
@@ -447,7 +455,8 @@ impl Reader<'_, '_> {
     /// By IAM's lists, which hold the device or lack it.
     fn iam_proofs(&self, serial: &str, own: &[Proof]) -> Vec<Proof> {
         let Facts { listed, all, all_virtual, read, none, .. } = &self.facts;
-        if let Some(device) = listed.iter().find(|device| device.serial == serial) {
+        let place = listed.partition_point(|device| device.serial.as_str() < serial);
+        if let Some(device) = listed.get(place).filter(|device| device.serial == serial) {
             let date = device.enabled_at.filter(|at| read.is_some_and(|read| *at <= read.time));
             let date = date.filter(|at| !self.has_enrollment(own, *at)).map(Key::enrollment);
             let date = date.map(|key| Proof { key, before: Some(false), after: Some(true), basis: Basis::Date });
@@ -593,11 +602,13 @@ fn spans(serial: &str, timeline: &Timeline, missing: &[Missing]) -> Vec<Span> {
 /// The device that IAM's `mfa_active` alone tells of.
 const UNSEEN: &str = "?unseen";
 
-/// A device that no record names.
+/// What the name of a device begins with that no record names.
+const ANONYMOUS: char = '?';
+
 fn anonymous(what: &str) -> String {
-    format!("?{what}")
+    format!("{ANONYMOUS}{what}")
 }
 
 fn is_anonymous(serial: &str) -> bool {
-    serial.starts_with('?')
+    serial.starts_with(ANONYMOUS)
 }
