@@ -58,6 +58,10 @@ pub fn brief(envelope: &Envelope<'_>) -> Option<u8> {
     if mfa::is_extracted(envelope.source(), envelope.name()) { None } else { Part::brief(envelope) }
 }
 
+/// So many events are extracted of one object, far more than CloudTrail writes into one: each takes some kilobytes by the time
+/// that a report is written.
+pub const EVENTS: usize = if cfg!(test) { 100 } else { 50_000 };
+
 /// Nothing is to be done with it.
 const OUT_OF_RANGE: u8 = u8::MAX;
 
@@ -86,6 +90,8 @@ pub struct Evidence {
     pub integrity: BTreeMap<String, Integrity>,
     /// What it said of the object at hand.
     current: Option<Integrity>,
+    /// Events of the object at hand that were extracted, and those that were left out.
+    of_object: [usize; 2],
 }
 
 impl Evidence {
@@ -103,6 +109,7 @@ impl Evidence {
             checker: None,
             integrity: BTreeMap::new(),
             current: None,
+            of_object: [0; 2],
         }
     }
 
@@ -137,6 +144,7 @@ impl Evidence {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
+        self.of_object = [0; 2];
         let (calls, sightings) = self.part.take_rows()?;
         Ok((self.events.take()?, calls, sightings))
     }
@@ -174,6 +182,7 @@ impl Visitor for Evidence {
 
     fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> Next {
         self.current = self.checker.as_mut().map(|checker| checker.judge(object, &bytes.inflated));
+        self.of_object = [0; 2];
         Next::Visit
     }
 
@@ -188,8 +197,15 @@ impl Visitor for Evidence {
             self.passed_over += 1;
             return;
         }
+        let [extracted, left_out] = &mut self.of_object;
         match mfa::extract(record) {
+            Some(_) if *extracted == EVENTS => {
+                *left_out += 1;
+                self.passed_over += 1;
+                return;
+            }
             Some(mut event) => {
+                *extracted += 1;
                 event.objects.insert(object.name.clone());
                 event.delivered_at = object.delivered_at();
                 event.lineage.verified = self.current == Some(Integrity::Verified);
@@ -201,6 +217,10 @@ impl Visitor for Evidence {
             None => self.passed_over += 1,
         }
         self.error = self.error.take().or(self.part.note(self.holder(object), record).err());
+    }
+
+    fn surplus(&mut self) -> usize {
+        std::mem::take(&mut self.of_object)[1]
     }
 
     fn merge(&mut self, other: Self) {

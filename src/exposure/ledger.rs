@@ -82,6 +82,13 @@ pub(super) struct Ledger<'a> {
     pub(super) listed: Listed<'a>,
     /// The successful events that name a device, by account and serial number.
     uses: HashMap<(String, String), Vec<usize>>,
+    /// All successful deactivations.
+    deactivations: Vec<usize>,
+    /// Those of callers that tell a unique id, by it; and those of the others and of root users.
+    deactivations_by_id: HashMap<String, Vec<usize>>,
+    deactivations_without_id: Vec<usize>,
+    /// Refused deactivations and failed sign-ins.
+    failures: Vec<usize>,
     /// Who is behind the access keys of `AssumeRoot` sessions.
     assumed_roots: BTreeMap<String, Actor>,
     directory: Directory,
@@ -194,8 +201,23 @@ impl<'a> Ledger<'a> {
         let directory = Directory::new(&entities);
         let uses = uses(&events);
         let taken_at = iam.map(|iam| iam.taken_at);
-        let mut ledger = Self { events, owners, entities, taken_at, iam, listed, uses, assumed_roots, directory };
+        let mut ledger = Self {
+            events,
+            owners,
+            entities,
+            taken_at,
+            iam,
+            listed,
+            uses,
+            deactivations: Vec::new(),
+            deactivations_by_id: HashMap::new(),
+            deactivations_without_id: Vec::new(),
+            failures: Vec::new(),
+            assumed_roots,
+            directory,
+        };
         ledger.note_actors();
+        ledger.note_signals();
         ledger
     }
 
@@ -212,6 +234,64 @@ impl<'a> Ledger<'a> {
                 entity.acted = entity.acted.max(Some(time));
             }
         }
+    }
+
+    /// Which events tell of takeovers, so that not all are looked at for each window.
+    fn note_signals(&mut self) {
+        for (index, event) in self.events.iter().enumerate() {
+            let deactivated = matches!(event.action, Action::DeviceDeactivated { .. });
+            if event.failure.is_some() {
+                if deactivated || matches!(event.action, Action::ConsoleLogin { .. }) {
+                    self.failures.push(index);
+                }
+            } else if deactivated && event.succeeded() {
+                self.deactivations.push(index);
+                match event.actor.id.as_ref().filter(|_| event.actor.kind != ActorKind::Root) {
+                    Some(id) => self.deactivations_by_id.entry(id.clone()).or_default().push(index),
+                    None => self.deactivations_without_id.push(index),
+                }
+            }
+        }
+    }
+
+    /// The successful deactivations of `[from, to]` by a caller, in order.
+    pub(super) fn deactivations_by<'l>(
+        &'l self,
+        actor: &'l Actor,
+        between: [DateTime<Utc>; 2],
+    ) -> impl Iterator<Item = usize> + 'l {
+        let lists: [&[usize]; 2] = match &actor.id {
+            Some(_) if actor.kind == ActorKind::Root => [&[], &self.deactivations_without_id],
+            Some(id) => [self.deactivations_by_id.get(id).map_or(&[], Vec::as_slice), &self.deactivations_without_id],
+            // Who tells an id elsewhere may be this one.
+            None => [&[], &self.deactivations],
+        };
+        let mut rest = lists.map(|list| self.within(list, between));
+        let in_order = std::iter::from_fn(move || {
+            let next = rest.iter_mut().filter(|list| !list.is_empty()).min_by_key(|list| list.first().copied())?;
+            let (first, others) = next.split_first()?;
+            *next = others;
+            Some(*first)
+        });
+        in_order.filter(|index| self.events.get(*index).is_some_and(|event| event.actor.same_as(actor)))
+    }
+
+    /// Refused deactivations and failed sign-ins of `[from, to]`, with their indices.
+    pub(super) fn failures_between(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> impl Iterator<Item = (usize, &Event)> {
+        let failures = self.within(&self.failures, [from, to]).iter();
+        failures.filter_map(|index| Some((*index, &**self.events.get(*index)?)))
+    }
+
+    /// Of events in order those of `[from, to]`.
+    fn within<'l>(&self, indices: &'l [usize], [from, to]: [DateTime<Utc>; 2]) -> &'l [usize] {
+        let time = |index: &usize| self.events.get(*index).map(|event| event.time);
+        let start = indices.partition_point(|index| time(index).is_some_and(|time| time < from));
+        let end = indices.partition_point(|index| time(index).is_some_and(|time| time <= to));
+        indices.get(start..end).unwrap_or_default()
     }
 
     /// The successful events that name a device, in order.

@@ -13,6 +13,10 @@ use super::error::{Place, Problem};
 /// What may separate cells, and what each is called in a message.
 const SEPARATORS: [(u8, &str); 3] = [(b',', "commas"), (b';', "semicolons"), (b'\t', "tabs")];
 
+/// The longest text of a cell in bytes, and the most cells of a row: whatever is larger is no ticket, alert or user.
+const LONGEST: usize = 64 << 10;
+const WIDEST: usize = 1_000;
+
 /// A cell. Blanks around it, and around its quotes, are no part of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Cell<'a> {
@@ -156,7 +160,11 @@ impl<'a> Reader<'a> {
             let mut row = Cells { line: self.line, cells: Vec::new() };
             loop {
                 let column = u64::try_from(row.cells.len()).unwrap_or(u64::MAX).saturating_add(1);
-                row.cells.push(self.cell(Place { line: self.line, column })?);
+                let place = Place { line: self.line, column };
+                if row.cells.len() == WIDEST {
+                    return Err(Problem::at(place, None, format!("is one of more than {WIDEST} cells of a row")));
+                }
+                row.cells.push(self.cell(place)?);
                 match self.byte() {
                     Some(byte) if byte == self.separator => self.at += 1,
                     _ => break,
@@ -178,6 +186,9 @@ impl<'a> Reader<'a> {
         let separator = char::from(self.separator);
         let text = self.rest().split([separator, '\r', '\n']).next().unwrap_or_default();
         self.at += text.len();
+        if text.len() > LONGEST {
+            return Err(too_long(place));
+        }
         Ok(Cell { place, text: Cow::Borrowed(text.trim()) })
     }
 
@@ -192,6 +203,9 @@ impl<'a> Reader<'a> {
                 return Err(Problem::at(place, None, what));
             };
             text += rest.get(..length).unwrap_or_default();
+            if text.len() > LONGEST {
+                return Err(too_long(place));
+            }
             self.pass(length);
             self.at += 1;
             if self.byte() != Some(b'"') {
@@ -225,6 +239,10 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+fn too_long(place: Place) -> Problem {
+    Problem::at(place, None, format!("is longer than {LONGEST} bytes (hint: is a quote missing before?)"))
 }
 
 #[cfg(test)]

@@ -37,6 +37,10 @@ impl ReportRow {
     }
 }
 
+/// So many users or virtual devices one account may have here: ten times IAM's quota, which cannot be raised. Source: IAM user
+/// guide, "IAM and AWS STS quotas".
+pub(crate) const MOST_USERS: usize = if cfg!(test) { 500 } else { 50_000 };
+
 /// The columns that a report has at least.
 const NEEDED: [&str; 2] = ["user", "arn"];
 
@@ -155,6 +159,10 @@ fn rows(text: &str) -> Result<Vec<ReportRow>, Problem> {
     let columns = Columns::find(&header)?;
     let (mut rows, mut names) = (Vec::new(), HashSet::new());
     while let Some(cells) = reader.row()? {
+        if rows.len() == MOST_USERS {
+            let what = format!("more than {MOST_USERS} rows are no credential report: IAM allows 5,000 users in an account");
+            return Err(Problem { line: Some(cells.line), ..Problem::whole(what) });
+        }
         let row = columns.row(&cells)?;
         if !names.insert(row.name.to_lowercase()) {
             let what = format!("`{}` has two rows (hint: give one report per account)", row.name);

@@ -745,6 +745,7 @@ impl<'o, V: Visitor> Worker<'o, V> {
         match read {
             Ok(contents) => {
                 if tally.object(object, bytes.len(), raw.len(), &contents) {
+                    tally.surplus(object, visitor.surplus());
                     visitor.finished(object, &contents);
                 }
             }
@@ -763,7 +764,13 @@ fn inflated_again<'a>(
     if !raw.starts_with(&[0x1f, 0x8b]) {
         return Ok(raw);
     }
-    Ok(again.get_or_insert_default().inflate_in_turn(raw, limit, wait)?.bytes)
+    // Both lie in memory: the limit is for the two together.
+    let rest = limit.saturating_sub(raw.len());
+    match again.get_or_insert_default().inflate_in_turn(raw, rest, wait) {
+        Ok(inflated) => Ok(inflated.bytes),
+        Err(InflateError::TooLarge { .. }) => Err(InflateError::TooLarge { limit }),
+        Err(other) => Err(other),
+    }
 }
 
 /// Counts the records of one object, and hands them on.
