@@ -60,7 +60,7 @@ pub fn brief(envelope: &Envelope<'_>) -> Option<u8> {
 
 /// So many events are extracted of one object, far more than CloudTrail writes into one: each takes some kilobytes by the time
 /// that a report is written.
-pub const EVENTS: usize = if cfg!(test) { 100 } else { 50_000 };
+pub const EVENTS: usize = if cfg!(test) { 2_000 } else { 50_000 };
 
 /// Nothing is to be done with it.
 const OUT_OF_RANGE: u8 = u8::MAX;
@@ -266,6 +266,35 @@ mod tests {
             self.0.merge(other.0);
             self.1.extend(other.1);
         }
+    }
+
+    #[test]
+    fn of_one_object_so_many_events_are_kept_and_the_rest_is_counted() {
+        let record = |number: usize| {
+            format!(
+                r#"{{"eventTime":"2026-10-05T00:00:00Z","eventSource":"iam.amazonaws.com","eventName":"DeactivateMFADevice","awsRegion":"us-east-1","recipientAccountId":"111122223333","eventID":"{number}","requestParameters":{{"userName":"user-{number}"}},"errorCode":"AccessDenied"}}"#
+            )
+        };
+        let home = tempfile::tempdir().unwrap();
+        for (name, count) in [("a", 2_050), ("b", 2_000), ("c", 2_001)] {
+            let list: Vec<String> = (0..count).map(|number| record(1_000 * count + number)).collect();
+            fs::write(home.path().join(name), format!(r#"{{"Records":[{}]}}"#, list.join(","))).unwrap();
+        }
+        let range = Arc::new(Range::default());
+        let sources = [Source::Local(home.path().to_owned())];
+        let make = || Evidence::new(Arc::clone(&range));
+        let (evidence, scanned) = scan(&sources, &Selection::default(), &Options::default(), &make).unwrap();
+        let said: Vec<(&str, &str)> =
+            scanned.coverage.failures.iter().map(|failure| (failure.object.as_str(), failure.error.as_str())).collect();
+        assert_eq!(
+            said,
+            [
+                ("a", "50 records left out: more than is kept of one object"),
+                ("c", "1 record left out: more than is kept of one object")
+            ]
+        );
+        evidence.balance(scanned.coverage.records).unwrap();
+        assert_eq!((evidence.events.count(), scanned.coverage.records), (6_000, 6_051));
     }
 
     struct Everything;

@@ -18,8 +18,8 @@ use libdeflater::Decompressor;
 
 use crate::units::{display_size, plural};
 
-/// The default limit: 128 MiB of JSON from one object. CloudTrail's own have a few, and all of it lies in memory.
-pub const DEFAULT_LIMIT: usize = 128 << 20;
+/// The default limit: 96 MiB of JSON from one object. CloudTrail's own have a few, and all of it lies in memory.
+pub const DEFAULT_LIMIT: usize = 96 << 20;
 
 /// Deflate cannot do better than about 1032 : 1, so a larger promise is a lie.
 const MAX_RATIO: usize = 1032;

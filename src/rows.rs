@@ -451,6 +451,16 @@ mod tests {
     }
 
     #[test]
+    fn more_different_values_than_can_be_counted_are_an_error() {
+        let mut counts = Counts::default();
+        let mut add = |number: usize| counts.add(vec![Cell::Text(format!("{:08}", number))]);
+        let fit = MOST / (VALUE + 8);
+        (0..fit).chain(0..fit).try_for_each(&mut add).unwrap();
+        let error = add(fit).unwrap_err().to_string();
+        assert!(error.starts_with("more than 10000B of different values to count"), "{error}");
+    }
+
+    #[test]
     fn every_format_is_safe_to_open() {
         assert_eq!(
             shown(Format::Table(None), &rows()),

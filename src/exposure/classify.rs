@@ -293,11 +293,8 @@ impl<'f> Case<'f> {
 
     fn prior_failures(&self) -> Option<Vec<usize>> {
         let failures = self.facts.ledger.failures_between(self.time - SIGNAL_SPAN, self.time);
-        let evidence: Vec<usize> = failures
-            .filter(|(_, event)| self.by_the_actor(event))
-            .map(|(index, _)| index)
-            .take(EVIDENCE)
-            .collect();
+        let evidence: Vec<usize> =
+            failures.filter(|(_, event)| self.by_the_actor(event)).map(|(index, _)| index).take(EVIDENCE).collect();
         (!evidence.is_empty()).then_some(evidence)
     }
 

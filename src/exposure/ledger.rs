@@ -957,3 +957,67 @@ impl<'e> InIam<'e> {
         found.copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::AccountState;
+
+    const ACCOUNT: &str = "111122223333";
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_790_000_000 + second, 0).unwrap_or_default()
+    }
+
+    fn state(users: impl Iterator<Item = usize>) -> IamState {
+        let user = |number: usize| UserState {
+            name: format!("User-{number}"),
+            id: (number % 3 == 0).then(|| format!("AIDA{number}")),
+            created_at: (number % 5 == 0).then(|| at(0)),
+            ..UserState::default()
+        };
+        let account =
+            AccountState { users: users.map(user).collect(), users_complete: true, ..AccountState::default() };
+        IamState { taken_at: at(10_000), accounts: [(ACCOUNT.to_owned(), account)].into(), missing: Vec::new() }
+    }
+
+    /// Users of events, every third by its id and some twice under one name; and how often names were looked at while IAM's
+    /// users were matched with them.
+    fn joined(count: usize, iam: &IamState) -> (Vec<Entity<'_>>, usize) {
+        let entity = |number: usize| {
+            let id = (number % 3 == 0).then(|| format!("AIDA{number}"));
+            let mut entity = new_entity(ACCOUNT, PrincipalKind::IamUser, &format!("user-{number}"), id, None);
+            entity.seen = Some([at(1), at(2)]);
+            entity
+        };
+        let mut entities: Vec<Entity<'_>> = (0..count).chain(0..count / 10).map(entity).collect();
+        let looks = join(&mut entities, &[], iam).looks.get();
+        (entities, looks)
+    }
+
+    #[test]
+    fn users_are_matched_in_linear_time() {
+        let looks = |count: usize| joined(count, &state(0..count)).1;
+        let (few, many) = (looks(200), looks(2_000));
+        assert!((1..=12 * few).contains(&many), "{few} looks, of ten times as many users {many}");
+    }
+
+    #[test]
+    fn each_user_is_matched_with_the_one_that_bears_its_name_or_id() {
+        let iam = state(50..150);
+        let (entities, _) = joined(100, &iam);
+        assert_eq!(entities.len(), 110 + 50, "what only IAM knows is added");
+        for (place, entity) in entities.iter().enumerate() {
+            let number: usize =
+                entity.name().rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or_default();
+            match entity.iam {
+                IamEntry::User(user) => {
+                    assert_eq!(user.name, format!("User-{number}"));
+                    assert_eq!(entity.id.is_some(), number.is_multiple_of(3));
+                }
+                IamEntry::Gone => assert!(number < 50 && place < 110, "{number}"),
+                other => panic!("{number}: {other:?}"),
+            }
+        }
+    }
+}

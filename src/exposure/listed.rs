@@ -28,7 +28,8 @@ struct Lists<'a> {
 
 impl<'a> Lists<'a> {
     fn new(state: &'a AccountState) -> Self {
-        let mut lists = Self { virtual_devices: state.virtual_devices.as_deref().unwrap_or_default(), ..Self::default() };
+        let mut lists =
+            Self { virtual_devices: state.virtual_devices.as_deref().unwrap_or_default(), ..Self::default() };
         for (place, listed) in lists.virtual_devices.iter().enumerate() {
             lists.called.entry(&listed.device.serial).or_default().push(place);
             match &listed.owner {

@@ -136,7 +136,8 @@ fn is_somebodys(action: &Action) -> bool {
 fn has_owner(ledger: &Ledger<'_>, account: &str, state: &AccountState, listed: &VirtualDevice) -> bool {
     match &listed.owner {
         Some(DeviceOwner::User { name, id }) if state.users_complete => {
-            let same_id = |user: &&UserState| id.as_ref().zip(user.id.as_ref()).is_none_or(|(theirs, ours)| theirs == ours);
+            let same_id =
+                |user: &&UserState| id.as_ref().zip(user.id.as_ref()).is_none_or(|(theirs, ours)| theirs == ours);
             ledger.listed.users(account, name).iter().any(same_id)
         }
         _ => true,

@@ -271,6 +271,21 @@ mod tests {
     }
 
     #[test]
+    fn what_no_row_of_a_file_has_is_refused_where_it_begins() {
+        let long = "x".repeat(LONGEST + 1);
+        for (text, error) in [
+            (format!("a,b\n1,{long}\n"), "line 2, column 2: is longer than 65536 bytes"),
+            (format!("a,b\n1,\"{long}\"\n"), "line 2, column 2: is longer than 65536 bytes"),
+            (format!("a,b\n\"{}\",1\n", "\"\"".repeat(LONGEST + 1)), "line 2, column 1: is longer than 65536 bytes"),
+            (format!("a,b\n{}\n", "1,".repeat(WIDEST)), "line 2, column 1001: is one of more than 1000 cells of a row"),
+        ] {
+            let said = rows(&text).expect_err("a bound");
+            assert!(said.contains(error), "{said}");
+        }
+        assert!(rows(&format!("a,b\n1,{}\n", &long[1..])).is_ok());
+    }
+
+    #[test]
     fn lines_are_counted_as_an_editor_shows_them() {
         for (text, expected) in [
             ("a,b\n1,2\n3,4\n", vec![1, 2, 3]),

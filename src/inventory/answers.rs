@@ -133,7 +133,8 @@ impl<'d> Judged<'d> {
     }
 
     fn grants(&self, grants: &Grants) -> Effects {
-        let inline = grants.inline.iter().map(|document| document.as_ref().map_or(Effects::UNKNOWN, Effects::of_policy));
+        let inline =
+            grants.inline.iter().map(|document| document.as_ref().map_or(Effects::UNKNOWN, Effects::of_policy));
         let attached = grants.attached.iter().map(|arn| {
             let known = self.policies.get(arn.as_str()).copied();
             known.unwrap_or_else(|| Effects::of(&policy::attached(arn, None)))

@@ -160,7 +160,8 @@ fn rows(text: &str) -> Result<Vec<ReportRow>, Problem> {
     let (mut rows, mut names) = (Vec::new(), HashSet::new());
     while let Some(cells) = reader.row()? {
         if rows.len() == MOST_USERS {
-            let what = format!("more than {MOST_USERS} rows are no credential report: IAM allows 5,000 users in an account");
+            let what =
+                format!("more than {MOST_USERS} rows are no credential report: IAM allows 5,000 users in an account");
             return Err(Problem { line: Some(cells.line), ..Problem::whole(what) });
         }
         let row = columns.row(&cells)?;
@@ -178,6 +179,17 @@ mod tests {
     use super::*;
 
     const HEADER: &str = "user,arn,user_creation_time,password_enabled,password_last_used,mfa_active,access_key_1_active,access_key_2_active\n";
+
+    #[test]
+    fn more_rows_than_an_account_can_have_users_are_refused() {
+        let report = |rows: usize| {
+            let row = |number: usize| format!("u{number},arn:aws:iam::111122223333:user/u{number}\n");
+            parse("r.csv", &format!("user,arn\n{}", (0..rows).map(row).collect::<String>()), None)
+        };
+        assert_eq!(report(MOST_USERS).expect("a report").rows.len(), MOST_USERS);
+        let error = report(MOST_USERS + 1).expect_err("a bound").to_string();
+        assert!(error.contains("line 502") && error.contains("more than 500 rows are no credential report"), "{error}");
+    }
 
     #[test]
     fn cells_of_every_kind() {

@@ -235,8 +235,10 @@ impl Tally {
                 self.failed(object.name.clone(), error);
                 return false;
             }
-            let error =
-                format!("{bad} of {} unusable: first is record {first}: {error}{rest}", plural(all, "record", "records"));
+            let error = format!(
+                "{bad} of {} unusable: first is record {first}: {error}{rest}",
+                plural(all, "record", "records")
+            );
             self.failures.push(ReadFailure { object: object.name.clone(), error });
             self.unusable += count(bad);
         }
