@@ -175,14 +175,14 @@ impl<'a> Ledger<'a> {
         let mut introductions = introductions(calls);
         for (index, event) in events.iter().enumerate() {
             while let Some((time, (account, name, id))) = introductions.pop_if(|(time, _)| *time < event.time) {
-                replay.introduce(account, name, &id, time);
+                replay.introduce(account, name, id, time);
             }
             let owner = replay.apply(index, event);
             replay.see(owner, event.time);
             owners.push(owner);
         }
         while let Some((time, (account, name, id))) = introductions.pop() {
-            replay.introduce(account, name, &id, time);
+            replay.introduce(account, name, id, time);
         }
         if let Some(iam) = iam {
             replay.identify(iam);
@@ -972,8 +972,8 @@ mod tests {
     fn state(users: impl Iterator<Item = usize>) -> IamState {
         let user = |number: usize| UserState {
             name: format!("User-{number}"),
-            id: (number % 3 == 0).then(|| format!("AIDA{number}")),
-            created_at: (number % 5 == 0).then(|| at(0)),
+            id: number.is_multiple_of(3).then(|| format!("AIDA{number}")),
+            created_at: number.is_multiple_of(5).then(|| at(0)),
             ..UserState::default()
         };
         let account =
@@ -985,7 +985,7 @@ mod tests {
     /// users were matched with them.
     fn joined(count: usize, iam: &IamState) -> (Vec<Entity<'_>>, usize) {
         let entity = |number: usize| {
-            let id = (number % 3 == 0).then(|| format!("AIDA{number}"));
+            let id = number.is_multiple_of(3).then(|| format!("AIDA{number}"));
             let mut entity = new_entity(ACCOUNT, PrincipalKind::IamUser, &format!("user-{number}"), id, None);
             entity.seen = Some([at(1), at(2)]);
             entity

@@ -63,6 +63,9 @@ impl Proof {
     }
 }
 
+/// A place (0: right before an event, 1: right after it, 2: from there on), and whether the fact is known to hold from it on.
+pub(super) type Step = ((Key, u8), bool);
+
 /// The proofs of one fact, in order.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Timeline(Vec<Proof>);
@@ -102,7 +105,7 @@ impl Timeline {
 
     /// Whether the fact is known to hold before all proofs, and then right before the place of each, right after it, and from
     /// there on to the next: what [`Self::state`] says, of all places at once.
-    pub(super) fn steps(&self) -> (bool, Vec<((Key, u8), bool)>) {
+    pub(super) fn steps(&self) -> (bool, Vec<Step>) {
         let holds = |state: Option<bool>| state == Some(true);
         let mut steps = Vec::new();
         let mut chunks = self.0.chunk_by(|one, other| one.key == other.key).peekable();

@@ -1250,9 +1250,12 @@ mod tests {
         assert_eq!(errors, ["inflates to more than the limit of 2000B", "larger than the limit of 2000B"]);
     }
 
+    /// Makes an object.
+    type Make = fn() -> Vec<u8>;
+
     /// What one object can be made to take, and what is said of it: how many of its records are visited, and the failure. The
     /// limits are those of tests, which are low.
-    const GREEDY: [(&str, fn() -> Vec<u8>, usize, &str); 12] = [
+    const GREEDY: [(&str, Make, usize, &str); 12] = [
         (
             "documents",
             || "{}\n".repeat(1_001).into_bytes(),
