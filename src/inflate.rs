@@ -18,8 +18,8 @@ use libdeflater::Decompressor;
 
 use crate::units::{display_size, plural};
 
-/// The default limit: 1 GiB of JSON from one object.
-pub const DEFAULT_LIMIT: usize = 1 << 30;
+/// The default limit: 96 MiB of JSON from one object. CloudTrail's own have a few, and all of it lies in memory.
+pub const DEFAULT_LIMIT: usize = 96 << 20;
 
 /// Deflate cannot do better than about 1032 : 1, so a larger promise is a lie.
 const MAX_RATIO: usize = 1032;
@@ -79,6 +79,12 @@ pub enum InflateError {
     TooLarge {
         /// The limit.
         limit: usize,
+    },
+    /// There is no memory for so many bytes.
+    #[error("no memory for the {} to which it inflates", display_size(*length as u64))]
+    NoMemory {
+        /// How many.
+        length: usize,
     },
 }
 
@@ -162,7 +168,7 @@ impl Inflater {
         if self.buffer.len() < length {
             // A new one: there is nothing to take over from the old.
             self.buffer = Vec::new();
-            self.buffer = vec![0; length];
+            self.reserve(length).ok()?;
         }
         let written = self.ordinary.gzip_decompress(input, self.buffer.get_mut(..length)?).ok()?;
         let proved = written == length && memchr::memmem::find(input, &promise) == Some(input.len() - promise.len());
@@ -177,7 +183,7 @@ impl Inflater {
         limit: usize,
         large: &mut dyn FnMut(),
     ) -> Result<(usize, usize, usize), InflateError> {
-        self.reserve(promised(input).min(limit).saturating_add(1));
+        self.reserve(promised(input).min(limit).saturating_add(1))?;
         let (mut filled, mut at, mut members, mut first) = (0, 0, 0, 0);
         loop {
             at = self.member(input, at, &mut filled, limit, large)?;
@@ -215,7 +221,7 @@ impl Inflater {
                 if length > LARGE && self.buffer.len() <= LARGE {
                     large();
                 }
-                self.reserve(length);
+                self.reserve(length)?;
             }
             let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
             let source = input.get(at..).unwrap_or_default();
@@ -254,10 +260,12 @@ impl Inflater {
         Ok(trailer + 8)
     }
 
-    fn reserve(&mut self, length: usize) {
-        if self.buffer.len() < length {
+    fn reserve(&mut self, length: usize) -> Result<(), InflateError> {
+        if let Some(more) = length.checked_sub(self.buffer.len()) {
+            self.buffer.try_reserve_exact(more).map_err(|_none| InflateError::NoMemory { length })?;
             self.buffer.resize(length, 0);
         }
+        Ok(())
     }
 }
 

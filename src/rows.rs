@@ -11,6 +11,7 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use crate::cloudtrail::{Cell, Path, Record};
 use crate::names::distance;
 use crate::report::escape;
+use crate::units::display_size;
 
 /// What a record may have at its top level, in CloudTrail's own order.
 const KNOWN: [&str; 29] = [
@@ -383,12 +384,39 @@ fn csv_line(cells: &[Cell]) -> String {
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
     counts: BTreeMap<Vec<Cell>, u64>,
+    /// Bytes that these take, about.
+    bytes: usize,
 }
+
+/// So much of different values is counted: all of them are in memory, and no more are of use to anybody.
+const MOST: usize = if cfg!(test) { 10_000 } else { 96 << 20 };
+
+/// What a value takes beside its text, about.
+const VALUE: usize = 128;
 
 impl Counts {
     /// Counts one more.
-    pub fn add(&mut self, row: Vec<Cell>) {
-        *self.counts.entry(row).or_default() += 1;
+    ///
+    /// # Errors
+    /// When there are too many different ones.
+    pub fn add(&mut self, row: Vec<Cell>) -> io::Result<()> {
+        if let Some(count) = self.counts.get_mut(&row) {
+            *count += 1;
+            return Ok(());
+        }
+        let text = |cell: &Cell| match cell {
+            Cell::Absent => 0,
+            Cell::Text(text) | Cell::Json(text) => text.len(),
+        };
+        self.bytes += VALUE + row.iter().map(text).sum::<usize>();
+        if self.bytes > MOST {
+            return Err(io::Error::other(format!(
+                "more than {} of different values to count (hint: narrow the search, or count by a field that has fewer)",
+                display_size(u64::try_from(MOST).unwrap_or(u64::MAX))
+            )));
+        }
+        self.counts.insert(row, 1);
+        Ok(())
     }
 
     /// The most frequent first; of as frequent ones in order of their values. The count is the first cell.
@@ -416,10 +444,20 @@ mod tests {
     fn rows() -> Vec<Vec<Cell>> {
         let mut counts = Counts::default();
         for text in ["b", "=cmd()\u{1b}[2J", "a", "a,\"x", "=cmd()\u{1b}[2J"] {
-            counts.add(vec![Cell::Text(text.to_owned())]);
+            counts.add(vec![Cell::Text(text.to_owned())]).unwrap();
         }
-        counts.add(vec![Cell::Absent]);
+        counts.add(vec![Cell::Absent]).unwrap();
         counts.rows()
+    }
+
+    #[test]
+    fn more_different_values_than_can_be_counted_are_an_error() {
+        let mut counts = Counts::default();
+        let mut add = |number: usize| counts.add(vec![Cell::Text(format!("{:08}", number))]);
+        let fit = MOST / (VALUE + 8);
+        (0..fit).chain(0..fit).try_for_each(&mut add).unwrap();
+        let error = add(fit).unwrap_err().to_string();
+        assert!(error.starts_with("more than 10000B of different values to count"), "{error}");
     }
 
     #[test]

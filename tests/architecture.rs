@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pipeline", &["source", "inflate", "cloudtrail", "contract", "units"]),
     ("evidence", &["contract", "digest", "inflate", "pipeline", "source", "cloudtrail", "mfa", "trace"]),
     ("filter", &["cloudtrail", "mfa", "partition", "names"]),
-    ("rows", &["cloudtrail", "names", "report"]),
+    ("rows", &["cloudtrail", "names", "report", "units"]),
     ("answer", &["cloudtrail", "rows"]),
     ("finds", &["pipeline", "source", "cloudtrail", "mfa", "evidence", "rows"]),
     ("sweep", &["pipeline", "source", "cloudtrail", "filter", "finds"]),

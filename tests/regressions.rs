@@ -58,6 +58,26 @@ fn october_and_status(records: &[Value], credential_report: Option<&str>) -> (i3
 }
 
 #[test]
+fn of_a_great_many_deactivations_each_names_a_hundred_others() {
+    let one = |number: usize| {
+        let parameters = json!({"userName": format!("u{number}"), "serialNumber": format!("arn:aws:iam::111122223333:mfa/u{number}")});
+        let mut record = record("2026-10-06T09:00:00Z", "DeactivateMFADevice", user("bob", "AIDABOB"), parameters);
+        record["eventID"] = json!(format!("event-{number}"));
+        record
+    };
+    let records: Vec<Value> = (0..130).map(one).collect();
+    let report = october(&records, None);
+    let windows = report["windows"].as_array().unwrap();
+    assert_eq!(windows.len(), 130);
+    for window in windows {
+        let reasons = window["reasons"].as_array().unwrap();
+        let several = reasons.iter().find(|reason| reason.to_string().contains("several_principals")).unwrap();
+        let named = several.to_string().matches("event-").count();
+        assert_eq!(named, 100, "{several}");
+    }
+}
+
+#[test]
 fn a_user_created_later_under_the_name_says_nothing_of_the_one_before() {
     let records = [deactivation("2026-10-06T09:00:00Z", user("bob", "AIDABOB"))];
     let iam = "user,arn,user_creation_time,password_enabled,mfa_active\n\

@@ -278,7 +278,7 @@ pub(super) struct ArchiveArgs {
     pub(super) delivery_slack: String,
 
     /// Refuse objects that inflate to more than this
-    #[arg(long, value_name = "SIZE", default_value = "1GiB", help_heading = "Archive")]
+    #[arg(long, value_name = "SIZE", default_value = "96MiB", help_heading = "Archive")]
     pub(super) inflate_limit: String,
 
     /// Decode on this many threads [default: one per core]

@@ -389,10 +389,7 @@ impl Output {
         };
         let given = if self.count {
             let mut counts = Counts::default();
-            let given = finds.give(self.order, None, &mut |kept| {
-                counts.add(row(kept)?);
-                Ok(())
-            })?;
+            let given = finds.give(self.order, None, &mut |kept| counts.add(row(kept)?))?;
             let head = ["count".to_owned()].into_iter().chain(names.iter().cloned()).collect();
             let mut rows = Rows::new(self.format, head, out)?;
             let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));

@@ -20,11 +20,20 @@ use super::{
 };
 
 /// Documents above this are parsed record by record: the parse of a whole document takes up to 14 bytes for one of its
-/// own, so an object made to inflate hugely would take the machine's memory. CloudTrail's own stay far below.
-pub(super) const WHOLE: usize = if cfg!(test) { 1 << 20 } else { 32 << 20 };
+/// own, so an object made to inflate hugely would take the machine's memory. No record of CloudTrail's comes near it.
+pub(super) const WHOLE: usize = if cfg!(test) { 1 << 20 } else { 8 << 20 };
 
 /// Buffers that one odd document made larger than this, in JSON values, are given back.
-const KEEP: usize = 4 << 20;
+const KEEP: usize = 1 << 20;
+
+/// An object may have so many JSON documents, or one for each [`SMALLEST`] bytes of it: each takes its place in memory.
+const DOCUMENTS: usize = if cfg!(test) { 1_000 } else { 1_000_000 };
+
+/// Bytes of the smallest document that is a record.
+const SMALLEST: usize = 128;
+
+/// Behind so many records of an object that are not usable nothing more of it is read.
+const UNUSABLE: usize = if cfg!(test) { 1_000 } else { 100_000 };
 
 /// Where a document keeps its records: CloudTrail, `lookup-events`, `filter-log-events`, a CloudWatch subscription.
 const LISTS: [&str; 4] = ["Records", "Events", "events", "logEvents"];
@@ -48,6 +57,14 @@ pub struct Contents {
     pub passed_over: usize,
     /// Documents that are CloudTrail digests, skipped by intent.
     pub digests: usize,
+}
+
+impl Contents {
+    /// Whether so many of its records are unusable that the rest was not read.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.unusable >= UNUSABLE
+    }
 }
 
 /// Why an object's bytes hold no records.
@@ -81,6 +98,15 @@ pub enum ContainerError {
         /// Where, from 1.
         offset: usize,
     },
+    /// More documents than there could be records.
+    #[error("more than {most} JSON documents: most of them cannot be records")]
+    TooMany {
+        /// The limit.
+        most: usize,
+    },
+    /// There is no memory for the text as UTF-8.
+    #[error("no memory for its {0} bytes of UTF-16 text")]
+    NoMemory(usize),
     /// JSON of something else.
     #[error("JSON, but neither CloudTrail records nor a wrapping of them")]
     NotCloudTrail,
@@ -154,6 +180,9 @@ pub fn for_each_record(bytes: &[u8], scratch: &mut Scratch, visit: Visit<'_>) ->
     reader.contents.documents = documents.len();
     let only = documents.len() == 1;
     for document in documents {
+        if reader.contents.is_cut() {
+            break;
+        }
         let text = text.get(document).unwrap_or_default();
         if text.len() <= WHOLE
             && let Some(read) = outer.parse(text, |root, origin| reader.document(root, origin, only))
@@ -172,12 +201,14 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 /// Where the documents lie; every byte of them is sound JSON then.
 fn split(text: &[u8], start: usize) -> Result<Vec<Range<usize>>, ContainerError> {
     let mut documents: Vec<Range<usize>> = Vec::new();
+    let most = DOCUMENTS.max(text.len() / SMALLEST);
     let mut from = 0;
     loop {
         let rest = text.get(from..).unwrap_or_default();
         let mut stream = Deserializer::from_slice(rest).into_iter::<&RawValue>();
         let error = loop {
             match stream.next() {
+                Some(Ok(_)) if documents.len() == most => return Err(ContainerError::TooMany { most }),
                 Some(Ok(raw)) => {
                     let end = from + stream.byte_offset();
                     documents.push(end.saturating_sub(raw.get().len())..end);
@@ -354,8 +385,9 @@ impl<'s, 'v> Reader<'s, 'v> {
             self.record(root, origin);
         } else if root.get("messageType").is_some_and(|kind| kind.as_str() == Some("CONTROL_MESSAGE")) {
             self.control_message(root, origin);
-        } else if let Some(array) = list_of(root) {
-            array.iter().for_each(|element| self.element(element, origin, true));
+        } else if lists_of(root).next().is_some() {
+            // A key may stand there twice, and each parser has its own opinion on which counts: no record is hidden by that.
+            lists_of(root).for_each(|array| array.iter().for_each(|element| self.element(element, origin, true)));
         } else if !only || is_wrapping(root) {
             self.element(root, origin, true);
         } else {
@@ -371,13 +403,16 @@ impl<'s, 'v> Reader<'s, 'v> {
         let is_notice = |event: &Value<'_, '_>| {
             event.get("message").and_then(|message| message.into_string()).is_some_and(|text| !begins_json(text))
         };
-        let events = list_of(envelope);
-        let others = events.iter().flat_map(|events| events.iter()).filter(|event| !is_notice(event));
+        let lists: Vec<_> = lists_of(envelope).collect();
+        let others = lists.iter().flat_map(|events| events.iter()).filter(|event| !is_notice(event));
         others.for_each(|event| self.element(event, origin, true));
     }
 
     /// A record, or one of the wrappings of a single record; `outer` where its text may be JSON once more.
     pub(super) fn element(&mut self, value: Value<'_, '_>, origin: &Origin<'_>, outer: bool) {
+        if self.contents.is_cut() {
+            return;
+        }
         if is_record(value) {
             return self.record(value, origin);
         }
@@ -396,11 +431,12 @@ impl<'s, 'v> Reader<'s, 'v> {
     /// A string that holds a record, or several in one of their wrappings.
     fn text(&mut self, text: &str) {
         let mut nested = mem::take(self.nested);
-        let read = nested.parse(text.as_bytes(), |inner, origin| {
-            match inner.as_array().or_else(|| list_of(inner).filter(|_| !is_record(inner))) {
-                Some(array) => array.iter().for_each(|element| self.element(element, origin, false)),
-                None => self.element(inner, origin, false),
+        let read = nested.parse(text.as_bytes(), |inner, origin| match inner.as_array() {
+            Some(array) => array.iter().for_each(|element| self.element(element, origin, false)),
+            None if !is_record(inner) && lists_of(inner).next().is_some() => {
+                lists_of(inner).for_each(|array| array.iter().for_each(|element| self.element(element, origin, false)));
             }
+            None => self.element(inner, origin, false),
         });
         if read.is_none() {
             self.unusable(RecordError::BadJson);
@@ -460,6 +496,9 @@ impl<'s, 'v> Reader<'s, 'v> {
         let mut any = false;
         let mut each = |element: &str| {
             any = true;
+            if self.contents.is_cut() {
+                return;
+            }
             if element.len() > WHOLE {
                 self.unusable(RecordError::TooLarge(WHOLE));
             } else if outer.parse(element.as_bytes(), |value, origin| self.element(value, origin, true)).is_none() {
@@ -488,9 +527,12 @@ fn is_wrapping(value: Value<'_, '_>) -> bool {
         || value.as_str().is_some_and(begins_json)
 }
 
-/// The list of records that a document is made of.
-fn list_of<'tape, 'input>(document: Value<'tape, 'input>) -> Option<simd_json::tape::Array<'tape, 'input>> {
-    LISTS.iter().find_map(|list| document.get(*list)?.as_array())
+/// The lists of records that a document is made of: under one key, under several, or under one that stands there twice.
+fn lists_of<'tape, 'input>(
+    document: Value<'tape, 'input>,
+) -> impl Iterator<Item = simd_json::tape::Array<'tape, 'input>> {
+    let members = document.as_object().into_iter().flat_map(|object| object.iter().collect::<Vec<_>>());
+    members.filter(|(key, _)| LISTS.contains(key)).filter_map(|(_, list)| list.as_array())
 }
 
 /// Whether a text may be a JSON object or array.
@@ -525,9 +567,8 @@ impl<'de> Visitor<'de> for Elements<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<bool, A::Error> {
         let mut listed = false;
         while let Some(key) = members.next_key::<Cow<'de, str>>()? {
-            if !listed && LISTS.contains(&key.as_ref()) {
-                members.next_value_seed(List(&mut *self.0))?;
-                listed = true;
+            if LISTS.contains(&key.as_ref()) {
+                listed |= members.next_value_seed(List(&mut *self.0))?;
             } else {
                 members.next_value::<IgnoredAny>()?;
             }
@@ -536,13 +577,55 @@ impl<'de> Visitor<'de> for Elements<'_> {
     }
 }
 
+/// The same of a value that is a list; whatever else stands there has none.
 struct List<'f>(&'f mut dyn FnMut(&str));
 
 impl<'de> DeserializeSeed<'de> for List<'_> {
     type Value = bool;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_seq(Elements(self.0))
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<bool, A::Error> {
+        Elements(self.0).visit_seq(elements)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<bool, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(false)
+    }
+
+    fn visit_unit<E>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_bool<E>(self, _flag: bool) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_u64<E>(self, _number: u64) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_i64<E>(self, _number: i64) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_f64<E>(self, _number: f64) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_str<E>(self, _text: &str) -> Result<bool, E> {
+        Ok(false)
     }
 }
 
@@ -810,7 +893,7 @@ mod tests {
         assert_eq!(names(&format!("{{\"Records\":[{},{padding}{}]}}", record("A"), record("B"))), ["A", "B"]);
         let bomb = format!("[{}1]", "1,".repeat(WHOLE / 2));
         let (contents, _) = read_bytes(bomb.as_bytes());
-        assert_eq!(contents.unwrap().unusable, WHOLE / 2 + 1);
+        assert_eq!(contents.unwrap().unusable, UNUSABLE, "the rest is not read");
         let one = format!("{{\"a\":\"{padding}\"}}");
         assert_eq!(read_bytes(one.as_bytes()).0, Err(ContainerError::NotCloudTrail));
     }

@@ -17,7 +17,11 @@ pub(super) fn utf16(bytes: &[u8]) -> Option<Result<Vec<u8>, ContainerError>> {
         _ => return None,
     };
     let (pairs, odd) = bytes.get(from..).unwrap_or_default().as_chunks::<2>();
-    let mut text = Vec::with_capacity(bytes.len());
+    let mut text = Vec::new();
+    // Of two bytes come three at most.
+    if text.try_reserve_exact(bytes.len() + bytes.len() / 2).is_err() {
+        return Some(Err(ContainerError::NoMemory(bytes.len())));
+    }
     let mut at = from;
     for decoded in char::decode_utf16(pairs.iter().map(|pair| unit(*pair))) {
         let Ok(decoded) = decoded else { return Some(Err(ContainerError::BadUtf16 { offset: at + 1 })) };

@@ -309,6 +309,9 @@ pub(super) enum Kind {
     Array,
 }
 
+/// A list of more records is left to the parser, which keeps nothing of them: each sketch takes more than the smallest record.
+const MOST: usize = if cfg!(test) { 1 << 12 } else { 1 << 18 };
+
 /// The records of a list, to be sketched.
 pub(super) struct Records<'w, 't> {
     pub(super) text: &'t [u8],
@@ -328,7 +331,7 @@ impl Work for Records<'_, '_> {
             list,
             #[inline(always)]
             |walk, at| {
-                if walk.byte(at) != b'{' {
+                if walk.byte(at) != b'{' || sketches.len() == MOST {
                     return None;
                 }
                 // Filled in where it stays: it is large.
@@ -572,9 +575,13 @@ impl<'t, S: Sight> Walk<'t, S> {
     /// The key that begins at `at`, and where its value begins.
     #[inline(always)]
     fn key(&self, at: usize) -> Option<(&'t [u8], usize)> {
+        // First, for what is no string has no end to be looked for.
+        if self.byte(at) != b'"' {
+            return None;
+        }
         let (end, _) = self.string(at + 1)?;
         let key = self.text.get(at + 1..end)?;
-        (self.byte(at) == b'"' && self.byte(end + 1) == b':').then_some((key, end + 2))
+        (self.byte(end + 1) == b':').then_some((key, end + 2))
     }
 
     /// The value that begins at `at`, and what follows it.

@@ -30,6 +30,9 @@ const SIGNAL_SPAN: TimeDelta = TimeDelta::hours(1);
 /// The specified number of other principals whose devices go at the same time.
 const SEVERAL: usize = 2;
 
+/// Of the events that make one signal hold so many are named: of a thousand deactivations each would else name all others.
+const EVIDENCE: usize = 100;
+
 /// The reason that stands beside the class where an approval covers what has the signals of a takeover.
 const CONTESTED: &str = "approval_contested";
 
@@ -247,15 +250,14 @@ impl<'f> Case<'f> {
         let mut others = BTreeSet::new();
         let mut evidence = Vec::new();
         let until = self.facts.as_of.min(self.time + SIGNAL_SPAN);
-        for (index, event) in ledger.events_between(self.time - SIGNAL_SPAN, until) {
+        for index in ledger.deactivations_by(&self.opening.actor, [self.time - SIGNAL_SPAN, until]) {
             let owner = ledger.owners.get(index).copied().flatten();
-            if event.succeeded()
-                && matches!(event.action, Action::DeviceDeactivated { .. })
-                && event.actor.same_as(&self.opening.actor)
-                && let Some(other) = owner.filter(|owner| *owner != self.draft.entity)
-            {
-                others.insert(other);
+            let Some(other) = owner.filter(|owner| *owner != self.draft.entity) else { continue };
+            let tells = others.len() < SEVERAL && others.insert(other);
+            if tells || evidence.len() < EVIDENCE {
                 evidence.push(index);
+            } else if others.len() >= SEVERAL {
+                break;
             }
         }
         (others.len() >= SEVERAL).then_some(evidence)
@@ -290,17 +292,9 @@ impl<'f> Case<'f> {
     }
 
     fn prior_failures(&self) -> Option<Vec<usize>> {
-        let evidence: Vec<usize> = self
-            .facts
-            .ledger
-            .events_between(self.time - SIGNAL_SPAN, self.time)
-            .filter(|(_, event)| event.failure.is_some())
-            .filter(|(_, event)| {
-                matches!(event.action, Action::ConsoleLogin { .. } | Action::DeviceDeactivated { .. })
-                    && self.by_the_actor(event)
-            })
-            .map(|(index, _)| index)
-            .collect();
+        let failures = self.facts.ledger.failures_between(self.time - SIGNAL_SPAN, self.time);
+        let evidence: Vec<usize> =
+            failures.filter(|(_, event)| self.by_the_actor(event)).map(|(index, _)| index).take(EVIDENCE).collect();
         (!evidence.is_empty()).then_some(evidence)
     }
 

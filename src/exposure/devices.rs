@@ -56,6 +56,7 @@ pub(super) struct Devices {
     pub(super) spans: Vec<Span>,
     pub(super) missing: Vec<Missing>,
     timelines: BTreeMap<String, Timeline>,
+    together: Together,
     complete: Known,
     /// Enrollments that no event tells of, by their `EnableDate`.
     dated: Vec<Key>,
@@ -115,14 +116,17 @@ impl Devices {
             spans: Vec::new(),
             missing: Vec::new(),
             timelines: reader.timelines(),
+            together: Together::default(),
             complete: Known::Never,
             dated: Vec::new(),
             unseen: None,
             none: reader.facts.none,
         };
+        devices.together = Together::new(&devices.timelines);
         for (serial, timeline) in &devices.timelines {
-            devices.missing.extend(reader.missing(serial, timeline));
-            devices.spans.extend(spans(serial, timeline, &devices.missing));
+            let missing = reader.missing(serial, timeline);
+            devices.spans.extend(spans(serial, timeline, &missing));
+            devices.missing.extend(missing);
             devices
                 .dated
                 .extend(timeline.proofs().iter().filter(|proof| proof.basis == Basis::Date).map(|proof| proof.key));
@@ -136,6 +140,7 @@ impl Devices {
             devices.missing.extend(reader.missing(UNSEEN, &unnamed));
             devices.spans.extend(spans(UNSEEN, &unnamed, &devices.missing));
             devices.timelines.insert(UNSEEN.to_owned(), unnamed);
+            devices.together = Together::new(&devices.timelines);
             let between = since.map(|since| [since, key.time]);
             devices.missing.extend(between.map(|between| Missing::new(None, FindingCode::UnseenDevice, between)));
         }
@@ -150,7 +155,7 @@ impl Devices {
 
     /// How many devices are known to be active right before the place (`after = false`) or right after it.
     pub(super) fn active(&self, key: Key, after: bool) -> usize {
-        self.timelines.values().filter(|timeline| timeline.state(key, after) == Some(true)).count()
+        self.together.active(key, after)
     }
 
     /// Whether what is proven of a device before the place and after it contradict each other: it may have been active there.
@@ -175,13 +180,12 @@ impl Devices {
 
     /// Whether a device was ever active before the place.
     pub(super) fn had_any_before(&self, key: Key) -> bool {
-        self.timelines.values().any(|timeline| timeline.ever_before(key))
+        self.together.first.is_some_and(|first| first < key) || self.active(key, false) > 0
     }
 
     /// Whether the event at `index` gives a missing enrollment away: it finds a device active that was not.
     pub(super) fn given_away_by(&self, index: usize) -> bool {
-        let gives = |(_, later): (Proof, Proof)| later.basis == Basis::Event(index) && later.before == Some(true);
-        self.timelines.values().any(|timeline| timeline.contradictions().any(gives))
+        self.together.given_away.contains(&index)
     }
 
     /// Enrollments that only IAM dates, in order.
@@ -191,17 +195,12 @@ impl Devices {
 
     /// The serial number of the device that IAM says was enabled there.
     pub(super) fn enabled_at(&self, key: Key) -> Option<&str> {
-        let mut all = self.timelines.iter();
-        let is_there = |proof: &Proof| proof.basis == Basis::Date && proof.key == key;
-        all.find(|(_, timeline)| timeline.proofs().iter().any(is_there)).map(|(serial, _)| serial.as_str())
+        self.together.dated.get(&key).map(String::as_str)
     }
 
     /// The last place at or before `key` at which a device came or went.
     pub(super) fn last_change(&self, key: Key) -> Option<Key> {
-        let proofs = self.timelines.values().flat_map(|timeline| timeline.proofs());
-        let changes =
-            proofs.filter(|proof| proof.key <= key && proof.before.zip(proof.after).is_some_and(|(b, a)| b != a));
-        changes.map(|proof| proof.key).max()
+        self.together.changes.range(..=key).next_back().copied()
     }
 
     /// Where IAM says that there is a device which no input names.
@@ -226,10 +225,69 @@ impl Devices {
     }
 }
 
+/// What all devices together come to, so that none is asked at every event: a record can name as many as its writer likes.
+#[derive(Debug, Default)]
+struct Together {
+    /// From a place on, so many devices are known to be active; before all places it is the first count.
+    active: Vec<(Option<(Key, u8)>, usize)>,
+    /// The first place at which one is known to be active.
+    first: Option<Key>,
+    /// Where one came or went.
+    changes: BTreeSet<Key>,
+    /// Events that find a device active that was not.
+    given_away: BTreeSet<usize>,
+    /// The first device whose enrollment IAM dates to a place.
+    dated: BTreeMap<Key, String>,
+}
+
+impl Together {
+    fn new(timelines: &BTreeMap<String, Timeline>) -> Self {
+        let mut together = Self { first: timelines.values().filter_map(Timeline::first).min(), ..Self::default() };
+        let mut count = 0;
+        let mut steps = Vec::new();
+        for (serial, timeline) in timelines {
+            let (mut active, own) = timeline.steps();
+            count += usize::from(active);
+            for (place, now) in own {
+                if now != active {
+                    steps.push((place, now));
+                    active = now;
+                }
+            }
+            for proof in timeline.proofs() {
+                if proof.before.zip(proof.after).is_some_and(|(before, after)| before != after) {
+                    together.changes.insert(proof.key);
+                }
+                if proof.basis == Basis::Date {
+                    together.dated.entry(proof.key).or_insert_with(|| serial.clone());
+                }
+            }
+            let given_away = timeline.contradictions().filter(|(_, later)| later.before == Some(true));
+            together.given_away.extend(given_away.filter_map(|(_, later)| match later.basis {
+                Basis::Event(index) => Some(index),
+                Basis::Date | Basis::Iam => None,
+            }));
+        }
+        together.active.push((None, count));
+        steps.sort_unstable();
+        for (place, now) in steps {
+            count = if now { count + 1 } else { count.saturating_sub(1) };
+            together.active.push((Some(place), count));
+        }
+        together
+    }
+
+    fn active(&self, key: Key, after: bool) -> usize {
+        let place = Some((key, u8::from(after)));
+        let behind = self.active.partition_point(|(from, _)| *from <= place);
+        behind.checked_sub(1).and_then(|last| self.active.get(last)).map_or(0, |(_, count)| *count)
+    }
+}
+
 /// What IAM tells of one principal's devices, each at its place.
 #[derive(Debug, Default)]
 struct Facts {
-    /// Devices that IAM lists for it.
+    /// Devices that IAM lists for it, in order of serial number.
     listed: Vec<Device>,
     /// Where `listed` holds all.
     all: Option<Key>,
@@ -241,8 +299,8 @@ struct Facts {
     some: Option<Key>,
     /// Where it has none.
     none: Option<Key>,
-    /// Devices that were enrolled for another, and where: right before that they were nobody's.
-    others: Vec<(String, Key)>,
+    /// By serial number where devices were enrolled for another: right before that they were nobody's.
+    others: BTreeMap<String, Vec<Key>>,
 }
 
 impl Facts {
@@ -267,27 +325,29 @@ impl Facts {
             IamEntry::Untold | IamEntry::Gone => (None, None),
         };
         let read = place(None);
-        let assigned = virtual_devices_of(entity, state, lists);
-        let mine = |serial: &str| assigned.iter().flatten().any(|device| device.serial == serial);
-        let assigned_elsewhere = state.virtual_devices.iter().flatten().filter(|listed| listed.owner.is_some());
-        let assigned_elsewhere = assigned_elsewhere.map(|listed| &listed.device).filter(|device| !mine(&device.serial));
+        let assigned = virtual_devices_of(ledger, entity, state, lists);
+        let all_virtual = read.filter(|_| assigned.is_some());
+        let mine: BTreeSet<&str> = assigned.iter().flatten().map(|device| device.serial.as_str()).collect();
         // Only of devices that the principal's own events name: an account may have thousands of others.
         let own = entity.events.iter().filter_map(|index| ledger.events.get(*index)?.action.serial());
         let own: BTreeSet<&str> = own.collect();
         let itself = |user: &UserState| matches!(entity.iam, IamEntry::User(own) if std::ptr::eq(own, user));
-        let of_users = state.users.iter().filter(|user| !itself(user)).flat_map(|user| user.devices.iter().flatten());
-        let others = assigned_elsewhere.chain(of_users).filter(|device| own.contains(device.serial.as_str()));
-        let others = others.filter_map(|device| {
-            let enabled = device.enabled_at.filter(|at| read.is_some_and(|read| *at <= read.time))?;
-            Some((device.serial.clone(), Key::enrollment(enabled)))
-        });
-        let others = others.collect();
-        let all_virtual = read.filter(|_| assigned.is_some());
-        let listed: Vec<Device> = match all {
+        let mut others: BTreeMap<String, Vec<Key>> = BTreeMap::new();
+        for serial in own {
+            let elsewhere = ledger.listed.virtual_devices(&entity.account, serial);
+            let elsewhere = elsewhere.filter(|listed| listed.owner.is_some() && !mine.contains(serial));
+            let of_users = ledger.listed.holders(&entity.account, serial).iter().filter(|(user, _)| !itself(user));
+            let devices = elsewhere.map(|listed| &listed.device).chain(of_users.map(|(_, device)| *device));
+            let enabled = devices.filter_map(|device| device.enabled_at);
+            let keys = enabled.filter(|at| read.is_some_and(|read| *at <= read.time)).map(Key::enrollment);
+            others.entry(serial.to_owned()).or_default().extend(keys);
+        }
+        let mut listed: Vec<Device> = match all {
             Some(all) => all.clone(),
             None => assigned.unwrap_or_default(),
         };
-        let listed = if read.is_some() { listed } else { Vec::new() };
+        listed.retain(|_| read.is_some());
+        listed.sort_by(|a, b| a.serial.cmp(&b.serial));
         let at = active.zip(place(active_as_of));
         // A list is more than a word: that a device is enabled before is not denied by a report.
         let contradicted =
@@ -310,7 +370,15 @@ fn changes<'l>(ledger: &'l Ledger<'_>, entity: &'l Entity<'_>) -> impl Iterator<
 }
 
 /// The devices that the list assigns to the principal: to its id, or to the name that it bore when the list was read.
-fn virtual_devices_of(entity: &Entity<'_>, state: &AccountState, lists: AsOf) -> Option<Vec<Device>> {
+fn virtual_devices_of(
+    ledger: &Ledger<'_>,
+    entity: &Entity<'_>,
+    state: &AccountState,
+    lists: AsOf,
+) -> Option<Vec<Device>> {
+    if state.virtual_devices.is_none() || entity.kind == PrincipalKind::IdentityCenter {
+        return None;
+    }
     let mine = |owner: &DeviceOwner| match (entity.kind, owner) {
         (PrincipalKind::Root, DeviceOwner::Root) => true,
         (PrincipalKind::IamUser, DeviceOwner::User { name, id }) => match (id, &entity.id) {
@@ -319,14 +387,8 @@ fn virtual_devices_of(entity: &Entity<'_>, state: &AccountState, lists: AsOf) ->
         },
         _ => false,
     };
-    let listed = state.virtual_devices.as_ref().filter(|_| entity.kind != PrincipalKind::IdentityCenter)?;
-    Some(
-        listed
-            .iter()
-            .filter(|listed| listed.owner.as_ref().is_some_and(mine))
-            .map(|listed| listed.device.clone())
-            .collect(),
-    )
+    let listed = ledger.listed.perhaps_of(entity);
+    Some(listed.filter(|listed| listed.owner.as_ref().is_some_and(mine)).map(|listed| listed.device.clone()).collect())
 }
 
 /// What an event proves of the device that it names, for the principal that it is about.
@@ -395,7 +457,8 @@ impl Reader<'_, '_> {
             };
             if before
                 && !proofs.contains_key(&serial)
-                && let Some(unnamed) = active.iter().find(|known| is_anonymous(known)).cloned()
+                && let Some(unnamed) =
+                    active.range(ANONYMOUS.to_string()..).next().filter(|known| is_anonymous(known)).cloned()
             {
                 active.remove(&unnamed);
                 let own = proofs.remove(&unnamed).unwrap_or_default();
@@ -417,22 +480,21 @@ impl Reader<'_, '_> {
     fn foreign_proofs(&self, serial: &str) -> Vec<Proof> {
         let uses = self.ledger.uses_of(&self.entity.account, serial);
         let event = |index: usize| self.ledger.events.get(index);
-        let removed_at = |time: DateTime<Utc>| {
-            let removes =
-                |action: &Action| matches!(action, Action::DeviceDeactivated { .. } | Action::DeviceDeleted { .. });
-            uses.iter().filter_map(|index| event(*index)).any(|other| other.time == time && removes(&other.action))
-        };
+        let removes =
+            |action: &Action| matches!(action, Action::DeviceDeactivated { .. } | Action::DeviceDeleted { .. });
+        let removals = uses.iter().filter_map(|index| event(*index)).filter(|event| removes(&event.action));
+        let removals: BTreeSet<DateTime<Utc>> = removals.map(|event| event.time).collect();
         let of_nobody = |index: usize| {
             event(index).is_some_and(|event| match event.action {
                 Action::DeviceDeleted { .. } => true,
                 // The order within a second is not known: made, or removed and made again.
-                Action::DeviceCreated { .. } => !removed_at(event.time),
+                Action::DeviceCreated { .. } => !removals.contains(&event.time),
                 _ => self.ledger.owners.get(index).copied().flatten().is_some_and(|owner| owner != self.id),
             })
         };
         let nobody = uses.iter().copied().filter(|index| of_nobody(*index));
-        let elsewhere = self.facts.others.iter().filter(|(other, _)| other == serial);
-        let elsewhere = elsewhere.map(|(_, key)| Proof::constant(*key, false, Basis::Iam));
+        let elsewhere = self.facts.others.get(serial).into_iter().flatten();
+        let elsewhere = elsewhere.map(|key| Proof::constant(*key, false, Basis::Iam));
         nobody.filter_map(|index| self.proof(index, Some(false), Some(false))).chain(elsewhere).collect()
     }
 
@@ -447,7 +509,8 @@ impl Reader<'_, '_> {
     /// By IAM's lists, which hold the device or lack it.
     fn iam_proofs(&self, serial: &str, own: &[Proof]) -> Vec<Proof> {
         let Facts { listed, all, all_virtual, read, none, .. } = &self.facts;
-        if let Some(device) = listed.iter().find(|device| device.serial == serial) {
+        let place = listed.partition_point(|device| device.serial.as_str() < serial);
+        if let Some(device) = listed.get(place).filter(|device| device.serial == serial) {
             let date = device.enabled_at.filter(|at| read.is_some_and(|read| *at <= read.time));
             let date = date.filter(|at| !self.has_enrollment(own, *at)).map(Key::enrollment);
             let date = date.map(|key| Proof { key, before: Some(false), after: Some(true), basis: Basis::Date });
@@ -593,11 +656,57 @@ fn spans(serial: &str, timeline: &Timeline, missing: &[Missing]) -> Vec<Span> {
 /// The device that IAM's `mfa_active` alone tells of.
 const UNSEEN: &str = "?unseen";
 
-/// A device that no record names.
+/// What the name of a device begins with that no record names.
+const ANONYMOUS: char = '?';
+
 fn anonymous(what: &str) -> String {
-    format!("?{what}")
+    format!("{ANONYMOUS}{what}")
 }
 
 fn is_anonymous(serial: &str) -> bool {
-    serial.starts_with('?')
+    serial.starts_with(ANONYMOUS)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn proofs() -> impl Strategy<Value = Vec<Proof>> {
+        let word = || prop::option::of(any::<bool>());
+        let proof = (0_i64..6, any::<bool>(), word(), word(), 0_usize..3);
+        let proof = proof.prop_map(|(second, dated, before, after, basis)| {
+            let time = DateTime::from_timestamp(second, 0).unwrap_or_default();
+            let key = if dated { Key::enrollment(time) } else { Key::snapshot(time) };
+            let basis = [Basis::Date, Basis::Iam, Basis::Event(7)][basis];
+            Proof { key, before, after, basis }
+        });
+        prop::collection::vec(proof, 0..6)
+    }
+
+    proptest! {
+        /// What is kept of all devices together is what each says for itself.
+        #[test]
+        fn all_devices_together_are_each_of_them(devices in prop::collection::vec(proofs(), 0..4)) {
+            let start = DateTime::<Utc>::MIN_UTC;
+            let timelines: BTreeMap<String, Timeline> =
+                devices.into_iter().enumerate().map(|(n, own)| (n.to_string(), Timeline::new(own, start))).collect();
+            let together = Together::new(&timelines);
+            let times = (-1..7).filter_map(|second| DateTime::from_timestamp(second, 0));
+            for key in times.flat_map(|time| [Key::enrollment(time), Key::snapshot(time)]) {
+                for after in [false, true] {
+                    let active = timelines.values().filter(|one| one.state(key, after) == Some(true)).count();
+                    prop_assert_eq!(together.active(key, after), active, "{:?} {}", key, after);
+                }
+                let proofs = || timelines.values().flat_map(|one| one.proofs().iter());
+                let holds = |proof: &&Proof| proof.before == Some(true) || proof.after == Some(true);
+                let before = proofs().filter(holds).any(|proof| proof.key < key);
+                prop_assert_eq!(together.first.is_some_and(|first| first < key), before);
+                let changes = proofs().filter(|proof| proof.before.zip(proof.after).is_some_and(|(b, a)| b != a));
+                let last = changes.map(|proof| proof.key).filter(|change| *change <= key).max();
+                prop_assert_eq!(together.changes.range(..=key).next_back().copied(), last);
+            }
+        }
+    }
 }

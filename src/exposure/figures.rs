@@ -1,5 +1,7 @@
 //! The figures: statistics over the cohort, exposure, and MFA coverage.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 
 use super::windows::{Deactivation, Effect};
@@ -153,13 +155,15 @@ pub(super) fn coverage<'a>(
     accounts_in_report: usize,
 ) -> MfaCoverage {
     let accounts: Vec<&AccountState> = accounts.into_iter().collect();
-    let users = || accounts.iter().flat_map(|account| account.users.iter().map(move |user| (account, user)));
+    let with_virtual = |account: &&'a AccountState| (*account, owners_of_virtual(account));
+    let listed: Vec<(&AccountState, HashSet<String>)> = accounts.iter().map(with_virtual).collect();
+    let users = || listed.iter().flat_map(|(account, owners)| account.users.iter().map(move |user| (owners, user)));
     let all_told = !accounts.is_empty() && accounts.iter().all(|account| account.users_complete);
-    let count = |predicate: &dyn Fn(&AccountState, &UserState) -> Option<bool>| -> Option<usize> {
+    let count = |predicate: &dyn Fn(&HashSet<String>, &UserState) -> Option<bool>| -> Option<usize> {
         if !all_told {
             return None;
         }
-        users().map(|(account, user)| predicate(account, user)).try_fold(0, |sum, held| Some(sum + usize::from(held?)))
+        users().map(|(owners, user)| predicate(owners, user)).try_fold(0, |sum, held| Some(sum + usize::from(held?)))
     };
     let roots = |predicate: &dyn Fn(&RootState) -> Option<bool>| -> Option<usize> {
         let mut roots = accounts.iter().map(|account| account.root.as_ref());
@@ -167,12 +171,12 @@ pub(super) fn coverage<'a>(
     };
     MfaCoverage {
         users: count(&|_, _| Some(true)),
-        users_with_mfa: count(&|account, user| has_mfa(account, user)),
+        users_with_mfa: count(&|owners, user| has_mfa(owners, user)),
         console_users: count(&|_, user| user.password),
-        console_users_with_mfa: count(&|account, user| both(user.password, has_mfa(account, user))),
+        console_users_with_mfa: count(&|owners, user| both(user.password, has_mfa(owners, user))),
         users_mfa_enforced: count(&|_, user| user.mfa_enforced),
-        users_with_mfa_and_enforced: count(&|account, user| {
-            let (enforced, has) = (user.mfa_enforced?, has_mfa(account, user)?);
+        users_with_mfa_and_enforced: count(&|owners, user| {
+            let (enforced, has) = (user.mfa_enforced?, has_mfa(owners, user)?);
             Some(enforced && has)
         }),
         roots: roots(&|_| Some(true)),
@@ -181,7 +185,7 @@ pub(super) fn coverage<'a>(
             both(root.password.map(|password| !password), root.active_access_keys.map(|keys| keys == 0))
         }),
         privileged_users: count(&|_, user| user.privileged),
-        privileged_users_with_mfa: count(&|account, user| both(user.privileged, has_mfa(account, user))),
+        privileged_users_with_mfa: count(&|owners, user| both(user.privileged, has_mfa(owners, user))),
         accounts: Some(accounts.len()),
         accounts_in_report: Some(accounts_in_report.max(accounts.len())),
         taken_at: Some(taken_at),
@@ -197,15 +201,21 @@ fn both(one: Option<bool>, other: Option<bool>) -> Option<bool> {
     }
 }
 
-/// Whether a user has an active device, as far as IAM state tells: the list of virtual devices can prove one, never
-/// that there is none.
-pub(super) fn has_mfa(account: &AccountState, user: &UserState) -> Option<bool> {
+/// To whom the list of virtual devices assigns one: users' names in lower case.
+fn owners_of_virtual(account: &AccountState) -> HashSet<String> {
+    let owners = account.virtual_devices.iter().flatten().filter_map(|listed| listed.owner.as_ref());
+    let names = owners.filter_map(|owner| match owner {
+        DeviceOwner::User { name, .. } => Some(name.to_ascii_lowercase()),
+        DeviceOwner::Root => None,
+    });
+    names.collect()
+}
+
+/// Whether a user has an active device, as far as IAM state tells: the list of virtual devices, which assigns some to
+/// `owners`, can prove one, never that there is none.
+fn has_mfa(owners: &HashSet<String>, user: &UserState) -> Option<bool> {
     if let Some(devices) = &user.devices {
         return Some(!devices.is_empty());
     }
-    let listed = account.virtual_devices.iter().flatten().any(|listed| match &listed.owner {
-        Some(DeviceOwner::User { name, .. }) => name.eq_ignore_ascii_case(&user.name),
-        _ => false,
-    });
-    if listed { Some(true) } else { user.mfa_active }
+    if owners.contains(&user.name.to_ascii_lowercase()) { Some(true) } else { user.mfa_active }
 }

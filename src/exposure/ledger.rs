@@ -4,11 +4,13 @@
 //! another principal. The ledger replays the events in order and gives each the principal that bore the name *then*;
 //! unique ids, where a record tells one, win over names. IAM state is joined at its own moment.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
 
+use super::listed::Listed;
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{Principal, PrincipalKind};
 use crate::inventory::{AsOf, DeviceOwner, IamState, RootState, UserState};
@@ -77,8 +79,16 @@ pub(super) struct Ledger<'a> {
     /// IAM's snapshot time.
     pub(super) taken_at: Option<DateTime<Utc>>,
     iam: Option<&'a IamState>,
+    pub(super) listed: Listed<'a>,
     /// The successful events that name a device, by account and serial number.
     uses: HashMap<(String, String), Vec<usize>>,
+    /// All successful deactivations.
+    deactivations: Vec<usize>,
+    /// Those of callers that tell a unique id, by it; and those of the others and of root users.
+    deactivations_by_id: HashMap<String, Vec<usize>>,
+    deactivations_without_id: Vec<usize>,
+    /// Refused deactivations and failed sign-ins.
+    failures: Vec<usize>,
     /// Who is behind the access keys of `AssumeRoot` sessions.
     assumed_roots: BTreeMap<String, Actor>,
     directory: Directory,
@@ -165,14 +175,14 @@ impl<'a> Ledger<'a> {
         let mut introductions = introductions(calls);
         for (index, event) in events.iter().enumerate() {
             while let Some((time, (account, name, id))) = introductions.pop_if(|(time, _)| *time < event.time) {
-                replay.introduce(account, name, &id, time);
+                replay.introduce(account, name, id, time);
             }
             let owner = replay.apply(index, event);
             replay.see(owner, event.time);
             owners.push(owner);
         }
         while let Some((time, (account, name, id))) = introductions.pop() {
-            replay.introduce(account, name, &id, time);
+            replay.introduce(account, name, id, time);
         }
         if let Some(iam) = iam {
             replay.identify(iam);
@@ -181,7 +191,8 @@ impl<'a> Ledger<'a> {
         if let Some(iam) = iam {
             join(&mut entities, &events, iam);
         }
-        own_devices(&events, &mut owners, &entities, iam);
+        let listed = Listed::new(iam);
+        own_devices(&events, &mut owners, &entities, &listed);
         for (index, owner) in owners.iter().enumerate() {
             if let Some(entity) = owner.and_then(|id| entities.get_mut(id)) {
                 entity.events.push(index);
@@ -190,8 +201,23 @@ impl<'a> Ledger<'a> {
         let directory = Directory::new(&entities);
         let uses = uses(&events);
         let taken_at = iam.map(|iam| iam.taken_at);
-        let mut ledger = Self { events, owners, entities, taken_at, iam, uses, assumed_roots, directory };
+        let mut ledger = Self {
+            events,
+            owners,
+            entities,
+            taken_at,
+            iam,
+            listed,
+            uses,
+            deactivations: Vec::new(),
+            deactivations_by_id: HashMap::new(),
+            deactivations_without_id: Vec::new(),
+            failures: Vec::new(),
+            assumed_roots,
+            directory,
+        };
         ledger.note_actors();
+        ledger.note_signals();
         ledger
     }
 
@@ -208,6 +234,64 @@ impl<'a> Ledger<'a> {
                 entity.acted = entity.acted.max(Some(time));
             }
         }
+    }
+
+    /// Which events tell of takeovers, so that not all are looked at for each window.
+    fn note_signals(&mut self) {
+        for (index, event) in self.events.iter().enumerate() {
+            let deactivated = matches!(event.action, Action::DeviceDeactivated { .. });
+            if event.failure.is_some() {
+                if deactivated || matches!(event.action, Action::ConsoleLogin { .. }) {
+                    self.failures.push(index);
+                }
+            } else if deactivated && event.succeeded() {
+                self.deactivations.push(index);
+                match event.actor.id.as_ref().filter(|_| event.actor.kind != ActorKind::Root) {
+                    Some(id) => self.deactivations_by_id.entry(id.clone()).or_default().push(index),
+                    None => self.deactivations_without_id.push(index),
+                }
+            }
+        }
+    }
+
+    /// The successful deactivations of `[from, to]` by a caller, in order.
+    pub(super) fn deactivations_by<'l>(
+        &'l self,
+        actor: &'l Actor,
+        between: [DateTime<Utc>; 2],
+    ) -> impl Iterator<Item = usize> + 'l {
+        let lists: [&[usize]; 2] = match &actor.id {
+            Some(_) if actor.kind == ActorKind::Root => [&[], &self.deactivations_without_id],
+            Some(id) => [self.deactivations_by_id.get(id).map_or(&[], Vec::as_slice), &self.deactivations_without_id],
+            // Who tells an id elsewhere may be this one.
+            None => [&[], &self.deactivations],
+        };
+        let mut rest = lists.map(|list| self.within(list, between));
+        let in_order = std::iter::from_fn(move || {
+            let next = rest.iter_mut().filter(|list| !list.is_empty()).min_by_key(|list| list.first().copied())?;
+            let (first, others) = next.split_first()?;
+            *next = others;
+            Some(*first)
+        });
+        in_order.filter(|index| self.events.get(*index).is_some_and(|event| event.actor.same_as(actor)))
+    }
+
+    /// Refused deactivations and failed sign-ins of `[from, to]`, with their indices.
+    pub(super) fn failures_between(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> impl Iterator<Item = (usize, &Event)> {
+        let failures = self.within(&self.failures, [from, to]).iter();
+        failures.filter_map(|index| Some((*index, &**self.events.get(*index)?)))
+    }
+
+    /// Of events in order those of `[from, to]`.
+    fn within<'l>(&self, indices: &'l [usize], [from, to]: [DateTime<Utc>; 2]) -> &'l [usize] {
+        let time = |index: &usize| self.events.get(*index).map(|event| event.time);
+        let start = indices.partition_point(|index| time(index).is_some_and(|time| time < from));
+        let end = indices.partition_point(|index| time(index).is_some_and(|time| time <= to));
+        indices.get(start..end).unwrap_or_default()
     }
 
     /// The successful events that name a device, in order.
@@ -653,7 +737,8 @@ fn new_entity<'a>(
 }
 
 /// Gives every entity what IAM tells of it, and adds those that only IAM knows.
-fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamState) {
+fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamState) -> Places {
+    let mut places = Places::new(entities);
     for (account, state) in &iam.accounts {
         let AsOf { earliest, latest: taken_at } = iam.users_as_of(account);
         let lives = |entity: &Entity<'_>| {
@@ -661,33 +746,28 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamSta
             deleted.is_none_or(|deletion| deletion.time > earliest)
         };
         // Where a name changes hands within the interval in which IAM was asked, the list may tell of either.
-        let changes_hands = |entities: &[Entity<'_>], name: &str| {
-            let within = |time: Option<DateTime<Utc>>| time.is_some_and(|time| earliest < time && time <= taken_at);
-            let mut spans = entities
-                .iter()
-                .filter(|entity| entity.account == *account && entity.kind == PrincipalKind::IamUser)
-                .flat_map(|entity| &entity.names);
+        let within = |time: Option<DateTime<Utc>>| time.is_some_and(|time| earliest < time && time <= taken_at);
+        let changes_hands = |entities: &[Entity<'_>], places: &Places, name: &str| {
+            let bearers = places.named(account, name).filter_map(|id| entities.get(id));
+            let mut spans = bearers.flat_map(|entity| &entity.names);
             spans.any(|span| span.name.eq_ignore_ascii_case(name) && (within(span.from) || within(span.to)))
         };
         let mut matched = BTreeSet::new();
         for user in &state.users {
-            if user.id.is_none() && changes_hands(entities, &user.name) {
+            if user.id.is_none() && changes_hands(entities, &places, &user.name) {
                 continue;
             }
-            let by_id = user.id.as_ref().and_then(|id| {
-                entities.iter().position(|entity| entity.account == *account && entity.id.as_ref() == Some(id))
-            });
-            // Backwards: of two that shared the name in turn, the later one is there.
-            let by_name = entities.iter().rposition(|entity| {
-                entity.account == *account
-                    && entity.kind == PrincipalKind::IamUser
-                    && entity.is_called(&user.name, taken_at)
+            let by_id = user.id.as_ref().and_then(|id| places.with_id(account, id));
+            let is = |entity: &Entity<'_>| {
+                entity.is_called(&user.name, taken_at)
                     && (entity.id.is_none() || user.id.is_none())
                     // Seen before this user was created: another of the same name.
                     && user.created_at.zip(entity.seen).is_none_or(|(created, [first, _])| created <= first)
                     && lives(entity)
-            });
-            let found = by_id.or(by_name).unwrap_or_else(|| {
+            };
+            // Backwards: of two that shared the name in turn, the later one is there.
+            let by_name = || places.named(account, &user.name).rev().find(|id| entities.get(*id).is_some_and(is));
+            let found = by_id.or_else(by_name).unwrap_or_else(|| {
                 entities.push(new_entity(account, PrincipalKind::IamUser, &user.name, user.id.clone(), None));
                 entities.len() - 1
             });
@@ -709,30 +789,30 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamSta
                     entity.names.push(NameSpan { name: user.name.clone(), from: None, to: None });
                 }
             }
+            places.add(found, entity);
         }
         if state.users_complete {
-            let doubtful: Vec<bool> = entities
-                .iter()
-                .map(|entity| entity.names.iter().any(|span| changes_hands(entities, &span.name)))
-                .collect();
-            for (index, (entity, doubtful)) in entities.iter_mut().zip(doubtful).enumerate() {
+            let users = places.users(account);
+            let doubtful = |id: EntityId| {
+                let names = entities.get(id).map_or(&[][..], |entity| &entity.names);
+                names.iter().any(|span| changes_hands(entities, &places, &span.name))
+            };
+            let doubtful: BTreeSet<EntityId> = users.iter().copied().filter(|id| doubtful(*id)).collect();
+            for id in users.iter().filter(|id| !matched.contains(id) && !doubtful.contains(id)) {
+                let Some(entity) = entities.get_mut(*id) else { continue };
                 // Who was created since IAM was first asked, or seen only later, may be of after it, and whose deletion was seen before it is no
                 // longer IAM's to tell of.
                 let until = if entity.created.is_none() { taken_at } else { earliest };
                 let before = entity.seen.is_some_and(|[first, _]| first <= until);
                 // Its name is another's, and that is a finding already.
                 let displaced = entity.displaced.zip(entity.seen).is_some_and(|([_, until], [_, last])| last <= until);
-                let expected =
-                    before && lives(entity) && !displaced && !doubtful && entity.kind == PrincipalKind::IamUser;
-                if entity.account == *account && expected && !matched.contains(&index) {
+                if before && lives(entity) && !displaced {
                     entity.iam = IamEntry::Gone;
                 }
             }
         }
         if let Some(root) = &state.root {
-            let known =
-                entities.iter().position(|entity| entity.account == *account && entity.kind == PrincipalKind::Root);
-            let found = known.unwrap_or_else(|| {
+            let found = places.root(account).unwrap_or_else(|| {
                 entities.push(new_entity(account, PrincipalKind::Root, "root", None, None));
                 entities.len() - 1
             });
@@ -741,11 +821,80 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamSta
             }
         }
     }
+    places
+}
+
+/// Where entities are found by what IAM tells of them: of thousands of users none is looked for among all.
+#[derive(Default)]
+struct Places {
+    accounts: HashMap<String, PlacesOfAccount>,
+    #[cfg(test)]
+    looks: std::cell::Cell<usize>,
+}
+
+/// Those of one account.
+#[derive(Default)]
+struct PlacesOfAccount {
+    /// The first that has an id, of whatever kind.
+    by_id: HashMap<String, EntityId>,
+    users: BTreeSet<EntityId>,
+    /// Users by any name that they ever bore, in lower case.
+    by_name: HashMap<String, BTreeSet<EntityId>>,
+    root: Option<EntityId>,
+}
+
+impl Places {
+    fn new(entities: &[Entity<'_>]) -> Self {
+        let mut places = Self::default();
+        entities.iter().enumerate().for_each(|(id, entity)| places.add(id, entity));
+        places
+    }
+
+    /// Adds an entity, or the names and the id that it has got.
+    fn add(&mut self, id: EntityId, entity: &Entity<'_>) {
+        let account = self.accounts.entry(entity.account.clone()).or_default();
+        if let Some(own) = &entity.id {
+            account.by_id.entry(own.clone()).or_insert(id);
+        }
+        match entity.kind {
+            PrincipalKind::IamUser => {
+                account.users.insert(id);
+                for span in &entity.names {
+                    account.by_name.entry(span.name.to_ascii_lowercase()).or_default().insert(id);
+                }
+            }
+            PrincipalKind::Root => {
+                account.root.get_or_insert(id);
+            }
+            PrincipalKind::IdentityCenter => {}
+        }
+    }
+
+    fn with_id(&self, account: &str, id: &str) -> Option<EntityId> {
+        self.accounts.get(account)?.by_id.get(id).copied()
+    }
+
+    /// Users that bear a name or bore it, in order.
+    fn named(&self, account: &str, name: &str) -> impl DoubleEndedIterator<Item = EntityId> {
+        let by_name = self.accounts.get(account).map(|account| &account.by_name);
+        let named = by_name.and_then(|by_name| by_name.get(&name.to_ascii_lowercase()));
+        #[cfg(test)]
+        self.looks.set(self.looks.get() + named.map_or(1, BTreeSet::len));
+        named.into_iter().flatten().copied()
+    }
+
+    fn users(&self, account: &str) -> BTreeSet<EntityId> {
+        self.accounts.get(account).map(|account| account.users.clone()).unwrap_or_default()
+    }
+
+    fn root(&self, account: &str) -> Option<EntityId> {
+        self.accounts.get(account)?.root
+    }
 }
 
 /// Gives events that name only a device to the device's owner: whoever last had it, else whoever has it next, else
 /// whom IAM says.
-fn own_devices(events: &[Kept<'_>], owners: &mut [Option<EntityId>], entities: &[Entity<'_>], iam: Option<&IamState>) {
+fn own_devices(events: &[Kept<'_>], owners: &mut [Option<EntityId>], entities: &[Entity<'_>], listed: &Listed<'_>) {
     let mut uses: HashMap<(&str, &str), Vec<(usize, EntityId)>> = HashMap::new();
     for (index, event) in events.iter().enumerate() {
         let binds = !matches!(event.action, Action::DeviceCreated { .. });
@@ -755,31 +904,120 @@ fn own_devices(events: &[Kept<'_>], owners: &mut [Option<EntityId>], entities: &
             uses.entry((event.account.as_str(), serial)).or_default().push((index, owner));
         }
     }
+    let in_iam = LazyCell::new(|| InIam::new(entities));
     for (index, event) in events.iter().enumerate() {
         if event.target != Target::DeviceOnly {
             continue;
         }
         let Some(serial) = event.action.serial() else { continue };
         let known = uses.get(&(event.account.as_str(), serial)).map_or(&[][..], Vec::as_slice);
-        let before = known.iter().rev().find(|(at, _)| *at < index);
+        let before = known.partition_point(|(at, _)| *at < index).checked_sub(1).and_then(|last| known.get(last));
         let nearest = before.or_else(|| known.first()).map(|(_, owner)| *owner);
         if let Some(slot) = owners.get_mut(index) {
-            *slot = nearest.or_else(|| owner_in_iam(&event.account, serial, entities, iam?));
+            *slot = nearest.or_else(|| in_iam.owner(&event.account, serial, listed));
         }
     }
 }
 
-fn owner_in_iam(account: &str, serial: &str, entities: &[Entity<'_>], iam: &IamState) -> Option<EntityId> {
-    let state = iam.accounts.get(account)?;
-    let listed = state.virtual_devices.iter().flatten().find(|listed| listed.device.serial == serial);
-    let owner = listed.and_then(|listed| listed.owner.as_ref());
-    entities.iter().position(|entity| {
-        entity.account == account
-            && match (&entity.iam, owner) {
-                (IamEntry::Root(_), Some(DeviceOwner::Root)) => true,
-                (IamEntry::User(user), Some(DeviceOwner::User { name, .. })) => user.name.eq_ignore_ascii_case(name),
-                (IamEntry::User(user), None) => user.devices.iter().flatten().any(|device| device.serial == serial),
-                _ => false,
+/// The first entity that IAM knows by an account's root user, a user's name in lower case, or a device in a user's own list.
+struct InIam<'e> {
+    roots: HashMap<&'e str, EntityId>,
+    users: HashMap<(&'e str, String), EntityId>,
+    holders: HashMap<(&'e str, &'e str), EntityId>,
+}
+
+impl<'e> InIam<'e> {
+    fn new(entities: &'e [Entity<'_>]) -> Self {
+        let mut known = Self { roots: HashMap::new(), users: HashMap::new(), holders: HashMap::new() };
+        for (id, entity) in entities.iter().enumerate() {
+            let account = entity.account.as_str();
+            match entity.iam {
+                IamEntry::Root(_) => {
+                    known.roots.entry(account).or_insert(id);
+                }
+                IamEntry::User(user) => {
+                    known.users.entry((account, user.name.to_ascii_lowercase())).or_insert(id);
+                    for device in user.devices.iter().flatten() {
+                        known.holders.entry((account, &device.serial)).or_insert(id);
+                    }
+                }
+                IamEntry::Untold | IamEntry::Gone => {}
             }
-    })
+        }
+        known
+    }
+
+    fn owner(&self, account: &str, serial: &str, listed: &Listed<'_>) -> Option<EntityId> {
+        let owner = listed.virtual_devices(account, serial).next().and_then(|listed| listed.owner.as_ref());
+        let found = match owner {
+            Some(DeviceOwner::Root) => self.roots.get(account),
+            Some(DeviceOwner::User { name, .. }) => self.users.get(&(account, name.to_ascii_lowercase())),
+            None => self.holders.get(&(account, serial)),
+        };
+        found.copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::AccountState;
+
+    const ACCOUNT: &str = "111122223333";
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_790_000_000 + second, 0).unwrap_or_default()
+    }
+
+    fn state(users: impl Iterator<Item = usize>) -> IamState {
+        let user = |number: usize| UserState {
+            name: format!("User-{number}"),
+            id: number.is_multiple_of(3).then(|| format!("AIDA{number}")),
+            created_at: number.is_multiple_of(5).then(|| at(0)),
+            ..UserState::default()
+        };
+        let account =
+            AccountState { users: users.map(user).collect(), users_complete: true, ..AccountState::default() };
+        IamState { taken_at: at(10_000), accounts: [(ACCOUNT.to_owned(), account)].into(), missing: Vec::new() }
+    }
+
+    /// Users of events, every third by its id and some twice under one name; and how often names were looked at while IAM's
+    /// users were matched with them.
+    fn joined(count: usize, iam: &IamState) -> (Vec<Entity<'_>>, usize) {
+        let entity = |number: usize| {
+            let id = number.is_multiple_of(3).then(|| format!("AIDA{number}"));
+            let mut entity = new_entity(ACCOUNT, PrincipalKind::IamUser, &format!("user-{number}"), id, None);
+            entity.seen = Some([at(1), at(2)]);
+            entity
+        };
+        let mut entities: Vec<Entity<'_>> = (0..count).chain(0..count / 10).map(entity).collect();
+        let looks = join(&mut entities, &[], iam).looks.get();
+        (entities, looks)
+    }
+
+    #[test]
+    fn users_are_matched_in_linear_time() {
+        let looks = |count: usize| joined(count, &state(0..count)).1;
+        let (few, many) = (looks(200), looks(2_000));
+        assert!((1..=12 * few).contains(&many), "{few} looks, of ten times as many users {many}");
+    }
+
+    #[test]
+    fn each_user_is_matched_with_the_one_that_bears_its_name_or_id() {
+        let iam = state(50..150);
+        let (entities, _) = joined(100, &iam);
+        assert_eq!(entities.len(), 110 + 50, "what only IAM knows is added");
+        for (place, entity) in entities.iter().enumerate() {
+            let number: usize =
+                entity.name().rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or_default();
+            match entity.iam {
+                IamEntry::User(user) => {
+                    assert_eq!(user.name, format!("User-{number}"));
+                    assert_eq!(entity.id.is_some(), number.is_multiple_of(3));
+                }
+                IamEntry::Gone => assert!(number < 50 && place < 110, "{number}"),
+                other => panic!("{number}: {other:?}"),
+            }
+        }
+    }
 }

@@ -19,6 +19,7 @@ mod devices;
 mod figures;
 mod history;
 mod ledger;
+mod listed;
 mod parts;
 mod reconcile;
 mod timeline;

@@ -8,7 +8,7 @@ use super::devices::{Bounds, Devices};
 use super::ledger::{Entity, IamEntry, Ledger};
 use super::timeline::Missing;
 use crate::contract::{Finding, FindingCode, LeftoverDevice};
-use crate::inventory::{AccountState, DeviceOwner, IamState, VirtualDevice};
+use crate::inventory::{AccountState, DeviceOwner, IamState, UserState, VirtualDevice};
 use crate::mfa::{Action, Event};
 
 /// The findings of one principal: its missing events, and that IAM lacks it without its deletion having been seen.
@@ -57,7 +57,7 @@ pub(super) fn ownerless(
             let last = history.get(serial).copied();
             let cause = match &listed.owner {
                 None => last.and_then(|(index, event)| explained(ledger, account, index, event, serial)),
-                Some(_) if has_owner(state, listed) => continue,
+                Some(_) if has_owner(ledger, account, state, listed) => continue,
                 Some(_) => None,
             };
             if let Some(leftover) = cause {
@@ -133,12 +133,13 @@ fn is_somebodys(action: &Action) -> bool {
 }
 
 /// Whether the user that IAM names exists, as far as IAM's list of users is whole.
-fn has_owner(state: &AccountState, listed: &VirtualDevice) -> bool {
+fn has_owner(ledger: &Ledger<'_>, account: &str, state: &AccountState, listed: &VirtualDevice) -> bool {
     match &listed.owner {
-        Some(DeviceOwner::User { name, id }) if state.users_complete => state.users.iter().any(|user| {
-            let same_id = id.as_ref().zip(user.id.as_ref()).is_none_or(|(theirs, ours)| theirs == ours);
-            same_id && user.name.eq_ignore_ascii_case(name)
-        }),
+        Some(DeviceOwner::User { name, id }) if state.users_complete => {
+            let same_id =
+                |user: &&UserState| id.as_ref().zip(user.id.as_ref()).is_none_or(|(theirs, ours)| theirs == ours);
+            ledger.listed.users(account, name).iter().any(same_id)
+        }
         _ => true,
     }
 }

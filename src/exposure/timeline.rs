@@ -63,6 +63,9 @@ impl Proof {
     }
 }
 
+/// A place (0: right before an event, 1: right after it, 2: from there on), and whether the fact is known to hold from it on.
+pub(super) type Step = ((Key, u8), bool);
+
 /// The proofs of one fact, in order.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Timeline(Vec<Proof>);
@@ -100,6 +103,25 @@ impl Timeline {
         }
     }
 
+    /// Whether the fact is known to hold before all proofs, and then right before the place of each, right after it, and from
+    /// there on to the next: what [`Self::state`] says, of all places at once.
+    pub(super) fn steps(&self) -> (bool, Vec<Step>) {
+        let holds = |state: Option<bool>| state == Some(true);
+        let mut steps = Vec::new();
+        let mut chunks = self.0.chunk_by(|one, other| one.key == other.key).peekable();
+        while let Some(chunk) = chunks.next() {
+            let Some(last) = chunk.last() else { continue };
+            let next = chunks.peek().and_then(|next| next.first()).and_then(|proof| proof.before);
+            let between = match (last.after, next) {
+                (Some(one), Some(other)) => (one == other).then_some(one),
+                (one, other) => one.or(other),
+            };
+            let around = [self.state(last.key, false), self.state(last.key, true), between].map(holds);
+            steps.extend((0..).zip(around).map(|(rank, state)| ((last.key, rank), state)));
+        }
+        (holds(self.0.first().and_then(|proof| proof.before)), steps)
+    }
+
     /// Neighbors that contradict each other.
     pub(super) fn contradictions(&self) -> impl Iterator<Item = (Proof, Proof)> {
         self.0.windows(2).filter_map(|pair| {
@@ -108,11 +130,10 @@ impl Timeline {
         })
     }
 
-    /// Whether the fact is proven to have held at any moment before the place.
-    pub(super) fn ever_before(&self, key: Key) -> bool {
-        let earlier = self.0.iter().take_while(|proof| proof.key < key);
-        earlier.clone().any(|proof| proof.before == Some(true) || proof.after == Some(true))
-            || self.state(key, false) == Some(true)
+    /// The first place right before or after which the fact is proven to hold.
+    pub(super) fn first(&self) -> Option<Key> {
+        let holds = |proof: &&Proof| proof.before == Some(true) || proof.after == Some(true);
+        self.0.iter().find(holds).map(|proof| proof.key)
     }
 }
 

@@ -13,6 +13,10 @@ use super::error::{Place, Problem};
 /// What may separate cells, and what each is called in a message.
 const SEPARATORS: [(u8, &str); 3] = [(b',', "commas"), (b';', "semicolons"), (b'\t', "tabs")];
 
+/// The longest text of a cell in bytes, and the most cells of a row: whatever is larger is no ticket, alert or user.
+const LONGEST: usize = 64 << 10;
+const WIDEST: usize = 1_000;
+
 /// A cell. Blanks around it, and around its quotes, are no part of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Cell<'a> {
@@ -156,7 +160,11 @@ impl<'a> Reader<'a> {
             let mut row = Cells { line: self.line, cells: Vec::new() };
             loop {
                 let column = u64::try_from(row.cells.len()).unwrap_or(u64::MAX).saturating_add(1);
-                row.cells.push(self.cell(Place { line: self.line, column })?);
+                let place = Place { line: self.line, column };
+                if row.cells.len() == WIDEST {
+                    return Err(Problem::at(place, None, format!("is one of more than {WIDEST} cells of a row")));
+                }
+                row.cells.push(self.cell(place)?);
                 match self.byte() {
                     Some(byte) if byte == self.separator => self.at += 1,
                     _ => break,
@@ -178,6 +186,9 @@ impl<'a> Reader<'a> {
         let separator = char::from(self.separator);
         let text = self.rest().split([separator, '\r', '\n']).next().unwrap_or_default();
         self.at += text.len();
+        if text.len() > LONGEST {
+            return Err(too_long(place));
+        }
         Ok(Cell { place, text: Cow::Borrowed(text.trim()) })
     }
 
@@ -192,6 +203,9 @@ impl<'a> Reader<'a> {
                 return Err(Problem::at(place, None, what));
             };
             text += rest.get(..length).unwrap_or_default();
+            if text.len() > LONGEST {
+                return Err(too_long(place));
+            }
             self.pass(length);
             self.at += 1;
             if self.byte() != Some(b'"') {
@@ -227,6 +241,10 @@ impl<'a> Reader<'a> {
     }
 }
 
+fn too_long(place: Place) -> Problem {
+    Problem::at(place, None, format!("is longer than {LONGEST} bytes (hint: is a quote missing before?)"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,6 +268,21 @@ mod tests {
 
     fn lines(text: &str) -> Vec<u64> {
         rows(text).expect(text).iter().map(|(line, _)| *line).collect()
+    }
+
+    #[test]
+    fn what_no_row_of_a_file_has_is_refused_where_it_begins() {
+        let long = "x".repeat(LONGEST + 1);
+        for (text, error) in [
+            (format!("a,b\n1,{long}\n"), "line 2, column 2: is longer than 65536 bytes"),
+            (format!("a,b\n1,\"{long}\"\n"), "line 2, column 2: is longer than 65536 bytes"),
+            (format!("a,b\n\"{}\",1\n", "\"\"".repeat(LONGEST + 1)), "line 2, column 1: is longer than 65536 bytes"),
+            (format!("a,b\n{}\n", "1,".repeat(WIDEST)), "line 2, column 1001: is one of more than 1000 cells of a row"),
+        ] {
+            let said = rows(&text).expect_err("a bound");
+            assert!(said.contains(error), "{said}");
+        }
+        assert!(rows(&format!("a,b\n1,{}\n", &long[1..])).is_ok());
     }
 
     #[test]

@@ -158,7 +158,7 @@ pub(crate) fn without_place(error: &serde_json::Error) -> String {
 }
 
 /// The largest file that is read as an input: larger ones are no tickets, alerts or answers of IAM.
-pub(crate) const LARGEST: u64 = 1 << 30;
+pub(crate) const LARGEST: u64 = 128 << 20;
 
 /// A file's text, for a parser that takes text and the file's name.
 pub(crate) fn read_text(path: &Path) -> Result<(String, String), InputError> {

@@ -20,6 +20,14 @@ use crate::units::parse_rfc3339;
 /// How many letters may be wrong in a name that is taken for a slip of the finger.
 const SLIPS: usize = 2;
 
+/// So many rows one file may have.
+const MOST: usize = if cfg!(test) { 1_000 } else { 100_000 };
+
+fn too_many(place: Place) -> Problem {
+    let what = format!("more than {MOST} rows are not read from one file (hint: leave out those of other periods)");
+    Problem::at(place, None, what)
+}
+
 /// The columns that a kind of file has.
 pub(crate) struct Columns {
     pub required: &'static [&'static str],
@@ -149,6 +157,9 @@ fn csv_rows(text: &str, columns: &Columns, problems: &mut Vec<Problem>) -> Resul
     let header = csv_header(&first, columns, &mut sheet.ignored, problems);
     while let Some(cells) = reader.row()? {
         let row = csv_row(&cells, &header, problems);
+        if sheet.rows.len() == MOST {
+            return Err(too_many(row.place));
+        }
         if !row.cells.is_empty() {
             sheet.rows.push(row);
         }
@@ -236,6 +247,10 @@ fn json_rows(text: &str, columns: &Columns, problems: &mut Vec<Problem>) -> Shee
     let (mut sheet, mut ignored) = (Sheet::default(), BTreeSet::new());
     for object in objects {
         let place = place_of(object);
+        if sheet.rows.len() == MOST {
+            problems.push(too_many(place));
+            break;
+        }
         let pairs: Pairs = match serde_json::from_str(object.get()) {
             Ok(pairs) => pairs,
             // It is sound JSON, and no object.

@@ -4,12 +4,12 @@
 //! hands out the last one. So the lists decide who exists and which devices there are, and the report tells what
 //! only it can.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::credential_report::{CredentialReport, ReportRow};
-use super::policy::{self, Applied, Policy};
+use super::policy::{self, Effects, Policy};
 use super::state::{AccountState, AsOf, Device, DeviceOwner, MissingInput, RootState, UserState, VirtualDevice};
 
 /// The answers for one account. `None`, or no entry, where a call was not made or was refused.
@@ -31,6 +31,18 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
+    /// How long the longest of the lists is that a file can have made long, but for one user's devices.
+    pub(super) fn largest(&self) -> usize {
+        let details = self.details.as_ref();
+        let lists = [
+            self.users.as_ref().map(Vec::len),
+            self.virtual_devices.as_ref().map(Vec::len),
+            details.map(|details| details.users.len().max(details.groups.len())),
+            Some(self.devices.len()),
+        ];
+        lists.into_iter().flatten().max().unwrap_or_default()
+    }
+
     /// Whether a credential report is all that there is.
     fn only_a_report(&self) -> bool {
         self.details.is_none()
@@ -103,20 +115,36 @@ pub(crate) struct Grants {
     pub attached: Vec<String>,
 }
 
-impl Details {
-    fn policies_in(&self, grants: Option<&Grants>) -> Vec<Applied> {
-        let Some(grants) = grants else { return vec![Applied::Unknown] };
-        let inline = grants.inline.iter().map(|document| match document {
-            Some(policy) => Applied::Known(policy.clone()),
-            None => Applied::Unknown,
-        });
-        let attached =
-            grants.attached.iter().map(|arn| policy::attached(arn, self.policies.get(arn).cloned().flatten()));
-        inline.chain(attached).collect()
+/// What policies come to, each document and each group judged once: thousands of users may be in hundreds of groups.
+struct Judged<'d> {
+    policies: HashMap<&'d str, Effects>,
+    groups: HashMap<String, Effects>,
+}
+
+impl<'d> Judged<'d> {
+    fn new(details: &'d Details) -> Self {
+        let policy = |(arn, document): (&'d String, &Option<Policy>)| {
+            (arn.as_str(), Effects::of(&policy::attached(arn, document.clone())))
+        };
+        let mut judged = Self { policies: details.policies.iter().map(policy).collect(), groups: HashMap::new() };
+        let group = |(name, grants): (&Name, &Grants)| (name.key(), judged.grants(grants));
+        judged.groups = details.groups.iter().map(group).collect();
+        judged
     }
 
-    fn policies_of_groups(&self, user: &DetailedUser) -> Vec<Applied> {
-        user.groups.iter().flat_map(|group| self.policies_in(self.groups.get(group))).collect()
+    fn grants(&self, grants: &Grants) -> Effects {
+        let inline =
+            grants.inline.iter().map(|document| document.as_ref().map_or(Effects::UNKNOWN, Effects::of_policy));
+        let attached = grants.attached.iter().map(|arn| {
+            let known = self.policies.get(arn.as_str()).copied();
+            known.unwrap_or_else(|| Effects::of(&policy::attached(arn, None)))
+        });
+        inline.chain(attached).fold(Effects::default(), Effects::and)
+    }
+
+    fn of_groups(&self, user: &DetailedUser) -> Effects {
+        let groups = user.groups.iter().map(|group| self.groups.get(&group.key()).copied());
+        groups.map(|known| known.unwrap_or(Effects::UNKNOWN)).fold(Effects::default(), Effects::and)
     }
 }
 
@@ -149,17 +177,17 @@ pub(crate) fn join(
     let mut unjudged = Vec::new();
 
     if let Some(details) = &answers.details {
+        let judged = Judged::new(details);
         for user in &details.users {
             let state = enter(&mut users, &user.listed);
             state.tags = Some(user.tags.clone());
-            let mut policies = details.policies_in(Some(&user.grants));
-            state.denied = policy::denied(&policies);
-            let of_groups = details.policies_of_groups(user);
-            state.denied_by_group = policy::denied(&of_groups);
-            policies.extend(of_groups);
-            state.mfa_enforced = policy::mfa_enforced(&policies);
-            state.privileged = policy::privileged(&policies);
-            if policies.contains(&Applied::Unknown) {
+            let (own, of_groups) = (judged.grants(&user.grants), judged.of_groups(user));
+            state.denied = own.denied();
+            state.denied_by_group = of_groups.denied();
+            let all = own.and(of_groups);
+            state.mfa_enforced = all.mfa_enforced();
+            state.privileged = all.privileged();
+            if all.unknown {
                 unjudged.push(user.listed.name.0.clone());
             }
         }

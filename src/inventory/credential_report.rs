@@ -37,6 +37,10 @@ impl ReportRow {
     }
 }
 
+/// So many users or virtual devices one account may have here: ten times IAM's quota, which cannot be raised. Source: IAM user
+/// guide, "IAM and AWS STS quotas".
+pub(crate) const MOST_USERS: usize = if cfg!(test) { 500 } else { 50_000 };
+
 /// The columns that a report has at least.
 const NEEDED: [&str; 2] = ["user", "arn"];
 
@@ -155,6 +159,11 @@ fn rows(text: &str) -> Result<Vec<ReportRow>, Problem> {
     let columns = Columns::find(&header)?;
     let (mut rows, mut names) = (Vec::new(), HashSet::new());
     while let Some(cells) = reader.row()? {
+        if rows.len() == MOST_USERS {
+            let what =
+                format!("more than {MOST_USERS} rows are no credential report: IAM allows 5,000 users in an account");
+            return Err(Problem { line: Some(cells.line), ..Problem::whole(what) });
+        }
         let row = columns.row(&cells)?;
         if !names.insert(row.name.to_lowercase()) {
             let what = format!("`{}` has two rows (hint: give one report per account)", row.name);
@@ -170,6 +179,17 @@ mod tests {
     use super::*;
 
     const HEADER: &str = "user,arn,user_creation_time,password_enabled,password_last_used,mfa_active,access_key_1_active,access_key_2_active\n";
+
+    #[test]
+    fn more_rows_than_an_account_can_have_users_are_refused() {
+        let report = |rows: usize| {
+            let row = |number: usize| format!("u{number},arn:aws:iam::111122223333:user/u{number}\n");
+            parse("r.csv", &format!("user,arn\n{}", (0..rows).map(row).collect::<String>()), None)
+        };
+        assert_eq!(report(MOST_USERS).expect("a report").rows.len(), MOST_USERS);
+        let error = report(MOST_USERS + 1).expect_err("a bound").to_string();
+        assert!(error.contains("line 502") && error.contains("more than 500 rows are no credential report"), "{error}");
+    }
 
     #[test]
     fn cells_of_every_kind() {

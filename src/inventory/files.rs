@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answers::{Answers, DetailedUser, Details, Grants, ListedUser, Name, join, some};
-use super::credential_report;
+use super::credential_report::{self, MOST_USERS};
 use super::error::InventoryError;
 use super::policy::Policy;
 use super::snapshot;
@@ -227,7 +227,7 @@ impl Folder {
     fn add_page(&mut self, file: &str, name: &str, page: Page) -> Result<bool, InventoryError> {
         let fail = |what: &str| InventoryError::malformed(file, Problem::whole(what));
         let more = page.is_truncated == Some(true) || page.next_token.is_some();
-        let mut kind = None;
+        let (mut kind, mut of_user) = (None, 0);
         if page.user_detail_list.is_some() || page.group_detail_list.is_some() {
             kind = Some("account-authorization-details".to_owned());
             self.add_details(file, page.user_detail_list, page.group_detail_list, page.policies);
@@ -259,6 +259,7 @@ impl Folder {
                     .into_iter()
                     .map(|device| Device { serial: device.serial_number, enabled_at: device.enable_date }),
             );
+            of_user = list.len();
         }
         if let Some(summary) = page.summary_map {
             kind = Some("account-summary".to_owned());
@@ -273,6 +274,10 @@ impl Folder {
             }
             let list = self.answers.users.get_or_insert_default();
             list.extend(users.into_iter().map(UserPage::into_listed));
+        }
+        if self.answers.largest().max(of_user) > MOST_USERS {
+            let what = format!("makes more than {MOST_USERS} users or devices of the account: IAM allows 5,000");
+            return Err(fail(&what));
         }
         if let Some(kind) = kind {
             self.untimed.get_or_insert_with(|| file.to_owned());

@@ -120,46 +120,97 @@ pub(crate) fn attached(arn: &str, document: Option<Policy>) -> Applied {
     }
 }
 
-/// Whether the policies that apply to a user refuse it everything but MFA self-service as long as it has no MFA.
-/// `None` where that hangs on a document that is not at hand.
-pub(crate) fn mfa_enforced(policies: &[Applied]) -> Option<bool> {
-    let statements = || {
-        policies.iter().flat_map(|applied| match applied {
-            Applied::Known(policy) => policy.statements.as_slice(),
-            Applied::AwsManaged | Applied::Unknown => &[],
-        })
-    };
-    let denied = |request| statements().any(|statement| statement.denies_until_mfa(request));
-    if WITHOUT_MFA.into_iter().all(denied) {
-        return Some(true);
-    }
-    let unknown = policies.contains(&Applied::Unknown);
-    let unconditional_grant = policies.contains(&Applied::AwsManaged);
-    let not_granted = |request| {
-        !unconditional_grant
-            && statements().any(|statement| statement.grants_only_with_mfa(request))
-            && !statements().any(|statement| statement.grants_beyond_self_service(request))
-    };
-    let refused = WITHOUT_MFA.into_iter().all(|request| denied(request) || not_granted(request));
-    // A document that is not at hand can turn either answer: by a deny into yes, by a grant into no.
-    if unknown { None } else { Some(refused) }
+/// What some policies come to together. Every answer hangs on whether any of them has some property: so those of a group are
+/// looked at once, however many users are in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Effects {
+    /// By the request of [`WITHOUT_MFA`].
+    denies_until_mfa: [bool; WITHOUT_MFA.len()],
+    grants_only_with_mfa: [bool; WITHOUT_MFA.len()],
+    grants_beyond_self_service: [bool; WITHOUT_MFA.len()],
+    allows_iam_in_full: bool,
+    denies_everything: bool,
+    aws_managed: bool,
+    /// Whether a document is not at hand.
+    pub(crate) unknown: bool,
 }
 
-/// Whether the policies that apply to a user allow every action, or all of IAM, on every resource. Conditions on the
-/// grant do not make it less of one, for they are met by whoever knows them; denies are not set off against it, because
-/// the question is what the principal is, not what it can do in the hour of its containment. `PowerUserAccess`, which
-/// leaves out IAM, is not privileged in this sense. `None` where it hangs on a document that is not at hand.
-pub(crate) fn privileged(policies: &[Applied]) -> Option<bool> {
-    let full = policies.iter().any(|applied| match applied {
-        Applied::Known(policy) => policy.statements.iter().any(Statement::allows_iam_in_full),
-        Applied::AwsManaged | Applied::Unknown => false,
-    });
-    if full {
-        Some(true)
-    } else if policies.contains(&Applied::Unknown) {
-        None
-    } else {
-        Some(false)
+impl Effects {
+    /// Of policies of which nothing is at hand.
+    pub(crate) const UNKNOWN: Self = Self {
+        denies_until_mfa: [false; WITHOUT_MFA.len()],
+        grants_only_with_mfa: [false; WITHOUT_MFA.len()],
+        grants_beyond_self_service: [false; WITHOUT_MFA.len()],
+        allows_iam_in_full: false,
+        denies_everything: false,
+        aws_managed: false,
+        unknown: true,
+    };
+
+    pub(crate) fn of(applied: &Applied) -> Self {
+        match applied {
+            Applied::Known(policy) => Self::of_policy(policy),
+            Applied::AwsManaged => Self { aws_managed: true, ..Self::default() },
+            Applied::Unknown => Self::UNKNOWN,
+        }
+    }
+
+    pub(crate) fn of_policy(policy: &Policy) -> Self {
+        let any = |holds: fn(&Statement, Request) -> bool| {
+            WITHOUT_MFA.map(|request| policy.statements.iter().any(|statement| holds(statement, request)))
+        };
+        Self {
+            denies_until_mfa: any(Statement::denies_until_mfa),
+            grants_only_with_mfa: any(Statement::grants_only_with_mfa),
+            grants_beyond_self_service: any(Statement::grants_beyond_self_service),
+            allows_iam_in_full: policy.statements.iter().any(Statement::allows_iam_in_full),
+            denies_everything: policy.denies_everything(),
+            ..Self::default()
+        }
+    }
+
+    /// Of these policies and of others.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let either = |one: [bool; WITHOUT_MFA.len()], other: [bool; WITHOUT_MFA.len()]| {
+            let mut both = one.into_iter().zip(other).map(|(one, other)| one || other);
+            one.map(|_| both.next() == Some(true))
+        };
+        Self {
+            denies_until_mfa: either(self.denies_until_mfa, other.denies_until_mfa),
+            grants_only_with_mfa: either(self.grants_only_with_mfa, other.grants_only_with_mfa),
+            grants_beyond_self_service: either(self.grants_beyond_self_service, other.grants_beyond_self_service),
+            allows_iam_in_full: self.allows_iam_in_full || other.allows_iam_in_full,
+            denies_everything: self.denies_everything || other.denies_everything,
+            aws_managed: self.aws_managed || other.aws_managed,
+            unknown: self.unknown || other.unknown,
+        }
+    }
+
+    /// Whether the policies that apply to a user refuse it everything but MFA self-service as long as it has no MFA.
+    /// `None` where that hangs on a document that is not at hand.
+    pub(crate) fn mfa_enforced(self) -> Option<bool> {
+        if self.denies_until_mfa.into_iter().all(|denied| denied) {
+            return Some(true);
+        }
+        let grants = self.grants_only_with_mfa.into_iter().zip(self.grants_beyond_self_service);
+        let not_granted = grants.map(|(with_mfa, beyond)| !self.aws_managed && with_mfa && !beyond);
+        let refused = self.denies_until_mfa.into_iter().zip(not_granted).all(|(denied, not)| denied || not);
+        // A document that is not at hand can turn either answer: by a deny into yes, by a grant into no.
+        (!self.unknown).then_some(refused)
+    }
+
+    /// Whether the policies that apply to a user allow every action, or all of IAM, on every resource. Conditions on the
+    /// grant do not make it less of one, for they are met by whoever knows them; denies are not set off against it, because
+    /// the question is what the principal is, not what it can do in the hour of its containment. `PowerUserAccess`, which
+    /// leaves out IAM, is not privileged in this sense. `None` where it hangs on a document that is not at hand.
+    pub(crate) fn privileged(self) -> Option<bool> {
+        if self.allows_iam_in_full { Some(true) } else { (!self.unknown).then_some(false) }
+    }
+
+    /// Whether one of the policies denies every action on every resource without condition; `None` where that cannot be told
+    /// of all of them and none is known to. AWSDenyAll is known by name, and is the only one of AWS's own.
+    pub(crate) fn denied(self) -> Option<bool> {
+        if self.denies_everything { Some(true) } else { (!self.unknown).then_some(false) }
     }
 }
 
@@ -180,19 +231,6 @@ pub fn allows_everything(document: &str) -> Option<bool> {
             statement.allow && statement.actions.is_everything() && statement.resources.is_everything()
         }),
     )
-}
-
-/// Whether one of the policies denies every action on every resource without condition; `None` where that cannot be told
-/// of all of them and none is known to.
-pub(crate) fn denied(policies: &[Applied]) -> Option<bool> {
-    let denies = |applied: &Applied| match applied {
-        Applied::Known(policy) => Some(policy.denies_everything()),
-        // AWSDenyAll is known by name, and is the only one.
-        Applied::AwsManaged => Some(false),
-        Applied::Unknown => None,
-    };
-    let verdicts: Vec<Option<bool>> = policies.iter().map(denies).collect();
-    if verdicts.contains(&Some(true)) { Some(true) } else { (!verdicts.contains(&None)).then_some(false) }
 }
 
 /// Whether `arn` is AWS's own `AWSDenyAll`, in any partition.
@@ -486,6 +524,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn together(policies: &[Applied]) -> Effects {
+        policies.iter().map(Effects::of).fold(Effects::default(), Effects::and)
+    }
+
+    fn mfa_enforced(policies: &[Applied]) -> Option<bool> {
+        together(policies).mfa_enforced()
+    }
+
+    fn privileged(policies: &[Applied]) -> Option<bool> {
+        together(policies).privileged()
+    }
 
     const SELF_LIST: [&str; 7] = [
         "iam:CreateVirtualMFADevice",

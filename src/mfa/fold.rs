@@ -406,10 +406,13 @@ impl<T: Holds> Logged for T {
     fn update(&mut self, update: Self) {
         let mut new = update.event().clone();
         let old = self.event_mut();
-        new.lineage.addenda.append(&mut old.lineage.addenda);
+        // What was gathered grows by one record at a time, and is not put together anew for each.
+        let addenda = std::mem::replace(&mut new.lineage.addenda, std::mem::take(&mut old.lineage.addenda));
+        new.lineage.addenda.extend(addenda);
         new.lineage.addenda.insert(std::mem::replace(&mut new.id, std::mem::take(&mut old.id)));
         new.lineage.original = old.lineage.original.take();
-        new.objects.append(&mut old.objects);
+        let objects = std::mem::replace(&mut new.objects, std::mem::take(&mut old.objects));
+        new.objects.extend(objects);
         new.delivered_at = delivery(old, &new);
         *old = new;
     }

@@ -70,6 +70,12 @@ pub trait Visitor: Send {
     /// Takes one usable record for which [`Visitor::brief`] said `brief`.
     fn envelope(&mut self, _object: &Arc<ObjectRef>, _envelope: &Envelope<'_>, _brief: u8) {}
 
+    /// How many records of the object that was just read it left out, for they are more than it can keep of one object: that
+    /// makes the evidence incomplete. Begins anew with each object.
+    fn surplus(&mut self) -> usize {
+        0
+    }
+
     /// Told after the last record of an object that was read.
     fn finished(&mut self, _object: &Arc<ObjectRef>, _contents: &Contents) {}
 

@@ -745,6 +745,7 @@ impl<'o, V: Visitor> Worker<'o, V> {
         match read {
             Ok(contents) => {
                 if tally.object(object, bytes.len(), raw.len(), &contents) {
+                    tally.surplus(object, visitor.surplus());
                     visitor.finished(object, &contents);
                 }
             }
@@ -763,7 +764,13 @@ fn inflated_again<'a>(
     if !raw.starts_with(&[0x1f, 0x8b]) {
         return Ok(raw);
     }
-    Ok(again.get_or_insert_default().inflate_in_turn(raw, limit, wait)?.bytes)
+    // Both lie in memory: the limit is for the two together.
+    let rest = limit.saturating_sub(raw.len());
+    match again.get_or_insert_default().inflate_in_turn(raw, rest, wait) {
+        Ok(inflated) => Ok(inflated.bytes),
+        Err(InflateError::TooLarge { .. }) => Err(InflateError::TooLarge { limit }),
+        Err(other) => Err(other),
+    }
 }
 
 /// Counts the records of one object, and hands them on.
@@ -1241,6 +1248,118 @@ mod tests {
             run(home.path(), &Selection::default(), &Options { object_limit: 2000, ..Options::default() });
         let errors: Vec<&str> = scanned.coverage.failures.iter().map(|failure| failure.error.as_str()).collect();
         assert_eq!(errors, ["inflates to more than the limit of 2000B", "larger than the limit of 2000B"]);
+    }
+
+    /// Makes an object.
+    type Make = fn() -> Vec<u8>;
+
+    /// What one object can be made to take, and what is said of it: how many of its records are visited, and the failure. The
+    /// limits are those of tests, which are low.
+    const GREEDY: [(&str, Make, usize, &str); 12] = [
+        (
+            "documents",
+            || "{}\n".repeat(1_001).into_bytes(),
+            0,
+            "more than 1000 JSON documents: most of them cannot be records",
+        ),
+        (
+            "unusable documents",
+            || "{}\n".repeat(1_000).into_bytes(),
+            0,
+            "none of its 1000 records is usable: first is record 1:",
+        ),
+        (
+            "unusable records",
+            || surrounded("{},", 1_500).into_bytes(),
+            1,
+            "1000 of 1,001 records unusable: first is record 2:",
+        ),
+        ("unusable records, cut", || surrounded("{},", 1_500).into_bytes(), 1, "; what follows them was not read"),
+        ("very many records", || surrounded("{},", 5_000).into_bytes(), 1, "; what follows them was not read"),
+        ("accounts", || records(&accounts(10)).into_bytes(), 10, "2 records left out: it names more than 8 accounts"),
+        (
+            "accounts as lines",
+            || accounts(10).join("\n").into_bytes(),
+            10,
+            "2 records left out: it names more than 8 accounts",
+        ),
+        (
+            "gzip in gzip",
+            || gzip_of(&gzip(&" ".repeat(1_990_000))),
+            0,
+            "inflates to more than the limit of 2000000B, in the gzip data within it",
+        ),
+        ("white space", || gzip(&" ".repeat(2_000_001)), 0, "inflates to more than the limit of 2000000B"),
+        (
+            "one record",
+            || records(&[record(&"A".repeat(1 << 20), 1)]).into_bytes(),
+            0,
+            "larger than 1048576 bytes, which no record is",
+        ),
+        ("nesting", || "[".repeat(100_000).into_bytes(), 0, "document 1 is damaged"),
+        (
+            "a number",
+            || format!("{{\"Records\":[{{\"eventVersion\":{}}}]}}", "1".repeat(1_000_000)).into_bytes(),
+            0,
+            "its one record is not usable",
+        ),
+    ];
+
+    /// A record, and so many of something else behind it.
+    fn surrounded(other: &str, times: usize) -> String {
+        format!(r#"{{"Records":[{},{}{{}}]}}"#, record("A", 1), other.repeat(times))
+    }
+
+    fn gzip_of(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
+        encoder.write_all(&[bytes, &gzip(&" ".repeat(20_000))].concat()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// A record of each of so many accounts.
+    fn accounts(count: usize) -> Vec<String> {
+        (0..count).map(|account| record("A", 1).replace("111122223333", &format!("{account:012}"))).collect()
+    }
+
+    #[test]
+    fn one_object_takes_its_share_and_what_is_cut_has_a_name() {
+        let options = Options { object_limit: 2_000_000, ..Options::default() };
+        for (what, bytes, visited, error) in GREEDY {
+            let home = tempfile::tempdir().unwrap();
+            write(home.path(), "greedy", &bytes());
+            write(home.path(), "other", record("B", 1).as_bytes());
+            let (names, scanned) = run(home.path(), &Selection::default(), &options);
+            let errors: Vec<&str> = scanned.coverage.failures.iter().map(|failure| failure.error.as_str()).collect();
+            assert!(errors.iter().any(|said| said.contains(error)), "{what}: {errors:?}");
+            assert_eq!(names.0.iter().filter(|(object, _)| object == "greedy").count(), visited, "{what}");
+            assert_eq!(names.0.iter().filter(|(object, _)| object == "other").count(), 1, "{what}");
+            assert!(scanned.accounts.len() <= 9, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_records_under_a_second_key_hides_none() {
+        let [a, b, c] = ["A", "B", "C"].map(|name| record(name, 1));
+        let large = format!(r#"{{"pad":"{}","#, " ".repeat(1 << 20));
+        for begin in ["{", &large] {
+            for text in [
+                format!(r#"{begin}"Records":[{a}],"Records":[{b},{c}]}}"#),
+                format!(r#"{begin}"Records":[{a},{b}],"Records":null,"Records":[{c}]}}"#),
+                format!(r#"{begin}"Records":null,"Records":[{a}],"R\u0065cords":[{b},{c}]}}"#),
+                format!(r#"{begin}"Events":[{a}],"Records":[{b},{c}]}}"#),
+                format!(r#"{begin}"Records":[],"Records":[{a},{b},{c}],"Records":{{"Records":[]}}}}"#),
+            ] {
+                let home = tempfile::tempdir().unwrap();
+                write(home.path(), "x", text.as_bytes());
+                let (names, scanned) = run(home.path(), &Selection::default(), &Options::default());
+                let names: Vec<&str> = names.0.iter().map(|(_, name)| name.as_str()).collect();
+                let shown = &text[text.len().saturating_sub(400)..];
+                assert_eq!((names.as_slice(), scanned.coverage.failures), (&["A", "B", "C"][..], vec![]), "{shown}");
+                let only = Some(Arc::new(Query::named(&Names::new(["A", "B", "C"]))));
+                let (found, _) = run(home.path(), &Selection::default(), &Options { only, ..Options::default() });
+                assert_eq!(found.0.len(), 3, "{shown}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Counting what was read. Per account, region and day, never per object.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,9 @@ impl AccountSpan {
     }
 }
 
+/// So many accounts one object may name: no organization has more.
+const ACCOUNTS: usize = if cfg!(test) { 8 } else { 10_000 };
+
 type DayKey = (String, String, NaiveDate);
 
 /// One worker's counts.
@@ -124,6 +127,9 @@ pub(super) struct Tally {
     failures: Vec<ReadFailure>,
     /// `eventTime` of the last record of the object at hand.
     object_last: Option<DateTime<Utc>>,
+    /// The accounts that it names, up to [`ACCOUNTS`], and the records of all others.
+    object_accounts: HashSet<String>,
+    beyond_accounts: u64,
     run: Run,
     folder: Option<Folder>,
 }
@@ -154,6 +160,8 @@ impl Tally {
     /// Begins an object.
     pub(super) fn begin(&mut self) {
         self.object_last = None;
+        self.object_accounts.clear();
+        self.beyond_accounts = 0;
     }
 
     pub(super) fn record(&mut self, record: &Record<'_, '_>) {
@@ -194,6 +202,13 @@ impl Tally {
         self.last = self.last.max(last);
         self.object_last = self.object_last.max(last);
         let Some(account) = account else { return };
+        if !self.object_accounts.contains(account) {
+            if self.object_accounts.len() == ACCOUNTS {
+                self.beyond_accounts += records;
+                return;
+            }
+            self.object_accounts.insert(account.to_owned());
+        }
         // Allocates the key only where it is new.
         if let Some(span) = self.accounts.get_mut(account) {
             span.records(records, times, region);
@@ -209,18 +224,21 @@ impl Tally {
         if let Some((index, error)) = contents.first_unusable {
             let (bad, first) = (contents.unusable, index + 1);
             let all = contents.records + bad;
+            let rest = if contents.is_cut() { "; what follows them was not read" } else { "" };
             if contents.records == 0 {
                 let none = if all == 1 {
                     "its one record is not usable".to_owned()
                 } else {
                     format!("none of its {all} records is usable")
                 };
-                let error = format!("{none}: first is record {first}: {error}");
+                let error = format!("{none}: first is record {first}: {error}{rest}");
                 self.failed(object.name.clone(), error);
                 return false;
             }
-            let error =
-                format!("{bad} of {} unusable: first is record {first}: {error}", plural(all, "record", "records"));
+            let error = format!(
+                "{bad} of {} unusable: first is record {first}: {error}{rest}",
+                plural(all, "record", "records")
+            );
             self.failures.push(ReadFailure { object: object.name.clone(), error });
             self.unusable += count(bad);
         }
@@ -254,6 +272,18 @@ impl Tally {
             folder.records += count(contents.records);
         }
         true
+    }
+
+    /// Names what was left out of an object that was read, for it holds more than is kept of one.
+    pub(super) fn surplus(&mut self, object: &ObjectRef, records: usize) {
+        let mut left_out = |records: u64, why: String| {
+            if records > 0 {
+                let error = format!("{} left out: {why}", plural(records, "record", "records"));
+                self.failures.push(ReadFailure { object: object.name.clone(), error });
+            }
+        };
+        left_out(count(records), "more than is kept of one object".to_owned());
+        left_out(self.beyond_accounts, format!("it names more than {ACCOUNTS} accounts"));
     }
 
     /// Counts an object that is skipped by design for what it holds.

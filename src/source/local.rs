@@ -109,9 +109,7 @@ pub fn read(
 fn whole(file: &mut impl Read, size: u64, buffer: &mut Vec<u8>) -> io::Result<usize> {
     // Room for a byte more, so that one step meets the end. A listing that is wrong costs steps, not memory.
     let room = usize::try_from(size).unwrap_or(usize::MAX).clamp(1 << 16, 64 << 20) + 1;
-    if buffer.len() < room {
-        buffer.resize(room, 0);
-    }
+    grow(buffer, room)?;
     let mut filled = 0;
     loop {
         match file.read(buffer.get_mut(filled..).unwrap_or_default()) {
@@ -127,9 +125,18 @@ fn whole(file: &mut impl Read, size: u64, buffer: &mut Vec<u8>) -> io::Result<us
             Err(error) => return Err(error),
         }
         if filled == buffer.len() {
-            buffer.resize(filled * 2, 0);
+            grow(buffer, filled * 2)?;
         }
     }
+}
+
+/// Makes a buffer as long as this; where there is no memory for it, that is the error of the one file.
+fn grow(buffer: &mut Vec<u8>, length: usize) -> io::Result<()> {
+    if let Some(more) = length.checked_sub(buffer.len()) {
+        buffer.try_reserve_exact(more).map_err(|_none| io::ErrorKind::OutOfMemory)?;
+        buffer.resize(length, 0);
+    }
+    Ok(())
 }
 
 struct Walk<'w> {

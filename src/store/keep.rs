@@ -22,8 +22,9 @@ use super::{StoreError, count, hex};
 use crate::cloudtrail::{Envelope, Record};
 use crate::contract::Integrity;
 use crate::digest::Checker;
-use crate::evidence::{Evidence, Range, brief};
+use crate::evidence::{EVENTS, Evidence, Range, brief};
 use crate::inflate::InflateError;
+use crate::mfa::is_extracted;
 use crate::pipeline::{Bytes, Next, Outcome, Visitor};
 use crate::source::{KeyInfo, ObjectRef};
 
@@ -31,6 +32,9 @@ use crate::source::{KeyInfo, ObjectRef};
 const MANY: usize = 16;
 /// Groups whose evidence is used again: an object is nearly always of one account and region.
 const SPARE: usize = 4;
+
+/// Of one object the records of so many accounts and regions are kept.
+const GROUPS: usize = if cfg!(test) { 16 } else { 10_000 };
 /// Files of so many bytes are left as they are. Those that are made one have twice as many together: decoded that is ten times
 /// as much.
 const SMALL: u64 = 512 << 10;
@@ -523,6 +527,12 @@ pub struct Keep<'s> {
     sink: &'s Sink,
     all: Arc<Range>,
     groups: Vec<Group>,
+    /// Which of them an account and a region have, and which was asked for last.
+    places: HashMap<Place, usize>,
+    last: usize,
+    /// Records of the object at hand that were extracted, and those that were left out.
+    extracted: usize,
+    left_out: usize,
     /// Of groups that were kept: what is known of the texts and callers of one object serves for the next.
     spare: Vec<Evidence>,
     /// Compares every log with what the digests name, where that was asked for.
@@ -532,6 +542,9 @@ pub struct Keep<'s> {
     /// Whether that object matters to it only if it gives a record of the range.
     aside: bool,
 }
+
+/// An account and a region.
+type Place = (Option<String>, Option<String>);
 
 /// The records of one account and region in the object at hand.
 #[derive(Debug)]
@@ -551,6 +564,10 @@ impl<'s> Keep<'s> {
             sink,
             all: Arc::default(),
             groups: Vec::new(),
+            places: HashMap::new(),
+            last: 0,
+            extracted: 0,
+            left_out: 0,
             spare: Vec::new(),
             checker: None,
             judged: None,
@@ -575,18 +592,30 @@ impl<'s> Keep<'s> {
         self.aside &= !self.checker.as_mut().is_none_or(|checker| checker.gave(object, seconds));
     }
 
+    /// The group of an account and a region; `None` where there are as many as are kept of one object.
     fn group(&mut self, account: Option<&str>, region: Option<&str>) -> Option<&mut Group> {
         let same = |group: &Group| group.account.as_deref() == account && group.region.as_deref() == region;
-        let at = self.groups.iter().rposition(same).unwrap_or(self.groups.len());
-        if at == self.groups.len() {
-            self.groups.push(Group {
-                account: account.map(Arc::from),
-                region: region.map(Arc::from),
-                evidence: self.spare.pop().unwrap_or_else(|| Evidence::new(Arc::clone(&self.all))),
-                records: Vec::new(),
-            });
+        if !self.groups.get(self.last).is_some_and(same) {
+            let place = (account.map(str::to_owned), region.map(str::to_owned));
+            self.last = match self.places.get(&place) {
+                Some(known) => *known,
+                None if self.groups.len() == GROUPS => {
+                    self.left_out += 1;
+                    return None;
+                }
+                None => {
+                    self.places.insert(place, self.groups.len());
+                    self.groups.push(Group {
+                        account: account.map(Arc::from),
+                        region: region.map(Arc::from),
+                        evidence: self.spare.pop().unwrap_or_else(|| Evidence::new(Arc::clone(&self.all))),
+                        records: Vec::new(),
+                    });
+                    self.groups.len() - 1
+                }
+            };
         }
-        self.groups.get_mut(at)
+        self.groups.get_mut(self.last)
     }
 }
 
@@ -630,13 +659,22 @@ impl Visitor for Keep<'_> {
         if self.aside {
             self.gave(object, record.time.timestamp());
         }
-        let number: usize = self.groups.iter().map(|group| group.records.len()).sum();
+        let number = self.extracted;
+        if number == EVENTS && is_extracted(record.source.as_bytes(), record.name.as_bytes()) {
+            self.left_out += 1;
+            return;
+        }
         let Some(group) = self.group(record.account(), record.text(&["awsRegion"])) else { return };
         group.evidence.record(object, record);
         if group.evidence.events.count() > group.records.len() {
             let text = record.raw().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
             group.records.push((count(number), text));
+            self.extracted += 1;
         }
+    }
+
+    fn surplus(&mut self) -> usize {
+        std::mem::take(&mut self.left_out)
     }
 
     fn outcome(&mut self, outcome: Outcome<'_>) {
@@ -684,6 +722,8 @@ impl Visitor for Keep<'_> {
         }
         let (mut events, mut calls, mut sightings) = (Vec::new(), Vec::new(), Vec::new());
         let object_id: Arc<str> = row.object_id.as_str().into();
+        (self.last, self.extracted, self.left_out) = (0, 0, 0);
+        self.places.clear();
         for mut group in self.groups.drain(..) {
             let (kept, called, sighted) = match group.evidence.take() {
                 Ok(rows) => rows,

@@ -34,9 +34,13 @@ const SHORT: usize = 27;
 /// Places among the recent texts.
 const RECENT: usize = 1 << 12;
 
+/// So many texts are looked up without that.
+const FEW: usize = 16;
+
 impl Interner {
     pub(super) fn number(&mut self, text: &str) -> u32 {
-        if self.recent.is_empty() {
+        // Of few texts each is found soon enough, and there may be an interner for each of many accounts.
+        if self.recent.is_empty() && self.values.len() >= FEW {
             self.recent.resize(RECENT, Recent { number: NONE, length: 0, text: [0; SHORT] });
         }
         let place = place(text.as_bytes());
