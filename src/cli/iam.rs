@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::archive::{account_id, check_profile};
+use super::archive::{account_id, check_profile, endpoint};
 use super::args::SnapshotArgs;
 use super::exit::{CliError, Status};
 use super::scan::{open, store_error};
@@ -17,6 +17,7 @@ pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, Cli
         account_id(account)?;
     }
     check_profile(args.profile.as_deref())?;
+    let endpoint_url = endpoint(args.endpoint_url.as_deref())?;
     // Opened before the long work; and whole or not at all, so that a failed run leaves an earlier snapshot as it was.
     let file = args.out.as_deref().map(draft).transpose()?;
     if let Some(file) = &file {
@@ -26,7 +27,7 @@ pub(super) fn keep(args: SnapshotArgs, now: DateTime<Utc>) -> Result<Status, Cli
     let state = inventory::read_live(&LiveOptions {
         profile: args.profile,
         region: args.aws_region,
-        endpoint_url: args.endpoint_url,
+        endpoint_url,
         role_name: args.iam_role,
         accounts: args.accounts,
         now: DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now),

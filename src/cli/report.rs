@@ -1,7 +1,6 @@
 //! `mfatrail report`.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,8 +15,10 @@ use super::{
     Printed, THIS, beside, bundle, cited, integrity, interrupt, log, named_file, pdf, plain, progress, put, put_json,
     say, terminal, verify,
 };
+use crate::aws::without_user;
 use crate::contract::{self, Figures, Gap, InputFile, Notice, Period, ReadFailure, Report, Tool, TrendPeriod, Window};
 use crate::digest::{Bounds, Checker, PublicKeys};
+use crate::disk;
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
 use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy_file};
@@ -249,14 +250,11 @@ impl Output {
 fn redact_key(path: &Path) -> Result<Vec<u8>, CliError> {
     let shown = path.display();
     // A pipe is well: secrets often come that way.
-    let mut key = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(LONGEST_KEY + 1).read_to_end(&mut key));
-    read.map_err(|error| CliError::Usage(format!("`--redact-key`: could not read `{shown}`: {error}")))?;
-    if u64::try_from(key.len()).is_ok_and(|length| length > LONGEST_KEY) {
-        return Err(CliError::Usage(format!(
-            "`--redact-key`: `{shown}` is larger than {LONGEST_KEY} bytes\n  hint: head -c 32 /dev/urandom > redact.key"
-        )));
-    }
+    let key = disk::read_piped(path, LONGEST_KEY).map_err(|error| {
+        CliError::Usage(format!(
+            "`--redact-key`: could not read `{shown}`: {error}\n  hint: head -c 32 /dev/urandom > redact.key"
+        ))
+    })?;
     if key.len() < SHORTEST_KEY {
         return Err(CliError::Usage(format!(
             "`--redact-key`: `{shown}` has {} bytes, and {SHORTEST_KEY} is the least that cannot be guessed\n  hint: head -c 32 /dev/urandom > {shown}",
@@ -411,7 +409,11 @@ fn iam(
         return Ok(Iam::Live(LiveOptions {
             profile: args.aws.profile.clone(),
             region: args.aws.aws_region.clone(),
-            endpoint_url: args.aws.endpoint_url.clone(),
+            endpoint_url: args
+                .aws
+                .endpoint_url
+                .as_deref()
+                .map(|url| without_user(url).unwrap_or_else(|| url.to_owned())),
             role_name: args.iam_role.clone(),
             accounts: args.archive.accounts.clone(),
             now: DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now),
