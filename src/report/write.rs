@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{Report, account, html};
-use crate::disk::{Folder, Kind};
+use crate::disk::{Folder, Kind, Refusal};
 
 /// The names of a report's files, the manifest and the pages of accounts aside.
 const FILES: [&str; 7] =
@@ -24,6 +24,9 @@ const FILES: [&str; 7] =
 const MANIFEST: &str = "MANIFEST.sha256";
 /// A line of it has less than two hundred bytes, and there is one for each account at most.
 const LARGEST_MANIFEST: u64 = 64 << 20;
+/// The largest file of an earlier report that is looked at: no report has one as large, and whoever put it there decides how large
+/// it is.
+const LARGEST_FILE: u64 = 1 << 30;
 /// How many names are tried for a directory beside the target.
 const ATTEMPTS: u32 = 100;
 
@@ -199,7 +202,11 @@ fn listed(manifest: &str) -> BTreeMap<&str, &str> {
 
 /// The digest of a file of an earlier report.
 fn digest_of(folder: &Folder, name: &OsStr) -> io::Result<String> {
-    let mut file = folder.file(Path::new(name))?;
+    let file = folder.file(Path::new(name))?;
+    if file.metadata()?.len() > LARGEST_FILE {
+        return Err(Refusal::TooLarge(LARGEST_FILE).into());
+    }
+    let mut file = file.take(LARGEST_FILE);
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -245,7 +252,7 @@ impl OutputDir {
         check_replaceable(&target)?;
         fs::create_dir_all(parent).map_err(io_error("create the directory", parent))?;
         let temporary = make_sibling(&target, "partial")?;
-        let permissions = keep_private(&temporary).map_err(io_error("prepare the directory", &temporary))?;
+        let permissions = usual_permissions(&temporary).map_err(io_error("prepare the directory", &temporary))?;
         Ok(Self { target, temporary, permissions })
     }
 
@@ -316,7 +323,7 @@ fn make_sibling(target: &Path, purpose: &str) -> Result<PathBuf, OutputError> {
         sibling.push(name);
         sibling.push(format!(".{purpose}-{}-{attempt}", std::process::id()));
         let path = target.with_file_name(sibling);
-        match fs::create_dir(&path) {
+        match private(&path) {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(io_error("create the directory", &path)(error)),
@@ -360,10 +367,19 @@ fn check_replaceable(path: &Path) -> Result<(), OutputError> {
     Ok(())
 }
 
-/// Leaves a directory to its owner alone; gives what the umask gave it.
-fn keep_private(path: &Path) -> io::Result<fs::Permissions> {
-    let permissions = fs::metadata(path)?.permissions();
+/// Makes a directory that its owner alone may enter, from its first moment on.
+fn private(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// What the umask gives to a directory: tried where nobody else can enter.
+fn usual_permissions(within: &Path) -> io::Result<fs::Permissions> {
+    let tried = within.join("umask");
+    fs::create_dir(&tried)?;
+    let permissions = fs::metadata(&tried)?.permissions();
+    fs::remove_dir(&tried)?;
     Ok(permissions)
 }
