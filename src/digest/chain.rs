@@ -9,6 +9,7 @@ use super::{
     file::{end_in_name, lies_at, tail},
     named::{Index, State},
 };
+use crate::units::plural;
 
 /// The range that is verified; open where nothing was said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -236,9 +237,10 @@ fn silent(region: &str, reason: &str, chains: &[Chain], keys: &PublicKeys, bound
     let unknown = |digest: &&Digest| bounds.touches(digest.start, digest.end) && !keys.knows(&digest.fingerprint);
     let count = u64::try_from(digests.filter(unknown).count()).unwrap_or(u64::MAX);
     let text = format!(
-        "{reason} (hint: it needs `cloudtrail:ListPublicKeys`; or give --public-keys FILE, with what `aws cloudtrail list-public-keys --region {region} --start-time T --end-time T` prints)"
+        "{} in range with an unknown key: {reason} (hint: it needs `cloudtrail:ListPublicKeys`; or give --public-keys FILE, with what `aws cloudtrail list-public-keys --region {region} --start-time T --end-time T` prints)",
+        plural(count, "digest", "digests")
     );
-    (count > 0).then(|| Finding::region(Code::KeysUnavailable, region, count, text))
+    (count > 0).then(|| Finding::region(Code::KeysUnavailable, region, text))
 }
 
 /// For each digest, those that name it as the one before them. What breaks the chain is told.

@@ -176,7 +176,7 @@ impl Finding {
     }
 
     /// About a region.
-    pub(super) fn region(code: Code, region: &str, count: u64, text: impl Into<String>) -> Self {
+    pub(super) fn region(code: Code, region: &str, text: impl Into<String>) -> Self {
         Self {
             code,
             account: None,
@@ -185,7 +185,7 @@ impl Finding {
             from: None,
             to: None,
             object: None,
-            count,
+            count: 1,
             event_id: None,
             text: text.into(),
         }
