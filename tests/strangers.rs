@@ -447,10 +447,12 @@ impl Lay {
     /// Lays it in the place of `part`, if it is something else than what is there; tells whether it did.
     fn put(self, part: &Path, outside: &Path) -> bool {
         let is_folder = part.is_dir();
-        if (self == Self::Folder && is_folder)
-            || (self == Self::File && !is_folder)
-            || (self == Self::Huge && is_folder)
-        {
+        let same = match self {
+            Self::Folder | Self::Huge => is_folder,
+            Self::File => !is_folder,
+            _ => false,
+        };
+        if same {
             return false;
         }
         let away = moved(part, outside);
