@@ -10,6 +10,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 
@@ -126,6 +127,42 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     whole(open(path)?, limit)
 }
 
+/// How long a pipe is waited for. Who writes a secret into one is there already.
+const PIPE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads a regular file of at most `limit` bytes, or as many from a pipe that somebody writes to, as a shell's `<(command)`. Links
+/// are followed: the name is the user's own.
+///
+/// # Errors
+/// When it cannot be read, is something else, is larger, or when the pipe's writer writes nothing for ten seconds.
+pub fn read_piped(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = system::open(path)?;
+    if !system::is_pipe(file.metadata()?.file_type()) {
+        return whole(regular(file)?, limit);
+    }
+    let mut bytes = Vec::new();
+    let mut pipe = file.take(limit.saturating_add(1));
+    let mut waited = Instant::now();
+    let mut buffer = [0; 4 << 10];
+    loop {
+        match pipe.read(&mut buffer) {
+            Ok(0) if u64::try_from(bytes.len()).is_ok_and(|length| length > limit) => {
+                return Err(Refusal::TooLarge(limit).into());
+            }
+            Ok(0) => return Ok(bytes),
+            Ok(read) => {
+                bytes.extend_from_slice(buffer.get(..read).unwrap_or_default());
+                waited = Instant::now();
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && waited.elapsed() < PIPE_PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Whether a file that is open is a regular one.
 fn regular(file: File) -> io::Result<File> {
     let found = file.metadata()?.file_type();
@@ -225,9 +262,11 @@ fn by_umask(
     folder: &Path,
 ) -> io::Result<(NamedTempFile, Option<fs::Permissions>)> {
     use std::os::unix::fs::PermissionsExt as _;
-    let file = builder.permissions(fs::Permissions::from_mode(0o666)).tempfile_in(folder)?;
-    let usual = file.as_file().metadata()?.permissions();
-    file.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
+    // Tried with another file, which stays empty: who opened it would hold it.
+    let tried = builder.permissions(fs::Permissions::from_mode(0o666)).tempfile_in(folder)?;
+    let usual = tried.as_file().metadata()?.permissions();
+    tried.close()?;
+    let file = builder.permissions(fs::Permissions::from_mode(0o600)).tempfile_in(folder)?;
     Ok((file, Some(usual)))
 }
 
@@ -338,6 +377,10 @@ mod unix {
 
     pub(super) fn open(path: &Path) -> io::Result<File> {
         Ok(File::from(rustix::fs::open(path, OFlags::RDONLY | CAUTIOUS, Mode::empty())?))
+    }
+
+    pub(super) fn is_pipe(found: std::fs::FileType) -> bool {
+        std::os::unix::fs::FileTypeExt::is_fifo(&found)
     }
 
     fn kind_of(found: FileType) -> Kind {
@@ -550,6 +593,10 @@ mod by_path {
 
     pub(super) fn open(path: &Path) -> io::Result<File> {
         File::open(path)
+    }
+
+    pub(super) fn is_pipe(_found: std::fs::FileType) -> bool {
+        false
     }
 
     fn kind_at(path: &Path) -> io::Result<Option<Kind>> {

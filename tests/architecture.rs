@@ -80,7 +80,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("aws_sdk_cloudtrail", &["digest"]),
     ("aws_lc_rs", &["digest", "report"]),
     ("aws_sdk_iam", &["inventory", "aws"]),
-    ("tokio", &["source", "inventory", "aws", "pipeline", "cli"]),
+    ("tokio", &["source", "inventory", "aws", "digest", "pipeline", "cli"]),
     ("rayon", &["pipeline"]),
     ("flate2", &["inflate"]),
     ("libdeflater", &["inflate"]),

@@ -255,7 +255,7 @@ fn a_listing_that_cannot_be_trusted_ends_the_run() {
         (Fault::Refuse(403, "RequestTimeTooSkewed"), "hint: this machine's clock is wrong"),
         (Fault::Refuse(503, "SlowDown"), "SlowDown: in words"),
         (Fault::NoToken, "a page says that more follows, but not where"),
-        (Fault::SamePage, "a page says that it is followed by itself"),
+        (Fault::SamePage, "were there already"),
         (Fault::Truncate, "could not list `s3://trail/"),
         (Fault::Silence, "could not list `s3://trail/"),
         (Fault::Endless, "could not list `s3://trail/"),
@@ -684,5 +684,111 @@ fn the_log_tells_what_was_read_of_a_local_archive() {
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     for told in ["reading source=\"fixtures/archive\"", "read folders=", " objects=215 ", "inflated=3.3 MiB"] {
         assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
+    }
+}
+
+/// Everything below a folder, members of zip files included, as bytes.
+fn everything(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for (name, bytes) in objects(folder) {
+        if name.ends_with(".zip") {
+            let mut zip = zip::ZipArchive::new(std::io::Cursor::new(&bytes)).unwrap();
+            for at in 0..zip.len() {
+                let mut member = zip.by_index(at).unwrap();
+                let mut content = Vec::new();
+                std::io::Read::read_to_end(&mut member, &mut content).unwrap();
+                all.push((format!("{name}/{}", member.name().unwrap()), content));
+            }
+        }
+        all.push((name, bytes));
+    }
+    all
+}
+
+/// A password in an endpoint's address is nobody's business: it is neither sent nor shown, wherever the address comes from,
+/// whatever is asked for, and however the run ends.
+#[test]
+fn a_password_in_an_address_is_shown_nowhere() {
+    let server = Faulty::start(archive(), Plan::default());
+    let host = server.endpoint.trim_start_matches("http://").to_owned();
+    let closed = "127.0.0.1:9".to_owned();
+    let month = ["--month", "2026-10"];
+    for (place, address, works) in [
+        ("--endpoint-url", format!("http://user:hunter2@{host}"), true),
+        ("AWS_ENDPOINT_URL", format!("http://user:hunter2@{host}"), true),
+        ("AWS_ENDPOINT_URL_S3", format!("http://user:hunter2@{host}"), true),
+        ("profile", format!("http://user:hunter2@{host}"), true),
+        ("--endpoint-url", format!("http://user:hunter2@{closed}"), false),
+        ("AWS_ENDPOINT_URL", format!("http://user:hunter2@{closed}"), false),
+        ("--endpoint-url", format!("http://user:with blank hunter2@{host}"), true),
+        ("AWS_ENDPOINT_URL_S3", format!("http://user:slash/hunter2@{host}"), false),
+        ("--endpoint-url", format!("user:hunter2@{host}"), false),
+        ("profile", format!("user:hunter2@{host}"), false),
+        ("SOURCE", format!("http://user:hunter2@{host}/trail"), false),
+        ("SOURCE", "s3://user:hunter2@trail".to_owned(), false),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let at = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+        let (out, bundle, store, snapshot) = (at("out"), at("out.zip"), at("store"), at("iam.json"));
+        let source = if place == "SOURCE" { address.as_str() } else { "s3://trail" };
+        let mut commands = vec![
+            [&["report", source, "--dry-run"], &month[..]].concat(),
+            [&["report", source, "--out", &out, "--bundle", &bundle], &month[..]].concat(),
+            vec!["scan", source, "--store", &store],
+            vec!["verify", source],
+            vec!["search", source, "--event-name", "DeactivateMFADevice"],
+        ];
+        // Where nobody answers, IAM is asked again for a minute.
+        if place != "SOURCE" && place != "profile" && !address.ends_with(&closed) {
+            commands.push(vec!["iam", "snapshot", "--out", &snapshot]);
+        }
+        for log in [&[][..], &["-v"], &["-vvv"], &["-vvv", "--log-format", "json"]] {
+            // One is enough where nothing is reached, and two where it is told what is done.
+            let many = if log.is_empty() {
+                commands.len()
+            } else if works {
+                2
+            } else {
+                1
+            };
+            for arguments in commands.iter().take(many) {
+                let mut command = mfatrail();
+                command
+                    .args(arguments)
+                    .args(log)
+                    .args(
+                        (arguments[0] != "iam")
+                            .then_some(["--s3-attempts", "1", "--s3-timeout", "2s"])
+                            .into_iter()
+                            .flatten(),
+                    )
+                    .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+                    .env("AWS_SECRET_ACCESS_KEY", "an-example")
+                    .env("AWS_REGION", "us-east-1");
+                match place {
+                    "SOURCE" => {}
+                    "--endpoint-url" => drop(command.args([place, &address])),
+                    "profile" => {
+                        let config = home.path().join("config");
+                        fs::write(&config, format!("[default]\nendpoint_url = {address}\n")).unwrap();
+                        command.env("AWS_CONFIG_FILE", &config);
+                    }
+                    variable => drop(command.env(variable, &address)),
+                }
+                let ran = finish(&mut command);
+                let told =
+                    format!("{place} {address} {arguments:?} {log:?}: {}\n{}\n{}", ran.status, ran.stdout, ran.stderr);
+                assert!(!told.replace(&address, "").contains("hunter2"), "{told}");
+                let reads = ["report", "scan", "search"].contains(&arguments[0]);
+                assert!(
+                    if works && reads { [0, 3].contains(&ran.status) } else { [2, 3, 4].contains(&ran.status) },
+                    "{told}"
+                );
+            }
+        }
+        let _gone = fs::remove_file(home.path().join("config"));
+        for (name, bytes) in everything(home.path()) {
+            assert!(memchr::memmem::find(&bytes, b"hunter2").is_none(), "{name}");
+        }
     }
 }

@@ -516,3 +516,81 @@ fn an_account_that_refuses_takes_nothing_from_the_others() {
         refused.why
     );
 }
+
+/// What a server answers instead of a sound account's, and what the state then lacks. Whoever is missing from a list that was
+/// cut would be nobody, and count nowhere.
+#[test]
+fn answers_that_lie_are_no_answers() {
+    if !in_own_process("answers_that_lie_are_no_answers", true) {
+        return;
+    }
+    type Lie = fn(&str, usize, String) -> String;
+    let cut: Lie = |_, _, body| body[..body.find("<IsTruncated>").unwrap_or(body.len() / 2)].to_owned();
+    let open: Lie = |action, _, body| body.replace(&format!("</{action}Response>"), "");
+    let nowhere: Lie =
+        |_, _, body| body.replace("<Marker>next</Marker>", "").replace("<IsTruncated>false", "<IsTruncated>true");
+    let itself: Lie = |_, _, body| {
+        body.replace("<IsTruncated>false</IsTruncated>", "<IsTruncated>true</IsTruncated><Marker>next</Marker>")
+    };
+    let circle: Lie = |_, n, body| {
+        let marker = format!("<IsTruncated>true</IsTruncated><Marker>m{}</Marker>", n % 3);
+        let body = body.replace("<IsTruncated>true</IsTruncated><Marker>next</Marker>", &marker);
+        body.replace("<IsTruncated>false</IsTruncated>", &marker)
+    };
+    let endless: Lie = |_, n, body| {
+        let marker = format!("<IsTruncated>true</IsTruncated><Marker>m{n}</Marker>");
+        let body = body.replace("<IsTruncated>true</IsTruncated><Marker>next</Marker>", &marker);
+        body.replace("<IsTruncated>false</IsTruncated>", &marker)
+    };
+    let long: Lie = |_, _, body| body.replace("<IsTruncated>", &format!("{}<IsTruncated>", " ".repeat(17 << 20)));
+    let lists =
+        ["ListUsers", "GetAccountAuthorizationDetails", "ListVirtualMFADevices", "ListMFADevices", "ListAccessKeys"];
+    let lies: [(&str, Lie, &str); 7] = [
+        ("cut", cut, "the answer breaks off"),
+        ("without its last tag", open, "the answer breaks off"),
+        ("to be continued nowhere", nowhere, "more follows, but not where"),
+        ("followed by itself", itself, "followed by one that was there already"),
+        ("in a circle", circle, "followed by one that was there already"),
+        ("without an end", endless, "more than 10000 pages"),
+        ("too long", long, "longer than 16777216 bytes"),
+    ];
+    let check = |list: &'static str, what: &str, lie: Lie, said: &str| {
+        let server = Double::start(move |form, before| {
+            let action = form["Action"].as_str();
+            let sound = match action {
+                "ListVirtualMFADevices" => result(action, "<VirtualMFADevices/><IsTruncated>false</IsTruncated>"),
+                "ListAccessKeys" => result(action, "<AccessKeyMetadata/><IsTruncated>false</IsTruncated>"),
+                "ListUsers" => small_account(form, before + 2, "2026-03-08T06:00:00Z"),
+                _ => small_account(form, before, "2026-03-08T06:00:00Z"),
+            };
+            if action == list && sound.0 == 200 { (200, lie(action, before, sound.1)) } else { sound }
+        });
+        let state = read_live(&options(&server.endpoint)).expect("a state");
+        let whys = whys(&state);
+        assert!(whys.iter().any(|why| why.contains(list) && why.contains(said)), "{list} {what}: {whys:?}");
+        assert_eq!(state.accounts["111122223333"].users.len(), 2, "{list} {what}");
+    };
+    // The answer of STS, of which a role's credentials would come.
+    let role = |what: &str, body: String| {
+        let server = Double::start(move |_, _| (200, body.clone()));
+        let options = LiveOptions {
+            role_name: Some("audit".to_owned()),
+            accounts: vec!["111122223333".to_owned()],
+            ..options(&server.endpoint)
+        };
+        let error = read_live(&options).expect_err(what).to_string();
+        assert!(error.contains("cannot be assumed") && error.contains(what), "{error}");
+    };
+    // An answer that breaks off is asked for again, after a while: all of them wait at once.
+    std::thread::scope(|all| {
+        all.spawn(|| role("longer than 16777216 bytes", format!("<AssumeRoleResponse>{}", " ".repeat(17 << 20))));
+        all.spawn(|| role("the answer breaks off", "<AssumeRoleResponse><AssumeRoleResult>".to_owned()));
+        for (what, lie, said) in lies {
+            for list in lists {
+                if !["without an end", "too long"].contains(&what) || list == "ListVirtualMFADevices" {
+                    all.spawn(move || check(list, what, lie, said));
+                }
+            }
+        }
+    });
+}

@@ -538,3 +538,254 @@ fn what_is_not_asked_for_is_not_listed() {
         assert!(!log.contains(unwanted), "{unwanted} in:\n{log}");
     }
 }
+
+// --- against a server that lies ------------------------------------------------------------------------------------
+
+/// What a listing's request meets.
+enum Page {
+    /// This document, with its length.
+    Whole(String),
+    /// This document; where it ends, the connection does.
+    Open(String),
+    /// This, for as long as anybody reads.
+    Endless(&'static str),
+}
+
+/// An S3 of which every listing is answered by `page`, from its query and how many were asked for before it; gives its address.
+fn liar(page: impl Fn(&HashMap<String, String>, usize) -> Page + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (page, count) = (Arc::new(page), Arc::new(Mutex::new(0)));
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (page, count) = (Arc::clone(&page), Arc::clone(&count));
+            // A client that gives up on a connection is no failure of the test.
+            thread::spawn(move || lie(stream.unwrap(), page.as_ref(), &count));
+        }
+    });
+    endpoint
+}
+
+fn lie(
+    mut stream: TcpStream,
+    page: &(dyn Fn(&HashMap<String, String>, usize) -> Page + Send + Sync),
+    count: &Mutex<usize>,
+) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut reader = BufReader::new(stream.try_clone()?);
+    loop {
+        let mut first = String::new();
+        let mut line = String::new();
+        if reader.read_line(&mut first)? == 0 {
+            return Ok(());
+        }
+        while line != "\r\n" {
+            line.clear();
+            reader.read_line(&mut line)?;
+        }
+        let target = first.split(' ').nth(1).unwrap_or_default();
+        let query = target.split_once('?').map_or("", |(_, query)| query);
+        let query: HashMap<String, String> = query
+            .split('&')
+            .filter_map(|pair| pair.split_once('=').map(|(name, value)| (name.to_owned(), decode(value))))
+            .collect();
+        let before = {
+            let mut count = count.lock().unwrap();
+            *count += 1;
+            *count - 1
+        };
+        match page(&query, before) {
+            Page::Whole(body) => {
+                let length = body.len();
+                stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes())?;
+            }
+            Page::Open(body) => return write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}"),
+            Page::Endless(piece) => {
+                write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")?;
+                let piece = piece.repeat(1 + 0x10000 / piece.len());
+                loop {
+                    stream.write_all(piece.as_bytes())?;
+                }
+            }
+        }
+    }
+}
+
+fn contents(key: &str) -> String {
+    format!("<Contents><Key>{key}</Key><Size>1</Size><ETag>&quot;e&quot;</ETag></Contents>")
+}
+
+fn folder(name: &str) -> String {
+    format!("<CommonPrefixes><Prefix>{name}</Prefix></CommonPrefixes>")
+}
+
+/// A page of a listing; `said` is its `KeyCount`.
+fn page(said: usize, names: &str, next: Option<&str>) -> String {
+    let more = next.is_some();
+    let token = next.map_or(String::new(), |next| format!("<NextContinuationToken>{next}</NextContinuationToken>"));
+    format!(
+        "<?xml version=\"1.0\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>trail</Name><KeyCount>{said}</KeyCount><IsTruncated>{more}</IsTruncated>{token}{names}</ListBucketResult>"
+    )
+}
+
+/// What a server answers, and what is said of it: a listing that was cut would be a bucket with less in it, and one without an
+/// end a run without one.
+#[test]
+fn listings_that_lie_are_refused() {
+    type Answer = Box<dyn Fn(&HashMap<String, String>, usize) -> Page + Send + Sync>;
+    let whole = |body: String| -> Answer { Box::new(move |_, _| Page::Whole(body.clone())) };
+    let two = contents("a.json") + &contents("b.json");
+    let complete = page(2, &two, None);
+    let at = |end: &str| complete.find(end).unwrap() + end.len();
+    let cut = |end: &str| -> Answer {
+        let body = complete[..at(end)].to_owned();
+        Box::new(move |_, _| Page::Open(body.clone()))
+    };
+    let cases: Vec<(&str, Answer, &str)> = vec![
+        (
+            "fewer names than are counted",
+            whole(page(2, &contents("a.json"), None)),
+            "says that it has 2 names, and has 1",
+        ),
+        ("more names than are counted", whole(page(1, &two, None)), "says that it has 1 names, and has 2"),
+        ("no names, and two counted", whole(page(2, "", None)), "says that it has 2 names, and has 0"),
+        ("a folder that is not counted", whole(page(1, &(contents("a") + &folder("b/")), None)), "and has 2"),
+        ("a page cut after its first name", cut("</Contents>"), "does not end with `</ListBucketResult>`"),
+        ("a page cut after its head", cut("<Name>trail</Name>"), "does not end with `</ListBucketResult>`"),
+        (
+            "a page cut before its last tag",
+            cut("b.json</Key><Size>1</Size><ETag>&quot;e&quot;</ETag></Contents>"),
+            "does not end with",
+        ),
+        ("a page cut in its first line", cut("<?xml version"), "has no beginning and end"),
+        ("a page that closes another tag", whole(complete.replace("</ListBucketResult>", "</Other>")), "breaks off"),
+        ("a page without an end", Box::new(|_, _| Page::Endless("<Contents></Contents>")), "longer than 4194304 bytes"),
+        ("an end in white space", Box::new(|_, _| Page::Endless(" ")), "longer than 4194304 bytes"),
+        (
+            "names that were not asked for",
+            whole(page(1, &contents("../x"), None).replace("../x", "")),
+            "could not list",
+        ),
+        ("a name longer than any", whole(page(1, &contents(&"x".repeat(5000)), None)), "that no object can have"),
+        ("a name twice", whole(page(2, &(contents("a") + &contents("a")), None)), "not in order"),
+        ("names out of order", whole(page(2, &(contents("b") + &contents("a")), None)), "not in order"),
+        (
+            "the same page under another token",
+            { Box::new(|_, n| Page::Whole(page(1, &contents("a"), Some(&n.to_string())))) },
+            "were there already",
+        ),
+        (
+            "tokens in a circle",
+            { Box::new(|_, n| Page::Whole(page(0, "", Some(["a", "b", "c"][n % 3])))) },
+            "followed by one that was there already",
+        ),
+        (
+            "empty pages without an end",
+            { Box::new(|_, n| Page::Whole(page(0, "", Some(&n.to_string())))) },
+            "more than 20 pages with next to nothing on them",
+        ),
+        (
+            "a name on each of endless pages",
+            { Box::new(|_, n| Page::Whole(page(1, &contents(&format!("README-{n:09}")), Some(&n.to_string())))) },
+            "more than 20 pages with next to nothing on them",
+        ),
+        (
+            "full pages without an end",
+            {
+                Box::new(|_, n| {
+                    let names: String = (0..100).map(|name| contents(&format!("x/{n:09}-{name:03}.png"))).collect();
+                    Page::Whole(page(100, &names, Some(&n.to_string())))
+                })
+            },
+            "more than 30 pages",
+        ),
+        ("more, but not where", whole(page(1, &contents("a"), None).replace("false", "true")), "but not where"),
+        (
+            "a folder in itself",
+            Box::new(|query, _| {
+                let prefix = query.get("prefix").map_or("", String::as_str);
+                Page::Whole(page(1, &folder(if prefix.is_empty() { "x/" } else { prefix }), None))
+            }),
+            "a folder that is none",
+        ),
+        (
+            "a folder in a folder, for ever",
+            Box::new(|query, _| {
+                let prefix = query.get("prefix").map_or("", String::as_str);
+                Page::Whole(page(1, &folder(&format!("{prefix}{}/", "x".repeat(99))), None))
+            }),
+            "that no object can have",
+        ),
+        (
+            "folders in every folder, for ever",
+            Box::new(|query, _| {
+                let prefix = query.get("prefix").map_or("", String::as_str);
+                let folders: String = (10..99).map(|n| folder(&format!("{prefix}{n}/"))).collect();
+                Page::Whole(page(89, &folders, None))
+            }),
+            "more than 100 folders",
+        ),
+        (
+            "folders of another place",
+            Box::new(|query, _| {
+                let deep = query.get("prefix").is_some_and(|prefix| !prefix.is_empty());
+                Page::Whole(page(1, &folder(if deep { "y/" } else { "x/" }), None))
+            }),
+            "that was not asked for",
+        ),
+    ];
+    for (what, answer, said) in cases {
+        let mut options = options(&liar(answer));
+        options.s3.attempts = 2;
+        options.s3.bounds.pages = 30;
+        options.s3.bounds.sparse_pages = 20;
+        options.s3.bounds.folders = 100;
+        let error = run(trail(""), &Selection::default(), &options).err().map(|error| error.to_string());
+        let error = error.unwrap_or_else(|| panic!("{what} passed"));
+        assert!(error.starts_with("could not list `s3://trail/"), "{what}: {error}");
+        assert!(error.contains(said), "{what}: {error}");
+        assert!(plan(&[trail("")], &Selection::default(), &options).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn an_object_is_never_larger_than_the_limit_whatever_is_listed() {
+    for size in ["9223372036854775807", "5000000000"] {
+        let names =
+            ["a.json", "b.json", "c.json"].map(|key| contents(key).replace("<Size>1<", &format!("<Size>{size}<")));
+        let listing = page(3, &names.concat(), None);
+        let endpoint = liar(move |query, _| match query.contains_key("list-type") {
+            true => Page::Whole(listing.clone()),
+            false => Page::Endless("x"),
+        });
+        let options = options(&endpoint);
+        let (seen, scanned) = run(trail(""), &Selection::default(), &options).unwrap();
+        assert_eq!((seen.0.len(), scanned.coverage.objects_failed), (0, 3), "{size}");
+        assert!(
+            scanned.coverage.failures.iter().all(|failure| failure.error.starts_with("larger than the limit of 1"))
+        );
+        let planned = plan(&[trail("")], &Selection::default(), &options).unwrap();
+        assert!(planned.failures.len() == 1 && planned.failures[0].error.starts_with("larger than the limit of 1"));
+    }
+}
+
+/// The largest amount of memory that this process ever had, in MiB.
+#[cfg(target_os = "linux")]
+fn peak() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() >> 10
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn answers_without_an_end_take_no_memory() {
+    let before = peak();
+    for body in ["<Contents><Key>a</Key></Contents>", " ", "<Error>", "x"] {
+        let mut options = options(&liar(move |_, _| Page::Endless(body)));
+        options.s3.attempts = 2;
+        assert!(run(trail(""), &Selection::default(), &options).is_err());
+    }
+    let more = peak().saturating_sub(before);
+    assert!(more < 200, "{more} MiB more");
+}

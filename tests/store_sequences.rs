@@ -290,12 +290,12 @@ impl Model {
         let objects = self.sql(home, OBJECTS);
         let mut scanned = Self { archive: self.archive.clone(), known: self.known.clone(), runs: self.runs };
         scanned.note_scan();
-        for place in 0..PLACES.len() {
+        for (place, location) in PLACES.iter().enumerate() {
             let [old, new] = [&self.known, &scanned.known].map(|known| known.get(&place).copied());
             let is = |there: There, row: &&Value| {
                 let (tag, content) = there;
                 row["status"] != "replaced"
-                    && row["location"].as_str().unwrap().ends_with(PLACES[place])
+                    && row["location"].as_str().unwrap().ends_with(location)
                     && row["sha256"] == hex(&sha256(&content.bytes(place)))
                     && row["etag"].as_str().unwrap() == format!("mtime-{}", (1_790_000_000 + tag) * 1_000_000_000)
             };

@@ -420,3 +420,261 @@ fn what_failed_is_tried_again_only_where_it_is_a_file() {
     let (status, said) = retried();
     assert!(status == 0 && said.contains("1 of 1 object read now"), "{said}");
 }
+
+/// What a stranger puts in a place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Lay {
+    /// A link to what was there, which now lies elsewhere.
+    LinkAway,
+    /// A link to nothing.
+    LinkNowhere,
+    Pipe,
+    /// A character device that never ends, where one can be made; else a link to one.
+    Device,
+    Socket,
+    /// A folder with a file in it, in a file's place.
+    Folder,
+    /// A file, in a folder's place.
+    File,
+    /// An endless file, which takes no room: all zeros.
+    Huge,
+}
+
+const LAYS: [Lay; 8] =
+    [Lay::LinkAway, Lay::LinkNowhere, Lay::Pipe, Lay::Device, Lay::Socket, Lay::Folder, Lay::File, Lay::Huge];
+
+impl Lay {
+    /// Lays it in the place of `part`, if it is something else than what is there; tells whether it did.
+    fn put(self, part: &Path, outside: &Path) -> bool {
+        let is_folder = part.is_dir();
+        let same = match self {
+            Self::Folder | Self::Huge => is_folder,
+            Self::File => !is_folder,
+            _ => false,
+        };
+        if same {
+            return false;
+        }
+        let away = moved(part, outside);
+        match self {
+            Self::LinkAway => symlink(away, part).expect("linked"),
+            Self::LinkNowhere => symlink(outside.join("new"), part).expect("linked"),
+            Self::Pipe => pipe(part),
+            Self::Device => {
+                let made = std::process::Command::new("mknod").arg(part).args(["c", "1", "5"]).output();
+                if !made.is_ok_and(|made| made.status.success()) {
+                    symlink("/dev/zero", part).expect("linked");
+                }
+            }
+            // A socket's path is short, and it may be moved.
+            Self::Socket => {
+                let short = tempfile::Builder::new().prefix("s").tempdir_in("/tmp").expect("a folder");
+                drop(std::os::unix::net::UnixListener::bind(short.path().join("s")).expect("bound"));
+                fs::rename(short.path().join("s"), part).expect("moved");
+            }
+            Self::Folder => {
+                fs::create_dir(part).expect("made");
+                fs::write(part.join("precious"), "mine").expect("written");
+            }
+            Self::File => fs::write(part, "mine").expect("written"),
+            Self::Huge => fs::File::create(part).expect("made").set_len(1 << 40).expect("long"),
+        }
+        true
+    }
+}
+
+/// Every path below a folder.
+fn parts(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    let mut pending = vec![folder.to_owned()];
+    while let Some(at) = pending.pop() {
+        for entry in fs::read_dir(&at).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                pending.push(path.clone());
+            }
+            all.push(path.strip_prefix(folder).expect("below").to_owned());
+        }
+    }
+    all.sort();
+    all
+}
+
+/// Lays everything in every place of a folder, one after another, and runs commands: each ends, by itself and with a status of its
+/// own; what it says is either what it says of the sound folder, or names the place; and nothing elsewhere is changed.
+fn everywhere(sound: &Path, name: &str, places: &[PathBuf], commands: &[&[&str]], must: &[usize]) {
+    let made = tempfile::tempdir().expect("a folder");
+    let copied = |to: &Path| {
+        let copied = std::process::Command::new("cp").arg("-a").arg(sound).arg(to).status().expect("cp runs");
+        assert!(copied.success());
+    };
+    let wrong = std::sync::Mutex::new(Vec::new());
+    let cases: Vec<(PathBuf, Lay)> = places.iter().flat_map(|place| LAYS.map(|lay| (place.clone(), lay))).collect();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let case = |at: usize, (place, lay): &(PathBuf, Lay)| {
+        let home = made.path().join(at.to_string());
+        let outside = home.join("outside");
+        for (number, command) in commands.iter().enumerate() {
+            fs::create_dir_all(&outside).expect("made");
+            fs::write(outside.join("precious"), "mine").expect("written");
+            copied(&home.join(name));
+            if !lay.put(&home.join(name).join(place), &outside) {
+                return;
+            }
+            let before = contents(&outside);
+            let arguments: Vec<String> =
+                command.iter().map(|argument| argument.replace("HOME", home.to_str().expect("UTF-8"))).collect();
+            let ran = ended(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+            let said = format!("{}{}", ran.stdout, ran.stderr);
+            let named = said.contains(place.file_name().and_then(|name| name.to_str()).expect("a name"));
+            let fine = match ran.status {
+                0 | 1 => !must.contains(&number),
+                2..=4 => named || (ran.status == 3 && !must.contains(&number)),
+                _ => false,
+            };
+            if !fine || contents(&outside) != before {
+                let changed = contents(&outside) != before;
+                let last: String = ran.stderr.chars().take(600).collect();
+                wrong.lock().expect("no panic").push(format!(
+                    "{} {lay:?}, {command:?}: {}, changed {changed}: {last}",
+                    place.display(),
+                    ran.status
+                ));
+            }
+            fs::remove_dir_all(&home).expect("removed");
+        }
+    };
+    std::thread::scope(|all| {
+        for _ in 0..3 {
+            all.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let Some(this) = cases.get(at) else { return };
+                    case(at, this);
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().expect("no panic");
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len() * commands.len(), wrong.join("\n"));
+}
+
+#[test]
+fn whatever_lies_in_any_place_of_a_store() {
+    let first = tempfile::tempdir().expect("a folder");
+    let sound = first.path().join("store");
+    let scanned = ran(&["scan", "fixtures/archive", "--store", sound.to_str().expect("UTF-8")]);
+    assert_eq!(scanned.status, 0, "{}", scanned.stderr);
+    // One file of each table stands for its others, and so do the folders on the way to it.
+    let mut places: Vec<PathBuf> = parts(&sound);
+    places
+        .retain(|place| !place.to_string_lossy().contains("month=09") && !place.to_string_lossy().contains("month=11"));
+    // `check` looks at everything.
+    everywhere(
+        &sound,
+        "store",
+        &places,
+        &[
+            &["store", "check", "--store", "HOME/store"],
+            &["store", "--store", "HOME/store"],
+            &["store", "retry", "--store", "HOME/store"],
+            &["history", "--store", "HOME/store"],
+            &["history", "--store", "HOME/store", "--sql", "SELECT count(*) FROM events"],
+            &["report", "--store", "HOME/store", "--month", "2026-10", "--out", "HOME/out", "--bundle", "HOME/b.zip"],
+            &["scan", "fixtures/archive", "--store", "HOME/store"],
+        ],
+        &[0],
+    );
+}
+
+#[test]
+fn whatever_lies_in_any_place_of_iam_state() {
+    let sound = run::root().join("fixtures/iam");
+    let report = [
+        "report",
+        "fixtures/archive",
+        "--month",
+        "2026-10",
+        "--iam",
+        "HOME/iam",
+        "--iam-as-of",
+        "2026-11-02",
+        "--out",
+        "HOME/out",
+    ];
+    everywhere(&sound, "iam", &parts(&sound), &[&report], &[0]);
+}
+
+#[test]
+fn whatever_lies_in_any_place_of_an_archive() {
+    let first = tempfile::tempdir().expect("a folder");
+    let sound = first.path().join("archive");
+    let (account, day) = ("AWSLogs/111122223333", "us-east-1/2026/10/05");
+    let record = r#"{"Records":[{"eventTime":"2026-10-05T00:00:00Z","eventID":"new","eventName":"ListUsers",
+        "eventSource":"iam.amazonaws.com","awsRegion":"us-east-1","recipientAccountId":"111122223333"}]}"#;
+    for (product, name) in [
+        ("CloudTrail", "111122223333_CloudTrail_us-east-1_20261005T0005Z_0000000000000000.json.gz"),
+        ("CloudTrail-Digest", "111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_20261005T000000Z.json.gz"),
+        (
+            "CloudTrail-Digest",
+            "111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_20261005T000000Z.json.gz.signature",
+        ),
+    ] {
+        let folder = sound.join(account).join(product).join(day);
+        fs::create_dir_all(&folder).expect("made");
+        fs::write(folder.join(name), record).expect("written");
+    }
+    let keys = first.path().join("keys.json");
+    fs::write(&keys, r#"{"PublicKeyList":[]}"#).expect("written");
+    everywhere(
+        &sound,
+        "archive",
+        &parts(&sound),
+        &[
+            &["report", "HOME/archive", "--month", "2026-10", "--out", "HOME/out"],
+            &["report", "HOME/archive", "--month", "2026-10", "--dry-run"],
+            &["scan", "HOME/archive", "--store", "HOME/new"],
+            &["search", "HOME/archive"],
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn whatever_lies_in_any_place_of_an_earlier_report() {
+    let first = tempfile::tempdir().expect("a folder");
+    let sound = first.path().join("out");
+    let report = ["report", "fixtures/archive", "--month", "2026-10", "--out"];
+    let made = ran(&[&report[..], &[sound.to_str().expect("UTF-8")]].concat());
+    assert!([0, 3].contains(&made.status), "{}", made.stderr);
+    everywhere(&sound, "out", &parts(&sound), &[&[&report[..], &["HOME/out"]].concat()], &[0]);
+}
+
+#[test]
+fn whatever_lies_in_the_place_of_an_input() {
+    let first = tempfile::tempdir().expect("a folder");
+    let sound = first.path().join("in");
+    fs::create_dir(&sound).expect("made");
+    let at = |name: &str| sound.join(name).to_str().expect("UTF-8").to_owned();
+    let made =
+        ran(&["report", "fixtures/archive", "--month", "2026-10", "--out", &at("out"), "--bundle", &at("b.zip")]);
+    assert!([0, 3].contains(&made.status), "{}", made.stderr);
+    for (name, from) in [("approvals.csv", "approvals.csv"), ("detections.csv", "detections.csv")] {
+        fs::copy(run::root().join("fixtures").join(from), sound.join(name)).expect("copied");
+    }
+    fs::copy(sound.join("out/report.json"), sound.join("previous.json")).expect("copied");
+    fs::remove_dir_all(sound.join("out")).expect("removed");
+    fs::write(sound.join("policy.toml"), "").expect("written");
+    fs::write(sound.join("secret"), "0123456789abcdef").expect("written");
+    let report = ["report", "fixtures/archive", "--month", "2026-10", "--out", "HOME/out"];
+    for (name, command) in [
+        ("b.zip", vec!["report", "--from-bundle", "HOME/in/b.zip", "--out", "HOME/out"]),
+        ("approvals.csv", [&report[..], &["--approvals", "HOME/in/approvals.csv"]].concat()),
+        ("detections.csv", [&report[..], &["--detections", "HOME/in/detections.csv"]].concat()),
+        ("policy.toml", [&report[..], &["--policy", "HOME/in/policy.toml"]].concat()),
+        ("previous.json", [&report[..], &["--previous", "HOME/in/previous.json"]].concat()),
+        ("secret", [&report[..], &["--redact", "--redact-key", "HOME/in/secret"]].concat()),
+    ] {
+        everywhere(&sound, "in", &[PathBuf::from(name)], &[&command], &[]);
+    }
+}

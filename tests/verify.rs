@@ -795,6 +795,22 @@ fn one_flipped_bit_is_never_verified() {
 /// Answers as CloudTrail's ListPublicKeys does in some regions, and refuses in all others; gives its address, and who
 /// was asked.
 fn key_server(regions: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String>>>) {
+    serve_keys(move |region, _| match regions.contains(&region) {
+        true => ("200 OK", keys_of_aws()),
+        false => ("400 Bad Request", r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned()),
+    })
+}
+
+/// The answer of ListPublicKeys: AWS's protocol knows times as numbers only.
+fn keys_of_aws() -> String {
+    Signer::ours().printed().replace("\"2027-01-01T00:00:00+00:00\"", "1798761600.0")
+}
+
+/// Answers ListPublicKeys, by the region that is asked and how many requests there were before; gives its address, and who was
+/// asked.
+fn serve_keys(
+    answer: impl Fn(&str, usize) -> (&'static str, String) + Send + 'static,
+) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -817,17 +833,15 @@ fn key_server(regions: &'static [&'static str]) -> (String, Arc<Mutex<Vec<String
             let region = head.split("/cloudtrail/aws4_request").next().and_then(|head| head.rsplit('/').next());
             let region = region.unwrap_or_default().to_owned();
             assert!(head.contains("ListPublicKeys"), "{head}");
-            let (status, body) = match regions.contains(&region.as_str()) {
-                // AWS's protocol knows times as numbers only.
-                true => ("200 OK", Signer::ours().printed().replace("\"2027-01-01T00:00:00+00:00\"", "1798761600.0")),
-                false => ("400 Bad Request", r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned()),
-            };
+            let before = log.lock().expect("no panic").len();
+            let (status, body) = answer(&region, before);
             log.lock().expect("no panic").push(region);
             let answer = format!(
                 "HTTP/1.1 {status}\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
                 body.len()
             );
-            reader.get_mut().write_all(answer.as_bytes()).expect("an answer");
+            // Whoever has had enough of an answer does not wait for its end.
+            let _ = reader.get_mut().write_all(answer.as_bytes());
         }
     });
     (address, asked)
@@ -860,7 +874,8 @@ fn buckets_are_verified_with_the_keys_that_cloudtrail_tells() {
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
     assert!(ran.stdout.contains("WHOLE: 24 of 24 digests proven"), "{}", ran.stdout);
     assert!(ran.stdout.contains("trail_moved_here (1, no fault): "), "{}", ran.stdout);
-    assert_eq!(*asked.lock().expect("no panic"), ["eu-west-1", "us-east-1"]);
+    let asked: BTreeSet<String> = asked.lock().expect("no panic").drain(..).collect();
+    assert_eq!(asked, BTreeSet::from(["eu-west-1".to_owned(), "us-east-1".to_owned()]));
 
     // Metadata speaks for the newest; a copy in another bucket is as good.
     let range = ["--from", "2026-10-02T04:05:31Z", "--to", "2026-10-02T10:05:31Z"];
@@ -896,16 +911,19 @@ fn buckets_are_verified_with_the_keys_that_cloudtrail_tells() {
     assert!(ran.status == 3 && ran.stdout.contains("log_unnamed (1): "), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains(&forged), "{}", ran.stdout);
 
-    // A region that does not answer ends the run, with a way out.
+    // A region that does not answer is a finding, with a way out; what the others signed is judged.
     let (refusing, _) = key_server(&["eu-west-1"]);
-    let ran = on_s3(&server.endpoint(), &refusing, &["s3://trail-bucket"]);
-    assert_eq!((ran.status, ran.stdout.as_str()), (4, ""));
-    assert!(
-        ran.stderr.starts_with("error: could not ask CloudTrail in us-east-1 for its public keys: "),
-        "{}",
-        ran.stderr
-    );
-    assert!(ran.stderr.contains("AccessDenied") && ran.stderr.contains("--public-keys FILE"), "{}", ran.stderr);
+    let ran = on_s3(&server.endpoint(), &refusing, &both);
+    // Here one key signs in all regions.
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    let (refusing, _) = key_server(&[]);
+    let ran = on_s3(&server.endpoint(), &refusing, &both);
+    for said in
+        ["keys_unavailable (2): ", "24 digests in range with an unknown key", "AccessDenied", "--public-keys FILE"]
+    {
+        assert!(ran.status == 3 && ran.stdout.contains(said), "{said}: {}", ran.stdout);
+    }
+    assert!(ran.stdout.contains("NOT WHOLE: 0 of 24 digests proven"), "{}", ran.stdout);
 }
 
 // --- in a report ---------------------------------------------------------------------------------------------------
@@ -1115,4 +1133,57 @@ fn wrong_usage_is_told_before_any_work() {
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");
         assert!(ran.stderr.contains(expected), "{}", ran.stderr);
     }
+}
+
+/// What CloudTrail, or whoever stands in for it, answers to the question for public keys, and what is said of it: a finding, and
+/// never the end of the run.
+#[test]
+fn key_lists_that_lie_are_findings() {
+    let mut bucket = Bucket::new("trail-bucket");
+    Trail::new(A, "us-east-1", START).hours(&mut bucket, 3);
+    Trail::new(A, "xx-nowhere-1", START).hours(&mut bucket, 1);
+    let server = moto::Moto::start();
+    upload(&server.endpoint(), &[&bucket]);
+    type Answer = fn(&str, usize) -> (&'static str, String);
+    let cases: [(&str, Answer, &str); 7] = [
+        (
+            "another page for ever",
+            |_, n| ("200 OK", format!("{{\"NextToken\":\"{n}\",\"PublicKeyList\":[]}}")),
+            "more than 1000 pages",
+        ),
+        (
+            "pages in a circle",
+            |_, n| ("200 OK", format!("{{\"NextToken\":\"{}\",\"PublicKeyList\":[]}}", n % 2)),
+            "was there already",
+        ),
+        (
+            "too long",
+            |_, _| ("200 OK", format!("{{\"PublicKeyList\":[{}]}}", " ".repeat(2 << 20))),
+            "longer than 1048576 bytes",
+        ),
+        ("cut", |_, _| ("200 OK", keys_of_aws()[..40].to_owned()), "keys_unavailable"),
+        (
+            "no key",
+            |_, _| ("200 OK", r#"{"PublicKeyList":[{"Fingerprint":"f","Value":"AAAA"}]}"#.to_owned()),
+            "no RSA public key",
+        ),
+        ("a page of HTML", |_, _| ("200 OK", "<html>".to_owned()), "keys_unavailable"),
+        (
+            "refused",
+            |_, _| ("403 Forbidden", r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned()),
+            "AccessDenied",
+        ),
+    ];
+    for (what, answer, said) in cases {
+        let (keys, _) = serve_keys(answer);
+        let ran = on_s3(&server.endpoint(), &keys, &["s3://trail-bucket"]);
+        assert_eq!(ran.status, 3, "{what}: {}{}", ran.stdout, ran.stderr);
+        for said in [said, "keys_unavailable", "NOT WHOLE: 0 of 4 digests proven"] {
+            assert!(ran.stdout.contains(said), "{what}: {said}: {}", ran.stdout);
+        }
+    }
+    // A region that nobody has costs no other region its proof.
+    let (keys, _) = key_server(&["us-east-1"]);
+    let ran = on_s3(&server.endpoint(), &keys, &["s3://trail-bucket", "--region", "us-east-1"]);
+    assert!(!ran.stdout.contains("keys_unavailable"), "{}", ran.stdout);
 }

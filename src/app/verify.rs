@@ -1,6 +1,6 @@
 //! What CloudTrail's digests prove of an archive.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{Archive, Error, Run, stopped};
 use crate::aws::Connection;
 use crate::cloudtrail::{Names, Query};
 use crate::contract::ReadFailure;
-use crate::digest::{self, Bounds, CAUSES, Causes, Checker, Gather, Horizon, Proof, PublicKeys, Verification};
+use crate::digest::{self, Bounds, CAUSES, Causes, ChainId, Checker, Gather, Horizon, Proof, PublicKeys, Verification};
 use crate::pipeline::{self, Options, Scanned};
 use crate::source::{ObjectRef, Product, Selection};
 
@@ -110,14 +110,26 @@ fn ask(gather: &Gather, connection: &Connection, now: DateTime<Utc>) -> Result<P
     let Some(from) = digests().map(|digest| digest.start).min() else { return Ok(PublicKeys::default()) };
     let to = digests().map(|digest| digest.end).max().unwrap_or(from).max(now) + TimeDelta::hours(2);
     let from = from - TimeDelta::hours(1);
-    let regions: BTreeSet<String> = gather.chains().map(|(chain, _)| chain.region.clone()).collect();
-    let mut keys = digest::read_live(connection, &regions, from, to).map_err(Error::failed)?;
-    if digests().any(|digest| !keys.knows(&digest.fingerprint)) {
-        let homes = gather.chains().map(|(chain, _)| chain.home_region.clone());
-        let homes: BTreeSet<String> = homes.filter(|home| !regions.contains(home)).collect();
-        keys.extend(digest::read_live(connection, &homes, from, to).map_err(Error::failed)?);
+    let mut keys = PublicKeys::default();
+    let mut asked = BTreeSet::new();
+    for regions in [by_digests(gather, |chain| &chain.region), by_digests(gather, |chain| &chain.home_region)] {
+        let more: Vec<String> = regions.into_iter().filter(|region| asked.insert(region.clone())).collect();
+        if digests().any(|digest| !keys.knows(&digest.fingerprint)) {
+            keys.extend(digest::read_live(connection, &more, from, to).map_err(Error::failed)?);
+        }
     }
     Ok(keys)
+}
+
+/// Regions by their digests, those with the most first.
+fn by_digests(gather: &Gather, region: impl Fn(&ChainId) -> &String) -> Vec<String> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for (chain, digests) in gather.chains() {
+        *counts.entry(region(chain).clone()).or_default() += digests.len();
+    }
+    let mut regions: Vec<(String, usize)> = counts.into_iter().collect();
+    regions.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    regions.into_iter().map(|(region, _)| region).collect()
 }
 
 /// Reads the logs, and compares them with what the digests prove.

@@ -9,7 +9,7 @@ use super::args::{ArchiveArgs, AwsArgs};
 use crate::app::archive::NAMED;
 use crate::app::request::{account_id, passed, region_name};
 use crate::app::{Archive, Error, rfc3339};
-use crate::aws::{Connection, profiles};
+use crate::aws::{Connection, profiles, without_user};
 use crate::names::near;
 use crate::pipeline::Options;
 use crate::report::terminal_text;
@@ -128,6 +128,44 @@ pub(super) fn check_profile(profile: Option<&str>) -> Result<(), Error> {
     )))
 }
 
+/// The address of `--endpoint-url` without a user name and a password, which would end up in logs and errors, and which no
+/// request can use: it is signed instead. Refuses what is no address, there and in the environment.
+pub(super) fn endpoint(given: Option<&str>) -> Result<Option<String>, Error> {
+    let variables = std::env::vars_os().filter_map(|(name, address)| {
+        let name = name.into_string().ok().filter(|name| name.starts_with("AWS_ENDPOINT_URL"))?;
+        Some((name, address.to_string_lossy().into_owned())).filter(|(_, address)| !address.is_empty())
+    });
+    let option = given.map(|address| ("--endpoint-url".to_owned(), address.to_owned()));
+    for (name, address) in option.into_iter().chain(variables) {
+        if !is_http(&address) {
+            let shown = if address.contains('@') { "what it says" } else { &format!("`{address}`") };
+            return Err(Error::Input(format!(
+                "`{name}`: {shown} is not the address of a server\n  hint: write it like https://s3.example.com or http://127.0.0.1:9000"
+            )));
+        }
+        if without_user(&address).is_some() {
+            super::say(&format!(
+                "warning: `{name}`: the user name and the password in it are not sent: requests to AWS are signed (hint: leave them out)"
+            ));
+        }
+    }
+    Ok(given.map(|address| without_user(address).unwrap_or_else(|| address.to_owned())))
+}
+
+/// Whether a text is `http://host`, with a port and a path or not.
+fn is_http(address: &str) -> bool {
+    let plain = without_user(address);
+    let Some((scheme, rest)) = plain.as_deref().unwrap_or(address).split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':').unwrap_or(port)),
+        None => authority.split_once(':').unwrap_or((authority, "")),
+    };
+    let ports = port.is_empty() || port.parse::<u16>().is_ok();
+    let odd = |text: &str| text.contains(|next: char| next.is_whitespace() || next.is_control() || next == '@');
+    matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") && !host.is_empty() && ports && !odd(rest)
+}
+
 pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, Error> {
     check_profile(aws.profile.as_deref())?;
     let limit = units::parse_size(&archive.inflate_limit)
@@ -149,7 +187,7 @@ pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'s
             connection: Connection {
                 profile: aws.profile.clone(),
                 region: aws.aws_region.clone(),
-                endpoint_url: aws.endpoint_url.clone(),
+                endpoint_url: endpoint(aws.endpoint_url.as_deref())?,
                 role_arn: aws.role_arn.clone(),
                 external_id: aws.external_id.clone(),
             },
@@ -205,6 +243,33 @@ mod tests {
         ] {
             let error = range(from, to).expect_err(why);
             assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn endpoints_are_addresses_and_show_no_password() {
+        for (given, plain) in [
+            ("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
+            ("HTTPS://s3.example.com/base", "HTTPS://s3.example.com/base"),
+            ("http://user:pw@[::1]:9000/x", "http://[::1]:9000/x"),
+            ("http://user:p%40w@host", "http://host"),
+        ] {
+            assert_eq!(endpoint(Some(given)).expect("an address").as_deref(), Some(plain));
+        }
+        for wrong in [
+            "user:s3cret@host:9000",
+            "ftp://user:s3cret@host",
+            "http://user:s3c ret@host",
+            "http://user:pa/s3cret@host",
+            "http://user:s3cret#@host",
+            "http://user:s3cret@",
+            "http://user:s3cret@host:port",
+            "http://",
+            "localhost:9000",
+        ] {
+            let error = endpoint(Some(wrong)).expect_err(wrong);
+            assert!(error.message().contains("`--endpoint-url`: ") && error.message().contains("hint: "));
+            assert!(!error.message().contains("ret"), "{}", error.message());
         }
     }
 

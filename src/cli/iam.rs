@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::archive::check_profile;
+use super::archive::{check_profile, endpoint};
 use super::args::SnapshotArgs;
 use super::exit::Status;
 use super::{named_file, plain, put, say};
@@ -19,6 +19,7 @@ pub(super) fn keep(args: SnapshotArgs, run: Run<'_>) -> Result<Status, Error> {
         account_id(account)?;
     }
     check_profile(args.profile.as_deref())?;
+    let endpoint_url = endpoint(args.endpoint_url.as_deref())?;
     // Opened before the long work; and whole or not at all, so that a failed run leaves an earlier snapshot as it was.
     let file = args.out.as_deref().map(draft).transpose()?;
     if let Some(file) = &file {
@@ -28,7 +29,7 @@ pub(super) fn keep(args: SnapshotArgs, run: Run<'_>) -> Result<Status, Error> {
     let state = inventory::read_live(&LiveOptions {
         profile: args.profile,
         region: args.aws_region,
-        endpoint_url: args.endpoint_url,
+        endpoint_url,
         role_name: args.iam_role,
         accounts: args.accounts,
         now: DateTime::from_timestamp(run.now.timestamp(), 0).unwrap_or(run.now),

@@ -2,9 +2,9 @@
 //!
 //! Names of objects and messages of servers are written by strangers: they are logged as quoted text, with control
 //! characters escaped. The SDK's and its HTTP library's most talkative levels print requests as they are signed and sent,
-//! session tokens included: they stay shut, whatever is asked for.
+//! session tokens included: they stay shut, whatever is asked for. A password in an endpoint's address is left out of every line.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::{Arc, OnceLock};
 
 use clap::{ArgAction, Args, ValueEnum};
@@ -15,6 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 use crate::app::Error;
+use crate::aws::discreet;
 use crate::source::Traffic;
 
 /// How to log.
@@ -51,7 +52,7 @@ pub(super) fn start(args: &LogArgs) -> Result<(), Error> {
     })?;
     let discreet = filter_fn(|metadata| metadata.target().starts_with("mfatrail") || *metadata.level() <= Level::DEBUG);
     // A reader of standard error that has gone is no reason to fail.
-    let layer = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    let layer = fmt::layer().with_writer(|| Discreet).log_internal_errors(false);
     let registry = tracing_subscriber::registry();
     let started = match args.log_format {
         LogFormat::Json => registry.with(layer.json().with_filter(filter).with_filter(discreet)).try_init(),
@@ -61,6 +62,20 @@ pub(super) fn start(args: &LogArgs) -> Result<(), Error> {
         }
     };
     started.map_err(|error| Error::Failed(format!("could not start the log: {error}")))
+}
+
+/// Standard error, without the passwords in addresses. A line comes in one piece.
+struct Discreet;
+
+impl Write for Discreet {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        std::io::stderr().write_all(discreet(&String::from_utf8_lossy(line)).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
 }
 
 /// What is counted of S3 during this run.

@@ -21,6 +21,8 @@ const NAMES: [&str; 6] =
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How many bytes of a page are worth a second more: ten times what a slow machine needs.
 const BYTES_A_SECOND: usize = 16 << 10;
+/// A printed page is never as large: what is, is no page.
+const LARGEST_PDF: u64 = 1 << 30;
 /// How much of what it says is looked at.
 const LONGEST_LOG: u64 = 16 << 20;
 
@@ -123,7 +125,7 @@ pub(super) fn print(browser: &Path, page: &str) -> Result<Vec<u8>, Error> {
             None => std::thread::sleep(Duration::from_millis(20)),
         }
     };
-    match fs::read(&pdf) {
+    match disk::read(&pdf, LARGEST_PDF) {
         Ok(bytes) if status.success() && bytes.starts_with(b"%PDF-") => Ok(bytes),
         _ => Err(failed(status.to_string())),
     }

@@ -1,6 +1,5 @@
 //! `mfatrail report`.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Datelike, Utc};
@@ -15,6 +14,7 @@ use crate::app::report::{Job, Made};
 use crate::app::request::{IamSource, ReportRequest};
 use crate::app::{Error, Run, THIS, coverage, rfc3339, scan};
 use crate::contract::{Figures, Gap, Notice, Period, ReadFailure, Report, Tool, Window};
+use crate::disk;
 use crate::pipeline;
 use crate::report::{self, OutputDir, Paper};
 use crate::units;
@@ -222,14 +222,11 @@ impl Output {
 fn redact_key(path: &Path) -> Result<Vec<u8>, Error> {
     let shown = path.display();
     // A pipe is well: secrets often come that way.
-    let mut key = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(LONGEST_KEY + 1).read_to_end(&mut key));
-    read.map_err(|error| Error::Input(format!("`--redact-key`: could not read `{shown}`: {error}")))?;
-    if u64::try_from(key.len()).is_ok_and(|length| length > LONGEST_KEY) {
-        return Err(Error::Input(format!(
-            "`--redact-key`: `{shown}` is larger than {LONGEST_KEY} bytes\n  hint: head -c 32 /dev/urandom > redact.key"
-        )));
-    }
+    let key = disk::read_piped(path, LONGEST_KEY).map_err(|error| {
+        Error::Input(format!(
+            "`--redact-key`: could not read `{shown}`: {error}\n  hint: head -c 32 /dev/urandom > redact.key"
+        ))
+    })?;
     if key.len() < SHORTEST_KEY {
         return Err(Error::Input(format!(
             "`--redact-key`: `{shown}` has {} bytes, and {SHORTEST_KEY} is the least that cannot be guessed\n  hint: head -c 32 /dev/urandom > {shown}",

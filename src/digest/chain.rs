@@ -10,6 +10,7 @@ use super::{
     named::{Index, Named, State},
 };
 use crate::source::{Earlier, KeyInfo};
+use crate::units::plural;
 
 /// The range that is verified; open where nothing was said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -178,6 +179,7 @@ impl Proof {
             })
             .collect();
         named.seal(|digest| !copies.contains(&digest));
+        findings.extend(keys.silent().filter_map(|(region, reason)| silent(region, reason, &chains, keys, bounds)));
         let unknown = Fact { trust: Trust::Unproven, in_range: false, chain: 0, at: 0 };
         let mut facts = vec![unknown; usize::try_from(next).unwrap_or_default()];
         for (at, chain) in chains.iter().enumerate() {
@@ -270,6 +272,19 @@ fn places(chains: &[Chain], wanted: &dyn Fn(&Digest) -> bool) -> Places {
     }
     places.values_mut().flat_map(HashMap::values_mut).for_each(Covered::join);
     places
+}
+
+/// That a region did not tell its keys, where digests in range need one that nobody told.
+fn silent(region: &str, reason: &str, chains: &[Chain], keys: &PublicKeys, bounds: Bounds) -> Option<Finding> {
+    let concerned = chains.iter().filter(|chain| chain.id.region == region || chain.id.home_region == region);
+    let digests = concerned.flat_map(|chain| &chain.digests);
+    let unknown = |digest: &&Digest| bounds.touches(digest.start, digest.end) && !keys.knows(&digest.fingerprint);
+    let count = u64::try_from(digests.filter(unknown).count()).unwrap_or(u64::MAX);
+    let text = format!(
+        "{} in range with an unknown key: {reason} (hint: it needs `cloudtrail:ListPublicKeys`; or give --public-keys FILE, with what `aws cloudtrail list-public-keys --region {region} --start-time T --end-time T` prints)",
+        plural(count, "digest", "digests")
+    );
+    (count > 0).then(|| Finding::region(Code::KeysUnavailable, region, text))
 }
 
 /// For each digest, those that name it as the one before them. What breaks the chain is told.

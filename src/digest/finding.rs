@@ -72,6 +72,8 @@ codes! {
     DigestSignatureWrong = "digest_signature_wrong", Broken, "digests whose signature does not hold";
     /// The key that it names is not known.
     DigestKeyUnknown = "digest_key_unknown", Broken, "digests signed with a key that is not among the public keys";
+    /// CloudTrail did not tell a region's keys.
+    KeysUnavailable = "keys_unavailable", Broken, "regions that could not be asked for their public keys";
     /// It has no signature here.
     DigestSignatureUnavailable = "digest_signature_unavailable", Broken, "digests without a signature to check";
     /// It is no sound gzip.
@@ -170,6 +172,22 @@ impl Finding {
             to: None,
             object: None,
             count,
+            event_id: None,
+            text: text.into(),
+        }
+    }
+
+    /// About a region.
+    pub(super) fn region(code: Code, region: &str, text: impl Into<String>) -> Self {
+        Self {
+            code,
+            account: None,
+            region: Some(region.to_owned()),
+            trail: None,
+            from: None,
+            to: None,
+            object: None,
+            count: 1,
             event_id: None,
             text: text.into(),
         }

@@ -66,6 +66,8 @@ pub enum KeysError {
 pub struct PublicKeys {
     /// Each with the bytes that it came as.
     keys: BTreeMap<String, (ParsedPublicKey, Vec<u8>)>,
+    /// Regions that did not answer, and why.
+    silent: BTreeMap<String, String>,
 }
 
 /// As `aws cloudtrail list-public-keys` prints them.
@@ -128,6 +130,17 @@ impl PublicKeys {
     /// Takes in others.
     pub fn extend(&mut self, other: Self) {
         self.keys.extend(other.keys);
+        self.silent.extend(other.silent);
+    }
+
+    /// Notes that a region did not tell its keys.
+    pub(super) fn is_silent(&mut self, region: &str, reason: String) {
+        self.silent.insert(region.to_owned(), reason);
+    }
+
+    /// Regions that were asked for their keys in vain, and why.
+    pub fn silent(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.silent.iter().map(|(region, reason)| (region.as_str(), reason.as_str()))
     }
 
     /// Whether a signature of something, given by its SHA-256, holds; `None` where the key is not known.

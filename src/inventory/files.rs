@@ -41,20 +41,22 @@ pub fn read(path: &Path, iam_as_of: Option<DateTime<Utc>>) -> Result<IamState, I
     if fs::metadata(path).map_err(io)?.is_dir() {
         let home = Home { folder: disk::Folder::open(path).map_err(io)?, path };
         for (entry, kind) in home.list(Path::new(""))? {
-            if kind == Kind::File {
+            if kind == Kind::File && file_name(&entry).is_some_and(|name| is_account(&name)) {
+                let why = "it is a file, where an account's folder would be";
+                return Err(home.failed(&entry)(std::io::Error::new(std::io::ErrorKind::NotADirectory, why)));
+            } else if kind == Kind::File {
                 flat.add(&home, &entry)?;
             } else if let Some(account) = file_name(&entry).filter(|name| is_account(name)) {
                 let mut folder = Folder::default();
                 for (file, kind) in home.list(&entry)? {
-                    if kind == Kind::File {
-                        folder.add(&home, &file)?;
-                    } else {
-                        folder.not_understood.push(home.shown(&file));
+                    match kind {
+                        Kind::File => folder.add(&home, &file)?,
+                        _ => folder.not_understood.push(home.other(&file)?),
                     }
                 }
                 folders.insert(account, folder);
             } else {
-                flat.not_understood.push(home.shown(&entry));
+                flat.not_understood.push(home.other(&entry)?);
             }
         }
     } else {
@@ -542,6 +544,16 @@ impl Home<'_> {
             entries.push((path, kind));
         }
         Ok(entries)
+    }
+
+    /// The name of a folder that is not an account's. In the place of a file it would hide what the file says.
+    fn other(&self, relative: &Path) -> Result<String, InventoryError> {
+        let name = file_name(relative).unwrap_or_default();
+        if has_extension(&name, "json") || has_extension(&name, "csv") {
+            let why = "it is a directory, where a file would be";
+            return Err(self.failed(relative)(std::io::Error::new(std::io::ErrorKind::IsADirectory, why)));
+        }
+        Ok(self.shown(relative))
     }
 
     fn text(&self, relative: &Path) -> Result<String, InventoryError> {

@@ -16,7 +16,8 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::config::ProvideCredentials;
 use aws_sdk_iam::error::SdkError;
 use aws_sdk_iam::types::{
-    AssignmentStatusType, AttachedPolicy, EntityType, PolicyDetail, ReportStateType, StatusType, SummaryKeyType,
+    AssignmentStatusType, AttachedPolicy, EntityType, MfaDevice, PolicyDetail, ReportStateType, StatusType,
+    SummaryKeyType,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -29,13 +30,17 @@ use super::error::InventoryError;
 use super::files::{account_of, owner};
 use super::policy::Policy;
 use super::state::{AsOf, Device, IamState, MissingInput, VirtualDevice};
-use crate::aws::{self, Connection};
+use crate::aws::{self, Bound, Connection, Pages};
 use crate::partition;
 
 /// Calls about single users at a time. IAM throttles an account at a few dozen calls a second.
 const AT_A_TIME: usize = 8;
 /// How often a credential report is asked for before it is given up: two minutes in all.
 const REPORT_ROUNDS: u32 = 40;
+/// How many pages an answer has at most: an account's quotas fill a few hundred.
+const MOST_PAGES: u32 = 10_000;
+/// How much is read of one account. The longest answers are its policies, each with five versions.
+const BOUND: Bound = Bound { answer: 16 << 20, all: 256 << 20 };
 /// A credential report that is older than this, in seconds, is not of the moment.
 const FRESH_S: i64 = 15 * 60;
 
@@ -192,7 +197,8 @@ async fn ask(
     account: Option<String>,
     now: DateTime<Utc>,
 ) -> Result<(String, Answers, Vec<MissingInput>), Unanswered> {
-    let settings = aws_sdk_iam::config::Builder::from(config).retry_partition(aws::retry_partition("iam")).build();
+    let config = aws::bounded(config, BOUND);
+    let settings = aws_sdk_iam::config::Builder::from(&config).retry_partition(aws::retry_partition("iam")).build();
     let client = Client::from_conf(settings);
     let mut gaps = Gaps::default();
     let mut answers = Answers {
@@ -385,18 +391,29 @@ impl Gaps {
     }
 }
 
+/// Where an answer goes on. One that does not come to an end is no answer: what it lacks would count as not there.
+fn next(pages: &mut Pages, truncated: bool, marker: Option<String>) -> Result<Option<String>, Refusal> {
+    // A marker on the last page means nothing.
+    let marker = marker.filter(|_| truncated);
+    pages.next(truncated, marker.as_deref()).map_err(Refusal::One)
+}
+
 async fn users(client: &Client) -> Result<Vec<ListedUser>, Refusal> {
-    let mut pages = client.list_users().into_paginator().send();
+    let (mut pages, mut marker) = (Pages::new(MOST_PAGES), None);
     let mut users = Vec::new();
-    while let Some(page) = pages.next().await {
-        users.extend(page?.users.into_iter().map(|user| ListedUser {
+    loop {
+        let page = client.list_users().set_marker(marker).send().await?;
+        marker = next(&mut pages, page.is_truncated, page.marker)?;
+        users.extend(page.users.into_iter().map(|user| ListedUser {
             name: Name(user.user_name),
             id: Some(user.user_id),
             arn: Some(user.arn),
             created_at: time(&user.create_date),
         }));
+        if marker.is_none() {
+            return Ok(users);
+        }
     }
-    Ok(users)
 }
 
 async fn details(client: &Client) -> Result<Details, Refusal> {
@@ -405,10 +422,11 @@ async fn details(client: &Client) -> Result<Details, Refusal> {
     for kind in [EntityType::User, EntityType::Group, EntityType::LocalManagedPolicy, EntityType::AwsManagedPolicy] {
         request = request.filter(kind);
     }
-    let mut pages = request.into_paginator().send();
+    let (mut pages, mut marker) = (Pages::new(MOST_PAGES), None);
     let mut details = Details::default();
-    while let Some(page) = pages.next().await {
-        let page = page?;
+    loop {
+        let page = request.clone().set_marker(marker).send().await?;
+        marker = next(&mut pages, page.is_truncated, page.marker)?;
         for user in page.user_detail_list.unwrap_or_default() {
             let Some(name) = user.user_name.clone() else { continue };
             details.users.push(DetailedUser {
@@ -439,8 +457,10 @@ async fn details(client: &Client) -> Result<Details, Refusal> {
                 details.policies.insert(arn, document);
             }
         }
+        if marker.is_none() {
+            return Ok(details);
+        }
     }
-    Ok(details)
 }
 
 fn grants(inline: &[PolicyDetail], attached: &[AttachedPolicy]) -> Grants {
@@ -451,11 +471,13 @@ fn grants(inline: &[PolicyDetail], attached: &[AttachedPolicy]) -> Grants {
 }
 
 async fn virtual_devices(client: &Client) -> Result<Vec<VirtualDevice>, Refusal> {
-    let mut pages =
-        client.list_virtual_mfa_devices().assignment_status(AssignmentStatusType::Any).into_paginator().send();
+    let request = client.list_virtual_mfa_devices().assignment_status(AssignmentStatusType::Any);
+    let (mut pages, mut marker) = (Pages::new(MOST_PAGES), None);
     let mut devices = Vec::new();
-    while let Some(page) = pages.next().await {
-        for device in page?.virtual_mfa_devices {
+    loop {
+        let page = request.clone().set_marker(marker).send().await?;
+        marker = next(&mut pages, page.is_truncated, page.marker)?;
+        for device in page.virtual_mfa_devices {
             let owner = match device.user {
                 None => None,
                 Some(user) => {
@@ -467,8 +489,10 @@ async fn virtual_devices(client: &Client) -> Result<Vec<VirtualDevice>, Refusal>
             let enabled_at = device.enable_date.as_ref().and_then(time);
             devices.push(VirtualDevice { device: Device { serial: device.serial_number, enabled_at }, owner });
         }
+        if marker.is_none() {
+            return Ok(devices);
+        }
     }
-    Ok(devices)
 }
 
 async fn summary(client: &Client) -> Result<BTreeMap<String, i64>, Refusal> {
@@ -597,17 +621,17 @@ impl Sorter<'_> {
 }
 
 async fn devices_of(client: &Client, name: &Name) -> Result<Vec<Device>, Refusal> {
-    let mut pages = client.list_mfa_devices().user_name(&name.0).into_paginator().send();
+    let (mut pages, mut marker) = (Pages::new(MOST_PAGES), None);
     let mut devices = Vec::new();
-    while let Some(page) = pages.next().await {
-        devices.extend(
-            page?
-                .mfa_devices
-                .into_iter()
-                .map(|device| Device { enabled_at: time(&device.enable_date), serial: device.serial_number }),
-        );
+    loop {
+        let page = client.list_mfa_devices().user_name(&name.0).set_marker(marker).send().await?;
+        marker = next(&mut pages, page.is_truncated, page.marker)?;
+        let device = |device: MfaDevice| Device { enabled_at: time(&device.enable_date), serial: device.serial_number };
+        devices.extend(page.mfa_devices.into_iter().map(device));
+        if marker.is_none() {
+            return Ok(devices);
+        }
     }
-    Ok(devices)
 }
 
 async fn has_password(client: &Client, name: &Name) -> Result<bool, Refusal> {
@@ -619,13 +643,17 @@ async fn has_password(client: &Client, name: &Name) -> Result<bool, Refusal> {
 }
 
 async fn active_keys(client: &Client, name: &Name) -> Result<u32, Refusal> {
-    let mut pages = client.list_access_keys().user_name(&name.0).into_paginator().send();
+    let (mut pages, mut marker) = (Pages::new(MOST_PAGES), None);
     let mut active = 0;
-    while let Some(page) = pages.next().await {
+    loop {
+        let page = client.list_access_keys().user_name(&name.0).set_marker(marker).send().await?;
+        marker = next(&mut pages, page.is_truncated, page.marker)?;
         active +=
-            page?.access_key_metadata.iter().map(|key| u32::from(key.status == Some(StatusType::Active))).sum::<u32>();
+            page.access_key_metadata.iter().map(|key| u32::from(key.status == Some(StatusType::Active))).sum::<u32>();
+        if marker.is_none() {
+            return Ok(active);
+        }
     }
-    Ok(active)
 }
 
 fn time(time: &aws_smithy_types::DateTime) -> Option<DateTime<Utc>> {

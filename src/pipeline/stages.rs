@@ -205,7 +205,7 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
         Listed::Object(object) if options.known.is_some_and(|known| known(&object)) => plan.known += 1,
         Listed::Object(object) => {
             plan.objects += 1;
-            plan.bytes += object.size;
+            plan.bytes = plan.bytes.saturating_add(object.size);
         }
         Listed::Failed { name, error } => plan.failures.push(ReadFailure { object: name, error }),
     };
@@ -245,7 +245,7 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
                 }
                 ended(running.join_next().await, bucket)??;
                 if let Some(object) = smallest {
-                    unreadable.extend(trial(&connection, object).await);
+                    unreadable.extend(trial(&connection, object, options.object_limit).await);
                 }
             }
             Ok::<(), SourceError>(())
@@ -257,8 +257,11 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
 }
 
 /// Reads one object, and tells why it cannot be: what may be listed may not be read for all that.
-async fn trial(connection: &Connection, object: ObjectRef) -> Option<ReadFailure> {
+async fn trial(connection: &Connection, object: ObjectRef, limit: usize) -> Option<ReadFailure> {
     let Location::S3 { bucket, key } = &object.location else { return None };
+    if let Some(error) = too_large(&object, limit) {
+        return Some(ReadFailure { object: object.name, error });
+    }
     let fetched = connection.fetch(bucket, key, object.size, object.etag.as_deref()).await;
     let error = format!("reading was tried with this object: {}", fetched.err()?.reason);
     Some(ReadFailure { object: object.name, error })
@@ -554,8 +557,8 @@ async fn fetch(
     access: &Access,
 ) -> Work {
     let Location::S3 { bucket, key } = &object.location else { return Work::Read(vec![object]) };
-    if usize::try_from(object.size).is_ok_and(|size| size > limit) {
-        return Work::Failed(Ok(Box::new(object)), format!("larger than the limit of {}", display_size(limit as u64)));
+    if let Some(error) = too_large(&object, limit) {
+        return Work::Failed(Ok(Box::new(object)), error);
     }
     let fetched = connection.fetch(bucket, key, object.size, object.etag.as_deref());
     let fetched = fetched.instrument(tracing::debug_span!("fetch", object = ?object.name)).await;
@@ -564,6 +567,12 @@ async fn fetch(
         Ok(fetched) => Work::Fetched(object, fetched, permit),
         Err(error) => Work::Failed(Ok(Box::new(object)), error.reason),
     }
+}
+
+/// Why an object is not fetched at all: whoever lists it decides how much room it would take.
+fn too_large(object: &ObjectRef, limit: usize) -> Option<String> {
+    let fits = usize::try_from(object.size).is_ok_and(|size| size <= limit);
+    (!fits).then(|| format!("larger than the limit of {}", display_size(limit as u64)))
 }
 
 /// What a task gave. One that ended without an outcome has lost objects, so the scan cannot go on.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Report, account, html};
-use crate::disk::{Folder, Kind};
+use crate::disk::{Folder, Kind, Refusal};
 
 /// The names of a report's files, the manifest and the pages of accounts aside.
 const FILES: [&str; 7] =
@@ -25,6 +25,9 @@ const FILES: [&str; 7] =
 const MANIFEST: &str = "MANIFEST.sha256";
 /// A line of it has less than two hundred bytes, and there is one for each account at most.
 const LARGEST_MANIFEST: u64 = 64 << 20;
+/// The largest file of an earlier report that is looked at: no report has one as large, and whoever put it there decides how large
+/// it is.
+const LARGEST_FILE: u64 = 1 << 30;
 
 /// Why a report could not be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -212,7 +215,11 @@ fn listed(manifest: &str) -> BTreeMap<&str, &str> {
 
 /// The digest of a file of an earlier report.
 fn digest_of(folder: &Folder, name: &OsStr) -> io::Result<String> {
-    let mut file = folder.file(Path::new(name))?;
+    let file = folder.file(Path::new(name))?;
+    if file.metadata()?.len() > LARGEST_FILE {
+        return Err(Refusal::TooLarge(LARGEST_FILE).into());
+    }
+    let mut file = file.take(LARGEST_FILE);
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -258,7 +265,7 @@ impl OutputDir {
         check_replaceable(&target)?;
         fs::create_dir_all(parent).map_err(io_error("create the directory", parent))?;
         let temporary = make_sibling(&target, "partial")?;
-        let permissions = keep_private(&temporary).map_err(io_error("prepare the directory", &temporary))?;
+        let permissions = usual_permissions(&temporary).map_err(io_error("prepare the directory", &temporary))?;
         Ok(Self { target, temporary, permissions })
     }
 
@@ -321,13 +328,18 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Output
     move |source| OutputError::Io { what, path, source }
 }
 
-/// Makes an empty directory beside `target`, under a hidden name that tells what it is for.
+/// Makes an empty directory beside `target`, under a hidden name that tells what it is for. Its owner alone may enter it, from its
+/// first moment on.
 fn make_sibling(target: &Path, purpose: &str) -> Result<PathBuf, OutputError> {
     let mut prefix = std::ffi::OsString::from(".");
     prefix.push(target.file_name().unwrap_or_default());
     prefix.push(format!(".{purpose}-"));
     let beside = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let made = tempfile::Builder::new().prefix(&prefix).tempdir_in(beside);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    let made = builder.tempdir_in(beside);
     made.map(tempfile::TempDir::keep).map_err(io_error("create a directory beside", target))
 }
 
@@ -365,10 +377,11 @@ fn check_replaceable(path: &Path) -> Result<(), OutputError> {
     Ok(())
 }
 
-/// Leaves a directory to its owner alone; gives what the umask gave it.
-fn keep_private(path: &Path) -> io::Result<fs::Permissions> {
-    let permissions = fs::metadata(path)?.permissions();
-    #[cfg(unix)]
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+/// What the umask gives to a directory: tried where nobody else can enter.
+fn usual_permissions(within: &Path) -> io::Result<fs::Permissions> {
+    let tried = within.join("umask");
+    fs::create_dir(&tried)?;
+    let permissions = fs::metadata(&tried)?.permissions();
+    fs::remove_dir(&tried)?;
     Ok(permissions)
 }

@@ -4,7 +4,11 @@
 use std::path::Path;
 
 use super::{Source, SourceError};
-use crate::partition;
+use crate::{aws, partition};
+
+/// What is wrong with an address that has a user name or a password in it, and what to do.
+const USER: &str = "is followed by a user name or a password";
+const NO_USER: &str = "give the address without it: credentials come from the AWS configuration, see --profile";
 
 /// Tells what a text means; `None` for what can only be the name of a file. A file of that name is meant where a text is
 /// nothing else: nobody has one that is called `s3:/…`, but nothing forbids it.
@@ -39,6 +43,8 @@ fn url(text: &str, rest: &str) -> Result<Source, SourceError> {
     match bucket {
         "" if rest.trim_start_matches('/').is_empty() => Err(SourceError::NoBucket(text.to_owned())),
         "" => Err(wrong(text, "has no bucket: two slashes follow `s3:`", meant(rest))),
+        // Nobody is shown it: what stands there may be a password.
+        _ if bucket.contains('@') => Err(wrong("s3://", USER, NO_USER.to_owned())),
         _ => Ok(s3(bucket, prefix)),
     }
 }
@@ -70,6 +76,9 @@ fn address(text: &str, scheme: &str, rest: &str) -> Result<Source, SourceError> 
     let rest = rest.split('#').next().unwrap_or_default();
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if host.contains('@') {
+        return Err(wrong(&format!("{scheme}://"), USER, NO_USER.to_owned()));
+    }
     let labels: Vec<&str> = host.split('.').collect();
     if labels.contains(&"console") {
         return console(text, path, query);
@@ -140,5 +149,6 @@ fn meant(rest: &str) -> String {
 }
 
 fn wrong(given: &str, reason: &'static str, hint: String) -> SourceError {
-    SourceError::Form { given: given.to_owned(), reason, hint }
+    let [given, hint] = [given, &hint].map(|text| aws::discreet(text).into_owned());
+    SourceError::Form { given, reason, hint }
 }

@@ -13,7 +13,10 @@ use std::{
     collections::BTreeSet,
     error::Error,
     fmt::Write,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -36,10 +39,22 @@ use super::{
     places::{MOST_FOLDERS, Pending},
     traffic::Traffic,
 };
-use crate::{aws, units::plural};
+use crate::{
+    aws::{self, Pages},
+    units::plural,
+};
 
 /// How many folders are listed at once. S3 allows thousands of requests a second on a prefix.
 const LISTINGS: usize = 16;
+
+/// The longest name of an object or a folder, in bytes. S3 has 1024; some of its likes allow more.
+const LONGEST_NAME: usize = 4 << 10;
+
+/// A page has a thousand names: one that goes on after fewer than this is sparse.
+const SPARSE: usize = 100;
+
+/// How much of an answer is read: a page of a thousand of the longest keys, percent-encoded, is four fifths of it.
+const BOUND: aws::Bound = aws::Bound { answer: 4 << 20, all: u64::MAX };
 
 /// The slowest body that is waited for, in bytes per second.
 const SLOWEST: u64 = 16 << 10;
@@ -64,8 +79,29 @@ pub struct S3Options {
     /// The longest silence that is waited through. An answer in full may take three times as long, a body as long as
     /// its size allows besides.
     pub patience: Duration,
+    /// Where a listing is given up.
+    pub bounds: Bounds,
     /// Kept up to date.
     pub traffic: Arc<Traffic>,
+}
+
+/// What no listing of a bucket needs: whoever answers with more never comes to an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Pages of one folder.
+    pub pages: u32,
+    /// Pages of one folder that go on after few names: those of deleted versions are left out of a page.
+    pub sparse_pages: u32,
+    /// Folders, level by level. One for each region of each account of the largest organizations.
+    pub folders: u64,
+    /// The bytes of the folders' names.
+    pub folder_bytes: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { pages: aws::MOST_PAGES, sparse_pages: 10_000, folders: 2_000_000, folder_bytes: 256 << 20 }
+    }
 }
 
 impl Default for S3Options {
@@ -79,6 +115,7 @@ impl Default for S3Options {
             attempts: 8,
             backoff: Duration::from_millis(500),
             patience: Duration::from_secs(20),
+            bounds: Bounds::default(),
             traffic: Arc::default(),
         }
     }
@@ -142,6 +179,7 @@ pub struct Connection {
     attempts: u32,
     backoff: Duration,
     patience: Duration,
+    bounds: Bounds,
     traffic: Arc<Traffic>,
 }
 
@@ -152,10 +190,13 @@ impl Connection {
     /// Without a region or without credentials.
     pub async fn open(options: &S3Options) -> Result<Self, S3Error> {
         let connection = &options.connection;
-        let own = match &options.sdk {
-            Some(sdk) => sdk.clone(),
-            None => aws::sdk_config(&aws::Connection { role_arn: None, ..connection.clone() }).await,
-        };
+        let own = aws::bounded(
+            &match &options.sdk {
+                Some(sdk) => sdk.clone(),
+                None => aws::sdk_config(&aws::Connection { role_arn: None, ..connection.clone() }).await,
+            },
+            BOUND,
+        );
         let credentials = |config: &SdkConfig| {
             config.credentials_provider().ok_or_else(|| S3Error::NoCredentials("none are set".to_owned()))
         };
@@ -203,6 +244,7 @@ impl Connection {
             attempts: options.attempts.max(1),
             backoff: options.backoff,
             patience: options.patience,
+            bounds: options.bounds,
             traffic: Arc::clone(&options.traffic),
         })
     }
@@ -220,13 +262,7 @@ impl Connection {
         folders: &Folders,
         found: &mpsc::Sender<Listed>,
     ) -> Result<(), S3Error> {
-        let lister = Arc::new(Lister {
-            connection: self.clone(),
-            bucket: bucket.to_owned(),
-            selection: selection.clone(),
-            found: found.clone(),
-            accounts: Mutex::default(),
-        });
+        let lister = Arc::new(self.lister(bucket, selection, found.clone()));
         let mut pending = Vec::new();
         if prefix.is_empty() || prefix.ends_with('/') {
             pending.push(Task::Folder(prefix.to_owned()));
@@ -259,6 +295,18 @@ impl Connection {
         }
     }
 
+    fn lister(&self, bucket: &str, selection: &Selection, found: mpsc::Sender<Listed>) -> Lister {
+        Lister {
+            connection: self.clone(),
+            bucket: bucket.to_owned(),
+            selection: selection.clone(),
+            found,
+            accounts: Mutex::default(),
+            folders: AtomicU64::new(0),
+            folder_bytes: AtomicU64::new(0),
+        }
+    }
+
     /// Takes in the accounts and regions under `prefix`, by its folders, until all of `wanted` was seen.
     ///
     /// # Errors
@@ -271,13 +319,7 @@ impl Connection {
         places: &mut Places,
     ) -> Result<(), S3Error> {
         let (found, _nobody) = mpsc::channel(1);
-        let lister = Lister {
-            connection: self.clone(),
-            bucket: bucket.to_owned(),
-            selection: wanted.clone(),
-            found,
-            accounts: Mutex::default(),
-        };
+        let lister = self.lister(bucket, wanted, found);
         let mut pending = Pending::default();
         let enter = |folder: String, places: &mut Places, pending: &mut Pending<String>| {
             let look = places.enter(&segments(&folder), wanted);
@@ -298,6 +340,7 @@ impl Connection {
             if places.open || places.have(wanted) {
                 break;
             }
+            let mut listing = lister.listing(&folder);
             let mut next = None;
             loop {
                 pages += 1;
@@ -310,7 +353,7 @@ impl Connection {
                 for folder in page.common_prefixes().iter().filter_map(|folder| folder.prefix()) {
                     enter(plain(&page, folder).into_owned(), places, &mut pending);
                 }
-                next = lister.next(&folder, &page, next.as_deref())?;
+                next = listing.next(&page)?;
                 if next.is_none() {
                     break;
                 }
@@ -443,6 +486,9 @@ struct Lister {
     selection: Selection,
     found: mpsc::Sender<Listed>,
     accounts: Mutex<Accounts>,
+    /// Folders that were found to be listed, and the bytes of their names.
+    folders: AtomicU64,
+    folder_bytes: AtomicU64,
 }
 
 /// Folders of accounts that were met.
@@ -502,9 +548,11 @@ impl Lister {
                 below.tasks.push(Task::Flat { prefix, after: None, end: None });
             }
             Task::Folder(prefix) => {
+                let mut listing = self.listing(&prefix);
                 let mut next = None;
                 loop {
                     let page = self.page(&prefix, Some("/"), None, next.clone(), None).await?;
+                    next = listing.next(&page)?;
                     for object in page.contents() {
                         if !self.emit(object, &key_of(&page, object)).await {
                             return Ok(Below::default());
@@ -514,11 +562,13 @@ impl Lister {
                         let folder = plain(&page, folder);
                         // A whole year before the range, for one.
                         match self.enter(&folder) {
-                            Some(task) => below.tasks.push(task),
+                            Some(task) => {
+                                self.count(&prefix, task.name())?;
+                                below.tasks.push(task);
+                            }
                             None => below.passed.push(KeyInfo::parse(&format!("{folder}12/31/-.json.gz"))),
                         }
                     }
-                    next = self.next(&prefix, &page, next.as_deref())?;
                     if next.is_none() {
                         break;
                     }
@@ -526,9 +576,11 @@ impl Lister {
             }
             Task::Flat { prefix, mut after, end } => {
                 let begins_within = after.is_some();
+                let mut listing = self.listing(&prefix);
                 let (mut next, mut any, mut past) = (None, false, false);
                 loop {
                     let page = self.page(&prefix, None, after.take(), next.clone(), None).await?;
+                    next = listing.next(&page)?;
                     for object in page.contents() {
                         let key = key_of(&page, object);
                         past = end.as_deref().is_some_and(|end| *key >= *end);
@@ -540,7 +592,9 @@ impl Lister {
                             return Ok(below);
                         }
                     }
-                    next = if past { None } else { self.next(&prefix, &page, next.as_deref())? };
+                    if past {
+                        next = None;
+                    }
                     if next.is_none() {
                         break;
                     }
@@ -638,12 +692,14 @@ impl Lister {
                 // XML 1.0 has no way to write most control characters, which a key may hold.
                 .encoding_type(EncodingType::Url)
                 .set_request_payer(self.connection.payer.clone());
-            let error = match request.send().await {
-                Ok(page) => return Ok(page),
-                Err(error) => error,
+            let (reason, again) = match request.send().await {
+                Ok(page) => match whole_page(prefix, &page) {
+                    Ok(()) => return Ok(page),
+                    Err(reason) => (reason, true),
+                },
+                Err(error) => (explain(&error, Operation::List), garbled(&error)),
             };
-            let reason = explain(&error, Operation::List);
-            if attempt >= self.connection.attempts || !garbled(&error) {
+            if attempt >= self.connection.attempts || !again {
                 return Err(self.refused(prefix, reason));
             }
             tracing::debug!(prefix, attempt, reason, "listing failed");
@@ -657,15 +713,22 @@ impl Lister {
         S3Error::Refused { operation: "list", bucket: self.bucket.clone(), prefix: prefix.to_owned(), reason }
     }
 
-    /// Where the listing goes on. A page that leaves this open, or leads back to itself, would lose the rest unseen.
-    fn next(&self, prefix: &str, page: &ListObjectsV2Output, this: Option<&str>) -> Result<Option<String>, S3Error> {
-        let next = page.next_continuation_token();
-        let reason = match next {
-            None if page.is_truncated() == Some(true) => "a page says that more follows, but not where",
-            Some(next) if this == Some(next) => "a page says that it is followed by itself",
-            _ => return Ok(next.map(str::to_owned)),
-        };
-        let reason = format!("{reason} (hint: this is no S3 as AWS has it; check --endpoint-url)");
+    fn listing<'l>(&'l self, prefix: &'l str) -> Listing<'l> {
+        let pages = Pages::new(self.connection.bounds.pages);
+        Listing { lister: self, prefix, pages, last: String::new(), sparse: 0 }
+    }
+
+    /// Counts a folder that is to be listed.
+    fn count(&self, prefix: &str, folder: &str) -> Result<(), S3Error> {
+        let Bounds { folders, folder_bytes, .. } = self.connection.bounds;
+        let length = u64::try_from(folder.len()).unwrap_or(u64::MAX);
+        if self.folders.fetch_add(1, Relaxed) < folders
+            && self.folder_bytes.fetch_add(length, Relaxed).saturating_add(length) <= folder_bytes
+        {
+            return Ok(());
+        }
+        let reason =
+            format!("more than {folders} folders (hint: name the folder that holds AWSLogs: s3://bucket/prefix)");
         Err(self.refused(prefix, reason))
     }
 
@@ -688,6 +751,74 @@ impl Lister {
             location: Location::S3 { bucket: self.bucket.clone(), key: key.to_owned() },
         };
         self.found.send(Listed::Object(object)).await.is_ok()
+    }
+}
+
+/// One folder's pages.
+struct Listing<'l> {
+    lister: &'l Lister,
+    prefix: &'l str,
+    pages: Pages,
+    /// The last name of the pages so far.
+    last: String,
+    sparse: u32,
+}
+
+impl Listing<'_> {
+    /// Where the listing goes on after a page. The order of names is what days are chosen by, and what tells that a listing gets
+    /// on: a page that steps back would be counted twice, or for ever.
+    fn next(&mut self, page: &ListObjectsV2Output) -> Result<Option<String>, S3Error> {
+        self.step(page).map_err(|reason| {
+            let reason = format!("{reason} (hint: this is no S3 as AWS has it; check --endpoint-url)");
+            self.lister.refused(self.prefix, reason)
+        })
+    }
+
+    fn step(&mut self, page: &ListObjectsV2Output) -> Result<Option<String>, String> {
+        let (keys, folders) = names(page);
+        let ascend = |names: &[Cow<'_, str>]| names.is_sorted_by(|a, b| a < b);
+        let back = [&keys, &folders].iter().any(|names| names.first().is_some_and(|first| **first <= *self.last));
+        if back || !ascend(&keys) || !ascend(&folders) {
+            return Err("the names on a page are not in order, or were there already".to_owned());
+        }
+        let next = self.pages.next(page.is_truncated() == Some(true), page.next_continuation_token())?;
+        let bound = self.lister.connection.bounds.sparse_pages;
+        self.sparse += u32::from(next.is_some() && keys.len() + folders.len() < SPARSE);
+        if self.sparse > bound {
+            return Err(format!("it has no end: more than {bound} pages with next to nothing on them"));
+        }
+        if let Some(last) = keys.last().max(folders.last()) {
+            self.last = last.to_string();
+        }
+        Ok(next)
+    }
+}
+
+/// The keys and the folders of a page.
+fn names(page: &ListObjectsV2Output) -> (Vec<Cow<'_, str>>, Vec<Cow<'_, str>>) {
+    let keys = page.contents().iter().map(|object| key_of(page, object)).collect();
+    let folders = page.common_prefixes().iter().map(|folder| plain(page, folder.prefix().unwrap_or_default()));
+    (keys, folders.collect())
+}
+
+/// Whether a page holds as much as it says, and only what was asked for.
+fn whole_page(prefix: &str, page: &ListObjectsV2Output) -> Result<(), String> {
+    let (keys, folders) = names(page);
+    let count = keys.len() + folders.len();
+    if let Some(said) = page.key_count().filter(|said| usize::try_from(*said) != Ok(count)) {
+        return Err(format!(
+            "a page says that it has {said} names, and has {count}: it was cut, or changed on the way (hint: this is no S3 as AWS has it; check --endpoint-url and what lies between)"
+        ));
+    }
+    let strange = |name: &&Cow<'_, str>| !name.starts_with(prefix) || name.len() > LONGEST_NAME;
+    let no_folder = |name: &&Cow<'_, str>| name.len() == prefix.len() || !name.ends_with('/');
+    if let Some(name) = keys.iter().find(strange).or_else(|| folders.iter().find(strange)) {
+        let shown: String = name.chars().take(100).collect();
+        return Err(format!("a page has a name that was not asked for, or that no object can have: `{shown}`"));
+    }
+    match folders.iter().find(no_folder) {
+        Some(name) => Err(format!("a page has a folder that is none: `{name}`")),
+        None => Ok(()),
     }
 }
 

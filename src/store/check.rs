@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::frame;
 use super::id::{id_of, location_key};
-use super::log::{self, Entry};
+use super::lock::{self, LOCK};
+use super::log::{self, COMMITS, Entry, STAGING};
 use super::notes::Run;
 use super::read::{Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
@@ -112,6 +113,21 @@ pub fn check(store: &Store) -> Result<Checked, StoreError> {
     Ok(check.finish())
 }
 
+/// What is wrong with the lock or a folder of the store that no log names.
+fn misplaced(home: &Folder, path: &Path, kind: Kind) -> Result<Option<&'static str>, StoreError> {
+    let is_lock = path == Path::new(LOCK);
+    let is_folder = [STAGING, COMMITS].iter().any(|name| path == Path::new(name));
+    if is_lock && kind == Kind::File {
+        let file = home.file(path).and_then(|file| file.metadata()).map_err(io_error("open", path))?;
+        return Ok((file.len() > lock::LARGEST).then_some("it is larger than a lock of mfatrail's"));
+    }
+    Ok(match kind {
+        Kind::Folder if is_lock => Some("it is a folder, where the lock would be"),
+        Kind::File if is_folder => Some("it is a file, where a folder would be"),
+        _ => None,
+    })
+}
+
 impl Check {
     fn problem(&mut self, path: &str, what: impl std::fmt::Display) {
         self.rows.entry(path.to_owned()).or_default().push(what.to_string());
@@ -207,6 +223,11 @@ impl Check {
             let path = folder.join(name);
             let shown = path.to_string_lossy();
             match kind.refused() {
+                None if folder.as_os_str().is_empty()
+                    && let Some(why) = misplaced(home, &path, kind)? =>
+                {
+                    self.problem(&shown, why);
+                }
                 Some(refusal) if !store.state().files.contains_key(shown.as_ref()) => self.problem(&shown, refusal),
                 None if kind == Kind::Folder => self.strangers(home, store, &path)?,
                 _ => {}

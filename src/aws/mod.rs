@@ -5,6 +5,10 @@
 //! that a burst of throttling empties, after which calls fail that a second attempt would have answered; the bucket
 //! is therefore unlimited and the number of attempts is the limit.
 
+mod address;
+mod answer;
+mod pages;
+
 use std::collections::BTreeSet;
 use std::error::Error as StdError;
 use std::path::PathBuf;
@@ -23,10 +27,16 @@ use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 
+pub use address::{discreet, without_user};
+pub(crate) use answer::{Bound, bounded};
+pub(crate) use pages::{MOST_PAGES, Pages};
+
 /// Attempts per call, the first included.
 const ATTEMPTS: u32 = 8;
 /// Where nothing names a region. IAM, which is global, is reached there in the `aws` partition.
 pub(crate) const DEFAULT_REGION: &str = "us-east-1";
+/// How much of an answer is read: the largest that AWS gives, a credential report, is a fifth of it.
+const BOUND: Bound = Bound { answer: 16 << 20, all: u64::MAX };
 /// How sessions of assumed roles are called, so that they can be told apart in the very trail that is read.
 const SESSION_NAME: &str = "mfatrail";
 
@@ -69,6 +79,9 @@ pub(crate) async fn sdk_config(connection: &Connection) -> SdkConfig {
                 .operation_attempt_timeout(Duration::from_secs(60))
                 .build(),
         );
+    if let Some(client) = answer::client(BOUND) {
+        loader = loader.http_client(client);
+    }
     if let Ok(name) = AppName::new("mfatrail") {
         loader = loader.app_name(name);
     }
@@ -147,7 +160,7 @@ pub(crate) fn own_text(error: &(dyn StdError + 'static)) -> String {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             (code, message) => code.or(message).unwrap_or("no reason was given").to_owned(),
         },
-        None => error.to_string(),
+        None => discreet(&error.to_string()).into_owned(),
     }
 }
 
