@@ -353,7 +353,7 @@ fn nothing_unsigned_decides(got: &Told) -> Result<(), String> {
             continue;
         }
         let about = |text: &&str| text.contains(window["opened_by_event"].as_str().unwrap());
-        if !said.iter().any(|text| about(text)) {
+        if !said.iter().any(about) {
             let now = now.map(conclusion);
             return Err(format!("nothing is said of how {} became {now:?}: {said:?}", conclusion(window)));
         }
