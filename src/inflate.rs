@@ -75,7 +75,7 @@ pub enum InflateError {
         length: usize,
     },
     /// The object inflates to more than the limit.
-    #[error("inflates to more than the limit of {}", display_size(*limit as u64))]
+    #[error("inflates to more than the limit of {} (hint: `--inflate-limit`)", display_size(*limit as u64))]
     TooLarge {
         /// The limit.
         limit: usize,

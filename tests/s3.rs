@@ -762,10 +762,10 @@ fn an_object_is_never_larger_than_the_limit_whatever_is_listed() {
         let (seen, scanned) = run(trail(""), &Selection::default(), &options).unwrap();
         assert_eq!((seen.0.len(), scanned.coverage.objects_failed), (0, 3), "{size}");
         assert!(
-            scanned.coverage.failures.iter().all(|failure| failure.error.starts_with("larger than the limit of 1"))
+            scanned.coverage.failures.iter().all(|failure| failure.error.starts_with("larger than the limit of 96MiB"))
         );
         let planned = plan(&[trail("")], &Selection::default(), &options).unwrap();
-        assert!(planned.failures.len() == 1 && planned.failures[0].error.starts_with("larger than the limit of 1"));
+        assert!(planned.failures.len() == 1 && planned.failures[0].error.starts_with("larger than the limit of 96MiB"));
     }
 }
 

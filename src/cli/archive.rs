@@ -162,8 +162,9 @@ fn is_http(address: &str) -> bool {
         None => authority.split_once(':').unwrap_or((authority, "")),
     };
     let ports = port.is_empty() || port.parse::<u16>().is_ok();
-    let odd = |text: &str| text.contains(|next: char| next.is_whitespace() || next.is_control() || next == '@');
-    matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") && !host.is_empty() && ports && !odd(rest)
+    let blank = address.contains(|next: char| next.is_whitespace() || next.is_control());
+    let known = matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https");
+    known && !host.is_empty() && ports && !blank && !rest.contains('@')
 }
 
 pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, Error> {

@@ -387,7 +387,8 @@ fn virtual_devices_of(
         },
         _ => false,
     };
-    let listed = ledger.listed.perhaps_of(entity);
+    let names = entity.names.iter().map(|span| span.name.as_str());
+    let listed = ledger.listed.perhaps_of(&entity.account, entity.kind, entity.id.as_deref(), names);
     Some(listed.filter(|listed| listed.owner.as_ref().is_some_and(mine)).map(|listed| listed.device.clone()).collect())
 }
 

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::ledger::Entity;
 use crate::contract::PrincipalKind;
 use crate::inventory::{AccountState, Device, DeviceOwner, IamState, UserState, VirtualDevice};
 
@@ -59,15 +58,21 @@ impl<'a> Listed<'a> {
         Self { accounts: accounts.map(|(account, state)| (account.as_str(), Lists::new(state))).collect() }
     }
 
-    /// The assigned virtual devices that may be an entity's, by its kind, its id or a name that it ever bore, in the list's
+    /// The assigned virtual devices that may be a principal's, by its kind, its id or a name that it ever bore, in the list's
     /// order.
-    pub(super) fn perhaps_of(&self, entity: &Entity<'_>) -> impl Iterator<Item = &'a VirtualDevice> {
-        let lists = self.accounts.get(entity.account.as_str());
-        let places: BTreeSet<usize> = lists.map_or_else(BTreeSet::new, |lists| match entity.kind {
+    pub(super) fn perhaps_of<'n>(
+        &self,
+        account: &str,
+        kind: PrincipalKind,
+        id: Option<&str>,
+        names: impl Iterator<Item = &'n str>,
+    ) -> impl Iterator<Item = &'a VirtualDevice> {
+        let lists = self.accounts.get(account);
+        let places: BTreeSet<usize> = lists.map_or_else(BTreeSet::new, |lists| match kind {
             PrincipalKind::Root => lists.of_root.iter().copied().collect(),
             PrincipalKind::IamUser => {
-                let by_id = entity.id.iter().filter_map(|id| lists.of_id.get(id.as_str()));
-                let by_name = entity.names.iter().filter_map(|span| lists.of_name.get(&span.name.to_ascii_lowercase()));
+                let by_id = id.into_iter().filter_map(|id| lists.of_id.get(id));
+                let by_name = names.filter_map(|name| lists.of_name.get(&name.to_ascii_lowercase()));
                 by_id.chain(by_name).flatten().copied().collect()
             }
             PrincipalKind::IdentityCenter => BTreeSet::new(),

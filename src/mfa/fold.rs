@@ -91,45 +91,55 @@ pub fn fold<T: Logged>(all: &mut Vec<T>) -> Vec<Conflict> {
 /// Sets events against what else bears their ids: records of other calls, of which no event is made. Where only one of the two is
 /// proven by a digest it counts; otherwise both do, and the event makes nothing better.
 pub fn contest<C: Logged + Said>(events: &mut Vec<Event>, calls: &[C]) -> Vec<Conflict> {
-    let mut by_id: HashMap<(String, String), Vec<&C>> = HashMap::new();
     let owned = |(account, id): (&str, &str)| (account.to_owned(), id.to_owned());
     let ids: HashSet<(&str, &str)> = events.iter().map(Logged::identity).collect();
+    // Of each identity that both have: the places of the events, and the calls.
+    let mut shared: BTreeMap<(String, String), (Vec<usize>, Vec<&C>)> = BTreeMap::new();
     for call in calls.iter().filter(|call| ids.contains(&call.identity())) {
-        by_id.entry(owned(call.identity())).or_default().push(call);
+        shared.entry(owned(call.identity())).or_default().1.push(call);
     }
-    let mut others: BTreeMap<(String, String), Vec<&C>> = BTreeMap::new();
-    for (identity, calls) in by_id {
-        let same = events.iter().filter(|event| owned(event.identity()) == identity);
-        let deeds: BTreeSet<(i64, &str, &str)> = same.map(Said::deed).collect();
-        let unlike: Vec<&C> = calls.into_iter().filter(|call| !deeds.contains(&call.deed())).collect();
-        if !unlike.is_empty() {
-            others.insert(identity, unlike);
+    if shared.is_empty() {
+        return Vec::new();
+    }
+    for (place, event) in events.iter().enumerate() {
+        if let Some((places, _)) = shared.get_mut(&owned(event.identity())) {
+            places.push(place);
         }
     }
-    let mut conflicts = Vec::new();
-    for ((account, event_id), others) in others {
-        let is_of = |event: &Event| (&event.account, &event.id) == (&account, &event_id);
-        let own = || events.iter().filter(|event| is_of(event));
-        let proven = [own().any(|event| event.lineage.verified), others.iter().any(|call| call.is_verified())];
-        let objects_of = |counts: [bool; 2]| -> BTreeSet<String> {
-            let events = own().filter(|_| counts[0]).flat_map(|event| event.objects.clone());
-            events.chain(others.iter().filter(|_| counts[1]).flat_map(|call| call.objects())).collect()
-        };
-        let counts = if proven[0] == proven[1] { [true; 2] } else { proven };
+    let (mut conflicts, mut outweighed) = (Vec::new(), HashSet::new());
+    for ((account, event_id), (places, calls)) in shared {
+        let own: Vec<&Event> = places.iter().filter_map(|place| events.get(*place)).collect();
+        let deeds: BTreeSet<(i64, &str, &str)> = own.iter().map(|event| event.deed()).collect();
+        let others: Vec<&C> = calls.into_iter().filter(|call| !deeds.contains(&call.deed())).collect();
+        if others.is_empty() {
+            continue;
+        }
+        let proven = [own.iter().any(|event| event.lineage.verified), others.iter().any(|call| call.is_verified())];
+        let [event_counts, call_counts] = if proven[0] == proven[1] { [true; 2] } else { proven };
+        let of_events: BTreeSet<String> = own.iter().flat_map(|event| event.objects.iter().cloned()).collect();
+        let of_calls: BTreeSet<String> = others.iter().flat_map(|call| call.objects()).collect();
+        let kept = [(event_counts, &of_events), (call_counts, &of_calls)];
         conflicts.push(Conflict {
-            objects: objects_of([true; 2]),
-            kept: objects_of(counts),
-            account: account.clone(),
-            event_id: event_id.clone(),
+            kept: kept.into_iter().filter(|(counts, _)| *counts).flat_map(|(_, objects)| objects.clone()).collect(),
+            objects: of_events.union(&of_calls).cloned().collect(),
+            account,
+            event_id,
         });
-        if counts[0] && counts[1] {
-            for event in events.iter_mut().filter(|event| is_of(event)) {
-                event.lineage.dispute.get_or_insert(Dispute::Effect);
+        if !event_counts {
+            outweighed.extend(places);
+        } else if call_counts {
+            for place in places {
+                if let Some(event) = events.get_mut(place) {
+                    event.lineage.dispute.get_or_insert(Dispute::Effect);
+                }
             }
-        } else if !counts[0] {
-            events.retain(|event| !is_of(event));
         }
     }
+    let mut place = 0;
+    events.retain(|_| {
+        place += 1;
+        !outweighed.contains(&(place - 1))
+    });
     conflicts
 }
 

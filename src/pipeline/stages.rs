@@ -742,7 +742,7 @@ impl<'o, V: Visitor> Worker<'o, V> {
         }
         let text = match text {
             Ok(text) => text,
-            Err(error) => return tally.failed(object.name.clone(), format!("{error}, in the gzip data within it")),
+            Err(error) => return tally.failed(object.name.clone(), format!("in the gzip data within it: {error}")),
         };
         let mut visits = Visits { visitor, tally, object };
         let mut visit = |index: usize, record: Result<Record<'_, '_>, RecordError>| visits.record(index, record);
@@ -1083,7 +1083,7 @@ mod tests {
             errors,
             [
                 "gzip data, compressed more than twice, not CloudTrail JSON (hint: logs in it have to be unpacked or exported as JSON first)",
-                "truncated gzip data: it ends at byte 50, within a member, in the gzip data within it",
+                "in the gzip data within it: truncated gzip data: it ends at byte 50, within a member",
                 "a zip archive, not CloudTrail JSON (hint: logs in it have to be unpacked or exported as JSON first)",
                 "a Parquet file, not CloudTrail JSON (hint: logs in it have to be unpacked or exported as JSON first)",
                 "not CloudTrail JSON (byte 3)",
@@ -1093,7 +1093,8 @@ mod tests {
         let (_, scanned) = run(home.path(), &Selection::default(), &limited);
         assert!(
             scanned.coverage.failures.iter().any(|failure| failure.object == "f-utf16-twice"
-                && failure.error == "inflates to more than the limit of 300B, in the gzip data within it"),
+                && failure.error
+                    == "in the gzip data within it: inflates to more than the limit of 300B (hint: `--inflate-limit`)"),
             "{:?}",
             scanned.coverage.failures
         );
@@ -1256,7 +1257,10 @@ mod tests {
         let (_, scanned) =
             run(home.path(), &Selection::default(), &Options { object_limit: 2000, ..Options::default() });
         let errors: Vec<&str> = scanned.coverage.failures.iter().map(|failure| failure.error.as_str()).collect();
-        assert_eq!(errors, ["inflates to more than the limit of 2000B", "larger than the limit of 2000B"]);
+        assert_eq!(
+            errors,
+            ["inflates to more than the limit of 2000B (hint: `--inflate-limit`)", "larger than the limit of 2000B"]
+        );
     }
 
     /// Makes an object.
@@ -1296,9 +1300,14 @@ mod tests {
             "gzip in gzip",
             || gzip_of(&gzip(&" ".repeat(1_990_000))),
             0,
-            "inflates to more than the limit of 2000000B, in the gzip data within it",
+            "in the gzip data within it: inflates to more than the limit of 2000000B (hint: `--inflate-limit`)",
         ),
-        ("white space", || gzip(&" ".repeat(2_000_001)), 0, "inflates to more than the limit of 2000000B"),
+        (
+            "white space",
+            || gzip(&" ".repeat(2_000_001)),
+            0,
+            "inflates to more than the limit of 2000000B (hint: `--inflate-limit`)",
+        ),
         (
             "one record",
             || records(&[record(&"A".repeat(1 << 20), 1)]).into_bytes(),
