@@ -1,5 +1,5 @@
-//! The README and the documents: every command that they show works as it is printed, from the root of a fresh clone, and every link
-//! leads somewhere.
+//! The README, the documents and the examples of `--help`: every command that they show works as it is printed, from the root of a
+//! fresh clone, and every link leads somewhere.
 
 #[path = "support/run.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
@@ -65,8 +65,39 @@ fn commands(text: &str) -> Vec<String> {
 /// The exit status that a command's comment names; 0 where it names none.
 fn announced(command: &str) -> i32 {
     let comment = command.split_once(" # ").map_or("", |(_, comment)| comment);
-    let status = comment.split_once("status ").and_then(|(_, rest)| rest.get(..1)?.parse().ok());
+    let status = comment.split_once("status ").and_then(|(_, rest)| rest.get(..1)?.parse::<i32>().ok());
     status.unwrap_or(0)
+}
+
+/// The examples at the end of a command's help, each in one line again.
+fn examples(help: &str) -> Vec<String> {
+    let (_, end) = help.split_once("\nExamples:\n").unwrap_or_default();
+    let mut examples: Vec<String> = Vec::new();
+    for line in end.lines().take_while(|line| !line.trim().is_empty()).map(str::trim) {
+        let starts = ["mfatrail ", "MFATRAIL_STORE=", "zcat ", "man "].iter().any(|start| line.starts_with(start));
+        match examples.last_mut() {
+            Some(last) if !starts => {
+                last.push(' ');
+                last.push_str(line);
+            }
+            _ => examples.push(line.to_owned()),
+        }
+    }
+    // Those that begin with another program need what that one reads.
+    examples.retain(|example| example.starts_with("mfatrail ") || example.starts_with("MFATRAIL_STORE="));
+    examples
+}
+
+/// The help of a command and of all its subcommands.
+fn helps(command: &str) -> Vec<String> {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let help = shell(home.path(), &[AS_PRINTED, &format!("mfatrail {command} --help")]).stdout;
+    let (_, listed) = help.split_once("\nCommands:\n").unwrap_or_default();
+    let names = listed.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("  "));
+    let names = names.filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next());
+    let below: Vec<String> =
+        names.filter(|name| *name != "help").flat_map(|name| helps(&format!("{command} {name}"))).collect();
+    std::iter::once(help).chain(below).collect()
 }
 
 /// Whether a command needs what a fresh clone lacks: AWS, or an archive of one's own.
@@ -99,30 +130,33 @@ fn clone() -> TempDir {
     home
 }
 
-/// Runs a document's commands one after the other: those that did not end as the document says, and what they said.
-fn wrong(text: &str) -> Vec<String> {
-    let home = clone();
-    let mut wrong = Vec::new();
-    let mut exports: Vec<String> = Vec::new();
-    for command in commands(text) {
-        let (ran, status) = if is_elsewhere(&command) {
+/// Runs commands in a folder, one after the other: those that did not end as announced, and what they said.
+fn failures(home: &Path, commands: &[String]) -> Vec<String> {
+    let mut failures = Vec::new();
+    let mut exports: Vec<&str> = Vec::new();
+    for command in commands {
+        // What another program makes of the output is its matter, and which month is the last one the clock's.
+        let line = command.split(" | ").next().unwrap_or_default().replace("--month last", "--month 2026-10");
+        let (ran, status) = if is_elsewhere(&line) {
             // As if it lay in S3, so that there is a policy for it.
-            let command = command.replace(OWN_ARCHIVE, "s3://copy-of-archive");
-            (shell(home.path(), &[READ_ONLY, &command]), 0)
+            (shell(home, &[READ_ONLY, &line.replace(OWN_ARCHIVE, "s3://copy-of-archive")]), 0)
         } else {
-            let mut lines = vec![AS_PRINTED];
-            lines.extend(exports.iter().map(String::as_str));
-            lines.push(&command);
-            (shell(home.path(), &lines), announced(&command))
+            let lines: Vec<&str> = [AS_PRINTED].into_iter().chain(exports.iter().copied()).chain([&*line]).collect();
+            (shell(home, &lines), announced(&line))
         };
         if ran.status != status {
-            wrong.push(format!("{command}\n    status {}, not {status}\n{}", ran.status, ran.stderr));
+            failures.push(format!("{command}\n    status {}, not {status}\n{}", ran.status, ran.stderr));
         }
         if command.starts_with("export ") {
             exports.push(command);
         }
     }
-    wrong
+    failures
+}
+
+/// The commands of a document that do not work in a fresh clone.
+fn wrong(text: &str) -> Vec<String> {
+    failures(clone().path(), &commands(text))
 }
 
 #[test]
@@ -136,6 +170,27 @@ fn every_command_works_as_it_is_printed() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(all > 50, "only {all} commands were found");
+}
+
+#[test]
+fn every_example_of_the_help_works() {
+    let before = [
+        "mfatrail scan fixtures/archive --store evidence",
+        "mkdir -p ~/.local/share/bash-completion/completions ~/.config/fish/completions",
+    ];
+    let mut all = 0;
+    let mut wrong = Vec::new();
+    for help in helps("") {
+        let examples = examples(&help);
+        if !examples.is_empty() {
+            let home = clone();
+            let commands: Vec<String> = before.map(str::to_owned).into_iter().chain(examples).collect();
+            all += commands.len() - before.len();
+            wrong.extend(failures(home.path(), &commands));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(all > 40, "only {all} examples were found");
 }
 
 #[test]
