@@ -77,8 +77,8 @@ fn invariants(world: &World, analysis: &Analysis) -> Result<(), TestCaseError> {
     for (n, a) in analysis.windows.iter().enumerate() {
         for b in &analysis.windows[n + 1..] {
             // Two users can have borne one name, and where no event names either, nothing tells their windows apart.
-            let one = truth::owner(world, a).len() == 1 && truth::owner(world, b).len() == 1;
-            if one && a.account == b.account && a.principal == b.principal {
+            let [of_a, of_b] = [a, b].map(|window| truth::owner(world, window));
+            if of_a.len() == 1 && of_a == of_b && a.account == b.account && a.principal == b.principal {
                 let (from_a, from_b) = (a.proven_from(), b.proven_from());
                 let apart = end(a, world.as_of) <= from_b || end(b, world.as_of) <= from_a;
                 prop_assert!(apart, "{:?} overlaps {:?}", a, b);

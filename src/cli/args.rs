@@ -193,8 +193,8 @@ Examples:
   mfatrail report s3://trail-bucket/prefix --from 36h --account 111122223333 --dry-run
   mfatrail report s3://trail-bucket --from 2026-01 --to 2026-07 --per-account --pdf
   mfatrail report fixtures/archive --month 2026-10 --redact --format html,json --out out/shared
-  mfatrail report fixtures/archive --month 2026-10 --out out/report --bundle out/report.zip --with-objects
-  mfatrail report --from-bundle out/report.zip --out out/again
+  mfatrail report fixtures/archive --month 2026-10 --out out/report --bundle report.zip --with-objects
+  mfatrail report --from-bundle report.zip --out out/again
   mfatrail report --store evidence --month last --summary json | jq .figures.mttr.mean_s
   zcat *.json.gz | mfatrail report - --from 2026-10-01 --to 2026-10-08
 

@@ -139,8 +139,7 @@ fn signal_words(signal: Signal) -> &'static str {
             "within an hour before it, a sign-in of the actor failed or a deactivation by it was refused"
         }
         Signal::ForeignEnrolment => {
-            "the device enrolled afterwards came from an address not seen in the look-back for the principal, or for \
-             whoever enrolled it"
+            "the device enrolled afterwards came from an address not seen in the look-back for whoever enrolled it"
         }
         Signal::RootUser => "the root user made the call",
     }
