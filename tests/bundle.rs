@@ -231,6 +231,31 @@ fn a_store_keeps_what_the_digests_say() {
 }
 
 #[test]
+fn whatever_a_report_says_of_its_store_is_in_its_bundle_too() {
+    let home = archive();
+    // A store of more than SOURCE has, with an object that was overwritten since, reported on before.
+    let log = r#"{"Records":[{"eventID":"one","eventTime":"2026-10-02T01:00:00Z","eventSource":"iam.amazonaws.com","eventName":"GetUser","recipientAccountId":"111122223333","userIdentity":{}}]}"#;
+    for name in ["more/elsewhere.json", "logs/replaced.json", "logs/same.json"] {
+        let path = home.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, log.replace("one", name)).expect("a file");
+    }
+    assert_eq!(mfa(home.path(), &["scan", "logs", "more", "--store", "store"]).status, 0);
+    let report = [&["report", "logs", "--store", "store", "--out", "zero"], &PERIOD[..]].concat();
+    mfa(home.path(), &report);
+    fs::write(home.path().join("logs/replaced.json"), log.replace("one", "another")).expect("a file");
+    let report = ["report", "logs", "--store", "store", "--out", "one", "--bundle", "one.zip"];
+    let ran = mfa(home.path(), &[&report[..], &PERIOD[..]].concat());
+    let notices = json(&home.path().join("one"))["notices"].to_string();
+    for code in ["object-replaced", "other-sources", "restatement"] {
+        assert!(notices.contains(code), "{code}: {notices}\n{}", ran.stderr);
+    }
+    let again = mfa(home.path(), &["report", "--from-bundle", "one.zip", "--out", "two"]);
+    assert_eq!(again.status, ran.status, "{}", again.stderr);
+    assert!(files(&home.path().join("one")) == files(&home.path().join("two")));
+}
+
+#[test]
 fn what_was_changed_in_a_bundle_is_named() {
     let home = archive();
     let sound = members(&signed(home.path()));

@@ -21,7 +21,9 @@ mod sixteen;
 
 pub use chain::{Bounds, Chain, Proof, Trust};
 pub use file::{ChainId, Digest, Previous, string_to_sign};
-pub use finding::{Code, Finding, Severity};
+pub use crate::contract::integrity::{
+    Code, Finding, Hours, LogCounts, Severity, State, TrailSummary, Verification,
+};
 pub use gather::Gather;
 pub use hash::{Hash, hex, sha256, unhex};
 pub use keys::{KeysError, PublicKeys};

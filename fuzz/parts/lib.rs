@@ -6,7 +6,7 @@
 pub mod bundle;
 #[path = "../../src/cloudtrail/mod.rs"]
 pub mod cloudtrail;
-#[path = "../../src/contract.rs"]
+#[path = "../../src/contract/mod.rs"]
 pub mod contract;
 pub mod digest;
 #[path = "../../src/disk.rs"]

@@ -21,7 +21,7 @@ use super::scan::{LIMITS, into_store, store_error};
 use super::{Archive, Error, Run, inputs, verify};
 use crate::bundle::{self, BundleError, Member, is_safe, safe};
 use crate::cloudtrail::Record;
-use crate::contract::{InputFile, Integrity, Notice, Report};
+use crate::contract::{InputFile, Integrity, Notice, NoticeCode, Report};
 use crate::digest::Bounds;
 use crate::disk::{self, Draft};
 use crate::evidence::Evidence;
@@ -174,7 +174,8 @@ impl Making {
         let inputs = self.add_inputs(&job.inputs, &mut members, made.iam.as_ref())?;
         add_folder(&self.scratch().excerpt, EVIDENCE, &mut members)?;
         self.add_objects(job, made, &mut members)?;
-        let notices = made.notices.iter().map(|one| Said { code: one.code.to_owned(), text: one.text.clone() });
+        let notices =
+            made.notices.iter().map(|one| Said { code: one.code.as_str().to_owned(), text: one.text.clone() });
         let about = About {
             version: report.tool.version.to_owned(),
             generated_at: report.generated_at,
@@ -523,10 +524,9 @@ fn input(one: &Input, members: &BTreeMap<String, Member>) -> Result<InputFile, S
 }
 
 fn notice(said: Said) -> Result<Notice, String> {
-    let codes = ["restatement", "object-replaced"];
-    match codes.into_iter().find(|code| *code == said.code) {
-        Some(code) => Ok(Notice { code, text: said.text }),
-        None => Err(format!("`{}` is no notice of a store", terminal_text(&said.code))),
+    match said.code.parse::<NoticeCode>() {
+        Ok(code) if code.is_of_store() => Ok(Notice { code, text: said.text }),
+        _ => Err(format!("`{}` is no notice of a store", terminal_text(&said.code))),
     }
 }
 

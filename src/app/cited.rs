@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Archive, Error};
 use crate::cloudtrail::Record;
-use crate::contract::{Notice, Proof};
+use crate::contract::{Notice, NoticeCode, Proof};
 use crate::digest::hex;
 use crate::mfa::Conflict;
 use crate::pipeline::{self, Options, Outcome, Visitor};
@@ -77,7 +77,7 @@ pub(crate) fn by_reading(
     }
     if let Some(first) = without.first() {
         notices.push(Notice {
-            code: "cited-object-changed",
+            code: NoticeCode::CitedObjectChanged,
             text: format!(
                 "{} that windows rest on could not be read a second time as before, and no hash of it is shown; the first is `{first}` (hint: whoever changed or removed it may have done so while the report was made)",
                 report::plural(without.len(), "object", "objects")

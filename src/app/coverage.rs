@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::Run;
-use crate::contract::{Conflict, Coverage, Gap, Notice, Period, Report};
+use crate::contract::{Conflict, Coverage, Gap, Notice, NoticeCode, Period, Report};
 use crate::mfa::{self, Action, Event};
 use crate::partition;
 use crate::pipeline::{AccountSpan, Scanned};
@@ -39,7 +39,7 @@ pub(crate) fn coverage(
         };
         gaps.push(gap(region));
         notices.push(Notice {
-            code: IAM_NOT_SEEN,
+            code: NoticeCode::IamNotSeen,
             text: format!(
                 "account {account}: nothing of {region}, where IAM's events are, was read: this report cannot see its IAM"
             ),
@@ -50,13 +50,13 @@ pub(crate) fn coverage(
     };
     if coverage.objects_read > 0 && !scanned.accounts.values().any(seen) {
         notices.push(Notice {
-            code: PERIOD_NOT_COVERED,
+            code: NoticeCode::PeriodNotCovered,
             text: "no record read is of this period: this report shows nothing, not that nothing happened".to_owned(),
         });
     }
     if as_of < period.to {
         notices.push(Notice {
-            code: "period-not-over",
+            code: NoticeCode::PeriodNotOver,
             text: format!(
                 "nothing after {} is considered: the period's end is not in this report",
                 as_of.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
@@ -65,7 +65,7 @@ pub(crate) fn coverage(
     }
     if coverage.objects_read == 0 {
         notices.push(Notice {
-            code: "nothing-read",
+            code: NoticeCode::NothingRead,
             text: "no object at all was read: this report shows nothing, not that nothing happened".to_owned(),
         });
     }
@@ -76,7 +76,10 @@ pub(crate) fn coverage(
             .filter(|(_, list)| !list.is_empty())
             .map(|(what, list)| format!("{what} {}", list.join(", ")))
             .collect();
-        notices.push(Notice { code: "selection", text: format!("only {} were read, as asked", chosen.join(" and ")) });
+        notices.push(Notice {
+            code: NoticeCode::Selection,
+            text: format!("only {} were read, as asked", chosen.join(" and ")),
+        });
     }
     gaps.sort();
     notices.sort();
@@ -88,12 +91,9 @@ pub(crate) fn coverage(
 /// Whether the evidence is what a report needs: everything that was listed was read, something of the period was, and the
 /// region that logs IAM was read of every account.
 pub(crate) fn is_complete(report: &Report) -> bool {
-    let unseen = |notice: &Notice| matches!(notice.code, PERIOD_NOT_COVERED | IAM_NOT_SEEN);
+    let unseen = |notice: &Notice| matches!(notice.code, NoticeCode::PeriodNotCovered | NoticeCode::IamNotSeen);
     report.coverage.complete && !report.notices.iter().any(unseen)
 }
-
-const PERIOD_NOT_COVERED: &str = "period-not-covered";
-const IAM_NOT_SEEN: &str = "iam-not-seen";
 
 /// Names the events that several records contradict each other about: then the evidence is not complete.
 pub(crate) fn contest(coverage: &mut Coverage, conflicts: Vec<mfa::Conflict>, notices: &mut Vec<Notice>) {
@@ -138,7 +138,7 @@ pub(crate) fn contested(conflict: &Conflict) -> Notice {
         "all of them count, and where they disagree the worse for the user holds".to_owned()
     };
     Notice {
-        code: "event-conflict",
+        code: NoticeCode::EventConflict,
         text: format!(
             "event {event_id} of account {account} has records with different contents, in {}: {counts}",
             objects.join(" and ")

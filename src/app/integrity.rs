@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, rfc3339, verify};
-use crate::contract::{Gap, Integrity, Notice, Period, ReadFailure, Report, Window};
+use crate::contract::{
+    ArchiveIntegrity, Gap, Integrity, Notice, NoticeCode, Period, ReadFailure, Report, StoredIntegrity, Window,
+};
 use crate::digest::{Checker, Code, Severity, State, Verification};
 use crate::exposure::{self, Input};
 use crate::mfa::Event;
-use crate::store::Judged;
 use crate::units::{count, plural};
 
 /// The outcome of the comparison that ran beside the report's own scan; `told` is the latest moment that its records, or
@@ -51,7 +52,7 @@ pub(crate) struct Told {
     /// Whether nothing speaks against it.
     pub(crate) whole: bool,
     /// For `coverage.integrity`.
-    value: serde_json::Value,
+    value: ArchiveIntegrity,
     /// Hours of the period that are not proven.
     gaps: Vec<Gap>,
     /// Why it is not whole.
@@ -59,7 +60,7 @@ pub(crate) struct Told {
 }
 
 /// Of a verification that ran beside the report's own scan.
-pub(crate) fn told(outcome: &Verification, period: Period, as_of: DateTime<Utc>) -> Result<Told, Error> {
+pub(crate) fn told(outcome: &Verification, period: Period, as_of: DateTime<Utc>) -> Told {
     let mut gaps = Vec::new();
     for hours in outcome.hours.iter().filter(|hours| hours.state != State::Proven) {
         let (from, to) = (hours.from.max(period.from), hours.to.min(period.to));
@@ -108,27 +109,16 @@ pub(crate) fn told(outcome: &Verification, period: Period, as_of: DateTime<Utc>)
             what.join(", ")
         )
     });
-    let value = serde_json::to_value(outcome).map_err(Error::failed)?;
-    Ok(Told { whole: outcome.whole, value, gaps, notice })
+    Told { whole: outcome.whole, value: ArchiveIntegrity::Verified(outcome.clone()), gaps, notice }
 }
 
 /// Of what earlier scans verified: the store knows objects, and not the hours of digests or what they miss. `None` where
 /// no scan verified anything.
-pub(crate) fn stored(judged: Judged) -> Option<Told> {
-    let Judged { verified, unsigned, failed, unknown } = judged;
+pub(crate) fn stored(judged: StoredIntegrity) -> Option<Told> {
+    let StoredIntegrity { verified, unsigned, failed, unknown: _ } = judged;
     if verified + unsigned + failed == 0 {
         return None;
     }
-    let value = serde_json::json!({
-        "source": "store",
-        "whole": null,
-        "digests": null,
-        "digests_proven": null,
-        "logs": { "named": null, "verified": verified, "unsigned": unsigned, "failed": failed, "not_asked": unknown },
-        "trails": null,
-        "hours": null,
-        "findings": null,
-    });
     let why = [(failed, "not what CloudTrail signed"), (unsigned, "named by no proven digest")];
     let why: Vec<String> = why
         .into_iter()
@@ -139,7 +129,7 @@ pub(crate) fn stored(judged: Judged) -> Option<Told> {
         .collect();
     let notice = (!why.is_empty()).then(|| format!("{}; `mfatrail scan --verify` names them", why.join(", ")));
     // What no digest names may be too new for one: where a window rests on it, that is told by itself.
-    Some(Told { whole: failed == 0, value, gaps: Vec::new(), notice })
+    Some(Told { whole: failed == 0, value: ArchiveIntegrity::Stored(judged), gaps: Vec::new(), notice })
 }
 
 /// The windows by the records alone that no digest was asked for or that a proven one names; `None` where these are all.
@@ -199,7 +189,7 @@ fn unproven(report: &Report, proven: &[Window]) -> Vec<Notice> {
             |other| format!("here it is {}{}", told(other), classed(other)),
         );
         notices.push(Notice {
-            code: RESTS_ON_UNPROVEN,
+            code: NoticeCode::RestsOnUnproven,
             text: format!(
                 "account {}, {}: by the records that digests prove, the window {opened} is {}{}; {shown}, by records that no digest proves",
                 window.account,
@@ -214,11 +204,8 @@ fn unproven(report: &Report, proven: &[Window]) -> Vec<Notice> {
 
 /// Whether no window rests on records that no digest proves.
 pub(crate) fn rests_on_proof(report: &Report) -> bool {
-    report.notices.iter().all(|notice| notice.code != RESTS_ON_UNPROVEN)
+    report.notices.iter().all(|notice| notice.code != NoticeCode::RestsOnUnproven)
 }
-
-/// That a window is another one without the records that no digest proves.
-const RESTS_ON_UNPROVEN: &str = "rests-on-unproven";
 
 /// Writes it all into the report; `proven` are the windows by proven records alone, where there are others.
 pub(crate) fn tell(report: &mut Report, told: &Told, events: &ByEvent, proven: Option<&[Window]>) {
@@ -244,7 +231,7 @@ pub(crate) fn tell(report: &mut Report, told: &Told, events: &ByEvent, proven: O
     report.coverage.gaps.extend(told.gaps.iter().cloned());
     report.coverage.gaps.sort();
     if let Some(text) = &told.notice {
-        report.notices.push(Notice { code: "integrity-not-whole", text: text.clone() });
+        report.notices.push(Notice { code: NoticeCode::IntegrityNotWhole, text: text.clone() });
         report.notices.sort();
     }
     report.coverage.integrity = Some(told.value.clone());

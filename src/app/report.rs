@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::request::{IamSource, ReportRequest};
 use super::scan::{self, LIMITS, store_error};
 use super::{Archive, Error, Run, THIS, archive, cited, coverage, inputs, integrity, rfc3339, stopped, verify};
-use crate::contract::{self, InputFile, Notice, Report, TrendPeriod};
+use crate::contract::{self, InputFile, Notice, NoticeCode, Report, StoredIntegrity, TrendPeriod};
 use crate::digest::{Bounds, Checker, PublicKeys, Verification};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
@@ -19,7 +19,7 @@ use crate::mfa;
 use crate::pipeline::{self, Scanned};
 use crate::report;
 use crate::source::{Selection, Source, SourceError};
-use crate::store::{Asked, Judged, Store};
+use crate::store::{Asked, Store};
 use crate::trace::Context;
 
 /// A report, and what it is worth.
@@ -80,7 +80,7 @@ pub(crate) struct Read {
     /// What the digests prove, where that was asked.
     proven: Option<verify::Proven>,
     /// What earlier scans found of the objects in the store.
-    judged: Judged,
+    judged: StoredIntegrity,
     /// The store, and its last commit that the report rests on.
     store: Option<(Store, u64)>,
 }
@@ -258,7 +258,7 @@ impl<'r> Job<'r> {
             )));
         }
         evidence.balance(scanned.coverage.records).map_err(|lost| Error::failed(SourceError::Unbalanced(lost)))?;
-        Ok(Read { evidence, scanned, notices: Vec::new(), proven, judged: Judged::default(), store: None })
+        Ok(Read { evidence, scanned, notices: Vec::new(), proven, judged: StoredIntegrity::default(), store: None })
     }
 }
 
@@ -408,7 +408,7 @@ impl Job<'_> {
         };
         let integrity = match (known, &verified) {
             (Some(known), _) => Some(known),
-            (None, Some(outcome)) => Some(integrity::told(outcome, report.period, as_of)?),
+            (None, Some(outcome)) => Some(integrity::told(outcome, report.period, as_of)),
             (None, None) => integrity::stored(judged),
         };
         if let Some(integrity) = &integrity {
@@ -493,12 +493,12 @@ impl Job<'_> {
 fn about_iam(iam: Option<&IamState>, scanned: &Scanned) -> Vec<Notice> {
     let Some(iam) = iam else {
         return vec![Notice {
-            code: "no-iam-state",
+            code: NoticeCode::NoIamState,
             text: "no IAM state was given: who has a password or a device now, and who was without one before the archive begins, is not known (hint: `--iam`)".to_owned(),
         }];
     };
     let without = scanned.accounts.keys().filter(|id| !iam.accounts.contains_key(*id)).map(|account| Notice {
-        code: "iam-account-missing",
+        code: NoticeCode::IamAccountMissing,
         text: format!("IAM state does not tell of account {account}: its windows are as certain as without it"),
     });
     iam.missing.iter().map(missing_input).chain(without).collect()
@@ -506,7 +506,7 @@ fn about_iam(iam: Option<&IamState>, scanned: &Scanned) -> Vec<Notice> {
 
 fn future_time(future: DateTime<Utc>, as_of: DateTime<Utc>) -> Notice {
     Notice {
-        code: "future-time",
+        code: NoticeCode::FutureTime,
         text: format!(
             "the latest record or delivery says {}, which had not come when this report was made: somebody wrote a false time, and windows are measured to {}",
             rfc3339(future),
@@ -530,7 +530,7 @@ fn beyond_evidence(
         ends.filter_map(|(account, end)| Some((account, end.filter(|end| *end < as_of)?))).collect();
     let (_, first) = short.iter().min_by_key(|(_, end)| *end)?;
     Some(Notice {
-        code: "as-of-beyond-evidence",
+        code: NoticeCode::AsOfBeyondEvidence,
         text: format!(
             "open windows are measured to {}, and the evidence on {} ends before (the earliest at {}): what happened in between is not known, and they are possible",
             rfc3339(as_of),
@@ -542,5 +542,5 @@ fn beyond_evidence(
 
 fn missing_input(missing: &inventory::MissingInput) -> Notice {
     let account = missing.account.as_ref().map_or_else(String::new, |account| format!(" of account {account}"));
-    Notice { code: "iam-input-missing", text: format!("IAM state: {}{account}: {}", missing.what, missing.why) }
+    Notice { code: NoticeCode::IamInputMissing, text: format!("IAM state: {}{account}: {}", missing.what, missing.why) }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::{DateTime, Utc};
 
 use super::{Archive, Error, Run, rfc3339, stopped};
-use crate::contract::{Integrity, Notice, Period};
+use crate::contract::{Integrity, Notice, NoticeCode, Period};
 use crate::digest::{Checker, Proof, Verification};
 use crate::pipeline::{self, Options, Scanned};
 use crate::source::{ObjectRef, Selection, Source};
@@ -176,7 +176,7 @@ pub(crate) fn notices(found: &Found) -> Vec<Notice> {
     let mut notices = Vec::new();
     if let Some(arrived) = &found.arrived {
         notices.push(Notice {
-            code: "restatement",
+            code: NoticeCode::Restatement,
             text: format!(
                 "this restates the report of {}: since then arrived {}, with {}",
                 rfc3339(arrived.reported_at),
@@ -187,7 +187,7 @@ pub(crate) fn notices(found: &Found) -> Vec<Notice> {
     }
     if !found.beside.is_empty() {
         notices.push(Notice {
-            code: "other-sources",
+            code: NoticeCode::OtherSources,
             text: format!(
                 "the store holds {}: this report covers them, too (hint: `--only-source` leaves them out)",
                 some(&found.beside, "object", "objects", "that SOURCE does not have")
@@ -196,7 +196,7 @@ pub(crate) fn notices(found: &Found) -> Vec<Notice> {
     }
     if !found.replaced.is_empty() {
         notices.push(Notice {
-            code: "object-replaced",
+            code: NoticeCode::ObjectReplaced,
             text: format!(
                 "{} overwritten in the archive after the store had read it, which CloudTrail never does: this report shows what is there now, the store keeps both",
                 some(&found.replaced, "object was", "objects were", "")

@@ -30,14 +30,14 @@ mod named;
 mod outcome;
 mod sixteen;
 
+pub use crate::contract::integrity::{Code, Finding, Hours, LogCounts, Severity, State, TrailSummary, Verification};
 pub use causes::{About, CAUSES, Cause, Causes};
 pub use chain::{Bounds, Chain, Proof, Trust};
 pub use check::Checker;
 pub use file::{ChainId, Digest, Previous, string_to_sign};
-pub use finding::{Code, Finding, Severity};
 pub use gather::Gather;
 pub use hash::{Hash, hex, sha256, unhex};
 pub use keys::{KeysError, PublicKeys};
 pub use lanes::{Hashed, Lanes};
 pub use live::{LiveError, read_live};
-pub use outcome::{Horizon, Hours, LogCounts, State, TrailSummary, Verification};
+pub use outcome::Horizon;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
 
 use super::{
-    About, Cause, Chain, Checker, Code, Digest, Finding, Proof, Severity, Trust,
+    About, Cause, Chain, Checker, Code, Digest, Finding, Hours, LogCounts, Proof, Severity, State, TrailSummary, Trust,
+    Verification,
     chain::{length, steps},
     named::State as Named,
 };
@@ -47,103 +47,6 @@ impl Horizon {
     fn is_abreast(&self, last: &Digest, told: DateTime<Utc>) -> bool {
         last.end + length(last) > told || (self.is_recent(told) && last.end + LATE >= told)
     }
-}
-
-/// The outcome, as `--format json` prints it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Verification {
-    /// Whether everything in range is proven: something is, and nothing speaks against it.
-    pub whole: bool,
-    /// The range's first moment, where one was given.
-    pub from: Option<DateTime<Utc>>,
-    /// The first moment after it.
-    pub to: Option<DateTime<Utc>>,
-    /// Up to when it speaks: the end of the last proven digest; of several accounts and regions, the earliest of these
-    /// ends. `None` where nothing is proven.
-    pub proven_until: Option<DateTime<Utc>>,
-    /// Digests in range.
-    pub digests: u64,
-    /// Those of them that can be believed.
-    pub digests_proven: u64,
-    /// Logs in range, and what they are worth.
-    pub logs: LogCounts,
-    /// By account, region and trail.
-    pub trails: Vec<TrailSummary>,
-    /// What is known of every hour, by account and region: stretches of one state.
-    pub hours: Vec<Hours>,
-    /// How many objects each kind of finding is about.
-    pub counts: BTreeMap<&'static str, u64>,
-    /// Everything that was found, in one order.
-    pub findings: Vec<Finding>,
-}
-
-/// What is known of a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Proven digests name all logs, and they are as named. An hour without a log is proven quiet then.
-    Proven,
-    /// There are digests, but something of this time is not proven, not as it was, or not there.
-    Broken,
-    /// There is no digest: that nothing is there shows nothing.
-    Unknown,
-}
-
-/// A time of one state.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Hours {
-    /// The account.
-    pub account: String,
-    /// The region.
-    pub region: String,
-    /// Its first moment.
-    pub from: DateTime<Utc>,
-    /// The first moment after it.
-    pub to: DateTime<Utc>,
-    /// What is known of it.
-    pub state: State,
-    /// Logs that digests name.
-    pub logs: u64,
-    /// Digests that name none.
-    pub quiet: u64,
-}
-
-/// Counts of logs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct LogCounts {
-    /// Named by digests in range.
-    pub named: u64,
-    /// Of these, proven.
-    pub verified: u64,
-    /// The inflated bytes of logs that are as they were named.
-    pub bytes: u64,
-}
-
-/// One trail in one account and region.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TrailSummary {
-    /// The account of the logs.
-    pub account: String,
-    /// The region of the logs.
-    pub region: String,
-    /// The trail's name.
-    pub trail: String,
-    /// Where the trail was made.
-    pub home_region: String,
-    /// Whether these are backfill digests.
-    pub backfill: bool,
-    /// The start of the first digest in range.
-    pub from: DateTime<Utc>,
-    /// The end of the last.
-    pub to: DateTime<Utc>,
-    /// Digests in range.
-    pub digests: u64,
-    /// Those that can be believed.
-    pub digests_proven: u64,
-    /// Logs that they name.
-    pub logs: u64,
-    /// Those that are proven.
-    pub logs_verified: u64,
 }
 
 impl Checker {

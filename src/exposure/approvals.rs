@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::ledger::{ABOUT_ROOT, Entity, Kept};
 use super::windows::Deactivation;
 use crate::cloudtrail::{Actor, ActorKind};
-use crate::contract::{Notice, PrincipalKind};
+use crate::contract::{Notice, NoticeCode, PrincipalKind};
 use crate::inputs::Approval;
 use crate::mfa::{Event, user_name};
 
@@ -72,7 +72,7 @@ pub(super) fn notices(
     let mut notices: Vec<Notice> = own
         .into_iter()
         .map(|(_, event)| Notice {
-            code: "approval-not-independent",
+            code: NoticeCode::ApprovalNotIndependent,
             text: format!(
                 "approval {ticket} for user {user} of account {account} clears nothing: its approver {approver} is, or may be, who \
                  made the call or whose MFA it is (event {})",
@@ -83,7 +83,7 @@ pub(super) fn notices(
     let days = (approval.valid_to - approval.valid_from).num_days();
     if !independent.is_empty() && approval.valid_to - approval.valid_from > LONG {
         notices.push(Notice {
-            code: "approval-long",
+            code: NoticeCode::ApprovalLong,
             text: format!(
                 "approval {ticket} for user {user} of account {account} is used, and is valid for {days} days: more than {} are a \
                  standing permission",

@@ -31,8 +31,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{
-    Approved, Certainty, Class, CloseReason, Figures, Finding, LeftoverDevice, LifecycleEvent, Notice, Outcome, Period,
-    PrincipalKind, Reason, Window,
+    Approved, Certainty, Class, CloseReason, Figures, Finding, LeftoverDevice, LifecycleEvent, Notice, NoticeCode,
+    Outcome, Period, PrincipalKind, Reason, Window,
 };
 use crate::inputs::{Approval, Detection, DetectionSubject, Settings};
 use crate::inventory::{IamState, UserState};
@@ -521,7 +521,7 @@ fn unmatched(facts: Facts<'_>, drafts: &[Draft], deactivations: &[Deactivation],
         .partition(|approval| approval.valid_from <= input.as_of && approval.valid_to > read_from);
     if !beyond.is_empty() {
         notices.push(Notice {
-            code: "approval-not-judged",
+            code: NoticeCode::ApprovalNotJudged,
             text: match beyond.len() {
                 1 => "1 approval is of a time that this report does not read".to_owned(),
                 many => format!("{many} approvals are of times that this report does not read"),
@@ -539,7 +539,7 @@ fn unmatched(facts: Facts<'_>, drafts: &[Draft], deactivations: &[Deactivation],
             notices.extend(approvals::notices(&ledger.entities, &ledger.events, deactivations, approval));
         } else {
             notices.push(Notice {
-                code: "approval-matched-nothing",
+                code: NoticeCode::ApprovalMatchedNothing,
                 text: format!(
                     "approval {} for user {} of account {} matched no deactivation",
                     approval.ticket, approval.user, approval.account
@@ -554,7 +554,7 @@ fn unmatched(facts: Facts<'_>, drafts: &[Draft], deactivations: &[Deactivation],
                 DetectionSubject::Principal { account, user } => format!("user {user} of account {account}"),
             };
             notices.push(Notice {
-                code: "detection-matched-nothing",
+                code: NoticeCode::DetectionMatchedNothing,
                 text: format!("detection {} about {subject} matched no window", detection.reference),
             });
         }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::format::{self, plural};
-use super::{Coverage, Gap, MfaCoverage, Report};
+use super::{Coverage, Gap, MfaCoverage, NoticeCode, Report};
 
 /// What an interval in [`Coverage::gaps`] is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,12 +98,12 @@ pub(super) fn unknowns(report: &Report) -> Vec<Unknown> {
 
 fn of_evidence(report: &Report) -> Vec<Unknown> {
     let coverage = &report.coverage;
-    let code = |code: &str| report.notices.iter().any(|notice| notice.code == code);
+    let code = |code: NoticeCode| report.notices.iter().any(|notice| notice.code == code);
     let count = |n: usize, make: fn(usize) -> Unknown| Some(n).filter(|n| *n > 0).map(make);
-    let nothing = coverage.objects_read == 0 && coverage.objects_failed == 0 || code("nothing-read");
+    let nothing = coverage.objects_read == 0 && coverage.objects_failed == 0 || code(NoticeCode::NothingRead);
     let failed = coverage.objects_failed.max(coverage.failures.len() as u64);
     let without = accounts_without_records(report);
-    let none = coverage.records == 0 || beside_period(report) || code("period-not-covered");
+    let none = coverage.records == 0 || beside_period(report) || code(NoticeCode::PeriodNotCovered);
     let reasons = [
         nothing.then_some(Unknown::NothingRead),
         (failed > 0).then_some(Unknown::NotRead(failed)),
@@ -112,10 +112,10 @@ fn of_evidence(report: &Report) -> Vec<Unknown> {
         count(blind_accounts(coverage).len(), Unknown::IamRegion),
         count(GapKind::Stopped.all(coverage).count(), Unknown::Stopped),
         count(GapKind::Changed.all(coverage).count(), Unknown::Changed),
-        (conflicting(report) || code("event-conflict")).then_some(Unknown::Conflicts),
-        (not_proven(coverage) || code("integrity-not-whole")).then_some(Unknown::NotProven),
-        code("as-of-beyond-evidence").then_some(Unknown::BeyondEvidence),
-        code("selection").then_some(Unknown::Selection),
+        (conflicting(report) || code(NoticeCode::EventConflict)).then_some(Unknown::Conflicts),
+        (not_proven(coverage) || code(NoticeCode::IntegrityNotWhole)).then_some(Unknown::NotProven),
+        code(NoticeCode::AsOfBeyondEvidence).then_some(Unknown::BeyondEvidence),
+        code(NoticeCode::Selection).then_some(Unknown::Selection),
     ];
     let reasons: Vec<Unknown> = reasons.into_iter().flatten().collect();
     // Whatever else made it incomplete is not passed over.
@@ -157,10 +157,8 @@ fn not_proven(coverage: &Coverage) -> bool {
 /// Whether the digests prove what they cover; `None` where nothing was verified, or not everything is known.
 pub(super) fn proven(coverage: &Coverage) -> Option<bool> {
     let integrity = coverage.integrity.as_ref()?;
-    let failed = integrity.pointer("/logs/failed").and_then(serde_json::Value::as_u64) > Some(0);
-    let whole = integrity.get("whole").and_then(serde_json::Value::as_bool);
     let partly = GapKind::Digests.all(coverage).next().is_some();
-    if failed { Some(false) } else { whole.filter(|whole| !whole || !partly) }
+    integrity.is_whole().filter(|whole| !whole || !partly)
 }
 
 fn of_iam(report: &Report) -> Vec<Unknown> {
@@ -191,7 +189,8 @@ pub(super) fn roots(coverage: &MfaCoverage) -> (Option<usize>, Option<usize>) {
 /// How many accounts IAM state covers, of how many in the report.
 pub(super) fn iam_accounts(report: &Report, coverage: &MfaCoverage) -> (usize, usize) {
     let uncovered = report.accounts.iter().filter(|one| one.figures.mfa_coverage.is_none()).count();
-    let missing = report.notices.iter().filter(|notice| notice.code == "iam-account-missing").count().max(uncovered);
+    let missing =
+        report.notices.iter().filter(|notice| notice.code == NoticeCode::IamAccountMissing).count().max(uncovered);
     let all = [coverage.accounts_in_report.unwrap_or(0), report.accounts.len(), missing].into_iter().max().unwrap_or(0);
     (coverage.accounts.unwrap_or(all).min(all.saturating_sub(missing)), all)
 }
@@ -266,8 +265,11 @@ mod tests {
     use std::io::Read as _;
 
     use super::super::fixture::{at, clean};
-    use super::super::{Finding, Format, Notice, ReadFailure, Window, fixture, render, summary};
+    use super::super::{
+        ArchiveIntegrity, Finding, Format, Notice, ReadFailure, StoredIntegrity, Window, fixture, render, summary,
+    };
     use super::*;
+    use crate::contract::integrity::Verification;
 
     /// What is said where everything was seen and nothing happened.
     const REASSURING: [&str; 12] = [
@@ -306,7 +308,7 @@ mod tests {
         texts
     }
 
-    fn notice(report: &mut Report, code: &'static str) {
+    fn notice(report: &mut Report, code: NoticeCode) {
         report.notices.push(Notice { code, text: "of account 111122223333".to_owned() });
     }
 
@@ -330,13 +332,13 @@ mod tests {
     /// One condition each that fails, and words that name it.
     const BROKEN: [(&str, Break); 33] = [
         ("nothing at all was read", |r| r.coverage = Coverage::default()),
-        ("nothing at all was read", |r| notice(r, "nothing-read")),
+        ("nothing at all was read", |r| notice(r, NoticeCode::NothingRead)),
         ("1 object could not be read", |r| r.coverage.objects_failed = 1),
         ("1 object could not be read", |r| {
             r.coverage.failures.push(ReadFailure { object: "a.gz".to_owned(), error: "damaged".to_owned() });
         }),
         ("the evidence is incomplete", |r| r.coverage.complete = false),
-        ("no record of the period was read", |r| notice(r, "period-not-covered")),
+        ("no record of the period was read", |r| notice(r, NoticeCode::PeriodNotCovered)),
         ("no record of the period was read", |r| r.coverage.records = 0),
         ("no record of the period was read", |r| r.coverage.last_record = Some(at("2026-09-30T23:59:59Z"))),
         ("no record of the period was read", |r| r.coverage.first_record = Some(at("2026-11-01T00:00:00Z"))),
@@ -353,17 +355,19 @@ mod tests {
         ("logging was stopped", |r| gap(r, "DeleteTrail")),
         ("1 change of a trail", |r| gap(r, "UpdateTrail")),
         ("1 change of a trail", |r| gap(r, "PutEventSelectors")),
-        ("records contradict each other", |r| notice(r, "event-conflict")),
-        ("integrity could not be verified", |r| r.coverage.integrity = Some(serde_json::json!({ "whole": false }))),
+        ("records contradict each other", |r| notice(r, NoticeCode::EventConflict)),
         ("integrity could not be verified", |r| {
-            r.coverage.integrity = Some(serde_json::json!({ "whole": null, "logs": { "failed": 1 } }));
+            r.coverage.integrity = Some(ArchiveIntegrity::Verified(Verification::default()));
         }),
-        ("integrity could not be verified", |r| notice(r, "integrity-not-whole")),
-        ("the evidence ends before the moment", |r| notice(r, "as-of-beyond-evidence")),
-        ("only some accounts or regions were read", |r| notice(r, "selection")),
+        ("integrity could not be verified", |r| {
+            r.coverage.integrity = Some(ArchiveIntegrity::Stored(StoredIntegrity { failed: 1, ..Default::default() }));
+        }),
+        ("integrity could not be verified", |r| notice(r, NoticeCode::IntegrityNotWhole)),
+        ("the evidence ends before the moment", |r| notice(r, NoticeCode::AsOfBeyondEvidence)),
+        ("only some accounts or regions were read", |r| notice(r, NoticeCode::Selection)),
         ("no IAM state was given", |r| r.figures.mfa_coverage = None),
         ("IAM state covers 1 of 2 accounts", |r| iam(r).accounts = Some(1)),
-        ("IAM state covers 1 of 2 accounts", |r| notice(r, "iam-account-missing")),
+        ("IAM state covers 1 of 2 accounts", |r| notice(r, NoticeCode::IamAccountMissing)),
         ("IAM state covers 1 of 2 accounts", |r| r.accounts[0].figures.mfa_coverage = None),
         ("IAM state covers 2 of 3 accounts", |r| iam(r).accounts_in_report = Some(3)),
         ("IAM state does not cover all", |r| iam(r).console_users_with_mfa = None),

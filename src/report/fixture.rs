@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
+use crate::contract::integrity::{Code, Finding as DigestFinding, Hours, LogCounts, State, TrailSummary, Verification};
 use crate::inputs::Settings;
 
 pub(super) const HOSTILE_NAME: &str = "<script>alert('x')</script>|`a`";
@@ -19,6 +20,57 @@ fn user(name: &str, id: Option<&str>) -> Principal {
 
 fn stat(n: usize, mean: f64, median: f64, p90: f64, max: f64) -> Stat {
     Stat { n, mean_s: Some(mean), median_s: Some(median), p90_s: Some(p90), max_s: Some(max) }
+}
+
+/// What the digests of one trail say: proven but for the hours before the first of them.
+pub(super) fn verification() -> Verification {
+    let [account, region] = ["111122223333", "us-east-1"].map(str::to_owned);
+    let [from, first, to] = ["2026-10-01T00:00:00Z", "2026-10-01T12:00:00Z", "2026-11-01T00:00:00Z"].map(at);
+    let hours = |from, to, state, logs, quiet| Hours {
+        account: account.clone(),
+        region: region.clone(),
+        from,
+        to,
+        state,
+        logs,
+        quiet,
+    };
+    Verification {
+        whole: true,
+        from: Some(from),
+        to: Some(to),
+        proven_until: Some(to),
+        digests: 732,
+        digests_proven: 732,
+        logs: LogCounts { named: 41_800, verified: 41_800, bytes: 1 << 30 },
+        hours: vec![hours(from, first, State::Unknown, 0, 0), hours(first, to, State::Proven, 41_800, 3)],
+        trails: vec![TrailSummary {
+            account: account.clone(),
+            region: region.clone(),
+            trail: "homestead".to_owned(),
+            home_region: "eu-west-1".to_owned(),
+            backfill: false,
+            from: first,
+            to,
+            digests: 732,
+            digests_proven: 732,
+            logs: 41_800,
+            logs_verified: 41_800,
+        }],
+        counts: [(Code::TrailMovedHere.as_str(), 1)].into(),
+        findings: vec![DigestFinding {
+            code: Code::TrailMovedHere,
+            account: Some(account),
+            region: Some(region),
+            trail: Some("homestead".to_owned()),
+            from: Some(first),
+            to: Some(first),
+            object: Some("AWSLogs/evil\u{1b}[31m<b>.json.gz".to_owned()),
+            count: 1,
+            event_id: Some("0f0e0000-0000-4000-8000-000000000009".to_owned()),
+            text: "it lay in acme-old before".to_owned(),
+        }],
+    }
 }
 
 /// The report of a period in which nothing happened and of which nothing was read.
@@ -528,7 +580,7 @@ pub(super) fn full() -> Report {
                     error: "no JSON at line 1\ncolumn 7".to_owned(),
                 },
             ],
-            integrity: Some(serde_json::json!({ "digests": 12, "verified": true })),
+            integrity: Some(ArchiveIntegrity::Verified(verification())),
         },
         accounts: vec![
             AccountFigures { account: "000000000042".to_owned(), figures: Figures::default() },
@@ -562,8 +614,8 @@ pub(super) fn full() -> Report {
             sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".to_owned(),
         }],
         notices: vec![Notice {
-            code: "approval-unmatched",
-            text: "ticket `OPS-9|<img src=x>` of the approvals matched nothing".to_owned(),
+            code: NoticeCode::ApprovalMatchedNothing,
+            text: "approval OPS-9|<img src=x> for user dave of account 111122223333 matched no deactivation".to_owned(),
         }],
         ..empty()
     }

@@ -15,21 +15,21 @@ use std::fmt::Write as _;
 
 use aws_lc_rs::hmac;
 
-use super::{DetectionKind, Principal, PrincipalKind, Report};
+use super::{ArchiveIntegrity, DetectionKind, NoticeCode, Principal, PrincipalKind, Report};
 use crate::partition;
 
 /// Notices whose text quotes nothing but account ids and times.
-const HARMLESS_NOTICES: [&str; 10] = [
-    "approval-not-judged",
-    "as-of-beyond-evidence",
-    "future-time",
-    "iam-account-missing",
-    "iam-not-seen",
-    "no-iam-state",
-    "nothing-read",
-    "period-not-covered",
-    "period-not-over",
-    "selection",
+const HARMLESS_NOTICES: [NoticeCode; 10] = [
+    NoticeCode::ApprovalNotJudged,
+    NoticeCode::AsOfBeyondEvidence,
+    NoticeCode::FutureTime,
+    NoticeCode::IamAccountMissing,
+    NoticeCode::IamNotSeen,
+    NoticeCode::NoIamState,
+    NoticeCode::NothingRead,
+    NoticeCode::PeriodNotCovered,
+    NoticeCode::PeriodNotOver,
+    NoticeCode::Selection,
 ];
 
 /// Files of the AWS CLI whose names are the same everywhere.
@@ -169,7 +169,7 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
         LEFT_OUT.clone_into(&mut failure.error);
     }
     if let Some(integrity) = &mut report.coverage.integrity {
-        names.json(integrity);
+        names.integrity(integrity);
     }
     for notice in &mut report.notices {
         let text = HARMLESS_NOTICES.contains(&notice.code).then(|| names.accounts_in(&notice.text));
@@ -367,25 +367,27 @@ impl Names {
         self.of("file", part)
     }
 
-    /// Numbers and words of the contract stay, everything else goes.
-    fn json(&mut self, value: &mut serde_json::Value) {
-        use serde_json::Value;
-        match value {
-            Value::String(text) => {
-                let word = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-                if !word && text.parse::<chrono::DateTime<chrono::Utc>>().is_err() {
-                    *text = self.of("value", text);
-                }
-            }
-            Value::Array(list) => list.iter_mut().for_each(|one| self.json(one)),
-            Value::Object(fields) => {
-                for (name, mut field) in std::mem::take(fields) {
-                    self.json(&mut field);
-                    let word = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-                    fields.insert(if word { name } else { self.of("value", &name) }, field);
-                }
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    /// What digests say: the accounts, regions, trails, objects, events and sentences of it.
+    fn integrity(&mut self, integrity: &mut ArchiveIntegrity) {
+        let ArchiveIntegrity::Verified(outcome) = integrity else { return };
+        for finding in &mut outcome.findings {
+            let optional = [&mut finding.account, &mut finding.event_id, &mut finding.object, &mut finding.region];
+            optional.into_iter().flatten().for_each(|value| self.value(value));
+            self.value(&mut finding.text);
+            finding.trail.iter_mut().for_each(|trail| self.value(trail));
+        }
+        for hours in &mut outcome.hours {
+            [&mut hours.account, &mut hours.region].into_iter().for_each(|value| self.value(value));
+        }
+        for trail in &mut outcome.trails {
+            let all = [&mut trail.account, &mut trail.home_region, &mut trail.region, &mut trail.trail];
+            all.into_iter().for_each(|value| self.value(value));
+        }
+    }
+
+    fn value(&mut self, value: &mut String) {
+        if !value.is_empty() {
+            *value = self.of("value", value);
         }
     }
 }
@@ -424,7 +426,7 @@ mod tests {
     use super::*;
 
     /// Everything of the fixture that tells who or where.
-    const ORIGINALS: [&str; 29] = [
+    const ORIGINALS: [&str; 31] = [
         "old-timer",
         "zelda",
         "mallory",
@@ -454,6 +456,8 @@ mod tests {
         "siem",
         "evil",
         "xxxxxxxx",
+        "homestead",
+        "acme-old",
     ];
 
     fn everything(report: &Report) -> Vec<(String, String)> {
@@ -527,9 +531,9 @@ mod tests {
         report.coverage.days[0].region = "acme-hq".to_owned();
         let notice = |code, text: &str| super::super::Notice { code, text: text.to_owned() };
         report.notices = vec![
-            notice("iam-not-seen", "account acme-payroll: nothing of us-east-1"),
-            notice("iam-account-missing", "IAM state does not tell of account acme-unheard-of: its windows"),
-            notice("selection", "only accounts acme-payroll and 444455556666 were read, as asked"),
+            notice(NoticeCode::IamNotSeen, "account acme-payroll: nothing of us-east-1"),
+            notice(NoticeCode::IamAccountMissing, "IAM state does not tell of account acme-unheard-of: its windows"),
+            notice(NoticeCode::Selection, "only accounts acme-payroll and 444455556666 were read, as asked"),
         ];
         for key in [None, Some(b"0123456789abcdef".as_slice())] {
             let redacted = redact(report.clone(), key);

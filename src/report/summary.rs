@@ -252,7 +252,7 @@ impl Screen<'_> {
         let n = format::plural(notices.len(), "notice", "notices");
         self.push(&if self.width.is_some() { format!("{n}, in full in the report:") } else { format!("{n}:") });
         for notice in notices.iter().take(named) {
-            self.push(&format!("  {}: {}", notice.code, notice.text));
+            self.push(&format!("  {}: {}", notice.code.as_str(), notice.text));
         }
     }
 }

@@ -107,7 +107,7 @@ fn sheets(report: &Report) -> Vec<Sheet> {
     sheets.push(Sheet {
         name: "Notices",
         heads: vec!["code", "text"],
-        rows: report.notices.iter().map(|n| vec![Value::text(n.code), Value::text(&n.text)]).collect(),
+        rows: report.notices.iter().map(|n| vec![Value::text(n.code.as_str()), Value::text(&n.text)]).collect(),
     });
     sheets.push(Sheet {
         name: "Inputs",

@@ -40,7 +40,7 @@ pub use index::{Index, Seen};
 pub use keep::{Keep, Kept, Limits, Sink, record};
 pub use lock::Holder;
 pub use notes::{Arrived, Run, RunKind};
-pub use read::{Asked, Found, Judged, Store};
+pub use read::{Asked, Found, Store};
 pub use rows::{ObjectRow, Status, location};
 pub use schema::{Column, Dataset, Kind, SCHEMA};
 pub use write::Writer;

@@ -22,7 +22,7 @@ use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::schema::Dataset;
 use super::tables::month_of_path;
 use super::{StoreError, count, damaged, hex, io_error};
-use crate::contract::{Coverage, CoverageDay, Integrity, Period, ReadFailure};
+use crate::contract::{Coverage, CoverageDay, Integrity, Period, ReadFailure, StoredIntegrity};
 use crate::disk::{self, Folder};
 use crate::evidence::{Evidence, Range};
 use crate::pipeline::{AccountSpan, Scanned};
@@ -81,7 +81,7 @@ pub struct Found {
     /// What a scan would have counted.
     pub scanned: Scanned,
     /// What the digests said of the objects, as far as scans verified them.
-    pub judged: Judged,
+    pub judged: StoredIntegrity,
     /// Objects whose content was overwritten after it had been read, in order of name.
     pub replaced: Vec<String>,
     /// Objects that the named sources do not have, in order of name; none where all are asked for.
@@ -92,30 +92,16 @@ pub struct Found {
     pub commit: u64,
 }
 
-/// How many objects, of those that were read or tried, are worth what.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Judged {
-    /// A proven digest names exactly their bytes.
-    pub verified: u64,
-    /// No proven digest named them.
-    pub unsigned: u64,
-    /// They are not what CloudTrail signed.
-    pub failed: u64,
-    /// No scan verified them.
-    pub unknown: u64,
-}
-
-impl Judged {
-    fn add(&mut self, row: &ObjectRow) {
-        let of = match row.integrity {
-            _ if !matches!(row.status, Status::Read | Status::Failed) => return,
-            Some(Integrity::Verified) => &mut self.verified,
-            Some(Integrity::Unsigned) => &mut self.unsigned,
-            Some(Integrity::Failed) => &mut self.failed,
-            None => &mut self.unknown,
-        };
-        *of += 1;
-    }
+/// Counts an object by what it is worth, if it was read or tried.
+fn judge(judged: &mut StoredIntegrity, row: &ObjectRow) {
+    let of = match row.integrity {
+        _ if !matches!(row.status, Status::Read | Status::Failed) => return,
+        Some(Integrity::Verified) => &mut judged.verified,
+        Some(Integrity::Unsigned) => &mut judged.unsigned,
+        Some(Integrity::Failed) => &mut judged.failed,
+        None => &mut judged.unknown,
+    };
+    *of += 1;
 }
 
 /// The most bytes of a file of a store.
@@ -349,7 +335,7 @@ impl Store {
                     == (&asked.selection.accounts, &asked.selection.regions)
         });
         let mut sum = Sum::default();
-        let mut judged = Judged::default();
+        let mut judged = StoredIntegrity::default();
         let mut selected: HashMap<u128, Option<Integrity>> = HashMap::new();
         let (mut replaced, mut beside) = (Vec::new(), Vec::new());
         let mut new: HashMap<u128, String> = HashMap::new();
@@ -365,7 +351,7 @@ impl Store {
             }
             let id = id_of(&row.object_id);
             selected.insert(id, row.integrity);
-            judged.add(&row);
+            judge(&mut judged, &row);
             if !asked.names(&row) {
                 beside.push(row.name.clone());
             }

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, SecondsFormat, Utc};
 
 use super::{
     Block, Cell, Grid, GridRow, Legend, ROWS_SHOWN, Section, Table, head, id, none, numeric, raw, text, time, timeline,
     words, yes_no,
 };
+use crate::contract::integrity::Verification;
 use crate::report::assurance::{self, GapKind};
 use crate::report::format::{self, NONE};
-use crate::report::{Coverage, Gap, Report};
+use crate::report::{ArchiveIntegrity, Coverage, Gap, Report, StoredIntegrity};
 
 /// How many rows the grid of days has: those with the most days missing come first.
 const GRID_ROWS: usize = 40;
@@ -218,22 +219,66 @@ fn failures(coverage: &Coverage) -> Block {
 }
 
 fn integrity(coverage: &Coverage) -> Block {
-    let Some(value) = &coverage.integrity else {
+    let Some(integrity) = &coverage.integrity else {
         return Block::Paragraph(words(
             "Integrity: not verified. No digest files were checked; mfatrail verify, or report --verify, checks them.",
         ));
     };
-    let rows = match value.as_object() {
-        Some(fields) => fields.iter().map(|(key, value)| vec![vec![raw(key)], vec![raw(&plain(value))]]).collect(),
-        None => vec![vec![words("result"), vec![raw(&plain(value))]]],
+    let rows = match integrity {
+        ArchiveIntegrity::Verified(outcome) => verified(outcome),
+        ArchiveIntegrity::Stored(objects) => stored(objects),
     };
     Block::Table(Table {
         caption: integrity_caption(coverage).to_owned(),
         heads: vec![head("What"), head("Value")],
-        rows,
+        rows: rows.into_iter().map(|(name, value)| vec![vec![raw(name)], vec![raw(&value)]]).collect(),
         more: None,
         sortable: false,
     })
+}
+
+/// The fields of `coverage.integrity`, as it has them.
+type Rows = Vec<(&'static str, String)>;
+
+fn verified(outcome: &Verification) -> Rows {
+    let Verification { digests, digests_proven, logs, trails, hours, counts, findings, .. } = outcome;
+    let time = |time: Option<DateTime<Utc>>| {
+        time.map_or_else(|| NONE.to_owned(), |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    };
+    let counts: Vec<String> = counts.iter().map(|(code, count)| format!("{code} {count}")).collect();
+    vec![
+        ("counts", if counts.is_empty() { NONE.to_owned() } else { counts.join(", ") }),
+        ("digests", digests.to_string()),
+        ("digests_proven", digests_proven.to_string()),
+        ("findings", elsewhere(findings)),
+        ("from", time(outcome.from)),
+        ("hours", elsewhere(hours)),
+        ("logs", format!("bytes {}, named {}, verified {}", logs.bytes, logs.named, logs.verified)),
+        ("proven_until", time(outcome.proven_until)),
+        ("to", time(outcome.to)),
+        ("trails", elsewhere(trails)),
+        ("whole", outcome.whole.to_string()),
+    ]
+}
+
+fn stored(objects: &StoredIntegrity) -> Rows {
+    let StoredIntegrity { verified, unsigned, failed, unknown } = objects;
+    let logs = format!("failed {failed}, named {NONE}, not_asked {unknown}, unsigned {unsigned}, verified {verified}");
+    let none = || NONE.to_owned();
+    vec![
+        ("digests", none()),
+        ("digests_proven", none()),
+        ("findings", none()),
+        ("hours", none()),
+        ("logs", logs),
+        ("source", "store".to_owned()),
+        ("trails", none()),
+        ("whole", none()),
+    ]
+}
+
+fn elsewhere<T>(list: &[T]) -> String {
+    format!("{} in report.json", format::size(list.len()))
 }
 
 /// Says the outcome, where there is one: that something was checked is not yet that it held.
@@ -242,19 +287,6 @@ fn integrity_caption(coverage: &Coverage) -> &'static str {
         Some(true) => "Integrity by CloudTrail's digest files: verified",
         Some(false) => "Integrity by CloudTrail's digest files: COULD NOT BE VERIFIED",
         None => "Integrity by CloudTrail's digest files: partly known",
-    }
-}
-
-fn plain(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Null => NONE.to_owned(),
-        serde_json::Value::Array(elements) => format!("{} in report.json", format::size(elements.len())),
-        serde_json::Value::Object(fields) => {
-            let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect();
-            if fields.is_empty() { NONE.to_owned() } else { fields.join(", ") }
-        }
-        other => other.to_string(),
     }
 }
 
@@ -340,5 +372,47 @@ fn grid(report: &Report) -> Grid {
         more: (all > GRID_ROWS).then(|| {
             format!("… and {} more with fewer days missing; each day is in report.json", format::size(all - GRID_ROWS))
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::report::fixture;
+
+    /// A value as a cell: lists are counted, fields follow each other.
+    fn cell(value: &Value) -> String {
+        match value {
+            Value::String(text) => text.clone(),
+            Value::Null => NONE.to_owned(),
+            Value::Array(elements) => elsewhere(elements),
+            Value::Object(fields) if fields.is_empty() => NONE.to_owned(),
+            Value::Object(fields) => {
+                let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key} {}", cell(value))).collect();
+                fields.join(", ")
+            }
+            other => other.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_table_has_every_field_of_the_contract_as_it_stands_there() {
+        let counted = StoredIntegrity { verified: 5, unsigned: 4, failed: 3, unknown: 2 };
+        let open = Verification { from: None, proven_until: None, counts: BTreeMap::new(), ..fixture::verification() };
+        for (integrity, rows) in [
+            (ArchiveIntegrity::Stored(counted), stored(&counted)),
+            (ArchiveIntegrity::Verified(fixture::verification()), verified(&fixture::verification())),
+            (ArchiveIntegrity::Verified(open.clone()), verified(&open)),
+        ] {
+            let Value::Object(fields) = serde_json::to_value(&integrity).expect("JSON") else {
+                panic!("an object");
+            };
+            let rows: Vec<(String, String)> = rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let fields: Vec<(String, String)> =
+                fields.iter().map(|(name, value)| (name.clone(), cell(value))).collect();
+            assert_eq!(rows, fields);
+        }
     }
 }

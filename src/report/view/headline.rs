@@ -9,8 +9,8 @@ use super::{Alert, Card, Line, Span, figures, lasting, principal, raw, text, tim
 use crate::report::assurance::{self, GapKind, blind_accounts};
 use crate::report::format::{self, NONE};
 use crate::report::{
-    Certainty, Class, Coverage, Gap, KindFigures, MfaCoverage, Period, Report, Stat, TrendPeriod, TrendSource, Window,
-    WindowKind,
+    Certainty, Class, Coverage, Gap, KindFigures, MfaCoverage, NoticeCode, Period, Report, Stat, TrendPeriod,
+    TrendSource, Window, WindowKind,
 };
 
 /// How many takeovers, contested approvals and stopped trails the first screen names; the rest is counted.
@@ -49,7 +49,7 @@ pub(in crate::report) fn conflicting(events: usize) -> String {
 /// What the evidence lacks: what voids figures first, quiet intervals last.
 pub(super) fn alerts(report: &Report) -> Vec<Alert> {
     let mut alerts = Vec::new();
-    let coded = |code: &str| report.notices.iter().find(|notice| notice.code == code);
+    let coded = |code: NoticeCode| report.notices.iter().find(|notice| notice.code == code);
     if let Some(sentence) = incomplete(&report.coverage) {
         alerts.push(Alert { title: "Incomplete evidence", text: vec![text(sentence)] });
     }
@@ -66,7 +66,7 @@ pub(super) fn alerts(report: &Report) -> Vec<Alert> {
             ],
         });
     }
-    if let Some(notice) = coded("period-not-covered") {
+    if let Some(notice) = coded(NoticeCode::PeriodNotCovered) {
         alerts.push(Alert { title: "No record of the period was read", text: vec![text(&*notice.text)] });
     }
     let blind = blind_accounts(&report.coverage);
@@ -86,7 +86,7 @@ pub(super) fn alerts(report: &Report) -> Vec<Alert> {
     alerts.extend(trail_alert(report, GapKind::Stopped, "Logging was stopped"));
     alerts.extend(trail_alert(report, GapKind::Changed, "A trail was changed"));
     alerts.extend(gap_alert(report, GapKind::Digests, "Intervals without proof", "that digest files do not prove"));
-    if let Some(notice) = coded("as-of-beyond-evidence") {
+    if let Some(notice) = coded(NoticeCode::AsOfBeyondEvidence) {
         alerts
             .push(Alert { title: "The evidence ends before the moment measured to", text: vec![text(&*notice.text)] });
     }

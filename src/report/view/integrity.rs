@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use serde_json::Value;
 
 use super::{Block, Cell, Grid, GridRow, Legend, ROWS_SHOWN, Table, head, numeric, raw, timeline, words};
-use crate::contract::Period;
+use crate::contract::integrity::State;
+use crate::contract::{ArchiveIntegrity, Period};
 use crate::report::Report;
 use crate::report::format;
 
@@ -15,13 +15,10 @@ const GRID_ROWS: usize = 40;
 /// A picture has at most so many cells in a row: of hours, else of days, else of weeks.
 const MOST_CELLS: i64 = 124;
 
-/// States, the better first.
-const STATES: [&str; 3] = ["proven", "unknown", "broken"];
-
 /// A time of one state.
 struct Stretch {
     period: Period,
-    state: usize,
+    state: State,
 }
 
 /// Stretches by account and region.
@@ -29,22 +26,15 @@ type Places<'r> = BTreeMap<(&'r str, &'r str), Vec<Stretch>>;
 
 /// The hours of a verification, where the report has one that tells of hours.
 pub(super) fn blocks(report: &Report) -> Vec<Block> {
-    let hours = report.coverage.integrity.as_ref().and_then(|value| value.get("hours")).and_then(Value::as_array);
+    let hours = report.coverage.integrity.as_ref().map_or(&[][..], ArchiveIntegrity::hours);
     let end = report.period.to.min(report.as_of).max(report.period.from);
     let shown = Period { from: report.period.from, to: end };
     let mut places = Places::new();
-    for stretch in hours.into_iter().flatten() {
-        let text = |name: &str| stretch.get(name).and_then(Value::as_str);
-        let time = |name: &str| text(name).and_then(|text| text.parse::<DateTime<Utc>>().ok());
-        let state = text("state").and_then(|name| STATES.iter().position(|state| *state == name));
-        let (Some(account), Some(region), Some(from), Some(to), Some(state)) =
-            (text("account"), text("region"), time("from"), time("to"), state)
-        else {
-            continue;
-        };
-        let period = Period { from: from.max(shown.from), to: to.min(shown.to) };
+    for stretch in hours {
+        let period = Period { from: stretch.from.max(shown.from), to: stretch.to.min(shown.to) };
         if period.from < period.to {
-            places.entry((account, region)).or_default().push(Stretch { period, state });
+            let stretches = places.entry((&stretch.account, &stretch.region)).or_default();
+            stretches.push(Stretch { period, state: stretch.state });
         }
     }
     if places.is_empty() {
@@ -53,16 +43,19 @@ pub(super) fn blocks(report: &Report) -> Vec<Block> {
     vec![Block::Grid(grid(&places, shown)), Block::Table(table(&places))]
 }
 
-/// Seconds of each state.
+/// Seconds that are proven, unknown and not proven.
 fn seconds(stretches: &[Stretch], within: Period) -> [i64; 3] {
-    let mut sums = [0; 3];
+    let [mut proven, mut unknown, mut broken] = [0; 3];
     for Stretch { period, state } in stretches {
         let lasting = (period.to.min(within.to) - period.from.max(within.from)).num_seconds();
-        if let Some(sum) = sums.get_mut(*state) {
-            *sum += lasting.max(0);
-        }
+        let sum = match state {
+            State::Proven => &mut proven,
+            State::Unknown => &mut unknown,
+            State::Broken => &mut broken,
+        };
+        *sum += lasting.max(0);
     }
-    sums
+    [proven, unknown, broken]
 }
 
 /// Whole hours, or the minutes of less than one.

@@ -14,7 +14,7 @@ pub(super) fn notices(report: &Report) -> Section {
             report
                 .notices
                 .iter()
-                .map(|notice| vec![Span::Strong(notice.code.to_owned()), text(": "), text(&*notice.text)])
+                .map(|notice| vec![Span::Strong(notice.code.as_str().to_owned()), text(": "), text(&*notice.text)])
                 .collect(),
         )]
     };

@@ -3,10 +3,16 @@
 //! Field names and their order are the output contract `mfatrail.report/1`. Times are UTC, durations whole or
 //! fractional seconds (`_s`), exposure is in hours. `null` means "not known" or "nothing to average", never zero.
 
+mod codes;
+pub mod integrity;
+mod notice;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::inputs::Settings;
+pub use integrity::{ArchiveIntegrity, StoredIntegrity};
+pub use notice::{Notice, NoticeCode};
 
 /// The contract's name and version.
 pub const SCHEMA: &str = "mfatrail.report/1";
@@ -904,7 +910,7 @@ pub struct Coverage {
     /// What could not be read, in order of name.
     pub failures: Vec<ReadFailure>,
     /// Filled in by digest verification; `None` where no digests were verified.
-    pub integrity: Option<serde_json::Value>,
+    pub integrity: Option<ArchiveIntegrity>,
 }
 
 /// Objects of one account and region, delivered on one day.
@@ -969,15 +975,6 @@ pub struct ReadFailure {
     pub object: String,
     /// What was wrong, where.
     pub error: String,
-}
-
-/// Something a reader must know before trusting a figure.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Notice {
-    /// A stable kebab-case code.
-    pub code: &'static str,
-    /// The sentence.
-    pub text: String,
 }
 
 /// Times in whole seconds, as everywhere in the product: inputs may bring fractions, and a clock always does.
