@@ -124,7 +124,7 @@ const TERMS: [(&str, &str); 22] = [
 ];
 
 /// What a takeover signal says.
-fn signal_words(signal: Signal) -> &'static str {
+pub(super) fn signal_words(signal: Signal) -> &'static str {
     match signal {
         Signal::ActorWithoutMfa => "the call came from an IAM user's or the root user's session without MFA",
         Signal::NewSource => "its address was not seen for the actor in the look-back, where the actor was seen at all",
@@ -145,7 +145,7 @@ fn signal_words(signal: Signal) -> &'static str {
     }
 }
 
-const CLOSE_REASONS: [CloseReason; 7] = [
+pub(super) const CLOSE_REASONS: [CloseReason; 7] = [
     CloseReason::Reenabled,
     CloseReason::UserDeleted,
     CloseReason::PasswordRemoved,
@@ -155,7 +155,7 @@ const CLOSE_REASONS: [CloseReason; 7] = [
     CloseReason::EndedUnseen,
 ];
 
-const FINDINGS: [FindingCode; 9] = [
+pub(super) const FINDINGS: [FindingCode; 9] = [
     FindingCode::EnableNotInArchive,
     FindingCode::DeactivateNotInArchive,
     FindingCode::DeviceWithoutOwner,

@@ -10,6 +10,8 @@ mod headline;
 mod integrity;
 mod listings;
 mod method;
+#[cfg(test)]
+mod reference;
 mod timeline;
 mod windows;
 
