@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 
 use super::objects::Objects;
 use super::sightings::{Key, Sightings};
+use super::spill::{lost, rewind};
 use super::texts::{Interner, NONE, NumberHasher};
 use super::{Call, Context, Holder, Lineage, Selection, Sighting, key_of};
 use crate::cloudtrail::{Actor, ActorKind, Caller, CallerTag, Envelope, Record, same};
@@ -386,7 +387,7 @@ impl Part {
     pub fn take_rows(&mut self) -> io::Result<(Vec<Call>, Vec<Sighting>)> {
         let mut rows = Vec::new();
         std::mem::take(&mut self.rows).for_each(|row| rows.push(row))?;
-        let calls = rows.iter().filter_map(|row| self.call(row, None)).collect();
+        let calls = rows.iter().map(|row| self.call(row, None).ok_or_else(lost)).collect::<io::Result<_>>()?;
         let sightings = self.sightings_of(|_actor| true)?;
         self.objects = Objects::default();
         if self.texts.size() + self.sightings.texts.size() + ACTOR * self.actors.len() < AT_HAND {
@@ -540,7 +541,10 @@ impl Part {
         })?;
         let objects = self.objects.of(&rows.iter().map(|row| row.object).collect::<BTreeSet<_>>())?;
         into.calls.reserve(rows.len());
-        into.calls.extend(rows.iter().filter_map(|row| self.call(row, objects.get(&row.object))));
+        for row in &rows {
+            let object = objects.get(&row.object).ok_or_else(lost)?;
+            into.calls.push(self.call(row, Some(object)).ok_or_else(lost)?);
+        }
         if sweeps {
             return Ok(());
         }
@@ -713,6 +717,8 @@ impl Row {
 struct Rows {
     recent: Vec<Row>,
     file: Option<File>,
+    /// How many are in the file.
+    written: u64,
 }
 
 impl Rows {
@@ -732,24 +738,23 @@ impl Rows {
             packed.clear();
             row.pack(&mut packed);
             writer.write_all(&packed)?;
+            self.written += 1;
         }
         writer.flush()
     }
 
+    /// Gives all rows, those in the file first.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or does not hold the rows that were written to it.
     fn for_each(&mut self, mut visit: impl FnMut(Row)) -> io::Result<()> {
         if let Some(file) = &mut self.file {
-            file.seek(SeekFrom::Start(0))?;
+            rewind(file, self.written * Row::SIZE as u64)?;
             let mut reader = BufReader::new(file);
-            let mut packed = vec![0; Row::SIZE];
-            loop {
-                match reader.read_exact(&mut packed) {
-                    Ok(()) => {}
-                    Err(end) if end.kind() == io::ErrorKind::UnexpectedEof => break,
-                    Err(error) => return Err(error),
-                }
-                if let Some(row) = Row::unpack(&packed) {
-                    visit(row);
-                }
+            let mut packed = [0; Row::SIZE];
+            for _ in 0..self.written {
+                reader.read_exact(&mut packed)?;
+                visit(Row::unpack(&packed).ok_or_else(lost)?);
             }
         }
         self.recent.iter().copied().for_each(visit);
@@ -786,6 +791,33 @@ mod tests {
             spill.for_each(|row| seen.push((row.time, row.id, row.account, row.object, row.flags))).unwrap();
             let want: Vec<_> = (0..25).map(|n| (i64::from(n), u128::MAX - u128::from(n), n, n + 5, 7)).collect();
             assert_eq!(seen, want);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_as_it_was_written_gives_nothing() {
+        let row = Row {
+            time: 0,
+            id: 0,
+            account: 0,
+            actor: 0,
+            source_ip: NONE,
+            service: 0,
+            name: 0,
+            about: NONE,
+            original: NONE,
+            object: 0,
+            flags: 0,
+        };
+        let size = Row::SIZE as u64;
+        for length in [0, size - 1, size, 9 * size, 10 * size - 1, 10 * size + 1, 11 * size] {
+            let mut spill = Rows::default();
+            (0..12).for_each(|_| spill.push(row, 10).unwrap());
+            spill.file.as_ref().unwrap().set_len(length).unwrap();
+            let mut given = 0;
+            let error = spill.for_each(|_| given += 1).unwrap_err();
+            assert!(error.to_string().contains("temporary file"), "{length}: {error}");
+            assert_eq!(given, 0, "{length}");
         }
     }
 

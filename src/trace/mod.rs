@@ -5,6 +5,7 @@ mod collect;
 mod fold;
 mod objects;
 mod sightings;
+mod spill;
 mod texts;
 
 use std::collections::BTreeSet;

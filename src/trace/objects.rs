@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
+use super::spill::lost;
+
 /// Bytes of names in memory.
 const IN_MEMORY: usize = if cfg!(test) { 64 } else { 1 << 16 };
 
@@ -46,7 +48,7 @@ impl Objects {
     /// Some of the names.
     ///
     /// # Errors
-    /// When the temporary file cannot be read back.
+    /// When the temporary file cannot be read back, or does not hold what was written to it.
     pub(super) fn of(&mut self, wanted: &BTreeSet<u32>) -> io::Result<HashMap<u32, Arc<str>>> {
         let mut names = HashMap::with_capacity(wanted.len());
         let mut number = 0;
@@ -57,7 +59,7 @@ impl Objects {
         }
         let mut recent = self.recent.as_slice();
         while read(&mut recent, &mut number, wanted, &mut names)? {}
-        Ok(names)
+        if number == self.count { Ok(names) } else { Err(lost()) }
     }
 }
 
@@ -106,5 +108,9 @@ mod tests {
             assert_eq!(names, [0, 7, 49].map(|n| (n, format!("object-{n}"))));
         }
         assert_eq!(objects.number("object-0").unwrap(), 50);
+        for length in [0, 1, 12, 13] {
+            objects.file.as_ref().unwrap().set_len(length).unwrap();
+            assert!(objects.of(&[49].into()).is_err(), "{length}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::Sighting;
+use super::spill::{lost, rewind};
 use super::texts::{Interner, NumberHasher};
 
 /// What is kept in memory by one worker: those that come again while they are there are one.
@@ -42,6 +43,8 @@ pub(super) struct Sightings {
     pub(super) texts: Interner,
     seen: HashMap<Key, Span, BuildHasherDefault<NumberHasher>>,
     file: Option<File>,
+    /// How many are in the file, and in how many bytes.
+    written: [u64; 2],
 }
 
 impl Sightings {
@@ -58,7 +61,7 @@ impl Sightings {
     /// Forgets what was seen. The numbers of texts hold.
     pub(super) fn forget(&mut self) {
         self.seen.clear();
-        self.file = None;
+        (self.file, self.written) = (None, [0; 2]);
     }
 
     /// Writes everything to the file. Afterwards no number stands for anything.
@@ -66,7 +69,7 @@ impl Sightings {
     /// # Errors
     /// When the temporary file cannot be written.
     pub(super) fn write_out(&mut self) -> io::Result<()> {
-        let Self { texts, seen, file } = self;
+        let Self { texts, seen, file, written: [count, bytes] } = self;
         let file = match file {
             Some(file) => file,
             none => none.insert(tempfile::tempfile()?),
@@ -74,14 +77,16 @@ impl Sightings {
         file.seek(SeekFrom::End(0))?;
         let mut writer = BufWriter::new(file);
         for (key, [first, last]) in seen.drain() {
-            let [actor, source_ip] =
-                [key.actor, key.source_ip].map(|number| texts.text(number).map_or("", AsRef::as_ref));
-            for text in [actor, source_ip] {
+            for number in [key.actor, key.source_ip] {
+                let text = texts.text(number).ok_or_else(lost)?;
                 writer.write_all(&u32::try_from(text.len()).map_err(io::Error::other)?.to_le_bytes())?;
                 writer.write_all(text.as_bytes())?;
+                *bytes += 4 + text.len() as u64;
             }
             writer.write_all(&first.to_le_bytes())?;
             writer.write_all(&last.to_le_bytes())?;
+            *bytes += 16;
+            *count += 1;
         }
         writer.flush()?;
         *texts = Interner::default();
@@ -91,28 +96,30 @@ impl Sightings {
     /// Those of some callers, in no order; a caller may have several at one address on one day.
     ///
     /// # Errors
-    /// When the temporary file cannot be read back.
+    /// When the temporary file cannot be read back, or does not hold what was written to it.
     pub(super) fn of(&mut self, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<Sighting>> {
         let mut sightings = Vec::new();
         for (key, span) in &self.seen {
-            if let (Some(actor), Some(source_ip)) = (self.texts.text(key.actor), self.texts.text(key.source_ip))
-                && wanted(actor)
-            {
-                sightings.extend(sighting(actor.clone(), source_ip.clone(), *span));
+            let [actor, source_ip] = [key.actor, key.source_ip].map(|number| self.texts.text(number));
+            let (actor, source_ip) = actor.zip(source_ip).ok_or_else(lost)?;
+            if wanted(actor) {
+                sightings.push(sighting(actor.clone(), source_ip.clone(), *span).ok_or_else(lost)?);
             }
         }
         let Some(file) = &mut self.file else { return Ok(sightings) };
-        file.seek(SeekFrom::Start(0))?;
+        let [count, bytes] = self.written;
+        rewind(file, bytes)?;
         let mut reader = BufReader::new(file);
         let (mut actor, mut source_ip) = (Vec::new(), Vec::new());
-        while read_text(&mut reader, &mut actor)? {
+        for _ in 0..count {
+            read_text(&mut reader, &mut actor)?;
             read_text(&mut reader, &mut source_ip)?;
             let [first, last] = [read(&mut reader)?, read(&mut reader)?].map(i64::from_le_bytes);
             let [actor, source_ip] =
                 [&actor, &source_ip].map(|bytes| std::str::from_utf8(bytes).map_err(io::Error::other));
             let actor = actor?;
             if wanted(actor) {
-                sightings.extend(sighting(actor.into(), source_ip?.into(), [first, last]));
+                sightings.push(sighting(actor.into(), source_ip?.into(), [first, last]).ok_or_else(lost)?);
             }
         }
         Ok(sightings)
@@ -134,19 +141,11 @@ fn read<const N: usize>(reader: &mut impl Read) -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// Reads a text behind its length; tells whether there was one.
-fn read_text(reader: &mut impl Read, text: &mut Vec<u8>) -> io::Result<bool> {
-    let length = match read(reader) {
-        Ok(length) => u32::from_le_bytes(length),
-        Err(end) if end.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-        Err(error) => return Err(error),
-    };
+/// Reads a text behind its length.
+fn read_text(reader: &mut impl Read, text: &mut Vec<u8>) -> io::Result<()> {
     text.clear();
-    let length = u64::from(length);
-    if reader.take(length).read_to_end(text)? as u64 == length {
-        return Ok(true);
-    }
-    Err(io::ErrorKind::UnexpectedEof.into())
+    let length = u64::from(u32::from_le_bytes(read(reader)?));
+    if reader.take(length).read_to_end(text)? as u64 == length { Ok(()) } else { Err(lost()) }
 }
 
 #[cfg(test)]
@@ -179,6 +178,24 @@ mod tests {
             expected.sort_by_key(order);
             // 210 differ, so each of these was seen once.
             assert_eq!(told, expected);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_as_it_was_written_gives_nothing() {
+        for change in [-30, -16, -4, -1, 1] {
+            let mut sightings = Sightings::default();
+            for n in 0..3 {
+                let [actor, source_ip] = ["AROAEXAMPLE:one", "192.0.2.1"].map(|text| sightings.texts.number(text));
+                sightings.add(Key { actor, source_ip, day: n }, [n, n]);
+            }
+            sightings.write_out().unwrap();
+            let file = sightings.file.as_ref().unwrap();
+            let length = file.metadata().unwrap().len();
+            file.set_len(length.checked_add_signed(change).unwrap()).unwrap();
+            assert!(sightings.of(|_| true).unwrap_err().to_string().contains("temporary file"), "{change}");
+            sightings.forget();
+            assert_eq!(sightings.of(|_| true).unwrap(), []);
         }
     }
 }
