@@ -14,7 +14,7 @@ use divan::{
     counter::{BytesCount, ItemsCount},
 };
 use mfatrail::{
-    cloudtrail::{Envelope, Record, RecordError, Scratch, Take, for_each_record, skim},
+    cloudtrail::{Brief, Envelope, Record, RecordError, Scratch, Take, for_each_record, skim},
     contract::Period,
     digest::{Hash, Hashed, Lanes, sha256},
     evidence::{Evidence, Range},
@@ -148,11 +148,11 @@ fn parse(bencher: Bencher<'_, '_>, shape: Shape) {
 struct Envelopes(usize);
 
 impl Take for Envelopes {
-    fn brief(&self, _envelope: &Envelope<'_>) -> Option<u8> {
-        Some(0)
+    fn brief(&self, _envelope: &Envelope<'_>) -> Option<Brief> {
+        Some(Brief::Count)
     }
 
-    fn envelope(&mut self, envelope: &Envelope<'_>, _brief: u8) {
+    fn envelope(&mut self, envelope: &Envelope<'_>, _brief: Brief) {
         self.0 += usize::from(black_box(envelope.seconds()) > 0);
     }
 

@@ -19,7 +19,9 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use mfatrail::bundle;
-use mfatrail::cloudtrail::{Envelope, Names, Query, Record, RecordError, Scratch, Take, for_each_record, search, skim};
+use mfatrail::cloudtrail::{
+    Brief, Envelope, Names, Query, Record, RecordError, Scratch, Take, for_each_record, search, skim,
+};
 use mfatrail::contract::{Period, Window};
 use mfatrail::digest::{Bounds, ChainId, Gather, Proof, PublicKeys, Trust, sha256};
 use mfatrail::exposure::{self, Analysis, Input};
@@ -180,12 +182,12 @@ fn short(record: &Record<'_, '_>) -> Short {
 }
 
 impl Take for Skimmed {
-    fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
+    fn brief(&self, envelope: &Envelope<'_>) -> Option<Brief> {
         let told = !envelope.id().is_empty() && envelope.issuer().is_some();
-        (envelope.name() != b"EnableMFADevice" && told).then_some(0)
+        (envelope.name() != b"EnableMFADevice" && told).then_some(Brief::Count)
     }
 
-    fn envelope(&mut self, envelope: &Envelope<'_>, _brief: u8) {
+    fn envelope(&mut self, envelope: &Envelope<'_>, _brief: Brief) {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
         let raw = envelope.raw();
         assert!(raw.starts_with(b"{") && raw.ends_with(b"}"), "the text of a record is an object");

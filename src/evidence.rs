@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::cloudtrail::{Envelope, Record};
+use crate::cloudtrail::{Brief, Envelope, Record};
 use crate::contract::Integrity;
 use crate::digest::Checker;
 use crate::inflate::InflateError;
@@ -54,16 +54,13 @@ impl Range {
 
 /// What is to be done with a record by its envelope; `None` where that does not tell all that evidence keeps of it.
 #[must_use]
-pub fn brief(envelope: &Envelope<'_>) -> Option<u8> {
+pub fn brief(envelope: &Envelope<'_>) -> Option<Brief> {
     if mfa::is_extracted(envelope.source(), envelope.name()) { None } else { Part::brief(envelope) }
 }
 
 /// So many events are extracted of one object, far more than CloudTrail writes into one: each takes some kilobytes by the time
 /// that a report is written.
 pub const EVENTS: usize = if cfg!(test) { 2_000 } else { 50_000 };
-
-/// Nothing is to be done with it.
-const OUT_OF_RANGE: u8 = u8::MAX;
 
 fn listed(list: &[String], value: &[u8]) -> bool {
     list.is_empty() || (!value.is_empty() && list.iter().any(|listed| listed.as_bytes() == value))
@@ -180,17 +177,17 @@ impl Evidence {
 impl Visitor for Evidence {
     const ENVELOPES: bool = true;
 
-    fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
+    fn brief(&self, envelope: &Envelope<'_>) -> Option<Brief> {
         let Range { accounts, regions, .. } = &*self.range;
         let included = self.seconds.contains(&envelope.seconds())
             && (accounts.is_empty() || listed(accounts, envelope.account()))
             && (regions.is_empty() || listed(regions, envelope.region()));
-        if included { brief(envelope) } else { Some(OUT_OF_RANGE) }
+        if included { brief(envelope) } else { Some(Brief::Count) }
     }
 
-    fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: u8) {
+    fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: Brief) {
         self.passed_over += 1;
-        if brief != OUT_OF_RANGE && self.error.is_none() {
+        if brief != Brief::Count && self.error.is_none() {
             if self.aside {
                 self.gave(object, envelope.seconds());
             }
@@ -395,11 +392,11 @@ mod tests {
         const OUTCOMES: bool = true;
         const ENVELOPES: bool = true;
 
-        fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
+        fn brief(&self, envelope: &Envelope<'_>) -> Option<Brief> {
             self.new.brief(envelope)
         }
 
-        fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: u8) {
+        fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: Brief) {
             self.again.envelope(object, envelope, brief);
             self.new.envelope(object, envelope, brief);
         }

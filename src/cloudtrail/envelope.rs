@@ -11,7 +11,7 @@ use super::{
     identity::{ActorKind, Caller},
     masks::{by_sight, is_ascii},
     record::{Record, RecordError, is_account_id},
-    walk::{Field, Issuer, Records, Sketch, Text, may_tell_failure},
+    walk::{Brief, Field, Issuer, Records, Sketch, Text, may_tell_failure},
 };
 
 /// What almost every record is asked for, read from the text of an ordinary document without a parse.
@@ -246,10 +246,10 @@ pub fn same(one: &[u8], other: &[u8]) -> bool {
 /// Who takes the records of an object, most of them as envelopes.
 pub trait Take {
     /// What is to be done with this record by its envelope; `None` where that will not do.
-    fn brief(&self, envelope: &Envelope<'_>) -> Option<u8>;
+    fn brief(&self, envelope: &Envelope<'_>) -> Option<Brief>;
 
     /// Takes a record by its envelope, for which it said `brief`.
-    fn envelope(&mut self, envelope: &Envelope<'_>, brief: u8);
+    fn envelope(&mut self, envelope: &Envelope<'_>, brief: Brief);
 
     /// Takes a record that was parsed, or why it is unusable; the index is its place in the object.
     fn record(&mut self, index: usize, record: Result<Record<'_, '_>, RecordError>);
@@ -377,16 +377,21 @@ mod tests {
         all_whole: bool,
     }
 
+    /// One of them, which another record may not have.
+    fn any_brief(envelope: &Envelope<'_>) -> Brief {
+        [Brief::Count, Brief::Sighting, Brief::Call, Brief::CallAboutUser][envelope.id().len() % 4]
+    }
+
     impl Take for Collect {
-        fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
+        fn brief(&self, envelope: &Envelope<'_>) -> Option<Brief> {
             let told = !envelope.id().is_empty() && envelope.issuer().is_some();
             let brief = !self.all_whole && envelope.name() != b"W" && told;
-            brief.then(|| envelope.id().len() as u8)
+            brief.then(|| any_brief(envelope))
         }
 
-        fn envelope(&mut self, envelope: &Envelope<'_>, brief: u8) {
+        fn envelope(&mut self, envelope: &Envelope<'_>, brief: Brief) {
             self.envelopes += 1;
-            assert_eq!(brief, envelope.id().len() as u8);
+            assert_eq!(brief, any_brief(envelope));
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
             self.said.push(Ok(Said {
                 seconds: envelope.seconds(),
@@ -799,11 +804,11 @@ mod tests {
     struct Numbers(Vec<(Option<CallerTag>, String)>);
 
     impl Take for Numbers {
-        fn brief(&self, _envelope: &Envelope<'_>) -> Option<u8> {
-            Some(0)
+        fn brief(&self, _envelope: &Envelope<'_>) -> Option<Brief> {
+            Some(Brief::Sighting)
         }
 
-        fn envelope(&mut self, envelope: &Envelope<'_>, _brief: u8) {
+        fn envelope(&mut self, envelope: &Envelope<'_>, _brief: Brief) {
             let raw: serde_json::Value = serde_json::from_slice(envelope.raw()).expect("JSON");
             self.0.push((envelope.caller_tag(), raw["userIdentity"].to_string()));
         }

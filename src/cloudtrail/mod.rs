@@ -22,3 +22,4 @@ pub use fields::{Cell, Path};
 pub use identity::{Actor, ActorKind, Caller};
 pub use needles::{Literals, Names};
 pub use record::{Record, RecordError, Value, mfa_of};
+pub use walk::Brief;

@@ -252,6 +252,20 @@ impl Found {
     }
 }
 
+/// What is to be done with a record by its envelope alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Brief {
+    /// It is counted, and lies outside of what was asked for.
+    Count,
+    /// It shows where its caller was.
+    Sighting,
+    /// It is a call that is kept.
+    Call,
+    /// It is a call that is kept, and may be about a user.
+    CallAboutUser,
+}
+
 /// What was read of one record: places in the text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sketch {
@@ -260,7 +274,7 @@ pub(super) struct Sketch {
     /// Whether it was left to the parser: then nothing else here counts.
     pub(super) whole: bool,
     /// What the taker of the records wants to do with it.
-    pub(super) brief: u8,
+    pub(super) brief: Brief,
     /// Whether its `serviceEventDetails` may say that it failed.
     pub(super) may_have_failed: bool,
     /// `readOnly`, where it is told.
@@ -277,7 +291,7 @@ impl Sketch {
         Self {
             record,
             whole: false,
-            brief: 0,
+            brief: Brief::Count,
             may_have_failed: false,
             read_only: None,
             caller: 0,

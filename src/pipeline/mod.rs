@@ -25,7 +25,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    cloudtrail::{Contents, Envelope, Query, Record},
+    cloudtrail::{Brief, Contents, Envelope, Query, Record},
     contract::ReadFailure,
     inflate::{self, InflateError, Inflated},
     source::{Folders, ObjectRef, s3::S3Options},
@@ -63,12 +63,12 @@ pub trait Visitor: Send {
     fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>);
 
     /// What is to be done with this record by its envelope, `None` where that will not do. It depends on the record alone.
-    fn brief(&self, _envelope: &Envelope<'_>) -> Option<u8> {
+    fn brief(&self, _envelope: &Envelope<'_>) -> Option<Brief> {
         None
     }
 
     /// Takes one usable record for which [`Visitor::brief`] said `brief`.
-    fn envelope(&mut self, _object: &Arc<ObjectRef>, _envelope: &Envelope<'_>, _brief: u8) {}
+    fn envelope(&mut self, _object: &Arc<ObjectRef>, _envelope: &Envelope<'_>, _brief: Brief) {}
 
     /// How many records of the object that was just read it left out, for they are more than it can keep of one object: that
     /// makes the evidence incomplete. Begins anew with each object.

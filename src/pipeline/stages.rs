@@ -28,7 +28,9 @@ use super::{
     stats::{Listing, Scanned, Tally},
 };
 use crate::{
-    cloudtrail::{Contents, Envelope, Record, RecordError, Scratch, Take, for_each_record, is_foreign, search, skim},
+    cloudtrail::{
+        Brief, Contents, Envelope, Record, RecordError, Scratch, Take, for_each_record, is_foreign, search, skim,
+    },
     contract::ReadFailure,
     inflate::{InflateError, Inflater, LARGE, promised},
     source::{
@@ -790,11 +792,11 @@ struct Visits<'w, V> {
 }
 
 impl<V: Visitor> Take for Visits<'_, V> {
-    fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
+    fn brief(&self, envelope: &Envelope<'_>) -> Option<Brief> {
         self.visitor.brief(envelope)
     }
 
-    fn envelope(&mut self, envelope: &Envelope<'_>, brief: u8) {
+    fn envelope(&mut self, envelope: &Envelope<'_>, brief: Brief) {
         self.tally.envelope(envelope);
         self.visitor.envelope(self.object, envelope, brief);
     }
@@ -1111,11 +1113,11 @@ mod tests {
             self.0.push((object.name.clone(), record.account().unwrap_or_default().to_owned()));
         }
 
-        fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
-            (envelope.name() == b"ByEnvelope").then_some(0)
+        fn brief(&self, envelope: &Envelope<'_>) -> Option<Brief> {
+            (envelope.name() == b"ByEnvelope").then_some(Brief::Sighting)
         }
 
-        fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, _brief: u8) {
+        fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, _brief: Brief) {
             let account = std::str::from_utf8(envelope.account()).unwrap();
             self.0.push((object.name.clone(), account.to_owned()));
         }

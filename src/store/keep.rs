@@ -19,7 +19,7 @@ use super::schema::Dataset;
 use super::tables::{Month, Tables, folder, month_of, month_of_path};
 use super::write::Writer;
 use super::{StoreError, count, hex};
-use crate::cloudtrail::{Envelope, Record};
+use crate::cloudtrail::{Brief, Envelope, Record};
 use crate::contract::Integrity;
 use crate::digest::Checker;
 use crate::evidence::{EVENTS, Evidence, Range, brief};
@@ -624,11 +624,11 @@ impl Visitor for Keep<'_> {
 
     const ENVELOPES: bool = true;
 
-    fn brief(&self, envelope: &Envelope<'_>) -> Option<u8> {
+    fn brief(&self, envelope: &Envelope<'_>) -> Option<Brief> {
         brief(envelope)
     }
 
-    fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: u8) {
+    fn envelope(&mut self, object: &Arc<ObjectRef>, envelope: &Envelope<'_>, brief: Brief) {
         if self.aside {
             self.gave(object, envelope.seconds());
         }

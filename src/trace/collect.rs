@@ -17,7 +17,7 @@ use super::sightings::{Key, Sightings};
 use super::spill::{lost, rewind};
 use super::texts::{Interner, NONE, NumberHasher};
 use super::{Call, Context, Holder, Lineage, Selection, Sighting, key_of};
-use crate::cloudtrail::{Actor, ActorKind, Caller, CallerTag, Envelope, Record, same};
+use crate::cloudtrail::{Actor, ActorKind, Brief, Caller, CallerTag, Envelope, Record, same};
 use crate::mfa;
 
 /// Rows kept in memory by one worker, before they go to a temporary file: 4 MiB. They are written once and read twice, one after
@@ -189,15 +189,6 @@ fn flags(read_only: bool, failed: bool, session_mfa: Option<bool>, sign_in_mfa: 
         | sign_in_mfa.map_or(0, |mfa| SIGN_IN_KNOWN | when(mfa, SIGN_IN_MFA))
 }
 
-/// The caller was seen, and nothing more is noted.
-const SEEN: u8 = 0;
-
-/// The call has a row of its own.
-const CALLED: u8 = 1;
-
-/// Likewise, and it may be about a user.
-const CALLED_ABOUT: u8 = 2;
-
 /// Whether the record of a console sign-in, which tells more than its envelope.
 fn signs_in(source: &[u8], name: &[u8]) -> bool {
     source == b"signin.amazonaws.com" && name == b"ConsoleLogin"
@@ -261,7 +252,7 @@ impl Part {
 
     /// What [`Part::note_envelope`] is to note; `None` where only the parsed record can tell.
     #[must_use]
-    pub fn brief(envelope: &Envelope<'_>) -> Option<u8> {
+    pub fn brief(envelope: &Envelope<'_>) -> Option<Brief> {
         let may_be_about = envelope.source() == IAM;
         // Of a refused call that has no parameters only the message names the user.
         let about = || match may_be_about {
@@ -274,7 +265,7 @@ impl Part {
             false => about()?.is_some(),
         };
         if !has_row {
-            return Some(SEEN);
+            return Some(Brief::Sighting);
         }
         let told = !envelope.id().is_empty()
             && !signs_in(envelope.source(), envelope.name())
@@ -282,14 +273,14 @@ impl Part {
             && envelope.session_mfa().is_some()
             && envelope.issuer().is_some()
             && about().is_some();
-        told.then_some(if may_be_about { CALLED_ABOUT } else { CALLED })
+        told.then_some(if may_be_about { Brief::CallAboutUser } else { Brief::Call })
     }
 
     /// Notes one record by its envelope, as [`Part::note`] would; `brief` is what [`Part::brief`] said of it.
     ///
     /// # Errors
     /// When the temporary file cannot be written, or the envelope will not do.
-    pub fn note_envelope(&mut self, holder: Holder<'_>, envelope: &Envelope<'_>, brief: u8) -> io::Result<()> {
+    pub fn note_envelope(&mut self, holder: Holder<'_>, envelope: &Envelope<'_>, brief: Brief) -> io::Result<()> {
         self.make_room()?;
         let place = self.caller(envelope)?;
         let Some(caller) = self.callers.get_mut(place) else { return Ok(()) };
@@ -297,14 +288,14 @@ impl Part {
         if caller.sighted != NONE && !source_ip.is_empty() && !envelope.refused() {
             caller.fold(source_ip, envelope.seconds(), &mut self.sightings)?;
         }
-        if brief == SEEN { Ok(()) } else { self.note_call(holder, envelope, brief, place) }
+        if brief == Brief::Sighting { Ok(()) } else { self.note_call(holder, envelope, brief, place) }
     }
 
     /// Notes a call by its envelope and its caller's place.
-    fn note_call(&mut self, holder: Holder<'_>, envelope: &Envelope<'_>, brief: u8, place: usize) -> io::Result<()> {
+    fn note_call(&mut self, holder: Holder<'_>, envelope: &Envelope<'_>, brief: Brief, place: usize) -> io::Result<()> {
         let untold = || io::Error::other("a record's envelope does not tell what its trace needs");
         let about = match brief {
-            CALLED_ABOUT => envelope.parameter("userName").ok_or_else(untold)?.map(str::to_lowercase),
+            Brief::CallAboutUser => envelope.parameter("userName").ok_or_else(untold)?.map(str::to_lowercase),
             _ => None,
         };
         let known = self.callers.get(place).map_or(NONE, |caller| caller.actor);
