@@ -162,9 +162,8 @@ fn is_http(address: &str) -> bool {
         None => authority.split_once(':').unwrap_or((authority, "")),
     };
     let ports = port.is_empty() || port.parse::<u16>().is_ok();
-    let blank = address.contains(|next: char| next.is_whitespace() || next.is_control());
-    let known = matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https");
-    known && !host.is_empty() && ports && !blank && !rest.contains('@')
+    let odd = |text: &str| text.contains(|next: char| next.is_whitespace() || next.is_control() || next == '@');
+    matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") && !host.is_empty() && ports && !odd(rest)
 }
 
 pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, Error> {
@@ -254,13 +253,13 @@ mod tests {
             ("HTTPS://s3.example.com/base", "HTTPS://s3.example.com/base"),
             ("http://user:pw@[::1]:9000/x", "http://[::1]:9000/x"),
             ("http://user:p%40w@host", "http://host"),
+            ("http://user:p w@host", "http://host"),
         ] {
             assert_eq!(endpoint(Some(given)).expect("an address").as_deref(), Some(plain));
         }
         for wrong in [
             "user:s3cret@host:9000",
             "ftp://user:s3cret@host",
-            "http://user:s3c ret@host",
             "http://user:pa/s3cret@host",
             "http://user:s3cret#@host",
             "http://user:s3cret@",
