@@ -1,5 +1,7 @@
 //! The command line as its users meet it: what is typed in any way, and what is printed wherever it is read.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/run.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod run;

@@ -1,6 +1,8 @@
 //! `mfatrail verify` from the outside, with real cryptography: every way to tamper with an archive is found under its
 //! own name, and what was not tampered with is verified.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -663,6 +665,7 @@ fn it_is_said_up_to_when_a_verification_speaks() {
 #[test]
 fn what_is_under_way_is_no_fault() {
     // Hours that end with the present one: of the last two there may be no digest yet.
+    #[expect(clippy::disallowed_methods, reason = "the program's clock is the same")]
     let now = chrono::Utc::now();
     let verdicts = |behind: i64| {
         let mut bucket = Bucket::new("trail-bucket");
