@@ -1190,3 +1190,19 @@ fn key_lists_that_lie_are_findings() {
     let ran = on_s3(&server.endpoint(), &keys, &["s3://trail-bucket", "--region", "us-east-1"]);
     assert!(!ran.stdout.contains("keys_unavailable"), "{}", ran.stdout);
 }
+
+/// `report.json` holds findings: its schema names the same ones, everywhere.
+#[test]
+fn the_schema_of_reports_names_every_finding() {
+    let codes: Vec<&str> = mfatrail::digest::Code::ALL.iter().map(|code| code.as_str()).collect();
+    let part = |path: &str| run::schema::SCHEMA.pointer(&format!("/$defs/{path}")).expect("a part of the schema");
+    let listed =
+        |path: &str| part(path).as_array().expect("words").iter().filter_map(Value::as_str).collect::<Vec<_>>();
+    assert_eq!(listed("digest_finding/properties/code/enum"), codes);
+    assert!(listed("gap/properties/cause/enum").ends_with(&codes));
+    let counted: BTreeSet<&str> = part("verification/properties/counts/properties")
+        .as_object()
+        .map(|fields| fields.keys().map(String::as_str).collect())
+        .expect("fields");
+    assert_eq!(counted, codes.into_iter().collect());
+}
