@@ -94,7 +94,8 @@ pub fn contest<C: Logged + Said>(events: &mut Vec<Event>, calls: &[C]) -> Vec<Co
     let owned = |(account, id): (&str, &str)| (account.to_owned(), id.to_owned());
     let ids: HashSet<(&str, &str)> = events.iter().map(Logged::identity).collect();
     // Of each identity that both have: the places of the events, and the calls.
-    let mut shared: BTreeMap<(String, String), (Vec<usize>, Vec<&C>)> = BTreeMap::new();
+    type Sharing<'c, C> = (Vec<usize>, Vec<&'c C>);
+    let mut shared: BTreeMap<(String, String), Sharing<'_, C>> = BTreeMap::new();
     for call in calls.iter().filter(|call| ids.contains(&call.identity())) {
         shared.entry(owned(call.identity())).or_default().1.push(call);
     }
