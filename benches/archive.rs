@@ -2,6 +2,9 @@
 //!
 //! `DIR/archive` holds the objects in CloudTrail's layout, `DIR/expected.json` what a scan of them must find.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench fails by a panic")]
+#![allow(clippy::print_stdout, reason = "what it measured")]
+
 use std::{
     error::Error,
     path::{Path, PathBuf},

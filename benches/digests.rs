@@ -4,6 +4,9 @@
 //! and a file with the newest one's signature. `DIR/keys.json` is the public key as the AWS CLI prints it, and
 //! `DIR/signatures.json` has all signatures by key: on disk they have no object metadata to stand in.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench fails by a panic")]
+#![allow(clippy::print_stdout, reason = "what it measured")]
+
 use std::{
     collections::BTreeMap,
     error::Error,

@@ -3,6 +3,9 @@
 //!
 //! `cargo bench --bench floor -- DIR` prints objects, bytes as stored and bytes inflated.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench fails by a panic")]
+#![allow(clippy::print_stdout, reason = "what it measured")]
+
 use std::{
     error::Error,
     fs,

@@ -3,6 +3,9 @@
 //! `cargo bench --bench getloop -- BUCKET [IN_FLIGHT]` prints objects and bytes. Credentials, region and endpoint come
 //! from the environment, as the AWS command line takes them. One thread, as the scan's own I/O.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench fails by a panic")]
+#![allow(clippy::print_stdout, reason = "what it measured")]
+
 use std::error::Error;
 
 use aws_config::BehaviorVersion;

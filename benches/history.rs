@@ -4,6 +4,9 @@
 //! `DIR/store` with the program itself, and asks: each question is a whole run of the program. What is in `DIR` already is
 //! used again. Without arguments a small one checks itself.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench fails by a panic")]
+#![allow(clippy::print_stdout, reason = "what it measured")]
+
 use std::error::Error;
 use std::fs;
 use std::io::Write;

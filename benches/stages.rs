@@ -2,6 +2,8 @@
 //!
 //! Every measured run is checked against what the generator put in: a stage that became fast by losing records fails.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench fails by a panic")]
+
 use std::{
     collections::BTreeMap,
     fmt,

@@ -1,5 +1,7 @@
 //! Makes the report of an archive on a month: `cargo run --example report -- fixtures/archive 2026-10 out/report`.
 
+#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a program has a clock and a terminal")]
+
 use chrono::Utc;
 use mfatrail::app::{Archive, Run, report, request::ReportRequest};
 use mfatrail::contract::Period;

@@ -1,6 +1,8 @@
 //! What somebody adds to an archive: forged records, objects under other names and in other forms, digests. Whatever it is, no
 //! window and no event of the true archive disappears without a finding, and nothing added is called verified.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/digests.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod digests;

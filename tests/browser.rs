@@ -4,6 +4,8 @@
 //! hostile one. Needs `node`, `npm` and Chromium: their absence fails the test and says what to install, because a page
 //! that nobody looked at is not tested.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[allow(dead_code, reason = "what it has for other tests")]
 #[path = "support/run.rs"]
 mod run;

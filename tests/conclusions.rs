@@ -1,5 +1,7 @@
 //! What a report concludes about a window: approvals, detections, signals, activity. Each table has the cases of one kind.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/run.rs"]
 #[allow(dead_code, reason = "these tests look at the report alone")]
 mod run;

@@ -1,6 +1,8 @@
 //! Replays every input of the fuzzer's corpora, on the stable toolchain, and mutations of them by seed: the same checks
 //! (`fuzz/targets.rs`) without the fuzzer's instruments. Inputs that once failed stay in `fuzz/corpus` under their names.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "../fuzz/targets.rs"]
 mod targets;
 

@@ -1,6 +1,8 @@
 //! The README, the documents and the examples of `--help`: every command that they show works as it is printed, from the root of a
 //! fresh clone, and every link leads somewhere.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/run.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod run;

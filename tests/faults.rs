@@ -4,6 +4,8 @@
 //! named, counted and makes exit status 3 (or 4, where nothing can be told without it). And nothing waits for ever: every
 //! run has a deadline here.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/faulty.rs"]
 mod faulty;
 #[path = "support/run.rs"]

@@ -1,5 +1,7 @@
 //! The auditor's history, from the outside: the real binary on stores of the fixtures and of histories made up here.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/duckdb.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod duckdb;

@@ -4,6 +4,8 @@
 //! Credentials reach the SDK through the environment, which a test must not change for its neighbours: each test runs
 //! its body in a process of its own.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/moto.rs"]
 mod moto;
 

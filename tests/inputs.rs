@@ -1,5 +1,7 @@
 //! The files beside the archive, as spreadsheets and shells of any country write them: what is read, and where an error is.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/run.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod run;

@@ -1,5 +1,7 @@
 //! What counts as one event: copies, records that say an act again, and records that bear an id and say something else.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/run.rs"]
 mod run;
 #[path = "support/store.rs"]

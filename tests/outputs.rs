@@ -1,5 +1,7 @@
 //! What a report can be written as: formats, months, accounts, pseudonyms; and what `generate` makes.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/run.rs"]
 mod run;
 

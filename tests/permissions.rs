@@ -1,6 +1,8 @@
 //! The policy of `docs/iam-policy.json` against the calls that are really made: enough, no more than that, and nothing in
 //! it that writes. (`tests/faults.rs` counts the calls to S3.)
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/moto.rs"]
 mod moto;
 #[path = "support/run.rs"]

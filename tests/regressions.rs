@@ -1,5 +1,7 @@
 //! Faults that were found once, each with the smallest archive that shows it.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[allow(dead_code, reason = "not every helper is needed")]
 #[path = "support/run.rs"]
 mod run;

@@ -1,5 +1,7 @@
 //! `mfatrail report`, from the outside: the real binary on the shipped fixtures.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/moto.rs"]
 mod moto;
 #[path = "support/run.rs"]

@@ -1,5 +1,7 @@
 //! S3 as a source: a real S3 API for what a listing is, and a scripted server for what goes wrong on the wire.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/moto.rs"]
 mod moto;
 #[path = "support/percent.rs"]

@@ -3,6 +3,8 @@
 //! After a change that is meant, `UPDATE_SAMPLE=1 cargo test --test sample` writes it anew. A PDF is a browser's work and
 //! not the same twice, so there is none.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[allow(dead_code, reason = "what it has for other tests")]
 #[path = "support/run.rs"]
 mod run;

@@ -1,5 +1,7 @@
 //! `mfatrail search` from the outside: on the fixtures against a plain parse, and on what is damaged.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! What a statement says, compared with DuckDB over the same Parquet files: equal, or refused.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/duckdb.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod duckdb;

@@ -3,6 +3,8 @@
 //!
 //! An event is `DAY.HH:MM what …` of October 2026; IAM's state is of 1 November. What is not said is not there.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};

@@ -1,5 +1,7 @@
 //! The evidence store, from the outside: the real binary on the shipped fixtures and on archives with every kind of damage.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/run.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod run;

@@ -2,6 +2,8 @@
 //! scans that were killed: what a plain model says, which remembers of every place the content that was read there last. Every table
 //! is asked for, by the tool's own SQL and by DuckDB, as the document says to.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/duckdb.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod duckdb;

@@ -1,5 +1,7 @@
 //! Files and folders of others: nothing that mfatrail did not write is overwritten, nothing that a stranger laid out is followed
 //! or waited for.
+
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 #![cfg(unix)]
 
 #[path = "support/run.rs"]

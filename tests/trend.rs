@@ -1,6 +1,8 @@
 //! The months of a report, from the outside: MFA coverage by the IAM snapshots that a store keeps, and months that are not
 //! over.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[allow(dead_code, reason = "what it has for other tests")]
 #[path = "support/run.rs"]
 mod run;

@@ -1,5 +1,7 @@
 //! The command line as its users meet it: what is typed in any way, and what is printed wherever it is read.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 #[path = "support/run.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod run;
@@ -259,8 +261,7 @@ fn notices_are_whole_where_no_terminal_shows_them() {
     let (archive, out) = (home.path("archive"), home.path("out"));
     let arguments = ["report", &archive, "--month", "2026-09", "--out", &out];
     let plain = ran(&arguments);
-    let report: Value =
-        serde_json::from_slice(&fs::read(Path::new(&out).join("report.json")).expect("a report")).expect("JSON");
+    let report = run::json(Path::new(&out));
     let notices: Vec<&str> =
         report["notices"].as_array().expect("notices").iter().filter_map(|one| one["text"].as_str()).collect();
     let long = notices.iter().take(2).find(|text| text.len() > 80).expect("a long one");
@@ -294,8 +295,7 @@ fn results_are_there_for_machines() {
     let arguments = ["report", "--store", &store, "--month", "2026-10", "--out", &out, "--summary", "json"];
     let summary = document(&arguments, 0);
     assert_eq!((&summary["schema"], &summary["report"]), (&json!("mfatrail.summary/1"), &json!(out)));
-    let report: Value =
-        serde_json::from_slice(&fs::read(Path::new(&out).join("report.json")).expect("a report")).expect("JSON");
+    let report = run::json(Path::new(&out));
     assert_eq!((&summary["figures"], &summary["notices"]), (&report["figures"], &report["notices"]));
     let open = report["windows"].as_array().expect("windows").iter().filter(|window| window["closed_at"].is_null());
     assert_eq!(summary["open_windows"], json!(open.collect::<Vec<_>>()));

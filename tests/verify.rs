@@ -1,6 +1,8 @@
 //! `mfatrail verify` from the outside, with real cryptography: every way to tamper with an archive is found under its
 //! own name, and what was not tampered with is verified.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -663,6 +665,7 @@ fn it_is_said_up_to_when_a_verification_speaks() {
 #[test]
 fn what_is_under_way_is_no_fault() {
     // Hours that end with the present one: of the last two there may be no digest yet.
+    #[expect(clippy::disallowed_methods, reason = "the program's clock is the same")]
     let now = chrono::Utc::now();
     let verdicts = |behind: i64| {
         let mut bucket = Bucket::new("trail-bucket");
@@ -1186,4 +1189,20 @@ fn key_lists_that_lie_are_findings() {
     let (keys, _) = key_server(&["us-east-1"]);
     let ran = on_s3(&server.endpoint(), &keys, &["s3://trail-bucket", "--region", "us-east-1"]);
     assert!(!ran.stdout.contains("keys_unavailable"), "{}", ran.stdout);
+}
+
+/// `report.json` holds findings: its schema names the same ones, everywhere.
+#[test]
+fn the_schema_of_reports_names_every_finding() {
+    let codes: Vec<&str> = mfatrail::digest::Code::ALL.iter().map(|code| code.as_str()).collect();
+    let part = |path: &str| run::schema::SCHEMA.pointer(&format!("/$defs/{path}")).expect("a part of the schema");
+    let listed =
+        |path: &str| part(path).as_array().expect("words").iter().filter_map(Value::as_str).collect::<Vec<_>>();
+    assert_eq!(listed("digest_finding/properties/code/enum"), codes);
+    assert!(listed("gap/properties/cause/enum").ends_with(&codes));
+    let counted: BTreeSet<&str> = part("verification/properties/counts/properties")
+        .as_object()
+        .map(|fields| fields.keys().map(String::as_str).collect())
+        .expect("fields");
+    assert_eq!(counted, codes.into_iter().collect());
 }

@@ -55,6 +55,7 @@ pub(super) fn listen() -> Result<(), Error> {
 }
 
 /// Ends the process, and leaves nothing half done.
+#[expect(clippy::exit, reason = "a signal ends the run, whatever the main thread is in")]
 fn leave() -> ! {
     let unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
     for path in unfinished.iter() {

@@ -75,6 +75,7 @@ pub(super) fn page(
 }
 
 /// What the template may call.
+#[expect(unreachable_pub, reason = "the type that `filter_fn` makes of each")]
 mod filters {
     use super::{escape, format};
 

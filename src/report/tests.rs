@@ -6,8 +6,12 @@ use std::path::Path;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+#[path = "../../tests/support/schema.rs"]
+mod schema;
+
 use super::fixture::{HOSTILE_AGENT, HOSTILE_NAME, at, empty, full};
 use super::*;
+use crate::inputs::Signal;
 
 fn all(report: &Report) -> Vec<(String, String)> {
     let formats = [Format::Html, Format::Markdown, Format::Json, Format::Csv];
@@ -40,6 +44,118 @@ fn assert_keys(value: &Value, path: &str, keys: &str) {
     for key in keys.split_whitespace() {
         assert!(found.contains(key), "{path} lacks `{key}`");
     }
+}
+
+#[test]
+fn reports_are_what_the_schema_says() {
+    let full = full();
+    for report in [&full, &empty(), &redact(full.clone(), None), &redact(full.clone(), Some(b"key"))] {
+        schema::hold(&parsed(report));
+    }
+    schema::hold(&sample());
+}
+
+fn sample() -> Value {
+    serde_json::from_str(include_str!("../../reports/sample/report.json")).expect("JSON")
+}
+
+/// The path of every object in a document.
+fn objects(value: &Value, path: String, into: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, field)| objects(field, format!("{path}/{name}"), into));
+            into.push(path);
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(at, item)| objects(item, format!("{path}/{at}"), into));
+        }
+        _ => {}
+    }
+}
+
+/// Leaves two of each list: enough to see what becomes of its items.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.truncate(2);
+            items.iter_mut().for_each(shorten);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(shorten),
+        _ => {}
+    }
+}
+
+/// A field that is added, removed or of another type is a fault, wherever it is.
+#[test]
+fn the_schema_lets_nothing_pass_that_it_does_not_name() {
+    let mut sound = sample();
+    shorten(&mut sound);
+    schema::hold(&sound);
+    let mut paths = Vec::new();
+    objects(&sound, String::new(), &mut paths);
+    let faults = |path: &str, change: &dyn Fn(&mut serde_json::Map<String, Value>)| {
+        let mut report = sound.clone();
+        change(report.pointer_mut(path).and_then(Value::as_object_mut).expect("an object"));
+        schema::faults(&schema::SCHEMA, &report)
+    };
+    assert!(paths.len() > 30, "{paths:?}");
+    for path in &paths {
+        let at = path.replace('/', ".").replace(".0", "[0]").replace(".1", "[1]");
+        let added = faults(path, &|fields| drop(fields.insert("surplus".to_owned(), Value::Null)));
+        assert_eq!(added, [format!("{at}.surplus: it is unknown")]);
+        for name in sound.pointer(path).and_then(Value::as_object).expect("an object").keys() {
+            let lost = faults(path, &|fields| drop(fields.remove(name)));
+            assert_eq!(lost, [format!("{at}: it lacks \"{name}\"")]);
+            // No field can be either.
+            for other in [serde_json::json!(-1.5), serde_json::json!([[]])] {
+                let changed = faults(path, &|fields| drop(fields.insert(name.clone(), other.clone())));
+                assert!(!changed.is_empty(), "{path}/{name}: {other}");
+            }
+        }
+    }
+}
+
+/// Every value in a schema, with its path.
+fn parts<'s>(schema: &'s Value, path: String, into: &mut Vec<(String, &'s Value)>) {
+    let fields = schema.as_object().into_iter().flatten();
+    fields.for_each(|(name, field)| parts(field, format!("{path}/{name}"), into));
+    let items = schema.as_array().into_iter().flatten().enumerate();
+    items.for_each(|(at, item)| parts(item, format!("{path}/{at}"), into));
+    into.push((path, schema));
+}
+
+#[test]
+fn the_schema_says_everything_of_every_field() {
+    let mut all = Vec::new();
+    parts(&schema::SCHEMA, String::new(), &mut all);
+    let mut fields = 0;
+    for (path, part) in &all {
+        if part["type"] == "object" {
+            assert_eq!(part["additionalProperties"], false, "{path}");
+            let known: BTreeSet<&str> =
+                part["properties"].as_object().expect("fields").keys().map(String::as_str).collect();
+            let required = part["required"].as_array().into_iter().flatten().map(|name| name.as_str().expect("a name"));
+            let absent: Vec<&str> = known.difference(&required.collect()).copied().collect();
+            let may = path.ends_with("/verification/properties/counts") || absent.is_empty() || absent == ["integrity"];
+            assert!(may, "{path}: {absent:?}");
+        }
+        let Some((parent, name)) = path.rsplit_once('/').filter(|(parent, _)| parent.ends_with("/properties")) else {
+            continue;
+        };
+        assert_ne!(name, "properties", "{parent}: this test would take its fields for keywords");
+        fields += 1;
+        assert!(part["description"].as_str().is_some_and(|text| text.ends_with('.') && text.len() > 5), "{path}");
+        let typed = ["type", "$ref", "anyOf", "const"].iter().filter(|keyword| part.get(keyword).is_some()).count();
+        assert_eq!(typed, 1, "{path}: one of them says of what type it is");
+        let unit = match name {
+            _ if name.ends_with("_s") => Some("seconds"),
+            _ if name.ends_with("_hours") => Some("hours"),
+            _ if name.split('_').any(|word| word == "bytes") => Some("bytes"),
+            _ => None,
+        };
+        assert_eq!(part["unit"].as_str(), unit, "{path}");
+    }
+    assert!(fields > 250, "{fields}");
 }
 
 #[test]
@@ -119,16 +235,33 @@ fn json_has_the_keys_of_the_contract() {
     assert_keys(&json["coverage"]["failures"][0], "failure", "object error");
 }
 
+/// The values that the schema allows a field.
+fn words(path: &str) -> Vec<&'static str> {
+    let part = schema::SCHEMA.pointer(&format!("/$defs/{path}/enum")).and_then(Value::as_array);
+    part.unwrap_or_else(|| panic!("{path}")).iter().filter_map(Value::as_str).collect()
+}
+
 #[test]
 fn names_are_those_of_the_contract() {
-    fn same<T: serde::Serialize + Copy>(values: &[T], name: fn(T) -> &'static str) {
+    // `path` leads to their list in the schema.
+    fn same<T: serde::Serialize + Copy>(path: &str, values: &[T], name: fn(T) -> &'static str) {
         for value in values {
             assert_eq!(serde_json::to_value(value).expect("JSON"), name(*value));
         }
+        assert_eq!(words(path), values.iter().map(|value| name(*value)).collect::<Vec<_>>(), "{path}");
     }
-    same(&[PrincipalKind::IamUser, PrincipalKind::Root, PrincipalKind::IdentityCenter], PrincipalKind::name);
-    same(&[WindowKind::Removed, WindowKind::NeverEnrolled, WindowKind::Standing], WindowKind::name);
     same(
+        "principal/properties/kind",
+        &[PrincipalKind::IamUser, PrincipalKind::Root, PrincipalKind::IdentityCenter],
+        PrincipalKind::name,
+    );
+    same(
+        "window/properties/kind",
+        &[WindowKind::Removed, WindowKind::NeverEnrolled, WindowKind::Standing],
+        WindowKind::name,
+    );
+    same(
+        "window/properties/close_reason",
         &[
             CloseReason::Reenabled,
             CloseReason::UserDeleted,
@@ -140,12 +273,18 @@ fn names_are_those_of_the_contract() {
         ],
         CloseReason::name,
     );
-    same(&[Certainty::Confirmed, Certainty::Possible], Certainty::name);
-    same(&Class::ALL, Class::name);
-    same(&[ConsolePassword::Yes, ConsolePassword::No, ConsolePassword::Unknown], ConsolePassword::name);
-    same(&[DetectionKind::Reported, DetectionKind::Inferred], DetectionKind::name);
-    same(&[Outcome::Success, Outcome::Failed], Outcome::name);
+    same("notice/properties/code", NoticeCode::ALL, NoticeCode::as_str);
+    same("window/properties/certainty", &[Certainty::Confirmed, Certainty::Possible], Certainty::name);
+    same("window/properties/class", &Class::ALL, Class::name);
     same(
+        "window/properties/console_password",
+        &[ConsolePassword::Yes, ConsolePassword::No, ConsolePassword::Unknown],
+        ConsolePassword::name,
+    );
+    same("detection/properties/kind", &[DetectionKind::Reported, DetectionKind::Inferred], DetectionKind::name);
+    same("lifecycle_event/properties/outcome", &[Outcome::Success, Outcome::Failed], Outcome::name);
+    same(
+        "reconciliation_finding/properties/finding",
         &[
             FindingCode::EnableNotInArchive,
             FindingCode::DeactivateNotInArchive,
@@ -159,6 +298,10 @@ fn names_are_those_of_the_contract() {
         ],
         FindingCode::name,
     );
+    same("policy/properties/takeover_signals/items", &Signal::ALL, Signal::name);
+    let classes = Class::ALL.map(Class::name);
+    let rules = [&classes[..], &Signal::ALL.map(Signal::name), &["approval_contested"]].concat();
+    assert_eq!(words("reason/properties/rule"), rules);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::error::{Result, wrong};
 
 /// The type of a value, as far as statements know types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Type {
+pub(super) enum Type {
     /// Of the word NULL alone, before another value says what it is.
     Null,
     /// UTF-8.
@@ -32,7 +32,7 @@ pub enum Type {
 impl Type {
     /// The word for it in messages and in the document.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Null => "NULL",
             Self::Text => "text",

@@ -27,7 +27,7 @@ const LARGEST_COMMIT: u64 = 512 << 20;
 
 /// One file of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub(super) struct Entry {
     /// Its path in the store, with `/`.
     pub path: String,
     /// Its rows.

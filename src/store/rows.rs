@@ -151,14 +151,14 @@ pub fn location(object: &ObjectRef) -> String {
 
 /// What tells one content of an object from another without reading it.
 #[must_use]
-pub fn stamp(object: &ObjectRef) -> Option<String> {
+pub(super) fn stamp(object: &ObjectRef) -> Option<String> {
     let nanoseconds = |time: DateTime<Utc>| time.timestamp_nanos_opt();
     object.etag.clone().or_else(|| object.modified.and_then(nanoseconds).map(|time| format!("mtime-{time}")))
 }
 
 /// Names one content of one object: location, entity tag and size.
 #[must_use]
-pub fn object_id(location: &str, etag: Option<&str>, size: u64) -> u128 {
+pub(super) fn object_id(location: &str, etag: Option<&str>, size: u64) -> u128 {
     let mut hash = Sha256::new();
     for part in [location, etag.unwrap_or_default(), &size.to_string()] {
         hash.update(part.len().to_be_bytes());
@@ -244,7 +244,7 @@ fn integrity(name: &str) -> Option<Integrity> {
 
 /// An extracted record, and where it came from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct EventRow {
+pub(super) struct EventRow {
     /// The event; its only object is the one named here.
     pub event: Event,
     /// Whose rows these are.
@@ -439,7 +439,7 @@ impl Row for EventRow {
 
 /// A call, and of which object it is.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CallRow {
+pub(super) struct CallRow {
     /// The call.
     pub call: Call,
     /// `awsRegion`.
@@ -495,7 +495,7 @@ impl Row for CallRow {
 
 /// A sighting, of one object, account and region.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SightingRow {
+pub(super) struct SightingRow {
     /// The sighting.
     pub sighting: Sighting,
     /// Whose records.
