@@ -760,7 +760,7 @@ fn a_password_in_an_address_is_shown_nowhere() {
                     .args(log)
                     .args(
                         (arguments[0] != "iam")
-                            .then_some(["--s3-attempts", "1", "--s3-timeout", "2s"])
+                            .then_some(["--s3-attempts", "1", "--s3-timeout", "30s"])
                             .into_iter()
                             .flatten(),
                     )
