@@ -285,7 +285,7 @@ fn told(failures: &[(String, String)], conflicts: Vec<mfa::Conflict>, run: Run<'
         say(&format!("warning: {}: {}", terminal_text(object), terminal_text(error)));
     }
     if failures.is_empty() {
-        return if contested.is_empty() { Status::Done } else { Status::Incomplete };
+        return Status::of(contested.is_empty());
     }
     say(&format!(
         "warning: {} could not be read, or not whole: what they hold is not in the answer\n  hint: `mfatrail store retry` reads them again",

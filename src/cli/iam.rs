@@ -57,7 +57,7 @@ pub(super) fn keep(args: SnapshotArgs, run: Run<'_>) -> Result<Status, Error> {
     if let Some(place) = args.out.as_deref().or(args.store.as_deref()) {
         put(&place.display().to_string())?;
     }
-    Ok(if state.missing.is_empty() { Status::Done } else { Status::Incomplete })
+    Ok(Status::of(state.missing.is_empty()))
 }
 
 fn draft(out: &Path) -> Result<Draft, Error> {

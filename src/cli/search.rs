@@ -466,5 +466,5 @@ fn summary(given: Given, followed: Followed, scanned: &Scanned, run: Run<'_>) ->
     let conflicts = coverage::by_event(given.conflicts);
     coverage::warn(&conflicts, run);
     let complete = scanned.coverage.objects_read > 0 && scanned.coverage.failures.is_empty() && conflicts.is_empty();
-    if complete { Status::Done } else { Status::Incomplete }
+    Status::of(complete)
 }

@@ -413,5 +413,5 @@ fn retry(dir: &Path, args: &RetryArgs, run: Run<'_>) -> Result<Status, Error> {
         plural(all, "object", "objects"),
         plural(kept.events, "event", "events")
     ));
-    Ok(if left > 0 { Status::Incomplete } else { Status::Done })
+    Ok(Status::of(left == 0))
 }
