@@ -93,7 +93,7 @@ fn sign(directory: &Path, hours: i64) -> Result<(usize, usize), Box<dyn Error>> 
                 keys.push(key);
             }
             let (key, text, signature) = trail.signed(&bucket, Signer::ours(), &keys, trail.now, end, "");
-            let hash = mfatrail::digest::hex(&mfatrail::digest::sha256(text.as_bytes()));
+            let hash = mfatrail::hash::hex(&mfatrail::hash::sha256(text.as_bytes()));
             trail.last = Some((bucket.name.clone(), key.clone(), hash, signature.clone()));
             trail.now = end;
             let path = archive.join(&key);

@@ -23,8 +23,9 @@ use mfatrail::cloudtrail::{
     Brief, Envelope, Names, Query, Record, RecordError, Scratch, Take, for_each_record, search, skim,
 };
 use mfatrail::contract::{Period, Window};
-use mfatrail::digest::{Bounds, ChainId, Gather, Proof, PublicKeys, Trust, sha256};
+use mfatrail::digest::{Bounds, ChainId, Gather, Proof, PublicKeys, Trust};
 use mfatrail::exposure::{self, Analysis, Input};
+use mfatrail::hash::sha256;
 use mfatrail::inflate::{InflateError, Inflated, Inflater};
 use mfatrail::inputs::{Settings, approvals, detections, policy_file};
 use mfatrail::inventory::{self, snapshot};

@@ -308,7 +308,7 @@ fn extract(mut from: impl Read, listed: &Member, into: &Path) -> Result<(), Bad>
     if length != listed.bytes {
         return Err(Bad::Member(format!("has {length} bytes, and {} are listed", listed.bytes)));
     }
-    if crate::digest::hex(&hash.finalize()) != listed.sha256 {
+    if crate::hash::hex(&hash.finalize()) != listed.sha256 {
         return Err(Bad::Member("has another SHA-256 than is listed".to_owned()));
     }
     Ok(())
@@ -317,5 +317,5 @@ fn extract(mut from: impl Read, listed: &Member, into: &Path) -> Result<(), Bad>
 /// SHA-256, hexadecimal.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
-    crate::digest::hex(&Sha256::digest(bytes))
+    crate::hash::hex(&Sha256::digest(bytes))
 }

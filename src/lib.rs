@@ -9,7 +9,6 @@
 //! Bytes go one way: [`source`] lists and fetches objects, [`pipeline`] inflates and parses them on many threads, [`evidence`]
 //! keeps what matters, [`exposure`] replays it into windows and figures, [`report`] renders these.
 
-pub mod answer;
 pub mod app;
 pub mod aws;
 pub mod bundle;
@@ -18,10 +17,10 @@ pub mod cloudtrail;
 pub mod contract;
 pub mod digest;
 pub mod disk;
+pub mod escape;
 pub mod evidence;
 pub mod exposure;
-pub mod filter;
-pub mod finds;
+pub mod hash;
 pub mod inflate;
 pub mod inputs;
 pub mod inventory;
@@ -30,10 +29,10 @@ pub mod names;
 pub mod partition;
 pub mod pipeline;
 pub mod report;
-pub mod rows;
+pub mod search;
 pub mod source;
 pub mod sql;
 pub mod store;
-pub mod sweep;
+pub mod table;
 pub mod trace;
 pub mod units;

@@ -116,7 +116,7 @@ fn list(members: &mut Members) {
         .iter()
         .filter(|(name, _)| *name != "bundle.json")
         .map(|(name, bytes)| {
-            let sha256 = mfatrail::digest::hex(&mfatrail::digest::sha256(bytes));
+            let sha256 = mfatrail::hash::hex(&mfatrail::hash::sha256(bytes));
             serde_json::json!({ "name": name, "bytes": bytes.len(), "sha256": sha256 })
         })
         .collect();

@@ -13,9 +13,9 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::path::Path;
 
-use mfatrail::answer::{Answer, Format};
 use mfatrail::sql::{self, SqlError, Tables};
 use mfatrail::store::Store;
+use mfatrail::table::typed::{Answer, Format};
 use polars::prelude::{Column, DataFrame, DataType, NamedFrom, Series, TimeUnit};
 use polars_io::parquet::write::ParquetWriter;
 use run::{Ran, mfatrail, root};

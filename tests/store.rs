@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use mfatrail::answer::{Answer, Format};
 use mfatrail::store::{self, Holder, Store, Writer};
+use mfatrail::table::typed::{Answer, Format};
 use run::{OCTOBER, Ran, mfatrail, root};
 use support::{assert_same, copy, files, gzip, rows};
 

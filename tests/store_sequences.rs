@@ -19,7 +19,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
-use mfatrail::digest::{hex, sha256};
+use mfatrail::hash::{hex, sha256};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

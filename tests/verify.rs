@@ -579,7 +579,7 @@ fn slow_trail(bucket: &mut Bucket) -> Vec<String> {
     for _ in 0..5 {
         let (start, end) = (trail.now, trail.now + TimeDelta::hours(2));
         let (key, text, signature) = trail.signed(bucket, Signer::ours(), &[], start, end, "");
-        let hash = mfatrail::digest::hex(&mfatrail::digest::sha256(text.as_bytes()));
+        let hash = mfatrail::hash::hex(&mfatrail::hash::sha256(text.as_bytes()));
         trail.last = Some((bucket.name.clone(), key.clone(), hash, signature.clone()));
         trail.now = end;
         bucket.objects.insert(key.clone(), Stored { bytes: gzip(text.as_bytes()), signature: Some(signature) });
@@ -680,7 +680,7 @@ fn what_is_under_way_is_no_fault() {
 }
 
 fn sha(bucket: &Bucket, key: &str) -> String {
-    mfatrail::digest::hex(&mfatrail::digest::sha256(bucket.text(key).as_bytes()))
+    mfatrail::hash::hex(&mfatrail::hash::sha256(bucket.text(key).as_bytes()))
 }
 
 /// Hours pass without a digest, then the chain begins anew.

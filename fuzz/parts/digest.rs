@@ -6,24 +6,21 @@ mod chain;
 mod file;
 #[path = "../../src/digest/finding.rs"]
 mod finding;
-#[path = "../../src/digest/gather.rs"]
-mod gather;
-#[path = "../../src/digest/hash.rs"]
-mod hash;
+#[path = "../../src/digest/collect.rs"]
+mod collect;
 #[path = "../../src/digest/keys.rs"]
 mod keys;
 #[path = "../../src/digest/lanes.rs"]
 mod lanes;
-#[path = "../../src/digest/named.rs"]
-mod named;
-#[path = "../../src/digest/sixteen.rs"]
-mod sixteen;
+#[path = "../../src/digest/log_index.rs"]
+mod log_index;
+#[path = "../../src/digest/sha256x16.rs"]
+mod sha256x16;
 
 pub use chain::{Bounds, Chain, Proof, Trust};
 pub use file::{ChainId, Digest, Previous, string_to_sign};
 pub use crate::contract::integrity::{
     Code, Finding, Hours, LogCounts, Severity, State, TrailSummary, Verification,
 };
-pub use gather::Gather;
-pub use hash::{Hash, hex, sha256, unhex};
+pub use collect::Gather;
 pub use keys::{KeysError, PublicKeys};

@@ -1,7 +1,7 @@
 //! IAM state from files, without the live calls.
 
-#[path = "../../src/inventory/answers.rs"]
-mod answers;
+#[path = "../../src/inventory/merge.rs"]
+mod merge;
 #[path = "../../src/inventory/credential_report.rs"]
 mod credential_report;
 #[path = "../../src/inventory/error.rs"]

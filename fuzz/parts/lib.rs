@@ -13,6 +13,8 @@ pub mod digest;
 pub mod disk;
 #[path = "../../src/exposure/mod.rs"]
 pub mod exposure;
+#[path = "../../src/hash.rs"]
+pub mod hash;
 #[path = "../../src/inflate.rs"]
 pub mod inflate;
 #[path = "../../src/inputs/mod.rs"]

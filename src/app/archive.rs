@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::Error;
 use super::scan::store_error;
+use crate::escape::terminal as terminal_text;
 use crate::names::near;
 use crate::pipeline::{self, Options};
-use crate::report::terminal_text;
 use crate::source::{Selection, Source};
 use crate::store::{Store, StoreError};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Archive, Error};
 use crate::cloudtrail::Record;
 use crate::contract::{Notice, NoticeCode, Proof};
-use crate::digest::hex;
+use crate::hash::hex;
 use crate::mfa::Conflict;
 use crate::pipeline::{self, Options, Outcome, Visitor};
 use crate::report;
@@ -134,7 +134,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::digest::sha256;
+    use crate::hash::sha256;
 
     #[test]
     fn what_does_not_hold_its_event_any_more_has_no_hash() {

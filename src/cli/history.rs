@@ -11,20 +11,20 @@ use super::archive::{range, time};
 use super::exit::Status;
 use super::search::{did_you_mean, say_what_lacks_room};
 use super::{say, terminal};
-use crate::answer::{Answer, AnswerError, Format, Values};
 use crate::app::archive::absent;
 use crate::app::request::account_id;
 use crate::app::scan::store_error;
 use crate::app::{Error, Run, coverage, inputs, rfc3339};
 use crate::contract::{CloseReason, Outcome};
+use crate::escape::terminal as terminal_text;
 use crate::exposure::{Had, Happened, Held, History, How, Question, is_actor, is_device};
 use crate::inputs::approvals;
 use crate::inventory::{self, IamState};
 use crate::mfa;
 use crate::names::Pattern;
-use crate::report::terminal_text;
 use crate::sql::SqlError;
 use crate::store::{Dataset, Gathered, Key, Needed, Store, StoreError};
+use crate::table::typed::{Answer, AnswerError, Format, Values};
 use crate::units::plural;
 
 /// How many of the objects that could not be read are named.

@@ -30,7 +30,8 @@ use clap::Parser;
 use crate::app::{Error, Run};
 use args::{Cli, Command, IamCommand};
 
-use crate::report::{pretty_json, terminal_text};
+use crate::escape::terminal as terminal_text;
+use crate::report::pretty_json;
 
 /// Runs the command that the process's arguments name.
 #[must_use]

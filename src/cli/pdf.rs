@@ -105,7 +105,7 @@ pub(super) fn print(browser: &Path, page: &str) -> Result<Vec<u8>, Error> {
         let said = disk::read(&log, LONGEST_LOG).unwrap_or_default();
         let said = String::from_utf8_lossy(&said);
         let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-        let last = crate::report::terminal_text(last);
+        let last = crate::escape::terminal(last);
         Error::Failed(format!(
             "`{}` did not print the page: {why}; its last words: {last}\n  hint: the other files were written; print index.html by hand, or try another browser with `--chromium`",
             browser.display()

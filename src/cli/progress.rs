@@ -12,8 +12,8 @@ use std::{
 
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::escape::terminal as terminal_text;
 use crate::pipeline::Progress;
-use crate::report::terminal_text;
 
 /// Work that is done sooner is not worth a line.
 const SILENCE: Duration = Duration::from_millis(500);

@@ -16,8 +16,8 @@ use crate::app::scan::{Done, LIMITS, into_store};
 use crate::app::{Error, Run, THIS, integrity, verify};
 use crate::contract::{ReadFailure, Tool};
 use crate::digest::{Bounds, Verification};
+use crate::escape::terminal as terminal_text;
 use crate::pipeline::Scanned;
-use crate::report::terminal_text;
 use crate::store::Limits;
 use crate::units;
 

@@ -15,15 +15,15 @@ use super::{say, seen, terminal};
 use crate::app::archive::check_places;
 use crate::app::{Archive, Error, Run, coverage, stopped};
 use crate::cloudtrail::Cell;
+use crate::escape::terminal as terminal_text;
 use crate::evidence::Range;
-use crate::filter::{By, Filter, Session, Sessions};
-use crate::finds::{Finds, Given, Order};
 use crate::names::near;
 use crate::pipeline::{self, Scanned};
-use crate::report::terminal_text;
-use crate::rows::{Columns, Counts, Format, Rows};
+use crate::search::filter::{By, Filter, Session, Sessions};
+use crate::search::hits::{Given, Hits, Order};
+use crate::search::pass::Pass;
 use crate::source::Source;
-use crate::sweep::Sweep;
+use crate::table::print::{Columns, Counts, Format, Rows};
 use crate::units;
 
 /// How many of the objects that could not be read are named.
@@ -208,7 +208,7 @@ pub(super) fn run(args: &SearchArgs, run: Run<'_>) -> Result<Status, Error> {
     let mut pass = |query, shown: Option<&Arc<Filter>>| {
         options.only = query;
         options.progress = Arc::default();
-        let make = || Sweep::new(Finds::new(Arc::clone(&range), output.columns.clone()), shown.cloned());
+        let make = || Pass::new(Hits::new(Arc::clone(&range), output.columns.clone()), shown.cloned());
         run.scanning(&options.progress, || pipeline::scan(&sources, &selection, &options, &make)).and_then(whole)
     };
     let (found, followed) = if args.follow {
@@ -219,7 +219,7 @@ pub(super) fn run(args: &SearchArgs, run: Run<'_>) -> Result<Status, Error> {
     } else {
         (pass(filter.query().map(Arc::new), None)?, Followed::default())
     };
-    let (Sweep { mut finds, .. }, scanned) = found;
+    let (Pass { mut finds, .. }, scanned) = found;
     finds.check().map_err(|error| {
         Error::Failed(format!(
             "could not keep what was found in a temporary file: {error}\n  hint: free space in the temporary directory, or set TMPDIR to another"
@@ -299,7 +299,7 @@ struct Followed {
     passes: usize,
 }
 
-type Found = (Sweep, Scanned);
+type Found = (Pass, Scanned);
 
 /// A pass that was not told to stop.
 fn whole(found: Found) -> Result<Found, Error> {
@@ -371,7 +371,7 @@ impl Output {
     }
 
     /// Gives also the fields that no event had: one of them may be misspelt.
-    fn write(&self, finds: Finds, mut out: impl Write) -> io::Result<(Given, Vec<String>)> {
+    fn write(&self, finds: Hits, mut out: impl Write) -> io::Result<(Given, Vec<String>)> {
         let Some(columns) = &self.columns else {
             let given = finds.give(self.order, self.limit, &mut |text| {
                 out.write_all(text)?;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::say;
 use super::search::did_you_mean;
 use crate::cloudtrail::Record;
-use crate::filter::By;
+use crate::escape::terminal as terminal_text;
 use crate::names::Pattern;
 use crate::pipeline::{self, Options, Scanned, Visitor};
-use crate::report::terminal_text;
+use crate::search::filter::By;
 use crate::source::{ObjectRef, Selection, Source};
 
 /// What is looked at once more at most, inflated: about a second's work.

@@ -18,7 +18,7 @@ use crate::app::archive::check_places;
 use crate::app::scan::{LIMITS, open, store_error, visit};
 use crate::app::{Archive, Error, Run, THIS, rfc3339};
 use crate::contract::Tool;
-use crate::report::terminal_text;
+use crate::escape::terminal as terminal_text;
 use crate::source::{Selection, Source};
 use crate::store::{self, Checked, Index, ObjectRow, RunKind, Sink, Store};
 use crate::units::{self, plural};

@@ -17,7 +17,7 @@ use crate::app::verify::{Proven, Task, check, prove, read_keys};
 use crate::app::{Error, Run, THIS, rfc3339};
 use crate::contract::Tool;
 use crate::digest::{Bounds, Code, Finding, Severity, TrailSummary, Verification};
-use crate::report::terminal_text;
+use crate::escape::terminal as terminal_text;
 use crate::source::Source;
 use crate::units;
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     ChainId, Code, Digest, Finding, Gather, PublicKeys,
     file::{end_in_name, lies_at, tail},
-    named::{Index, Named, State},
+    log_index::{Index, Named, State},
 };
 use crate::source::{Earlier, KeyInfo};
 use crate::units::plural;
@@ -230,7 +230,7 @@ impl Proof {
                 let signature =
                     digest.signature.as_deref().or_else(|| elsewhere.find_map(|named| named.signature.as_deref()));
                 let fingerprint = digest.fingerprint.to_ascii_lowercase();
-                found.insert(digest.name.to_string(), (fingerprint, signature.map(super::hex)));
+                found.insert(digest.name.to_string(), (fingerprint, signature.map(crate::hash::hex)));
             }
         }
         found

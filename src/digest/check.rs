@@ -7,7 +7,8 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Code, Finding, Hash, Hashed, Lanes, Proof, Trust, named::State, sha256};
+use super::{Code, Finding, Hashed, Lanes, Proof, Trust, log_index::State};
+use crate::hash::{Hash, sha256};
 use crate::{
     cloudtrail::Record,
     contract::Integrity,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::{Hash, hex, sha256, unhex};
+use crate::hash::{Hash, hex, sha256, unhex};
 use crate::source::{KeyInfo, Product, second};
 
 /// Which chain a digest belongs to: a trail's digests of one account and region, the backfilled ones apart.

@@ -15,7 +15,7 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
-use super::Hash;
+use crate::hash::Hash;
 use crate::{
     disk,
     inputs::{

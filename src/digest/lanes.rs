@@ -8,10 +8,8 @@ use std::fmt;
 
 use sha2::block_api::compress256;
 
-use super::{
-    Hash, sha256,
-    sixteen::{self, Block, INITIAL, LANES, States},
-};
+use super::sha256x16::{self, Block, INITIAL, LANES, States};
+use crate::hash::{Hash, sha256};
 
 /// An object of so many bytes or more is hashed at once.
 const TOO_LONG: usize = if cfg!(test) { 128 << 10 } else { 16 << 20 };
@@ -60,7 +58,7 @@ struct Lane<T> {
 impl<T> Default for Lanes<T> {
     fn default() -> Self {
         // Where lanes cannot be advanced together, nothing waits in them.
-        Self::with(if sixteen::available() { TOO_LONG } else { 0 })
+        Self::with(if sha256x16::available() { TOO_LONG } else { 0 })
     }
 }
 
@@ -164,7 +162,7 @@ impl<T> Lanes<T> {
                 *message = lane.rest();
             }
         }
-        let blocks = sixteen::advance(&mut self.states, &messages);
+        let blocks = sha256x16::advance(&mut self.states, &messages);
         for lane in 0..LANES {
             self.advanced(lane, blocks);
         }
@@ -229,7 +227,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::digest::hex;
+    use crate::hash::hex;
 
     /// Side by side where this machine can, and one after the other.
     fn ways<T>() -> [Lanes<T>; 2] {

@@ -16,27 +16,25 @@
 //! Memory: about 1 KiB for each digest in range and 64 bytes for each log that they name; for each worker, up to 96 MiB of
 //! what is hashed side by side ([`Lanes`]).
 
-mod causes;
 mod chain;
 mod check;
+mod collect;
 mod file;
 mod finding;
-mod gather;
-mod hash;
+mod gap_causes;
 mod keys;
 mod lanes;
 mod live;
-mod named;
+mod log_index;
 mod outcome;
-mod sixteen;
+mod sha256x16;
 
 pub use crate::contract::integrity::{Code, Finding, Hours, LogCounts, Severity, State, TrailSummary, Verification};
-pub use causes::{About, CAUSES, Cause, Causes};
 pub use chain::{Bounds, Chain, Proof, Trust};
 pub use check::Checker;
+pub use collect::Gather;
 pub use file::{ChainId, Digest, Previous, string_to_sign};
-pub use gather::Gather;
-pub use hash::{Hash, hex, sha256, unhex};
+pub use gap_causes::{About, CAUSES, Cause, Causes};
 pub use keys::{KeysError, PublicKeys};
 pub use lanes::{Hashed, Lanes};
 pub use live::{LiveError, read_live};

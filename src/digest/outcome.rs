@@ -8,7 +8,7 @@ use super::{
     About, Cause, Chain, Checker, Code, Digest, Finding, Hours, LogCounts, Proof, Severity, State, TrailSummary, Trust,
     Verification,
     chain::{length, steps},
-    named::State as Named,
+    log_index::State as Named,
 };
 use crate::{
     contract::ReadFailure,

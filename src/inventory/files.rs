@@ -14,9 +14,9 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::answers::{Answers, DetailedUser, Details, Grants, ListedUser, Name, join, some};
 use super::credential_report::{self, MOST_USERS};
 use super::error::InventoryError;
+use super::merge::{Answers, DetailedUser, Details, Grants, ListedUser, Name, join, some};
 use super::policy::Policy;
 use super::snapshot;
 use super::state::{AccountState, AsOf, Device, DeviceOwner, IamState, MissingInput, VirtualDevice};

@@ -24,10 +24,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::answers::{Answers, DetailedUser, Details, Grants, ListedUser, Name, join, some};
 use super::credential_report::{self, CredentialReport};
 use super::error::InventoryError;
 use super::files::{account_of, owner};
+use super::merge::{Answers, DetailedUser, Details, Grants, ListedUser, Name, join, some};
 use super::policy::Policy;
 use super::state::{AsOf, Device, IamState, MissingInput, VirtualDevice};
 use crate::aws::{self, Bound, Connection, Pages};

@@ -3,11 +3,11 @@
 //! Whatever it is read from, it becomes one [`IamState`]; what could not be had is listed in it, so that the report can
 //! say what it does not know. Service control policies and permissions boundaries are not read.
 
-mod answers;
 mod credential_report;
 mod error;
 pub mod files;
 mod live;
+mod merge;
 mod policy;
 pub mod snapshot;
 mod state;

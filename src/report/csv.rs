@@ -1,14 +1,15 @@
 //! `windows.csv` and `events.csv`: every column of the contract, one row per window or event.
 //!
 //! Times are RFC 3339, durations seconds, `null` an empty cell, lists are joined with `;`. A text that a spreadsheet
-//! would take for a formula has an apostrophe in front (see [`super::escape::csv`]); texts are always quoted.
+//! would take for a formula has an apostrophe in front (see [`crate::escape::csv`]); texts are always quoted.
 
 use polars::prelude::{
     Column as FrameColumn, CsvWriter, DataFrame, NamedFrom, PolarsResult, QuoteStyle, SerWriter, Series,
 };
 
 use super::tables::{self, Column, Read};
-use super::{Report, escape, format};
+use super::{Report, format};
+use crate::escape;
 
 /// Renders `windows.csv`.
 ///

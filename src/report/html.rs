@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::view::{Block, Span, View};
-use super::{Report, account, escape, format};
+use super::{Report, account, format};
 
 const STYLE: &str = include_str!("../../reports/templates/style.css");
 const SCRIPT: &str = include_str!("../../reports/templates/page.js");
@@ -77,7 +77,8 @@ pub(super) fn page(
 /// What the template may call.
 #[expect(unreachable_pub, reason = "the type that `filter_fn` makes of each")]
 mod filters {
-    use super::{escape, format};
+    use super::format;
+    use crate::escape;
 
     /// Shows hidden characters; the template escapes the rest.
     #[askama::filter_fn]

@@ -8,7 +8,8 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, PrettyFormatter};
 
-use super::{Report, escape};
+use super::Report;
+use crate::escape;
 
 /// Renders `report.json`, ending in a line break.
 ///

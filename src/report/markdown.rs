@@ -3,10 +3,10 @@
 //! Whatever came with the logs stands in code spans, so that it is neither markup nor a link nor a mention wherever the
 //! text is pasted.
 
-use super::escape::{self, Place};
 use super::format::{self, NONE};
 use super::view::{Block, Head, Span, Table, View};
 use super::{Report, view::WindowView};
+use crate::escape::{self, Place};
 
 /// Renders `report.md`.
 #[must_use]

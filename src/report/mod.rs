@@ -7,7 +7,6 @@ mod account;
 mod assurance;
 mod controls;
 mod csv;
-pub mod escape;
 mod format;
 mod html;
 mod json;
@@ -26,7 +25,6 @@ mod tests;
 
 use crate::contract::*;
 pub use csv::{events_csv, windows_csv};
-pub use escape::terminal as terminal_text;
 pub(crate) use format::plural;
 pub use html::{Paper, html, printed};
 pub use json::{json, pretty_json};

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::assurance::{self, GapKind, Unknown, blind_accounts};
-use super::escape::{self, cut};
 use super::format::{self, NONE};
 use super::view;
 use super::{Certainty, Class, Principal, PrincipalKind, Report, Standing, Stat};
+use crate::escape::{self, cut};
 
 /// How many open windows are named; the rest is counted. Of takeovers, trails, failures and notices the first is: a screen
 /// has 24 lines.

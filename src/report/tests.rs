@@ -531,7 +531,7 @@ fn the_summary_fits_a_screen() {
         let text = summary_with_path(&report, Path::new("out"), Some(width));
         assert!(text.lines().count() <= 24, "{} lines:\n{text}", text.lines().count());
         for line in text.lines() {
-            assert!(escape::columns(line) <= width, "{line}");
+            assert!(crate::escape::columns(line) <= width, "{line}");
         }
         assert!(text.contains("… and 17 more") && text.ends_with("report: out\n"), "{text}");
     }

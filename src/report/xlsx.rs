@@ -9,9 +9,8 @@ use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workboo
 use super::assurance::{self, GapKind};
 use super::format::NONE;
 use super::tables::{self, Column, Read};
-use super::{
-    AccountFigures, Class, KindFigures, MfaCoverage, Report, Stat, TrendPeriod, TrendSource, escape, format, view,
-};
+use super::{AccountFigures, Class, KindFigures, MfaCoverage, Report, Stat, TrendPeriod, TrendSource, format, view};
+use crate::escape;
 
 /// How many characters a cell takes.
 const CELL: usize = 32_767;

@@ -15,13 +15,13 @@ mod check;
 mod error;
 mod excerpt;
 mod frame;
-mod gather;
 mod id;
 mod index;
-mod keep;
+mod ingest;
 mod lock;
 mod log;
 mod notes;
+mod query;
 mod read;
 mod rows;
 mod schema;
@@ -31,15 +31,15 @@ mod write;
 
 use chrono::{DateTime, Utc};
 
-use crate::digest::hex;
+use crate::hash::hex;
 
 pub use check::{Checked, Flaw, check};
 pub use error::StoreError;
-pub use gather::{Gathered, Key, Needed};
 pub use index::{Index, Seen};
-pub use keep::{Keep, Kept, Limits, Sink, record};
+pub use ingest::{Keep, Kept, Limits, Sink, record};
 pub use lock::Holder;
 pub use notes::{Arrived, Run, RunKind};
+pub use query::{Gathered, Key, Needed};
 pub use read::{Asked, Found, Store};
 pub use rows::{ObjectRow, Status, location};
 pub use schema::{Column, Dataset, Kind, SCHEMA};

@@ -13,7 +13,7 @@ use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, TimeDelta, Utc};
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
-use mfatrail::digest::{hex, sha256};
+use mfatrail::hash::{hex, sha256};
 
 /// A key pair of CloudTrail's, and what it is called.
 pub struct Signer {

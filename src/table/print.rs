@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 use crate::cloudtrail::{Cell, Path, Record};
+use crate::escape;
 use crate::names::distance;
-use crate::report::escape;
 use crate::units::display_size;
 
 /// What a record may have at its top level, in CloudTrail's own order.

@@ -4,32 +4,32 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     cloudtrail::Record,
-    filter::{Filter, Session},
-    finds::Finds,
     pipeline::Visitor,
+    search::filter::{Filter, Session},
+    search::hits::Hits,
     source::ObjectRef,
 };
 
 /// The visitor of a search.
 #[derive(Debug)]
-pub struct Sweep {
+pub struct Pass {
     /// What is shown.
-    pub finds: Finds,
+    pub finds: Hits,
     /// Sessions that visited calls made.
     pub sessions: BTreeSet<Session>,
     /// With this only some of what is visited is shown, and sessions are kept.
     shown: Option<Arc<Filter>>,
 }
 
-impl Sweep {
+impl Pass {
     /// Shows everything that it visits; or of that what `shown` does, and keeps the sessions of all.
     #[must_use]
-    pub fn new(finds: Finds, shown: Option<Arc<Filter>>) -> Self {
+    pub fn new(finds: Hits, shown: Option<Arc<Filter>>) -> Self {
         Self { finds, sessions: BTreeSet::new(), shown }
     }
 }
 
-impl Visitor for Sweep {
+impl Visitor for Pass {
     fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
         if let Some(shown) = &self.shown {
             if !self.finds.includes(record) {

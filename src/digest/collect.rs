@@ -8,12 +8,12 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    ChainId, Code, Digest, Finding, Hash,
+    ChainId, Code, Digest, Finding,
     file::{self, LogField},
     lanes::{Hashed, Lanes},
-    named::Index,
-    sha256,
+    log_index::Index,
 };
+use crate::hash::{Hash, sha256};
 use crate::{
     cloudtrail::Record,
     inflate::InflateError,

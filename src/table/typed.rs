@@ -14,7 +14,7 @@ use polars::prelude::{
 use polars_io::parquet::write::ParquetWriter;
 
 use crate::cloudtrail::Cell;
-use crate::rows::{self, Rows};
+use crate::table::print::{self, Rows};
 
 /// Why an answer cannot be given.
 #[derive(Debug, thiserror::Error)]
@@ -123,9 +123,9 @@ impl Answer {
         mut out: impl Write,
     ) -> Result<Vec<String>, AnswerError> {
         let rows = match format {
-            Format::Table(width) => rows::Format::Table(width),
-            Format::Csv => rows::Format::Csv,
-            Format::Json | Format::NdJson => rows::Format::Json,
+            Format::Table(width) => print::Format::Table(width),
+            Format::Csv => print::Format::Csv,
+            Format::Json | Format::NdJson => print::Format::Json,
             Format::Parquet => {
                 ParquetWriter::new(&mut out).set_parallel(false).finish(&mut self.0)?;
                 out.flush()?;
@@ -150,7 +150,7 @@ impl Answer {
 
     fn give(
         &self,
-        format: rows::Format,
+        format: print::Format,
         room: &'static [&'static str],
         out: impl Write,
     ) -> Result<Vec<String>, AnswerError> {
@@ -158,7 +158,7 @@ impl Answer {
         let mut shown = Rows::new(format, names, out)?.fitting(room);
         let columns: Vec<&Series> = self.0.columns().iter().map(Column::as_materialized_series).collect();
         for row in 0..self.0.height() {
-            let cells = columns.iter().map(|column| Ok(cell(&column.get(row)?, format == rows::Format::Json)));
+            let cells = columns.iter().map(|column| Ok(cell(&column.get(row)?, format == print::Format::Json)));
             shown.add(&cells.collect::<Result<Vec<Cell>, PolarsError>>()?)?;
         }
         Ok(shown.finish()?)

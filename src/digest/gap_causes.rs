@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{Finding, Proof, Trust, named::State};
+use super::{Finding, Proof, Trust, log_index::State};
 use crate::{cloudtrail::Record, pipeline::Visitor, source::ObjectRef};
 
 /// Names of the events to search for.

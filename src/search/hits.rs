@@ -19,8 +19,8 @@ use crate::{
     evidence::Range,
     mfa::{self, Conflict},
     pipeline::Visitor,
-    rows::Columns,
     source::ObjectRef,
+    table::print::Columns,
 };
 
 mod copies;
@@ -32,7 +32,7 @@ const IN_MEMORY: usize = if cfg!(test) { 1 << 10 } else { 8 << 20 };
 
 /// The finds of one search.
 #[derive(Debug)]
-pub struct Finds {
+pub struct Hits {
     range: Arc<Range>,
     columns: Option<Arc<Columns>>,
     part: Part,
@@ -91,7 +91,7 @@ pub struct Given {
     pub conflicts: Vec<Conflict>,
 }
 
-impl Finds {
+impl Hits {
     /// Keeps what is in `range`: the columns, or else the records' own bytes.
     #[must_use]
     pub fn new(range: Arc<Range>, columns: Option<Arc<Columns>>) -> Self {
@@ -298,7 +298,7 @@ impl Part {
     }
 }
 
-impl Visitor for Finds {
+impl Visitor for Hits {
     fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
         if self.range.includes(record) && self.part.error.is_none() {
             self.part.error = self.part.keep(object, record, self.columns.as_deref()).err();

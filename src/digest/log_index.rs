@@ -7,7 +7,8 @@ use std::{
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
-use super::{Hash, file::same_place, sha256};
+use super::file::same_place;
+use crate::hash::{Hash, sha256};
 use crate::source::minute;
 
 /// What became of a log that a digest names.
