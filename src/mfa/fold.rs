@@ -61,13 +61,7 @@ pub struct Conflict {
 /// Leaves every event once, or once for each of the things that are said of it. The order is that of ids and accounts.
 pub fn fold<T: Logged>(all: &mut Vec<T>) -> Vec<Conflict> {
     sort(all);
-    all.dedup_by(|again, first| {
-        let copy = first.identity() == again.identity() && first.same(again);
-        if copy {
-            first.absorb(again);
-        }
-        copy
-    });
+    absorb_copies(all);
     let acts = acts(all);
     if acts.is_empty() {
         return Vec::new();
@@ -86,6 +80,17 @@ pub fn fold<T: Logged>(all: &mut Vec<T>) -> Vec<Conflict> {
     conflicts.sort();
     sort(all);
     conflicts
+}
+
+/// Leaves one of neighbors that bear one identity and say the same.
+fn absorb_copies<T: Logged>(sorted: &mut Vec<T>) {
+    sorted.dedup_by(|again, first| {
+        let copy = first.identity() == again.identity() && first.same(again);
+        if copy {
+            first.absorb(again);
+        }
+        copy
+    });
 }
 
 /// What bears one identity: events, by their places, and ordinary calls.
@@ -293,6 +298,9 @@ fn kept<T: Logged>(account: &str, mut variants: Vec<T>, all: &mut Vec<T>) -> Opt
     let objects = variants.iter().flat_map(Logged::objects).collect();
     if several {
         variants.iter_mut().for_each(|variant| variant.stand_beside(&id));
+        // An update can make one of them say what another says.
+        variants.sort_by(T::compare);
+        absorb_copies(&mut variants);
     }
     if several && variants.iter().any(Logged::is_verified) {
         variants.retain(Logged::is_verified);
@@ -524,6 +532,16 @@ mod tests {
         let of_it = (0..MANY).map(|n| event(&name(n), Some("one"), u128::from(n) + u128::from(MANY), "o"));
         let (_, conflicts) = folded(one_id.chain(of_it).collect());
         assert_eq!(conflicts.len(), 1);
+    }
+
+    #[test]
+    fn an_update_that_makes_two_variants_equal_leaves_one_event_and_the_conflict() {
+        let records =
+            vec![event("e3", Some("e3"), 2, "a"), event("e3", Some("e3"), 3, "b"), event("e0", Some("e3"), 2, "c")];
+        let (all, conflicts) = folded(records);
+        assert_eq!((all.len(), conflicts.len()), (1, 1), "{all:?}");
+        assert_eq!(conflicts[0].objects, ["a", "b", "c"].map(str::to_owned).into());
+        assert_eq!(folded(all.clone()).0, all);
     }
 
     proptest! {
