@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Archive, Error};
-use crate::cloudtrail::Record;
+use crate::cloudtrail::{Brief, Envelope, Record};
 use crate::contract::{Notice, NoticeCode, Proof};
 use crate::hash::hex;
 use crate::mfa::Conflict;
@@ -112,6 +112,16 @@ struct Hashes {
 
 impl Visitor for Hashes {
     const OUTCOMES: bool = true;
+    const ENVELOPES: bool = true;
+
+    fn brief(&self, envelope: &Envelope<'_>) -> Option<Brief> {
+        // An id that is made of the whole record only the parsed one tells.
+        (!envelope.id().is_empty()).then_some(Brief::Count)
+    }
+
+    fn envelope(&mut self, _object: &Arc<ObjectRef>, envelope: &Envelope<'_>, _brief: Brief) {
+        self.holds |= str::from_utf8(envelope.id()).is_ok_and(|id| self.ids.contains(id));
+    }
 
     fn record(&mut self, _object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
         self.holds |= self.ids.contains(&*record.id()) || record.original().is_some_and(|id| self.ids.contains(id));

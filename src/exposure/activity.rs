@@ -44,13 +44,11 @@ fn by_actor(facts: Facts<'_>, opening: &Event, [from, to]: [DateTime<Utc>; 2]) -
     let ledger = facts.ledger;
     let who = ledger.entity_of(&opening.actor, &opening.account, opening.time);
     let calls = facts.calls.of(who.map_or(Who::Actor(&opening.actor), Who::Entity), from, to);
-    let own = |event: &Event| match who.and_then(|id| ledger.entities.get(id)) {
-        Some(entity) => ledger.is_entity(entity, &event.actor, &event.account, event.time),
-        None => event.actor.same_as(&opening.actor),
-    };
-    let made = ledger
-        .events_between(from, to)
-        .filter(|(_, event)| event.time < to && event.succeeded() && own(event))
+    let makings = ledger.makings_by(&opening.actor, who, [from, to]);
+    let made = makings
+        .into_iter()
+        .filter_map(|index| Some((index, ledger.events.get(index)?)))
+        .filter(|(_, event)| event.time < to)
         .filter_map(|(index, event)| made(facts, index, event))
         .collect();
     Some(ActorActivity {

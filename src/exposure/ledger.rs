@@ -10,6 +10,7 @@ use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
 
+use super::acts::Acts;
 use super::listed::Listed;
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{Principal, PrincipalKind};
@@ -82,11 +83,11 @@ pub(super) struct Ledger<'a> {
     pub(super) listed: Listed<'a>,
     /// The successful events that name a device, by account and serial number.
     uses: HashMap<(String, String), Vec<usize>>,
-    /// All successful deactivations.
-    deactivations: Vec<usize>,
-    /// Those of callers that tell a unique id, by it; and those of the others and of root users.
-    deactivations_by_id: HashMap<String, Vec<usize>>,
-    deactivations_without_id: Vec<usize>,
+    /// The successful deactivations.
+    deactivations: Acts,
+    /// What was made successfully that may outlast a window, and the same by the principals that made it.
+    makings: Acts,
+    makings_by: HashMap<EntityId, Vec<usize>>,
     /// Refused deactivations and failed sign-ins.
     failures: Vec<usize>,
     /// Who is behind the access keys of `AssumeRoot` sessions.
@@ -209,9 +210,9 @@ impl<'a> Ledger<'a> {
             iam,
             listed,
             uses,
-            deactivations: Vec::new(),
-            deactivations_by_id: HashMap::new(),
-            deactivations_without_id: Vec::new(),
+            deactivations: Acts::default(),
+            makings: Acts::default(),
+            makings_by: HashMap::new(),
             failures: Vec::new(),
             assumed_roots,
             directory,
@@ -238,6 +239,7 @@ impl<'a> Ledger<'a> {
 
     /// Which events tell of takeovers, so that not all are looked at for each window.
     fn note_signals(&mut self) {
+        let mut makings_by: HashMap<EntityId, Vec<usize>> = HashMap::new();
         for (index, event) in self.events.iter().enumerate() {
             let deactivated = matches!(event.action, Action::DeviceDeactivated { .. });
             if event.failure.is_some() {
@@ -245,13 +247,15 @@ impl<'a> Ledger<'a> {
                     self.failures.push(index);
                 }
             } else if deactivated && event.succeeded() {
-                self.deactivations.push(index);
-                match event.actor.id.as_ref().filter(|_| event.actor.kind != ActorKind::Root) {
-                    Some(id) => self.deactivations_by_id.entry(id.clone()).or_default().push(index),
-                    None => self.deactivations_without_id.push(index),
+                self.deactivations.add(&event.actor, index);
+            } else if event.action.makes() && event.succeeded() {
+                self.makings.add(&event.actor, index);
+                for entity in self.entities_of(&event.actor, &event.account, event.time) {
+                    makings_by.entry(entity).or_default().push(index);
                 }
             }
         }
+        self.makings_by = makings_by;
     }
 
     /// The successful deactivations of `[from, to]` by a caller, in order.
@@ -260,13 +264,32 @@ impl<'a> Ledger<'a> {
         actor: &'l Actor,
         between: [DateTime<Utc>; 2],
     ) -> impl Iterator<Item = usize> + 'l {
-        let lists: [&[usize]; 2] = match &actor.id {
-            Some(_) if actor.kind == ActorKind::Root => [&[], &self.deactivations_without_id],
-            Some(id) => [self.deactivations_by_id.get(id).map_or(&[], Vec::as_slice), &self.deactivations_without_id],
-            // Who tells an id elsewhere may be this one.
-            None => [&[], &self.deactivations],
-        };
-        let mut rest = lists.map(|list| self.within(list, between));
+        self.acts_by(&self.deactivations, actor, between)
+    }
+
+    /// What a caller made successfully in `[from, to]` that may outlast a window, in order: by the principal, where it is one.
+    pub(super) fn makings_by<'l>(
+        &'l self,
+        actor: &'l Actor,
+        entity: Option<EntityId>,
+        between: [DateTime<Utc>; 2],
+    ) -> Vec<usize> {
+        match entity {
+            Some(entity) => {
+                let own = self.makings_by.get(&entity).map_or(&[][..], Vec::as_slice);
+                self.within(own, between).to_vec()
+            }
+            None => self.acts_by(&self.makings, actor, between).collect(),
+        }
+    }
+
+    fn acts_by<'l>(
+        &'l self,
+        acts: &'l Acts,
+        actor: &'l Actor,
+        between: [DateTime<Utc>; 2],
+    ) -> impl Iterator<Item = usize> + 'l {
+        let mut rest: Vec<&[usize]> = acts.of(actor).into_iter().map(|list| self.within(list, between)).collect();
         let in_order = std::iter::from_fn(move || {
             let next = rest.iter_mut().filter(|list| !list.is_empty()).min_by_key(|list| list.first().copied())?;
             let (first, others) = next.split_first()?;
@@ -310,19 +333,34 @@ impl<'a> Ledger<'a> {
 
     /// The principal that a caller is.
     pub(super) fn entity_of(&self, actor: &Actor, account: &str, time: DateTime<Utc>) -> Option<EntityId> {
-        let is =
-            |id: &EntityId| self.entities.get(*id).is_some_and(|entity| self.is_entity(entity, actor, account, time));
+        self.candidates(actor, account).find(|id| self.is(*id, actor, account, time))
+    }
+
+    /// Every principal that a caller may be: a name that moves is two principals' for a second.
+    fn entities_of(&self, actor: &Actor, account: &str, time: DateTime<Utc>) -> BTreeSet<EntityId> {
+        self.candidates(actor, account).filter(|id| self.is(*id, actor, account, time)).collect()
+    }
+
+    fn is(&self, id: EntityId, actor: &Actor, account: &str, time: DateTime<Utc>) -> bool {
+        self.entities.get(id).is_some_and(|entity| self.is_entity(entity, actor, account, time))
+    }
+
+    /// Who bears a caller's id or has borne its name.
+    fn candidates(&self, actor: &Actor, account: &str) -> impl Iterator<Item = EntityId> {
+        let (mut certain, mut name) = (None, None);
         match actor.kind {
-            ActorKind::Root => self.directory.roots.get(account).copied().filter(is),
-            ActorKind::IdentityCenter => self.directory.identity_center.get(actor.id.as_ref()?).copied().filter(is),
+            ActorKind::Root => certain = self.directory.roots.get(account),
+            ActorKind::IdentityCenter => {
+                certain = actor.id.as_ref().and_then(|id| self.directory.identity_center.get(id));
+            }
             ActorKind::IamUser => {
                 let ids = self.directory.by_id.get(account);
-                let by_id = user_id(actor).and_then(|id| ids?.get(id).copied());
-                let by_name = user_name(actor).into_iter().flat_map(|name| self.directory.named(account, name));
-                by_id.into_iter().chain(by_name).find(is)
+                certain = user_id(actor).and_then(|id| ids?.get(id));
+                name = user_name(actor);
             }
-            _ => None,
+            _ => {}
         }
+        certain.copied().into_iter().chain(name.into_iter().flat_map(move |name| self.directory.named(account, name)))
     }
 
     /// The principal that a call is about, by its parameters.

@@ -10,6 +10,7 @@
 //! these, and [`analyse`] does the rest.
 
 mod activity;
+mod acts;
 mod approvals;
 mod calls;
 mod classify;

@@ -278,6 +278,22 @@ impl Action {
         }
     }
 
+    /// Whether it makes what may outlast a window: keys, passwords, policies, memberships, users, devices.
+    #[must_use]
+    pub fn makes(&self) -> bool {
+        matches!(
+            self,
+            Self::AccessKeyCreated { .. }
+                | Self::PasswordCreated
+                | Self::PasswordReset
+                | Self::PolicyAttached { .. }
+                | Self::PolicyPut { .. }
+                | Self::GroupChanged { added: true, .. }
+                | Self::UserCreated
+                | Self::DeviceEnabled { .. }
+        )
+    }
+
     /// The serial number of the device that the event names.
     #[must_use]
     pub fn serial(&self) -> Option<&str> {

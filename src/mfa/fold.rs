@@ -96,37 +96,35 @@ fn absorb_copies<T: Logged>(sorted: &mut Vec<T>) {
 /// What bears one identity: events, by their places, and ordinary calls.
 struct Shared<'c, C> {
     places: Vec<usize>,
-    calls: Vec<&'c C>,
+    calls: &'c [C],
 }
 
 impl<C> Default for Shared<'_, C> {
     fn default() -> Self {
-        Self { places: Vec::new(), calls: Vec::new() }
+        Self { places: Vec::new(), calls: &[] }
     }
 }
 
 /// Sets events against what else bears their ids: records of other calls, of which no event is made. Where only one of the two is
-/// proven by a digest it counts; otherwise both do, and the event makes nothing better.
+/// proven by a digest it counts; otherwise both do, and the event makes nothing better. The `calls` are as [`fold`] leaves them: in
+/// order of ids, so that those of an event are found without a look at all.
 pub fn contest<C: Logged + Said>(events: &mut Vec<Event>, calls: &[C]) -> Vec<Conflict> {
-    let owned = |(account, id): (&str, &str)| (account.to_owned(), id.to_owned());
-    let ids: HashSet<(&str, &str)> = events.iter().map(Logged::identity).collect();
     let mut shared: BTreeMap<(String, String), Shared<'_, C>> = BTreeMap::new();
-    for call in calls.iter().filter(|call| ids.contains(&call.identity())) {
-        shared.entry(owned(call.identity())).or_default().calls.push(call);
-    }
-    if shared.is_empty() {
-        return Vec::new();
-    }
-    for (place, event) in events.iter().enumerate() {
-        if let Some(shared) = shared.get_mut(&owned(event.identity())) {
-            shared.places.push(place);
+    for (number, event) in events.iter().enumerate() {
+        let (account, id) = event.identity();
+        let bearers = bearers(calls, account, id);
+        if bearers.is_empty() {
+            continue;
         }
+        let shared = shared.entry((account.to_owned(), id.to_owned())).or_default();
+        shared.calls = calls.get(bearers).unwrap_or_default();
+        shared.places.push(number);
     }
     let (mut conflicts, mut outweighed) = (Vec::new(), HashSet::new());
     for ((account, event_id), Shared { places, calls }) in shared {
         let own: Vec<&Event> = places.iter().filter_map(|place| events.get(*place)).collect();
         let deeds: BTreeSet<(i64, &str, &str)> = own.iter().map(|event| event.deed()).collect();
-        let others: Vec<&C> = calls.into_iter().filter(|call| !deeds.contains(&call.deed())).collect();
+        let others: Vec<&C> = calls.iter().filter(|call| !deeds.contains(&call.deed())).collect();
         if others.is_empty() {
             continue;
         }

@@ -531,7 +531,8 @@ impl Part {
             }
         })?;
         let objects = self.objects.of(&rows.iter().map(|row| row.object).collect::<BTreeSet<_>>())?;
-        into.calls.reserve(rows.len());
+        // Few more are to come, if any: room for twice as many would be most of what a report takes.
+        into.calls.reserve_exact(rows.len());
         for row in &rows {
             let object = objects.get(&row.object).ok_or_else(lost)?;
             into.calls.push(self.call(row, Some(object)).ok_or_else(lost)?);
