@@ -1,5 +1,5 @@
 //! What must hold for any bytes at all, by target. Used by the fuzzer (`fuzz/bin`) and, on every input that was ever of
-//! interest, by `tests/corpora.rs`.
+//! interest, by `tests/it/corpora.rs`.
 //!
 //! That nothing panics, overflows or runs away goes without saying; each target also compares with something slower and
 //! simpler where there is such a thing.

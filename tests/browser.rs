@@ -6,9 +6,9 @@
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
-#[allow(dead_code, reason = "what it has for other tests")]
-#[path = "support/run.rs"]
-mod run;
+#[path = "support/mod.rs"]
+#[allow(dead_code, reason = "what it has for other targets")]
+mod support;
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -17,7 +17,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use run::{INPUTS, Ran, mfatrail, root};
+use crate::support::run::{INPUTS, Ran, mfatrail, root};
 
 /// What Debian and others call the browser.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];

@@ -1,4 +1,4 @@
-//! Opening a store: its mark and its commit log. What is in the Parquet files is polars' to read; `tests/corpora.rs` damages those.
+//! Opening a store: its mark and its commit log. What is in the Parquet files is polars' to read; `tests/it/corpora.rs` damages those.
 
 use std::path::Path;
 

@@ -3,7 +3,7 @@
 //! A wrong figure with status 0 is the worst that can happen here. Therefore what is not known to be computed as PostgreSQL and
 //! DuckDB compute it is refused by name: constructs, functions and types are lists of what there is (`bind`, `functions`,
 //! `query`), every value has one type, and NULL follows three-valued logic. Where these two differ from each other, DuckDB is
-//! followed, which reads the same files (`tests/sql.rs` compares): NULL is ordered last, `/` divides to a double.
+//! followed, which reads the same files (`tests/it/sql.rs` compares): NULL is ordered last, `/` divides to a double.
 //!
 //! What a statement takes is bounded: a join or a union may hold no more than so many values, a function make no more than so much
 //! text, and there is no recursion. There is no clock and no file: tables come from [`Tables`].

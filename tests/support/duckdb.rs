@@ -1,12 +1,9 @@
 //! DuckDB as a stranger who reads the store: PyPI's package, installed once.
 
-#[path = "venv.rs"]
-mod venv;
-
 use std::path::Path;
 use std::process::Command;
 
-use venv::{python, run};
+use super::venv::{python, run};
 
 const PACKAGE: &str = "duckdb==2.0.0";
 

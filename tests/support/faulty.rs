@@ -4,9 +4,6 @@
 //! Threads and plain sockets, because most faults are below HTTP: an answer that is cut, a connection that is reset, a
 //! body that has no end. Every connection is for one request.
 
-#[path = "percent.rs"]
-mod percent;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,8 +13,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use percent::decode;
 use sha2::{Digest, Sha256};
+
+use super::percent::decode;
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,15 +1,13 @@
 //! A real AWS API on the loopback interface: moto's server, installed once under cargo's temporary directory.
 //!
-//! Self-contained, so that every integration test that needs S3 or IAM includes it with
-//! `#[path = "support/moto.rs"] mod moto;`. Addresses are IPs: with a host name the SDK would put the bucket into it.
-
-#[path = "venv.rs"]
-mod venv;
+//! Addresses are IPs: with a host name the SDK would put the bucket into it.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use super::venv;
 
 const PACKAGE: &str = "moto[server]==5.2.5";
 
@@ -59,15 +57,7 @@ impl Moto {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Forgets all buckets, users and everything else.
-    #[allow(dead_code, reason = "not every test resets")]
-    pub fn reset(&self) {
-        let answer = self.http("POST", "/moto-api/reset").expect("moto answers");
-        assert!(answer.contains(" 200 "), "{answer}");
-    }
-
     /// Makes an IAM call by the query protocol, such as `Action=CreateUser&UserName=ada&Version=2010-05-08`.
-    #[allow(dead_code, reason = "not every test has users")]
     pub fn iam(&self, query: &str) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
         let length = query.len();

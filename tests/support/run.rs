@@ -3,11 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-#[path = "schema.rs"]
-pub mod schema;
+use super::schema;
 
 /// The README's first command, without its `--out`: the archive, the month, and all that is given beside it.
-#[allow(dead_code, reason = "not every test reads the fixtures")]
 pub const FIXTURES: &[&str] = &[
     "fixtures/archive",
     "--month",
@@ -23,11 +21,9 @@ pub const FIXTURES: &[&str] = &[
 ];
 
 /// The same without the archive.
-#[allow(dead_code, reason = "not every test reads the fixtures")]
 pub const OCTOBER: &[&str] = FIXTURES.split_at(1).1;
 
 /// And without the month.
-#[allow(dead_code, reason = "not every test reads the fixtures")]
 pub const INPUTS: &[&str] = OCTOBER.split_at(2).1;
 
 /// The package's folder.
@@ -70,7 +66,6 @@ impl From<Output> for Ran {
     }
 }
 
-#[allow(dead_code, reason = "not every test makes a report of files")]
 /// Runs it with arguments, the last of them `--out` and a fresh folder; returns that folder too.
 pub fn report(arguments: &[&str], name: &str) -> (Ran, PathBuf) {
     let out = tempfile::tempdir().expect("a temporary folder").keep().join(name);

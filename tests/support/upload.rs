@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 
-use crate::digests::Bucket;
+use super::digests::Bucket;
 
 /// Makes the buckets, with all their objects.
 pub fn upload(endpoint: &str, buckets: &[&Bucket]) {

@@ -1,0 +1,267 @@
+//! The README, the documents and the examples of `--help`: every command that they show works as it is printed, from the root of a
+//! fresh clone, and every link leads somewhere.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::support::run::{Ran, root};
+use crate::support::store;
+
+/// In the place of somebody's own archive on disk.
+const OWN_ARCHIVE: &str = "./copy-of-archive";
+
+/// A shell's name for the binary of this build.
+const AS_PRINTED: &str = r#"mfatrail() { "$BINARY" "$@"; }"#;
+
+/// Reads the options of the command line and calls nothing.
+const READ_ONLY: &str = r#"mfatrail() { "$BINARY" generate iam-policy -- "$@"; }"#;
+
+/// The README and every document, by their paths from the root.
+fn documents() -> Vec<PathBuf> {
+    let docs = fs::read_dir(root().join("docs")).expect("docs/");
+    let names = docs.map(|entry| Path::new("docs").join(entry.expect("a file").file_name()));
+    let mut all: Vec<PathBuf> = names.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect();
+    all.extend(["README.md", "fixtures/README.md"].map(PathBuf::from));
+    all.sort();
+    all
+}
+
+fn text(document: &Path) -> String {
+    fs::read_to_string(root().join(document)).unwrap_or_else(|error| panic!("{}: {error}", document.display()))
+}
+
+/// The commands of a document's shell blocks in their order, one a line, as if `mfatrail` were installed.
+fn commands(text: &str) -> Vec<String> {
+    let mut commands = Vec::new();
+    let mut inside = false;
+    let joined = text.replace("\\\n", " ");
+    for line in joined.lines().map(str::trim) {
+        match line {
+            "```sh" => inside = true,
+            _ if line.starts_with("```") => inside = false,
+            _ if !inside => {}
+            _ if ["mfatrail ", "export ", "mkdir "].iter().any(|start| line.starts_with(start)) => {
+                commands.push(line.to_owned());
+            }
+            _ if line.starts_with("cargo run ") => {
+                let (_, arguments) = line.split_once(" -- ").expect("arguments of mfatrail");
+                commands.push(format!("mfatrail {arguments}"));
+            }
+            _ => {}
+        }
+    }
+    commands
+}
+
+/// The exit status that a command's comment names; 0 where it names none.
+fn announced(command: &str) -> i32 {
+    let comment = command.split_once(" # ").map_or("", |(_, comment)| comment);
+    let status = comment.split_once("status ").and_then(|(_, rest)| rest.get(..1)?.parse::<i32>().ok());
+    status.unwrap_or(0)
+}
+
+/// The examples at the end of a command's help, each in one line again.
+fn examples(help: &str) -> Vec<String> {
+    let (_, end) = help.split_once("\nExamples:\n").unwrap_or_default();
+    let mut examples: Vec<String> = Vec::new();
+    for line in end.lines().take_while(|line| !line.trim().is_empty()).map(str::trim) {
+        let starts = ["mfatrail ", "MFATRAIL_STORE=", "zcat ", "man "].iter().any(|start| line.starts_with(start));
+        match examples.last_mut() {
+            Some(last) if !starts => {
+                last.push(' ');
+                last.push_str(line);
+            }
+            _ => examples.push(line.to_owned()),
+        }
+    }
+    // Those that begin with another program need what that one reads.
+    examples.retain(|example| example.starts_with("mfatrail ") || example.starts_with("MFATRAIL_STORE="));
+    examples
+}
+
+/// The help of a command and of all its subcommands.
+fn helps(command: &str) -> Vec<String> {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let help = shell(home.path(), &[AS_PRINTED, &format!("mfatrail {command} --help")]).stdout;
+    let (_, listed) = help.split_once("\nCommands:\n").unwrap_or_default();
+    let names = listed.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("  "));
+    let names = names.filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next());
+    let below: Vec<String> =
+        names.filter(|name| *name != "help").flat_map(|name| helps(&format!("{command} {name}"))).collect();
+    std::iter::once(help).chain(below).collect()
+}
+
+/// Whether a command needs what a fresh clone lacks: AWS, or an archive of one's own.
+fn is_elsewhere(command: &str) -> bool {
+    let needs = ["s3://", "--iam live", "mfatrail iam snapshot ", OWN_ARCHIVE];
+    !command.starts_with("mfatrail generate ") && needs.iter().any(|what| command.contains(what))
+}
+
+/// Runs lines of a shell in a folder, with nothing of the caller's configuration.
+fn shell(home: &Path, lines: &[&str]) -> Ran {
+    let mut shell = Command::new("sh");
+    shell
+        .arg("-c")
+        .arg(lines.join("\n"))
+        .current_dir(home)
+        .env_clear()
+        .env("BINARY", env!("CARGO_BIN_EXE_mfatrail"))
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", home)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("COLUMNS", "80")
+        .stdin(Stdio::null());
+    shell.output().expect("sh runs").into()
+}
+
+/// A folder with what the commands of a document take from a clone.
+fn clone() -> TempDir {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    store::copy(&root().join("fixtures"), &home.path().join("fixtures"), &|_| true);
+    home
+}
+
+/// Runs commands in a folder, one after the other: those that did not end as announced, and what they said.
+fn failures(home: &Path, commands: &[String]) -> Vec<String> {
+    let mut failures = Vec::new();
+    let mut exports: Vec<&str> = Vec::new();
+    for command in commands {
+        // What another program makes of the output is its matter, and which month is the last one the clock's.
+        let line = command.split(" | ").next().unwrap_or_default().replace("--month last", "--month 2026-10");
+        let (ran, status) = if is_elsewhere(&line) {
+            // As if it lay in S3, so that there is a policy for it.
+            (shell(home, &[READ_ONLY, &line.replace(OWN_ARCHIVE, "s3://copy-of-archive")]), 0)
+        } else {
+            let lines: Vec<&str> = [AS_PRINTED].into_iter().chain(exports.iter().copied()).chain([&*line]).collect();
+            (shell(home, &lines), announced(&line))
+        };
+        if ran.status != status {
+            failures.push(format!("{command}\n    status {}, not {status}\n{}", ran.status, ran.stderr));
+        }
+        if command.starts_with("export ") {
+            exports.push(command);
+        }
+    }
+    failures
+}
+
+/// The commands of a document that do not work in a fresh clone.
+fn wrong(text: &str) -> Vec<String> {
+    failures(clone().path(), &commands(text))
+}
+
+#[test]
+fn every_command_works_as_it_is_printed() {
+    let mut all = 0;
+    let mut failures = Vec::new();
+    for document in documents() {
+        let text = text(&document);
+        all += commands(&text).len();
+        failures.extend(wrong(&text).into_iter().map(|what| format!("{}: {what}", document.display())));
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(all > 50, "only {all} commands were found");
+}
+
+#[test]
+fn every_example_of_the_help_works() {
+    let before = [
+        "mfatrail scan fixtures/archive --store evidence",
+        "mkdir -p ~/.local/share/bash-completion/completions ~/.config/fish/completions",
+    ];
+    let mut all = 0;
+    let mut wrong = Vec::new();
+    for help in helps("") {
+        let examples = examples(&help);
+        if !examples.is_empty() {
+            let home = clone();
+            let commands: Vec<String> = before.map(str::to_owned).into_iter().chain(examples).collect();
+            all += commands.len() - before.len();
+            wrong.extend(failures(home.path(), &commands));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(all > 40, "only {all} examples were found");
+}
+
+#[test]
+fn a_misspelled_option_is_noticed() {
+    for command in [
+        "mfatrail report fixtures/archive --mnth 2026-10",
+        "mfatrail search fixtures/archive \\\n    --evnt-name DeactivateMFADevice",
+        "cargo run --release --locked -- report fixtures/archive --month 2026-10 --ot out/report",
+        "mfatrail report s3://trail-bucket --month 2026-10 --iam live --iam-rle Auditor",
+        "mfatrail verify ./copy-of-archive --public-kyes keys.json",
+        "mfatrail iam snapshot --iam-role Auditor --acount 111122223333 --out iam.json",
+        "mfatrail generate iam-policy -- report s3://trail-bucket --mnth 2026-10",
+        "export MFATRAIL_STORE=evidence\nmfatrail history --usr kim.lee",
+    ] {
+        let text = format!("Text.\n\n```sh\n{command}    # a comment\n```\n");
+        let wrong = wrong(&text);
+        assert_eq!(wrong.len(), 1, "{command}: {wrong:?}");
+        assert!(wrong[0].contains("status 2, not 0"), "{wrong:?}");
+    }
+}
+
+#[test]
+fn an_announced_status_is_expected() {
+    let command = "mfatrail verify fixtures/archive";
+    assert_eq!(wrong(&format!("```sh\n{command}   # no digests: status 3\n```\n")), Vec::<String>::new());
+    assert_eq!(wrong(&format!("```sh\n{command}\n```\n")).len(), 1);
+    assert_eq!(wrong(&format!("```text\n{command}\n```\n")), Vec::<String>::new(), "not a block of shell lines");
+}
+
+/// The anchors of a document's headings, as GitHub makes them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let mut anchors = BTreeSet::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        fenced ^= line.trim_start().starts_with("```");
+        if let Some(title) = line.strip_prefix('#').filter(|_| !fenced) {
+            let kept = title.trim_start_matches('#').trim().to_lowercase();
+            let kept = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            anchors.insert(kept.map(|c| if c == ' ' { '-' } else { c }).collect());
+        }
+    }
+    anchors
+}
+
+/// The targets of a document's links, those to the web aside.
+fn links(text: &str) -> Vec<&str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    targets.map(|(target, _)| target).filter(|target| !target.contains("://")).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut broken = Vec::new();
+    let more = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(PathBuf::from);
+    for document in documents().into_iter().chain(more) {
+        let own = text(&document);
+        for link in links(&own) {
+            let (file, anchor) = link.split_once('#').map_or((link, None), |(file, anchor)| (file, Some(anchor)));
+            let folder = document.parent().unwrap_or(Path::new(""));
+            let target = if file.is_empty() { document.clone() } else { folder.join(file) };
+            let there = root().join(&target).exists();
+            if !there || anchor.is_some_and(|anchor| !anchors(&text(&target)).contains(anchor)) {
+                broken.push(format!("{}: {link}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_readme_is_short_and_names_every_document() {
+    let readme = text(Path::new("README.md"));
+    let lines = readme.lines().count();
+    assert!(lines <= 130, "{lines} lines: the rest belongs in docs/");
+    for document in documents() {
+        let name = document.display().to_string();
+        assert!(name == "README.md" || readme.contains(&format!("({name})")), "{name} is not in the README");
+    }
+}

@@ -1,0 +1,34 @@
+//! The tests that share one binary, because linking it takes longer than compiling a module. What needs a package of PyPI
+//! (DuckDB, moto) is in a module `online` of its file.
+
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod additions;
+mod bundle;
+mod conclusions;
+mod corpora;
+mod docs;
+mod faults;
+mod history;
+mod inputs;
+mod one_event;
+mod oracle;
+mod outputs;
+mod properties;
+mod regressions;
+mod report;
+mod sample;
+mod search;
+mod simulation;
+mod sql;
+mod state;
+mod store;
+mod store_schema;
+mod store_sequences;
+mod strangers;
+mod trend;
+mod usage;
+mod verify;

@@ -1,0 +1,12 @@
+//! The library and the binary against servers of AWS's interfaces: servers that misbehave by script, and moto, which comes from
+//! PyPI, in modules `online`.
+
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "what it has for other targets")]
+mod support;
+
+mod iam;
+mod permissions;
+mod s3;

@@ -1,0 +1,13 @@
+//! What tests share: the binary and its surroundings, archives, servers.
+
+pub mod digests;
+pub mod duckdb;
+pub mod faulty;
+pub mod moto;
+pub mod percent;
+pub mod run;
+pub mod schema;
+pub mod store;
+pub mod terminal;
+pub mod upload;
+pub mod venv;
