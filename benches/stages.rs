@@ -18,9 +18,10 @@ use divan::{
 use mfatrail::{
     cloudtrail::{Brief, Envelope, Record, RecordError, Scratch, Take, for_each_record, skim},
     contract::Period,
-    digest::{Hash, Hashed, Lanes, sha256},
+    digest::{Hashed, Lanes},
     evidence::{Evidence, Range},
     exposure::{Input, analyse, wanted},
+    hash::{Hash, sha256},
     inflate::{DEFAULT_LIMIT, Inflater},
     inputs::Settings,
     mfa::{Event, extract},
