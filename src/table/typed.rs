@@ -1,7 +1,7 @@
 //! The answer to a question as a table of typed columns, and the same in every form that is asked for: for eyes, as JSON,
 //! as CSV, as Parquet.
 //!
-//! What stands in it was written by whoever made a call: [`rows`] makes it harmless for terminals and
+//! What stands in it was written by whoever made a call: [`crate::escape`] makes it harmless for terminals and
 //! spreadsheets.
 
 use std::io::{self, Write};
