@@ -12,7 +12,9 @@ use crate::contract::{Integrity, Notice, NoticeCode, Period};
 use crate::digest::{Checker, Proof, Verification};
 use crate::pipeline::{self, Options, Scanned};
 use crate::source::{ObjectRef, Selection, Source};
-use crate::store::{self, Found, Holder, Index, Keep, Kept, Limits, RunKind, Sink, Store, StoreError, Writer};
+use crate::store::{
+    self, BatchSink, Found, Holder, Index, IngestSummary, Limits, RunKind, Store, StoreError, StoreVisitor, Writer,
+};
 use crate::units;
 
 /// A commit costs a few flushes to the disk: so much work is worth one, and so much a killed run loses at most.
@@ -23,7 +25,7 @@ const NAMED: usize = 20;
 
 /// What a scan into a store did.
 pub(crate) struct Done {
-    pub(crate) kept: Kept,
+    pub(crate) kept: IngestSummary,
     pub(crate) scanned: Scanned,
     /// Objects in range that an earlier scan found damaged.
     pub(crate) known_failures: u64,
@@ -85,23 +87,23 @@ pub(crate) fn into_store(
         }
         known
     };
-    let sink = Sink::new(writer, Arc::clone(&index), limits, noted, HashMap::new()).map_err(store_error)?;
+    let sink = BatchSink::new(writer, Arc::clone(&index), limits, noted, HashMap::new()).map_err(store_error)?;
     let (kept, scanned, checker) = visit(sink, archive, selection, &known, proof, run)?;
     Ok(Done { kept, scanned, known_failures: known_failures.into_inner(), checker, remembered })
 }
 
 /// Reads what is not `known` into a sink.
 pub(crate) fn visit(
-    sink: Sink,
+    sink: BatchSink,
     archive: &Archive,
     selection: &Selection,
     known: &(dyn Fn(&ObjectRef) -> bool + Sync),
     proof: Option<&Arc<Proof>>,
     run: Run<'_>,
-) -> Result<(Kept, Scanned, Option<Checker>), Error> {
+) -> Result<(IngestSummary, Scanned, Option<Checker>), Error> {
     let skipped = |object: &ObjectRef| sink.skipped(object);
     let options = Options { known: Some(known), skipped: Some(&skipped), ..archive.options.clone() };
-    let make = || Keep::new(&sink).checked(proof.map(|proof| Checker::new(Arc::clone(proof))));
+    let make = || StoreVisitor::new(&sink).checked(proof.map(|proof| Checker::new(Arc::clone(proof))));
     let scanned = run.scanning(&options.progress, || pipeline::scan(&archive.sources, selection, &options, &make));
     // What was read before a source failed is kept: the next scan continues from there.
     let (checker, scanned) = match scanned {

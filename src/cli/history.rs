@@ -23,7 +23,7 @@ use crate::inventory::{self, IamState};
 use crate::mfa;
 use crate::names::Pattern;
 use crate::sql::SqlError;
-use crate::store::{Dataset, Gathered, Key, Needed, Store, StoreError};
+use crate::store::{Dataset, EventQuery, EventSet, Key, Store, StoreError};
 use crate::table::typed::{Answer, AnswerError, Format, Values};
 use crate::units::plural;
 
@@ -182,7 +182,7 @@ pub(super) fn run(args: &HistoryArgs, run: Run<'_>) -> Result<Status, Error> {
     let iam = iam(&mut store, kind)?;
     let gathered =
         store.consistently(|store| store.gather(&needed(&question, kind, iam.as_ref()))).map_err(store_error)?;
-    let Gathered { mut events, covered, failures, rows } = gathered;
+    let EventSet { mut events, covered, failures, rows } = gathered;
     let conflicts = mfa::fold(&mut events);
     let history = History::new(&events, iam.as_ref().map(|(_, state)| state), &covered);
     let cited = iam.as_ref().map(|(path, _)| path.display().to_string());
@@ -324,9 +324,9 @@ fn iam(store: &mut Store, kind: Kind) -> Result<Option<(PathBuf, IamState)>, Err
     Ok(Some((path, state)))
 }
 
-fn needed<'q>(question: &'q Question, kind: Kind, iam: Option<&(PathBuf, IamState)>) -> Needed<'q> {
+fn needed<'q>(question: &'q Question, kind: Kind, iam: Option<&(PathBuf, IamState)>) -> EventQuery<'q> {
     let events = matches!(kind, Kind::Events);
-    Needed {
+    EventQuery {
         accounts: &question.accounts,
         users: &question.users,
         device: (!question.devices.is_empty()).then(|| {

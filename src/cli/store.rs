@@ -20,7 +20,7 @@ use crate::app::{Archive, Error, Run, THIS, rfc3339};
 use crate::contract::Tool;
 use crate::escape::terminal as terminal_text;
 use crate::source::{Selection, Source};
-use crate::store::{self, Checked, Index, ObjectRow, RunKind, Sink, Store};
+use crate::store::{self, BatchSink, Checked, Index, ObjectRow, RunKind, Store};
 use crate::units::{self, plural};
 
 /// Show what the evidence store covers: accounts, regions, days, gaps, failures and size
@@ -403,7 +403,7 @@ fn retry(dir: &Path, args: &RetryArgs, run: Run<'_>) -> Result<Status, Error> {
     let archive = Archive { sources, ..archive };
     let locations: HashSet<String> = names.keys().cloned().collect();
     let known = |object: &crate::source::ObjectRef| !locations.contains(&store::location(object));
-    let sink = Sink::new(writer, index, LIMITS, noted, names).map_err(store_error)?;
+    let sink = BatchSink::new(writer, index, LIMITS, noted, names).map_err(store_error)?;
     let (kept, scanned, _) = visit(sink, &archive, &Selection::default(), &known, None, run)?;
     warn(&scanned);
     let read = scanned.coverage.objects_read;

@@ -50,7 +50,7 @@ pub struct Limits {
 
 /// What a scan put into the store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct IngestSummary {
     /// Commits.
     pub commits: u64,
     /// Objects, of whatever status.
@@ -75,9 +75,9 @@ struct Pending {
 
 /// Takes the rows of all workers.
 #[derive(Debug)]
-pub struct Sink {
+pub struct BatchSink {
     pending: Mutex<Pending>,
-    behind: Mutex<Behind>,
+    behind: Mutex<Committer>,
     index: Arc<Index>,
     failed: AtomicBool,
     limits: Limits,
@@ -88,9 +88,9 @@ pub struct Sink {
 
 /// What makes the commits.
 #[derive(Debug)]
-struct Behind {
+struct Committer {
     writer: Writer,
-    kept: Kept,
+    kept: IngestSummary,
     error: Option<StoreError>,
 }
 
@@ -98,7 +98,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Sink {
+impl BatchSink {
     /// Notes the run, and is then ready for its rows; `index` is what the store had before.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl Sink {
         record(&mut writer, run.clone())?;
         Ok(Self {
             pending: Mutex::default(),
-            behind: Mutex::new(Behind { writer, kept: Kept::default(), error: None }),
+            behind: Mutex::new(Committer { writer, kept: IngestSummary::default(), error: None }),
             index,
             failed: AtomicBool::new(false),
             limits,
@@ -227,7 +227,7 @@ impl Sink {
     ///
     /// # Errors
     /// With the first failure, after which nothing was kept any more.
-    pub fn finish(self, whole: bool) -> Result<(Kept, Writer), StoreError> {
+    pub fn finish(self, whole: bool) -> Result<(IngestSummary, Writer), StoreError> {
         let mut pending = self.pending.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut behind = self.behind.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = behind.error {
@@ -343,7 +343,7 @@ impl Files {
 
 /// What becomes of the earlier rows of objects that were read again.
 #[derive(Debug, Default)]
-struct Again {
+struct Supersession {
     /// Rows of `objects` to drop: a newer one takes their place.
     superseded: HashSet<u128>,
     /// Objects whose content was overwritten: their rows stay, marked.
@@ -356,7 +356,7 @@ struct Again {
     partitions: BTreeSet<(i32, u32)>,
 }
 
-impl Again {
+impl Supersession {
     fn of(index: &Index, batch: &mut Pending) -> Self {
         let mut again = Self::default();
         let mut renamed = HashMap::new();
@@ -419,9 +419,9 @@ fn name_apart(index: &Index, old: Option<&Seen>, object: &ObjectRow) -> String {
     text_of(object_id(&object.location, Some(&tag), object.size))
 }
 
-impl Behind {
+impl Committer {
     fn commit(&mut self, index: &Index, mut batch: Pending) -> Result<(), StoreError> {
-        let again = Again::of(index, &mut batch);
+        let again = Supersession::of(index, &mut batch);
         let (mut files, writer) = (Files::default(), &self.writer);
         if !again.dropped.is_empty() {
             files.drop_rows(writer, |row: &EventRow| &row.object_id, &again.dropped)?;
@@ -523,8 +523,8 @@ fn compact(writer: &mut Writer, many: usize) -> Result<(), StoreError> {
 
 /// The visitor of a scan into a store.
 #[derive(Debug)]
-pub struct Keep<'s> {
-    sink: &'s Sink,
+pub struct StoreVisitor<'s> {
+    sink: &'s BatchSink,
     all: Arc<Range>,
     groups: Vec<Group>,
     /// Which of them an account and a region have, and which was asked for last.
@@ -556,10 +556,10 @@ struct Group {
     records: Vec<(u64, String)>,
 }
 
-impl<'s> Keep<'s> {
+impl<'s> StoreVisitor<'s> {
     /// Keeps everything of every object that is read.
     #[must_use]
-    pub fn new(sink: &'s Sink) -> Self {
+    pub fn new(sink: &'s BatchSink) -> Self {
         Self {
             sink,
             all: Arc::default(),
@@ -619,7 +619,7 @@ impl<'s> Keep<'s> {
     }
 }
 
-impl Visitor for Keep<'_> {
+impl Visitor for StoreVisitor<'_> {
     const OUTCOMES: bool = true;
 
     const ENVELOPES: bool = true;

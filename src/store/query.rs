@@ -45,7 +45,7 @@ type Means<'q, T> = Box<dyn Fn(&T) -> bool + 'q>;
 
 /// What to gather.
 #[derive(Default)]
-pub struct Needed<'q> {
+pub struct EventQuery<'q> {
     /// Only of these accounts; empty for all.
     pub accounts: &'q [Pattern],
     /// Only of principals that have one of these names or ids; empty for all.
@@ -66,7 +66,7 @@ pub struct Needed<'q> {
 
 /// What was gathered.
 #[derive(Debug, Default)]
-pub struct Gathered {
+pub struct EventSet {
     /// The events, in no order.
     pub events: Vec<Event>,
     /// By account: the first and the last record that was read.
@@ -211,7 +211,7 @@ impl Key {
 }
 
 /// One row, as far as it is looked at first.
-struct Tied<'f> {
+struct LinkKeys<'f> {
     account: &'f str,
     event: &'f str,
     original: Option<&'f str>,
@@ -222,7 +222,7 @@ struct Tied<'f> {
     serial: Option<&'f str>,
 }
 
-impl Tied<'_> {
+impl LinkKeys<'_> {
     fn keys(&self) -> impl Iterator<Item = u64> {
         let account = self.account;
         let user = self.target == "user";
@@ -267,8 +267,8 @@ impl Store {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn gather(&self, needed: &Needed<'_>) -> Result<Gathered, StoreError> {
-        let mut gathered = Gathered::default();
+    pub fn gather(&self, needed: &EventQuery<'_>) -> Result<EventSet, StoreError> {
+        let mut gathered = EventSet::default();
         let Seen { replaced, verified } = self.seen(needed, &mut gathered)?;
         let sessions = self.sessions(needed)?;
         let mut groups = Groups::default();
@@ -354,7 +354,7 @@ impl Store {
     }
 
     /// The access keys of the root sessions that a wanted actor assumed: what is done with them is its doing.
-    fn sessions(&self, needed: &Needed<'_>) -> Result<HashSet<String>, StoreError> {
+    fn sessions(&self, needed: &EventQuery<'_>) -> Result<HashSet<String>, StoreError> {
         let mut sessions = HashSet::new();
         let Some(means) = &needed.actor else { return Ok(sessions) };
         for path in self.paths(Dataset::Events) {
@@ -375,7 +375,7 @@ impl Store {
 
     /// What the objects' rows tell: what was covered, what failed, which objects were overwritten since, and which a digest
     /// proves.
-    fn seen(&self, needed: &Needed<'_>, gathered: &mut Gathered) -> Result<Seen, StoreError> {
+    fn seen(&self, needed: &EventQuery<'_>, gathered: &mut EventSet) -> Result<Seen, StoreError> {
         let mut seen = Seen::default();
         for path in self.paths(Dataset::Objects) {
             let names = ["object_id", "status", "account", "first_record", "last_record", "integrity"];
@@ -410,8 +410,8 @@ impl Store {
     fn closer(
         &self,
         path: &str,
-        needed: &Needed<'_>,
-        gathered: &mut Gathered,
+        needed: &EventQuery<'_>,
+        gathered: &mut EventSet,
         replaced: &mut HashSet<u128>,
     ) -> Result<(), StoreError> {
         let names = ["object_id", "status", "object", "account", "error", "accounts"];
@@ -532,7 +532,7 @@ fn actor(frame: &DataFrame, row: usize) -> Result<Actor, StoreError> {
 fn look(
     frame: &DataFrame,
     path: String,
-    needed: &Needed<'_>,
+    needed: &EventQuery<'_>,
     sessions: &HashSet<String>,
     groups: &mut Groups,
     users: &mut HashSet<u32>,
@@ -554,7 +554,7 @@ fn look(
         if action == "root_assumed" {
             always.push(row);
         }
-        let tied = Tied {
+        let tied = LinkKeys {
             account: accounts.get(row).unwrap_or_default(),
             event: events.get(row).unwrap_or_default(),
             original: originals.get(row),
