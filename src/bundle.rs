@@ -317,5 +317,5 @@ fn extract(mut from: impl Read, listed: &Member, into: &Path) -> Result<(), Bad>
 /// SHA-256, hexadecimal.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
-    crate::hash::hex(&Sha256::digest(bytes))
+    crate::hash::hex(&crate::hash::sha256(bytes))
 }

@@ -12,7 +12,7 @@ use crate::source::{Selection, Source};
 use crate::store::{Store, StoreError};
 
 /// How many accounts, regions or profiles are named.
-pub(crate) const NAMED: usize = 12;
+const NAMED: usize = 12;
 
 /// Where the archive is, and how it is read.
 #[derive(Debug, Clone, Default)]
@@ -58,10 +58,15 @@ pub(crate) fn check_places(archive: &Archive, store: Option<&Path>, selection: &
 
 /// That a store or an archive lacks an account or a region, and which it has.
 pub(crate) fn absent(flag: &str, what: &str, value: &str, known: &BTreeSet<String>, place: &str) -> Error {
+    let hint = alternatives(value, known, &format!("no {what} at all"));
+    Error::Input(format!("`{flag}`: the {place} has no {what} `{value}`\n  hint: {hint}"))
+}
+
+/// What could have been meant by a value that is not known, and what is known; `none` where that is nothing.
+pub(crate) fn alternatives(value: &str, known: &BTreeSet<String>, none: &str) -> String {
     let names = || known.iter().map(String::as_str);
     let meant = near(value, names()).first().map_or_else(String::new, |name| format!("did you mean {name}? "));
     let listed = names().take(NAMED).map(terminal_text).collect::<Vec<_>>().join(", ");
     let more = if known.len() > NAMED { format!(" and {} more", known.len() - NAMED) } else { String::new() };
-    let has = if known.is_empty() { format!("it has no {what} at all") } else { format!("it has {listed}{more}") };
-    Error::Input(format!("`{flag}`: the {place} has no {what} `{value}`\n  hint: {meant}{has}"))
+    if known.is_empty() { format!("it has {none}") } else { format!("{meant}it has {listed}{more}") }
 }

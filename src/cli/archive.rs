@@ -6,12 +6,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::args::{ArchiveArgs, AwsArgs};
-use crate::app::archive::NAMED;
+use crate::app::archive::alternatives;
 use crate::app::request::{account_id, passed, region_name};
 use crate::app::{Archive, Error, rfc3339};
 use crate::aws::{Connection, profiles, without_user};
-use crate::escape::terminal as terminal_text;
-use crate::names::near;
 use crate::pipeline::Options;
 use crate::source::s3::S3Options;
 use crate::source::{Selection, Source};
@@ -118,13 +116,9 @@ pub(super) fn check_profile(profile: Option<&str>) -> Result<(), Error> {
     if known.contains(profile) {
         return Ok(());
     }
-    let names = || known.iter().map(String::as_str);
-    let meant = near(profile, names()).first().map_or_else(String::new, |name| format!("did you mean {name}? "));
-    let listed = names().take(NAMED).map(terminal_text).collect::<Vec<_>>().join(", ");
-    let more = if known.len() > NAMED { format!(" and {} more", known.len() - NAMED) } else { String::new() };
     Err(Error::Input(format!(
-        "`--profile`: the AWS CLI's configuration has no profile `{profile}`\n  hint: {meant}it has {}{more}",
-        if listed.is_empty() { "none" } else { &listed }
+        "`--profile`: the AWS CLI's configuration has no profile `{profile}`\n  hint: {}",
+        alternatives(profile, &known, "none")
     )))
 }
 

@@ -11,11 +11,11 @@
 //! would not do: account ids and addresses can all be tried.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use aws_lc_rs::hmac;
 
 use super::{ArchiveIntegrity, DetectionKind, NoticeCode, Principal, PrincipalKind, Report};
+use crate::hash::hex;
 use crate::partition;
 
 /// Notices whose text quotes nothing but account ids and times.
@@ -223,12 +223,9 @@ impl Names {
         }
         let name = match &self.key {
             Some(key) => {
-                let mut text = format!("{kind}-");
-                for byte in hmac::sign(key, format!("{kind}\0{value}").as_bytes()).as_ref().iter().take(6) {
-                    // Writing to a `String` cannot fail.
-                    let _infallible = write!(text, "{byte:02x}");
-                }
-                text
+                let mac = hmac::sign(key, format!("{kind}\0{value}").as_bytes());
+                let start = mac.as_ref().get(..6).unwrap_or_default();
+                format!("{kind}-{}", hex(start))
             }
             None => {
                 let count = self.counts.entry(kind).or_default();

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -17,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Report, account, html};
 use crate::disk::{Folder, Kind, Refusal};
+use crate::hash::{hex, sha256};
 
 /// The names of a report's files, the manifest and the pages of accounts aside.
 const FILES: [&str; 7] =
@@ -190,21 +190,12 @@ fn pages(report: &Report, per_account: bool) -> Result<Vec<(String, String)>, Re
 fn manifest(files: &[File]) -> String {
     let mut manifest = String::new();
     for (name, bytes) in files {
-        manifest.push_str(&hex(&Sha256::digest(bytes)));
+        manifest.push_str(&hex(&sha256(bytes)));
         manifest.push_str("  ");
         manifest.push_str(name);
         manifest.push('\n');
     }
     manifest
-}
-
-fn hex(digest: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in digest {
-        // Writing to a `String` cannot fail.
-        let _infallible = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 /// What a manifest lists: the digests of files by their names.

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use polars::prelude::DataFrame;
-use sha2::{Digest as _, Sha256};
 
 use super::frame::{self, Row};
 use super::id::id_of;
@@ -25,6 +24,7 @@ use super::{StoreError, count, damaged, hex, io_error};
 use crate::contract::{Coverage, CoverageDay, Integrity, Period, ReadFailure, StoredIntegrity};
 use crate::disk::{self, Folder};
 use crate::evidence::{Evidence, Range};
+use crate::hash::sha256;
 use crate::pipeline::{AccountSpan, Scanned};
 use crate::source::{KeyInfo, Selection};
 use crate::trace::{Holder, Sighting};
@@ -121,8 +121,7 @@ pub(super) fn read_file(dir: &Path, state: &State, path: &str) -> Result<(PathBu
         Err(error) if matches!(disk::refusal(&error), Some(disk::Refusal::TooLarge(_))) => return Err(changed()),
         Err(error) => return Err(io_error("read", &place)(error)),
     };
-    let written =
-        entry.is_some_and(|entry| count(bytes.len()) == entry.bytes && hex(&Sha256::digest(&bytes)) == entry.sha256);
+    let written = entry.is_some_and(|entry| count(bytes.len()) == entry.bytes && hex(&sha256(&bytes)) == entry.sha256);
     if written { Ok((place, bytes)) } else { Err(changed()) }
 }
 

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
-use crate::support::digests::{self, Bucket, Signer, Trail};
+use crate::support::digests::{self, Bucket, Signer, Trail, deactivation};
 use crate::support::run::{self, Ran, json, mfatrail};
 use crate::support::upload;
 
@@ -20,15 +20,7 @@ const PERIOD: [&str; 6] =
 
 /// A bucket with its digests, in which a device is deactivated.
 fn bucket() -> Bucket {
-    let mut bucket = Bucket::new("trail-bucket");
-    let mut trail = Trail::new(A, "us-east-1", "2026-10-01T22:05:31Z");
-    trail.hours(&mut bucket, 6);
-    let parameters = format!(r#"{{"userName":"ada","serialNumber":"arn:aws:iam::{A}:mfa/ada"}}"#);
-    let record = trail.record("DeactivateMFADevice", "iam", &parameters);
-    let key = trail.log(&mut bucket, 20, &[record]);
-    trail.digest(&mut bucket, Signer::ours(), std::slice::from_ref(&key));
-    trail.hours(&mut bucket, 6);
-    bucket
+    deactivation(A, "2026-10-01T22:05:31Z").0
 }
 
 /// The same on disk.

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::digests::{Bucket, Signer, Stored, Trail, gunzip, gzip};
+use crate::support::digests::{Bucket, Signer, Stored, Trail, deactivation, gunzip, gzip};
 use crate::support::run::{self, Ran, mfatrail};
 use crate::support::schema;
 use crate::support::upload::upload;
@@ -851,14 +851,7 @@ fn on_s3(s3: &str, cloudtrail: &str, arguments: &[&str]) -> Ran {
 
 /// A deactivation in a log of its own, and what a report of the archive says.
 fn reported(tamper: impl FnOnce(&mut Bucket, &str)) -> (Ran, Value, String) {
-    let mut bucket = Bucket::new("trail-bucket");
-    let mut trail = Trail::new(A, "us-east-1", START);
-    trail.hours(&mut bucket, 6);
-    let parameters = format!(r#"{{"userName":"ada","serialNumber":"arn:aws:iam::{A}:mfa/ada"}}"#);
-    let record = trail.record("DeactivateMFADevice", "iam", &parameters);
-    let key = trail.log(&mut bucket, 20, &[record]);
-    trail.digest(&mut bucket, Signer::ours(), std::slice::from_ref(&key));
-    trail.hours(&mut bucket, 6);
+    let (mut bucket, key) = deactivation(A, START);
     tamper(&mut bucket, &key);
     let disk = Disk::of(&bucket);
     let (archive, keys) = (disk.archive(), disk.home.path().join("keys.json"));

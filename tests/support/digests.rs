@@ -307,3 +307,17 @@ impl Trail {
         }
     }
 }
+
+/// A bucket with digests of twelve quiet hours, between them one with a log of its own, in which ada's device is deactivated;
+/// and that log's key.
+pub fn deactivation(account: &'static str, start: &'static str) -> (Bucket, String) {
+    let mut bucket = Bucket::new("trail-bucket");
+    let mut trail = Trail::new(account, "us-east-1", start);
+    trail.hours(&mut bucket, 6);
+    let parameters = format!(r#"{{"userName":"ada","serialNumber":"arn:aws:iam::{account}:mfa/ada"}}"#);
+    let record = trail.record("DeactivateMFADevice", "iam", &parameters);
+    let key = trail.log(&mut bucket, 20, &[record]);
+    trail.digest(&mut bucket, Signer::ours(), std::slice::from_ref(&key));
+    trail.hours(&mut bucket, 6);
+    (bucket, key)
+}
