@@ -9,6 +9,7 @@
 //! Bytes go one way: [`source`] lists and fetches objects, [`pipeline`] inflates and parses them on many threads, [`evidence`]
 //! keeps what matters, [`exposure`] replays it into windows and figures, [`report`] renders these.
 
+pub mod alert;
 pub mod app;
 pub mod aws;
 pub mod bundle;
@@ -21,6 +22,8 @@ pub mod escape;
 pub mod evidence;
 pub mod exposure;
 pub mod hash;
+pub mod http;
+pub mod incident;
 pub mod inflate;
 pub mod inputs;
 pub mod inventory;

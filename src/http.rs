@@ -1,0 +1,213 @@
+//! HTTP/1.1 for requests that no SDK makes: TLS by the system's roots, a deadline, a bound for the answer, no redirect. Whether a
+//! request that failed may have had its effect is told, for who sends it again must know.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Bytes;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{Method, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+
+/// How much of an answer is read.
+const LARGEST: usize = 4 << 20;
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// What is sent.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// `GET`, `POST`, `PUT`, `PATCH`.
+    pub method: Method,
+    /// The whole address.
+    pub url: String,
+    /// Names and values; the length and the host are added.
+    pub headers: Vec<(String, String)>,
+    /// The body; empty for none.
+    pub body: Vec<u8>,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// Names in lower case, and values that are text.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// A header by its lower-case name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text, as far as it is.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Why there is no answer. No address is in it, for an address may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The request itself is impossible.
+    #[error("{0}")]
+    Invalid(String),
+    /// It was not sent: there was no connection.
+    #[error("could not connect: {0}")]
+    NotSent(String),
+    /// It may have been sent, and may have had its effect.
+    #[error("no answer: {0}")]
+    Unknown(String),
+}
+
+/// Keeps connections alive. One request at a time: each thread that sends has its own.
+#[derive(Debug)]
+pub struct Client {
+    runtime: tokio::runtime::Runtime,
+    client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    deadline: Duration,
+}
+
+impl Client {
+    /// A client that waits so long for a whole answer.
+    ///
+    /// # Errors
+    /// Where no runtime can be had, or the system has no root certificates.
+    pub fn new(deadline: Duration) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_connect_timeout(Some(CONNECT));
+        tcp.set_nodelay(true);
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let connector = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(provider)?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let client =
+            legacy::Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(20)).build(connector);
+        Ok(Self { runtime, client, deadline })
+    }
+
+    /// Sends a request and waits for the whole answer, whatever its status is.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    pub fn send(&self, request: &Request) -> Result<Response, Error> {
+        let built = build(request)?;
+        let answer = async {
+            let response = self.client.request(built).await.map_err(|error| {
+                let text = causes(&error);
+                if error.is_connect() { Error::NotSent(text) } else { Error::Unknown(text) }
+            })?;
+            let status = response.status().as_u16();
+            let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+            let headers = response
+                .headers()
+                .iter()
+                .filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?)))
+                .collect();
+            let body = Limited::new(response.into_body(), LARGEST).collect().await;
+            let body = body.map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    Error::Unknown(format!("status {status}, and the answer is larger than {LARGEST} bytes"))
+                } else {
+                    Error::Unknown(format!("status {status}, and the answer broke off: {}", causes(error.as_ref())))
+                }
+            })?;
+            Ok(Response { status, headers, body: body.to_bytes().to_vec() })
+        };
+        self.runtime.block_on(async {
+            tokio::time::timeout(self.deadline, answer)
+                .await
+                .unwrap_or_else(|_elapsed| Err(Error::Unknown(format!("none within {} s", self.deadline.as_secs()))))
+        })
+    }
+}
+
+fn build(request: &Request) -> Result<hyper::Request<Full<Bytes>>, Error> {
+    let uri: Uri = request.url.parse().map_err(|_bad| Error::Invalid("the address is no URL".to_owned()))?;
+    let mut built = hyper::Request::builder().method(request.method.clone()).uri(uri);
+    for (name, value) in &request.headers {
+        let bad = |what: &str| Error::Invalid(format!("the header `{name}` has {what} that HTTP does not allow"));
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_bad| bad("a name"))?;
+        let value = HeaderValue::from_str(value).map_err(|_bad| bad("a value"))?;
+        built = built.header(key, value);
+    }
+    let body = Full::new(Bytes::from(request.body.clone()));
+    built.body(body).map_err(|error| Error::Invalid(error.to_string()))
+}
+
+/// An error with its causes, in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let own = cause.to_string();
+        if !text.contains(&own) {
+            text = format!("{text}: {own}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// A server that answers each connection with the next of these bytes, after it has read something.
+    fn server(answers: Vec<&'static [u8]>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(answer);
+                if answer.is_empty() {
+                    thread::sleep(Duration::from_secs(2));
+                }
+            }
+        });
+        format!("http://{address}/")
+    }
+
+    fn post(url: &str) -> Request {
+        Request { method: Method::POST, url: url.to_owned(), headers: Vec::new(), body: b"x".to_vec() }
+    }
+
+    #[test]
+    fn what_is_known_of_an_effect_is_told() {
+        let client = Client::new(Duration::from_millis(500)).unwrap();
+        let url = server(vec![
+            b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno",
+            b"HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhalf",
+            b"nonsense\r\n\r\n",
+            b"",
+        ]);
+        let slow = client.send(&post(&url)).unwrap();
+        assert_eq!((slow.status, slow.header("retry-after"), slow.text().as_str()), (429, Some("3"), "no"));
+        assert_eq!(client.send(&post(&url)).unwrap().status, 302, "no redirect is followed");
+        for what in ["an answer cut short", "an answer that is no HTTP", "silence"] {
+            assert!(matches!(client.send(&post(&url)), Err(Error::Unknown(_))), "{what}");
+        }
+        let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert!(matches!(client.send(&post(&format!("http://{unused}/"))), Err(Error::NotSent(_))));
+        assert!(matches!(client.send(&post("no address")), Err(Error::Invalid(_))));
+    }
+}
