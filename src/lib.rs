@@ -11,6 +11,7 @@
 
 pub mod alert;
 pub mod app;
+pub mod arn;
 pub mod aws;
 pub mod bundle;
 pub mod cli;

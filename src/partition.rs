@@ -1,4 +1,4 @@
-//! AWS's partitions: which one a region or an ARN belongs to, and what differs between them.
+//! AWS's partitions: which one a region belongs to, and what differs between them.
 //!
 //! Sources: the endpoint rules in AWS's SDKs (`partitions.json`) for names, regions and domains; the CloudTrail user guide,
 //! "Global service events", for where IAM's events are.
@@ -32,12 +32,6 @@ pub fn of_region(region: &str) -> Cow<'static, str> {
         },
         _ => "aws".into(),
     }
-}
-
-/// The partition that an ARN names.
-#[must_use]
-pub fn of_arn(arn: &str) -> Option<&str> {
-    arn.strip_prefix("arn:")?.split_once(':').map(|(partition, _)| partition).filter(|partition| !partition.is_empty())
 }
 
 /// The region in which CloudTrail records IAM in the partition of `region`; `None` for partitions of which that is not known.
@@ -101,9 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn arns_and_services_name_theirs() {
-        assert_eq!(of_arn("arn:aws-iso-e:iam::111122223333:role/Ops"), Some("aws-iso-e"));
-        assert_eq!((of_arn("arn::iam::1:x"), of_arn("arn:aws"), of_arn("aws:iam")), (None, None, None));
+    fn services_have_a_short_name_in_every_partition() {
         for (host, name) in [
             ("iam.amazonaws.com", Some("iam")),
             ("ec2.amazonaws.com.cn", Some("ec2")),

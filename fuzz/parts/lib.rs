@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unused_imports, reason = "parts of modules whose users are not built here")]
 
+#[path = "../../src/arn.rs"]
+pub mod arn;
 #[path = "../../src/bundle.rs"]
 pub mod bundle;
 #[path = "../../src/cloudtrail/mod.rs"]

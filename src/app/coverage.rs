@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::Run;
+use crate::arn;
 use crate::contract::{Conflict, Coverage, Gap, Notice, NoticeCode, Period, Report};
 use crate::mfa::{self, Action, Event};
 use crate::partition;
@@ -195,7 +196,7 @@ fn weakened(events: &[Event], period: Period, end: DateTime<Utc>) -> Vec<Gap> {
     changes.sort_by(|a, b| a.order().cmp(&b.order()));
     // A trail is named by its name or its ARN.
     let trail = |event: &Event| match &event.action {
-        Action::TrailChanged { trail: Some(trail) } => trail.rsplit('/').next().unwrap_or_default().to_owned(),
+        Action::TrailChanged { trail: Some(trail) } => arn::name(trail).to_owned(),
         _ => String::new(),
     };
     let mut gaps = Vec::new();

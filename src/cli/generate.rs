@@ -14,6 +14,7 @@ use super::args::{ArchiveArgs, AwsArgs, Cli, Command, IamCommand};
 use super::exit::Status;
 use super::{named_file, put};
 use crate::app::Error;
+use crate::arn::{Arn, is_arn};
 use crate::source::Source;
 use crate::{aws, disk, partition};
 
@@ -218,8 +219,9 @@ fn archive(sources: &[OsString], archive: &ArchiveArgs, calls: &AwsArgs) -> Resu
     }
     let sources = sources.iter().filter_map(|source| source.to_str());
     let arns = sources.map(|source| source.trim_start_matches("s3://")).chain(calls.role_arn.as_deref());
-    let named = arns.into_iter().find_map(partition::of_arn).map(str::to_owned);
-    let partition = named.unwrap_or_else(|| partition(archive.regions.iter().chain(&calls.aws_region)));
+    let mut named = arns.filter_map(Arn::parse).map(|arn| arn.partition);
+    let named = named.find(|partition| !partition.is_empty());
+    let partition = named.map_or_else(|| partition(archive.regions.iter().chain(&calls.aws_region)), str::to_owned);
     Ok(Needs { archive: buckets, archive_role: calls.role_arn.clone(), partition, ..Needs::default() })
 }
 
@@ -299,7 +301,7 @@ fn read_archive(needs: &Needs, args: &IamPolicyArgs) -> Vec<Value> {
     for (i, bucket) in buckets.into_iter().enumerate() {
         let own = || needs.archive.iter().filter(|(name, _)| name == bucket).map(|(_, prefix)| prefix.as_str());
         // An access point is named by its ARN already, and has its objects below a folder of that name.
-        let (arn, objects_of) = if bucket.starts_with("arn:") {
+        let (arn, objects_of) = if is_arn(bucket) {
             ((*bucket).clone(), format!("{bucket}/object"))
         } else {
             let arn = format!("arn:{}:s3:::{bucket}", needs.partition);

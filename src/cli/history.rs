@@ -15,6 +15,7 @@ use crate::app::archive::absent;
 use crate::app::request::account_id;
 use crate::app::scan::store_error;
 use crate::app::{Error, Run, coverage, inputs, rfc3339};
+use crate::arn;
 use crate::contract::{CloseReason, Outcome};
 use crate::escape::terminal as terminal_text;
 use crate::exposure::{Had, Happened, Held, History, How, Question, is_actor, is_device};
@@ -421,7 +422,7 @@ fn unknown(store: &Store, args: &HistoryArgs, kind: Kind) -> Result<(), Error> {
 /// The end of a device's or an actor's ARN.
 fn short(flag: &str, text: &str) -> String {
     match flag {
-        "--device" | "--actor" => text.rsplit('/').next().unwrap_or(text).to_owned(),
+        "--device" | "--actor" => arn::name(text).to_owned(),
         _ => text.to_owned(),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::say;
 use super::search::did_you_mean;
+use crate::arn;
 use crate::cloudtrail::Record;
 use crate::escape::terminal as terminal_text;
 use crate::names::Pattern;
@@ -47,7 +48,7 @@ impl Visitor for Seen {
             let names = self.0.entry(by).or_default();
             // Of an ARN the name at its end.
             let texts = paths.iter().filter_map(|path| record.text(path));
-            for name in texts.filter_map(|text| text.rsplit('/').next()) {
+            for name in texts.map(arn::name) {
                 if names.len() < MOST_NAMES && !names.contains(name) {
                     names.insert(name.to_owned());
                 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arn::{Arn, RoleSession};
+
 /// What kind of caller `userIdentity.type` names.
 ///
 /// Source: CloudTrail user guide, "CloudTrail userIdentity element". Unknown types are kept as [`ActorKind::Other`]:
@@ -120,15 +122,12 @@ impl Actor {
     /// The ARN of a session's role, without the path that only [`Actor::issuer`] tells.
     #[must_use]
     pub fn role_arn(&self) -> Option<String> {
-        let (partition, account, role) = self.session()?;
+        let RoleSession { partition, account, role, .. } = self.session()?;
         Some(format!("arn:{partition}:iam::{account}:role/{role}"))
     }
 
-    /// The partition, the account and the role of a role session's ARN, `arn:P:sts::A:assumed-role/R/S`.
-    fn session(&self) -> Option<(&str, &str, &str)> {
-        let (head, path) = self.arn.as_deref()?.split_once(":assumed-role/")?;
-        let (partition, account) = head.strip_prefix("arn:")?.split_once(":sts::")?;
-        Some((partition, account, path.split('/').next()?))
+    fn session(&self) -> Option<RoleSession<'_>> {
+        Arn::parse(self.arn.as_deref()?)?.role_session()
     }
 
     /// Whether AWS itself calls: a service, or one in a session of its service-linked role. IAM makes roles under
@@ -138,7 +137,7 @@ impl Actor {
     pub fn is_aws(&self) -> bool {
         let linked = || match &self.issuer {
             Some(issuer) => issuer.contains(":role/aws-service-role/"),
-            None => self.session().is_some_and(|(_, _, role)| role.starts_with("AWSServiceRoleFor")),
+            None => self.session().is_some_and(|session| session.role.starts_with("AWSServiceRoleFor")),
         };
         self.kind == ActorKind::Service || (self.kind == ActorKind::AssumedRole && linked())
     }

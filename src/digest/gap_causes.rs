@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{Finding, Proof, Trust, log_index::State};
-use crate::{cloudtrail::Record, pipeline::Visitor, source::ObjectRef};
+use crate::{arn, cloudtrail::Record, pipeline::Visitor, source::ObjectRef};
 
 /// Names of the events to search for.
 pub const CAUSES: [&str; 5] = ["CreateTrail", "StopLogging", "DeleteTrail", "UpdateTrail", ACCOUNT_MADE];
@@ -45,7 +45,7 @@ impl Cause {
     pub fn is_about(&self, finding: &Finding) -> bool {
         let named = |name: &Option<String>, told: Option<&str>| name.is_some() && name.as_deref() == told;
         match &self.about {
-            About::Trail(trail) => named(&finding.trail, trail.rsplit('/').next()),
+            About::Trail(trail) => named(&finding.trail, Some(arn::name(trail))),
             About::Account(account) => named(&finding.account, Some(account)),
         }
     }

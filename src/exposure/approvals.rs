@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ledger::{ABOUT_ROOT, Entity, Kept};
 use super::windows::Deactivation;
+use crate::arn::Arn;
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{Notice, NoticeCode, PrincipalKind};
 use crate::inputs::Approval;
@@ -129,8 +130,7 @@ fn names_of_actor(actor: &Actor) -> BTreeSet<String> {
 
 /// The name of the role of a session.
 fn role(actor: &Actor) -> Option<&str> {
-    let (_, path) = actor.arn.as_deref()?.split_once(":assumed-role/")?;
-    path.split('/').next()
+    Some(Arn::parse(actor.arn.as_deref()?)?.role_session()?.role)
 }
 
 /// Of an ARN or a path the last part, which is the name.

@@ -12,6 +12,7 @@ use super::approvals;
 use super::devices::{Bounds, Devices, Known, Point, Span};
 use super::ledger::{Entity, EntityId, Ledger};
 use super::windows::{self, Draft};
+use crate::arn;
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{Certainty, CloseReason, Outcome, Principal, PrincipalKind, WindowKind};
 use crate::inputs::Approval;
@@ -222,7 +223,7 @@ pub fn is_actor(actor: &Actor, wanted: &Pattern) -> bool {
 /// Whether `wanted` means the device: its serial number or ARN, or what follows the last slash.
 #[must_use]
 pub fn is_device(serial: &str, wanted: &Pattern) -> bool {
-    wanted.matches(serial) || serial.rsplit('/').next().is_some_and(|name| wanted.matches(name))
+    wanted.matches(serial) || wanted.matches(arn::name(serial))
 }
 
 /// Whether `wanted` means the principal, under any of its names, or by its unique id.

@@ -20,6 +20,7 @@ use super::merge::{Answers, DetailedUser, Details, Grants, ListedUser, Name, joi
 use super::policy::Policy;
 use super::snapshot;
 use super::state::{AccountState, AsOf, Device, DeviceOwner, IamState, MissingInput, VirtualDevice};
+use crate::arn::Arn;
 use crate::disk::{self, Kind};
 use crate::inputs::Problem;
 use crate::inputs::error::{LARGEST, decode, json_problem};
@@ -467,8 +468,7 @@ fn grants(inline: &[InlinePage], attached: &[AttachedPage]) -> Grants {
 
 /// The account of an ARN; `None` for bare serial numbers and for AWS's own policies.
 pub(crate) fn account_of(arn: &str) -> Option<&str> {
-    let mut parts = arn.split(':');
-    let account = if parts.next()? == "arn" { parts.nth(3)? } else { return None };
+    let account = Arn::parse(arn)?.account;
     (!account.is_empty() && account != "aws").then_some(account)
 }
 

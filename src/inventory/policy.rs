@@ -13,6 +13,8 @@
 
 use serde_json::Value;
 
+use crate::arn::Arn;
+
 /// What a user may do without MFA under a policy that enforces it: enrol a device, see that it worked, change an
 /// expired password (IAM demands that before anything else), and get a session that carries MFA. Reading the account's
 /// password rules, name and summary is what the console's security page does before it shows the enrolment. Anything
@@ -247,11 +249,9 @@ pub fn is_full_access_arn(arn: &str) -> bool {
 
 /// The path and name of an AWS managed policy: what follows `arn:<partition>:iam::aws:policy/`.
 fn aws_managed(arn: &str) -> Option<&str> {
-    let mut parts = arn.splitn(6, ':');
-    let (scheme, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
-    let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
-    let known = scheme == "arn" && !partition.is_empty() && service == "iam" && region.is_empty() && account == "aws";
-    if known { resource.strip_prefix("policy/") } else { None }
+    let arn = Arn::parse(arn)?;
+    let known = !arn.partition.is_empty() && (arn.service, arn.region, arn.account) == ("iam", "", "aws");
+    if known { arn.resource_of("policy") } else { None }
 }
 
 /// AWS managed policies that decide something here. Their documents are not always in the authorization details.

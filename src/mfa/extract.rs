@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::event::{Action, Event, Failure, Lineage, ROOT_USER_NAME, Target};
 use super::refusal::{self, Named};
+use crate::arn::{self, Arn, is_arn};
 use crate::cloudtrail::{Actor, ActorKind, Record, same};
 
 /// What a failed sign-in bears instead of a user name that does not exist.
@@ -268,7 +269,7 @@ fn identity_center_target(record: &Record<'_, '_>) -> Target {
     ])
     .or_else(|| {
         let arn = record.text(&["userIdentity", "onBehalfOf", "identityStoreArn"])?;
-        arn.rsplit('/').next().map(str::to_owned)
+        Some(arn::name(arn).to_owned())
     });
     user.map_or(Target::Nobody, |user| Target::IdentityCenter { store, user })
 }
@@ -295,7 +296,7 @@ fn target_of_refusal(record: &Record<'_, '_>, action: &Action, actor: &Actor, fa
 /// A user by the name that a message has.
 fn user_of_refusal(record: &Record<'_, '_>, actor: &Actor, name: &str) -> Target {
     let own = own_name(record, actor).filter(|own| refusal::is_callers(name, own));
-    let known = own.unwrap_or_else(|| refusal::without_path(name));
+    let known = own.unwrap_or_else(|| arn::name(name));
     if known.is_empty() {
         return Target::Nobody;
     }
@@ -345,8 +346,8 @@ fn name_device_of_refusal(mut action: Action, failure: Option<&Failure>) -> Acti
 #[must_use]
 pub fn user_name(actor: &Actor) -> Option<&str> {
     actor.name.as_deref().or_else(|| {
-        let (_, path) = actor.arn.as_deref()?.split_once(":user/")?;
-        path.rsplit('/').next().filter(|name| !name.is_empty())
+        let path = Arn::parse(actor.arn.as_deref()?)?.resource_of("user")?;
+        Some(arn::name(path)).filter(|name| !name.is_empty())
     })
 }
 
@@ -358,8 +359,9 @@ pub fn user_id(actor: &Actor) -> Option<&str> {
 
 /// `AssumeRoot`'s `targetPrincipal` is an account id or an ARN.
 fn account_of(principal: &str) -> String {
-    match principal.strip_prefix("arn:") {
-        Some(arn) => arn.split(':').nth(3).unwrap_or_default().to_owned(),
+    match Arn::parse(principal) {
+        Some(arn) => arn.account.to_owned(),
+        None if is_arn(principal) => String::new(),
         None => principal.to_owned(),
     }
 }

@@ -14,6 +14,7 @@
 //! - `Login Profile for User alice cannot be found.`, `The user with name alice cannot be found.`: other failures
 
 use super::event::{Action, Failure, ROOT_USER_NAME};
+use crate::arn::{self, Arn, is_arn};
 
 /// What a message names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +51,9 @@ impl<'m> Named<'m> {
             return if name.starts_with(ROOT_USER_NAME) { Self::Root } else { Self::User(word(name)) };
         }
         let resource = word(text);
-        let within = match resource.strip_prefix("arn:") {
-            Some(arn) => arn.splitn(5, ':').nth(4).unwrap_or_default(),
+        let within = match Arn::parse(resource) {
+            Some(arn) => arn.resource,
+            None if is_arn(resource) => "",
             None => resource,
         };
         let user = within.strip_prefix("user/").filter(|path| !path.is_empty() && !path.ends_with('/'));
@@ -76,17 +78,12 @@ pub(super) fn is_own(action: &Action) -> bool {
     matches!(action, Action::PasswordChanged | Action::DeviceCreated { .. })
 }
 
-/// A user's name without the path before it.
-pub(super) fn without_path(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
-}
-
 /// Whether a name as a message has it is the caller's own: `bob`, `/staff/bob`, or `nullbob`, which IAM writes where the
 /// call named nobody.
 pub(super) fn is_callers(name: &str, own: &str) -> bool {
-    let bare = without_path(name);
+    let bare = arn::name(name);
     bare.eq_ignore_ascii_case(own)
-        || name.strip_prefix("null").is_some_and(|rest| without_path(rest).eq_ignore_ascii_case(own))
+        || name.strip_prefix("null").is_some_and(|rest| arn::name(rest).eq_ignore_ascii_case(own))
 }
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ pub(super) fn page(
 #[expect(unreachable_pub, reason = "the type that `filter_fn` makes of each")]
 mod filters {
     use super::format;
+    use crate::arn::{self, Arn};
     use crate::escape;
 
     /// Shows hidden characters; the template escapes the rest.
@@ -97,16 +98,14 @@ mod filters {
     #[askama::filter_fn]
     pub(super) fn parts<T: std::fmt::Display>(arn: T, _: &dyn askama::Values) -> askama::Result<Vec<String>> {
         let arn = arn.to_string();
-        let resource =
-            arn.strip_prefix("arn:").and_then(|rest| rest.splitn(5, ':').nth(4)).filter(|text| !text.is_empty());
+        let resource = Arn::parse(&arn).map(|arn| arn.resource).filter(|text| !text.is_empty());
         Ok(resource.unwrap_or(&arn).split_inclusive('/').map(str::to_owned).collect())
     }
 
     /// The last part of a key.
     #[askama::filter_fn]
     pub(super) fn file<T: std::fmt::Display>(key: T, _: &dyn askama::Values) -> askama::Result<String> {
-        let key = key.to_string();
-        Ok(key.rsplit('/').next().unwrap_or_default().to_owned())
+        Ok(arn::name(&key.to_string()).to_owned())
     }
 
     /// The day of a time.

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_lc_rs::hmac;
 
 use super::{ArchiveIntegrity, DetectionKind, NoticeCode, Principal, PrincipalKind, Report};
+use crate::arn::{self, Arn};
 use crate::hash::hex;
 use crate::partition;
 
@@ -290,11 +291,10 @@ impl Names {
         if is_service(actor) {
             return actor.to_owned();
         }
-        let fields: Vec<&str> = actor.splitn(6, ':').collect();
-        let [_, _, _, _, account, resource] = fields.as_slice() else { return self.of("actor", actor) };
+        let Some(Arn { account, resource, .. }) = Arn::parse(actor) else { return self.of("actor", actor) };
         match resource.split_once('/') {
-            None if *resource == "root" => format!("root user of {}", self.account(account)),
-            Some(("user", path)) => self.user(account, path.rsplit('/').next().unwrap_or(path)),
+            None if resource == "root" => format!("root user of {}", self.account(account)),
+            Some(("user", path)) => self.user(account, arn::name(path)),
             Some(("assumed-role", rest)) => {
                 let (role, session) = rest.split_once('/').unwrap_or((rest, ""));
                 let role = self.of("role", &format!("{account}/{role}"));

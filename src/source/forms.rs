@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::{Source, SourceError};
+use crate::arn::{self, Arn};
 use crate::{aws, partition};
 
 /// What is wrong with an address that has a user name or a password in it, and what to do.
@@ -20,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Source>, SourceError> {
     let parsed = match (scheme.to_ascii_lowercase().as_str(), rest.strip_prefix("//")) {
         ("s3" | "s3a" | "s3n", Some(rest)) => url(text, rest),
         ("s3", None) => Err(wrong(text, "is not an S3 URL: two slashes follow `s3:`", meant(rest))),
-        ("arn", _) => arn(text, text),
+        ("arn", _) => bucket_arn(text, &format!("arn:{rest}")),
         ("http" | "https", Some(rest)) => address(text, scheme, rest),
         ("file", Some(path)) if path.starts_with('/') => Ok(Source::Local(path.into())),
         (_, Some(_)) => {
@@ -36,8 +37,8 @@ pub(super) fn parse(text: &str) -> Result<Option<Source>, SourceError> {
 
 /// `s3://bucket/prefix`, after the slashes.
 fn url(text: &str, rest: &str) -> Result<Source, SourceError> {
-    if rest.starts_with("arn:") {
-        return arn(text, rest);
+    if arn::is_arn(rest) {
+        return bucket_arn(text, rest);
     }
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     match bucket {
@@ -50,14 +51,13 @@ fn url(text: &str, rest: &str) -> Result<Source, SourceError> {
 }
 
 /// `arn:<partition>:s3:::bucket/prefix`, or an access point's, with what is below it as in a URL or as in a policy.
-fn arn(text: &str, arn: &str) -> Result<Source, SourceError> {
+fn bucket_arn(text: &str, arn: &str) -> Result<Source, SourceError> {
     let hint = || "give arn:aws:s3:::bucket/prefix, an access point's ARN, or s3://bucket/prefix".to_owned();
     let other = || Err(wrong(text, "is not the ARN of a bucket or an access point", hint()));
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let [_, _, service, _, _, resource] = parts.as_slice() else { return other() };
+    let Some(Arn { service, resource, .. }) = Arn::parse(arn) else { return other() };
     // What a policy says of all objects, and of all whose keys begin in one way.
     let prefix_of = |key: &str| key.strip_suffix('*').unwrap_or(key).to_owned();
-    if *service == "s3" && !resource.is_empty() && !resource.starts_with(['/', '*']) && !resource.contains(':') {
+    if service == "s3" && !resource.is_empty() && !resource.starts_with(['/', '*']) && !resource.contains(':') {
         let Some(point) = resource.strip_prefix("accesspoint/") else {
             let (bucket, key) = resource.split_once('/').unwrap_or((resource, ""));
             return Ok(s3(bucket, &prefix_of(key)));

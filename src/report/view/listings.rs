@@ -3,6 +3,7 @@
 use super::{
     Block, Line, Section, Span, Table, arn, cut, head, id, none, numeric, principal, raw, table, text, time, words,
 };
+use crate::arn::{self, Arn};
 use crate::report::{FindingCode, LeftoverDevice, LifecycleEvent, Outcome, Report};
 use crate::report::{assurance, format};
 
@@ -227,7 +228,7 @@ fn leftover(device: &LeftoverDevice) -> Vec<Line> {
     }
     why.extend([text(", since "), time(device.since), text(" (event "), id(&device.event_id), text(")")]);
     // Names are unique in an account, whatever path is in front.
-    let name = device.device.rsplit('/').next().unwrap_or_default();
+    let name = arn::name(&device.device);
     let blocks = vec![
         text("IAM refuses to create another virtual device named "),
         raw(name),
@@ -244,7 +245,7 @@ fn leftover(device: &LeftoverDevice) -> Vec<Line> {
 
 /// The AWS CLI's command; `None` for what is not the ARN of a virtual device.
 pub(in crate::report) fn delete_command(serial: &str) -> Option<String> {
-    let is_virtual = serial.starts_with("arn:") && serial.contains(":mfa/");
+    let is_virtual = Arn::parse(serial).is_some_and(|arn| arn.resource_of("mfa").is_some());
     is_virtual.then(|| format!("aws iam delete-virtual-mfa-device --serial-number {}", shell_quoted(serial)))
 }
 

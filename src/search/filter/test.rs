@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use memchr::memmem::Finder;
 
 use super::{By, FilterError, Sessions, address};
+use crate::arn::{self, Arn, is_arn};
 use crate::cloudtrail::{self, ActorKind, Literals, Record};
 use crate::mfa::EXTRACTED;
 use crate::names::Pattern;
@@ -78,15 +79,15 @@ impl Test {
                 Self::EventSource(pattern, service)
             }
             By::User if value.eq_ignore_ascii_case("root") => Self::Root,
-            By::User if value.starts_with("arn:") => {
+            By::User if is_arn(value) => {
                 return refuse("is an ARN", "give the user's name; `--account` tells users of one name apart");
             }
             By::User => Self::User(pattern),
-            By::PrincipalId if value.contains('/') || value.starts_with("arn:") => {
+            By::PrincipalId if value.contains('/') || is_arn(value) => {
                 return refuse("is no unique id", "give an id such as AIDAEXAMPLE, AROAEXAMPLE or AROAEXAMPLE:session");
             }
             By::PrincipalId => Self::PrincipalId(Pattern::id(value)),
-            By::Role if value.starts_with("arn:") => match Role::arn(value) {
+            By::Role if is_arn(value) => match Role::arn(value) {
                 Some(role) => Self::Role(role),
                 None => {
                     return refuse("is no role's ARN", "give arn:aws:iam::111122223333:role/Name, or the name alone");
@@ -256,17 +257,15 @@ fn is_address_pattern(value: &str) -> bool {
 
 /// The user's or session's name in the caller's ARN, for records that do not bear it apart.
 fn caller_name<'r>(record: &Record<'r, '_>) -> Option<&'r str> {
-    let arn = record.text(&["userIdentity", "arn"])?;
-    let (kind, path) = arn.rsplit(':').next()?.split_once('/')?;
-    matches!(kind, "user" | "assumed-role" | "federated-user").then(|| path.rsplit('/').next())?
+    let (kind, path) = Arn::parse(record.text(&["userIdentity", "arn"])?)?.resource.split_once('/')?;
+    matches!(kind, "user" | "assumed-role" | "federated-user").then(|| arn::name(path))
 }
 
 impl Role {
     fn arn(text: &str) -> Option<Self> {
-        let parts: Vec<&str> = text.splitn(6, ':').collect();
-        let [_, _, "iam", "", account, resource] = parts.as_slice() else { return None };
-        let name = resource.strip_prefix("role/")?.rsplit('/').next().filter(|name| !name.is_empty())?;
-        Some(Self::Arn { arn: Pattern::new(text), account: Pattern::new(account), name: Pattern::new(name) })
+        let arn = Arn::parse(text).filter(|arn| arn.service == "iam" && arn.region.is_empty())?;
+        let name = Some(arn::name(arn.resource_of("role")?)).filter(|name| !name.is_empty())?;
+        Some(Self::Arn { arn: Pattern::new(text), account: Pattern::new(arn.account), name: Pattern::new(name) })
     }
 
     fn matches(&self, record: &Record<'_, '_>) -> bool {
@@ -277,11 +276,11 @@ impl Role {
         };
         let asked = text(&["requestParameters", "roleArn"]);
         let named = text(&["requestParameters", "roleName"]);
-        let session = text(&["userIdentity", "arn"]).and_then(session_role);
+        let session = text(&["userIdentity", "arn"]).and_then(|arn| Arn::parse(arn)?.role_session());
         match self {
             Self::Name(pattern) => {
-                let asked = asked.filter(|arn| arn.contains(":role/")).and_then(|arn| arn.rsplit('/').next());
-                [issuer("userName"), session.map(|(_, name)| name), asked, named]
+                let asked = asked.and_then(|arn| Arn::parse(arn)?.resource_of("role")).map(arn::name);
+                [issuer("userName"), session.map(|session| session.role), asked, named]
                     .into_iter()
                     .flatten()
                     .any(|name| pattern.matches(name))
@@ -293,16 +292,10 @@ impl Role {
                     .flatten()
                     .any(|known| arn.matches(known))
                     // A session's ARN lacks the role's path, and so does a call about it.
-                    || session.is_some_and(|(own, role)| of(own, role))
+                    || session.is_some_and(|session| of(session.account, session.role))
                         && issuer("arn").is_none_or(|known| arn.matches(known))
                     || record.account().zip(named).is_some_and(|(own, role)| of(own, role))
             }
         }
     }
-}
-
-/// Account and role of a session's ARN.
-fn session_role(arn: &str) -> Option<(&str, &str)> {
-    let (before, resource) = arn.rsplit_once(":assumed-role/")?;
-    Some((before.rsplit(':').next()?, resource.split('/').next()?))
 }
