@@ -7,6 +7,8 @@
 
 use std::fmt::Write as _;
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 /// Shows what cannot be seen: control characters, line breaks, bidirectional overrides, zero-width characters and
 /// Unicode tags become `\n`, `\u{1b}` and the like; everything else stays, emoji included.
 #[must_use]
@@ -78,6 +80,12 @@ fn begins_formula(cell: &str) -> bool {
     cell.chars()
         .find(|c| !matches!(c, ' ' | '\u{a0}' | '"' | '\'' | '\0'))
         .is_some_and(|c| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠'))
+}
+
+/// A CSV cell in quotes, whatever it holds: what [`csv`] or [`csv_list`] gave.
+#[must_use]
+pub fn csv_quoted(cell: &str) -> String {
+    format!("\"{}\"", cell.replace('"', "\"\""))
 }
 
 /// A list in one CSV cell: guarded elements, joined with `;`.
@@ -161,26 +169,10 @@ fn between_letters(before: &str, rest: &str) -> bool {
     before.ends_with(char::is_alphanumeric) && rest.chars().nth(1).is_some_and(char::is_alphanumeric)
 }
 
-/// How many terminal columns `text` takes, near enough to align and cut: East Asian and emoji take two, marks none.
+/// How many terminal columns `text` takes: East Asian characters and emoji take two, marks none.
 #[must_use]
 pub fn columns(text: &str) -> usize {
-    text.chars().map(char_columns).sum()
-}
-
-fn char_columns(c: char) -> usize {
-    match u32::from(c) {
-        0x300..=0x36f | 0x200c | 0x200d | 0xfe00..=0xfe0f => 0,
-        0x1100..=0x115f
-        | 0x2e80..=0xa4cf
-        | 0xac00..=0xd7a3
-        | 0xf900..=0xfaff
-        | 0xfe30..=0xfe6f
-        | 0xff00..=0xff60
-        | 0xffe0..=0xffe6
-        | 0x1f300..=0x1faff
-        | 0x20000..=0x3fffd => 2,
-        _ => 1,
-    }
+    text.width()
 }
 
 /// Cuts `text` to `width` terminal columns; what is cut ends in `…`.
@@ -192,13 +184,15 @@ pub fn cut(text: &str, width: usize) -> String {
     let mut out = String::new();
     let mut used = 0;
     for c in text.chars() {
-        let next = char_columns(c);
+        let next = c.width().unwrap_or(0);
         if used + next > width.saturating_sub(1) {
             break;
         }
         used += next;
         out.push(c);
     }
+    // Some characters are wider in company: a heart that is followed by the sign for emoji.
+    while columns(&out) >= width && out.pop().is_some() {}
     if width > 0 {
         out.push('…');
     }
@@ -287,6 +281,13 @@ mod tests {
         assert_eq!(cut("日本語", 4), "日…");
         assert_eq!(cut(&"x".repeat(500), 10).chars().count(), 10);
         assert_eq!(cut("abc", 0), "");
+        // A mark of Arabic or Thai takes no column, and what joins emoji makes them one.
+        for (text, width) in
+            [("ไม่", 2), ("مُحَمَّد", 4), ("e\u{301}", 1), ("👨\u{200d}👩\u{200d}👧", 2), ("❤\u{fe0f}", 2), ("한국", 4)]
+        {
+            assert_eq!(columns(text), width, "{text}");
+        }
+        assert_eq!(cut("❤\u{fe0f}❤\u{fe0f}", 3), "❤\u{fe0f}…");
     }
 
     proptest::proptest! {
@@ -303,6 +304,9 @@ mod tests {
             let fence = code.len() - code.trim_start_matches('`').len();
             let inside = code.get(fence..code.len() - fence).expect("two fences");
             proptest::prop_assert!(!inside.contains(&"`".repeat(fence)), "{code}");
+            for width in 0..6 {
+                proptest::prop_assert!(columns(&cut(&text, width)) <= width, "{text:?} {width}");
+            }
             let own = markdown_text(&text);
             proptest::prop_assert!(!own.contains(['<', '>', '@']), "{own}");
         }

@@ -8,7 +8,10 @@ use std::borrow::Cow;
 use wildmatch::WildMatch;
 
 /// How many letters may be wrong in a name that is taken for another.
-const TYPO: usize = 3;
+pub const TYPO: usize = 3;
+
+/// Bytes of a text that may be a misspelt name. Nobody mistypes a longer one into one of ours, and comparisons stay short.
+const LONGEST: usize = 64;
 
 /// How many names are suggested.
 const SUGGESTED: usize = 3;
@@ -90,6 +93,18 @@ pub fn distance(a: &str, b: &str) -> usize {
     strsim::levenshtein(a, b)
 }
 
+/// The one of a few names that `value` misspells: the nearest of those with at most `slips` wrong letters, in whatever case.
+#[must_use]
+pub fn misspelt<'k>(value: &str, known: impl IntoIterator<Item = &'k str>, slips: usize) -> Option<&'k str> {
+    if value.len() > LONGEST {
+        return None;
+    }
+    let value = value.to_ascii_lowercase();
+    let edits = |name: &'k str| (distance(&name.to_ascii_lowercase(), &value), name);
+    let (edits, name) = known.into_iter().map(edits).min_by_key(|(edits, _)| *edits)?;
+    (edits <= slips).then_some(name)
+}
+
 /// The names that may have been meant by `value`, the nearest first: those of a few other letters, and those that hold it.
 #[must_use]
 pub fn near<'k>(value: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'k str> {
@@ -149,6 +164,25 @@ mod tests {
         assert_eq!(parts("**"), ["", "", ""]);
         assert_eq!(parts("Alice"), ["alice"]);
         assert_eq!((Pattern::new("Alice").name(), Pattern::new("al*").name()), (Some("alice"), None));
+    }
+
+    #[test]
+    fn the_nearest_name_is_the_misspelt_one() {
+        let known = ["approver", "account", "valid_from", "valid_to"];
+        for (value, slips, meant) in [
+            ("aprover", 2, Some("approver")),
+            ("Acount", 2, Some("account")),
+            ("valid_t", 3, Some("valid_to")),
+            ("VALID_FORM", 2, Some("valid_from")),
+            ("accnts", 1, None),
+            ("ticket", 3, None),
+            ("", 3, None),
+        ] {
+            assert_eq!(misspelt(value, known, slips), meant, "{value}");
+        }
+        let long = "a".repeat(65);
+        assert_eq!(misspelt(&long, [&*long], 3), None);
+        assert_eq!(misspelt("a", [], 3), None);
     }
 
     #[test]

@@ -106,7 +106,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("simd_json", &["cloudtrail"]),
     ("aho_corasick", &["cloudtrail"]),
     ("indicatif", &["cli"]),
-    ("polars", &["report", "sql", "store", "table"]),
+    ("polars", &["sql", "store", "table"]),
     ("polars_io", &["store", "table"]),
     ("sqlparser", &["sql"]),
     ("clap", &["cli"]),
@@ -114,6 +114,8 @@ const FENCED: &[(&str, &[&str])] = &[
     ("rustix", &["disk"]),
     ("ipnet", &["search"]),
     ("wildmatch", &["names"]),
+    ("strsim", &["names"]),
+    ("unicode_width", &["escape"]),
 ];
 
 /// Rooms that still have circles inside.

@@ -11,7 +11,7 @@ use super::error::{InputError, Place, Problem, read_text};
 use super::table::finish;
 use super::{Settings, Signal};
 use crate::names::Pattern;
-use crate::names::distance;
+use crate::names::{TYPO, misspelt};
 use crate::units::parse_duration;
 
 const KEYS: [&str; 7] = [
@@ -92,7 +92,7 @@ pub fn from_text(file: &str, text: &str) -> Result<Settings, InputError> {
                 }
             }
             _ => {
-                let hint = match closest(name, KEYS) {
+                let hint = match misspelt(name, KEYS, TYPO) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the keys are {}", KEYS.join(", ")),
                 };
@@ -187,7 +187,7 @@ impl Reader<'_> {
                 signals.insert(signal);
                 continue;
             }
-            let hint = match closest(name, Signal::ALL.map(Signal::name)) {
+            let hint = match misspelt(name, Signal::ALL.map(Signal::name), TYPO) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the signals are {}", Signal::ALL.map(Signal::name).join(", ")),
             };
@@ -195,16 +195,6 @@ impl Reader<'_> {
         }
         signals
     }
-}
-
-/// The candidate that is a few slips of the finger away, if there is one.
-fn closest<const N: usize>(name: &str, candidates: [&'static str; N]) -> Option<&'static str> {
-    // Nobody mistypes a name of this length into one of ours; the bound keeps the comparison short.
-    if name.len() > 64 {
-        return None;
-    }
-    let near = candidates.into_iter().map(|candidate| (distance(name, candidate), candidate)).min()?;
-    (near.0 <= 3).then_some(near.1)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::Sheet;
 use super::cells::{Cells, Reader};
 use super::error::{Cursor, InputError, Place, Problem, json_problem, without_place};
-use crate::names::distance;
+use crate::names::misspelt;
 use crate::units::parse_rfc3339;
 
 /// How many letters may be wrong in a name that is taken for a slip of the finger.
@@ -58,8 +58,7 @@ impl Columns {
     /// leave a column out in silence: where one is likely, it is an error.
     fn slip(&self, name: &str, found: &dyn Fn(&str) -> bool) -> Option<String> {
         let name = name.trim();
-        let lower = name.to_ascii_lowercase();
-        let near = self.all().find(|known| !found(known) && name.len() <= 64 && distance(&lower, known) <= SLIPS)?;
+        let near = misspelt(name, self.all().filter(|known| !found(known)), SLIPS)?;
         Some(format!("unknown column `{name}` (hint: did you mean `{near}`? The columns are {})", self.list()))
     }
 }

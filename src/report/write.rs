@@ -35,9 +35,6 @@ pub enum RenderError {
     /// `report.json`.
     #[error("could not render `report.json`")]
     Json(#[from] serde_json::Error),
-    /// `windows.csv` or `events.csv`.
-    #[error("could not render the CSV files")]
-    Csv(#[from] polars::prelude::PolarsError),
     /// `index.html`.
     #[error("could not render `index.html`")]
     Html(#[from] askama::Error),
@@ -160,8 +157,8 @@ pub fn render(report: &Report, formats: &[Format], per_account: bool) -> Result<
             Format::Markdown => add("report.md", super::markdown(report).into_bytes()),
             Format::Json => add("report.json", super::json(report)?),
             Format::Csv => {
-                add("events.csv", super::events_csv(report)?);
-                add("windows.csv", super::windows_csv(report)?);
+                add("events.csv", super::events_csv(report));
+                add("windows.csv", super::windows_csv(report));
             }
             Format::Xlsx => add("report.xlsx", super::xlsx(report)?),
         }

@@ -10,7 +10,7 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 use crate::cloudtrail::{Cell, Path, Record};
 use crate::escape;
-use crate::names::distance;
+use crate::names::{TYPO, misspelt};
 use crate::units::display_size;
 
 /// What a record may have at its top level, in CloudTrail's own order.
@@ -134,9 +134,7 @@ impl Columns {
 
 /// A hint at what was meant.
 fn near(first: &str) -> String {
-    let distance = |known: &str| distance(&known.to_ascii_lowercase(), &first.to_ascii_lowercase());
-    let nearest = KNOWN.iter().min_by_key(|known| distance(known));
-    match nearest.filter(|known| distance(known) <= 3) {
+    match misspelt(first, KNOWN, TYPO) {
         Some(known) => format!("did you mean {known}?"),
         None => format!("fields begin with one of: {}", KNOWN.join(", ")),
     }
@@ -371,9 +369,7 @@ fn csv_line(cells: &[Cell]) -> String {
         // A number is no formula, whatever its sign.
         Cell::Json(json) if json.parse::<f64>().is_ok() => json.clone(),
         Cell::Text(text) | Cell::Json(text) => match escape::csv(text) {
-            text if text.is_empty() || text.contains([',', '"', '\n', '\r']) => {
-                format!("\"{}\"", text.replace('"', "\"\""))
-            }
+            text if text.is_empty() || text.contains([',', '"', '\n', '\r']) => escape::csv_quoted(&text),
             text => text,
         },
     };
