@@ -35,6 +35,7 @@ pub mod pipeline;
 pub mod report;
 pub mod search;
 pub mod source;
+pub mod spill;
 pub mod sql;
 pub mod store;
 pub mod table;

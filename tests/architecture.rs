@@ -10,6 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("names", &[]),
     ("arn", &[]),
+    ("spill", &[]),
     ("partition", &[]),
     ("disk", &[]),
     ("hash", &[]),
@@ -18,8 +19,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("http", &[]),
     ("inflate", &["units"]),
     ("cloudtrail", &["arn"]),
-    ("mfa", &["arn", "cloudtrail"]),
-    ("trace", &["cloudtrail", "mfa"]),
+    ("mfa", &["spill", "arn", "cloudtrail"]),
+    ("trace", &["spill", "cloudtrail", "mfa"]),
     ("inputs", &["disk", "names", "units"]),
     ("inventory", &["arn", "aws", "disk", "inputs", "units", "partition"]),
     ("contract", &["inputs"]),
@@ -27,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pipeline", &["source", "inflate", "cloudtrail", "contract", "units"]),
     ("evidence", &["contract", "digest", "inflate", "pipeline", "source", "cloudtrail", "mfa", "trace"]),
     ("table", &["cloudtrail", "escape", "names", "units"]),
-    ("search", &["arn", "cloudtrail", "evidence", "mfa", "names", "partition", "pipeline", "source", "table"]),
+    ("search", &["spill", "arn", "cloudtrail", "evidence", "mfa", "names", "partition", "pipeline", "source", "table"]),
     (
         "store",
         &[
@@ -115,6 +116,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("ipnet", &["search"]),
     ("wildmatch", &["names"]),
     ("strsim", &["names"]),
+    ("tempfile", &["spill", "disk", "report", "app"]),
     ("unicode_width", &["escape"]),
 ];
 

@@ -30,6 +30,8 @@ pub mod names;
 pub mod partition;
 pub mod pipeline;
 pub mod source;
+#[path = "../../src/spill.rs"]
+pub mod spill;
 pub mod store;
 #[path = "../../src/trace/mod.rs"]
 pub mod trace;

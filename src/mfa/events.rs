@@ -3,20 +3,22 @@
 //! A scan has buffers of its own, and its peak should not grow with what it finds. When it is over, they are gone, and the
 //! events are read back.
 
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::io;
+
+use serde::Deserialize;
 
 use super::Event;
+use crate::spill::Spill;
 
 /// Events in memory of one worker: some 3 MiB.
 const IN_MEMORY: usize = if cfg!(test) { 8 } else { 1 << 11 };
 
-/// Events in memory and in unnamed temporary files that go with the process: in the order in which they were added, as long
+/// Events in memory and in temporary files: in the order in which they were added, as long
 /// as none of another worker are.
 #[derive(Debug, Default)]
 pub struct Events {
     recent: Vec<Event>,
-    files: Vec<File>,
+    spills: Vec<Spill>,
     count: usize,
 }
 
@@ -31,22 +33,20 @@ impl Events {
         if self.recent.len() < IN_MEMORY {
             return Ok(());
         }
-        if self.files.is_empty() {
-            self.files.push(tempfile::tempfile()?);
+        if self.spills.is_empty() {
+            self.spills.push(Spill::default());
         }
-        let Some(file) = self.files.first_mut() else { return Ok(()) };
-        file.seek(SeekFrom::End(0))?;
-        let mut writer = BufWriter::new(file);
-        for event in self.recent.drain(..) {
-            serde_json::to_writer(&mut writer, &event)?;
-        }
-        writer.flush()
+        let Self { recent, spills, .. } = self;
+        let Some(spill) = spills.first_mut() else { return Ok(()) };
+        spill.append(recent.len(), |writer| {
+            recent.drain(..).try_for_each(|event| Ok(serde_json::to_writer(&mut *writer, &event)?))
+        })
     }
 
     /// Adds those of another worker.
     pub fn merge(&mut self, other: Self) {
         self.recent.extend(other.recent);
-        self.files.extend(other.files);
+        self.spills.extend(other.spills);
         self.count += other.count;
     }
 
@@ -59,20 +59,17 @@ impl Events {
     /// Takes all, and leaves none.
     ///
     /// # Errors
-    /// When a temporary file cannot be read back.
+    /// When a temporary file cannot be read back, or does not hold what was written to it.
     pub fn take(&mut self) -> io::Result<Vec<Event>> {
-        let Self { recent, files, count } = std::mem::take(self);
+        let Self { recent, spills, count } = std::mem::take(self);
         let mut events = Vec::with_capacity(count);
-        for mut file in files {
-            file.seek(SeekFrom::Start(0))?;
-            for event in serde_json::Deserializer::from_reader(BufReader::new(file)).into_iter() {
-                events.push(event?);
-            }
+        for mut spill in spills {
+            spill.for_each(|reader| {
+                events.push(Event::deserialize(&mut serde_json::Deserializer::from_reader(reader))?);
+                Ok(())
+            })?;
         }
         events.extend(recent);
-        if events.len() == count {
-            return Ok(events);
-        }
-        Err(io::ErrorKind::UnexpectedEof.into())
+        Ok(events)
     }
 }

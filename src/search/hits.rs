@@ -6,8 +6,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
-    fs::File,
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Write},
     sync::Arc,
 };
 
@@ -20,6 +19,7 @@ use crate::{
     mfa::{self, Conflict},
     pipeline::Visitor,
     source::ObjectRef,
+    spill::{Spill, lost},
     table::print::Columns,
 };
 
@@ -47,11 +47,9 @@ struct Part {
     finds: Vec<Find>,
     /// Those that say another event again, by their places among these.
     addenda: Vec<usize>,
-    /// Text that is not in the file yet.
+    /// Text that is not in the temporary file yet.
     text: Vec<u8>,
-    file: Option<File>,
-    /// Bytes in the file.
-    written: u64,
+    spill: Spill,
     error: Option<io::Error>,
 }
 
@@ -268,16 +266,12 @@ impl Part {
             number,
             time: record.time,
             event: event(record.account().unwrap_or_default(), &record.id()),
-            at: self.written + size(before),
+            at: self.spill.bytes() + size(before),
             length: self.text.len() - before,
         });
         if self.text.len() >= IN_MEMORY {
-            let file = match &mut self.file {
-                Some(file) => file,
-                none => none.insert(tempfile::tempfile()?),
-            };
-            file.write_all(&self.text)?;
-            self.written += size(self.text.len());
+            let text = &self.text;
+            self.spill.append(1, |writer| writer.write_all(text))?;
             self.text.clear();
         }
         Ok(())
@@ -285,16 +279,14 @@ impl Part {
 
     fn read(&mut self, at: u64, length: usize, into: &mut Vec<u8>) -> io::Result<()> {
         into.clear();
-        if let Some(start) = at.checked_sub(self.written) {
+        if let Some(start) = at.checked_sub(self.spill.bytes()) {
             let start = usize::try_from(start).unwrap_or(usize::MAX);
             let text = self.text.get(start..start.saturating_add(length));
-            into.extend_from_slice(text.ok_or(io::ErrorKind::UnexpectedEof)?);
+            into.extend_from_slice(text.ok_or_else(lost)?);
             return Ok(());
         }
-        let file = self.file.as_mut().ok_or(io::ErrorKind::UnexpectedEof)?;
-        file.seek(SeekFrom::Start(at))?;
         into.resize(length, 0);
-        file.read_exact(into)
+        self.spill.read_at(at, into)
     }
 }
 

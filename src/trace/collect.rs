@@ -5,20 +5,24 @@
 //! keeps a small row of each call that *could* matter, and the analysis asks for the few that do.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::callers::CallerNumbers;
+use super::calls::{
+    FAILED, MFA, MFA_KNOWN, READ_ONLY, Row, Rows, SIGN_IN_KNOWN, SIGN_IN_MFA, TEXT_ID, VERIFIED, flags,
+};
+use super::event_id::{uuid, uuid_text};
 use super::objects::Objects;
 use super::sightings::{Key, Sightings};
-use super::spill::{lost, rewind};
 use super::texts::{Interner, NONE, NumberHasher};
 use super::{Call, Context, Holder, Lineage, Selection, Sighting, key_of};
-use crate::cloudtrail::{Actor, ActorKind, Brief, Caller, CallerTag, Envelope, Record, same};
+use crate::cloudtrail::{Actor, ActorKind, Brief, Caller, Envelope, Record};
 use crate::mfa;
+use crate::spill::lost;
 
 /// Rows kept in memory by one worker, before they go to a temporary file: 4 MiB. They are written once and read twice, one after
 /// another, so that more would save nothing.
@@ -44,7 +48,7 @@ pub struct Part {
     actor_numbers: HashMap<u64, Vec<u32>>,
     hasher: RandomState,
     /// What the callers of envelopes are here, by the place of [`Envelope::caller_tag`]; the first is for those without.
-    callers: Vec<Numbered>,
+    callers: Vec<CallerNumbers>,
     rows: Rows,
     objects: Objects,
     sightings: Sightings,
@@ -52,142 +56,8 @@ pub struct Part {
     is_unproven: bool,
 }
 
-/// A caller that an envelope has a tag for, what it is among the notes, and where it was last seen: most of its calls come
-/// from one address, and are folded here before they go to the sightings.
-#[derive(Debug, Clone)]
-struct Numbered {
-    tag: Option<CallerTag>,
-    actor: u32,
-    /// Under what its sightings are noted.
-    sighted: u32,
-    day: i64,
-    /// The first and the last call; none where the first is later.
-    span: [i64; 2],
-    /// The number of its account, and of the address that it called from last, once they were asked for. A caller with
-    /// sightings has the address among these, others among the texts of rows.
-    account: u32,
-    source_ip: u32,
-    /// That address; kept here, so that it is compared without a look elsewhere.
-    address: [u8; ADDRESS],
-    length: usize,
-}
-
-/// Bytes of the longest address that is folded: no address is longer, only hosts of services are.
-const ADDRESS: usize = 40;
-
-const NOWHEN: [i64; 2] = [i64::MAX, i64::MIN];
-
-impl Default for Numbered {
-    fn default() -> Self {
-        Self {
-            tag: None,
-            actor: NONE,
-            sighted: NONE,
-            day: 0,
-            span: NOWHEN,
-            account: NONE,
-            source_ip: NONE,
-            address: [0; ADDRESS],
-            length: 0,
-        }
-    }
-}
-
-impl Numbered {
-    fn address(&self) -> &[u8] {
-        self.address.get(..self.length).unwrap_or_default()
-    }
-
-    /// The number of an address; that of the last one is known.
-    fn number_of_address(&mut self, address: &[u8], texts: &mut Interner) -> io::Result<u32> {
-        if self.source_ip == NONE || !same(self.address(), address) {
-            let number = texts.number_of(address)?;
-            if address.len() > ADDRESS {
-                return Ok(number);
-            }
-            self.called_from(address);
-            self.source_ip = number;
-        }
-        Ok(self.source_ip)
-    }
-
-    fn called_from(&mut self, address: &[u8]) {
-        self.address.iter_mut().zip(address).for_each(|(to, from)| *to = *from);
-        (self.length, self.source_ip) = (address.len(), NONE);
-    }
-
-    /// Adds what was folded here to the sightings; from here on it is nothing.
-    fn give(&mut self, sightings: &mut Sightings) -> io::Result<()> {
-        let span = std::mem::replace(&mut self.span, NOWHEN);
-        if span[0] > span[1] {
-            return Ok(());
-        }
-        if self.source_ip == NONE {
-            self.source_ip = sightings.texts.number_of(self.address())?;
-        }
-        sightings.add(Key { actor: self.sighted, source_ip: self.source_ip, day: self.day }, span);
-        Ok(())
-    }
-
-    /// Folds a call; what was folded before is given away, if this is from elsewhere.
-    fn fold(&mut self, source_ip: &[u8], seconds: i64, sightings: &mut Sightings) -> io::Result<()> {
-        let day = Key::day(seconds);
-        if self.day == day && same(self.address(), source_ip) {
-            self.span = [self.span[0].min(seconds), self.span[1].max(seconds)];
-            return Ok(());
-        }
-        if source_ip.len() > ADDRESS {
-            let source_ip = sightings.texts.number_of(source_ip)?;
-            sightings.add(Key { actor: self.sighted, source_ip, day }, [seconds; 2]);
-            return Ok(());
-        }
-        self.give(sightings)?;
-        self.called_from(source_ip);
-        (self.day, self.span) = (day, [seconds; 2]);
-        Ok(())
-    }
-}
-
 /// Places among the callers: more than are used at once, but where an object has very many of them.
 const CALLERS: usize = 1 << 12;
-
-/// A call, in 57 bytes of the temporary file. Texts and actors are numbers of the part's interners.
-#[derive(Debug, Clone, Copy)]
-struct Row {
-    time: i64,
-    id: u128,
-    account: u32,
-    actor: u32,
-    source_ip: u32,
-    service: u32,
-    name: u32,
-    about: u32,
-    /// The event that the record says again.
-    original: u32,
-    /// Among the part's objects.
-    object: u32,
-    flags: u8,
-}
-
-const READ_ONLY: u8 = 1;
-const FAILED: u8 = 2;
-const MFA_KNOWN: u8 = 4;
-const MFA: u8 = 8;
-const SIGN_IN_KNOWN: u8 = 16;
-const SIGN_IN_MFA: u8 = 32;
-/// The event's id is no UUID; the row's `id` is its number among the texts.
-const TEXT_ID: u8 = 64;
-/// A proven digest names the object.
-const VERIFIED: u8 = 128;
-
-/// The flags of a row.
-fn flags(read_only: bool, failed: bool, session_mfa: Option<bool>, sign_in_mfa: Option<bool>) -> u8 {
-    let when = |holds: bool, flag: u8| if holds { flag } else { 0 };
-    when(read_only, READ_ONLY)
-        | when(failed, FAILED)
-        | session_mfa.map_or(0, |mfa| MFA_KNOWN | when(mfa, MFA))
-        | sign_in_mfa.map_or(0, |mfa| SIGN_IN_KNOWN | when(mfa, SIGN_IN_MFA))
-}
 
 /// Whether the record of a console sign-in, which tells more than its envelope.
 fn signs_in(source: &[u8], name: &[u8]) -> bool {
@@ -339,7 +209,7 @@ impl Part {
         let tag = envelope.caller_tag();
         let place = tag.map_or(0, |tag| tag.place) % CALLERS;
         if place >= self.callers.len() {
-            self.callers.resize((place + 1).next_power_of_two(), Numbered::default());
+            self.callers.resize((place + 1).next_power_of_two(), CallerNumbers::default());
         }
         let Self { callers, sightings, .. } = self;
         let Some(caller) = callers.get_mut(place).filter(|caller| tag.is_none() || caller.tag != tag) else {
@@ -352,7 +222,7 @@ impl Part {
             _ if is_person(envelope.kind()) => NONE,
             text => sightings.texts.number_of(text)?,
         };
-        *caller = Numbered { tag, sighted, ..Numbered::default() };
+        *caller = CallerNumbers { tag, sighted, ..CallerNumbers::default() };
         Ok(place)
     }
 
@@ -608,230 +478,4 @@ fn about_user(record: &Record<'_, '_>) -> Option<String> {
 /// Whether it is the copy that another account got of a cross-account call: the caller's own account has it too.
 fn is_copy(home: &[u8], account: &[u8]) -> bool {
     !home.is_empty() && home != account
-}
-
-/// A UUID in its canonical form: what every `eventID` of CloudTrail is.
-fn uuid(text: &[u8]) -> Option<u128> {
-    let text: &[u8; 36] = text.try_into().ok()?;
-    if [text[8], text[13], text[18], text[23]] != [b'-'; 4] {
-        return None;
-    }
-    // The digits between the hyphens, eight by eight.
-    let eight = |one: usize, other: usize| {
-        let four = |at: usize| text.get(at..)?.first_chunk::<4>().map(|four| u64::from(u32::from_be_bytes(*four)));
-        hexadecimal(four(one)? << 32 | four(other)?).map(u128::from)
-    };
-    Some(eight(0, 4)? << 96 | eight(9, 14)? << 64 | eight(19, 24)? << 32 | eight(28, 32)?)
-}
-
-/// The text of a UUID.
-fn uuid_text(id: u128) -> String {
-    let mut digits = [0; 32];
-    let numbers = [96, 64, 32, 0].map(|shift| (id >> shift) as u32);
-    for (eight, number) in digits.chunks_exact_mut(8).zip(numbers) {
-        eight.copy_from_slice(&written(number).to_be_bytes());
-    }
-    let mut text = [b'-'; 36];
-    for (at, from, length) in [(0, 0, 8), (9, 8, 4), (14, 12, 4), (19, 16, 4), (24, 20, 12)] {
-        if let (Some(to), Some(from)) = (text.get_mut(at..at + length), digits.get(from..from + length)) {
-            to.copy_from_slice(from);
-        }
-    }
-    str::from_utf8(&text).unwrap_or_default().to_owned()
-}
-
-/// The eight lower-case hexadecimal digits of a number, the first in the highest byte: what [`hexadecimal`] reads.
-fn written(number: u32) -> u64 {
-    const ALL: u64 = 0x0101_0101_0101_0101;
-    let fours = (u64::from(number) | u64::from(number) << 16) & 0x0000_ffff_0000_ffff;
-    let pairs = (fours | fours << 8) & 0x00ff_00ff_00ff_00ff;
-    let values = (pairs | pairs << 4) & (0x0f * ALL);
-    let above_nine = (values + 0x76 * ALL) >> 7 & ALL;
-    values + 0x30 * ALL + above_nine * 0x27
-}
-
-/// The number that eight lower-case hexadecimal digits write, the first in the highest byte. All at once: which of them are letters is chance, and a
-/// processor that guesses is wrong half of the time.
-fn hexadecimal(text: u64) -> Option<u32> {
-    const ALL: u64 = 0x0101_0101_0101_0101;
-    // Letters have this bit, and count from 9 on.
-    let letters = text >> 6 & ALL;
-    let values = (text & (0x0f * ALL)) + 9 * letters;
-    // Written again they must be the same, and none above 15: so nothing else passes.
-    let above_nine = (values.wrapping_add(0x76 * ALL)) >> 7 & ALL;
-    let written = values.wrapping_add(0x30 * ALL).wrapping_add(above_nine * 0x27);
-    let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
-    (written == text && values & (0xf0 * ALL) == 0).then_some((fours | fours >> 16) as u32)
-}
-
-/// Takes the first `N` bytes of `from`.
-fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
-    let (head, tail) = from.split_first_chunk::<N>()?;
-    *from = tail;
-    Some(*head)
-}
-
-impl Row {
-    /// Bytes in the temporary file.
-    const SIZE: usize = 8 + 16 + 8 * 4 + 1;
-
-    fn pack(&self, into: &mut Vec<u8>) {
-        into.extend(self.time.to_le_bytes());
-        into.extend(self.id.to_le_bytes());
-        let who = [self.account, self.actor, self.source_ip, self.service];
-        for number in who.into_iter().chain([self.name, self.about, self.original, self.object]) {
-            into.extend(number.to_le_bytes());
-        }
-        into.push(self.flags);
-    }
-
-    fn unpack(mut from: &[u8]) -> Option<Self> {
-        let from = &mut from;
-        Some(Self {
-            time: i64::from_le_bytes(take(from)?),
-            id: u128::from_le_bytes(take(from)?),
-            account: u32::from_le_bytes(take(from)?),
-            actor: u32::from_le_bytes(take(from)?),
-            source_ip: u32::from_le_bytes(take(from)?),
-            service: u32::from_le_bytes(take(from)?),
-            name: u32::from_le_bytes(take(from)?),
-            about: u32::from_le_bytes(take(from)?),
-            original: u32::from_le_bytes(take(from)?),
-            object: u32::from_le_bytes(take(from)?),
-            flags: take::<1>(from)?[0],
-        })
-    }
-}
-
-/// Rows in memory, and the earlier ones in an unnamed temporary file that goes with the process.
-#[derive(Debug, Default)]
-struct Rows {
-    recent: Vec<Row>,
-    file: Option<File>,
-    /// How many are in the file.
-    written: u64,
-}
-
-impl Rows {
-    fn push(&mut self, row: Row, in_memory: usize) -> io::Result<()> {
-        self.recent.push(row);
-        if self.recent.len() < in_memory {
-            return Ok(());
-        }
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(tempfile::tempfile()?),
-        };
-        file.seek(SeekFrom::End(0))?;
-        let mut writer = BufWriter::new(file);
-        let mut packed = Vec::with_capacity(Row::SIZE);
-        for row in self.recent.drain(..) {
-            packed.clear();
-            row.pack(&mut packed);
-            writer.write_all(&packed)?;
-            self.written += 1;
-        }
-        writer.flush()
-    }
-
-    /// Gives all rows, those in the file first.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or does not hold the rows that were written to it.
-    fn for_each(&mut self, mut visit: impl FnMut(Row)) -> io::Result<()> {
-        if let Some(file) = &mut self.file {
-            rewind(file, self.written * Row::SIZE as u64)?;
-            let mut reader = BufReader::new(file);
-            let mut packed = [0; Row::SIZE];
-            for _ in 0..self.written {
-                reader.read_exact(&mut packed)?;
-                visit(Row::unpack(&packed).ok_or_else(lost)?);
-            }
-        }
-        self.recent.iter().copied().for_each(visit);
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_survive_the_temporary_file() {
-        let mut spill = Rows::default();
-        let row = |n: u32| Row {
-            time: i64::from(n),
-            id: u128::MAX - u128::from(n),
-            account: n,
-            actor: n + 1,
-            source_ip: NONE,
-            service: n + 2,
-            name: n + 3,
-            about: n + 4,
-            original: NONE,
-            object: n + 5,
-            flags: 7,
-        };
-        for n in 0..25 {
-            spill.push(row(n), 10).unwrap();
-        }
-        assert_eq!(spill.recent.len(), 5, "twenty rows are in the file");
-        for _ in 0..2 {
-            let mut seen = Vec::new();
-            spill.for_each(|row| seen.push((row.time, row.id, row.account, row.object, row.flags))).unwrap();
-            let want: Vec<_> = (0..25).map(|n| (i64::from(n), u128::MAX - u128::from(n), n, n + 5, 7)).collect();
-            assert_eq!(seen, want);
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_not_as_it_was_written_gives_nothing() {
-        let row = Row {
-            time: 0,
-            id: 0,
-            account: 0,
-            actor: 0,
-            source_ip: NONE,
-            service: 0,
-            name: 0,
-            about: NONE,
-            original: NONE,
-            object: 0,
-            flags: 0,
-        };
-        let size = Row::SIZE as u64;
-        for length in [0, size - 1, size, 9 * size, 10 * size - 1, 10 * size + 1, 11 * size] {
-            let mut spill = Rows::default();
-            (0..12).for_each(|_| spill.push(row, 10).unwrap());
-            spill.file.as_ref().unwrap().set_len(length).unwrap();
-            let mut given = 0;
-            let error = spill.for_each(|_| given += 1).unwrap_err();
-            assert!(error.to_string().contains("temporary file"), "{length}: {error}");
-            assert_eq!(given, 0, "{length}");
-        }
-    }
-
-    #[test]
-    fn only_canonical_uuids_are_packed() {
-        assert_eq!(uuid(b"00000000-0000-0000-0000-0000000000ff"), Some(255));
-        for other in ["00000000-0000-0000-0000-0000000000FF", "0000000000000000000000000000000000ff", "", "sha256:ab"] {
-            assert_eq!(uuid(other.as_bytes()), None, "{other}");
-        }
-        let usual = "01234567-89ab-cdef-0123-456789abcdef";
-        assert_eq!(uuid(usual.as_bytes()), u128::from_str_radix(&usual.replace('-', ""), 16).ok());
-        assert_eq!(uuid(usual.as_bytes()).map(uuid_text).as_deref(), Some(usual));
-        for (at, before) in usual.bytes().enumerate() {
-            for byte in 0..=u8::MAX {
-                let mut text = usual.as_bytes().to_vec();
-                text[at] = byte;
-                let Ok(text) = String::from_utf8(text) else { continue };
-                let digit = matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-                let expected = if before == b'-' { byte == b'-' } else { digit };
-                let number = u128::from_str_radix(&text.replace('-', ""), 16).ok().filter(|_| expected);
-                assert_eq!(uuid(text.as_bytes()), number, "{text}");
-            }
-        }
-    }
 }

@@ -1,11 +1,13 @@
 //! Who called what from where, for everything that is no lifecycle event: activity in windows, addresses seen before,
 //! and calls about a principal that show that somebody noticed.
 
+mod callers;
+mod calls;
 mod collect;
+mod event_id;
 mod fold;
 mod objects;
 mod sightings;
-mod spill;
 mod texts;
 
 use std::collections::BTreeSet;

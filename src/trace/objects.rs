@@ -1,11 +1,10 @@
 //! The names of the objects that rows are of, by number: few in memory, the rest in a temporary file.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
-use super::spill::lost;
+use crate::spill::{Spill, lost, read_text, write_text};
 
 /// Bytes of names in memory.
 const IN_MEMORY: usize = if cfg!(test) { 64 } else { 1 << 16 };
@@ -17,7 +16,9 @@ pub(super) struct Objects {
     count: u32,
     /// Each behind its length.
     recent: Vec<u8>,
-    file: Option<File>,
+    /// How many of them there are.
+    recent_count: usize,
+    spill: Spill,
 }
 
 impl Objects {
@@ -30,17 +31,14 @@ impl Objects {
             return Ok(self.count - 1);
         }
         name.clone_into(&mut self.last);
-        self.recent.extend(u32::try_from(name.len()).map_err(io::Error::other)?.to_le_bytes());
-        self.recent.extend(name.as_bytes());
+        write_text(&mut self.recent, name)?;
+        self.recent_count += 1;
         self.count = self.count.checked_add(1).ok_or_else(|| io::Error::other("more objects than can be counted"))?;
         if self.recent.len() >= IN_MEMORY {
-            let file = match &mut self.file {
-                Some(file) => file,
-                none => none.insert(tempfile::tempfile()?),
-            };
-            file.seek(SeekFrom::End(0))?;
-            file.write_all(&self.recent)?;
+            let recent = &self.recent;
+            self.spill.append(self.recent_count, |writer| writer.write_all(recent))?;
             self.recent.clear();
+            self.recent_count = 0;
         }
         Ok(self.count - 1)
     }
@@ -51,41 +49,22 @@ impl Objects {
     /// When the temporary file cannot be read back, or does not hold what was written to it.
     pub(super) fn of(&mut self, wanted: &BTreeSet<u32>) -> io::Result<HashMap<u32, Arc<str>>> {
         let mut names = HashMap::with_capacity(wanted.len());
-        let mut number = 0;
-        if let Some(file) = &mut self.file {
-            file.seek(SeekFrom::Start(0))?;
-            let mut reader = BufReader::new(file);
-            while read(&mut reader, &mut number, wanted, &mut names)? {}
-        }
+        let (mut number, mut text) = (0, Vec::new());
+        let mut next = |from: &mut dyn Read| {
+            read_text(from, &mut text)?;
+            if wanted.contains(&number) {
+                names.insert(number, std::str::from_utf8(&text).map_err(io::Error::other)?.into());
+            }
+            number += 1;
+            Ok(())
+        };
+        self.spill.for_each(|reader| next(reader))?;
         let mut recent = self.recent.as_slice();
-        while read(&mut recent, &mut number, wanted, &mut names)? {}
+        while !recent.is_empty() {
+            next(&mut recent)?;
+        }
         if number == self.count { Ok(names) } else { Err(lost()) }
     }
-}
-
-/// Reads the next name; tells whether there was one.
-fn read(
-    from: &mut impl Read,
-    number: &mut u32,
-    wanted: &BTreeSet<u32>,
-    names: &mut HashMap<u32, Arc<str>>,
-) -> io::Result<bool> {
-    let mut length = [0; 4];
-    match from.read_exact(&mut length) {
-        Ok(()) => {}
-        Err(end) if end.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-        Err(error) => return Err(error),
-    }
-    let mut name = Vec::new();
-    let length = u64::from(u32::from_le_bytes(length));
-    if from.take(length).read_to_end(&mut name)? as u64 != length {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    if wanted.contains(number) {
-        names.insert(*number, String::from_utf8(name).map_err(io::Error::other)?.into());
-    }
-    *number += 1;
-    Ok(true)
 }
 
 #[cfg(test)]
@@ -100,7 +79,7 @@ mod tests {
                 assert_eq!(objects.number(&format!("object-{n}")).unwrap(), n);
             }
         }
-        assert!(objects.file.is_some() && !objects.recent.is_empty(), "some are in the file, some in memory");
+        assert!(!objects.spill.is_empty() && !objects.recent.is_empty(), "some are in the file, some in memory");
         for _ in 0..2 {
             let names = objects.of(&[0, 7, 49, 50].into()).unwrap();
             let mut names: Vec<_> = names.into_iter().map(|(number, name)| (number, name.to_string())).collect();
@@ -109,7 +88,7 @@ mod tests {
         }
         assert_eq!(objects.number("object-0").unwrap(), 50);
         for length in [0, 1, 12, 13] {
-            objects.file.as_ref().unwrap().set_len(length).unwrap();
+            objects.spill.set_len(length);
             assert!(objects.of(&[49].into()).is_err(), "{length}");
         }
     }

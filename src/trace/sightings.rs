@@ -4,16 +4,15 @@
 //! temporary file, texts and all, when it becomes much, and memory stays what it is.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::hash::BuildHasherDefault;
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::Sighting;
-use super::spill::{lost, rewind};
 use super::texts::{Interner, NumberHasher};
+use crate::spill::{Spill, lost, read_text, write_text};
 
 /// What is kept in memory by one worker: those that come again while they are there are one.
 const IN_MEMORY: usize = if cfg!(test) { 16 } else { 1 << 15 };
@@ -36,15 +35,13 @@ impl Key {
 /// The first and the last call, in seconds since 1970.
 pub(super) type Span = [i64; 2];
 
-/// What was seen, in memory and in an unnamed temporary file that goes with the process.
+/// What was seen, in memory and in a temporary file.
 #[derive(Debug, Default)]
 pub(super) struct Sightings {
     /// Callers and addresses. Their numbers hold until [`Sightings::write_out`].
     pub(super) texts: Interner,
     seen: HashMap<Key, Span, BuildHasherDefault<NumberHasher>>,
-    file: Option<File>,
-    /// How many are in the file, and in how many bytes.
-    written: [u64; 2],
+    spill: Spill,
 }
 
 impl Sightings {
@@ -61,7 +58,7 @@ impl Sightings {
     /// Forgets what was seen. The numbers of texts hold.
     pub(super) fn forget(&mut self) {
         self.seen.clear();
-        (self.file, self.written) = (None, [0; 2]);
+        self.spill = Spill::default();
     }
 
     /// Writes everything to the file. Afterwards no number stands for anything.
@@ -69,26 +66,17 @@ impl Sightings {
     /// # Errors
     /// When the temporary file cannot be written.
     pub(super) fn write_out(&mut self) -> io::Result<()> {
-        let Self { texts, seen, file, written: [count, bytes] } = self;
-        let file = match file {
-            Some(file) => file,
-            none => none.insert(tempfile::tempfile()?),
-        };
-        file.seek(SeekFrom::End(0))?;
-        let mut writer = BufWriter::new(file);
-        for (key, [first, last]) in seen.drain() {
-            for number in [key.actor, key.source_ip] {
-                let text = texts.text(number).ok_or_else(lost)?;
-                writer.write_all(&u32::try_from(text.len()).map_err(io::Error::other)?.to_le_bytes())?;
-                writer.write_all(text.as_bytes())?;
-                *bytes += 4 + text.len() as u64;
+        let Self { texts, seen, spill } = self;
+        spill.append(seen.len(), |writer| {
+            for (key, [first, last]) in seen.drain() {
+                for number in [key.actor, key.source_ip] {
+                    write_text(writer, texts.text(number).ok_or_else(lost)?)?;
+                }
+                writer.write_all(&first.to_le_bytes())?;
+                writer.write_all(&last.to_le_bytes())?;
             }
-            writer.write_all(&first.to_le_bytes())?;
-            writer.write_all(&last.to_le_bytes())?;
-            *bytes += 16;
-            *count += 1;
-        }
-        writer.flush()?;
+            Ok(())
+        })?;
         *texts = Interner::default();
         Ok(())
     }
@@ -106,22 +94,19 @@ impl Sightings {
                 sightings.push(sighting(actor.clone(), source_ip.clone(), *span).ok_or_else(lost)?);
             }
         }
-        let Some(file) = &mut self.file else { return Ok(sightings) };
-        let [count, bytes] = self.written;
-        rewind(file, bytes)?;
-        let mut reader = BufReader::new(file);
         let (mut actor, mut source_ip) = (Vec::new(), Vec::new());
-        for _ in 0..count {
-            read_text(&mut reader, &mut actor)?;
-            read_text(&mut reader, &mut source_ip)?;
-            let [first, last] = [read(&mut reader)?, read(&mut reader)?].map(i64::from_le_bytes);
+        self.spill.for_each(|reader| {
+            read_text(reader, &mut actor)?;
+            read_text(reader, &mut source_ip)?;
+            let span = [read(reader)?, read(reader)?].map(i64::from_le_bytes);
             let [actor, source_ip] =
                 [&actor, &source_ip].map(|bytes| std::str::from_utf8(bytes).map_err(io::Error::other));
             let actor = actor?;
             if wanted(actor) {
-                sightings.push(sighting(actor.into(), source_ip?.into(), [first, last]).ok_or_else(lost)?);
+                sightings.push(sighting(actor.into(), source_ip?.into(), span).ok_or_else(lost)?);
             }
-        }
+            Ok(())
+        })?;
         Ok(sightings)
     }
 }
@@ -139,13 +124,6 @@ fn read<const N: usize>(reader: &mut impl Read) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     reader.read_exact(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Reads a text behind its length.
-fn read_text(reader: &mut impl Read, text: &mut Vec<u8>) -> io::Result<()> {
-    text.clear();
-    let length = u64::from(u32::from_le_bytes(read(reader)?));
-    if reader.take(length).read_to_end(text)? as u64 == length { Ok(()) } else { Err(lost()) }
 }
 
 #[cfg(test)]
@@ -169,7 +147,7 @@ mod tests {
                 sightings.write_out().unwrap();
             }
         }
-        assert!(sightings.file.is_some() && !sightings.seen.is_empty(), "some are in the file, some in memory");
+        assert!(!sightings.spill.is_empty() && !sightings.seen.is_empty(), "some are in the file, some in memory");
         for _ in 0..2 {
             let mut told = sightings.of(|actor| actor != "AROAEXAMPLE:session-3").unwrap();
             let order = |one: &Sighting| (one.actor.clone(), one.source_ip.clone(), one.first);
@@ -190,9 +168,7 @@ mod tests {
                 sightings.add(Key { actor, source_ip, day: n }, [n, n]);
             }
             sightings.write_out().unwrap();
-            let file = sightings.file.as_ref().unwrap();
-            let length = file.metadata().unwrap().len();
-            file.set_len(length.checked_add_signed(change).unwrap()).unwrap();
+            sightings.spill.set_len(sightings.spill.bytes().checked_add_signed(change).unwrap());
             assert!(sightings.of(|_| true).unwrap_err().to_string().contains("temporary file"), "{change}");
             sightings.forget();
             assert_eq!(sightings.of(|_| true).unwrap(), []);
