@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::walk::Found;
+use super::spans::{Field, IdentitySpans, RecordSpans, Span};
 
 /// Sets of places; a text has its place in one of them, by its beginning. Few: what is used stays in the processor's cache.
 const SETS: usize = 64;
@@ -24,7 +24,7 @@ const LONGEST: usize = 4 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     text: Vec<u8>,
-    pub(super) found: Found,
+    pub(super) found: IdentitySpans,
     /// No other text has it, in all of the process; 0 where it is not kept.
     pub(super) number: u64,
 }
@@ -119,7 +119,7 @@ impl Callers {
     }
 
     /// Keeps what was found in the beginning `text`, whose place is for this object to use.
-    pub(super) fn keep(&mut self, text: &[u8], rest: &[u8], found: Found) -> u32 {
+    pub(super) fn keep(&mut self, text: &[u8], rest: &[u8], found: IdentitySpans) -> u32 {
         let Some(hash) = hash(rest).filter(|_| text.len() <= LONGEST) else { return self.hold(found) };
         self.number += 1;
         let number = self.number;
@@ -140,7 +140,7 @@ impl Callers {
     }
 
     /// Holds what was found for the object at hand alone; gives its place.
-    pub(super) fn hold(&mut self, found: Found) -> u32 {
+    pub(super) fn hold(&mut self, found: IdentitySpans) -> u32 {
         let place = self.place();
         if let Some(entry) = self.entries.get_mut(place as usize) {
             (entry.found, entry.number) = (found, 0);
@@ -155,6 +155,18 @@ impl Callers {
             // An object has fewer records than that.
             u32::try_from(self.entries.len() - 1).unwrap_or(0)
         })
+    }
+}
+
+impl RecordSpans {
+    /// The place of a field, be it the record's or its caller's.
+    #[inline(always)]
+    pub(super) fn span(&self, field: Field, callers: &Callers) -> Span {
+        if field.is_of_caller() {
+            let found = callers.entry(self.caller).map_or(Span::default(), |entry| entry.found.span(field));
+            return found.behind(self.record.start);
+        }
+        self.spans.get(field as usize).copied().unwrap_or_default()
     }
 }
 

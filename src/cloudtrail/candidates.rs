@@ -24,10 +24,12 @@
 use std::ops::Range;
 
 use super::{
-    container::{ContainerError, Contents, Reader, Scratch, Visit, WHOLE, all_usable, for_each_record},
+    container::{Contents, Reader, Visit, WHOLE, all_usable, for_each_record},
+    error::ContainerError,
     masks::by_sight,
     needles::{Literals, Names, trim_end, trim_start},
     record::Record,
+    scratch::Scratch,
     walk::Elements,
 };
 
@@ -167,7 +169,7 @@ fn join(text: &[u8], list: usize, finds: &[usize], joined: &mut Vec<u8>) -> Opti
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::container::replace_lone_surrogates;
+    use super::super::scratch::replace_lone_surrogates;
     use super::*;
 
     const WANTED: [&str; 4] = ["DeactivateMFADevice", "CreateUser", "CreateUserX", "ConsoleLogin"];
@@ -176,9 +178,9 @@ mod tests {
     const SHARING: &[&str] = &[WANTED[1], WANTED[2]];
 
     /// What a search gave: the records' texts, or the error.
-    type Found = Result<Vec<String>, ContainerError>;
+    type IdentitySpans = Result<Vec<String>, ContainerError>;
 
-    fn found(text: &[u8], names: &Names) -> Found {
+    fn found(text: &[u8], names: &Names) -> IdentitySpans {
         let mut found = Vec::new();
         let mut last = None;
         search(text, &Query::named(names), &mut Scratch::default(), &mut |index, record| {
@@ -191,7 +193,7 @@ mod tests {
         .map(|_contents| found)
     }
 
-    fn plain(text: &[u8], names: &Names) -> Found {
+    fn plain(text: &[u8], names: &Names) -> IdentitySpans {
         let mut found = Vec::new();
         for_each_record(text, &mut Scratch::default(), &mut |_index, record| {
             if let Ok(record) = record

@@ -5,26 +5,23 @@
 //! A damaged object yields nothing: all its JSON is checked before the first record is handed out. A record that is
 //! sound JSON but unusable costs itself only. What is not JSON is refused by the name of what it is.
 
-use std::{borrow::Cow, cell::RefCell, fmt, mem, ops::Range};
+use std::{borrow::Cow, fmt, mem, ops::Range};
 
 use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Deserializer, value::RawValue};
-use simd_json::{Buffers, Tape, prelude::*};
+use simd_json::prelude::*;
 
 use super::{
-    callers::Callers,
     encoding,
+    error::ContainerError,
+    origin::Origin,
     record::{Record, RecordError, Value, is_number, member, whole_accounts},
-    structure::Objects,
-    walk::Sketch,
+    scratch::{Buffer, Scratch},
 };
 
 /// Documents above this are parsed record by record: the parse of a whole document takes up to 14 bytes for one of its
 /// own, so an object made to inflate hugely would take the machine's memory. No record of CloudTrail's comes near it.
 pub(super) const WHOLE: usize = if cfg!(test) { 1 << 20 } else { 8 << 20 };
-
-/// Buffers that one odd document made larger than this, in JSON values, are given back.
-const KEEP: usize = 1 << 20;
 
 /// An object may have so many JSON documents, or one for each [`SMALLEST`] bytes of it: each takes its place in memory.
 const DOCUMENTS: usize = if cfg!(test) { 1_000 } else { 1_000_000 };
@@ -64,80 +61,6 @@ impl Contents {
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.unusable >= UNUSABLE
-    }
-}
-
-/// Why an object's bytes hold no records.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ContainerError {
-    /// Nothing but white space.
-    #[error("empty: no JSON document in it")]
-    Empty,
-    /// No JSON, or JSON that ends too early.
-    #[error("document {document} is damaged at byte {offset}: {reason}")]
-    Damaged {
-        /// Which document of the object, from 1.
-        document: usize,
-        /// Where, in the inflated bytes.
-        offset: usize,
-        /// The parser's word.
-        reason: String,
-    },
-    /// Text or bytes that do not begin like JSON.
-    #[error("not CloudTrail JSON (byte {offset})")]
-    NotJson {
-        /// The first byte that is no white space, from 1.
-        offset: usize,
-    },
-    /// A file of another format.
-    #[error("{0}, not CloudTrail JSON (hint: logs in it have to be unpacked or exported as JSON first)")]
-    Format(&'static str),
-    /// Text in UTF-16 that ends within a character, or holds half of one.
-    #[error("damaged UTF-16 text at byte {offset}")]
-    BadUtf16 {
-        /// Where, from 1.
-        offset: usize,
-    },
-    /// More documents than there could be records.
-    #[error("more than {most} JSON documents: most of them cannot be records")]
-    TooMany {
-        /// The limit.
-        most: usize,
-    },
-    /// There is no memory for the text as UTF-8.
-    #[error("no memory for its {0} bytes of UTF-16 text")]
-    NoMemory(usize),
-    /// JSON of something else.
-    #[error("JSON, but neither CloudTrail records nor a wrapping of them")]
-    NotCloudTrail,
-}
-
-/// Buffers that outlive one object.
-#[derive(Default)]
-pub struct Scratch {
-    /// The account of the folder in which the object at hand lies; empty where it is not known.
-    pub(super) folder: String,
-    pub(super) outer: Buffer,
-    pub(super) nested: Buffer,
-    /// Records that are parsed out of their object, put together.
-    pub(super) joined: Vec<u8>,
-    pub(super) sketches: Vec<Sketch>,
-    pub(super) callers: Callers,
-}
-
-impl fmt::Debug for Scratch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scratch").finish_non_exhaustive()
-    }
-}
-
-impl Scratch {
-    /// Begins an object that lies in the folder of `account`: a record that does not say whose it is belongs to it.
-    pub fn begin(&mut self, account: Option<&str>) {
-        for folder in [&mut self.folder, &mut self.outer.folder, &mut self.nested.folder] {
-            folder.clear();
-            folder.push_str(account.unwrap_or_default());
-        }
     }
 }
 
@@ -256,106 +179,6 @@ fn reason(error: &serde_json::Error) -> String {
     text.rsplit_once(" at line ").map_or(text.clone(), |(reason, _)| reason.to_owned())
 }
 
-/// The text that a value was parsed from.
-///
-/// The parser leaves every string where it was in its copy of the text, so a string's address tells its place.
-pub(super) struct Origin<'t> {
-    text: &'t [u8],
-    /// The account of the object's folder; empty where it is not known.
-    folder: &'t str,
-    /// The text of the one record in it as its object has it, where what was parsed is another spelling.
-    own: Option<&'t [u8]>,
-    /// The address of the parsed copy.
-    copy: usize,
-    objects: RefCell<Objects>,
-}
-
-impl<'t> Origin<'t> {
-    /// The text of the innermost object around a string of the parsed copy, with its white space.
-    pub(super) fn object_around(&self, string: &str) -> Option<&'t [u8]> {
-        if self.own.is_some() {
-            return self.own;
-        }
-        let at = string.as_ptr().addr().checked_sub(self.copy)?;
-        self.text.get(self.objects.borrow_mut().around(self.text, at)?)
-    }
-
-    /// The account of the object's folder.
-    pub(super) fn folder(&self) -> Option<&'t str> {
-        Some(self.folder).filter(|account| !account.is_empty())
-    }
-}
-
-/// The fast parser with its buffers. It overwrites what it parses, so it gets a copy.
-pub(super) struct Buffer {
-    /// As [`Origin`] has it.
-    folder: String,
-    text: Vec<u8>,
-    buffers: Buffers,
-    tape: Tape<'static>,
-}
-
-impl Default for Buffer {
-    fn default() -> Self {
-        Self { folder: String::new(), text: Vec::new(), buffers: Buffers::default(), tape: Tape(Vec::new()) }
-    }
-}
-
-impl Buffer {
-    /// Parses `text` as one document and reads it; `None` where it is not one document that the fast parser accepts.
-    pub(super) fn parse<R>(&mut self, text: &[u8], read: impl FnOnce(Value<'_, '_>, &Origin<'_>) -> R) -> Option<R> {
-        self.parse_for(text, None, read)
-    }
-
-    /// The same for a record that its object has in the spelling `own`, if it is another.
-    fn parse_for<R>(
-        &mut self,
-        text: &[u8],
-        own: Option<&[u8]>,
-        read: impl FnOnce(Value<'_, '_>, &Origin<'_>) -> R,
-    ) -> Option<R> {
-        let mut tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
-        self.text.clear();
-        self.text.extend_from_slice(text);
-        replace_lone_surrogates(&mut self.text);
-        let copy = self.text.as_ptr().addr();
-        let parsed = simd_json::fill_tape(&mut self.text, &mut self.buffers, &mut tape).is_ok();
-        let origin = Origin { text, folder: &self.folder, own, copy, objects: RefCell::default() };
-        let read = parsed.then(|| read(tape.as_value(), &origin));
-        if tape.0.capacity() <= KEEP {
-            self.tape = tape.reset();
-        } else {
-            *self = Self { folder: mem::take(&mut self.folder), ..Self::default() };
-        }
-        read
-    }
-}
-
-/// Replaces escapes of half a surrogate pair by the replacement character, as other parsers do. The fast parser takes a
-/// first half for a zero byte, and a second half makes it refuse the document.
-pub(super) fn replace_lone_surrogates(text: &mut [u8]) {
-    let mut at = 0;
-    while let Some(skip) = memchr::memchr(b'\\', text.get(at..).unwrap_or_default()) {
-        at += skip;
-        match escape(text, at) {
-            Some(0xd800..0xdc00) if matches!(escape(text, at + 6), Some(0xdc00..0xe000)) => at += 12,
-            Some(0xd800..0xe000) => {
-                if let Some(lone) = text.get_mut(at..at + 6) {
-                    lone.copy_from_slice(b"\\ufffd");
-                }
-                at += 6;
-            }
-            _ => at += 2,
-        }
-    }
-}
-
-/// The value of the escape `\uXXXX` that begins at `at`.
-fn escape(text: &[u8], at: usize) -> Option<u16> {
-    let digits = text.get(at..at.checked_add(6)?)?.strip_prefix(b"\\u")?;
-    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
-}
-
 /// Whether none of the elements is unusable: that must be known before the first is handed out.
 pub(super) fn all_usable(nested: &mut Buffer, elements: &simd_json::tape::Array<'_, '_>, origin: &Origin<'_>) -> bool {
     let mut ignore = |_index, _record: Result<Record<'_, '_>, _>| {};
@@ -471,8 +294,7 @@ impl<'s, 'v> Reader<'s, 'v> {
         let Some(own) = record.raw() else { return false };
         let Some(whole) = whole_accounts(own) else { return false };
         let mut again = mem::take(self.nested);
-        again.folder.clear();
-        again.folder.push_str(origin.folder);
+        again.begin(origin.folder());
         let given = again.parse_for(whole.as_bytes(), Some(own), |value, origin| {
             Record::new(value).map(|record| self.give(record.of(origin))).is_ok()
         });

@@ -1,6 +1,6 @@
 //! What an object's bytes are, where they are not UTF-8 text: UTF-16 is decoded, other formats are named.
 
-use super::container::ContainerError;
+use super::error::ContainerError;
 
 /// Decodes UTF-16, as Windows writes it where a command's output goes to a file; `None` for anything else.
 ///

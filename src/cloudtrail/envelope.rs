@@ -7,11 +7,14 @@ use simd_json::prelude::*;
 use super::{
     callers::{Callers, Entry},
     candidates::ordinary,
-    container::{ContainerError, Contents, Reader, Scratch, WHOLE, all_usable, for_each_record},
+    container::{Contents, Reader, WHOLE, all_usable, for_each_record},
+    error::ContainerError,
     identity::{ActorKind, Caller},
     masks::{by_sight, is_ascii},
     record::{Record, RecordError, is_account_id},
-    walk::{Brief, Field, Issuer, Records, Sketch, Text, may_tell_failure},
+    scratch::Scratch,
+    spans::{Brief, Field, RecordSpans},
+    walk::{Issuer, Records, Text, may_tell_failure},
 };
 
 /// What almost every record is asked for, read from the text of an ordinary document without a parse.
@@ -24,7 +27,7 @@ pub struct Envelope<'t> {
     /// The account of the object's folder; empty where it is not known.
     folder: &'t [u8],
     callers: &'t Callers,
-    sketch: &'t Sketch,
+    sketch: &'t RecordSpans,
 }
 
 /// Stands for a caller: in all of the process no other has the same number.

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use simd_json::prelude::*;
 
-use super::container::Origin;
 use super::identity::{Actor, ActorKind, Caller};
+use super::origin::Origin;
 
 /// A parsed JSON value of a record, borrowed from the document's tape.
 pub type Value<'tape, 'input> = simd_json::tape::Value<'tape, 'input>;

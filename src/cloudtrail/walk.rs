@@ -20,112 +20,8 @@ use super::{
     identity::ActorKind,
     masks::{BLOCK, Carry, Raw, Sight, Work, filled},
     record::{mfa_of, parse_time},
+    spans::{Field, IdentitySpans, OF_RECORD, RecordSpans, Span},
 };
-
-/// A place in a text. No value of interest begins at 0, where there is a bracket or a quote: the empty one is no place.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Span {
-    start: u32,
-    end: u32,
-}
-
-impl Span {
-    /// Only documents far below 4 GiB are walked.
-    #[inline(always)]
-    fn new(start: usize, end: usize) -> Self {
-        Self { start: start as u32, end: end as u32 }
-    }
-
-    pub(super) fn is_empty(self) -> bool {
-        self.start == self.end
-    }
-
-    /// The same place in a text that begins `by` bytes before.
-    #[inline(always)]
-    fn behind(self, by: u32) -> Self {
-        if self.is_empty() { Self::default() } else { Self { start: self.start + by, end: self.end + by } }
-    }
-
-    #[inline(always)]
-    fn before(self, by: u32) -> Self {
-        if self.is_empty() { self } else { Self { start: self.start - by, end: self.end - by } }
-    }
-
-    pub(super) fn of(self, text: &[u8]) -> &[u8] {
-        text.get(self.start as usize..self.end as usize).unwrap_or_default()
-    }
-}
-
-/// The members that are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Field {
-    /// The first of a record's.
-    ErrorCode,
-    Id,
-    Parameters,
-    Response,
-    Source,
-    Name,
-    SourceIp,
-    Region,
-    Account,
-    EventType,
-    /// The last that has a place in a [`Sketch`].
-    Time,
-    /// The first of `userIdentity`'s.
-    Type,
-    PrincipalId,
-    Arn,
-    CallerAccount,
-    AccessKey,
-    UserName,
-    InvokedBy,
-    Session,
-    /// The last that has a place in a [`Found`].
-    OnBehalfOf,
-    ReadOnly,
-    Identity,
-    /// Known, and not asked for; the first that is not.
-    Passed,
-    /// The same, and nearly always a UUID.
-    Request,
-    /// The same, but that the outcome of a sign-in may be in it.
-    Details,
-    /// The same, and what has one is the parser's to read.
-    Addendum,
-    /// Not known.
-    Unknown,
-}
-
-/// Fields that have a place in a [`Sketch`].
-const OF_RECORD: usize = Field::Time as usize + 1;
-
-/// Fields that have a place in a [`Found`].
-const OF_CALLER: usize = Field::OnBehalfOf as usize + 1 - OF_RECORD;
-
-impl Field {
-    #[inline(always)]
-    fn is_object(self) -> bool {
-        matches!(self, Self::Parameters | Self::Response | Self::Session | Self::OnBehalfOf)
-    }
-
-    /// Whether a value must be text or `null`.
-    #[inline(always)]
-    fn is_text(self) -> bool {
-        (self as u8) < Self::ReadOnly as u8 && !self.is_object()
-    }
-
-    #[inline(always)]
-    fn is_passed(self) -> bool {
-        self as u8 >= Self::Passed as u8
-    }
-
-    #[inline(always)]
-    pub(super) fn is_of_caller(self) -> bool {
-        (OF_RECORD..OF_RECORD + OF_CALLER).contains(&(self as usize))
-    }
-}
 
 /// Bytes of a time.
 const TIME: usize = "2026-10-01T10:00:00Z".len();
@@ -231,85 +127,6 @@ fn field(keys: &[Key], name: &[u8]) -> Field {
     keys.iter().find(|key| key.name.as_bytes() == name).map_or(Field::Unknown, |key| key.field)
 }
 
-/// What was read of `userIdentity`: places in the text, counted from where the record begins.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
-    spans: [Span; OF_CALLER],
-    pub(super) kind: ActorKind,
-    /// Whether the session was authenticated with MFA, where the walk could tell.
-    pub(super) mfa: Option<Option<bool>>,
-}
-
-impl Default for Found {
-    fn default() -> Self {
-        Self { spans: [Span::default(); OF_CALLER], kind: ActorKind::Other, mfa: Some(None) }
-    }
-}
-
-impl Found {
-    fn span(&self, field: Field) -> Span {
-        self.spans.get((field as usize).wrapping_sub(OF_RECORD)).copied().unwrap_or_default()
-    }
-}
-
-/// What is to be done with a record by its envelope alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Brief {
-    /// It is counted, and lies outside of what was asked for.
-    Count,
-    /// It shows where its caller was.
-    Sighting,
-    /// It is a call that is kept.
-    Call,
-    /// It is a call that is kept, and may be about a user.
-    CallAboutUser,
-}
-
-/// What was read of one record: places in the text.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sketch {
-    /// The record.
-    pub(super) record: Span,
-    /// Whether it was left to the parser: then nothing else here counts.
-    pub(super) whole: bool,
-    /// What the taker of the records wants to do with it.
-    pub(super) brief: Brief,
-    /// Whether its `serviceEventDetails` may say that it failed.
-    pub(super) may_have_failed: bool,
-    /// `readOnly`, where it is told.
-    pub(super) read_only: Option<bool>,
-    /// Whose [`Found`]; the first is nobody's.
-    pub(super) caller: u32,
-    /// `eventTime` in seconds since 1970.
-    pub(super) seconds: i64,
-    spans: [Span; OF_RECORD],
-}
-
-impl Sketch {
-    fn new(record: Span) -> Self {
-        Self {
-            record,
-            whole: false,
-            brief: Brief::Count,
-            may_have_failed: false,
-            read_only: None,
-            caller: 0,
-            seconds: 0,
-            spans: [Span::default(); OF_RECORD],
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn span(&self, field: Field, callers: &Callers) -> Span {
-        if field.is_of_caller() {
-            let found = callers.entry(self.caller).map_or(Span::default(), |entry| entry.found.span(field));
-            return found.behind(self.record.start);
-        }
-        self.spans.get(field as usize).copied().unwrap_or_default()
-    }
-}
-
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -332,7 +149,7 @@ pub(super) struct Records<'w, 't> {
     /// Where the list begins, which ends the document.
     pub(super) list: usize,
     pub(super) callers: &'w mut Callers,
-    pub(super) sketches: &'w mut Vec<Sketch>,
+    pub(super) sketches: &'w mut Vec<RecordSpans>,
 }
 
 impl Work for Records<'_, '_> {
@@ -349,11 +166,11 @@ impl Work for Records<'_, '_> {
                     return None;
                 }
                 // Filled in where it stays: it is large.
-                sketches.push(Sketch::new(Span::default()));
+                sketches.push(RecordSpans::new(Span::default()));
                 let sketch = sketches.last_mut()?;
                 if walk.record(at, callers, sketch).is_none() {
                     let end = walk.close(at)?;
-                    *sketch = Sketch { whole: true, ..Sketch::new(Span::new(at, end)) };
+                    *sketch = RecordSpans { whole: true, ..RecordSpans::new(Span::new(at, end)) };
                 }
                 Some(sketch.record.end as usize)
             },
@@ -435,7 +252,7 @@ struct Identity<'t> {
 }
 
 impl Work for Identity<'_> {
-    type Done = Option<(Found, usize)>;
+    type Done = Option<(IdentitySpans, usize)>;
 
     #[inline(always)]
     fn by<S: Sight>(self, sight: S) -> Self::Done {
@@ -639,7 +456,7 @@ impl<'t, S: Sight> Walk<'t, S> {
 
     /// The record whose opening bracket is at `start`.
     #[inline(always)]
-    fn record(&mut self, start: usize, callers: &mut Callers, sketch: &mut Sketch) -> Option<()> {
+    fn record(&mut self, start: usize, callers: &mut Callers, sketch: &mut RecordSpans) -> Option<()> {
         let mut seen = 0;
         let mut next = start + 1;
         if let Some((caller, length)) = callers.find(self.rest(start)) {
@@ -690,13 +507,13 @@ impl<'t, S: Sight> Walk<'t, S> {
 
     /// A member as `usual` has it: what follows it, or 0 where it is something else.
     #[inline(always)]
-    fn any_of(&self, _field: Field, _at: usize, _sketch: &mut Sketch, _seen: &mut u32) -> Option<usize> {
+    fn any_of(&self, _field: Field, _at: usize, _sketch: &mut RecordSpans, _seen: &mut u32) -> Option<usize> {
         Some(0)
     }
 
     /// Likewise: a string.
     #[inline(always)]
-    fn string_of(&self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
+    fn string_of(&self, field: Field, at: usize, sketch: &mut RecordSpans, seen: &mut u32) -> Option<usize> {
         if self.byte(at) != b'"' {
             return Some(0);
         }
@@ -713,7 +530,7 @@ impl<'t, S: Sight> Walk<'t, S> {
 
     /// Likewise: a UUID. That it is one is seen without waiting for where it ends.
     #[inline(always)]
-    fn uuid_of(&self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
+    fn uuid_of(&self, field: Field, at: usize, sketch: &mut RecordSpans, seen: &mut u32) -> Option<usize> {
         const UPTO: u64 = (2 << UUID) - 1;
         let uuid = |raw: Raw| raw.quotes & UPTO == 1 << UUID && raw.backslashes & UPTO == 0;
         if self.byte(at) != b'"' || !self.look_at(at + 1).is_some_and(uuid) {
@@ -728,7 +545,7 @@ impl<'t, S: Sight> Walk<'t, S> {
 
     /// Likewise: the time.
     #[inline(always)]
-    fn time_of(&mut self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
+    fn time_of(&mut self, field: Field, at: usize, sketch: &mut RecordSpans, seen: &mut u32) -> Option<usize> {
         let end = at + 1 + TIME;
         if self.byte(at) != b'"' || self.byte(end) != b'"' {
             return Some(0);
@@ -741,7 +558,7 @@ impl<'t, S: Sight> Walk<'t, S> {
 
     /// Likewise: a flag.
     #[inline(always)]
-    fn flag_of(&self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
+    fn flag_of(&self, field: Field, at: usize, sketch: &mut RecordSpans, seen: &mut u32) -> Option<usize> {
         let (flag, length) = match self.rest(at) {
             rest if rest.starts_with(b"true") => (true, 4),
             rest if rest.starts_with(b"false") => (false, 5),
@@ -756,7 +573,7 @@ impl<'t, S: Sight> Walk<'t, S> {
 
     /// Likewise: an object or an array, or `null`.
     #[inline(always)]
-    fn nested_of(&self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
+    fn nested_of(&self, field: Field, at: usize, sketch: &mut RecordSpans, seen: &mut u32) -> Option<usize> {
         let object = self.byte(at) == b'{';
         if !object && (self.byte(at) != b'[' || !field.is_passed()) {
             if !self.rest(at).starts_with(b"null") {
@@ -777,7 +594,7 @@ impl<'t, S: Sight> Walk<'t, S> {
 
     /// Likewise, and whether "Failure" is in it.
     #[inline(always)]
-    fn details_of(&self, field: Field, at: usize, sketch: &mut Sketch, seen: &mut u32) -> Option<usize> {
+    fn details_of(&self, field: Field, at: usize, sketch: &mut RecordSpans, seen: &mut u32) -> Option<usize> {
         let after = self.nested_of(field, at, sketch, seen)?;
         sketch.may_have_failed |= may_tell_failure(self.text.get(at..after).unwrap_or_default());
         Some(after)
@@ -785,7 +602,7 @@ impl<'t, S: Sight> Walk<'t, S> {
 
     /// Likewise: `null` alone.
     #[inline(always)]
-    fn addendum_of(&self, _field: Field, at: usize, _sketch: &mut Sketch, _seen: &mut u32) -> Option<usize> {
+    fn addendum_of(&self, _field: Field, at: usize, _sketch: &mut RecordSpans, _seen: &mut u32) -> Option<usize> {
         self.rest(at).starts_with(b"null").then_some(at + 4)
     }
 
@@ -797,13 +614,13 @@ impl<'t, S: Sight> Walk<'t, S> {
         start: usize,
         at: usize,
         callers: &mut Callers,
-        sketch: &mut Sketch,
+        sketch: &mut RecordSpans,
         seen: &mut u32,
     ) -> Option<usize> {
         if field == Field::Identity && self.byte(at) == b'{' {
             once(seen, field)?;
             let (found, after) = self.sight.does(Identity { text: self.text, at })?;
-            let found = Found { spans: found.spans.map(|span| span.before(start as u32)), ..found };
+            let found = IdentitySpans { spans: found.spans.map(|span| span.before(start as u32)), ..found };
             // It is the record's beginning if nothing that counts stands before it.
             sketch.caller = match self.text.get(start..after + 1) {
                 Some(text) if *seen == bit(Field::Identity) && !sketch.may_have_failed && self.byte(after) == b',' => {
@@ -834,8 +651,8 @@ impl<'t, S: Sight> Walk<'t, S> {
 
     /// `userIdentity`, whose opening bracket is at `start`, and what follows it.
     #[inline(always)]
-    fn identity(&self, start: usize) -> Option<(Found, usize)> {
-        let mut found = Found::default();
+    fn identity(&self, start: usize) -> Option<(IdentitySpans, usize)> {
+        let mut found = IdentitySpans::default();
         let (mut at, mut seen) = (start + 1, 0);
         let mut following = if self.byte(at) == b'}' { None } else { Some(at) };
         while let Some(key) = following {
@@ -869,7 +686,7 @@ impl<'t, S: Sight> Walk<'t, S> {
 
     /// As [`Record::caller`](super::Record::caller) has it.
     #[inline(always)]
-    fn kind(&self, found: &Found) -> Option<ActorKind> {
+    fn kind(&self, found: &IdentitySpans) -> Option<ActorKind> {
         Some(match found.span(Field::Type).of(self.text) {
             b"AssumedRole" | b"Role" | b"FederatedUser" | b"SAMLUser" | b"WebIdentityUser" => ActorKind::AssumedRole,
             b"AWSService" => ActorKind::Service,
@@ -893,7 +710,7 @@ impl<'t, S: Sight> Walk<'t, S> {
     /// As [`Record::session_mfa`](super::Record::session_mfa) has it; the outer `None` where only the parsed record can
     /// tell.
     #[inline(always)]
-    fn session_mfa(&self, found: &Found) -> Option<Option<bool>> {
+    fn session_mfa(&self, found: &IdentitySpans) -> Option<Option<bool>> {
         let session = found.span(Field::Session);
         let told = match session.is_empty() {
             true => None,

@@ -3,14 +3,14 @@
 use sqlparser::ast::{
     BinaryOperator, CastKind, DataType, DuplicateTreatment, Expr, Function as Call, FunctionArg, FunctionArgExpr,
     FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, Interval, ObjectName, ObjectNamePart,
-    OrderByExpr, Query, TrimWhereField, UnaryOperator, Value as Literal, WindowSpec, WindowType,
+    OrderByExpr, OrderByOptions, Query, TrimWhereField, UnaryOperator, Value as Literal, WindowSpec, WindowType,
 };
 
 use super::column::{Column, Type, Value};
 use super::error::{Result, unsupported, wrong};
-use super::functions::{self, Function, alike, cast};
+use super::function::Function;
+use super::functions::{self, alike, cast};
 use super::node::{Aggregate, Comparison, Form, Node, Order, Ranking, Set, Shared, Sum, Window};
-use super::query::Queries;
 use super::relation::{Field, Relation};
 use super::time;
 
@@ -21,15 +21,39 @@ pub(super) struct Layer<'s> {
     pub(super) offset: usize,
 }
 
+/// Whoever answers the queries within an expression: a query has expressions, and an expression queries.
+pub(super) trait Subqueries {
+    /// The columns of the queries around the one that is worked on.
+    fn outer(&mut self) -> &mut Vec<Vec<Field>>;
+
+    /// The answer of a query.
+    fn answer(&mut self, query: &Query) -> Result<Relation>;
+
+    /// EXISTS as a join, where the query is a plain one whose WHERE may name the columns around it.
+    fn joined_exists(&mut self, query: &Query, layers: &[Layer<'_>]) -> Result<Option<Node>>;
+
+    /// A hint at the columns that there are.
+    fn nearest(&self, name: &str, tables: &[&str]) -> String;
+}
+
 /// Where names are looked up.
-pub(super) struct Binder<'s, 'q> {
-    pub(super) queries: &'s mut Queries<'q>,
+pub(super) struct Binder<'s> {
+    pub(super) queries: &'s mut dyn Subqueries,
     /// The inmost first: it hides the others.
     pub(super) layers: Vec<Layer<'s>>,
     /// What SELECT calls its expressions.
     pub(super) aliases: &'s [(String, Node)],
     /// Whether a name that is a column, too, is refused: readers disagree about which it means.
     pub(super) strict: bool,
+}
+
+/// A key of ORDER BY; NULL is last unless it is asked for first.
+pub(super) fn order(key: &OrderByExpr, node: Node) -> Result<Order> {
+    let OrderByExpr { expr: _, options: OrderByOptions { asc, nulls_first }, with_fill } = key;
+    if with_fill.is_some() {
+        return unsupported("WITH FILL", "there are the rows that there are");
+    }
+    Ok(Order { node, descending: *asc == Some(false), nulls_first: *nulls_first == Some(true) })
 }
 
 /// A name in lower case.
@@ -76,7 +100,7 @@ const fn comparison(op: &BinaryOperator) -> Option<Comparison> {
     })
 }
 
-impl<'s> Binder<'s, '_> {
+impl<'s> Binder<'s> {
     /// Resolves an expression.
     pub(super) fn node(&mut self, expr: &Expr) -> Result<Node> {
         match expr {
@@ -242,7 +266,7 @@ impl<'s> Binder<'s, '_> {
     }
 
     /// Says that there is no such column.
-    fn absent(&self, table: Option<&str>, name: &Ident) -> Result<Node> {
+    fn absent(&mut self, table: Option<&str>, name: &Ident) -> Result<Node> {
         let written = table.map_or_else(|| name.value.clone(), |table| format!("{table}.{}", name.value));
         let is_outer = |fields: &Vec<Field>| {
             fields.iter().any(|field| {
@@ -251,7 +275,7 @@ impl<'s> Binder<'s, '_> {
                         .is_none_or(|table| field.table.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(table)))
             })
         };
-        if self.queries.outer.iter().any(is_outer) {
+        if self.queries.outer().iter().any(is_outer) {
             return unsupported(
                 format!("`{written}` of the query around this one"),
                 "only the WHERE of EXISTS (SELECT … FROM … WHERE …) may name it; write that, or a JOIN",
@@ -385,9 +409,9 @@ impl<'s> Binder<'s, '_> {
     /// Runs a query within this one.
     fn inner(&mut self, query: &Query) -> Result<Relation> {
         let fields = self.layers.iter().flat_map(|layer| layer.relation.fields.clone()).collect();
-        self.queries.outer.push(fields);
-        let answer = self.queries.query(query);
-        self.queries.outer.pop();
+        self.queries.outer().push(fields);
+        let answer = self.queries.answer(query);
+        self.queries.outer().pop();
         answer
     }
 
@@ -434,7 +458,7 @@ impl<'s> Binder<'s, '_> {
         keys.iter()
             .map(|key| {
                 let node = self.node(&key.expr)?;
-                super::query::order(key, node)
+                order(key, node)
             })
             .collect()
     }

@@ -123,6 +123,11 @@ impl Column {
         }
     }
 
+    /// The rows whose value is true: neither false nor NULL.
+    pub(super) fn true_rows(&self, rows: usize) -> Result<Vec<usize>> {
+        Ok(self.as_flags(rows)?.enumerate().filter(|(_, flag)| *flag == Some(true)).map(|(row, _)| row).collect())
+    }
+
     /// Of truth values, one for each of `rows` rows.
     pub(super) fn as_flags(&self, rows: usize) -> Result<Values<'_, bool>> {
         let Self::Flag(values) = self else { return wrong("a value is not a boolean where one is needed") };

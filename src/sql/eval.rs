@@ -6,7 +6,7 @@ use super::column::{Column, Type, Value};
 use super::error::{Result, wrong};
 use super::join;
 use super::node::{Comparison, Form, Node, Set};
-use super::relation::Relation;
+use super::relation::{Relation, indices};
 
 /// The values of an expression: one for each row, or one that stands for all.
 pub(super) fn column(node: &Node, relation: &Relation) -> Result<Column> {
@@ -58,7 +58,7 @@ pub(super) fn column(node: &Node, relation: &Relation) -> Result<Column> {
             Some(column) => column.clone(),
             None => return wrong("a value is missing"),
         },
-        Form::Exists(inner, on, width) => join::exists(&relation.narrowed(*width), &inner.0, on)?,
+        Form::Exists(inner, on, width) => join::exists(&relation.narrowed(*width), &inner.0, on, &column)?,
         Form::Aggregate(_) => {
             return wrong(
                 "an aggregate function stands where there are no groups: write HAVING in place of WHERE, or use a subquery",
@@ -72,9 +72,7 @@ pub(super) fn column(node: &Node, relation: &Relation) -> Result<Column> {
 
 /// The rows for which a condition is true: neither false nor NULL.
 pub(super) fn true_rows(condition: &Node, relation: &Relation) -> Result<Vec<usize>> {
-    let column = column(condition, relation)?;
-    let flags = column.as_flags(relation.rows)?;
-    Ok(flags.enumerate().filter(|(_, flag)| *flag == Some(true)).map(|(row, _)| row).collect())
+    column(condition, relation)?.true_rows(relation.rows)
 }
 
 /// The rows of a relation for which a condition is true.
@@ -193,7 +191,7 @@ fn case(branches: &[(Node, Node)], other: &Node, relation: &Relation) -> Result<
     let mut values: Option<Column> = None;
     let mut places: Vec<Option<u32>> = vec![None; relation.rows];
     let mut add = |node: &Node, rows: &[usize]| -> Result<()> {
-        let part = relation.rows_for(&[node], rows)?;
+        let part = rows_for(relation, &[node], rows)?;
         let more = column(node, &part)?.stretched(rows.len())?;
         let start = values.as_ref().map_or(0, Column::len);
         for (place, row) in rows.iter().enumerate() {
@@ -208,7 +206,7 @@ fn case(branches: &[(Node, Node)], other: &Node, relation: &Relation) -> Result<
         Ok(())
     };
     for (when, then) in branches {
-        let rest = relation.rows_for(&[when], &left)?;
+        let rest = rows_for(relation, &[when], &left)?;
         let hits: HashSet<usize> = true_rows(when, &rest)?.into_iter().collect();
         let (hit, miss): (Vec<_>, Vec<_>) = left.into_iter().enumerate().partition(|(place, _)| hits.contains(place));
         add(then, &hit.into_iter().map(|(_, row)| row).collect::<Vec<_>>())?;
@@ -237,4 +235,16 @@ impl Set {
         }
         Ok(Self::Numbers(numbers, null))
     }
+}
+
+/// Some rows of a relation, with those of its columns that expressions name, and the last.
+fn rows_for(relation: &Relation, nodes: &[&Node], rows: &[usize]) -> Result<Relation> {
+    let rows = indices(rows.iter().copied())?;
+    let last = relation.columns.len().saturating_sub(1);
+    let columns = relation.columns.iter().enumerate().map(|(place, column)| {
+        let named = |form: &Form| matches!(form, Form::Column(own) if *own == place);
+        let needed = place == last || nodes.iter().any(|node| node.has(&named));
+        if needed { column.take(&rows) } else { Ok(Column::absent(Type::Flag, 0)) }
+    });
+    Ok(Relation { fields: Vec::new(), columns: columns.collect::<Result<_>>()?, rows: rows.len() })
 }

@@ -2,8 +2,9 @@
 
 use super::column::{Column, Type, Value, Values};
 use super::error::{Result, SqlError, unsupported, wrong};
+use super::function::Function;
 use super::node::{Form, Node};
-use super::pattern::like;
+use super::pattern::{like, lower};
 use super::time::{self, Part, Unit};
 
 /// How many bytes of text one call may make, unless its rows are very many.
@@ -20,61 +21,6 @@ pub(super) const fn most_text(rows: usize) -> usize {
 /// Refuses texts that grow without end.
 pub(super) fn long<T>(name: &str, most: usize) -> Result<T> {
     Err(SqlError::Large(format!("{name} makes more than {} MiB of text: ask for fewer rows", most >> 20)))
-}
-
-/// What is called, and its arguments that are no columns.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Function {
-    Negate,
-    Plus,
-    Minus,
-    Times,
-    Divide,
-    DivideWhole,
-    Modulo,
-    Abs,
-    Round,
-    Floor,
-    Ceiling,
-    /// `||`: NULL when any is.
-    Join,
-    /// `concat`: without those that are NULL.
-    Concat,
-    /// `concat_ws`: the first between the others, without those that are NULL.
-    ConcatWith,
-    Lower,
-    Upper,
-    Length,
-    /// At the beginning, at the end.
-    Trim(bool, bool),
-    Substring,
-    Left,
-    Right,
-    Replace,
-    StartsWith,
-    EndsWith,
-    Contains,
-    Position,
-    SplitPart,
-    /// `LIKE`, `ILIKE`, with the escaping character.
-    Like {
-        insensitive: bool,
-        escape: Option<char>,
-    },
-    /// Without those that are NULL.
-    Greatest,
-    Least,
-    Truncate(Unit),
-    Part(Part),
-    Between(Unit),
-    /// Months, then microseconds, later.
-    Shift(i64, i64),
-    ShiftDays,
-    Format(String),
-    /// To another type; what does not fit is NULL, where that is asked for.
-    Cast {
-        lenient: bool,
-    },
 }
 
 /// Resolves a call of a function that is no aggregate.
@@ -653,15 +599,6 @@ fn rounded(number: f64, digits: i64) -> f64 {
 
 fn count(text: &str) -> i64 {
     i64::try_from(text.chars().count()).unwrap_or(i64::MAX)
-}
-
-/// One letter for one letter: a text keeps its length.
-pub(super) fn lower(text: &str) -> String {
-    let one = |letter: char| {
-        let mut lower = letter.to_lowercase();
-        lower.next().filter(|_| lower.next().is_none()).unwrap_or(letter)
-    };
-    text.chars().map(one).collect()
 }
 
 fn upper(text: &str) -> String {

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 
 use super::column::{Column, numbers};
 use super::error::{Result, SqlError};
-use super::eval;
 use super::node::{Comparison, Form, Node};
 use super::relation::{Relation, indices};
 
@@ -13,6 +12,9 @@ use super::relation::{Relation, indices};
 const MOST_PAIRS: usize = 200_000_000;
 /// How many pairs are looked at in one piece.
 const PIECE: usize = 1 << 20;
+
+/// Computes an expression for every row of a relation: an expression can hold a join, so joins are handed that.
+pub(super) type Compute<'c> = &'c dyn Fn(&Node, &Relation) -> Result<Column>;
 
 /// The condition of a join, taken apart.
 struct Condition {
@@ -67,12 +69,12 @@ struct Lookup {
 }
 
 impl Lookup {
-    fn new(keys: &[(Node, Node)], left: &Relation, right: &Relation) -> Result<Self> {
+    fn new(keys: &[(Node, Node)], left: &Relation, right: &Relation, compute: Compute<'_>) -> Result<Self> {
         let (mut ours, mut theirs) = (vec![Some(Vec::new()); left.rows], vec![Some(Vec::new()); right.rows]);
         for (a, b) in keys {
             let mut texts = HashMap::new();
-            add(&mut theirs, eval::column(b, right)?.keys(right.rows, &mut texts)?);
-            add(&mut ours, eval::column(a, left)?.keys(left.rows, &mut texts)?);
+            add(&mut theirs, compute(b, right)?.keys(right.rows, &mut texts)?);
+            add(&mut ours, compute(a, left)?.keys(left.rows, &mut texts)?);
         }
         let mut rows: HashMap<Vec<u64>, Vec<usize>> = HashMap::new();
         if !keys.is_empty() {
@@ -113,9 +115,15 @@ type Visitor<'v> = dyn FnMut(&[(usize, usize)]) -> Result<()> + 'v;
 
 /// Gives every pair of rows for which a condition is true, in order, in pieces; `most` is how many may be looked at where they
 /// need no further look. Without a condition every pair is one.
-fn visit([left, right]: [&Relation; 2], on: Option<&Node>, most: usize, each: &mut Visitor<'_>) -> Result<()> {
+fn visit(
+    [left, right]: [&Relation; 2],
+    on: Option<&Node>,
+    most: usize,
+    compute: Compute<'_>,
+    each: &mut Visitor<'_>,
+) -> Result<()> {
     let condition = on.map_or(Condition { keys: Vec::new(), rest: None }, |on| Condition::of(on, left.columns.len()));
-    let lookup = Lookup::new(&condition.keys, left, right)?;
+    let lookup = Lookup::new(&condition.keys, left, right, compute)?;
     let looked: usize = (0..left.rows).map(|row| lookup.of(row).len()).fold(0, usize::saturating_add);
     if looked > MOST_PAIRS || (condition.rest.is_none() && looked > most) {
         return large(looked);
@@ -124,7 +132,7 @@ fn visit([left, right]: [&Relation; 2], on: Option<&Node>, most: usize, each: &m
     for row in 0..left.rows {
         piece.extend(lookup.of(row).iter().map(|other| (row, *other)));
         if piece.len() >= PIECE || row + 1 == left.rows {
-            each(&holding(left, right, condition.rest.as_ref(), std::mem::take(&mut piece))?)?;
+            each(&holding(left, right, condition.rest.as_ref(), std::mem::take(&mut piece), compute)?)?;
         }
     }
     Ok(())
@@ -143,6 +151,7 @@ fn holding(
     right: &Relation,
     rest: Option<&Node>,
     pairs: Vec<(usize, usize)>,
+    compute: Compute<'_>,
 ) -> Result<Vec<(usize, usize)>> {
     let Some(rest) = rest else { return Ok(pairs) };
     let needed = |place: usize| rest.has(&|form| matches!(form, Form::Column(own) if *own == place));
@@ -157,7 +166,7 @@ fn holding(
             Column::absent(super::column::Type::Flag, 0)
         });
     }
-    let hits = eval::true_rows(rest, &both)?;
+    let hits = compute(rest, &both)?.true_rows(both.rows)?;
     Ok(hits.into_iter().filter_map(|hit| pairs.get(hit).copied()).collect())
 }
 
@@ -175,9 +184,10 @@ pub(super) fn joined(
     on: Option<&Node>,
     outer: Outer,
     most: usize,
+    compute: Compute<'_>,
 ) -> Result<Relation> {
     let mut pairs: Vec<(usize, usize)> = Vec::new();
-    visit([left, right], on, most, &mut |piece| {
+    visit([left, right], on, most, compute, &mut |piece| {
         pairs.extend(piece);
         if pairs.len() > most { large(pairs.len()) } else { Ok(()) }
     })?;
@@ -218,9 +228,9 @@ pub(super) fn joined(
 }
 
 /// Whether each row of a relation has a partner.
-pub(super) fn exists(relation: &Relation, inner: &Relation, on: &Node) -> Result<Column> {
+pub(super) fn exists(relation: &Relation, inner: &Relation, on: &Node, compute: Compute<'_>) -> Result<Column> {
     let mut found = vec![false; relation.rows];
-    visit([relation, inner], Some(on), MOST_PAIRS, &mut |piece| {
+    visit([relation, inner], Some(on), MOST_PAIRS, compute, &mut |piece| {
         for (row, _) in piece {
             if let Some(slot) = found.get_mut(*row) {
                 *slot = true;

@@ -21,6 +21,7 @@ mod bind;
 mod column;
 mod error;
 mod eval;
+mod function;
 mod functions;
 mod grammar;
 mod group;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::column::{Type, Value};
-use super::functions::Function;
+use super::function::Function;
 use super::relation::Relation;
 
 /// An expression and its type.

@@ -1,7 +1,5 @@
 //! LIKE: `%` is any text, `_` one letter, and the whole text must fit.
 
-use super::functions::lower;
-
 /// A sign of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sign {
@@ -53,6 +51,15 @@ fn fits(text: &str, signs: &[Sign]) -> bool {
         }
     }
     signs.iter().skip(sign).all(|sign| *sign == Sign::Any)
+}
+
+/// One letter for one letter: a text keeps its length.
+pub(super) fn lower(text: &str) -> String {
+    let one = |letter: char| {
+        let mut lower = letter.to_lowercase();
+        lower.next().filter(|_| lower.next().is_none()).unwrap_or(letter)
+    };
+    text.chars().map(one).collect()
 }
 
 #[cfg(test)]

@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use sqlparser::ast::{
     Cte, Distinct, ExcludeSelectItem, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause,
-    ObjectName, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, Select, SelectFlavor, SelectItem,
+    ObjectName, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TableAlias, TableFactor, TableWithJoins,
     Value as Literal, WildcardAdditionalOptions,
 };
 
 use super::Tables;
-use super::bind::{Binder, Layer, single};
+use super::bind::{Binder, Layer, Subqueries, order, single};
 use super::column::{Column, Type, Value};
 use super::error::{Result, SqlError, unsupported, wrong};
 use super::eval;
@@ -34,16 +34,7 @@ pub(super) struct Queries<'q> {
     cells: usize,
     named: Vec<(String, Rc<Relation>)>,
     /// The columns of the queries around the one that is worked on.
-    pub(super) outer: Vec<Vec<Field>>,
-}
-
-/// A key of ORDER BY; NULL is last unless it is asked for first.
-pub(super) fn order(key: &OrderByExpr, node: Node) -> Result<Order> {
-    let OrderByExpr { expr: _, options: OrderByOptions { asc, nulls_first }, with_fill } = key;
-    if with_fill.is_some() {
-        return unsupported("WITH FILL", "there are the rows that there are");
-    }
-    Ok(Order { node, descending: *asc == Some(false), nulls_first: *nulls_first == Some(true) })
+    outer: Vec<Vec<Field>>,
 }
 
 /// The place that a number after ORDER BY or GROUP BY means.
@@ -246,7 +237,7 @@ impl<'q> Queries<'q> {
         both.rows_at(&rows)
     }
 
-    fn bind<'s>(&'s mut self, relation: &'s Relation, aliases: &'s [(String, Node)]) -> Binder<'s, 'q> {
+    fn bind<'s>(&'s mut self, relation: &'s Relation, aliases: &'s [(String, Node)]) -> Binder<'s> {
         Binder { queries: self, layers: vec![Layer { relation, offset: 0 }], aliases, strict: false }
     }
 
@@ -449,7 +440,7 @@ impl<'q> Queries<'q> {
                 return wrong(format!("FROM has two tables `{table}`: give one another name, `{table} AS other`"));
             }
         }
-        join::joined(&left, &right, on, outer, self.most(left.columns.len() + right.columns.len()))
+        join::joined(&left, &right, on, outer, self.most(left.columns.len() + right.columns.len()), &eval::column)
     }
 
     fn using(&self, left: Relation, right: Relation, names: &[ObjectName], outer: Outer) -> Result<Relation> {
@@ -561,9 +552,18 @@ impl<'q> Queries<'q> {
         self.loaded.insert(key, Rc::new(relation.clone()));
         Ok(relation)
     }
+}
 
-    /// A hint at the columns that there are.
-    pub(super) fn nearest(&self, name: &str, tables: &[&str]) -> String {
+impl Subqueries for Queries<'_> {
+    fn outer(&mut self) -> &mut Vec<Vec<Field>> {
+        &mut self.outer
+    }
+
+    fn answer(&mut self, query: &Query) -> Result<Relation> {
+        self.query(query)
+    }
+
+    fn nearest(&self, name: &str, tables: &[&str]) -> String {
         let mut near: Vec<(usize, String)> = Vec::new();
         for table in self.tables.names() {
             let own = |column: &&str| crate::names::distance(column, &name.to_ascii_lowercase());
@@ -579,8 +579,7 @@ impl<'q> Queries<'q> {
         }
     }
 
-    /// EXISTS as a join, where the query is a plain one whose WHERE may name the columns around it.
-    pub(super) fn joined_exists(&mut self, query: &Query, layers: &[Layer<'_>]) -> Result<Option<Node>> {
+    fn joined_exists(&mut self, query: &Query, layers: &[Layer<'_>]) -> Result<Option<Node>> {
         let Query { with: None, body, order_by: None, limit_clause: None, fetch: None, .. } = query else {
             return Ok(None);
         };

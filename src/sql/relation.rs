@@ -6,7 +6,6 @@ use polars::prelude::{DataFrame, IdxCa};
 
 use super::column::{Column, Type, numbers};
 use super::error::{Result, wrong};
-use super::node::{Form, Node};
 
 /// The name and the type of a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,18 +74,6 @@ impl Relation {
     /// Some of its rows, by their numbers.
     pub(super) fn rows_at(&self, rows: &[usize]) -> Result<Self> {
         self.take(&indices(rows.iter().copied())?)
-    }
-
-    /// Some of its rows, with those columns that expressions name, and the last.
-    pub(super) fn rows_for(&self, nodes: &[&Node], rows: &[usize]) -> Result<Self> {
-        let rows = indices(rows.iter().copied())?;
-        let last = self.columns.len().saturating_sub(1);
-        let columns = self.columns.iter().enumerate().map(|(place, column)| {
-            let named = |form: &Form| matches!(form, Form::Column(own) if *own == place);
-            let needed = place == last || nodes.iter().any(|node| node.has(&named));
-            if needed { column.take(&rows) } else { Ok(Column::absent(Type::Flag, 0)) }
-        });
-        Ok(Self { fields: Vec::new(), columns: columns.collect::<Result<_>>()?, rows: rows.len() })
     }
 
     /// The first columns alone.

@@ -1,0 +1,46 @@
+//! Why an object's bytes hold no records.
+
+/// Why an object's bytes hold no records.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ContainerError {
+    /// Nothing but white space.
+    #[error("empty: no JSON document in it")]
+    Empty,
+    /// No JSON, or JSON that ends too early.
+    #[error("document {document} is damaged at byte {offset}: {reason}")]
+    Damaged {
+        /// Which document of the object, from 1.
+        document: usize,
+        /// Where, in the inflated bytes.
+        offset: usize,
+        /// The parser's word.
+        reason: String,
+    },
+    /// Text or bytes that do not begin like JSON.
+    #[error("not CloudTrail JSON (byte {offset})")]
+    NotJson {
+        /// The first byte that is no white space, from 1.
+        offset: usize,
+    },
+    /// A file of another format.
+    #[error("{0}, not CloudTrail JSON (hint: logs in it have to be unpacked or exported as JSON first)")]
+    Format(&'static str),
+    /// Text in UTF-16 that ends within a character, or holds half of one.
+    #[error("damaged UTF-16 text at byte {offset}")]
+    BadUtf16 {
+        /// Where, from 1.
+        offset: usize,
+    },
+    /// More documents than there could be records.
+    #[error("more than {most} JSON documents: most of them cannot be records")]
+    TooMany {
+        /// The limit.
+        most: usize,
+    },
+    /// There is no memory for the text as UTF-8.
+    #[error("no memory for its {0} bytes of UTF-16 text")]
+    NoMemory(usize),
+    /// JSON of something else.
+    #[error("JSON, but neither CloudTrail records nor a wrapping of them")]
+    NotCloudTrail,
+}
