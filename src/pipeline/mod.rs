@@ -11,7 +11,11 @@
 //! is counted and named, and never stops the rest; nothing is kept per object, so memory does not grow with the archive.
 //! Which worker gets which object is chance: everything that is merged must not depend on it.
 
-mod stages;
+mod decode;
+mod fetch;
+mod list;
+mod queue;
+mod scan;
 mod stats;
 
 use std::{
@@ -31,7 +35,8 @@ use crate::{
     source::{Folders, ObjectRef, s3::S3Options},
 };
 
-pub use stages::{places, plan, scan};
+pub use list::places;
+pub use scan::{plan, scan};
 pub use stats::{AccountSpan, Scanned};
 
 /// What is done with the records. Every worker has its own; they are merged in any order, and so must not depend on it.
