@@ -1,4 +1,4 @@
-//! What CloudTrail's digests say of an archive as a whole.
+//! What CloudTrail's digests say of an archive as a whole, and of the bytes that tell of one event.
 
 use std::collections::BTreeMap;
 
@@ -351,6 +351,30 @@ pub struct Finding {
     pub event_id: Option<String>,
     /// What is wrong, in words.
     pub text: String,
+}
+
+/// What CloudTrail's digests say of the bytes that tell of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Integrity {
+    /// A proven digest names exactly these bytes.
+    Verified,
+    /// No proven digest names the object.
+    Unsigned,
+    /// They are not the bytes that CloudTrail signed, or not where it put them.
+    Failed,
+}
+
+impl Integrity {
+    /// The name in the contract.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Unsigned => "unsigned",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 #[cfg(test)]

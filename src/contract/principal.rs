@@ -1,0 +1,36 @@
+//! Whose MFA it is.
+
+use serde::Serialize;
+
+/// Whose MFA it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Principal {
+    /// What kind of identity.
+    pub kind: PrincipalKind,
+    /// Its latest name; `root` for the root user, the user id for Identity Center.
+    pub name: String,
+    /// The unique id, `AIDA…` or a GUID, where known.
+    pub id: Option<String>,
+}
+
+/// The kinds of principals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum PrincipalKind {
+    IamUser,
+    Root,
+    IdentityCenter,
+}
+
+impl PrincipalKind {
+    /// The name in the contract.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::IamUser => "iam_user",
+            Self::Root => "root",
+            Self::IdentityCenter => "identity_center",
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A whole report, and what it was made from.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::coverage::Coverage;
+use super::event::{LifecycleEvent, Proof};
+use super::figures::{AccountFigures, Figures, TrendPeriod};
+use super::notice::Notice;
+use super::period::Period;
+use super::reconciliation::{Finding, LeftoverDevice};
+use super::whole_seconds;
+use super::window::Window;
+use crate::inputs::Settings;
+
+/// The contract's name and version.
+pub const SCHEMA: &str = "mfatrail.report/1";
+
+/// A whole report.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The program that made it.
+    pub tool: Tool,
+    /// When it was rendered: the only value that a clock decides.
+    #[serde(serialize_with = "whole_seconds::one")]
+    pub generated_at: DateTime<Utc>,
+    /// The reported period, half-open.
+    pub period: Period,
+    /// Up to when open windows are measured.
+    #[serde(serialize_with = "whole_seconds::one")]
+    pub as_of: DateTime<Utc>,
+    /// The headline figures.
+    pub figures: Figures,
+    /// Every window that touches the period, in order of opening.
+    pub windows: Vec<Window>,
+    /// Every lifecycle event of the period, attempts included, in order of time.
+    pub events: Vec<LifecycleEvent>,
+    /// Where IAM and the archive disagree.
+    pub reconciliation: Vec<Finding>,
+    /// Virtual devices that are assigned to nobody, as the archive explains.
+    pub leftover_devices: Vec<LeftoverDevice>,
+    /// What the report rests on.
+    pub coverage: Coverage,
+    /// What a reader must know before trusting a figure: missing inputs, regions not seen, tickets that matched nothing.
+    pub notices: Vec<Notice>,
+    /// The settings in force.
+    pub policy: Settings,
+    /// The figures of each account, in order of id.
+    pub accounts: Vec<AccountFigures>,
+    /// The figures of successive periods: the calendar months of a report of several, and earlier reports that were given.
+    pub trend: Vec<TrendPeriod>,
+    /// The events that windows name, ordinary calls included, with the objects that hold them, in order of time.
+    pub proof: Vec<Proof>,
+    /// The files beside the archive that it was made from.
+    pub inputs: Vec<InputFile>,
+    /// Whether names, addresses and account ids are pseudonyms.
+    pub redacted: bool,
+}
+
+/// A file that a report was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InputFile {
+    /// `iam`, `approvals`, `detections`, `policy` or `previous`.
+    pub kind: &'static str,
+    /// Its name; within a directory of IAM state the path from there.
+    pub path: String,
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+}
+
+/// The program that made a report.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tool {
+    /// `CARGO_PKG_VERSION`.
+    pub version: &'static str,
+}
