@@ -12,6 +12,8 @@
 //! or another choice of accounts gives what the archive itself would give (`read`).
 
 mod check;
+mod commit;
+mod compact;
 mod error;
 mod excerpt;
 mod frame;
@@ -26,7 +28,9 @@ mod read;
 mod rows;
 mod schema;
 mod sql;
+mod supersession;
 mod tables;
+mod visitor;
 mod write;
 
 use chrono::{DateTime, Utc};
@@ -34,15 +38,17 @@ use chrono::{DateTime, Utc};
 use crate::hash::hex;
 
 pub use check::{Checked, Flaw, check};
+pub use commit::record;
 pub use error::StoreError;
 pub use index::{Index, Seen};
-pub use ingest::{BatchSink, IngestSummary, Limits, StoreVisitor, record};
+pub use ingest::{BatchSink, IngestSummary, Limits};
 pub use lock::Holder;
 pub use notes::{Arrived, Run, RunKind};
 pub use query::{EventQuery, EventSet, Key};
 pub use read::{Asked, Found, Store};
 pub use rows::{ObjectRow, Status, location};
 pub use schema::{Column, Dataset, Kind, SCHEMA};
+pub use visitor::StoreVisitor;
 pub use write::Writer;
 
 use error::{damaged, io_error};
