@@ -283,7 +283,7 @@ static HISTORY: LazyLock<History> = LazyLock::new(|| {
     let period = Period { from: moment("2026-10-01T00:00:00Z"), to: moment("2026-11-01T00:00:00Z") };
     let (context, covered, settings) = (Context::default(), BTreeMap::new(), Settings::default());
     let mut history = History { events, context, covered, settings, period };
-    let mut wanted = wanted(&history.input());
+    let mut wanted = wanted(&history.input()).unwrap();
     history.context = trace.collect(&mut wanted).expect("readable temporary files");
     history
 });
@@ -293,7 +293,7 @@ static HISTORY: LazyLock<History> = LazyLock::new(|| {
 fn exposure(bencher: Bencher<'_, '_>) {
     let history = &*HISTORY;
     bencher.counter(ItemsCount::new(history.events.len())).bench_local(|| {
-        let analysis = analyse(&history.input());
+        let analysis = analyse(&history.input()).unwrap();
         assert_eq!(analysis.windows.len(), History::STORIES);
         analysis
     });

@@ -621,9 +621,10 @@ impl Kept {
             period,
             as_of: period.to,
         };
-        let context = self.trace.collect(&mut exposure::wanted(&input)).expect("a temporary file");
+        let context =
+            self.trace.collect(&mut exposure::wanted(&input).expect("nothing is lost")).expect("a temporary file");
         conflicts.extend(context.conflicts.iter().cloned());
-        (exposure::analyse(&Input { context: &context, ..input }), conflicts)
+        (exposure::analyse(&Input { context: &context, ..input }).expect("nothing is lost"), conflicts)
     }
 }
 

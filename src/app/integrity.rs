@@ -10,7 +10,7 @@ use crate::contract::{
     ArchiveIntegrity, Gap, Integrity, Notice, NoticeCode, Period, ReadFailure, Report, StoredIntegrity, Window,
 };
 use crate::digest::{Checker, Code, Severity, State, Verification};
-use crate::exposure::{self, Input};
+use crate::exposure::{self, Inconsistent, Input};
 use crate::mfa::Event;
 use crate::units::{count, plural};
 
@@ -133,16 +133,20 @@ pub(crate) fn stored(judged: StoredIntegrity) -> Option<Told> {
 }
 
 /// The windows by the records alone that no digest was asked for or that a proven one names; `None` where these are all.
-pub(crate) fn proven_windows(input: &Input<'_>, integrity: &ByEvent) -> Option<Vec<Window>> {
+///
+/// # Errors
+/// As of [`exposure::analyse`].
+pub(crate) fn proven_windows(input: &Input<'_>, integrity: &ByEvent) -> Result<Option<Vec<Window>>, Inconsistent> {
     let of = |event: &Event| integrity.get(&(event.account.clone(), event.id.clone()));
     let is_proven =
         |event: &&Event| event.lineage.verified || of(event).is_none_or(|worst| *worst == Integrity::Verified);
     if input.context.is_proven() && input.events.iter().all(|event| is_proven(&event)) {
-        return None;
+        return Ok(None);
     }
     let events: Vec<Event> = input.events.iter().filter(is_proven).cloned().collect();
     let context = input.context.without_unproven();
-    Some(exposure::analyse(&Input { events: &events, context: &context, ..input.clone() }).windows)
+    let analysis = exposure::analyse(&Input { events: &events, context: &context, ..input.clone() })?;
+    Ok(Some(analysis.windows))
 }
 
 /// Whether two windows conclude the same. What was done meanwhile is no conclusion: it goes on until the last hour, which no

@@ -362,15 +362,15 @@ impl Job<'_> {
             period: self.request.period(),
             as_of,
         };
-        let mut wanted = exposure::wanted(&Input { events: &events, ..given.clone() });
+        let mut wanted = exposure::wanted(&Input { events: &events, ..given.clone() }).map_err(Error::failed)?;
         let mut context = evidence.trace.collect(&mut wanted).map_err(|error| unreadable(&error))?;
         let known_store = store.as_ref().map(|(store, _)| store);
         conflicts.extend(cited::named(std::mem::take(&mut context.conflicts), known_store)?);
         conflicts.extend(cited::named(mfa::contest(&mut events, &context.calls), known_store)?);
         let input = Input { events: &events, context: &context, ..given };
-        let (analysis, parts) = exposure::analyse_in_parts(&input, &self.trend.months);
+        let (analysis, parts) = exposure::analyse_in_parts(&input, &self.trend.months).map_err(Error::failed)?;
         let by_event = integrity::by_event(&events, &evidence.integrity);
-        let proven_windows = integrity::proven_windows(&input, &by_event);
+        let proven_windows = integrity::proven_windows(&input, &by_event).map_err(Error::failed)?;
         let mut notices = analysis.notices;
         notices.extend(of_store.iter().cloned());
         notices.extend(about_iam(iam.as_ref(), &scanned));

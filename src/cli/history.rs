@@ -198,6 +198,7 @@ pub(super) fn run(args: &HistoryArgs, run: Run<'_>) -> Result<Status, Error> {
         }
     }
     .map_err(Error::failed)?;
+    history.check().map_err(Error::failed)?;
     let found = answer.rows();
     if found == 0 {
         unknown(&store, args, kind)?;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::calls::Who;
 use super::classify::Facts;
-use super::ledger::{EntityId, IamEntry};
+use super::ledger::{EntityId, EventId, IamEntry};
 use super::windows::Draft;
 use crate::cloudtrail::{Actor, ActorKind, address};
 use crate::contract::{Activity, ActorActivity, Made};
@@ -59,7 +59,7 @@ fn by_actor(facts: Facts<'_>, opening: &Event, [from, to]: [DateTime<Utc>; 2]) -
 }
 
 /// What an event made that may outlive the window.
-fn made(facts: Facts<'_>, index: usize, event: &Event) -> Option<Made> {
+fn made(facts: Facts<'_>, index: EventId, event: &Event) -> Option<Made> {
     let owner = owner(facts, index);
     let user = name_of(facts, event, owner);
     let of_user = |what: Option<&String>| format!("{} of {user}", what.map_or("unknown", String::as_str));
@@ -77,7 +77,7 @@ fn made(facts: Facts<'_>, index: usize, event: &Event) -> Option<Made> {
     Some(Made { event_id: event.id.clone(), at: event.time, what, id, still_there })
 }
 
-fn owner(facts: Facts<'_>, index: usize) -> Option<EntityId> {
+fn owner(facts: Facts<'_>, index: EventId) -> Option<EntityId> {
     facts.ledger.owners.get(index).copied().flatten()
 }
 
@@ -91,7 +91,7 @@ fn name_of(facts: Facts<'_>, event: &Event, owner: Option<EntityId>) -> String {
 
 /// Whether what an event made stands at `as_of`: no later event took it away, and IAM, where it was asked later, has it. `None`
 /// where a key or a device is not named, so that nothing can be told of it.
-fn still_there(facts: Facts<'_>, index: usize, event: &Event, owner: EntityId) -> Option<bool> {
+fn still_there(facts: Facts<'_>, index: EventId, event: &Event, owner: EntityId) -> Option<bool> {
     if matches!(event.action, Action::AccessKeyCreated { key: None } | Action::DeviceEnabled { serial: None }) {
         return None;
     }

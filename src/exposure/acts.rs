@@ -17,15 +17,21 @@ enum Common<'a> {
     Name(Option<&'a str>, &'a str, [bool; 2]),
 }
 
-/// Numbers of acts by who did them, in the order in which they were added.
-#[derive(Debug, Default)]
-pub(super) struct Acts {
-    by: HashMap<u64, Vec<usize>>,
+/// Acts by who did them, in the order in which they were added.
+#[derive(Debug)]
+pub(super) struct Acts<A> {
+    by: HashMap<u64, Vec<A>>,
     hasher: RandomState,
 }
 
-impl Acts {
-    pub(super) fn add(&mut self, actor: &Actor, act: usize) {
+impl<A> Default for Acts<A> {
+    fn default() -> Self {
+        Self { by: HashMap::new(), hasher: RandomState::default() }
+    }
+}
+
+impl<A: Copy> Acts<A> {
+    pub(super) fn add(&mut self, actor: &Actor, act: A) {
         for known in [by_itself(actor), by_arn(actor), by_name(actor)].into_iter().flatten() {
             let hash = self.hash(actor, &known);
             self.by.entry(hash).or_default().push(act);
@@ -33,7 +39,7 @@ impl Acts {
     }
 
     /// Lists of acts that no act is in twice, and that hold all of a caller; of another's hardly any.
-    pub(super) fn of(&self, actor: &Actor) -> Vec<&[usize]> {
+    pub(super) fn of(&self, actor: &Actor) -> Vec<&[A]> {
         let Actor { account, id, name, arn, .. } = actor;
         let mut sought: Vec<Common<'_>> = by_itself(actor).into_iter().collect();
         if actor.kind != ActorKind::Root {

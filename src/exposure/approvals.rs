@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::ledger::{ABOUT_ROOT, Entity, Kept};
+use super::ledger::{ABOUT_ROOT, Entities, Entity, Events};
 use super::windows::Deactivation;
 use crate::arn::Arn;
 use crate::cloudtrail::{Actor, ActorKind};
@@ -59,8 +59,8 @@ pub(super) fn approval<'f>(approvals: &'f [Approval], entity: &Entity<'_>, event
 
 /// What is to be said of an approval that covers a deactivation: that it clears nothing, or that it is a standing permission.
 pub(super) fn notices(
-    entities: &[Entity<'_>],
-    events: &[Kept<'_>],
+    entities: &Entities<'_>,
+    events: &Events<'_>,
     deactivations: &[Deactivation],
     approval: &Approval,
 ) -> Vec<Notice> {

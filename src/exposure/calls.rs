@@ -156,13 +156,13 @@ impl<'c> Calls<'c> {
 
 fn people(ledger: &Ledger<'_>) -> HashMap<String, People> {
     let mut people: HashMap<String, People> = HashMap::new();
-    for (id, entity) in ledger.entities.iter().enumerate() {
+    for (id, entity) in ledger.entities.iter() {
         let without = matches!(entity.iam, IamEntry::User(user) if user.password == Some(false));
         if entity.kind == PrincipalKind::IamUser && !without {
             people.entry(entity.account.clone()).or_default().entities.push(id);
         }
     }
-    for event in &ledger.events {
+    for event in ledger.events.values() {
         let (actor, account) = (&event.actor, &event.account);
         let own = actor.kind == ActorKind::IamUser && actor.account.as_ref().is_none_or(|home| home == account);
         if let Some(name) = user_name(actor).filter(|_| own && event.succeeded())

@@ -16,7 +16,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::approvals::approval;
 use super::calls::{Calls, Who};
 use super::credentials::Credentials;
-use super::ledger::{Entity, EntityId, IamEntry, Ledger};
+use super::ids::Table;
+use super::ledger::{Entity, EntityId, EventId, IamEntry, Ledger};
 use super::windows::Draft;
 use crate::cloudtrail::{ActorKind, address};
 use crate::contract::{Class, CloseReason, PrincipalKind, Reason, WindowKind};
@@ -42,7 +43,7 @@ pub(super) struct Facts<'f> {
     pub(super) ledger: &'f Ledger<'f>,
     pub(super) calls: &'f Calls<'f>,
     /// By entity.
-    pub(super) credentials: &'f [Credentials],
+    pub(super) credentials: &'f Table<EntityId, Credentials>,
     pub(super) iam: Option<&'f IamState>,
     pub(super) settings: &'f Settings,
     pub(super) as_of: DateTime<Utc>,
@@ -96,9 +97,9 @@ pub(super) fn classify<'f>(facts: Facts<'f>, draft: &Draft, approvals: &'f [Appr
 fn later<'f>(
     ledger: &'f Ledger<'_>,
     entity: &'f Entity<'_>,
-    index: usize,
+    index: EventId,
     as_of: DateTime<Utc>,
-) -> impl Iterator<Item = (usize, &'f Event)> {
+) -> impl Iterator<Item = (EventId, &'f Event)> {
     let after = entity.events.iter().filter(move |later| **later > index);
     after
         .filter_map(|later| Some((*later, &**ledger.events.get(*later)?)))
@@ -109,9 +110,9 @@ fn later<'f>(
 pub(super) fn next_enrolment<'f>(
     ledger: &'f Ledger<'_>,
     entity: &'f Entity<'_>,
-    index: usize,
+    index: EventId,
     as_of: DateTime<Utc>,
-) -> Option<(usize, &'f Event)> {
+) -> Option<(EventId, &'f Event)> {
     later(ledger, entity, index, as_of).find(|(_, event)| matches!(event.action, Action::DeviceEnabled { .. }))
 }
 
@@ -120,7 +121,7 @@ struct Case<'f> {
     facts: Facts<'f>,
     draft: &'f Draft,
     entity: &'f Entity<'f>,
-    opened: usize,
+    opened: EventId,
     opening: &'f Event,
     time: DateTime<Utc>,
     /// The opening call's actor as a principal, where it is one.
@@ -140,11 +141,11 @@ impl<'f> Case<'f> {
         opened_by_removal.then_some(Self { facts, draft, entity, opened, opening, time: opening.time, actor })
     }
 
-    fn ids(&self, events: Vec<usize>) -> Vec<String> {
+    fn ids(&self, events: Vec<EventId>) -> Vec<String> {
         events.into_iter().filter_map(|index| Some(self.facts.ledger.events.get(index)?.id.clone())).collect()
     }
 
-    fn later(&self) -> impl Iterator<Item = (usize, &'f Event)> {
+    fn later(&self) -> impl Iterator<Item = (EventId, &'f Event)> {
         later(self.facts.ledger, self.entity, self.opened, self.facts.as_of)
     }
 
@@ -152,7 +153,7 @@ impl<'f> Case<'f> {
         self.facts.ledger.is_entity(self.entity, &event.actor, &event.account, event.time)
     }
 
-    fn offboarding(&self) -> Option<Vec<usize>> {
+    fn offboarding(&self) -> Option<Vec<EventId>> {
         let until = self.time + TimeDelta::seconds(self.facts.settings.offboarding_grace_s);
         let gone = |event: &Event| match event.action {
             Action::UserDeleted => true,
@@ -162,12 +163,12 @@ impl<'f> Case<'f> {
         self.later().find(|(_, event)| event.time <= until && gone(event)).map(|(index, _)| vec![index])
     }
 
-    fn next_enrolment(&self) -> Option<(usize, &'f Event)> {
+    fn next_enrolment(&self) -> Option<(EventId, &'f Event)> {
         next_enrolment(self.facts.ledger, self.entity, self.opened, self.facts.as_of)
     }
 
     /// A device enabled within the grace. Where only IAM tells of it, the evidence is the deactivation itself.
-    fn replacement(&self) -> Option<Vec<usize>> {
+    fn replacement(&self) -> Option<Vec<EventId>> {
         let until = self.time + TimeDelta::seconds(self.facts.settings.replacement_grace_s);
         if let Some((index, event)) = self.next_enrolment()
             && event.time <= until
@@ -206,7 +207,7 @@ impl<'f> Case<'f> {
     }
 
     /// The events that make a signal hold; `None` where it does not.
-    fn signal(&self, signal: Signal) -> Option<Vec<usize>> {
+    fn signal(&self, signal: Signal) -> Option<Vec<EventId>> {
         let opening = vec![self.opened];
         match signal {
             Signal::ActorWithoutMfa => {
@@ -245,7 +246,7 @@ impl<'f> Case<'f> {
         at_all && !there
     }
 
-    fn several_principals(&self) -> Option<Vec<usize>> {
+    fn several_principals(&self) -> Option<Vec<EventId>> {
         let ledger = self.facts.ledger;
         let mut others = BTreeSet::new();
         let mut evidence = Vec::new();
@@ -263,7 +264,7 @@ impl<'f> Case<'f> {
         (others.len() >= SEVERAL).then_some(evidence)
     }
 
-    fn persistence(&self) -> Option<Vec<usize>> {
+    fn persistence(&self) -> Option<Vec<EventId>> {
         let until = self.facts.as_of.min(self.time + SIGNAL_SPAN);
         let opened = self.opened;
         let ledger = self.facts.ledger;
@@ -276,7 +277,7 @@ impl<'f> Case<'f> {
             }
             _ => false,
         };
-        let evidence: Vec<usize> = self
+        let evidence: Vec<EventId> = self
             .entity
             .events
             .iter()
@@ -291,9 +292,9 @@ impl<'f> Case<'f> {
         (!evidence.is_empty()).then_some(evidence)
     }
 
-    fn prior_failures(&self) -> Option<Vec<usize>> {
+    fn prior_failures(&self) -> Option<Vec<EventId>> {
         let failures = self.facts.ledger.failures_between(self.time - SIGNAL_SPAN, self.time);
-        let evidence: Vec<usize> =
+        let evidence: Vec<EventId> =
             failures.filter(|(_, event)| self.by_the_actor(event)).map(|(index, _)| index).take(EVIDENCE).collect();
         (!evidence.is_empty()).then_some(evidence)
     }

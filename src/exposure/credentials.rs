@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::devices::Bounds;
-use super::ledger::{Entity, IamEntry, Ledger};
+use super::ledger::{Entity, EventId, IamEntry, Ledger};
 use super::timeline::{Basis, Key, Missing, Proof, Timeline, fact_key};
 use crate::cloudtrail::ActorKind;
 use crate::contract::{ConsolePassword, FindingCode};
@@ -213,7 +213,7 @@ fn attachments(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>)
     proofs.into_values().map(|own| own.into_iter().chain(created).chain(free).collect()).collect()
 }
 
-fn own<'l>(ledger: &'l Ledger<'_>, entity: &'l Entity<'_>) -> impl DoubleEndedIterator<Item = (usize, &'l Event)> {
+fn own<'l>(ledger: &'l Ledger<'_>, entity: &'l Entity<'_>) -> impl DoubleEndedIterator<Item = (EventId, &'l Event)> {
     let events = entity.events.iter().filter_map(|index| Some((*index, &**ledger.events.get(*index)?)));
     events.filter(|(_, event)| event.succeeded())
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::ledger::{Entity, EntityId, IamEntry, Ledger};
+use super::ledger::{Entity, EntityId, EventId, IamEntry, Ledger};
 use super::timeline::{Basis, Key, Missing, Proof, Timeline, fact_key};
 use crate::contract::{FindingCode, PrincipalKind};
 use crate::inventory::{AccountState, AsOf, Device, DeviceOwner, IamState, UserState};
@@ -19,7 +19,7 @@ use crate::mfa::{Action, Event};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Point {
     /// An event, by its index.
-    Event(usize),
+    Event(EventId),
     /// An enrollment that only IAM dates.
     Enrolment(DateTime<Utc>),
     /// IAM's state.
@@ -72,7 +72,7 @@ pub(super) enum Known {
     /// All were known at one moment, and the events before and after follow from that.
     Always,
     /// The user's creation was seen, at this event.
-    Since(usize),
+    Since(EventId),
     Never,
 }
 
@@ -170,7 +170,7 @@ impl Devices {
     }
 
     /// Whether all devices are known at the event at `index`.
-    pub(super) fn complete_at(&self, index: usize) -> bool {
+    pub(super) fn complete_at(&self, index: EventId) -> bool {
         match self.complete {
             Known::Always => true,
             Known::Since(created) => created <= index,
@@ -184,7 +184,7 @@ impl Devices {
     }
 
     /// Whether the event at `index` gives a missing enrollment away: it finds a device active that was not.
-    pub(super) fn given_away_by(&self, index: usize) -> bool {
+    pub(super) fn given_away_by(&self, index: EventId) -> bool {
         self.together.given_away.contains(&index)
     }
 
@@ -214,7 +214,7 @@ impl Devices {
     }
 
     /// Events that prove that a device was taken away before, unseen: from then on the principal is without it.
-    pub(super) fn lost_unseen(&self) -> Vec<(Key, usize)> {
+    pub(super) fn lost_unseen(&self) -> Vec<(Key, EventId)> {
         let contradictions = self.timelines.values().flat_map(Timeline::contradictions);
         let lost = contradictions.filter(|(earlier, later)| earlier.after == Some(true) && later.after == Some(false));
         let by_event = |(_, later): (Proof, Proof)| match later.basis {
@@ -235,7 +235,7 @@ struct Together {
     /// Where one came or went.
     changes: BTreeSet<Key>,
     /// Events that find a device active that was not.
-    given_away: BTreeSet<usize>,
+    given_away: BTreeSet<EventId>,
     /// The first device whose enrollment IAM dates to a place.
     dated: BTreeMap<Key, String>,
 }
@@ -416,12 +416,12 @@ struct Reader<'e, 'a> {
 }
 
 impl Reader<'_, '_> {
-    fn own(&self) -> impl Iterator<Item = (usize, &Event)> {
+    fn own(&self) -> impl Iterator<Item = (EventId, &Event)> {
         let events = self.entity.events.iter().filter_map(|index| Some((*index, &**self.ledger.events.get(*index)?)));
         events.filter(|(_, event)| event.succeeded())
     }
 
-    fn proof(&self, index: usize, before: Option<bool>, after: Option<bool>) -> Option<Proof> {
+    fn proof(&self, index: EventId, before: Option<bool>, after: Option<bool>) -> Option<Proof> {
         let key = Key::event(&self.ledger.events, index)?;
         Some(Proof { key, before, after, basis: Basis::Event(index) })
     }
@@ -480,12 +480,12 @@ impl Reader<'_, '_> {
     /// By what others did with the device, and by its entity's making and deletion: then it is nobody's.
     fn foreign_proofs(&self, serial: &str) -> Vec<Proof> {
         let uses = self.ledger.uses_of(&self.entity.account, serial);
-        let event = |index: usize| self.ledger.events.get(index);
+        let event = |index: EventId| self.ledger.events.get(index);
         let removes =
             |action: &Action| matches!(action, Action::DeviceDeactivated { .. } | Action::DeviceDeleted { .. });
         let removals = uses.iter().filter_map(|index| event(*index)).filter(|event| removes(&event.action));
         let removals: BTreeSet<DateTime<Utc>> = removals.map(|event| event.time).collect();
-        let of_nobody = |index: usize| {
+        let of_nobody = |index: EventId| {
             event(index).is_some_and(|event| match event.action {
                 Action::DeviceDeleted { .. } => true,
                 // The order within a second is not known: made, or removed and made again.
@@ -673,6 +673,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::exposure::ids::Id as _;
 
     fn proofs() -> impl Strategy<Value = Vec<Proof>> {
         let word = || prop::option::of(any::<bool>());
@@ -680,7 +681,7 @@ mod tests {
         let proof = proof.prop_map(|(second, dated, before, after, basis)| {
             let time = DateTime::from_timestamp(second, 0).unwrap_or_default();
             let key = if dated { Key::enrollment(time) } else { Key::snapshot(time) };
-            let basis = [Basis::Date, Basis::Iam, Basis::Event(7)][basis];
+            let basis = [Basis::Date, Basis::Iam, Basis::Event(EventId::from_place(7))][basis];
             Proof { key, before, after, basis }
         });
         prop::collection::vec(proof, 0..6)

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
-use super::approvals;
 use super::devices::{Bounds, Devices, Known, Point, Span};
-use super::ledger::{Entity, EntityId, Ledger};
+use super::ids::Table;
+use super::ledger::{Entity, EntityId, EventId, Ledger};
 use super::windows::{self, Draft};
+use super::{Inconsistent, approvals};
 use crate::arn;
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{Certainty, CloseReason, Outcome, Principal, PrincipalKind, WindowKind};
@@ -240,9 +241,9 @@ fn is_principal(entity: &Entity<'_>, wanted: &Pattern) -> bool {
 #[derive(Debug)]
 pub struct History<'a> {
     ledger: Ledger<'a>,
-    devices: Vec<Devices>,
-    remaining: HashMap<usize, usize>,
-    opened: HashMap<usize, Draft>,
+    devices: Table<EntityId, Devices>,
+    remaining: HashMap<EventId, usize>,
+    opened: HashMap<EventId, Draft>,
     standing: Vec<Draft>,
     covered: &'a BTreeMap<String, [DateTime<Utc>; 2]>,
     /// The accounts that IAM's state is of.
@@ -261,11 +262,11 @@ impl<'a> History<'a> {
         covered: &'a BTreeMap<String, [DateTime<Utc>; 2]>,
     ) -> Self {
         let ledger = Ledger::new(events.iter(), &[], iam);
-        let mut devices = Vec::with_capacity(ledger.entities.len());
+        let mut devices = Table::with_capacity(ledger.entities.len());
         let (mut remaining, mut opened, mut standing) = (HashMap::new(), HashMap::new(), Vec::new());
-        for (id, entity) in ledger.entities.iter().enumerate() {
+        for (id, entity) in ledger.entities.iter() {
             let bounds = Bounds { covered: covered.get(&entity.account).copied(), read_from: DateTime::<Utc>::MIN_UTC };
-            let Some(replayed) = windows::replay(&ledger, id, iam, bounds) else { continue };
+            let replayed = windows::replay(&ledger, id, entity, iam, bounds);
             remaining.extend(replayed.deactivations.iter().map(|one| (one.event, one.remaining)));
             standing.extend(replayed.windows.iter().filter(|draft| draft.opened.is_none()).cloned());
             opened.extend(replayed.windows.into_iter().filter_map(|draft| Some((draft.opened?, draft))));
@@ -275,7 +276,15 @@ impl<'a> History<'a> {
         Self { ledger, devices, remaining, opened, standing, covered, told }
     }
 
-    fn owner(&self, index: usize) -> Option<&Entity<'a>> {
+    /// Whether all that was answered is told of every principal and event that it is about.
+    ///
+    /// # Errors
+    /// Where one was not found.
+    pub fn check(&self) -> Result<(), Inconsistent> {
+        self.ledger.check()
+    }
+
+    fn owner(&self, index: EventId) -> Option<&Entity<'a>> {
         self.ledger.entities.get((*self.ledger.owners.get(index)?)?)
     }
 
@@ -283,7 +292,7 @@ impl<'a> History<'a> {
     #[must_use]
     pub fn events(&self, question: &Question, approvals: &[Approval]) -> Vec<Happened> {
         let mut rows = Vec::new();
-        for (index, event) in self.ledger.events.iter().enumerate() {
+        for (index, event) in self.ledger.events.iter() {
             let entity = self.owner(index);
             let by_itself =
                 entity.map(|entity| self.ledger.is_entity(entity, &event.actor, &event.account, event.time));
@@ -329,7 +338,7 @@ impl<'a> History<'a> {
 
     fn happened(
         &self,
-        index: usize,
+        index: EventId,
         event: &Event,
         entity: Option<&Entity<'_>>,
         by_itself: Option<bool>,
@@ -363,8 +372,8 @@ impl<'a> History<'a> {
         }
     }
 
-    fn entities(&self) -> impl Iterator<Item = (EntityId, &Entity<'a>, &Devices)> {
-        self.ledger.entities.iter().zip(&self.devices).enumerate().map(|(id, (entity, devices))| (id, entity, devices))
+    fn entities(&self) -> impl Iterator<Item = (&Entity<'a>, &Devices)> {
+        self.ledger.entities.values().zip(self.devices.values())
     }
 
     /// Who had which device when, in order of account, principal and time, or where devices are named of device and time. Of the question the names of events and the
@@ -372,7 +381,7 @@ impl<'a> History<'a> {
     #[must_use]
     pub fn devices(&self, question: &Question) -> Vec<Had> {
         let mut rows = Vec::new();
-        for (_, entity, devices) in self.entities().filter(|(_, entity, _)| question.is_about(entity)) {
+        for (entity, devices) in self.entities().filter(|(entity, _)| question.is_about(entity)) {
             for span in &devices.spans {
                 let wanted = question.devices.is_empty()
                     || question.devices.iter().any(|device| is_device(&span.serial, device));
@@ -455,9 +464,9 @@ impl<'a> History<'a> {
     /// deleted before that record is in none.
     #[must_use]
     pub fn at(&self, question: &Question, moment: DateTime<Utc>) -> Vec<Held> {
-        let time = |index: usize| self.ledger.events.get(index).map(|event| event.time);
+        let time = |index: EventId| self.ledger.events.get(index).map(|event| event.time);
         let mut rows = Vec::new();
-        for (_, entity, devices) in self.entities().filter(|(_, entity, _)| question.is_about(entity)) {
+        for (entity, devices) in self.entities().filter(|(entity, _)| question.is_about(entity)) {
             let born = entity.created.and_then(time).is_none_or(|at| at <= moment);
             let lives = entity.deleted.and_then(time).is_none_or(|at| at > moment);
             if born && lives {

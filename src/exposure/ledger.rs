@@ -6,11 +6,13 @@
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
 
+use super::Inconsistent;
 use super::acts::Acts;
+use super::ids::Table;
+pub(super) use super::ids::{EntityId, EventId};
 use super::listed::Listed;
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{Principal, PrincipalKind};
@@ -19,8 +21,14 @@ pub(super) use crate::mfa::Kept;
 use crate::mfa::{self, Action, Event, Target, user_id, user_name};
 use crate::trace::Call;
 
-/// Index of an [`Entity`] in its ledger.
-pub(super) type EntityId = usize;
+/// Principals.
+pub(super) type Entities<'a> = Table<EntityId, Entity<'a>>;
+
+/// Events in order.
+pub(super) type Events<'a> = Table<EventId, Kept<'a>>;
+
+/// Whose each event is.
+type Owners = Table<EventId, Option<EntityId>>;
 
 /// The name under which IAM calls mean the root user, as [`Call::about_user`] has it.
 pub(super) const ABOUT_ROOT: &str = "aws root user";
@@ -34,9 +42,9 @@ pub(super) struct Entity<'a> {
     /// Its names in order, each with the interval in which it bore it; `None` is unbounded.
     pub(super) names: Vec<NameSpan>,
     /// Where its creation was seen.
-    pub(super) created: Option<usize>,
+    pub(super) created: Option<EventId>,
     /// Where its deletion was seen.
-    pub(super) deleted: Option<usize>,
+    pub(super) deleted: Option<EventId>,
     /// Where its name was given to another while it bore it by all that was seen: the last moment at which it was seen, and
     /// the moment of that event.
     pub(super) displaced: Option<[DateTime<Utc>; 2]>,
@@ -48,7 +56,7 @@ pub(super) struct Entity<'a> {
     /// The first and the last event that names it.
     seen: Option<[DateTime<Utc>; 2]>,
     /// Its events, successful and failed, as indices into the ledger's events.
-    pub(super) events: Vec<usize>,
+    pub(super) events: Vec<EventId>,
     pub(super) iam: IamEntry<'a>,
 }
 
@@ -74,22 +82,22 @@ pub(super) enum IamEntry<'a> {
 /// Events in order, each with its principal.
 #[derive(Debug)]
 pub(super) struct Ledger<'a> {
-    pub(super) events: Vec<Kept<'a>>,
-    pub(super) owners: Vec<Option<EntityId>>,
-    pub(super) entities: Vec<Entity<'a>>,
+    pub(super) events: Events<'a>,
+    pub(super) owners: Owners,
+    pub(super) entities: Entities<'a>,
     /// IAM's snapshot time.
     pub(super) taken_at: Option<DateTime<Utc>>,
     iam: Option<&'a IamState>,
     pub(super) listed: Listed<'a>,
     /// The successful events that name a device, by account and serial number.
-    uses: HashMap<(String, String), Vec<usize>>,
+    uses: HashMap<(String, String), Vec<EventId>>,
     /// The successful deactivations.
-    deactivations: Acts,
+    deactivations: Acts<EventId>,
     /// What was made successfully that may outlast a window, and the same by the principals that made it.
-    makings: Acts,
-    makings_by: HashMap<EntityId, Vec<usize>>,
+    makings: Acts<EventId>,
+    makings_by: HashMap<EntityId, Vec<EventId>>,
     /// Refused deactivations and failed sign-ins.
-    failures: Vec<usize>,
+    failures: Vec<EventId>,
     /// Who is behind the access keys of `AssumeRoot` sessions.
     assumed_roots: BTreeMap<String, Actor>,
     directory: Directory,
@@ -106,9 +114,9 @@ struct Directory {
 }
 
 impl Directory {
-    fn new(entities: &[Entity<'_>]) -> Self {
+    fn new(entities: &Entities<'_>) -> Self {
         let mut directory = Self::default();
-        for (id, entity) in entities.iter().enumerate() {
+        for (id, entity) in entities.iter() {
             let account = || entity.account.clone();
             match entity.kind {
                 PrincipalKind::Root => {
@@ -155,7 +163,7 @@ impl Entity<'_> {
     }
 
     /// When a successful call last proved that it was there; `None` where no event is about it.
-    pub(super) fn last_seen(&self, events: &[Kept<'_>]) -> Option<DateTime<Utc>> {
+    pub(super) fn last_seen(&self, events: &Events<'_>) -> Option<DateTime<Utc>> {
         let own = self.events.iter().filter_map(|index| events.get(*index));
         // A device's deletion tells nothing of whose it was.
         let own = own.filter(|event| event.succeeded() && event.target != Target::DeviceOnly);
@@ -171,10 +179,11 @@ impl<'a> Ledger<'a> {
     pub(super) fn new(events: impl Iterator<Item = &'a Event>, calls: &[Call], iam: Option<&'a IamState>) -> Self {
         let mut events = in_order(events);
         let assumed_roots = attribute_assumed_root(&mut events);
+        let events = Events::from(events);
         let mut replay = Replay::default();
-        let mut owners: Vec<Option<EntityId>> = Vec::with_capacity(events.len());
+        let mut owners: Owners = Table::with_capacity(events.len());
         let mut introductions = introductions(calls);
-        for (index, event) in events.iter().enumerate() {
+        for (index, event) in events.iter() {
             while let Some((time, (account, name, id))) = introductions.pop_if(|(time, _)| *time < event.time) {
                 replay.introduce(account, name, id, time);
             }
@@ -194,7 +203,7 @@ impl<'a> Ledger<'a> {
         }
         let listed = Listed::new(iam);
         own_devices(&events, &mut owners, &entities, &listed);
-        for (index, owner) in owners.iter().enumerate() {
+        for (index, owner) in owners.iter() {
             if let Some(entity) = owner.and_then(|id| entities.get_mut(id)) {
                 entity.events.push(index);
             }
@@ -226,7 +235,7 @@ impl<'a> Ledger<'a> {
     fn note_actors(&mut self) {
         let acted: Vec<(EntityId, DateTime<Utc>)> = self
             .events
-            .iter()
+            .values()
             .filter(|event| event.succeeded())
             .filter_map(|event| Some((self.entity_of(&event.actor, &event.account, event.time)?, event.time)))
             .collect();
@@ -239,8 +248,8 @@ impl<'a> Ledger<'a> {
 
     /// Which events tell of takeovers, so that not all are looked at for each window.
     fn note_signals(&mut self) {
-        let mut makings_by: HashMap<EntityId, Vec<usize>> = HashMap::new();
-        for (index, event) in self.events.iter().enumerate() {
+        let mut makings_by: HashMap<EntityId, Vec<EventId>> = HashMap::new();
+        for (index, event) in self.events.iter() {
             let deactivated = matches!(event.action, Action::DeviceDeactivated { .. });
             if event.failure.is_some() {
                 if deactivated || matches!(event.action, Action::ConsoleLogin { .. }) {
@@ -258,12 +267,21 @@ impl<'a> Ledger<'a> {
         self.makings_by = makings_by;
     }
 
+    /// Whether every principal and every event that was asked for was there.
+    ///
+    /// # Errors
+    /// Where one was not: something was left out then.
+    pub(super) fn check(&self) -> Result<(), Inconsistent> {
+        let sound = self.events.is_sound() && self.owners.is_sound() && self.entities.is_sound();
+        if sound { Ok(()) } else { Err(Inconsistent) }
+    }
+
     /// The successful deactivations of `[from, to]` by a caller, in order.
     pub(super) fn deactivations_by<'l>(
         &'l self,
         actor: &'l Actor,
         between: [DateTime<Utc>; 2],
-    ) -> impl Iterator<Item = usize> + 'l {
+    ) -> impl Iterator<Item = EventId> + 'l {
         self.acts_by(&self.deactivations, actor, between)
     }
 
@@ -273,7 +291,7 @@ impl<'a> Ledger<'a> {
         actor: &'l Actor,
         entity: Option<EntityId>,
         between: [DateTime<Utc>; 2],
-    ) -> Vec<usize> {
+    ) -> Vec<EventId> {
         match entity {
             Some(entity) => {
                 let own = self.makings_by.get(&entity).map_or(&[][..], Vec::as_slice);
@@ -285,11 +303,11 @@ impl<'a> Ledger<'a> {
 
     fn acts_by<'l>(
         &'l self,
-        acts: &'l Acts,
+        acts: &'l Acts<EventId>,
         actor: &'l Actor,
         between: [DateTime<Utc>; 2],
-    ) -> impl Iterator<Item = usize> + 'l {
-        let mut rest: Vec<&[usize]> = acts.of(actor).into_iter().map(|list| self.within(list, between)).collect();
+    ) -> impl Iterator<Item = EventId> + 'l {
+        let mut rest: Vec<&[EventId]> = acts.of(actor).into_iter().map(|list| self.within(list, between)).collect();
         let in_order = std::iter::from_fn(move || {
             let next = rest.iter_mut().filter(|list| !list.is_empty()).min_by_key(|list| list.first().copied())?;
             let (first, others) = next.split_first()?;
@@ -304,21 +322,21 @@ impl<'a> Ledger<'a> {
         &self,
         from: DateTime<Utc>,
         to: DateTime<Utc>,
-    ) -> impl Iterator<Item = (usize, &Event)> {
+    ) -> impl Iterator<Item = (EventId, &Event)> {
         let failures = self.within(&self.failures, [from, to]).iter();
         failures.filter_map(|index| Some((*index, &**self.events.get(*index)?)))
     }
 
     /// Of events in order those of `[from, to]`.
-    fn within<'l>(&self, indices: &'l [usize], [from, to]: [DateTime<Utc>; 2]) -> &'l [usize] {
-        let time = |index: &usize| self.events.get(*index).map(|event| event.time);
+    fn within<'l>(&self, indices: &'l [EventId], [from, to]: [DateTime<Utc>; 2]) -> &'l [EventId] {
+        let time = |index: &EventId| self.events.get(*index).map(|event| event.time);
         let start = indices.partition_point(|index| time(index).is_some_and(|time| time < from));
         let end = indices.partition_point(|index| time(index).is_some_and(|time| time <= to));
         indices.get(start..end).unwrap_or_default()
     }
 
     /// The successful events that name a device, in order.
-    pub(super) fn uses_of(&self, account: &str, serial: &str) -> &[usize] {
+    pub(super) fn uses_of(&self, account: &str, serial: &str) -> &[EventId] {
         self.uses.get(&(account.to_owned(), serial.to_owned())).map_or(&[], Vec::as_slice)
     }
 
@@ -378,9 +396,8 @@ impl<'a> Ledger<'a> {
         &self,
         from: DateTime<Utc>,
         to: DateTime<Utc>,
-    ) -> impl Iterator<Item = (usize, &Event)> {
-        let start = self.events.partition_point(|event| event.time < from);
-        let events = self.events.iter().map(Deref::deref).enumerate().skip(start);
+    ) -> impl Iterator<Item = (EventId, &Event)> {
+        let events = self.events.behind(move |event| event.time < from).map(|(id, event)| (id, &**event));
         events.take_while(move |(_, event)| event.time <= to)
     }
 
@@ -417,9 +434,9 @@ impl<'a> Ledger<'a> {
 }
 
 /// Where devices are named by events that succeeded.
-fn uses(events: &[Kept<'_>]) -> HashMap<(String, String), Vec<usize>> {
-    let mut uses: HashMap<(String, String), Vec<usize>> = HashMap::new();
-    for (index, event) in events.iter().enumerate() {
+fn uses(events: &Events<'_>) -> HashMap<(String, String), Vec<EventId>> {
+    let mut uses: HashMap<(String, String), Vec<EventId>> = HashMap::new();
+    for (index, event) in events.iter() {
         let proves = match &event.action {
             Action::DeviceTagged { .. } | Action::DeviceUntagged { .. } => false,
             Action::ConsoleLogin { mfa_used, .. } => *mfa_used == Some(true),
@@ -483,7 +500,7 @@ fn introductions(calls: &[Call]) -> Vec<Introduction<'_>> {
 /// The replay of names.
 #[derive(Debug, Default)]
 struct Replay<'a> {
-    entities: Vec<Entity<'a>>,
+    entities: Entities<'a>,
     /// Who bears a name (lower case: IAM's names are unique without regard to case) now.
     named: HashMap<(String, String), EntityId>,
     by_id: HashMap<(String, String), EntityId>,
@@ -497,7 +514,7 @@ struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     /// The event's principal as its own record tells it, after its effect on names.
-    fn apply(&mut self, index: usize, event: &Event) -> Option<EntityId> {
+    fn apply(&mut self, index: EventId, event: &Event) -> Option<EntityId> {
         match &event.target {
             Target::Nobody | Target::DeviceOnly => None,
             Target::Root => Some(self.root(&event.account)),
@@ -528,7 +545,7 @@ impl<'a> Replay<'a> {
         id
     }
 
-    fn user(&mut self, index: usize, event: &Event, name: Option<&str>, id: Option<&str>) -> Option<EntityId> {
+    fn user(&mut self, index: EventId, event: &Event, name: Option<&str>, id: Option<&str>) -> Option<EntityId> {
         let account = event.account.as_str();
         // A creation that is contradicted takes nobody's name away.
         let taken = || name.is_some_and(|name| self.named.contains_key(&(account.to_owned(), name.to_lowercase())));
@@ -691,22 +708,26 @@ impl<'a> Replay<'a> {
     }
 
     /// Leaves out the entities that turned out to be others, and gives their events to those.
-    fn finish(self, owners: &mut [Option<EntityId>]) -> Vec<Entity<'a>> {
-        let mut place = Vec::with_capacity(self.entities.len());
-        let mut kept = Vec::new();
-        for (id, entity) in self.entities.into_iter().enumerate() {
-            place.push(kept.len());
+    fn finish(self, owners: &mut Owners) -> Entities<'a> {
+        let mut places: Table<EntityId, EntityId> = Table::with_capacity(self.entities.len());
+        let mut kept = Entities::default();
+        kept.note(&self.entities);
+        let ids: Vec<EntityId> = self.entities.iter().map(|(id, _)| id).collect();
+        for (id, entity) in ids.into_iter().zip(self.entities.into_values()) {
+            places.push(kept.next());
             if !self.same.contains_key(&id) {
                 kept.push(entity);
             }
         }
-        for owner in owners.iter_mut().flatten() {
-            let mut id = *owner;
-            while let Some(same) = self.same.get(&id) {
-                id = *same;
-            }
-            *owner = place.get(id).copied().unwrap_or(id);
+        for owner in owners.values_mut() {
+            *owner = owner.and_then(|mut id| {
+                while let Some(same) = self.same.get(&id) {
+                    id = *same;
+                }
+                places.get(id).copied()
+            });
         }
+        kept.note(&places);
         kept
     }
 
@@ -744,10 +765,9 @@ impl<'a> Replay<'a> {
         from: Option<DateTime<Utc>>,
     ) -> EntityId {
         if let Some(id) = id.as_ref().filter(|_| kind == PrincipalKind::IamUser) {
-            self.by_id.insert((account.to_owned(), id.clone()), self.entities.len());
+            self.by_id.insert((account.to_owned(), id.clone()), self.entities.next());
         }
-        self.entities.push(new_entity(account, kind, name, id, from));
-        self.entities.len() - 1
+        self.entities.push(new_entity(account, kind, name, id, from))
     }
 }
 
@@ -775,7 +795,7 @@ fn new_entity<'a>(
 }
 
 /// Gives every entity what IAM tells of it, and adds those that only IAM knows.
-fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamState) -> Places {
+fn join<'a>(entities: &mut Entities<'a>, events: &Events<'_>, iam: &'a IamState) -> Places {
     let mut places = Places::new(entities);
     for (account, state) in &iam.accounts {
         let AsOf { earliest, latest: taken_at } = iam.users_as_of(account);
@@ -785,7 +805,7 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamSta
         };
         // Where a name changes hands within the interval in which IAM was asked, the list may tell of either.
         let within = |time: Option<DateTime<Utc>>| time.is_some_and(|time| earliest < time && time <= taken_at);
-        let changes_hands = |entities: &[Entity<'_>], places: &Places, name: &str| {
+        let changes_hands = |entities: &Entities<'_>, places: &Places, name: &str| {
             let bearers = places.named(account, name).filter_map(|id| entities.get(id));
             let mut spans = bearers.flat_map(|entity| &entity.names);
             spans.any(|span| span.name.eq_ignore_ascii_case(name) && (within(span.from) || within(span.to)))
@@ -806,8 +826,7 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamSta
             // Backwards: of two that shared the name in turn, the later one is there.
             let by_name = || places.named(account, &user.name).rev().find(|id| entities.get(*id).is_some_and(is));
             let found = by_id.or_else(by_name).unwrap_or_else(|| {
-                entities.push(new_entity(account, PrincipalKind::IamUser, &user.name, user.id.clone(), None));
-                entities.len() - 1
+                entities.push(new_entity(account, PrincipalKind::IamUser, &user.name, user.id.clone(), None))
             });
             matched.insert(found);
             let Some(entity) = entities.get_mut(found) else { continue };
@@ -850,10 +869,9 @@ fn join<'a>(entities: &mut Vec<Entity<'a>>, events: &[Kept<'_>], iam: &'a IamSta
             }
         }
         if let Some(root) = &state.root {
-            let found = places.root(account).unwrap_or_else(|| {
-                entities.push(new_entity(account, PrincipalKind::Root, "root", None, None));
-                entities.len() - 1
-            });
+            let found = places
+                .root(account)
+                .unwrap_or_else(|| entities.push(new_entity(account, PrincipalKind::Root, "root", None, None)));
             if let Some(entity) = entities.get_mut(found) {
                 entity.iam = IamEntry::Root(root);
             }
@@ -882,9 +900,9 @@ struct PlacesOfAccount {
 }
 
 impl Places {
-    fn new(entities: &[Entity<'_>]) -> Self {
+    fn new(entities: &Entities<'_>) -> Self {
         let mut places = Self::default();
-        entities.iter().enumerate().for_each(|(id, entity)| places.add(id, entity));
+        entities.iter().for_each(|(id, entity)| places.add(id, entity));
         places
     }
 
@@ -932,9 +950,9 @@ impl Places {
 
 /// Gives events that name only a device to the device's owner: whoever last had it, else whoever has it next, else
 /// whom IAM says.
-fn own_devices(events: &[Kept<'_>], owners: &mut [Option<EntityId>], entities: &[Entity<'_>], listed: &Listed<'_>) {
-    let mut uses: HashMap<(&str, &str), Vec<(usize, EntityId)>> = HashMap::new();
-    for (index, event) in events.iter().enumerate() {
+fn own_devices(events: &Events<'_>, owners: &mut Owners, entities: &Entities<'_>, listed: &Listed<'_>) {
+    let mut uses: HashMap<(&str, &str), Vec<(EventId, EntityId)>> = HashMap::new();
+    for (index, event) in events.iter() {
         let binds = !matches!(event.action, Action::DeviceCreated { .. });
         if let (true, true, Some(serial), Some(owner)) =
             (binds, event.succeeded(), event.action.serial(), owners.get(index).copied().flatten())
@@ -943,7 +961,7 @@ fn own_devices(events: &[Kept<'_>], owners: &mut [Option<EntityId>], entities: &
         }
     }
     let in_iam = LazyCell::new(|| InIam::new(entities));
-    for (index, event) in events.iter().enumerate() {
+    for (index, event) in events.iter() {
         if event.target != Target::DeviceOnly {
             continue;
         }
@@ -965,9 +983,9 @@ struct InIam<'e> {
 }
 
 impl<'e> InIam<'e> {
-    fn new(entities: &'e [Entity<'_>]) -> Self {
+    fn new(entities: &'e Entities<'_>) -> Self {
         let mut known = Self { roots: HashMap::new(), users: HashMap::new(), holders: HashMap::new() };
-        for (id, entity) in entities.iter().enumerate() {
+        for (id, entity) in entities.iter() {
             let account = entity.account.as_str();
             match entity.iam {
                 IamEntry::Root(_) => {
@@ -1021,15 +1039,15 @@ mod tests {
 
     /// Users of events, every third by its id and some twice under one name; and how often names were looked at while IAM's
     /// users were matched with them.
-    fn joined(count: usize, iam: &IamState) -> (Vec<Entity<'_>>, usize) {
+    fn joined(count: usize, iam: &IamState) -> (Entities<'_>, usize) {
         let entity = |number: usize| {
             let id = number.is_multiple_of(3).then(|| format!("AIDA{number}"));
             let mut entity = new_entity(ACCOUNT, PrincipalKind::IamUser, &format!("user-{number}"), id, None);
             entity.seen = Some([at(1), at(2)]);
             entity
         };
-        let mut entities: Vec<Entity<'_>> = (0..count).chain(0..count / 10).map(entity).collect();
-        let looks = join(&mut entities, &[], iam).looks.get();
+        let mut entities: Entities<'_> = (0..count).chain(0..count / 10).map(entity).collect::<Vec<_>>().into();
+        let looks = join(&mut entities, &Events::default(), iam).looks.get();
         (entities, looks)
     }
 
@@ -1045,7 +1063,7 @@ mod tests {
         let iam = state(50..150);
         let (entities, _) = joined(100, &iam);
         assert_eq!(entities.len(), 110 + 50, "what only IAM knows is added");
-        for (place, entity) in entities.iter().enumerate() {
+        for (place, entity) in entities.values().enumerate() {
             let number: usize =
                 entity.name().rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or_default();
             match entity.iam {

@@ -19,6 +19,7 @@ mod detect;
 mod devices;
 mod figures;
 mod history;
+mod ids;
 mod ledger;
 mod listed;
 mod parts;
@@ -43,12 +44,21 @@ use calls::Calls;
 use classify::{Facts, Verdict};
 use credentials::Credentials;
 use devices::Bounds;
-use ledger::{ABOUT_ROOT, Entity, IamEntry, Ledger};
+use ids::Table;
+use ledger::{ABOUT_ROOT, Entity, EntityId, EventId, IamEntry, Ledger};
 use windows::{Deactivation, Draft};
 
 pub use figures::{mfa_coverage, stat};
 pub use history::{Cited, Edge, Had, Happened, Held, History, How, Opened, Question, is_actor, is_device};
 pub use parts::{Month, Parts};
+
+/// A principal or an event was asked for that the ledger does not have. It would be missing in what is said, so nothing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the analysis lost a principal or an event, so that a window might be missing: there is no result\n  hint: this is a fault in \
+     mfatrail: report it with the version, and with the command if you can"
+)]
+pub struct Inconsistent;
 
 /// Everything that a report is computed from.
 #[derive(Debug, Clone)]
@@ -192,8 +202,10 @@ impl Wanted {
 }
 
 /// Determines whose calls matter: those of the principals that lost a device or have a window, and of the actors behind it.
-#[must_use]
-pub fn wanted(input: &Input<'_>) -> Wanted {
+///
+/// # Errors
+/// Where a principal or an event was lost.
+pub fn wanted(input: &Input<'_>) -> Result<Wanted, Inconsistent> {
     let Replayed { ledger, windows, deactivations, .. } = Replayed::new(input);
     let mut wanted = Wanted::default();
     let seen = |event: &&Event| matches!(event.source.as_str(), "signin.amazonaws.com" | "sts.amazonaws.com");
@@ -212,7 +224,8 @@ pub fn wanted(input: &Input<'_>) -> Wanted {
             wanted.add_actor(&ledger, event);
         }
     }
-    wanted
+    ledger.check()?;
+    Ok(wanted)
 }
 
 /// Events replayed into windows, before the context is looked at.
@@ -223,11 +236,11 @@ struct Replayed<'a> {
     findings: Vec<Finding>,
     leftovers: Vec<LeftoverDevice>,
     /// By entity.
-    credentials: Vec<Credentials>,
+    credentials: Table<EntityId, Credentials>,
 }
 
 /// Standing windows come first, by account, the root user before users, then by name; then the others in order of opening.
-fn order(ledger: &Ledger<'_>, draft: &Draft) -> (Option<usize>, Option<(String, bool, String)>) {
+fn order(ledger: &Ledger<'_>, draft: &Draft) -> (Option<EventId>, Option<(String, bool, String)>) {
     let entity = ledger.entities.get(draft.entity).filter(|_| draft.opened.is_none());
     let who =
         |entity: &Entity<'_>| (entity.account.clone(), entity.kind != PrincipalKind::Root, entity.name().to_owned());
@@ -244,10 +257,10 @@ impl<'a> Replayed<'a> {
         let ledger = Ledger::new(events, &input.context.calls, input.iam);
         let bounds = |account: &str| Bounds { covered: input.covered.get(account).copied(), read_from };
         let (mut windows, mut deactivations, mut findings) = (Vec::new(), Vec::new(), Vec::new());
-        let mut credentials = Vec::with_capacity(ledger.entities.len());
-        for (id, entity) in ledger.entities.iter().enumerate() {
+        let mut credentials = Table::with_capacity(ledger.entities.len());
+        for (id, entity) in ledger.entities.iter() {
             let bounds = bounds(&entity.account);
-            let Some(mut replayed) = windows::replay(&ledger, id, input.iam, bounds) else { continue };
+            let mut replayed = windows::replay(&ledger, id, entity, input.iam, bounds);
             windows::cut(&mut replayed.windows, input.as_of, bounds);
             let evidence = reconcile::last_evidence(&replayed.devices, bounds);
             for window in replayed.windows.iter_mut().filter(|window| window.close.is_none()) {
@@ -273,16 +286,24 @@ impl<'a> Replayed<'a> {
 }
 
 /// Computes a report's windows, events, findings and figures.
-#[must_use]
-pub fn analyse(input: &Input<'_>) -> Analysis {
-    analyse_in_parts(input, &[]).0
+///
+/// # Errors
+/// Where a principal or an event was lost.
+pub fn analyse(input: &Input<'_>) -> Result<Analysis, Inconsistent> {
+    Ok(analyse_in_parts(input, &[])?.0)
 }
 
 /// The same, and its parts: by account, and for each of the months.
-#[must_use]
-pub fn analyse_in_parts(input: &Input<'_>, months: &[Month]) -> (Analysis, Parts) {
-    let Replayed { ledger, windows: drafts, mut deactivations, findings, leftovers, credentials } =
-        Replayed::new(input);
+///
+/// # Errors
+/// As of [`analyse`].
+pub fn analyse_in_parts(input: &Input<'_>, months: &[Month]) -> Result<(Analysis, Parts), Inconsistent> {
+    conclude(Replayed::new(input), input, months)
+}
+
+/// What follows of the windows once the context is known.
+fn conclude(replayed: Replayed<'_>, input: &Input<'_>, months: &[Month]) -> Result<(Analysis, Parts), Inconsistent> {
+    let Replayed { ledger, windows: drafts, mut deactivations, findings, leftovers, credentials } = replayed;
     deactivations.retain(|one| ledger.events.get(one.event).is_some_and(|event| event.time <= input.as_of));
     let calls = Calls::new(&ledger, input.context);
     let facts = Facts {
@@ -314,7 +335,8 @@ pub fn analyse_in_parts(input: &Input<'_>, months: &[Month]) -> (Analysis, Parts
     let analysis =
         Analysis { windows, events, reconciliation: findings, leftover_devices: leftovers, figures, notices };
     let parts = parts::parts(input, &ledger, &calls, &deactivations, &analysis, months);
-    (analysis, parts)
+    ledger.check()?;
+    if credentials.is_sound() { Ok((analysis, parts)) } else { Err(Inconsistent) }
 }
 
 /// The accounts that a report is about.
@@ -408,8 +430,8 @@ fn owner(user: &UserState, settings: &Settings) -> Option<String> {
 }
 
 fn lifecycle_events(ledger: &Ledger<'_>, deactivations: &[Deactivation], input: &Input<'_>) -> Vec<LifecycleEvent> {
-    let remaining: BTreeMap<usize, usize> = deactivations.iter().map(|one| (one.event, one.remaining)).collect();
-    let in_period = ledger.events.iter().enumerate();
+    let remaining: BTreeMap<EventId, usize> = deactivations.iter().map(|one| (one.event, one.remaining)).collect();
+    let in_period = ledger.events.iter();
     in_period
         .filter(|(_, event)| {
             event.action.is_lifecycle() && input.period.contains(event.time) && event.time <= input.as_of
@@ -469,7 +491,7 @@ fn figures_of(
         iam: kind_figures(ledger, windows, deactivations, input, part, |kind| !is_identity_center(kind)),
         identity_center: ledger
             .entities
-            .iter()
+            .values()
             .any(seen)
             .then(|| kind_figures(ledger, windows, deactivations, input, part, is_identity_center)),
         mfa_coverage: None,
@@ -486,7 +508,7 @@ fn kind_figures(
 ) -> crate::contract::KindFigures {
     let windows: Vec<&Window> =
         windows.iter().filter(|window| of_kind(window.principal.kind) && part.is_of(&window.account)).collect();
-    let entity = |id: usize| ledger.entities.get(id);
+    let entity = |id: EntityId| ledger.entities.get(id);
     let deactivations: Vec<(DateTime<Utc>, Deactivation)> = deactivations
         .iter()
         .filter(|one| entity(one.entity).is_some_and(|entity| of_kind(entity.kind) && part.is_of(&entity.account)))
@@ -494,7 +516,7 @@ fn kind_figures(
         .collect();
     let failed_attempts = ledger
         .events
-        .iter()
+        .values()
         .filter(|event| {
             let identity_center = event.source != "iam.amazonaws.com";
             let kind = if identity_center { PrincipalKind::IdentityCenter } else { PrincipalKind::IamUser };
@@ -562,4 +584,87 @@ fn unmatched(facts: Facts<'_>, drafts: &[Draft], deactivations: &[Deactivation],
     }
     notices.sort();
     notices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::WindowKind;
+    use crate::inventory::AccountState;
+    use timeline::Key;
+
+    const ACCOUNT: &str = "111122223333";
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_790_000_000 + second, 0).unwrap()
+    }
+
+    /// One user of IAM's list, without MFA: one standing window.
+    fn iam() -> IamState {
+        let user = UserState {
+            name: "alice".to_owned(),
+            password: Some(true),
+            mfa_active: Some(false),
+            devices: Some(Vec::new()),
+            ..UserState::default()
+        };
+        let account = AccountState { users: vec![user], users_complete: true, ..AccountState::default() };
+        IamState { taken_at: at(0), accounts: [(ACCOUNT.to_owned(), account)].into(), missing: Vec::new() }
+    }
+
+    type Spoil = fn(&mut Replayed<'_>);
+
+    #[test]
+    fn what_is_lost_ends_the_analysis_and_leaves_no_window_out() {
+        let (iam, context, settings) = (iam(), Context::default(), Settings::default());
+        let covered = [(ACCOUNT.to_owned(), [at(-10), at(0)])].into();
+        let input = Input {
+            events: &[],
+            context: &context,
+            iam: Some(&iam),
+            covered: &covered,
+            approvals: &[],
+            detections: &[],
+            settings: &settings,
+            period: Period { from: at(-20), to: at(20) },
+            as_of: at(10),
+        };
+        let concluded = |spoil: Spoil| {
+            let mut replayed = Replayed::new(&input);
+            spoil(&mut replayed);
+            conclude(replayed, &input, &[]).map(|(analysis, _)| analysis.windows.len())
+        };
+        assert_eq!(concluded(|_| {}), Ok(1));
+        let spoilt: [Spoil; 6] = [
+            |replayed| replayed.windows[0].entity = replayed.ledger.entities.next(),
+            |replayed| replayed.windows[0].opened = Some(replayed.ledger.events.next()),
+            |replayed| {
+                let event = replayed.ledger.events.next();
+                replayed.windows[0].close =
+                    Some(windows::Close { at: at(5), event: Some(event), reason: CloseReason::Reenabled });
+            },
+            |replayed| replayed.credentials = Table::default(),
+            |replayed| {
+                let (entity, event) = (replayed.windows[0].entity, replayed.ledger.events.next());
+                let effect = windows::Effect::OpenedWindow;
+                replayed.deactivations.push(Deactivation { entity, event, remaining: 0, effect });
+            },
+            |replayed| {
+                let (entity, key) = (replayed.ledger.entities.next(), Key::snapshot(at(0)));
+                let (kind, certainty) = (WindowKind::Standing, Certainty::Confirmed);
+                replayed.windows.push(Draft {
+                    entity,
+                    kind,
+                    opened: None,
+                    key,
+                    opened_at: at(0),
+                    certainty,
+                    close: None,
+                });
+            },
+        ];
+        for (number, spoil) in spoilt.into_iter().enumerate() {
+            assert_eq!(concluded(spoil), Err(Inconsistent), "{number}");
+        }
+    }
 }

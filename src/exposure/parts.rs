@@ -91,7 +91,7 @@ pub(super) fn parts(
 fn proof(ledger: &Ledger<'_>, calls: &Calls<'_>, windows: &[Window]) -> Vec<Proof> {
     let mut sought: HashSet<(&str, &str)> = windows.iter().flat_map(events_of).collect();
     let ids: HashSet<&str> = sought.iter().map(|(_, id)| *id).collect();
-    let events = ledger.events.iter().filter(|event| ids.contains(event.id.as_str()));
+    let events = ledger.events.values().filter(|event| ids.contains(event.id.as_str()));
     let mut proof: Vec<Proof> = events
         .map(|event| Proof {
             event_id: event.id.clone(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::devices::{Bounds, Devices};
-use super::ledger::{Entity, IamEntry, Ledger};
+use super::ledger::{Entity, EventId, IamEntry, Ledger};
 use super::timeline::Missing;
 use crate::contract::{Finding, FindingCode, LeftoverDevice};
 use crate::inventory::{AccountState, DeviceOwner, IamState, UserState, VirtualDevice};
@@ -82,9 +82,9 @@ fn device_history<'l>(
     ledger: &'l Ledger<'_>,
     account: &str,
     until: DateTime<Utc>,
-) -> BTreeMap<&'l str, (usize, &'l Event)> {
+) -> BTreeMap<&'l str, (EventId, &'l Event)> {
     let mut last = BTreeMap::new();
-    for (index, event) in ledger.events.iter().enumerate() {
+    for (index, event) in ledger.events.iter() {
         let tells = is_somebodys(&event.action)
             || matches!(
                 event.action,
@@ -100,7 +100,13 @@ fn device_history<'l>(
     last
 }
 
-fn explained(ledger: &Ledger<'_>, account: &str, index: usize, event: &Event, serial: &str) -> Option<LeftoverDevice> {
+fn explained(
+    ledger: &Ledger<'_>,
+    account: &str,
+    index: EventId,
+    event: &Event,
+    serial: &str,
+) -> Option<LeftoverDevice> {
     let (cause, owner) = match event.action {
         Action::DeviceCreated { .. } => ("never_enabled", None),
         Action::DeviceDeactivated { .. } => ("deactivated", ledger.owners.get(index).copied().flatten()),
@@ -117,7 +123,7 @@ fn explained(ledger: &Ledger<'_>, account: &str, index: usize, event: &Event, se
 }
 
 /// Whether the archive has the device as somebody's: that it is not is then a finding about that one.
-fn was_somebodys(last: Option<(usize, &Event)>) -> bool {
+fn was_somebodys(last: Option<(EventId, &Event)>) -> bool {
     last.is_some_and(|(_, event)| is_somebodys(&event.action))
 }
 

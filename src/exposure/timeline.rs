@@ -6,7 +6,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::ledger::Kept;
+use super::ids::Id as _;
+use super::ledger::{EventId, Events};
 use crate::contract::FindingCode;
 use crate::inventory::AsOf;
 use crate::mfa::{Action, Event};
@@ -22,9 +23,9 @@ pub(super) struct Key {
 }
 
 impl Key {
-    pub(super) fn event(events: &[Kept<'_>], index: usize) -> Option<Self> {
+    pub(super) fn event(events: &Events<'_>, index: EventId) -> Option<Self> {
         let event = events.get(index)?;
-        Some(Self { time: event.time, rank: event.action.rank() * 2, index })
+        Some(Self { time: event.time, rank: event.action.rank() * 2, index: index.place() })
     }
 
     pub(super) fn enrollment(time: DateTime<Utc>) -> Self {
@@ -40,7 +41,7 @@ impl Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Basis {
     /// An event, by its index.
-    Event(usize),
+    Event(EventId),
     /// `EnableDate`.
     Date,
     /// IAM's state.

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::credentials::Credentials;
 use super::devices::{Bounds, Devices};
-use super::ledger::{Entity, EntityId, IamEntry, Ledger};
+use super::ledger::{Entity, EntityId, EventId, IamEntry, Ledger};
 use super::timeline::{Key, Missing};
 use crate::contract::{Certainty, CloseReason, FindingCode, PrincipalKind, WindowKind};
 use crate::inventory::IamState;
@@ -16,7 +16,7 @@ pub(super) struct Draft {
     pub(super) entity: EntityId,
     pub(super) kind: WindowKind,
     /// The opening event; `None` for a standing window.
-    pub(super) opened: Option<usize>,
+    pub(super) opened: Option<EventId>,
     /// Where it opened; for a standing window where IAM shows it.
     pub(super) key: Key,
     /// When it opened; for a standing window, the earliest moment at which it is proven.
@@ -37,7 +37,7 @@ impl Draft {
 pub(super) struct Close {
     /// When; of one that ended unseen, the last moment at which it is proven.
     pub(super) at: DateTime<Utc>,
-    pub(super) event: Option<usize>,
+    pub(super) event: Option<EventId>,
     pub(super) reason: CloseReason,
 }
 
@@ -54,7 +54,7 @@ pub(super) enum Effect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Deactivation {
     pub(super) entity: EntityId,
-    pub(super) event: usize,
+    pub(super) event: EventId,
     /// How many known devices remained.
     pub(super) remaining: usize,
     pub(super) effect: Effect,
@@ -71,8 +71,13 @@ pub(super) struct Replayed {
 }
 
 /// Replays one principal's events.
-pub(super) fn replay(ledger: &Ledger<'_>, id: EntityId, iam: Option<&IamState>, bounds: Bounds) -> Option<Replayed> {
-    let entity = ledger.entities.get(id)?;
+pub(super) fn replay(
+    ledger: &Ledger<'_>,
+    id: EntityId,
+    entity: &Entity<'_>,
+    iam: Option<&IamState>,
+    bounds: Bounds,
+) -> Replayed {
     let devices = Devices::new(ledger, id, entity, iam, bounds);
     let credentials = Credentials::new(ledger, entity, iam, bounds);
     let mut missing = devices.missing.clone();
@@ -107,7 +112,7 @@ pub(super) fn replay(ledger: &Ledger<'_>, id: EntityId, iam: Option<&IamState>, 
             window.certainty = Certainty::Possible;
         }
     }
-    Some(Replayed { windows, deactivations, missing, devices, credentials })
+    Replayed { windows, deactivations, missing, devices, credentials }
 }
 
 /// It bears a name that another had left, and something was done to it without its creation having been seen.
@@ -153,9 +158,9 @@ fn disputed(window: &Draft, missing: &[Missing]) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     /// An event of its own.
-    Event(Key, usize),
+    Event(Key, EventId),
     /// An event that proves that a device was taken away before, unseen.
-    Lost(Key, usize),
+    Lost(Key, EventId),
     /// An enrollment that only IAM dates.
     Enrollment(Key),
     /// IAM says that there is a device which no input names.
@@ -194,7 +199,7 @@ struct Machine<'e, 'a> {
 impl Machine<'_, '_> {
     fn steps(&self, iam: Option<&IamState>) -> Vec<Step> {
         let events = &self.ledger.events;
-        let succeeded = |index: &&usize| events.get(**index).is_some_and(|event| event.succeeded());
+        let succeeded = |index: &&EventId| events.get(**index).is_some_and(|event| event.succeeded());
         let own = self.entity.events.iter().filter(succeeded);
         let mut steps: Vec<Step> =
             own.filter_map(|index| Some(Step::Event(Key::event(events, *index)?, *index))).collect();
@@ -222,7 +227,7 @@ impl Machine<'_, '_> {
         }
     }
 
-    fn event(&mut self, key: Key, index: usize, event: &Event) {
+    fn event(&mut self, key: Key, index: EventId, event: &Event) {
         let closes = |reason| Close { at: event.time, event: Some(index), reason };
         if self.devices.given_away_by(index) {
             self.close(closes(CloseReason::SeenInUse));
@@ -241,7 +246,7 @@ impl Machine<'_, '_> {
         }
     }
 
-    fn deactivated(&mut self, key: Key, index: usize) {
+    fn deactivated(&mut self, key: Key, index: EventId) {
         let remaining = self.devices.active(key, true);
         let effect = if remaining > 0 {
             Effect::LeftAnotherDevice
@@ -258,7 +263,7 @@ impl Machine<'_, '_> {
 
     /// A password was given, or a denial of everything ended: for a principal without a device an exposure, the first one
     /// or once more.
-    fn exposed(&mut self, key: Key, index: usize) {
+    fn exposed(&mut self, key: Key, index: EventId) {
         if self.credentials.without_password(key, false) || self.credentials.denied(key, false) {
             self.end_unseen(None);
         }
@@ -275,7 +280,7 @@ impl Machine<'_, '_> {
         }
     }
 
-    fn open(&mut self, kind: WindowKind, key: Key, index: usize) {
+    fn open(&mut self, kind: WindowKind, key: Key, index: EventId) {
         let certainty = match self.devices.complete_at(index) {
             true => Certainty::Confirmed,
             false => Certainty::Possible,

@@ -178,6 +178,7 @@ fn analyze_until(story: &str, iam: Option<&IamState>, end: DateTime<Utc>, as_of:
         period: Period { from: at("2026-10-01T00:00:00Z"), to: at(SNAPSHOT) },
         as_of,
     })
+    .unwrap()
 }
 
 fn moment(time: DateTime<Utc>) -> String {
