@@ -4,7 +4,7 @@
 
 #[path = "../../src/arn.rs"]
 pub mod arn;
-#[path = "../../src/bundle.rs"]
+#[path = "../../src/bundle/mod.rs"]
 pub mod bundle;
 #[path = "../../src/cloudtrail/mod.rs"]
 pub mod cloudtrail;

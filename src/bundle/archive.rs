@@ -1,11 +1,4 @@
-//! An evidence bundle: a zip file of a report and of everything that is needed to make it again, elsewhere and offline.
-//!
-//! `bundle.json` names every other member with its size and SHA-256, and says what the members are. A bundle comes from
-//! strangers: it is checked whole before anything of it is used. A member that is not listed, listed and not there, there twice,
-//! changed, or named like a path that leads out of a folder is an error, and so is one that inflates to more than is said, or a
-//! bundle that inflates to far more than reports do. Members are only ever written below a folder that the caller made.
-//!
-//! The same contents give the same bytes: names are in order, and every member bears the same time.
+//! The zip file: written whole or not at all, and checked whole before anything of it is used.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,22 +6,19 @@ use std::io::{self, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
+use super::BundleError;
+use super::manifest::{HEAD, Manifest, Member, NAME};
 use crate::disk::{self, Draft, Readers, make_folder};
+use crate::hash::hex;
 
-/// The name and version of the format.
-pub const SCHEMA: &str = "mfatrail.bundle/1";
-const NAME: &str = "mfatrail.bundle";
 /// How much of `bundle.json` tells whether it is one.
 const TELLING: u64 = 4096;
-/// What names the other members.
-pub const HEAD: &str = "bundle.json";
-
 /// The most bytes of `bundle.json`.
 const LARGEST_HEAD: u64 = 64 << 20;
 /// A bundle inflates to at most so many times its own size, and [`FREE`] more. JSON, the most compressible of its members, gets
@@ -36,93 +26,6 @@ const LARGEST_HEAD: u64 = 64 << 20;
 const MOST_RATIO: u64 = 200;
 /// What even a tiny bundle may inflate to.
 const FREE: u64 = 64 << 20;
-/// The longest name of a member.
-const LONGEST_NAME: usize = 1024;
-
-/// Why a bundle cannot be written or used.
-#[derive(Debug, thiserror::Error)]
-pub enum BundleError {
-    /// A file operation failed.
-    #[error("could not {what} `{}`: {source}\n  hint: {hint}", path.display())]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why it failed.
-        #[source]
-        source: io::Error,
-        /// What to do.
-        hint: &'static str,
-    },
-    /// It is no zip file, or a damaged one.
-    #[error("`{}` is no bundle: {what}\n  hint: give a file that `mfatrail report --bundle` wrote", path.display())]
-    NoBundle {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-    /// A member is not what `bundle.json` says.
-    #[error("`{}`: its member `{member}` {what}\n  hint: the bundle was changed or damaged after it was made: get it anew", path.display())]
-    Member {
-        /// The bundle.
-        path: PathBuf,
-        /// The member.
-        member: String,
-        /// What is wrong with it.
-        what: String,
-    },
-}
-
-/// One member, as `bundle.json` lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
-    /// Its name.
-    pub name: String,
-    /// Its size, inflated.
-    pub bytes: u64,
-    /// The SHA-256 of its bytes.
-    pub sha256: String,
-}
-
-/// `bundle.json`.
-#[derive(Debug, Serialize, Deserialize)]
-struct Head<T> {
-    schema: String,
-    #[serde(flatten)]
-    about: T,
-    members: Vec<Member>,
-}
-
-/// The schema alone: it tells whether the rest can be read.
-#[derive(Deserialize)]
-struct Version {
-    schema: String,
-}
-
-/// Whether a name leads nowhere but below the folder that it is put in, on every system.
-#[must_use]
-pub fn is_safe(name: &str) -> bool {
-    let odd = |c: char| c.is_control() || matches!(c, '\\' | ':' | '<' | '>' | '"' | '|' | '?' | '*');
-    name.len() <= LONGEST_NAME
-        && !name.contains(odd)
-        && name.split('/').all(|part| !part.is_empty() && !part.ends_with('.') && !part.ends_with(' '))
-}
-
-/// What an object is called in a bundle: its name, which is a key or a path, without anything that leads elsewhere.
-#[must_use]
-pub fn safe(name: &str) -> String {
-    let odd = |c: char| c.is_control() || matches!(c, '\\' | ':' | '<' | '>' | '"' | '|' | '?' | '*');
-    let name = name.strip_prefix("s3://").unwrap_or(name);
-    let part = |part: &str| {
-        let part: String = part.chars().map(|c| if odd(c) { '_' } else { c }).collect();
-        let kept = part.trim_end_matches(['.', ' ']);
-        format!("{kept}{}", "_".repeat(part.chars().count() - kept.chars().count()))
-    };
-    name.split('/').filter(|part| !part.is_empty()).map(part).collect::<Vec<_>>().join("/")
-}
-
 /// Takes the place of a bundle, where nothing is or another bundle.
 ///
 /// # Errors
@@ -161,14 +64,7 @@ pub fn write(
     contents: &BTreeMap<String, Vec<u8>>,
 ) -> Result<(), BundleError> {
     let failed = |source: io::Error| not_written(path, source);
-    let members = contents.iter().map(|(name, bytes)| Member {
-        name: name.clone(),
-        bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-        sha256: sha256(bytes),
-    });
-    let head = Head { schema: SCHEMA.to_owned(), about, members: members.collect() };
-    let mut text = serde_json::to_vec_pretty(&head).map_err(|error| failed(error.into()))?;
-    text.push(b'\n');
+    let text = Manifest::new(about, contents).to_text().map_err(|error| failed(error.into()))?;
     let time = zip::DateTime::from_date_and_time(
         u16::try_from(at.year()).unwrap_or(1980),
         u8::try_from(at.month()).unwrap_or(1),
@@ -222,28 +118,14 @@ pub fn open<T: DeserializeOwned>(path: &Path, into: &Path) -> Result<(T, BTreeMa
     if u64::try_from(text.len()).is_ok_and(|length| length > LARGEST_HEAD) {
         return Err(no_bundle(format!("its `{HEAD}` is larger than {LARGEST_HEAD} bytes")));
     }
-    let malformed = |error: serde_json::Error| no_bundle(format!("`{HEAD}`: {error}"));
-    let version: Version = serde_json::from_slice(&text).map_err(malformed)?;
-    if version.schema != SCHEMA {
-        return Err(no_bundle(format!("its schema is `{}`, this build reads `{SCHEMA}`", version.schema)));
-    }
-    let head: Head<T> = serde_json::from_slice(&text).map_err(malformed)?;
+    let manifest: Manifest<T> = Manifest::parse(&text).map_err(no_bundle)?;
     let member = |name: &str, what: &str| BundleError::Member {
         path: path.to_owned(),
         member: name.to_owned(),
         what: what.to_owned(),
     };
-    let mut members = BTreeMap::new();
-    let mut sum = 0_u64;
-    for listed in head.members {
-        if !is_safe(&listed.name) || listed.name == HEAD {
-            return Err(member(&listed.name, "has a name that no member has"));
-        }
-        sum = sum.saturating_add(listed.bytes);
-        if let Some(twice) = members.insert(listed.name.clone(), listed) {
-            return Err(member(&twice.name, "is listed twice"));
-        }
-    }
+    let (about, members) = manifest.into_parts().map_err(|(name, what)| member(&name, what))?;
+    let sum = members.values().fold(0_u64, |sum, listed| sum.saturating_add(listed.bytes));
     let most = size.saturating_mul(MOST_RATIO).saturating_add(FREE);
     if sum > most {
         return Err(no_bundle(format!("it would inflate to {sum} bytes, and its {size} bytes may hold {most}")));
@@ -266,7 +148,7 @@ pub fn open<T: DeserializeOwned>(path: &Path, into: &Path) -> Result<(T, BTreeMa
             },
         })?;
     }
-    Ok((head.about, members))
+    Ok((about, members))
 }
 
 /// Why a member could not be unpacked: it is not as listed, or the disk did not take it.
@@ -308,14 +190,8 @@ fn extract(mut from: impl Read, listed: &Member, into: &Path) -> Result<(), Bad>
     if length != listed.bytes {
         return Err(Bad::Member(format!("has {length} bytes, and {} are listed", listed.bytes)));
     }
-    if crate::hash::hex(&hash.finalize()) != listed.sha256 {
+    if hex(&hash.finalize()) != listed.sha256 {
         return Err(Bad::Member("has another SHA-256 than is listed".to_owned()));
     }
     Ok(())
-}
-
-/// SHA-256, hexadecimal.
-#[must_use]
-pub fn sha256(bytes: &[u8]) -> String {
-    crate::hash::hex(&crate::hash::sha256(bytes))
 }
