@@ -136,7 +136,10 @@ impl Actor {
     #[must_use]
     pub fn is_aws(&self) -> bool {
         let linked = || match &self.issuer {
-            Some(issuer) => issuer.contains(":role/aws-service-role/"),
+            Some(issuer) => {
+                let path = Arn::parse(issuer).and_then(|role| role.resource_of("role"));
+                path.is_some_and(|path| path.starts_with("aws-service-role/"))
+            }
             None => self.session().is_some_and(|session| session.role.starts_with("AWSServiceRoleFor")),
         };
         self.kind == ActorKind::Service || (self.kind == ActorKind::AssumedRole && linked())
@@ -192,6 +195,9 @@ mod tests {
             // A person's role with such a name.
             (config, Some(issuer("AWSServiceRoleForConfig").as_str()), false),
             (config, Some(issuer("team/aws-service-role/AWSServiceRoleForConfig").as_str()), false),
+            // A path may hold whatever stands in an ARN.
+            (config, Some(issuer("x:role/aws-service-role/AWSServiceRoleForConfig").as_str()), false),
+            (config, Some("arn:aws:iam::111122223333:policy/x:role/aws-service-role/AWSServiceRoleForConfig"), false),
             ("arn:aws:sts::111122223333:assumed-role/MyAWSServiceRoleForConfig/x", None, false),
             ("arn:aws:sts::111122223333:assumed-role/ops/AWSServiceRoleForConfig", None, false),
             (

@@ -11,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ledger::{Entity, EntityId, EventId, IamEntry, Ledger};
 use super::timeline::{Basis, Key, Missing, Proof, Timeline, fact_key};
+use crate::arn::Arn;
 use crate::contract::{FindingCode, PrincipalKind};
 use crate::inventory::{AccountState, AsOf, Device, DeviceOwner, IamState, UserState};
 use crate::mfa::{Action, Event};
@@ -392,6 +393,11 @@ fn virtual_devices_of(
     Some(listed.filter(|listed| listed.owner.as_ref().is_some_and(mine)).map(|listed| listed.device.clone()).collect())
 }
 
+/// Whether a serial number is a virtual device's, whose ARN says so.
+fn is_virtual(serial: &str) -> bool {
+    Arn::parse(serial).is_some_and(|arn| arn.resource_of("mfa").is_some())
+}
+
 /// What an event proves of the device that it names, for the principal that it is about.
 fn own_proof(action: &Action) -> Option<(bool, bool)> {
     match action {
@@ -517,7 +523,7 @@ impl Reader<'_, '_> {
             let date = date.map(|key| Proof { key, before: Some(false), after: Some(true), basis: Basis::Date });
             return date.into_iter().chain(read.map(|key| Proof::constant(key, true, Basis::Iam))).collect();
         }
-        let lacking = all.or(all_virtual.filter(|_| serial.contains(":mfa/")));
+        let lacking = all.or(all_virtual.filter(|_| is_virtual(serial)));
         let lacking = lacking.filter(|key| !is_anonymous(serial) && Some(*key) != *none);
         lacking.map(|key| Proof::constant(key, false, Basis::Iam)).into_iter().collect()
     }

@@ -20,7 +20,7 @@ use super::merge::{Answers, DetailedUser, Details, Grants, ListedUser, Name, joi
 use super::policy::Policy;
 use super::snapshot;
 use super::state::{AccountState, AsOf, Device, DeviceOwner, IamState, MissingInput, VirtualDevice};
-use crate::arn::Arn;
+use crate::arn::{self, Arn};
 use crate::disk::{self, Kind};
 use crate::inputs::Problem;
 use crate::inputs::error::{LARGEST, decode, json_problem};
@@ -688,15 +688,14 @@ impl VirtualPage {
     }
 }
 
-/// Whose a virtual device is. The root user's ARN ends with `:root`, and its name is empty.
+/// Whose a virtual device is. The root user's ARN says `root`, and its name is empty.
 pub(crate) fn owner(arn: Option<&str>, name: Option<&str>, id: Option<&str>) -> Option<DeviceOwner> {
-    if arn.is_some_and(|arn| arn.ends_with(":root")) {
+    let arn = arn.and_then(Arn::parse);
+    if arn.is_some_and(|arn| arn.resource == "root") {
         return Some(DeviceOwner::Root);
     }
-    let name = match name.filter(|name| !name.is_empty()) {
-        Some(name) => name,
-        None => arn?.rsplit_once('/')?.1,
-    };
+    let of_arn = || Some(arn::name(arn?.resource_of("user")?));
+    let name = name.filter(|name| !name.is_empty()).or_else(of_arn).filter(|name| !name.is_empty())?;
     Some(DeviceOwner::User { name: name.to_owned(), id: id.map(str::to_owned) })
 }
 

@@ -285,12 +285,18 @@ fn target_of_refusal(record: &Record<'_, '_>, action: &Action, actor: &Actor, fa
         Named::User("null") if root_called => Target::Root,
         Named::User(name) => user_of_refusal(record, actor, name),
         Named::Root => Target::Root,
-        Named::Device(serial) if serial.contains(":u2f/root/") => Target::Root,
+        Named::Device(serial) if is_roots(serial) => Target::Root,
         Named::Device(_) => Target::DeviceOnly,
         Named::Anything if root_called => Target::Root,
         Named::Nothing if !refusal::is_unauthorized(failure) => target_is_caller(actor),
         Named::Anything | Named::Nothing => Target::Nobody,
     }
+}
+
+/// Whether a serial number is a security key's of the root user, whose ARN says so.
+fn is_roots(serial: &str) -> bool {
+    let key = Arn::parse(serial).and_then(|arn| arn.resource_of("u2f"));
+    key.is_some_and(|key| key.starts_with("root/"))
 }
 
 /// A user by the name that a message has.
@@ -423,6 +429,7 @@ mod tests {
             (BOB, "*", Target::Nobody, None),
             (ROLE, "group alice", Target::Nobody, None),
             (ROLE, mfa, Target::DeviceOnly, None),
+            (ROLE, "arn:aws:iam::111122223333:mfa/x:u2f/root/key-A2", Target::DeviceOnly, None),
             (ROOT, "*", Target::Root, None),
             (ROOT, "user null", Target::Root, Some("null")),
             (ROOT, "user alice", user("alice", None), Some("alice")),
