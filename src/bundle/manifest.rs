@@ -27,6 +27,12 @@ pub struct Member {
     pub sha256: String,
 }
 
+/// Members by name.
+pub(super) type Members = BTreeMap<String, Member>;
+
+/// A member's name, and what is wrong with it.
+pub(super) type Fault = (String, &'static str);
+
 /// What `bundle.json` says: whatever its maker tells of it, and its members.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Manifest<T> {
@@ -79,7 +85,7 @@ impl<T> Manifest<T> {
     ///
     /// # Errors
     /// With the name of one that cannot be, and why.
-    pub(super) fn into_parts(self) -> Result<(T, BTreeMap<String, Member>), (String, &'static str)> {
+    pub(super) fn into_parts(self) -> Result<(T, Members), Fault> {
         let mut members = BTreeMap::new();
         for listed in self.members {
             if !is_safe(&listed.name) || listed.name == HEAD {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Listing runs beside decoding. S3 has one thread with an asynchronous runtime: fetching small objects is waiting, and
-//! costs less on one thread than on several. Decoding is rayon's; the two meet in [`scan`] alone. An error of one object
+//! costs less on one thread than on several. Decoding is rayon's; the two meet in [`scan()`] alone. An error of one object
 //! is counted and named, and never stops the rest; nothing is kept per object, so memory does not grow with the archive.
 //! Which worker gets which object is chance: everything that is merged must not depend on it.
 
