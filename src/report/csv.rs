@@ -3,9 +3,9 @@
 //! Times are RFC 3339, durations seconds, `null` an empty cell, lists are joined with `;`. A text that a spreadsheet
 //! would take for a formula has an apostrophe in front (see [`crate::escape::csv`]); texts are always quoted.
 
-use polars::prelude::{
-    Column as FrameColumn, CsvWriter, DataFrame, NamedFrom, PolarsResult, QuoteStyle, SerWriter, Series,
-};
+use polars_core::prelude::{Column as FrameColumn, DataFrame, NamedFrom, PolarsResult, Series};
+use polars_io::SerWriter;
+use polars_io::csv::write::{CsvWriter, QuoteStyle};
 
 use super::tables::{self, Column, Read};
 use super::{Report, format};

@@ -37,7 +37,7 @@ pub enum RenderError {
     Json(#[from] serde_json::Error),
     /// `windows.csv` or `events.csv`.
     #[error("could not render the CSV files")]
-    Csv(#[from] polars::prelude::PolarsError),
+    Csv(#[from] polars_core::prelude::PolarsError),
     /// `index.html`.
     #[error("could not render `index.html`")]
     Html(#[from] askama::Error),

@@ -10,7 +10,7 @@ use std::time::Instant;
 use mfatrail::sql::{self, SqlError, Tables};
 use mfatrail::store::Store;
 use mfatrail::table::typed::{Answer, Format};
-use polars::prelude::{Column, DataFrame, DataType, NamedFrom, Series, TimeUnit};
+use polars_core::prelude::{Column, DataFrame, DataType, NamedFrom, Series, TimeUnit};
 use polars_io::parquet::write::ParquetWriter;
 use serde_json::Value;
 
