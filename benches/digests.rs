@@ -52,14 +52,14 @@ type Logs = BTreeMap<(String, String), Vec<(DateTime<Utc>, String)>>;
 fn sign(directory: &Path, hours: i64) -> Result<(usize, usize), Box<dyn Error>> {
     let archive = directory.join("archive");
     let mut logs = Logs::new();
-    let mut organisation = String::new();
+    let mut organization = String::new();
     let _ = local::list(&archive, &Selection::default(), &mut |step| {
         let Listed::Object(object) = step else { panic!("{step:?}") };
         let KeyInfo { account: Some(account), region: Some(region), delivered_at: Some(at), .. } = object.key else {
             panic!("no log: {}", object.name)
         };
         if let Some(id) = object.name.split('/').find(|part| part.starts_with("o-")) {
-            organisation = format!("{id}/");
+            organization = format!("{id}/");
         }
         logs.entry((account, region)).or_default().push((at, object.name));
         std::ops::ControlFlow::Continue(())
@@ -77,7 +77,7 @@ fn sign(directory: &Path, hours: i64) -> Result<(usize, usize), Box<dyn Error>> 
             name: "bench",
             home: "us-east-1",
             prefix: "",
-            organisation: organisation.clone().leak(),
+            organization: organization.clone().leak(),
             now: first,
             last: None,
             delivered: 0,

@@ -239,7 +239,7 @@ fn scan_archive(bencher: Bencher<'_, '_>, Run(shape, threads): Run) {
     });
 }
 
-/// A month of 400 users who enrol, remove and delete a device, and what else they and others did.
+/// A month of 400 users who enroll, remove and delete a device, and what else they and others did.
 struct History {
     events: Vec<Event>,
     context: Context,

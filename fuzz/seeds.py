@@ -95,7 +95,7 @@ for record in chosen:
 
 day = "us-east-1/2026/10/05/111122223333_CloudTrail_us-east-1_20261005T0810Z_Ab3dEf6hIj9kLm2n.json.gz"
 for name, key in {
-    "organisation": f"AWSLogs/o-exampleorg/111122223333/CloudTrail/{day}",
+    "organization": f"AWSLogs/o-exampleorg/111122223333/CloudTrail/{day}",
     "account": f"AWSLogs/111122223333/CloudTrail/{day}",
     "prefixed": f"some/prefix/AWSLogs/x/AWSLogs/o-exampleorg/000123456789/CloudTrail/{day}",
     "digest": f"AWSLogs/111122223333/CloudTrail-Digest/{day}",

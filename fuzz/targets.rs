@@ -605,7 +605,7 @@ impl Kept {
     }
 
     /// What a report says of it.
-    fn analysed(mut self) -> (Analysis, Vec<Conflict>) {
+    fn analyzed(mut self) -> (Analysis, Vec<Conflict>) {
         let mut conflicts = mfa::fold(&mut self.events);
         let period = Period { from: moment() - TimeDelta::days(1), to: moment() + TimeDelta::days(1) };
         let covered = BTreeMap::from([("111122223333".to_owned(), [period.from, period.to])]);
@@ -666,8 +666,8 @@ pub fn additions(data: &[u8]) {
             None => is_true(account, id),
         };
         let stands_for_others = more.said.iter().all(bears);
-        let (truth, _) = archive(is_verified).analysed();
-        let (got, conflicts) = more.analysed();
+        let (truth, _) = archive(is_verified).analyzed();
+        let (got, conflicts) = more.analyzed();
         let deed = |analysis: &Analysis| -> Vec<String> {
             let deed = |event: &mfatrail::contract::LifecycleEvent| {
                 format!("{} {} {} {:?}", event.event_id, event.event_time, event.event_name, event.outcome)

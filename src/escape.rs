@@ -26,7 +26,7 @@ pub fn visible(text: &str) -> String {
     out
 }
 
-/// Whether `c`, coming after `previous`, cannot be seen or changes how its neighbours are shown.
+/// Whether `c`, coming after `previous`, cannot be seen or changes how its neighbors are shown.
 fn is_hidden(c: char, previous: Option<char>) -> bool {
     match c {
         // Joiners belong to emoji and to scripts outside ASCII; after ASCII they only make two names look alike.

@@ -107,7 +107,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("simd_json", &["cloudtrail"]),
     ("aho_corasick", &["cloudtrail"]),
     ("indicatif", &["cli"]),
-    ("polars", &["sql", "store", "table"]),
+    ("polars_core", &["sql", "store", "table"]),
     ("polars_io", &["store", "table"]),
     ("sqlparser", &["sql"]),
     ("clap", &["cli"]),

@@ -29,7 +29,7 @@ use serde::Serialize;
 
 use random::Random;
 use records::{Kind, Place, Special, Writer};
-use world::{GLOBAL_REGION, ORGANISATION, World};
+use world::{GLOBAL_REGION, ORGANIZATION, World};
 
 /// Device lifecycle events in an archive, unless said otherwise. There are twice as many decoys.
 pub const PLANTED: usize = 20;
@@ -42,7 +42,7 @@ const SPAN: i64 = 31 * 86_400;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shape {
-    /// 1 to several thousand records an object, median 73: a busy organisation.
+    /// 1 to several thousand records an object, median 73: a busy organization.
     Medium,
     /// About 5 records an object, as most real archives are.
     Tiny,
@@ -169,7 +169,7 @@ impl Corpus {
                 random.base32(&mut suffix, 16);
                 let id = world.accounts[account].id;
                 let key = format!(
-                    "AWSLogs/{ORGANISATION}/{id}/CloudTrail/{region}/{}/{id}_CloudTrail_{region}_{}_{suffix}.json.gz",
+                    "AWSLogs/{ORGANIZATION}/{id}/CloudTrail/{region}/{}/{id}_CloudTrail_{region}_{}_{suffix}.json.gz",
                     delivered_at.format("%Y/%m/%d"),
                     delivered_at.format("%Y%m%dT%H%MZ")
                 );

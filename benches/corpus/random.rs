@@ -38,7 +38,7 @@ impl Random {
     }
 
     /// Prefers the first ones, as callers and resources are: a few do most.
-    pub fn favourite<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub fn favorite<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         let at = self.unit();
         &from[(at * at * from.len() as f64) as usize]
     }

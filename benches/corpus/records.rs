@@ -185,7 +185,7 @@ impl<'w> Writer<'w> {
     fn sign_in(&mut self, json: &mut String) {
         let time = Self::time(&mut self.random, self.place.delivered_at);
         let account = self.place.account;
-        let user = self.random.favourite(&account.users);
+        let user = self.random.favorite(&account.users);
         let address = self.random.pick(&account.addresses);
         let identity = format!(
             r#"{{"type":"IAMUser","principalId":"{}","arn":"arn:aws:iam::{account}:user/{name}","accountId":"{account}","userName":"{name}"}}"#,
@@ -281,7 +281,7 @@ fn envelope(
 impl Caller {
     fn new(place: &Place<'_>, random: &mut Random) -> Self {
         let mut resources = Random::new(random.next(), 0);
-        let service = *random.favourite(&SERVICES);
+        let service = *random.favorite(&SERVICES);
         let account = place.account;
         let started = stamp(place.delivered_at - TimeDelta::seconds(700 + random.below(20_000) as i64));
         let mut key = String::new();
@@ -291,7 +291,7 @@ impl Caller {
         let kind = random.below(1000);
         match kind {
             0..600 => {
-                let role = random.favourite(&account.roles);
+                let role = random.favorite(&account.roles);
                 let session = match random.below(3) {
                     0 => format!("i-0{:016x}", random.next()),
                     1 => format!("{service}-worker"),
@@ -308,9 +308,9 @@ impl Caller {
                 let _ = write!(address, "10.0.{}.{}", resources.below(16), resources.below(250));
             }
             600..680 => {
-                let user = random.favourite(&account.users);
+                let user = random.favorite(&account.users);
                 agent = AGENTS[7 + random.below(2)];
-                address.push_str(random.favourite(&account.addresses).as_str());
+                address.push_str(random.favorite(&account.addresses).as_str());
                 let _ = write!(
                     identity,
                     r#"{{"type":"AssumedRole","principalId":"AROA5EXAMPLESSOROLE01:{name}@example.com","arn":"arn:aws:sts::{account}:assumed-role/AWSReservedSSO_PowerUser_0a1b2c3d4e5f6071/{name}@example.com","accountId":"{account}","accessKeyId":"ASIA{key}","sessionContext":{{"sessionIssuer":{{"type":"Role","principalId":"AROA5EXAMPLESSOROLE01","arn":"arn:aws:iam::{account}:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_PowerUser_0a1b2c3d4e5f6071","accountId":"{account}","userName":"AWSReservedSSO_PowerUser_0a1b2c3d4e5f6071"}},"attributes":{{"creationDate":"{started}","mfaAuthenticated":"false"}}}}}}"#,
@@ -319,14 +319,14 @@ impl Caller {
                 );
             }
             680..800 => {
-                let host = *random.favourite(&SERVICE_HOSTS);
+                let host = *random.favorite(&SERVICE_HOSTS);
                 let _ = write!(identity, r#"{{"type":"AWSService","invokedBy":"{host}"}}"#);
                 address.push_str(host);
                 agent = host;
             }
             800..977 => {
-                let user = random.favourite(&account.users);
-                address.push_str(random.favourite(&account.addresses).as_str());
+                let user = random.favorite(&account.users);
+                address.push_str(random.favorite(&account.addresses).as_str());
                 let long_term = user.name.starts_with("svc-") || random.below(3) == 0;
                 let prefix = if long_term { "AKIA" } else { "ASIA" };
                 let _ = write!(
@@ -346,7 +346,7 @@ impl Caller {
                 identity.push('}');
             }
             977..998 => {
-                address.push_str(random.favourite(&account.addresses).as_str());
+                address.push_str(random.favorite(&account.addresses).as_str());
                 let _ = write!(
                     identity,
                     r#"{{"type":"FederatedUser","principalId":"{account}:{service}-broker","arn":"arn:aws:sts::{account}:federated-user/{service}-broker","accountId":"{account}","accessKeyId":"ASIA{key}","sessionContext":{{"sessionIssuer":{{"type":"IAMUser","principalId":"{}","arn":"arn:aws:iam::{account}:user/{name}","accountId":"{account}","userName":"{name}"}},"attributes":{{"creationDate":"{started}","mfaAuthenticated":"false"}}}}}}"#,
@@ -409,20 +409,20 @@ impl Fill<'_, '_> {
             "region" => into.push_str(self.place.region),
             "service" => into.push_str(self.subject.service),
             "uuid" => random.uuid(into),
-            "user" => into.push_str(&random.favourite(&account.users).name),
+            "user" => into.push_str(&random.favorite(&account.users).name),
             "role" => {
                 let _ = write!(into, "{}-task", self.subject.service);
             }
-            "bucket" => into.push_str(own.favourite(&account.buckets).as_str()),
-            "function" => into.push_str(own.favourite(&account.functions).as_str()),
-            "table" => into.push_str(own.favourite(&account.tables).as_str()),
-            "cmk" => into.push_str(own.favourite(&account.keys).as_str()),
-            "instance" => into.push_str(own.favourite(&account.instances).as_str()),
-            "interface" => into.push_str(own.favourite(&account.interfaces).as_str()),
-            "subnet" => into.push_str(own.favourite(&account.subnets).as_str()),
-            "group" => into.push_str(own.favourite(&account.groups).as_str()),
-            "vpc" => into.push_str(own.favourite(&account.networks).as_str()),
-            "image" => into.push_str(own.favourite(&account.images).as_str()),
+            "bucket" => into.push_str(own.favorite(&account.buckets).as_str()),
+            "function" => into.push_str(own.favorite(&account.functions).as_str()),
+            "table" => into.push_str(own.favorite(&account.tables).as_str()),
+            "cmk" => into.push_str(own.favorite(&account.keys).as_str()),
+            "instance" => into.push_str(own.favorite(&account.instances).as_str()),
+            "interface" => into.push_str(own.favorite(&account.interfaces).as_str()),
+            "subnet" => into.push_str(own.favorite(&account.subnets).as_str()),
+            "group" => into.push_str(own.favorite(&account.groups).as_str()),
+            "vpc" => into.push_str(own.favorite(&account.networks).as_str()),
+            "image" => into.push_str(own.favorite(&account.images).as_str()),
             "object" => {
                 let day = self.place.delivered_at.format("%d");
                 let _ = write!(into, "{}/year=2026/month=10/day={day}/part-", self.subject.service);

@@ -1,9 +1,9 @@
-//! Who is in the organisation and what it owns. The same seed gives the same organisation.
+//! Who is in the organization and what it owns. The same seed gives the same organization.
 
 use super::random::Random;
 
-/// The organisation trail's folder.
-pub const ORGANISATION: &str = "o-exampleorg";
+/// The organization trail's folder.
+pub const ORGANIZATION: &str = "o-exampleorg";
 
 /// Where IAM's own events are recorded.
 pub const GLOBAL_REGION: &str = "us-east-1";
@@ -80,7 +80,7 @@ impl World {
         Self { accounts: accounts.map(|(id, stream)| Account::new(id, &mut Random::new(seed, stream))).collect() }
     }
 
-    /// Large accounts first, as the shares of accounts in an organisation are.
+    /// Large accounts first, as the shares of accounts in an organization are.
     pub fn account(&self, random: &mut Random) -> usize {
         let at = random.unit();
         (at * at * self.accounts.len() as f64) as usize

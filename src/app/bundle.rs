@@ -50,7 +50,7 @@ const PDF: &str = "report.pdf";
 struct About {
     version: String,
     generated_at: DateTime<Utc>,
-    /// The command line, normalised: inputs by their names here.
+    /// The command line, normalized: inputs by their names here.
     command: Vec<String>,
     run: Rerun,
     inputs: Vec<Input>,

@@ -164,7 +164,7 @@ pub(crate) fn own_text(error: &(dyn StdError + 'static)) -> String {
     }
 }
 
-/// An error with its causes in one line. Equal neighbours are said once.
+/// An error with its causes in one line. Equal neighbors are said once.
 pub(crate) fn causes(error: &(dyn StdError + 'static)) -> String {
     let one_line = |error: &(dyn StdError + 'static)| {
         let message = own_text(error);

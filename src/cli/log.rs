@@ -57,8 +57,8 @@ pub(super) fn start(args: &LogArgs) -> Result<(), Error> {
     let started = match args.log_format {
         LogFormat::Json => registry.with(layer.json().with_filter(filter).with_filter(discreet)).try_init(),
         LogFormat::Text => {
-            let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
-            registry.with(layer.with_ansi(colour).with_filter(filter).with_filter(discreet)).try_init()
+            let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+            registry.with(layer.with_ansi(color).with_filter(filter).with_filter(discreet)).try_init()
         }
     };
     started.map_err(|error| Error::Failed(format!("could not start the log: {error}")))

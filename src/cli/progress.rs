@@ -33,7 +33,7 @@ pub(super) fn shown<R>(progress: &Progress, work: impl FnOnce() -> R) -> R {
                 return;
             }
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            // No colour; without a template the bar would show its own.
+            // No color; without a template the bar would show its own.
             bar.set_style(
                 ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_bad| ProgressStyle::default_bar()),
             );

@@ -28,7 +28,7 @@ pub enum ActorKind {
 }
 
 impl ActorKind {
-    /// As it is serialised.
+    /// As it is serialized.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -282,7 +282,7 @@ impl Work for Value<'_> {
 struct Walk<'t, S> {
     text: &'t [u8],
     sight: S,
-    /// The last date, and when it began: neighbouring records share it.
+    /// The last date, and when it began: neighboring records share it.
     date: [u8; 11],
     midnight: i64,
 }

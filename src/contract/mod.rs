@@ -1,4 +1,4 @@
-//! The report as data: `report.json` is this, serialised; every other format says the same.
+//! The report as data: `report.json` is this, serialized; every other format says the same.
 //!
 //! Field names and their order are the output contract `mfatrail.report/1`. Times are UTC, durations whole or
 //! fractional seconds (`_s`), exposure is in hours. `null` means "not known" or "nothing to average", never zero.

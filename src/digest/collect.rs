@@ -73,7 +73,7 @@ impl Gather {
         }
         let (mut digest, logs) = file::parse(name, bytes.inflated.bytes, bytes.signature)?;
         let hashes = logs.iter().map(LogField::hash).collect::<Result<Vec<_>, _>>()?;
-        // Neighbours are of one chain, which their keys then need not be taken apart for.
+        // Neighbors are of one chain, which their keys then need not be taken apart for.
         let before = file::before_time(&digest.object);
         if before.is_none() || self.run.as_ref().is_none_or(|(_, of_run)| of_run.as_deref() != before) {
             let chain = ChainId::parse(&digest.object)

@@ -21,7 +21,7 @@ pub struct ChainId {
     pub home_region: String,
     /// Whether these are digests of logs that came too late for their own hour's.
     pub backfill: bool,
-    /// The folder down to the region, from `AWSLogs` on: an organisation's trail may bear a member's trail's name.
+    /// The folder down to the region, from `AWSLogs` on: an organization's trail may bear a member's trail's name.
     pub folder: String,
 }
 

@@ -127,7 +127,7 @@ impl Verification {
             let Some((from, to)) = asked(finding) else { continue };
             let made = finding.code == Code::ChainBegins;
             let by = |cause: &&Cause| {
-                // A trail logs within hours, and an organisation's trail reaches a new account within its first day.
+                // A trail logs within hours, and an organization's trail reaches a new account within its first day.
                 let soon = !made || matches!(cause.about, About::Account(_)) || cause.time >= from + DAY - LATE;
                 cause.creates() == made && cause.is_about(finding) && (from..=to).contains(&cause.time) && soon
             };

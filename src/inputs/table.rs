@@ -95,7 +95,7 @@ impl Row {
     }
 
     /// Checks that an account id was not damaged by a spreadsheet, which takes it for a number. Ids of other lengths
-    /// are accepted: anonymised archives have them.
+    /// are accepted: anonymized archives have them.
     pub(crate) fn check_account(&self, name: &'static str, problems: &mut Vec<Problem>) {
         let Some(text) = self.text(name) else { return };
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,7 +1,7 @@
 //! What a user's policies mean for MFA: whether they enforce it, whether they make the user privileged, and whether one
 //! document denies or allows everything.
 //!
-//! Enforcement is not found by recognising a few well-known texts, because many texts look like one of them and do not
+//! Enforcement is not found by recognizing a few well-known texts, because many texts look like one of them and do not
 //! enforce: conditions are evaluated for the two kinds of request that come without MFA. One is signed with a long-term
 //! access key, which carries neither `aws:MultiFactorAuthPresent` nor `aws:MultiFactorAuthAge`; the other comes from a
 //! console or token session without MFA, which carries `aws:MultiFactorAuthPresent` as `false`. Policies enforce MFA
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::arn::Arn;
 
-/// What a user may do without MFA under a policy that enforces it: enrol a device, see that it worked, change an
+/// What a user may do without MFA under a policy that enforces it: enroll a device, see that it worked, change an
 /// expired password (IAM demands that before anything else), and get a session that carries MFA. Reading the account's
 /// password rules, name and summary is what the console's security page does before it shows the enrolment. Anything
 /// that takes a device away is no self-service: a stolen password must not be able to undo MFA.
@@ -567,7 +567,7 @@ mod tests {
     #[test]
     fn what_enforces_mfa_and_what_only_looks_so() {
         let grant = json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"});
-        let enrol =
+        let enroll =
             json!({"Effect": "Allow", "Action": ["iam:EnableMFADevice", "iam:ListMFADevices"], "Resource": "*"});
         let with_not_action = |list: Value| {
             json!({"Effect": "Deny", "NotAction": list, "Resource": "*",
@@ -606,7 +606,11 @@ mod tests {
                 false,
             ),
             ("allow, Bool true on every grant", json!([allow(present("Bool", json!("true")))]), true),
-            ("allow, Bool true, and self-service without", json!([allow(present("Bool", json!("true"))), enrol]), true),
+            (
+                "allow, Bool true, and self-service without",
+                json!([allow(present("Bool", json!("true"))), enroll]),
+                true,
+            ),
             ("allow, Bool true, and a grant without", json!([allow(present("Bool", json!("true"))), grant]), false),
             (
                 "allow, Bool true and an address",

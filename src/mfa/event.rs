@@ -128,7 +128,7 @@ pub enum Action {
         /// Serial number, where the record names it.
         serial: Option<String>,
     },
-    /// A device was resynchronised: it is active.
+    /// A device was resynchronized: it is active.
     DeviceResynced {
         /// Serial number, where the record names it.
         serial: Option<String>,

@@ -357,7 +357,7 @@ pub fn user_name(actor: &Actor) -> Option<&str> {
     })
 }
 
-/// The unique id of an IAM user who called. Anonymised records hold other things there; only `AIDA…` is an id.
+/// The unique id of an IAM user who called. Anonymized records hold other things there; only `AIDA…` is an id.
 #[must_use]
 pub fn user_id(actor: &Actor) -> Option<&str> {
     actor.id.as_deref().filter(|id| id.starts_with("AIDA"))

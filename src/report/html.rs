@@ -18,7 +18,7 @@ const SCRIPT: &str = include_str!("../../reports/templates/page.js");
 /// The sheet of paper that a page is printed on, where whoever prints cannot say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paper {
-    /// 210 by 297 millimetres.
+    /// 210 by 297 millimeters.
     A4,
     /// 8.5 by 11 inches.
     Letter,

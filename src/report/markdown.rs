@@ -97,7 +97,7 @@ fn push_block(out: &mut String, block: &Block) {
 
 fn push_table(out: &mut String, table: &Table) {
     push(out, &["**", &escape::markdown_text(&table.caption), "**\n\n|"]);
-    // A column of bars says what its neighbours say, and here it would be empty.
+    // A column of bars says what its neighbors say, and here it would be empty.
     let bars = |column: usize, head: &Head| {
         let mut spans = table.rows.iter().filter_map(|row| row.get(column)).flatten().peekable();
         (head.title.is_empty() || spans.peek().is_some()) && spans.all(|span| matches!(span, Span::Bar(_)))

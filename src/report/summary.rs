@@ -14,7 +14,7 @@ const WINDOWS_NAMED: usize = 3;
 /// How many further takeovers have their number told.
 const NUMBERS: usize = 6;
 
-/// The summary in lines of at most `width` columns (at least 40), each ending in a line break, without colour. Without a
+/// The summary in lines of at most `width` columns (at least 40), each ending in a line break, without color. Without a
 /// width, where no terminal shows it, nothing is cut, and every notice is there.
 #[must_use]
 pub fn summary(report: &Report, width: Option<usize>) -> String {

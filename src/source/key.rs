@@ -263,7 +263,7 @@ impl<'p, 's> Folder<'p, 's> {
         for (at, _) in segments.iter().enumerate().rev().filter(|(_, segment)| **segment == "AWSLogs") {
             let below = segments.get(at + 1..).unwrap_or_default();
             let below = match below {
-                [organisation, rest @ ..] if is_organisation(organisation) => rest,
+                [organization, rest @ ..] if is_organization(organization) => rest,
                 _ => below,
             };
             match below {
@@ -284,7 +284,7 @@ pub(crate) fn is_account(segment: &str) -> bool {
     segment.len() == 12 && segment.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn is_organisation(segment: &str) -> bool {
+fn is_organization(segment: &str) -> bool {
     segment.strip_prefix("o-").is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::iter::repeat_n;
 
-use polars::prelude::{
+use polars_core::prelude::{
     BooleanChunked, ChunkTake, Column as Series, DataType, Float64Chunked, IdxCa, IdxSize, Int64Chunked, IntoColumn,
     NewChunkedArray, StringChunked, TimeUnit,
 };

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::Display;
 
-use polars::prelude::PolarsError;
+use polars_core::prelude::PolarsError;
 
 /// Why a statement has no answer.
 #[derive(Debug, thiserror::Error)]

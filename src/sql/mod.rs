@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::error::Error;
 use std::{panic, thread};
 
-use polars::prelude::{Column as Series, DataFrame};
+use polars_core::prelude::{Column as Series, DataFrame};
 use sqlparser::ast::Statement;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer};

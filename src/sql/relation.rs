@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use polars::prelude::{DataFrame, IdxCa};
+use polars_core::prelude::{DataFrame, IdxCa};
 
 use super::column::{Column, Type, numbers};
 use super::error::{Result, wrong};

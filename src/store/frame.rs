@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use polars::prelude::{
+use polars_core::prelude::{
     BooleanChunked, Column as FrameColumn, DataFrame, DataType, Int32Chunked, Int64Chunked, IntoSeries,
     NewChunkedArray, PolarsError, PolarsResult, Series, StringChunked, TimeUnit,
 };
@@ -53,7 +53,7 @@ const NO_NUMBER: i64 = i64::MIN;
 /// A column of texts.
 #[derive(Debug, Default)]
 struct Texts {
-    /// One behind another; neighbours that are the same are here once.
+    /// One behind another; neighbors that are the same are here once.
     all: String,
     /// Where each ends.
     ends: Vec<usize>,

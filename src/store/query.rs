@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use chrono::{DateTime, Utc};
-use polars::prelude::DataFrame;
+use polars_core::prelude::DataFrame;
 
 use super::StoreError;
 use super::frame;

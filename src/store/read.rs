@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use polars::prelude::DataFrame;
+use polars_core::prelude::DataFrame;
 
 use super::frame::{self, Row};
 use super::id::id_of;

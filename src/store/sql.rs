@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use polars::prelude::{DataFrame, DataType, TimeUnit};
+use polars_core::prelude::{DataFrame, DataType, TimeUnit};
 
 use super::read::Store;
 use super::schema::{Dataset, Kind};

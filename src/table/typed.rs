@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use polars::prelude::{
+use polars_core::prelude::{
     AnyValue, BooleanChunked, Column, DataFrame, Int64Chunked, IntoSeries, ListChunked, NamedFrom, NewChunkedArray,
     PolarsError, Series, TimeUnit,
 };

@@ -303,7 +303,7 @@ fn of_two_records_of_one_event_the_verified_one_counts() {
     let plant = |record: &str, trail: &str| {
         let mut bucket = Bucket::new("trail-bucket");
         let mut forged = Trail::new(A, "us-east-1", "2026-10-02T04:05:31Z");
-        forged.organisation = "";
+        forged.organization = "";
         forged.prefix = "";
         forged.delivered = 900;
         let key = forged.log(&mut bucket, 20, &[record.to_owned()]);

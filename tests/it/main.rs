@@ -12,6 +12,7 @@ mod conclusions;
 mod corpora;
 mod docs;
 mod faults;
+mod help;
 mod history;
 mod inputs;
 mod one_event;

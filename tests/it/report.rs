@@ -335,15 +335,6 @@ fn bad_input_is_one_clear_error() {
     assert!(Path::new(&policy).exists());
 }
 
-#[test]
-fn help_says_what_can_be_done() {
-    for arguments in [&["--help"][..], &["report", "--help"], &["iam", "snapshot", "--help"]] {
-        let ran: Ran = mfatrail().args(arguments).output().unwrap().into();
-        assert_eq!(ran.status, 0);
-        insta::assert_snapshot!(arguments.join(" "), ran.stdout);
-    }
-}
-
 /// With moto, which comes from PyPI.
 mod online {
     use super::*;

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::support::run::{self, Ran, mfatrail};
+use crate::support::run::{self, Ran, finish, mfatrail};
 
 /// What a folder holds: every path, and what is there.
 fn contents(folder: &Path) -> Vec<(PathBuf, String)> {
@@ -184,21 +184,7 @@ fn standard_output_is_no_file() {
 
 /// Runs a command that must end by itself.
 fn ended(arguments: &[&str]) -> Ran {
-    let mut child = mfatrail()
-        .args(arguments)
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("it runs");
-    let start = std::time::Instant::now();
-    while child.try_wait().expect("its state").is_none() {
-        if start.elapsed() > std::time::Duration::from_secs(60) {
-            child.kill().expect("killed");
-            panic!("{arguments:?} waits for ever");
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    child.wait_with_output().expect("its output").into()
+    finish(mfatrail().args(arguments))
 }
 
 /// The file of a store whose path begins and ends like this.

@@ -1,7 +1,7 @@
 //! IAM state read live: end to end against moto, and against a scripted server for what moto does not do (pages,
 //! throttling, refusals, the root user's row).
 //!
-//! Credentials reach the SDK through the environment, which a test must not change for its neighbours: each test runs
+//! Credentials reach the SDK through the environment, which a test must not change for its neighbors: each test runs
 //! its body in a process of its own.
 
 use std::collections::BTreeMap;

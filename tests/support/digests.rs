@@ -162,8 +162,8 @@ pub struct Trail {
     pub home: &'static str,
     /// In front of `AWSLogs`, with its slash.
     pub prefix: &'static str,
-    /// The organisation, with its slash.
-    pub organisation: &'static str,
+    /// The organization, with its slash.
+    pub organization: &'static str,
     /// The end of the last digest.
     pub now: DateTime<Utc>,
     /// Bucket, key, hash and signature of the last digest.
@@ -179,7 +179,7 @@ impl Trail {
             name: "org_trail",
             home: "us-east-1",
             prefix: "",
-            organisation: "o-exampleorgid/",
+            organization: "o-exampleorgid/",
             now: now.parse().expect("a time"),
             last: None,
             delivered: 0,
@@ -188,7 +188,7 @@ impl Trail {
 
     /// A folder of the trail, down to the region.
     pub fn folder(&self, product: &str) -> String {
-        format!("{}AWSLogs/{}{}/{product}/{}", self.prefix, self.organisation, self.account, self.region)
+        format!("{}AWSLogs/{}{}/{product}/{}", self.prefix, self.organization, self.account, self.region)
     }
 
     /// Delivers a log, at `minutes` after the last digest's end.

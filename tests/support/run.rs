@@ -1,7 +1,10 @@
 //! Runs the real binary, shut off from the caller's environment.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::schema;
 
@@ -25,6 +28,9 @@ pub const OCTOBER: &[&str] = FIXTURES.split_at(1).1;
 
 /// And without the month.
 pub const INPUTS: &[&str] = OCTOBER.split_at(2).1;
+
+/// What takes longer hangs: nothing in these tests needs a tenth of it, on a machine with much else to do.
+pub const HANG: Duration = Duration::from_secs(120);
 
 /// The package's folder.
 pub fn root() -> &'static Path {
@@ -64,6 +70,38 @@ impl From<Output> for Ran {
         folders.filter(|folder| folder.join("report.json").is_file()).for_each(|folder| drop(json(&folder)));
         ran
     }
+}
+
+/// Runs a command that must end by itself, or fails the test.
+pub fn finish(command: &mut Command) -> Ran {
+    end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs"))
+}
+
+/// Waits for a process with piped output that must end by itself, or fails the test.
+pub fn end(mut child: Child) -> Ran {
+    fn reading(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
+        let mut from = from.expect("a pipe");
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            from.read_to_end(&mut bytes).expect("its output");
+            bytes
+        })
+    }
+    let (stdout, stderr) = (reading(child.stdout.take()), reading(child.stderr.take()));
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("its state") {
+            break status;
+        }
+        if start.elapsed() > HANG {
+            child.kill().expect("killed");
+            child.wait().expect("its state");
+            panic!("it hangs; it said: {}", String::from_utf8_lossy(&stderr.join().expect("its output")));
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    let (stdout, stderr) = (stdout.join().expect("its output"), stderr.join().expect("its output"));
+    Output { status, stdout, stderr }.into()
 }
 
 /// Runs it with arguments, the last of them `--out` and a fresh folder; returns that folder too.

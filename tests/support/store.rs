@@ -53,7 +53,7 @@ pub fn rows(store: &Path) -> Vec<String> {
         for path in files(&store.join(dataset)) {
             let frame = ParquetReader::new(fs::File::open(&path).unwrap()).finish().unwrap();
             for row in 0..frame.height() {
-                let value = |column: &polars::prelude::Column| {
+                let value = |column: &polars_core::prelude::Column| {
                     let of_run = matches!(column.name().as_str(), "run" | "commit" | "read_at");
                     (!of_run).then(|| format!("{}={:?}", column.name(), column.get(row).unwrap().into_static()))
                 };

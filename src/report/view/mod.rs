@@ -119,7 +119,7 @@ pub(super) struct Grid {
     pub(super) more: Option<String>,
 }
 
-/// What a colour stands for.
+/// What a color stands for.
 pub(super) struct Legend {
     /// As of a [`Cell`].
     pub(super) level: &'static str,
@@ -237,7 +237,7 @@ impl View {
     }
 }
 
-/// The word by which a window is coloured and shaped: its class, or why it has none.
+/// The word by which a window is colored and shaped: its class, or why it has none.
 pub(super) fn key(window: &Window) -> &'static str {
     match (window.class, window.kind) {
         (Some(class), _) => class.name(),

@@ -1,6 +1,6 @@
 //! The timeline: one lane per principal, its windows as bars, in per cent of the period.
 //!
-//! A bar's colour and the shape at its beginning both tell the class, so that neither colour vision nor ink is needed. A
+//! A bar's color and the shape at its beginning both tell the class, so that neither color vision nor ink is needed. A
 //! window that is open runs off the edge; the left edge of one whose beginning is not known stays open. There is room for some dozens of lanes: those that are open, not legitimate
 //! and long come first, the others are in the table.
 
