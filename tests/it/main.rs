@@ -7,16 +7,20 @@
 mod support;
 
 mod additions;
+mod alert_text;
 mod bundle;
 mod conclusions;
 mod corpora;
 mod docs;
 mod faults;
 mod history;
+mod incident;
 mod inputs;
+mod ledger;
 mod one_event;
 mod oracle;
 mod outputs;
+mod principals;
 mod properties;
 mod regressions;
 mod report;
@@ -32,3 +36,4 @@ mod strangers;
 mod trend;
 mod usage;
 mod verify;
+mod watched;
