@@ -76,6 +76,30 @@ pub fn display_duration(duration: TimeDelta) -> String {
     format!("{seconds}s")
 }
 
+/// A duration in its two largest units, rounded: `42 min`, `11 d 14 h`; `None` for what is no number.
+#[must_use]
+pub fn readable_duration(seconds: f64) -> Option<String> {
+    if !seconds.is_finite() {
+        return None;
+    }
+    if seconds < 0.0 {
+        return readable_duration(-seconds).map(|text| format!("-{text}"));
+    }
+    if seconds > 0.0 && seconds < 1.0 {
+        return Some("under 1 s".to_owned());
+    }
+    // `as` saturates; a duration that rounds up to a unit more is shown in that.
+    let near = |unit: u64| (seconds / unit as f64).round() as u64;
+    let (first, second) = match () {
+        () if near(1) < 3_600 => ((near(1) / 60, "min"), (near(1) % 60, "s")),
+        () if near(60) < 24 * 60 => ((near(60) / 60, "h"), (near(60) % 60, "min")),
+        () => ((near(3_600) / 24, "d"), (near(3_600) % 24, "h")),
+    };
+    let parts = [first, second].into_iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{} {unit}", count(n)));
+    let text = parts.collect::<Vec<_>>().join(" ");
+    Some(if text.is_empty() { "0 s".to_owned() } else { text })
+}
+
 /// A size in bytes: a whole number and `B`, `KiB`, `MiB`, `GiB`, `TiB` (powers of 1024) or `kB`, `MB`, `GB`, `TB`
 /// (powers of 1000), in any letter case.
 ///

@@ -56,8 +56,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("exposure", &["arn", "cloudtrail", "mfa", "names", "trace", "inventory", "inputs", "contract"]),
     ("report", &["arn", "contract", "disk", "escape", "hash", "inputs", "units", "partition"]),
-    ("incident", &["contract", "exposure", "inputs", "names", "units"]),
-    ("alert", &["aws", "escape", "hash", "http", "incident", "names", "units"]),
+    ("incident", &["cloudtrail", "contract", "disk", "exposure", "hash", "mfa", "names", "units"]),
+    ("alert", &["aws", "contract", "escape", "hash", "http", "incident", "names", "partition", "units"]),
     (
         "app",
         &[
@@ -356,6 +356,23 @@ fn the_use_cases_know_no_terminal_and_no_process() {
             for forbidden in ["clap", "std::process", "std::env", "IsTerminal", "stderr", "stdout", "stdin()"] {
                 if line.contains(forbidden) {
                     wrong.push(format!("`{module}`: {line}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What was told of which incident is remembered in one place; what incidents there are is computed.
+#[test]
+fn only_the_ledger_of_incidents_knows_a_disk() {
+    let mut wrong = Vec::new();
+    let incident = files().into_iter().filter(|file| file.room() == "incident");
+    for file in incident.filter(|file| file.path.get(1).is_none_or(|name| name != "ledger")) {
+        for line in &file.lines {
+            for forbidden in ["rusqlite", "crate::disk", "std::fs", "std::io", "std::path"] {
+                if line.contains(forbidden) {
+                    wrong.push(format!("`{}`: {line}", file.path.join("::")));
                 }
             }
         }

@@ -2,12 +2,16 @@
 //!
 //! An [`Alert`] is kept in the outbox as JSON, so that what is sent again is what was sent before, byte for byte.
 
+mod advice;
 pub mod channel;
+mod links;
+pub mod text;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::incident::{Kind, Severity, Transition};
+pub use crate::incident::Outcome;
+use crate::incident::{Kind, Severity, State, Transition};
 
 /// The name and version of what a webhook gets.
 pub const SCHEMA: &str = "mfatrail.alert/1";
@@ -21,6 +25,9 @@ pub struct Alert {
     pub sequence: u64,
     /// What changed.
     pub transition: Transition,
+    /// How far the incident is with it. What changes of an incident that is over is an update in this state: it opens nothing
+    /// anew.
+    pub state: State,
     /// What it is about.
     pub kind: Kind,
     /// How bad it is.
@@ -91,33 +98,4 @@ pub struct Delivery<'d> {
     pub repetition: bool,
     /// The time at which it is sent.
     pub now: DateTime<Utc>,
-}
-
-/// What came of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The channel has it.
-    Delivered {
-        /// By which the channel knows this incident from now on, if it gave one.
-        reference: Option<String>,
-        /// What the operator should know all the same, such as a second ticket of the same key.
-        note: Option<String>,
-    },
-    /// It has it not, and may take it later: a refused connection, 429, 5xx.
-    RepeatAfter {
-        /// How long the channel asked to wait, if it did.
-        wait: Option<std::time::Duration>,
-        /// Why; without secrets.
-        reason: String,
-    },
-    /// It will not take it: what is sent, or who sends it, is wrong.
-    Permanent {
-        /// Why; without secrets.
-        reason: String,
-    },
-    /// Nobody knows whether it has it: no answer, or an answer that broke off.
-    Unknown {
-        /// Why; without secrets.
-        reason: String,
-    },
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::Run;
-use crate::arn;
 use crate::contract::{Conflict, Coverage, Gap, Notice, NoticeCode, Period, Report};
-use crate::mfa::{self, Action, Event};
+use crate::exposure;
+use crate::mfa::{self, Event};
 use crate::partition;
 use crate::pipeline::{AccountSpan, Scanned};
 use crate::source::Selection;
@@ -28,7 +28,7 @@ pub(crate) fn coverage(
     coverage.complete = coverage.objects_read > 0 && coverage.failures.is_empty();
     let end = period.to.min(as_of);
     let mut gaps = days_without_objects(&coverage, period, end);
-    gaps.extend(weakened(events, period, end));
+    gaps.extend(exposure::gaps(events, period, end));
     for (account, region) in blind(scanned) {
         let gap = |region: &str| Gap {
             account: account.to_owned(),
@@ -186,49 +186,23 @@ fn days_without_objects(coverage: &Coverage, period: Period, end: DateTime<Utc>)
     gaps
 }
 
-/// What changed the trails themselves: from `StopLogging` or `DeleteTrail` to the next `StartLogging` of the same
-/// trail; other changes are moments.
-fn weakened(events: &[Event], period: Period, end: DateTime<Utc>) -> Vec<Gap> {
-    let mut changes: Vec<&Event> = events
-        .iter()
-        .filter(|event| event.succeeded() && event.time <= end && matches!(event.action, Action::TrailChanged { .. }))
-        .collect();
-    changes.sort_by(|a, b| a.order().cmp(&b.order()));
-    // A trail is named by its name or its ARN.
-    let trail = |event: &Event| match &event.action {
-        Action::TrailChanged { trail: Some(trail) } => arn::name(trail).to_owned(),
-        _ => String::new(),
-    };
-    let mut gaps = Vec::new();
-    for (index, event) in changes.iter().enumerate() {
-        let stops = matches!(event.name.as_str(), "StopLogging" | "DeleteTrail");
-        let until = match event.name.as_str() {
-            "StartLogging" => continue,
-            _ if stops => {
-                let later = changes.iter().skip(index + 1);
-                let resumed = later.filter(|other| other.account == event.account && trail(other) == trail(event));
-                let mut resumed = resumed.filter(|other| other.name == "StartLogging");
-                resumed.next().map_or(end, |other| other.time)
-            }
-            _ => event.time,
-        };
-        if until >= period.from && event.time < end {
-            gaps.push(Gap {
-                account: event.account.clone(),
-                region: None,
-                from: event.time,
-                to: until,
-                cause: event.name.clone(),
-                event_id: Some(event.id.clone()),
-            });
-        }
-    }
-    gaps
+/// Of each account the first and the last moment of its evidence. Where windows are measured to the last delivery, that is how far
+/// all of it reaches.
+pub(crate) fn covered(
+    scanned: &Scanned,
+    as_of: DateTime<Utc>,
+    to_last_delivery: bool,
+) -> BTreeMap<String, [DateTime<Utc>; 2]> {
+    let spans = scanned.accounts.iter();
+    let known = spans.filter_map(|(account, span)| Some((account.clone(), [span.first?, evidence_end(span)?])));
+    known
+        .map(|(account, [first, end])| (account, [first, if to_last_delivery { end.max(as_of) } else { end }]))
+        .collect()
 }
 
 /// Up to when the evidence on an account's IAM reaches: the latest delivery among the objects of IAM's region, else, where
 /// no key tells of a region, the last record. Of a partition of which that region is not known, any region may be it.
-pub(crate) fn evidence_end(span: &AccountSpan) -> Option<DateTime<Utc>> {
+fn evidence_end(span: &AccountSpan) -> Option<DateTime<Utc>> {
     let regions = span.regions.iter().map(|region| partition::iam_region(region).unwrap_or(region));
     let delivered = regions.filter_map(|region| span.delivered.get(region).copied()).max();
     delivered.max(span.last.filter(|_| span.delivered.is_empty()))

@@ -11,10 +11,12 @@ mod error;
 pub mod inputs;
 pub mod integrity;
 mod observer;
+pub mod principals;
 pub mod report;
 pub mod request;
 pub mod scan;
 pub mod verify;
+pub(crate) mod watched;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 

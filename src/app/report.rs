@@ -8,7 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::request::{IamSource, ReportRequest};
 use super::scan::{self, LIMITS, store_error};
-use super::{Archive, Error, Run, THIS, archive, cited, coverage, inputs, integrity, rfc3339, stopped, verify};
+use super::{
+    Archive, Error, Run, THIS, archive, cited, coverage, inputs, integrity, rfc3339, stopped, verify, watched,
+};
 use crate::contract::{self, InputFile, Notice, NoticeCode, Report, StoredIntegrity, TrendPeriod};
 use crate::digest::{Bounds, Checker, PublicKeys, Verification};
 use crate::evidence::{Evidence, Range};
@@ -21,6 +23,7 @@ use crate::report;
 use crate::source::{Selection, Source, SourceError};
 use crate::store::{Asked, Store};
 use crate::trace::Context;
+use watched::Watched;
 
 /// A report, and what it is worth.
 #[derive(Debug)]
@@ -66,6 +69,8 @@ pub(crate) struct Job<'r> {
     iam: Iam,
     approvals: Vec<Approval>,
     detections: Vec<Detection>,
+    /// What the watch of the store noticed.
+    watched: Vec<Watched>,
     settings: Settings,
     earlier: Vec<TrendPeriod>,
     trend: inputs::Trend,
@@ -118,6 +123,7 @@ impl<'r> Job<'r> {
             request.policy.as_deref().map(policy_file::read).transpose().map_err(Error::input)?.unwrap_or_default();
         let approvals = inputs::rows(request.approvals.as_deref(), approvals::read, run)?;
         let detections = inputs::rows(request.detections.as_deref(), detections::read, run)?;
+        let watched = request.store.as_deref().map(watched::read).transpose()?.unwrap_or_default();
         let keys = verify::read_keys(&request.public_keys)?;
         let iam = iam(&request, archive, run.now)?;
         let earlier = inputs::earlier(&request.previous, period)?;
@@ -153,6 +159,7 @@ impl<'r> Job<'r> {
             iam,
             approvals,
             detections,
+            watched,
             settings,
             earlier,
             trend,
@@ -229,6 +236,7 @@ impl<'r> Job<'r> {
             let snapshots: Vec<String> = self.trend.snapshots.iter().map(|(_, file)| file.path.clone()).collect();
             let holder = scan::holder("mfatrail report", self.run.now);
             store.excerpt(&asked, &snapshots, folder, &holder).map_err(Error::failed)?;
+            watched::write(&self.watched, &self.selection.accounts, folder)?;
         }
         Ok(Read {
             evidence: found.evidence.checked(checker).finish(),
@@ -350,6 +358,8 @@ impl Job<'_> {
         let Moments { as_of, future, covered } = self.moments(&scanned);
         let mut events = evidence.events.take().map_err(|error| unreadable(&error))?;
         let mut conflicts = mfa::fold(&mut events);
+        let watched = watched::of_events(&self.watched, &events).cloned();
+        let detections: Vec<Detection> = self.detections.iter().cloned().chain(watched).collect();
         let empty = Context::default();
         let given = Input {
             events: &[],
@@ -357,7 +367,7 @@ impl Job<'_> {
             iam: iam.as_ref(),
             covered: &covered,
             approvals: &self.approvals,
-            detections: &self.detections,
+            detections: &detections,
             settings: &self.settings,
             period: self.request.period(),
             as_of,
@@ -464,13 +474,7 @@ impl Job<'_> {
         let now = self.run.observer.now().unwrap_or(self.run.now).max(self.generated_at);
         let period = self.request.period();
         let as_of = self.as_of.or(latest.map(|latest| latest.min(now))).unwrap_or(period.to).max(period.from);
-        let covered = scanned
-            .accounts
-            .iter()
-            .filter_map(|(account, span)| Some((account.clone(), [span.first?, coverage::evidence_end(span)?])))
-            // Where nothing else is asked for, windows are measured to the last delivery: that is how far the evidence reaches.
-            .map(|(account, [first, end])| (account, [first, if self.as_of.is_none() { end.max(as_of) } else { end }]))
-            .collect();
+        let covered = coverage::covered(scanned, as_of, self.as_of.is_none());
         Moments { as_of, future: latest.filter(|latest| *latest > now), covered }
     }
 

@@ -12,6 +12,7 @@ use super::exit::Status;
 use super::search::{did_you_mean, say_what_lacks_room};
 use super::{say, terminal};
 use crate::app::archive::absent;
+use crate::app::principals::ties;
 use crate::app::request::account_id;
 use crate::app::scan::store_error;
 use crate::app::{Error, Run, coverage, inputs, rfc3339};
@@ -24,7 +25,7 @@ use crate::inventory::{self, IamState};
 use crate::mfa;
 use crate::names::Pattern;
 use crate::sql::SqlError;
-use crate::store::{Dataset, EventQuery, EventSet, Key, Store, StoreError};
+use crate::store::{Dataset, EventQuery, EventSet, Store, StoreError};
 use crate::table::typed::{Answer, AnswerError, Format, Values};
 use crate::units::plural;
 
@@ -340,34 +341,11 @@ fn needed<'q>(question: &'q Question, kind: Kind, iam: Option<&(PathBuf, IamStat
             Box::new(means) as Box<dyn Fn(&crate::cloudtrail::Actor) -> bool>
         }),
         names: events.then_some(question.events.as_slice()),
+        events: None,
         from: question.from.filter(|_| events),
         to: question.to.filter(|_| events),
         ties: iam.map(|(_, state)| ties(state)).unwrap_or_default(),
     }
-}
-
-/// What IAM knows to be of one user.
-fn ties(state: &IamState) -> Vec<Vec<Key>> {
-    let mut ties = Vec::new();
-    for (account, state) in &state.accounts {
-        for user in &state.users {
-            let mut tie = vec![Key::Name(account.clone(), user.name.clone())];
-            tie.extend(user.id.clone().map(|id| Key::Id(account.clone(), id)));
-            let devices = user.devices.iter().flatten();
-            tie.extend(devices.map(|device| Key::Device(account.clone(), device.serial.clone())));
-            ties.push(tie);
-        }
-        for listed in state.virtual_devices.iter().flatten() {
-            let device = Key::Device(account.clone(), listed.device.serial.clone());
-            let owner = match &listed.owner {
-                Some(inventory::DeviceOwner::Root) => Key::Root(account.clone()),
-                Some(inventory::DeviceOwner::User { name, .. }) => Key::Name(account.clone(), name.clone()),
-                None => continue,
-            };
-            ties.push(vec![device, owner]);
-        }
-    }
-    ties
 }
 
 /// Refuses accounts that the store does not have, and what is neither an account id nor a pattern of some.

@@ -1,9 +1,9 @@
 //! Whose MFA it is.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Whose MFA it is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Principal {
     /// What kind of identity.
     pub kind: PrincipalKind,
@@ -14,7 +14,7 @@ pub struct Principal {
 }
 
 /// The kinds of principals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum PrincipalKind {

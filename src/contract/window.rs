@@ -1,7 +1,7 @@
 //! Windows: what opened and closed them, their class, who noticed, what was done meanwhile.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::figures::ByClass;
 use super::integrity::Integrity;
@@ -9,7 +9,7 @@ use super::principal::Principal;
 use super::whole_seconds;
 
 /// Why a principal that should have MFA has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WindowKind {
     /// It had a device.
@@ -71,7 +71,7 @@ impl CloseReason {
 }
 
 /// Whether an unseen device may remain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Certainty {
     /// All devices of the principal were known.
@@ -92,7 +92,7 @@ impl Certainty {
 }
 
 /// The class of a deactivation that opened a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the rules are documented where they are applied, in `exposure::classify`")]
 pub enum Class {
@@ -149,7 +149,7 @@ impl Class {
 }
 
 /// What is known of a console password at a window's opening.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum ConsolePassword {

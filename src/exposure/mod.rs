@@ -25,6 +25,7 @@ mod listed;
 mod parts;
 mod reconcile;
 mod timeline;
+mod trails;
 mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +52,7 @@ use windows::{Deactivation, Draft};
 pub use figures::{mfa_coverage, stat};
 pub use history::{Cited, Edge, Had, Happened, Held, History, How, Opened, Question, is_actor, is_device};
 pub use parts::{Month, Parts};
+pub use trails::{Weakening, gaps, weakenings};
 
 /// A principal or an event was asked for that the ledger does not have. It would be missing in what is said, so nothing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

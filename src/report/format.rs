@@ -4,6 +4,7 @@ use chrono::{DateTime, Datelike, NaiveTime, TimeDelta, Utc};
 
 use super::Period;
 use crate::units;
+pub(super) use crate::units::readable_duration as duration;
 pub(crate) use crate::units::{count, plural};
 
 /// What stands where there is no value.
@@ -36,29 +37,6 @@ pub(super) fn number(value: f64) -> Option<String> {
     let whole = whole.parse::<i128>().map_or_else(|_too_large| whole.to_owned(), count);
     let sign = if value < 0.0 && text != "0.00" { "-" } else { "" };
     Some(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
-}
-
-/// A duration in its two largest units, rounded: `42 min`, `11 d 14 h`; `None` for what is no number.
-pub(super) fn duration(seconds: f64) -> Option<String> {
-    if !seconds.is_finite() {
-        return None;
-    }
-    if seconds < 0.0 {
-        return duration(-seconds).map(|text| format!("-{text}"));
-    }
-    if seconds > 0.0 && seconds < 1.0 {
-        return Some("under 1 s".to_owned());
-    }
-    // `as` saturates; a duration that rounds up to a unit more is shown in that.
-    let near = |unit: u64| (seconds / unit as f64).round() as u64;
-    let (first, second) = match () {
-        () if near(1) < 3_600 => ((near(1) / 60, "min"), (near(1) % 60, "s")),
-        () if near(60) < 24 * 60 => ((near(60) / 60, "h"), (near(60) % 60, "min")),
-        () => ((near(3_600) / 24, "d"), (near(3_600) % 24, "h")),
-    };
-    let parts = [first, second].into_iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{} {unit}", count(n)));
-    let text = parts.collect::<Vec<_>>().join(" ");
-    Some(if text.is_empty() { "0 s".to_owned() } else { text })
 }
 
 /// A duration with its exact seconds beside it: `42 min (2,520 s)`.

@@ -370,6 +370,19 @@ pub(super) fn times(frame: &DataFrame, name: &'static str) -> Result<Vec<Option<
     Ok(times.physical().iter().map(|time| time.and_then(DateTime::from_timestamp_micros)).collect())
 }
 
+/// A column of flags.
+pub(super) fn flags(frame: &DataFrame, name: &'static str) -> Result<Vec<Option<bool>>, StoreError> {
+    let flags = frame.column(name).and_then(|column| column.bool()).map_err(|error| damaged(Path::new(name), error))?;
+    Ok(flags.iter().collect())
+}
+
+/// A column of whole numbers.
+pub(super) fn integers(frame: &DataFrame, name: &'static str) -> Result<Vec<Option<i64>>, StoreError> {
+    let numbers =
+        frame.column(name).and_then(|column| column.i64()).map_err(|error| damaged(Path::new(name), error))?;
+    Ok(numbers.iter().collect())
+}
+
 /// A row of a frame, by its number.
 fn row<R: Row>(path: &Path, frame: &DataFrame, number: usize) -> Result<R, StoreError> {
     let mut cells = Cells { columns: frame.columns().iter(), row: number };

@@ -56,6 +56,8 @@ pub struct EventQuery<'q> {
     pub actor: Option<Means<'q, Actor>>,
     /// Only of principals with an event of these names; empty for lifecycle events, `None` for any.
     pub names: Option<&'q [Pattern]>,
+    /// Only of principals with one of these events, by account and id; and the changes of trails, which are of no principal.
+    pub events: Option<&'q BTreeSet<(String, String)>>,
     /// Only of principals with an event from this moment on.
     pub from: Option<DateTime<Utc>>,
     /// Only of principals with an event before this moment.
@@ -551,7 +553,7 @@ fn look(
     let mut always = Vec::new();
     for row in 0..frame.height() {
         let action = actions.get(row).unwrap_or_default();
-        if action == "root_assumed" {
+        if action == "root_assumed" || (action == "trail_changed" && needed.events.is_some()) {
             always.push(row);
         }
         let tied = LinkKeys {
@@ -578,6 +580,7 @@ fn look(
         let time = times.get(row).copied().flatten();
         let mut of_kind = (needed.accounts.is_empty()
             || needed.accounts.iter().any(|account| account.matches(tied.account)))
+            && needed.events.is_none_or(|events| events.contains(&(tied.account.to_owned(), tied.event.to_owned())))
             && needed.from.is_none_or(|from| time.is_some_and(|time| from <= time))
             && needed.to.is_none_or(|to| time.is_some_and(|time| time < to))
             && needed.names.is_none_or(|names| match names {

@@ -433,7 +433,7 @@ fn months([from, to]: [Option<(i32, u32)>; 2]) -> [(i32, u32); 2] {
     [from.unwrap_or((i32::MIN, 0)), to.unwrap_or((i32::MAX, 0))]
 }
 
-fn months_of(range: &Range) -> [(i32, u32); 2] {
+pub(super) fn months_of(range: &Range) -> [(i32, u32); 2] {
     let month = |time: DateTime<Utc>| (time.year(), time.month());
     months([range.from.map(month), range.until.map(month)])
 }

@@ -238,7 +238,7 @@ impl Row for ObjectRow {
 }
 
 /// By its name.
-fn integrity(name: &str) -> Option<Integrity> {
+pub(super) fn integrity(name: &str) -> Option<Integrity> {
     [Integrity::Verified, Integrity::Unsigned, Integrity::Failed].into_iter().find(|one| one.name() == name)
 }
 

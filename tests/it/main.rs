@@ -7,6 +7,7 @@
 mod support;
 
 mod additions;
+mod alert_text;
 mod bundle;
 mod conclusions;
 mod corpora;
@@ -14,10 +15,13 @@ mod docs;
 mod faults;
 mod help;
 mod history;
+mod incident;
 mod inputs;
+mod ledger;
 mod one_event;
 mod oracle;
 mod outputs;
+mod principals;
 mod properties;
 mod regressions;
 mod report;
@@ -33,3 +37,4 @@ mod strangers;
 mod trend;
 mod usage;
 mod verify;
+mod watched;

@@ -45,7 +45,7 @@ fn admin() -> Actor {
 }
 
 /// One line of a story.
-fn event(number: usize, line: &str) -> Event {
+pub fn event(number: usize, line: &str) -> Event {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [when, verb, who, rest @ ..] = words.as_slice() else { panic!("time, verb, user: {line}") };
     let device = || Some(serial(rest.first().unwrap_or_else(|| panic!("a device: {line}"))));
