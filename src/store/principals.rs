@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use polars::prelude::DataFrame;
+use polars_core::prelude::DataFrame;
 
 use super::StoreError;
 use super::frame;
