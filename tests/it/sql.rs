@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Instant;
 
 use mfatrail::sql::{self, SqlError, Tables};
 use mfatrail::store::Store;
@@ -561,18 +560,8 @@ fn what_a_statement_takes_is_bounded() {
 fn soon(statement: &str, tables: &Arc<Made>) -> Result<DataFrame, SqlError> {
     let (sender, answers) = mpsc::channel();
     let (own, tables) = (statement.to_owned(), Arc::clone(tables));
-    let before = Instant::now();
     thread::spawn(move || sender.send(sql::answer(&own, &*tables)));
-    let answer = answers.recv_timeout(HANG).unwrap_or_else(|_| panic!("no answer: {statement:.200}"));
-    println!("{:>6} ms {:>6} MiB {statement:.90}", before.elapsed().as_millis(), peak());
-    answer
-}
-
-/// The most memory that this process has had so far, in MiB.
-fn peak() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() >> 10
+    answers.recv_timeout(HANG).unwrap_or_else(|_| panic!("no answer: {statement:.200}"))
 }
 
 /// With DuckDB, which comes from PyPI.
