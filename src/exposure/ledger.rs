@@ -19,6 +19,7 @@ use crate::contract::{Principal, PrincipalKind};
 use crate::inventory::{AsOf, DeviceOwner, IamState, RootState, UserState};
 pub(super) use crate::mfa::Kept;
 use crate::mfa::{self, Action, Event, Target, user_id, user_name};
+pub(super) use crate::trace::ABOUT_ROOT;
 use crate::trace::Call;
 
 /// Principals.
@@ -29,9 +30,6 @@ pub(super) type Events<'a> = Table<EventId, Kept<'a>>;
 
 /// Whose each event is.
 type Owners = Table<EventId, Option<EntityId>>;
-
-/// The name under which IAM calls mean the root user, as [`Call::about_user`] has it.
-pub(super) const ABOUT_ROOT: &str = "aws root user";
 
 /// A principal, from its creation to its deletion.
 #[derive(Debug, Clone)]

@@ -9,6 +9,9 @@ use crate::disk;
 /// Why a store cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// An earlier step of the same run failed.
+    #[error("the store is not written any more: an earlier step failed")]
+    Ended,
     /// Nothing there.
     #[error("no evidence store in `{}`\n  hint: `mfatrail scan SOURCE --store {}` makes one", .0.display(), .0.display())]
     Absent(PathBuf),

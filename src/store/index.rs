@@ -48,7 +48,7 @@ pub(super) struct Replaced {
 }
 
 /// All objects of a store.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Index {
     by_location: HashMap<u128, Seen>,
     /// Contents that were overwritten, by object: they may come back.
@@ -79,7 +79,7 @@ impl Index {
         Ok(index)
     }
 
-    fn add(&mut self, row: ObjectRow) {
+    pub(super) fn add(&mut self, row: ObjectRow) {
         // It has a successor, which is the one that counts.
         if row.status == Status::Replaced {
             let replaced = Replaced { digest: half(row.sha256.as_deref()), partition: row.partition() };
@@ -99,6 +99,19 @@ impl Index {
         if row.unlisted() {
             self.unlisted.push(row);
         }
+    }
+
+    /// Follows a commit that added this row.
+    pub(super) fn note(&mut self, row: ObjectRow) {
+        let id = id_of(&row.object_id);
+        self.replaced.remove(&id);
+        let old = self.get(&row.location).filter(|old| old.status == Status::Read && old.object != id);
+        if let Some((object, replaced)) =
+            old.map(|old| (old.object, Replaced { digest: old.digest, partition: old.partition }))
+        {
+            self.replaced.insert(object, replaced);
+        }
+        self.add(row);
     }
 
     pub(super) fn get(&self, location: &str) -> Option<&Seen> {

@@ -62,6 +62,8 @@ struct Committer {
     writer: Writer,
     kept: IngestSummary,
     error: Option<StoreError>,
+    /// The rows of objects that were committed, for whoever goes on with the same store.
+    news: Option<Vec<ObjectRow>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -81,15 +83,26 @@ impl BatchSink {
         names: HashMap<String, String>,
     ) -> Result<Self, StoreError> {
         record(&mut writer, run.clone())?;
-        Ok(Self {
+        Ok(Self { names, ..Self::resume(writer, index, limits, run, None) })
+    }
+
+    /// Goes on with a run that was noted before; where `news` is given, it gets the rows of the objects that are committed.
+    pub(super) fn resume(
+        writer: Writer,
+        index: Arc<Index>,
+        limits: Limits,
+        run: Run,
+        news: Option<Vec<ObjectRow>>,
+    ) -> Self {
+        Self {
             pending: Mutex::default(),
-            behind: Mutex::new(Committer { writer, kept: IngestSummary::default(), error: None }),
+            behind: Mutex::new(Committer { writer, kept: IngestSummary::default(), error: None, news }),
             index,
             failed: AtomicBool::new(false),
             limits,
             run,
-            names,
-        })
+            names: HashMap::new(),
+        }
     }
 
     /// Keeps an object that is skipped by intent, once.
@@ -209,9 +222,21 @@ impl BatchSink {
     /// # Errors
     /// With the first failure, after which nothing was kept any more.
     pub fn finish(self, whole: bool) -> Result<(IngestSummary, Writer), StoreError> {
+        let Committer { writer, kept, .. } = self.ended(whole)?;
+        Ok((kept, writer))
+    }
+
+    /// The same, with the rows of the objects that were committed; many small files become one.
+    pub(super) fn finish_with_news(self) -> Result<(IngestSummary, Writer, Vec<ObjectRow>), StoreError> {
+        let Committer { mut writer, kept, news, .. } = self.ended(false)?;
+        compact(&mut writer, MANY)?;
+        Ok((kept, writer, news.unwrap_or_default()))
+    }
+
+    fn ended(self, whole: bool) -> Result<Committer, StoreError> {
         let mut pending = self.pending.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut behind = self.behind.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(error) = behind.error {
+        if let Some(error) = behind.error.take() {
             return Err(error);
         }
         let rest = pending.take();
@@ -223,7 +248,7 @@ impl BatchSink {
             behind.resolve_unlisted(&self.index, &self.run, &pending.met)?;
             compact(&mut behind.writer, MANY)?;
         }
-        Ok((behind.kept, behind.writer))
+        Ok(behind)
     }
 }
 
@@ -257,6 +282,8 @@ impl Committer {
         }
         let number = writer.next();
         let mut kept = self.kept;
+        // A commit that fails ends the run: nobody asks for its news.
+        let mut news = self.news.take();
         kept.commits += 1;
         kept.replaced += count(again.replaced.len());
         kept.objects += count(batch.objects.len());
@@ -269,6 +296,9 @@ impl Committer {
                 None => ObjectRow { commit: number, ..object },
             };
             files.tables.add(Some(row.partition()), &row);
+            if let Some(news) = &mut news {
+                news.push(row);
+            }
         }
         for row in batch.events.into_iter().filter(|row| !again.same.contains(&row.object_id)) {
             kept.events += 1;
@@ -282,6 +312,7 @@ impl Committer {
         }
         files.commit(&mut self.writer)?;
         self.kept = kept;
+        self.news = news;
         Ok(())
     }
 

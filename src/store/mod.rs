@@ -28,6 +28,7 @@ mod query;
 mod read;
 mod rows;
 mod schema;
+mod session;
 mod sql;
 mod supersession;
 mod tables;
@@ -50,6 +51,7 @@ pub use query::{EventQuery, EventSet, Key};
 pub use read::{Asked, Found, Store};
 pub use rows::{ObjectRow, Status, location};
 pub use schema::{Column, Dataset, Kind, SCHEMA};
+pub use session::Session;
 pub use visitor::StoreVisitor;
 pub use write::Writer;
 

@@ -15,14 +15,19 @@ pub enum RunKind {
     Retry,
     /// Reported on a period: `from` and `to` are the period's.
     Report,
+    /// Read what came, for as long as it ran.
+    Watch,
 }
 
 impl RunKind {
+    const ALL: [Self; 4] = [Self::Scan, Self::Retry, Self::Report, Self::Watch];
+
     const fn name(self) -> &'static str {
         match self {
             Self::Scan => "scan",
             Self::Retry => "retry",
             Self::Report => "report",
+            Self::Watch => "watch",
         }
     }
 }
@@ -85,7 +90,7 @@ impl Row for Run {
         let kind = from.text()?;
         Some(Self {
             run,
-            kind: [RunKind::Scan, RunKind::Retry, RunKind::Report].into_iter().find(|known| known.name() == kind)?,
+            kind: RunKind::ALL.into_iter().find(|known| known.name() == kind)?,
             version: from.text()?,
             started_at: from.time()?,
             sources: from.text()?,

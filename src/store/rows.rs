@@ -48,7 +48,7 @@ impl Status {
 }
 
 /// One object.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectRow {
     /// Half of a digest over location, entity tag and size.
     pub object_id: String,

@@ -20,6 +20,9 @@ use crate::mfa::Conflict;
 
 pub use collect::{Part, Trace};
 
+/// The name under which IAM calls mean the root user, as [`Call::about_user`] has it.
+pub const ABOUT_ROOT: &str = "aws root user";
+
 /// One call or sign-in, as far as the figures need it.
 ///
 /// Kept for every call by an IAM user, a root user or an Identity Center user, and for every IAM call about a user. One
