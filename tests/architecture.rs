@@ -57,7 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("exposure", &["arn", "cloudtrail", "mfa", "names", "trace", "inventory", "inputs", "contract"]),
     ("report", &["arn", "contract", "disk", "escape", "hash", "inputs", "units", "partition"]),
     ("incident", &["cloudtrail", "contract", "disk", "exposure", "hash", "mfa", "names", "units"]),
-    ("alert", &["aws", "contract", "escape", "hash", "http", "incident", "names", "partition", "units"]),
+    ("alert", &["aws", "contract", "disk", "escape", "hash", "http", "incident", "names", "partition", "units"]),
     (
         "app",
         &[
@@ -95,9 +95,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("aws_sdk_s3", &["source"]),
     ("aws_sdk_cloudtrail", &["digest"]),
     ("aws_lc_rs", &["digest", "report", "alert", "http"]),
-    ("aws_sigv4", &["aws"]),
-    ("hyper", &["http", "aws", "app"]),
-    ("lettre", &["alert"]),
+    ("hyper", &["http", "aws", "alert"]),
     ("rusqlite", &["incident"]),
     ("aws_sdk_iam", &["inventory", "aws"]),
     ("tokio", &["source", "inventory", "aws", "digest", "http", "pipeline", "cli"]),

@@ -5,6 +5,8 @@
 mod advice;
 pub mod channel;
 mod links;
+pub mod route;
+pub mod secret;
 pub mod text;
 
 use chrono::{DateTime, Utc};

@@ -16,6 +16,7 @@ pub mod report;
 pub mod request;
 pub mod scan;
 pub mod verify;
+pub mod watch;
 pub(crate) mod watched;
 
 use chrono::{DateTime, SecondsFormat, Utc};

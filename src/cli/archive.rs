@@ -161,9 +161,18 @@ fn is_http(address: &str) -> bool {
 }
 
 pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, Error> {
-    check_profile(aws.profile.as_deref())?;
     let limit = units::parse_size(&archive.inflate_limit)
         .map_err(|error| Error::Input(format!("`--inflate-limit`: {error}")))?;
+    Ok(Options {
+        threads: archive.threads.map_or(0, std::num::NonZeroUsize::get),
+        object_limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        ..connection(aws)?
+    })
+}
+
+/// How archives are reached.
+pub(super) fn connection(aws: &AwsArgs) -> Result<Options<'static>, Error> {
+    check_profile(aws.profile.as_deref())?;
     let patience = units::parse_duration(&aws.s3_timeout)
         .ok()
         .and_then(|patience| patience.to_std().ok())
@@ -175,8 +184,6 @@ pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'s
             ))
         })?;
     Ok(Options {
-        threads: archive.threads.map_or(0, std::num::NonZeroUsize::get),
-        object_limit: usize::try_from(limit).unwrap_or(usize::MAX),
         s3: S3Options {
             connection: Connection {
                 profile: aws.profile.clone(),

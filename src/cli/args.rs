@@ -35,6 +35,7 @@ pub(super) enum Command {
     Search(Box<SearchArgs>),
     Store(Box<super::store::StoreArgs>),
     Verify(Box<VerifyArgs>),
+    Watch(Box<super::watch::WatchArgs>),
     /// IAM state
     #[command(subcommand)]
     Iam(IamCommand),

@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde_json::{Value, json};
 
-use super::args::{ArchiveArgs, AwsArgs, Cli, Command, IamCommand};
+use super::args::{AwsArgs, Cli, Command, IamCommand};
 use super::exit::Status;
 use super::{named_file, put};
 use crate::app::Error;
@@ -184,18 +184,22 @@ fn iam_policy(args: &IamPolicyArgs) -> Result<Status, Error> {
 fn needs(command: &Command) -> Result<Needs, Error> {
     match command {
         Command::Report(args) => {
-            let mut needs = archive(&args.sources, &args.archive, &args.aws)?;
+            let mut needs = archive(&args.sources, &args.archive.regions, &args.aws)?;
             needs.iam = args.iam.as_ref().is_some_and(|iam| iam == "live");
             needs.iam_role.clone_from(&args.iam_role);
             needs.accounts.clone_from(&args.archive.accounts);
             Ok(needs)
         }
-        Command::Search(args) => archive(&args.sources, &args.archive, &args.aws),
-        Command::Scan(args) => archive(&args.sources, &args.archive, &args.aws),
+        Command::Search(args) => archive(&args.sources, &args.archive.regions, &args.aws),
+        Command::Scan(args) => archive(&args.sources, &args.archive.regions, &args.aws),
         Command::Verify(args) => {
-            let mut needs = archive(&args.sources, &args.archive, &args.aws)?;
+            let mut needs = archive(&args.sources, &args.archive.regions, &args.aws)?;
             needs.public_keys = args.public_keys.is_empty();
             Ok(needs)
+        }
+        Command::Watch(args) => {
+            let (sources, calls) = args.reads()?;
+            archive(&sources, &[], calls)
         }
         // Which buckets `retry` reads is in the store: the policy of the scan covers it.
         Command::History(_) | Command::Store(_) => Ok(Needs::default()),
@@ -210,7 +214,7 @@ fn needs(command: &Command) -> Result<Needs, Error> {
     }
 }
 
-fn archive(sources: &[OsString], archive: &ArchiveArgs, calls: &AwsArgs) -> Result<Needs, Error> {
+fn archive(sources: &[OsString], regions: &[String], calls: &AwsArgs) -> Result<Needs, Error> {
     let mut buckets = Vec::new();
     for source in sources {
         if let Source::S3 { bucket, prefix } = Source::parse(source).map_err(Error::input)? {
@@ -221,7 +225,7 @@ fn archive(sources: &[OsString], archive: &ArchiveArgs, calls: &AwsArgs) -> Resu
     let arns = sources.map(|source| source.trim_start_matches("s3://")).chain(calls.role_arn.as_deref());
     let mut named = arns.filter_map(Arn::parse).map(|arn| arn.partition);
     let named = named.find(|partition| !partition.is_empty());
-    let partition = named.map_or_else(|| partition(archive.regions.iter().chain(&calls.aws_region)), str::to_owned);
+    let partition = named.map_or_else(|| partition(regions.iter().chain(&calls.aws_region)), str::to_owned);
     Ok(Needs { archive: buckets, archive_role: calls.role_arn.clone(), partition, ..Needs::default() })
 }
 

@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -18,6 +18,8 @@ use crate::pipeline::Stop;
 
 /// How long a scan may take to stop by itself.
 const GRACE: Duration = Duration::from_millis(600);
+/// The same in milliseconds, where a command needs another.
+static PATIENCE: AtomicU64 = AtomicU64::new(0);
 
 /// 128 and the signal's number, as shells have it.
 static STATUS: AtomicU8 = AtomicU8::new(130);
@@ -28,6 +30,11 @@ static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 /// What scans are told to stop by.
 pub(super) fn stop() -> Arc<Stop> {
     Arc::clone(STOP.get_or_init(Arc::default))
+}
+
+/// Lets the command take so long to finish what is in hand.
+pub(super) fn wait_up_to(patience: Duration) {
+    PATIENCE.store(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
 /// The exit status of a run that a signal ended.
@@ -48,7 +55,8 @@ pub(super) fn listen() -> Result<(), Error> {
         STATUS.store(128 + runtime.block_on(signals.next()), Ordering::Relaxed);
         stop().ask();
         // Whichever comes first: another signal or the end of the grace. Neither is an error.
-        let _either = runtime.block_on(async { tokio::time::timeout(GRACE, signals.next()).await });
+        let patience = Duration::from_millis(PATIENCE.load(Ordering::Relaxed)).max(GRACE);
+        let _either = runtime.block_on(async { tokio::time::timeout(patience, signals.next()).await });
         leave()
     });
     listener.map(drop).map_err(failed)

@@ -19,6 +19,7 @@ mod seen;
 mod store;
 mod terminal;
 mod verify;
+mod watch;
 
 use std::io::Write;
 use std::path::Path;
@@ -55,6 +56,7 @@ pub fn main() -> ExitCode {
         Command::Search(args) => search::run(&args, run),
         Command::Verify(args) => verify::run(&args, run),
         Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, run),
+        Command::Watch(args) => watch::run(*args, run),
         Command::Generate(command) => generate::run(command),
     });
     match done {

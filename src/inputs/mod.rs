@@ -11,6 +11,7 @@ pub(crate) mod table;
 use chrono::{DateTime, Utc};
 
 pub use error::{InputError, Problem};
+pub(crate) use error::{Place, read_text};
 pub use settings::{Settings, Signal};
 
 /// The rows of a file.

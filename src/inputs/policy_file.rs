@@ -44,19 +44,24 @@ pub fn read(path: &Path) -> Result<Settings, InputError> {
 /// # Errors
 /// As of [`read`].
 pub fn from_text(file: &str, text: &str) -> Result<Settings, InputError> {
-    let mut settings = Settings::default();
-    let mut reader = Reader { text, problems: Vec::new() };
     let lines = lines(text);
-    let table = match DeTable::parse(&lines) {
-        Ok(table) => table,
+    let (settings, problems) = match DeTable::parse(&lines) {
+        Ok(table) => from_table(text, table.get_ref()),
         Err(error) => {
             let at = error.span().map_or(0, |span| span.start);
-            reader.problems.push(Problem::at(Place::of_byte(text, at), None, error.message().replace('\n', ", ")));
-            return finish(file, settings, reader.problems);
+            let place = Place::of_byte(text, at);
+            (Settings::default(), vec![Problem::at(place, None, error.message().replace('\n', ", "))])
         }
     };
+    finish(file, settings, problems)
+}
+
+/// Reads settings from a table of `text`, and tells what is wrong with them.
+pub(crate) fn from_table(text: &str, table: &DeTable<'_>) -> (Settings, Vec<Problem>) {
+    let mut settings = Settings::default();
+    let mut reader = Reader { text, problems: Vec::new() };
     let mut threshold_at = 0;
-    for (key, value) in table.get_ref() {
+    for (key, value) in table {
         let name = key.get_ref().as_ref();
         match name {
             "offboarding_grace" => reader.seconds(name, value, &mut settings.offboarding_grace_s),
@@ -110,7 +115,7 @@ pub fn from_text(file: &str, text: &str) -> Result<Settings, InputError> {
         );
         reader.problem_at("takeover_threshold", threshold_at, what);
     }
-    finish(file, settings, reader.problems)
+    (settings, reader.problems)
 }
 
 /// The text with LF for a lone CR, which ends a line everywhere but in TOML. Every byte keeps its place.

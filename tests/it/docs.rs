@@ -123,7 +123,9 @@ fn shell(home: &Path, lines: &[&str]) -> Ran {
 /// A folder with what the commands of a document take from a clone.
 fn clone() -> TempDir {
     let home = tempfile::tempdir().expect("a temporary folder");
-    store::copy(&root().join("fixtures"), &home.path().join("fixtures"), &|_| true);
+    for folder in ["fixtures", "examples"] {
+        store::copy(&root().join(folder), &home.path().join(folder), &|_| true);
+    }
     home
 }
 

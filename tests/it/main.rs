@@ -37,4 +37,5 @@ mod strangers;
 mod trend;
 mod usage;
 mod verify;
+mod watch;
 mod watched;

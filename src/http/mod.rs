@@ -1,6 +1,8 @@
 //! HTTP/1.1 for requests that no SDK makes: TLS by the system's roots, a deadline, a bound for the answer, no redirect. Whether a
 //! request that failed may have had its effect is told, for who sends it again must know.
 
+pub mod server;
+
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};

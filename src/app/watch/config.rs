@@ -1,0 +1,356 @@
+//! The configuration of the watch, TOML: where messages come from, whom to tell, and what decides figures. Every key is known, and
+//! what is wrong is told with its line; nothing in it is a secret, only where secrets are.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Error as _};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::alert::channel;
+use crate::alert::route::Route;
+use crate::app::Error;
+use crate::incident::rules::Rules;
+use crate::inputs::{InputError, Place, Problem, Settings, policy_file, read_text};
+use crate::names::near;
+use crate::units;
+
+/// The tables of the file.
+const TABLES: [&str; 5] = ["input", "policy", "incidents", "channel", "route"];
+
+/// What the file says.
+#[derive(Debug)]
+pub struct Config {
+    /// Where messages and objects come from.
+    pub inputs: Vec<Input>,
+    /// What decides figures, as a report's `--policy`.
+    pub settings: Settings,
+    /// What becomes an incident, and how severe it is.
+    pub rules: Rules,
+    /// Whom to tell.
+    pub channels: Vec<Entry>,
+    /// Which channels are told of what; none for every channel of everything.
+    pub routes: Vec<Route>,
+}
+
+/// One `[[input]]`: a bucket or a folder that is listed again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// `s3://bucket/prefix`, or a folder.
+    pub source: String,
+    /// How long to wait between two listings.
+    #[serde(default = "minute", deserialize_with = "duration")]
+    pub every: Duration,
+    /// How many days back each listing looks: CloudTrail delivers late, and folders are by day.
+    #[serde(default = "two")]
+    pub days: u32,
+}
+
+/// One `[[channel]]`.
+#[derive(Debug)]
+pub struct Entry {
+    /// By which routes, commands and the ledger know it.
+    pub name: String,
+    /// Whether a delivered alert counts as a detection of what it tells.
+    pub detects: bool,
+    /// How it is reached.
+    pub settings: channel::Settings,
+}
+
+/// What every `[[channel]]` has beside the settings of its kind.
+#[derive(Debug, Deserialize)]
+struct Common {
+    name: Spanned<String>,
+    kind: Spanned<String>,
+    #[serde(default)]
+    detects: bool,
+}
+
+const fn two() -> u32 {
+    2
+}
+
+const fn minute() -> Duration {
+    Duration::from_secs(60)
+}
+
+fn duration<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    let parsed = units::parse_duration(&text).map_err(D::Error::custom)?;
+    parsed.to_std().ok().filter(|every| *every >= Duration::from_secs(1)).ok_or_else(|| {
+        D::Error::custom(format!("`{text}` is shorter than a second (hint: write it like \"60s\" or \"5m\")"))
+    })
+}
+
+/// Reads the file.
+///
+/// # Errors
+/// With everything that is wrong with it, each with its line.
+pub fn read(path: &Path) -> Result<Config, Error> {
+    let (file, text) = read_text(path).map_err(Error::input)?;
+    from_text(&file, &text).map_err(Error::input)
+}
+
+/// Reads a configuration from text; `file` is the name that errors bear.
+///
+/// # Errors
+/// As of [`read`].
+pub fn from_text(file: &str, text: &str) -> Result<Config, InputError> {
+    let mut reader = Reader { text, problems: Vec::new() };
+    let mut tables = match DeTable::parse(text) {
+        Ok(table) => table.into_inner(),
+        Err(error) => {
+            reader.toml(&error, 0);
+            return Err(reader.error(file));
+        }
+    };
+    for key in tables.keys().filter(|key| !TABLES.contains(&key.get_ref().as_ref())) {
+        reader.unknown_table(key);
+    }
+    let mut inputs = Vec::new();
+    for entry in reader.entries(&mut tables, "input") {
+        inputs.extend(reader.input(entry));
+    }
+    let settings = match tables.remove("policy") {
+        Some(table) => reader.policy(table),
+        None => Settings::default(),
+    };
+    let rules = tables.remove("incidents").and_then(|table| reader.value(table)).unwrap_or_default();
+    let mut channels: Vec<Entry> = Vec::new();
+    for entry in reader.entries(&mut tables, "channel") {
+        let at = entry.span().start;
+        if let Some(entry) = reader.channel(entry) {
+            if channels.iter().any(|other| other.name == entry.name) {
+                reader.problem(
+                    at,
+                    format!("two channels are called `{}` (hint: give each a name of its own)", entry.name),
+                );
+            }
+            channels.push(entry);
+        }
+    }
+    let names: BTreeSet<&str> = channels.iter().map(|entry| entry.name.as_str()).collect();
+    let mut routes = Vec::new();
+    for entry in reader.entries(&mut tables, "route") {
+        let at = entry.span().start;
+        if let Some(route) = reader.value::<Route>(entry) {
+            for name in route.channels.iter().filter(|name| !names.contains(name.as_str())) {
+                let hint = match near(name, names.iter().copied()).first() {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None if names.is_empty() => "there is no channel at all".to_owned(),
+                    None => format!("the channels are {}", names.iter().copied().collect::<Vec<_>>().join(", ")),
+                };
+                reader.problem(at, format!("no channel is called `{name}` (hint: {hint})"));
+            }
+            routes.push(route);
+        }
+    }
+    if reader.problems.is_empty() && inputs.is_empty() {
+        reader.problems.push(Problem::whole("there is no input: nothing would ever be read (hint: add an [[input]] with kind = \"archive\" and its source)"));
+    }
+    if !reader.problems.is_empty() {
+        return Err(reader.error(file));
+    }
+    Ok(Config { inputs, settings, rules, channels, routes })
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    problems: Vec<Problem>,
+}
+
+impl<'t> Reader<'t> {
+    fn problem(&mut self, at: usize, what: String) {
+        self.problems.push(Problem::at(Place::of_byte(self.text, at), None, what));
+    }
+
+    /// What is wrong with what begins at a byte.
+    fn toml(&mut self, error: &toml::de::Error, begin: usize) {
+        let at = error.span().map_or(begin, |span| span.start);
+        self.problem(at, error.message().replace('\n', ", "));
+    }
+
+    fn error(mut self, file: &str) -> InputError {
+        self.problems.sort_by_key(|problem| (problem.line, problem.column));
+        InputError::Malformed { file: file.to_owned(), problems: self.problems }
+    }
+
+    fn unknown_table(&mut self, key: &Spanned<toml::de::DeString<'_>>) {
+        let name = key.get_ref();
+        let hint = match near(name, TABLES).first() {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the tables are {}", TABLES.join(", ")),
+        };
+        self.problem(key.span().start, format!("unknown table `{name}` (hint: {hint})"));
+    }
+
+    /// The tables of `[[key]]`.
+    fn entries(&mut self, tables: &mut DeTable<'t>, key: &str) -> Vec<Spanned<DeValue<'t>>> {
+        let Some(value) = tables.remove(key) else { return Vec::new() };
+        let at = value.span().start;
+        match value.into_inner() {
+            DeValue::Array(entries) if entries.iter().all(|entry| entry.get_ref().is_table()) => {
+                entries.into_iter().collect()
+            }
+            _ => {
+                self.problem(at, format!("`{key}` is a list of tables (hint: write [[{key}]])"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn value<T: DeserializeOwned>(&mut self, value: Spanned<DeValue<'t>>) -> Option<T> {
+        let at = value.span().start;
+        T::deserialize(ValueDeserializer::from(value)).map_err(|error| self.toml(&error, at)).ok()
+    }
+
+    /// Takes the keys `names` out of a table.
+    fn split(entry: Spanned<DeValue<'t>>, names: &[&str]) -> [Spanned<DeValue<'t>>; 2] {
+        let span = entry.span();
+        let DeValue::Table(table) = entry.into_inner() else {
+            return [0, 1].map(|_| Spanned::new(span.clone(), DeValue::Table(DeTable::new())));
+        };
+        let (own, rest): (DeTable<'t>, DeTable<'t>) =
+            table.into_iter().partition(|(key, _)| names.contains(&key.get_ref().as_ref()));
+        [own, rest].map(|table| Spanned::new(span.clone(), DeValue::Table(table)))
+    }
+
+    fn input(&mut self, entry: Spanned<DeValue<'t>>) -> Option<Input> {
+        #[derive(Deserialize)]
+        struct Kind {
+            kind: Spanned<String>,
+        }
+        let [own, rest] = Self::split(entry, &["kind"]);
+        let Kind { kind } = self.value(own)?;
+        if kind.get_ref() == "archive" {
+            return self.value(rest);
+        }
+        let what = format!("no input is of the kind `{}` (hint: the only one is \"archive\")", kind.get_ref());
+        self.problem(kind.span().start, what);
+        None
+    }
+
+    fn channel(&mut self, entry: Spanned<DeValue<'t>>) -> Option<Entry> {
+        let [own, rest] = Self::split(entry, &["name", "kind", "detects"]);
+        let Common { name, kind, detects } = self.value(own)?;
+        let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        if name.get_ref().is_empty() || name.get_ref().contains(odd) {
+            self.problem(
+                name.span().start,
+                format!("`{}` is no channel's name (hint: letters, digits, `-`, `_` and `.`)", name.get_ref()),
+            );
+        }
+        if !channel::KINDS.contains(&kind.get_ref().as_str()) {
+            let hint = match near(kind.get_ref(), channel::KINDS).first() {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("the kinds are {}", channel::KINDS.join(", ")),
+            };
+            self.problem(kind.span().start, format!("no channel is of the kind `{}` (hint: {hint})", kind.get_ref()));
+            return None;
+        }
+        let at = rest.span().start;
+        match channel::Settings::read(kind.get_ref(), ValueDeserializer::from(rest)) {
+            Ok(settings) => Some(Entry { name: name.into_inner(), detects, settings }),
+            Err(error) => {
+                self.toml(&error, at);
+                None
+            }
+        }
+    }
+
+    fn policy(&mut self, table: Spanned<DeValue<'t>>) -> Settings {
+        let at = table.span().start;
+        match table.get_ref() {
+            DeValue::Table(table) => {
+                let (settings, problems) = policy_file::from_table(self.text, table);
+                self.problems.extend(problems);
+                settings
+            }
+            _ => {
+                self.problem(at, "`policy` is a table (hint: write [policy])".to_owned());
+                Settings::default()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        from_text("watch.toml", text).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn a_configuration_is_read_whole() {
+        let text = r#"
+            [[input]]
+            kind = "archive"
+            source = "s3://trail-bucket"
+            every = "90s"
+
+            [policy]
+            replacement_grace = "2h"
+
+            [incidents]
+            attempts = 5
+
+            [[channel]]
+            name = "soc"
+            kind = "webhook"
+            url = "https://soc.example.com/mfa"
+            secret = "file:/run/secrets/soc"
+            detects = true
+
+            [[route]]
+            severity = ["critical", "error"]
+            channels = ["soc"]
+        "#;
+        let config = from_text("watch.toml", text).unwrap();
+        assert_eq!(config.inputs.first().map(|input| input.every), Some(Duration::from_secs(90)));
+        assert_eq!((config.settings.replacement_grace_s, config.rules.attempts), (7200, 5));
+        assert!(config.channels.iter().all(|entry| entry.name == "soc" && entry.detects));
+        assert_eq!(config.routes.len(), 1);
+    }
+
+    #[test]
+    fn every_slip_is_told_with_its_line() {
+        let input = "[[input]]\nkind = \"archive\"\nsource = \"a\"\n";
+        let channel = "[[channel]]\nname = \"soc\"\nkind = \"webhook\"\nurl = \"https://a\"\nsecret = \"env:A\"\n";
+        for (text, told) in [
+            (String::new(), "there is no input"),
+            ("[[input]\n".to_owned(), "line 1"),
+            ("[[inputs]]\n".to_owned(), "line 1, column 3: unknown table `inputs` (hint: did you mean `input`?)"),
+            ("[[input]]\nkind = \"sqs\"\n".to_owned(), "line 2, column 8: no input is of the kind `sqs`"),
+            ("[[input]]\nsource = \"a\"\n".to_owned(), "missing field `kind`"),
+            (format!("{input}evry = \"5s\"\n"), "line 4, column 1: unknown field `evry`"),
+            (format!("{input}every = \"0s\"\n"), "line 4, column 9: `0s` is shorter than a second"),
+            (format!("{input}[policy]\nlookbak = \"5d\"\n"), "line 5, column 1: unknown key `lookbak`"),
+            (format!("{input}[incidents]\nattempt = 5\n"), "line 5, column 1: unknown field `attempt`"),
+            (
+                format!("{input}[[channel]]\nname = \"a\"\nkind = \"webhok\"\n"),
+                "line 6, column 8: no channel is of the kind `webhok` (hint: did you mean \"webhook\"?)",
+            ),
+            (format!("{input}{channel}{channel}"), "line 9, column 1: two channels are called `soc`"),
+            (
+                format!("{input}{}", channel.replace("env:A", "hunter2")),
+                "line 8, column 10: a secret does not stand in this file",
+            ),
+            (format!("{input}{}", channel.replace("url", "ur1")), "unknown field `ur1`"),
+            (
+                format!("{input}{channel}[[route]]\nchannels = [\"sok\"]\n"),
+                "no channel is called `sok` (hint: did you mean `soc`?)",
+            ),
+            (format!("{input}{channel}[[route]]\nseverity = [\"bad\"]\n"), "line 10, column 13: unknown variant `bad`"),
+        ] {
+            let error = error(&text);
+            assert!(error.contains(told) && error.starts_with("`watch.toml`"), "{text}\n{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! One thread for each channel, so that none waits for another: takes from the outbox, sends, and records what came of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::metrics::Metrics;
+use crate::alert::channel::Channel;
+use crate::alert::{Alert, Delivery, Outcome};
+use crate::app::Error;
+use crate::hash::sha256;
+use crate::incident::ledger::Ledger;
+use crate::incident::ledger::outbox::Due;
+
+/// How many are taken at once.
+const TAKEN: usize = 8;
+/// How often an empty outbox is looked at.
+const IDLE: Duration = Duration::from_millis(100);
+
+/// What a channel's thread needs.
+pub(super) struct Sender<'s> {
+    pub(super) name: &'s str,
+    pub(super) channel: Box<dyn Channel>,
+    pub(super) ledger: Ledger,
+    pub(super) metrics: &'s Metrics,
+    /// What time it is.
+    pub(super) now: &'s (dyn Fn() -> DateTime<Utc> + Sync),
+    /// That nothing more is put into the outbox: what is due is sent, and then it is over.
+    pub(super) draining: &'s AtomicBool,
+    /// That it is to end now.
+    pub(super) stopped: &'s (dyn Fn() -> bool + Sync),
+}
+
+impl Sender<'_> {
+    /// Sends until it is stopped, or until nothing is due any more when no more comes.
+    pub(super) fn run(mut self) -> Result<(), Error> {
+        loop {
+            // Looked at before the outbox: what was put there earlier is found.
+            let last = self.draining.load(Ordering::Acquire);
+            if (self.stopped)() {
+                return Ok(());
+            }
+            let due = self.ledger.take(self.name, (self.now)(), TAKEN).map_err(Error::failed)?;
+            if due.is_empty() {
+                // What waits for a second attempt is the next process's matter, where this one is to end.
+                if last {
+                    return Ok(());
+                }
+                std::thread::sleep(IDLE);
+            }
+            let mut due = due.into_iter();
+            while let Some(one) = due.next() {
+                self.send(&one)?;
+                if (self.stopped)() {
+                    for rest in due.by_ref() {
+                        self.ledger.give_back(self.name, &rest, (self.now)()).map_err(Error::failed)?;
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, due: &Due) -> Result<(), Error> {
+        let now = (self.now)();
+        let (outcome, alert) = match serde_json::from_str::<Alert>(&due.alert) {
+            Ok(alert) => {
+                let reference = due.reference.as_deref();
+                let delivery = Delivery { alert: &alert, reference, repetition: due.repetition, now };
+                (self.channel.deliver(&delivery), Some(alert))
+            }
+            Err(error) => (Outcome::Permanent { reason: format!("the ledger's alert cannot be read: {error}") }, None),
+        };
+        let done = (self.now)();
+        let (word, reason) = match &outcome {
+            Outcome::Delivered { note, .. } => ("delivered", note.as_deref()),
+            Outcome::RepeatAfter { reason, .. } => ("retried", Some(reason.as_str())),
+            Outcome::Unknown { reason } => ("unknown", Some(reason.as_str())),
+            Outcome::Permanent { reason } => ("refused", Some(reason.as_str())),
+        };
+        let lag = alert.filter(|_| word == "delivered").map(|alert| done - alert.at);
+        self.metrics.delivery(self.name, word, lag.map(seconds));
+        if let Some(reason) = reason {
+            tracing::warn!(
+                channel = self.name,
+                key = due.key,
+                sequence = due.sequence,
+                outcome = word,
+                reason,
+                "delivery"
+            );
+        }
+        self.ledger.record(self.name, due, &outcome, done, seed(due)).map_err(Error::failed)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of years")]
+fn seconds(span: TimeDelta) -> f64 {
+    span.num_milliseconds().max(0) as f64 / 1000.0
+}
+
+/// What tells two waits apart: different for every incident and attempt, so that not all come back together.
+fn seed(due: &Due) -> u64 {
+    let digest = sha256(format!("{}/{}/{}", due.key, due.sequence, due.attempt).as_bytes());
+    digest.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}

@@ -1,0 +1,183 @@
+//! What the watch counts, as Prometheus reads it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+/// Bounds of the histogram of lags, in seconds.
+const BOUNDS: [i64; 9] = [1, 5, 15, 60, 180, 300, 600, 1800, 3600];
+
+/// Counts of one process, from its start.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    events: u64,
+    objects: u64,
+    records: u64,
+    failures: u64,
+    /// By channel and outcome.
+    deliveries: BTreeMap<(String, &'static str), u64>,
+    /// From the event to its delivery: how many took at most so long, their number and their sum.
+    lags: [u64; BOUNDS.len()],
+    lag_count: u64,
+    lag_sum: f64,
+    /// When inputs were last read to their end.
+    last_pass: Option<DateTime<Utc>>,
+}
+
+/// What the ledger has at the moment, which is not counted here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Incidents by state.
+    pub incidents: BTreeMap<String, u64>,
+    /// Alerts that no channel has taken yet, by channel.
+    pub undelivered: BTreeMap<String, u64>,
+    /// Since when the oldest of them waits.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+impl Metrics {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts what a pass read.
+    pub fn read(&self, objects: u64, records: u64, events: u64, failures: u64, now: DateTime<Utc>) {
+        let mut counts = self.counts();
+        counts.objects += objects;
+        counts.records += records;
+        counts.events += events;
+        counts.failures += failures;
+        counts.last_pass = Some(now);
+    }
+
+    /// Counts an attempt of a channel; `lag` is from the event to the delivery, in seconds.
+    pub fn delivery(&self, channel: &str, outcome: &'static str, lag: Option<f64>) {
+        let mut counts = self.counts();
+        *counts.deliveries.entry((channel.to_owned(), outcome)).or_default() += 1;
+        if let Some(lag) = lag {
+            counts.lag_count += 1;
+            counts.lag_sum += lag;
+            for (bound, count) in BOUNDS.iter().zip(&mut counts.lags) {
+                #[expect(clippy::cast_precision_loss, reason = "an hour")]
+                if lag <= *bound as f64 {
+                    *count += 1;
+                }
+            }
+        }
+    }
+
+    /// When a pass last ended.
+    #[must_use]
+    pub fn last_pass(&self) -> Option<DateTime<Utc>> {
+        self.counts().last_pass
+    }
+
+    /// All of it in Prometheus' text format.
+    #[must_use]
+    pub fn text(&self, standing: &Standing, now: DateTime<Utc>) -> String {
+        let counts = self.counts();
+        let mut text = String::new();
+        let mut family = |name: &str, kind: &str, help: &str, rows: Vec<(String, String)>| {
+            let _ = write!(text, "# HELP mfatrail_{name} {help}\n# TYPE mfatrail_{name} {kind}\n");
+            for (suffix, value) in rows {
+                let _ = writeln!(text, "mfatrail_{name}{suffix} {value}");
+            }
+        };
+        let one = |value: u64| vec![(String::new(), value.to_string())];
+        let by = |names: [&str; 2], rows: &BTreeMap<(String, &'static str), u64>| {
+            let row = |((first, second), count): (&(String, &str), &u64)| {
+                let labels = format!("{{{}=\"{}\",{}=\"{second}\"}}", names[0], label(first), names[1]);
+                (labels, count.to_string())
+            };
+            rows.iter().map(row).collect::<Vec<_>>()
+        };
+        family("objects_total", "counter", "Objects read into the store.", one(counts.objects));
+        family("records_total", "counter", "CloudTrail records in them.", one(counts.records));
+        family("events_total", "counter", "Extracted events that were new.", one(counts.events));
+        family("read_failures_total", "counter", "Objects that could not be read, or not whole.", one(counts.failures));
+        let states =
+            standing.incidents.iter().map(|(state, count)| (format!("{{state=\"{state}\"}}"), count.to_string()));
+        family("incidents", "gauge", "Incidents, by state.", states.collect());
+        family(
+            "deliveries_total",
+            "counter",
+            "Attempts to deliver an alert, by channel and outcome.",
+            by(["channel", "outcome"], &counts.deliveries),
+        );
+        let waiting = standing.undelivered.iter();
+        let waiting =
+            waiting.map(|(channel, count)| (format!("{{channel=\"{}\"}}", label(channel)), count.to_string()));
+        family("undelivered", "gauge", "Alerts that wait for a channel.", waiting.collect());
+        let seconds =
+            |since: Option<DateTime<Utc>>| since.map_or(0, |since| (now - since).num_seconds().max(0)).unsigned_abs();
+        family(
+            "oldest_undelivered_seconds",
+            "gauge",
+            "For how long the oldest of them has waited; 0 without any.",
+            one(seconds(standing.oldest)),
+        );
+        let mut lags: Vec<(String, String)> = BOUNDS
+            .iter()
+            .zip(counts.lags)
+            .map(|(bound, count)| (format!("_bucket{{le=\"{bound}\"}}"), count.to_string()))
+            .collect();
+        lags.push(("_bucket{le=\"+Inf\"}".to_owned(), counts.lag_count.to_string()));
+        lags.push(("_sum".to_owned(), counts.lag_sum.to_string()));
+        lags.push(("_count".to_owned(), counts.lag_count.to_string()));
+        family("lag_seconds", "histogram", "From an event to the delivery of its alert.", lags);
+        let last = counts.last_pass.map_or(0, |at| at.timestamp().max(0)).unsigned_abs();
+        family(
+            "last_pass_timestamp_seconds",
+            "gauge",
+            "When what had come was last read to its end; 0 for never.",
+            one(last),
+        );
+        text
+    }
+}
+
+/// A label's value.
+fn label(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_told_as_prometheus_reads_them() {
+        let metrics = Metrics::default();
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        metrics.read(3, 40, 5, 1, at("2026-10-01T08:00:00Z"));
+        metrics.delivery("soc", "delivered", Some(42.5));
+        metrics.delivery("soc", "retried", None);
+        let standing = Standing {
+            incidents: BTreeMap::from([("open".to_owned(), 2), ("resolved".to_owned(), 7)]),
+            undelivered: BTreeMap::from([("page".to_owned(), 1)]),
+            oldest: Some(at("2026-10-01T08:00:00Z")),
+        };
+        let text = metrics.text(&standing, at("2026-10-01T08:01:00Z"));
+        for line in [
+            "mfatrail_events_total 5",
+            r#"mfatrail_incidents{state="resolved"} 7"#,
+            r#"mfatrail_deliveries_total{channel="soc",outcome="retried"} 1"#,
+            r#"mfatrail_lag_seconds_bucket{le="15"} 0"#,
+            r#"mfatrail_lag_seconds_bucket{le="60"} 1"#,
+            "mfatrail_lag_seconds_sum 42.5",
+            "mfatrail_oldest_undelivered_seconds 60",
+            "mfatrail_last_pass_timestamp_seconds 1790841600",
+        ] {
+            assert!(text.lines().any(|own| own == line), "{line}\n{text}");
+        }
+        // A family's lines stand together, below its type.
+        assert_eq!(text.lines().filter(|line| line.starts_with("# TYPE")).count(), 10);
+    }
+}

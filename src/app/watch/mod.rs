@@ -1,0 +1,414 @@
+//! The watch: reads what comes into the store, compares what follows from it with what was told, and tells.
+//!
+//! ```text
+//! archives --reading--> store --principals--> windows --incident--> transitions --ledger--> outbox --deliver--> channels
+//! ```
+//!
+//! A transition is in the ledger, with what is to be sent of it, before anything is sent. A process that ends at any moment is
+//! followed by one that looks at the whole store once, and sends what is in the outbox.
+
+pub mod config;
+mod deliver;
+pub mod metrics;
+mod reading;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::principals::{EventKey, Examined, Question, examine, tags};
+use super::scan::store_error;
+use super::{Error, Run};
+use crate::alert::channel::Channel;
+use crate::alert::{route, text};
+use crate::http::server::{self, Page};
+use crate::incident::derive::{Facts, Tags, derive, pending};
+use crate::incident::diff::{Scope, diff};
+use crate::incident::ledger::change::Recipient;
+use crate::incident::ledger::{Ledger, LedgerError};
+use crate::inventory::{self, IamState};
+use crate::pipeline::{Options, Stop};
+use crate::source::{Selection, Source};
+use crate::store::{Spans, Store};
+use config::{Config, Entry, Input};
+use deliver::Sender;
+use metrics::{Metrics, Standing};
+use reading::{Polled, Reading};
+
+/// How often it is looked whether something is to be done.
+const TICK: Duration = Duration::from_millis(100);
+/// How often the ledger is told that the watch still runs.
+const ALIVE: Duration = Duration::from_secs(10);
+
+/// What a watch is asked.
+#[derive(Debug)]
+pub struct Request {
+    /// The configuration.
+    pub config: Config,
+    /// The evidence store; made where there is none.
+    pub store: PathBuf,
+    /// From when on people are told; `None` for the first start of a watch of this store.
+    pub from: Option<DateTime<Utc>>,
+    /// Whether it ends when everything was read and what is due was sent.
+    pub once: bool,
+    /// Where its figures are served.
+    pub listen: Option<SocketAddr>,
+    /// How archives are read.
+    pub options: Options<'static>,
+}
+
+/// What a watch did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Objects read.
+    pub objects: u64,
+    /// Transitions that were put into the outbox, or would have been were there a channel.
+    pub transitions: u64,
+    /// Deliveries that no channel has taken.
+    pub undelivered: u64,
+    /// Inputs that could not be read, objects that failed.
+    pub failures: u64,
+}
+
+/// Opens all channels of a configuration.
+///
+/// # Errors
+/// When a secret is not there, or an address cannot be used: everything that is wrong.
+pub fn open_channels(entries: &[Entry]) -> Result<Vec<Box<dyn Channel>>, Error> {
+    let (mut channels, mut problems) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match entry.settings.open() {
+            Ok(channel) => channels.push(channel),
+            Err(problem) => problems.push(format!("channel `{}`: {problem}", entry.name)),
+        }
+    }
+    if problems.is_empty() { Ok(channels) } else { Err(Error::Input(problems.join("\n"))) }
+}
+
+/// Watches until `stop` is asked, or, with [`Request::once`], until everything was read and what was due was sent.
+///
+/// # Errors
+/// When the request is wrong, or the store or the ledger cannot be written. What cannot be read or sent is no error: it is counted,
+/// and tried again.
+pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Error> {
+    let sources = sources(&request.config)?;
+    let channels = open_channels(&request.config.channels)?;
+    let names: Vec<String> = sources.iter().map(Source::root).collect();
+    let reading = Reading::open(&request.store, &names, request.options.clone(), run)?;
+    let ledger = Ledger::open(&request.store).map_err(Error::failed)?;
+    let metrics = Arc::new(Metrics::default());
+    let listener = request.listen.map(server::bind).transpose();
+    let listener =
+        listener.map_err(|error| Error::Input(format!("`--listen`: {error}\n  hint: choose another port")))?;
+    if let Some((listener, address)) = listener {
+        serve(listener, &request.store, &request.config, &metrics)?;
+        run.observer.note(&format!("figures are at http://{address}/metrics"));
+    }
+    let now = || run.observer.now().unwrap_or(run.now);
+    let (draining, failed) = (AtomicBool::new(false), AtomicBool::new(false));
+    let stopped = || stop.asked() || failed.load(Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        let mut senders = Vec::new();
+        for (entry, channel) in request.config.channels.iter().zip(channels) {
+            let ledger = Ledger::connect(&request.store).map_err(Error::failed)?;
+            let (name, metrics) = (entry.name.as_str(), &*metrics);
+            let (now, draining, stopped) = (&now, &draining, &stopped);
+            let sender = Sender { name, channel, ledger, metrics, now, draining, stopped };
+            let failed = &failed;
+            senders.push(scope.spawn(move || {
+                let result = sender.run();
+                failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                result
+            }));
+        }
+        let watch = Watch { request, sources, reading, ledger, metrics: &metrics, now: &now, known: Known::default() };
+        let result = watch.run(&stopped);
+        failed.fetch_or(result.is_err(), Ordering::Relaxed);
+        draining.store(true, Ordering::Release);
+        for sender in senders {
+            match sender.join() {
+                Ok(sent) => sent?,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        let mut summary = result?;
+        let ledger = Ledger::connect(&request.store).map_err(Error::failed)?;
+        let waiting =
+            |count: &&crate::incident::ledger::view::Count| count.what == "deliveries" && count.state != "done";
+        let counts = ledger.counts().map_err(Error::failed)?;
+        summary.undelivered = counts.iter().filter(waiting).map(|count| count.n).sum();
+        Ok(summary)
+    })
+}
+
+/// Records who looks after an incident, and puts what is to be told of it into the outbox of whoever was told before.
+///
+/// # Errors
+/// When there is no such incident, it is over, or the ledger cannot be written.
+pub fn acknowledge(store: &Path, key: &str, by: &str, now: DateTime<Utc>) -> Result<(), Error> {
+    let mut ledger = Ledger::connect(store).map_err(Error::failed)?;
+    let change = ledger.change(now).map_err(Error::failed)?;
+    let step = change.acknowledge(key, by).map_err(|error| match error {
+        LedgerError::Unknown(_) | LedgerError::Ended(..) => Error::input(error),
+        _ => Error::failed(error),
+    })?;
+    if let Some(step) = step {
+        let members = change.members(&step.entry.incident).map_err(Error::failed)?;
+        let place = store.display().to_string();
+        let alert = text::alert(&step, text::Setting { now, store: &place, members: &members });
+        let told = change.recipients(key).map_err(Error::failed)?;
+        change.tell(&step, &serde_json::to_string(&alert).map_err(Error::failed)?, &told).map_err(Error::failed)?;
+    }
+    change.commit().map_err(Error::failed)
+}
+
+fn sources(config: &Config) -> Result<Vec<Source>, Error> {
+    let parse = |input: &Input| {
+        let source = Source::parse(input.source.as_ref()).map_err(Error::input)?;
+        if source == Source::Stdin {
+            return Err(Error::Input("an input cannot be standard input (hint: name a bucket or a folder)".to_owned()));
+        }
+        Ok(source)
+    };
+    config.inputs.iter().map(parse).collect()
+}
+
+/// What is remembered from one look to the next.
+#[derive(Default)]
+struct Known {
+    spans: Spans,
+    /// The last commit that was looked at; `None` before the first look.
+    commit: Option<u64>,
+    /// The snapshot of IAM that is in use: its place and what it says.
+    iam: Option<(PathBuf, IamState)>,
+    tags: Tags,
+    /// When something becomes different by itself.
+    pending: Vec<(DateTime<Utc>, EventKey)>,
+}
+
+struct Watch<'w> {
+    request: &'w Request,
+    sources: Vec<Source>,
+    reading: Reading,
+    ledger: Ledger,
+    metrics: &'w Metrics,
+    now: &'w (dyn Fn() -> DateTime<Utc> + Sync),
+    known: Known,
+}
+
+impl Watch<'_> {
+    fn run(mut self, stopped: &dyn Fn() -> bool) -> Result<Summary, Error> {
+        let started = (self.now)();
+        let runs = self.ledger.runs().map_err(Error::failed)?;
+        let told_from = self.request.from.or(runs.first().map(|first| first.from)).unwrap_or(started);
+        let read_to = runs.last().map(|last| last.to);
+        self.ledger.run(started, started, false).map_err(Error::failed)?;
+        let mut summary = Summary::default();
+        let mut due: Vec<Option<Instant>> = vec![None; self.sources.len()];
+        let mut alive = Instant::now();
+        let mut first = true;
+        while !stopped() {
+            let now = (self.now)();
+            let archives = self.due(&mut due, first, told_from, read_to, now);
+            let failures = self.read(&archives, now, &mut summary)?;
+            if first || !archives.is_empty() {
+                summary.transitions += self.look(told_from, now)?;
+            }
+            first = false;
+            if self.request.once {
+                summary.failures = failures;
+                break;
+            }
+            if alive.elapsed() >= ALIVE {
+                alive = Instant::now();
+                self.ledger.run(started, now, false).map_err(Error::failed)?;
+            }
+            std::thread::sleep(TICK);
+        }
+        self.ledger.run(started, (self.now)(), true).map_err(Error::failed)?;
+        Ok(summary)
+    }
+
+    /// The archives that are to be looked through now.
+    fn due(
+        &self,
+        due: &mut [Option<Instant>],
+        first: bool,
+        told_from: DateTime<Utc>,
+        read_to: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Vec<Polled> {
+        let mut archives = Vec::new();
+        for ((input, source), due) in self.request.config.inputs.iter().zip(&self.sources).zip(due) {
+            if due.is_some_and(|due| Instant::now() < due) {
+                continue;
+            }
+            *due = Instant::now().checked_add(input.every);
+            // What was before matters to what is now, so a new store begins with the look-back; later, what a watch that was down
+            // did not see is made up for.
+            let lookback = TimeDelta::seconds(self.request.config.settings.lookback_s);
+            let slack = TimeDelta::days(i64::from(input.days));
+            let from = match read_to {
+                None if first => told_from - lookback,
+                Some(read_to) if first => read_to.min(told_from) - slack,
+                _ => now - slack,
+            };
+            archives.push((source.clone(), Selection { from: Some(from), ..Selection::default() }));
+        }
+        archives
+    }
+
+    fn read(&mut self, archives: &[Polled], now: DateTime<Utc>, summary: &mut Summary) -> Result<u64, Error> {
+        if archives.is_empty() {
+            return Ok(0);
+        }
+        let read = self.reading.read(archives, now)?;
+        for failure in &read.failures {
+            tracing::warn!(object = failure.object, reason = failure.error, "could not be read");
+        }
+        let failures = read.failures.len() as u64;
+        self.metrics.read(read.objects, read.records, read.ingested.events, failures, now);
+        summary.objects += read.objects;
+        Ok(failures)
+    }
+
+    /// Looks at what is new, and puts what is to be told into the outbox; gives the number of transitions.
+    fn look(&mut self, told_from: DateTime<Utc>, now: DateTime<Utc>) -> Result<u64, Error> {
+        let store = self.reading.store()?;
+        let is_new = self.load_iam(&store)?;
+        let arrivals = match self.known.commit.filter(|_| !is_new) {
+            Some(commit) => Some(store.arrivals(commit).map_err(store_error)?),
+            None => None,
+        };
+        let commit = match &arrivals {
+            Some(arrivals) => arrivals.commit,
+            None => store.arrivals(u64::MAX).map_err(store_error)?.commit,
+        };
+        let change = self.ledger.change(now).map_err(Error::failed)?;
+        let touched = match arrivals {
+            None => None,
+            Some(arrivals) => {
+                let mut touched = arrivals.events;
+                touched.extend(change.touched_by(&arrivals.people).map_err(Error::failed)?);
+                let due = self.known.pending.iter().take_while(|(at, _)| *at <= now);
+                touched.extend(due.map(|(_, event)| event.clone()));
+                Some(touched)
+            }
+        };
+        if touched.as_ref().is_some_and(BTreeSet::is_empty) {
+            self.known.commit = Some(commit);
+            return Ok(0);
+        }
+        let config = &self.request.config;
+        let question = Question {
+            touched: touched.as_ref(),
+            period: None,
+            as_of: None,
+            now,
+            iam: self.known.iam.as_ref().map(|(_, state)| state),
+            approvals: &[],
+            detections: &[],
+            settings: &config.settings,
+        };
+        let examined = examine(&store, &mut self.known.spans, &question)?;
+        let Examined { windows, lifecycle, events, scope, as_of, .. } = &examined;
+        let facts = Facts {
+            windows,
+            lifecycle,
+            events,
+            tags: &self.known.tags,
+            rules: &config.rules,
+            replacement_grace: TimeDelta::seconds(config.settings.replacement_grace_s),
+            as_of: (*as_of).max(now),
+        };
+        let derived = derive(facts);
+        let scope = if touched.is_some() { Scope::Events(scope.clone()) } else { Scope::All };
+        let known = change.entries(&scope).map_err(Error::failed)?;
+        let changes = diff(&known, &derived, &scope, Some(told_from), now);
+        for entry in &changes.entries {
+            change.store(entry).map_err(Error::failed)?;
+        }
+        let names: Vec<&str> = config.channels.iter().map(|entry| entry.name.as_str()).collect();
+        let place = self.request.store.display().to_string();
+        for step in &changes.steps {
+            let members = change.members(&step.entry.incident).map_err(Error::failed)?;
+            let alert = text::alert(step, text::Setting { now, store: &place, members: &members });
+            let mut told: BTreeSet<Recipient> =
+                change.recipients(&step.entry.key).map_err(Error::failed)?.into_iter().collect();
+            told.retain(|recipient| names.contains(&recipient.channel.as_str()));
+            for name in route::channels(&config.routes, &names, &alert) {
+                let detects = config.channels.iter().any(|entry| entry.name == name && entry.detects);
+                told.replace(Recipient { channel: name.to_owned(), detects });
+            }
+            let json = serde_json::to_string(&alert).map_err(Error::failed)?;
+            change.tell(step, &json, &told.into_iter().collect::<Vec<_>>()).map_err(Error::failed)?;
+        }
+        change.commit().map_err(Error::failed)?;
+        let mut waiting = pending(facts);
+        if touched.is_some() {
+            let again = |event: &EventKey| examined.scope.contains(event);
+            waiting.extend(self.known.pending.drain(..).filter(|(at, event)| *at > now && !again(event)));
+            waiting.sort();
+        }
+        self.known.pending = waiting;
+        self.known.commit = Some(commit);
+        Ok(changes.steps.len() as u64)
+    }
+
+    /// Takes the store's latest snapshot of IAM, where there is another one than before.
+    fn load_iam(&mut self, store: &Store) -> Result<bool, Error> {
+        let Some((place, text)) = store.iam(None).map_err(store_error)? else { return Ok(false) };
+        if self.known.iam.as_ref().is_some_and(|(known, _)| *known == place) {
+            return Ok(false);
+        }
+        let state = inventory::snapshot::from_text(&place.display().to_string(), &text).map_err(Error::input)?;
+        self.known.tags = tags(&state);
+        self.known.iam = Some((place, state));
+        Ok(true)
+    }
+}
+
+/// Serves `/metrics` and `/healthz`.
+fn serve(listener: std::net::TcpListener, store: &Path, config: &Config, metrics: &Arc<Metrics>) -> Result<(), Error> {
+    let (store, metrics) = (store.to_owned(), Arc::clone(metrics));
+    let channels: Vec<String> = config.channels.iter().map(|entry| entry.name.clone()).collect();
+    let pages = move |path: &str| match path {
+        "/metrics" => Some(match standing(&store, &channels) {
+            Ok(standing) => Page {
+                status: 200,
+                content_type: "text/plain; version=0.0.4",
+                text: metrics.text(&standing, metrics.last_pass().unwrap_or(DateTime::UNIX_EPOCH)),
+            },
+            Err(error) => Page { status: 500, content_type: "text/plain", text: format!("{}\n", error.message()) },
+        }),
+        "/healthz" => Some(Page { status: 200, content_type: "text/plain", text: "ok\n".to_owned() }),
+        _ => None,
+    };
+    server::serve(listener, Arc::new(pages)).map_err(|error| Error::Failed(format!("could not serve figures: {error}")))
+}
+
+fn standing(store: &Path, channels: &[String]) -> Result<Standing, Error> {
+    let mut standing = Standing::default();
+    let Some(ledger) = Ledger::read(store).map_err(Error::failed)? else { return Ok(standing) };
+    for count in ledger.counts().map_err(Error::failed)? {
+        match (count.what.as_str(), count.state.as_str()) {
+            ("incidents", _) => {
+                standing.incidents.insert(count.state, count.n);
+            }
+            ("deliveries", "pending") => {
+                standing.undelivered.insert(count.channel, count.n);
+            }
+            _ => {}
+        }
+    }
+    for channel in channels {
+        let oldest = ledger.oldest(channel).map_err(Error::failed)?;
+        standing.oldest = [standing.oldest, oldest].into_iter().flatten().min();
+    }
+    Ok(standing)
+}

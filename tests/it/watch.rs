@@ -1,0 +1,336 @@
+//! The watch on the fixtures: what its channel gets is what a report says, once, whatever happens meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use serde_json::Value;
+
+use crate::support::run::{Ran, json, mfatrail, root};
+
+const SECRET: &str = "a-secret-that-nobody-is-shown";
+
+/// One request, as the stand-in got it.
+#[derive(Debug, Clone)]
+struct Got {
+    key: String,
+    signature: String,
+    body: String,
+    /// Whether the stand-in took it.
+    taken: bool,
+}
+
+impl Got {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+/// A receiver of webhooks, which answers as `answer` says of the number of each request.
+struct Receiver {
+    url: String,
+    got: Arc<Mutex<Vec<Got>>>,
+}
+
+impl Receiver {
+    fn new(answer: impl Fn(usize) -> Option<&'static str> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/mfa", listener.local_addr().unwrap());
+        let got: Arc<Mutex<Vec<Got>>> = Arc::default();
+        let (own, answer, number) = (Arc::clone(&got), Arc::new(answer), Arc::new(AtomicUsize::new(0)));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (own, answer, number) = (Arc::clone(&own), Arc::clone(&answer), Arc::clone(&number));
+                std::thread::spawn(move || {
+                    let mut stream = BufReader::new(stream.unwrap());
+                    loop {
+                        let (mut headers, mut line) = (BTreeMap::new(), String::new());
+                        while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
+                            if let Some((name, value)) = line.split_once(": ") {
+                                headers.insert(name.to_lowercase(), value.trim().to_owned());
+                            }
+                            line.clear();
+                        }
+                        let Some(length) = headers.get("content-length") else { return };
+                        let mut body = vec![0; length.parse().unwrap()];
+                        if stream.read_exact(&mut body).is_err() {
+                            return;
+                        }
+                        let status = answer(number.fetch_add(1, Ordering::Relaxed));
+                        own.lock().unwrap().push(Got {
+                            key: headers["idempotency-key"].clone(),
+                            signature: headers["x-mfatrail-signature"].clone(),
+                            body: String::from_utf8(body).unwrap(),
+                            taken: status.is_none_or(|status| status.starts_with("200")),
+                        });
+                        // None: it has its effect, and the answer is lost.
+                        let Some(status) = status else { return };
+                        let text = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+                        if stream.get_mut().write_all(text.as_bytes()).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self { url, got }
+    }
+
+    fn got(&self) -> Vec<Got> {
+        self.got.lock().unwrap().clone()
+    }
+}
+
+/// A home with a configuration of the fixtures' archive and one webhook.
+fn home(url: &str) -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let archive = root().join("fixtures/archive");
+    let config = format!(
+        "[[input]]\nkind = \"archive\"\nsource = {archive:?}\n\n[[channel]]\nname = \"soc\"\nkind = \"webhook\"\nurl = \"{url}\"\nsecret = \"env:SOC_SECRET\"\ndetects = true\n"
+    );
+    fs::write(home.path().join("watch.toml"), config).unwrap();
+    home
+}
+
+fn command(home: &Path, arguments: &[&str]) -> Command {
+    let mut command = mfatrail();
+    command.current_dir(home).env("SOC_SECRET", SECRET).args(arguments);
+    command
+}
+
+const ONCE: [&str; 8] = ["watch", "--config", "watch.toml", "--store", "store", "--once", "--from", "2026-10-01"];
+
+fn once(home: &Path) -> Ran {
+    command(home, &ONCE).output().unwrap().into()
+}
+
+/// The windows of a report over the store that an event opened: by key, whether they are over.
+fn windows(home: &Path) -> BTreeMap<String, bool> {
+    let report = [
+        "report",
+        "--store",
+        "store",
+        "--from",
+        "2026-10-01",
+        "--to",
+        "2026-12-01",
+        "--out",
+        "out",
+        "--format",
+        "json",
+    ];
+    let ran: Ran = command(home, &report).output().unwrap().into();
+    assert!(ran.status == 0 || ran.status == 3, "{}", ran.stderr);
+    let report = json(&home.join("out"));
+    let from = "2026-10-01T00:00:00Z";
+    let windows = report["windows"].as_array().unwrap().iter();
+    let windows = windows
+        .filter(|window| window["kind"] == "removed" && window["opened_at"].as_str().is_some_and(|at| at >= from));
+    windows
+        .map(|window| {
+            let id = window["opened_by_event"].as_str().unwrap();
+            (format!("mfatrail:{}:{id}", window["account"].as_str().unwrap()), !window["close_reason"].is_null())
+        })
+        .collect()
+}
+
+/// What was told, by key: the transitions in order.
+fn told(got: &[Got]) -> BTreeMap<String, Vec<String>> {
+    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for one in got.iter().filter(|one| one.taken && seen.insert(one.key.clone())) {
+        let body = one.json();
+        let key = body["key"].as_str().unwrap();
+        assert_eq!(one.key, format!("{key}/{}", body["sequence"]));
+        told.entry(key.to_owned()).or_default().push(body["transition"].as_str().unwrap().to_owned());
+    }
+    told
+}
+
+/// Whoever is without MFA by the report was told of, opened once, and resolved once if it is over.
+fn equals_the_report(home: &Path, got: &[Got]) {
+    let (windows, told) = (windows(home), told(got));
+    assert!(windows.len() > 5, "{windows:?}");
+    let burst = |key: &String| {
+        told.keys().any(|own| own.ends_with(":burst") && own.starts_with("mfatrail:")) && !told.contains_key(key)
+    };
+    for (key, over) in &windows {
+        if burst(key) {
+            continue;
+        }
+        let transitions = told.get(key).unwrap_or_else(|| panic!("nobody was told of {key}: {told:?}"));
+        assert_eq!(transitions.iter().filter(|one| *one == "opened").count(), 1, "{key}: {transitions:?}");
+        assert_eq!(
+            transitions.iter().filter(|one| *one == "resolved").count(),
+            usize::from(*over),
+            "{key}: {transitions:?}"
+        );
+    }
+    let of_windows = |one: &&Got| one.json()["kind"] == "window" && one.json()["window"]["kind"] == "removed";
+    for one in got.iter().filter(of_windows) {
+        let key = one.json()["key"].as_str().unwrap().to_owned();
+        assert!(windows.contains_key(&key), "{key} is no window of the report");
+    }
+}
+
+#[test]
+fn a_channel_is_told_once_what_the_report_says() {
+    let receiver = Receiver::new(|_| Some("200 OK"));
+    let home = home(&receiver.url);
+    let first = once(home.path());
+    let ledger = command(home.path(), &["watch", "incidents", "--store", "store"]).output().unwrap();
+    assert!(first.status == 0 || first.status == 3, "{}", first.stderr);
+    let got = receiver.got();
+    equals_the_report(home.path(), &got);
+    for one in &got {
+        let (seconds, signature) = one.signature.strip_prefix("t=").unwrap().split_once(",v1=").unwrap();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+        let signed = format!("{seconds}.{}", one.body);
+        assert_eq!(mfatrail::hash::hex(hmac::sign(&key, signed.as_bytes()).as_ref()), signature);
+        assert_eq!(one.json()["repetition"], false);
+        assert_eq!(one.json()["schema"], "mfatrail.alert/1");
+    }
+    // Nothing is told twice.
+    let again = once(home.path());
+    assert!(
+        again.status == first.status && again.stderr.contains("0 transitions, 0 not delivered"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(receiver.got().len(), got.len());
+    // Every incident is listed; no text of the tool has the secret.
+    let ledger: Ran = ledger.into();
+    for key in told(&got).keys() {
+        assert!(ledger.stdout.contains(key.as_str()), "{key}\n{}", ledger.stdout);
+    }
+    assert!(![&first.stderr, &again.stderr, &ledger.stdout].iter().any(|text| text.contains(SECRET)));
+    // A delivered alert is a detection, which the report counts by itself.
+    let report = json(&home.path().join("out"));
+    let source = |window: &Value| window["detection"]["source"].as_str().is_some_and(|source| source == "watch/soc");
+    assert!(report["windows"].as_array().unwrap().iter().any(source), "{:?}", report["windows"][0]["detection"]);
+}
+
+#[test]
+fn what_a_channel_refuses_or_loses_comes_again_and_says_so() {
+    // Of every six requests one is refused for now, and of one the answer is lost.
+    let receiver = Receiver::new(|number| match number % 6 {
+        0 => Some("503 Service Unavailable\r\nRetry-After: 0"),
+        3 => None,
+        _ => Some("200 OK"),
+    });
+    let home = home(&receiver.url);
+    let delivered = (0..100).any(|_| {
+        let ran = once(home.path());
+        assert!(ran.status == 0 || ran.status == 3, "{}", ran.stderr);
+        std::thread::sleep(Duration::from_millis(300));
+        ran.stderr.contains(" 0 not delivered")
+    });
+    assert!(delivered);
+    let got = receiver.got();
+    equals_the_report(home.path(), &got);
+    // What had its effect and comes again is marked.
+    let mut taken = BTreeSet::new();
+    for one in &got {
+        assert!(!taken.contains(&one.key) || one.json()["repetition"] == true, "{}", one.key);
+        if one.taken {
+            taken.insert(one.key.clone());
+        }
+    }
+}
+
+#[test]
+fn a_watch_that_is_killed_anywhere_loses_and_repeats_nothing_unmarked() {
+    let receiver = Receiver::new(|_| Some("200 OK"));
+    let home = home(&receiver.url);
+    for round in 0..20_u64 {
+        let mut child = command(home.path(), &ONCE).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(round * 97 % 900));
+        // It may have ended by itself.
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    let last = once(home.path());
+    assert!(last.stderr.contains(" 0 not delivered"), "{}", last.stderr);
+    let got = receiver.got();
+    equals_the_report(home.path(), &got);
+    let mut taken = BTreeSet::new();
+    for one in &got {
+        assert!(taken.insert(one.key.clone()) || one.json()["repetition"] == true, "{} came twice unmarked", one.key);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_before_anything_is_sent() {
+    let receiver = Receiver::new(|_| Some("200 OK"));
+    let home = home(&receiver.url);
+    let config = fs::read_to_string(home.path().join("watch.toml")).unwrap();
+    let other = |name: &str, text: String| fs::write(home.path().join(name), text).unwrap();
+    other("empty.toml", String::new());
+    other("typo.toml", config.replace("secret", "secrte"));
+    other("clear.toml", config.replace("http://127.0.0.1", "http://soc.example.com"));
+    other("secret.toml", config.replace("SOC_SECRET", "NO_SUCH_SECRET"));
+    other("queue.toml", config.replace("\"archive\"", "\"sqs\""));
+    for (file, told) in [
+        ("empty.toml", "there is no input"),
+        ("typo.toml", "line 9, column 1: unknown field `secrte`"),
+        ("clear.toml", "channel `soc`: its `url` is not https"),
+        ("secret.toml", "channel `soc`: the environment has no variable `NO_SUCH_SECRET`"),
+        ("queue.toml", "line 2, column 8: no input is of the kind `sqs`"),
+        ("absent.toml", "absent.toml"),
+    ] {
+        for arguments in
+            [&["watch", "--config", file, "--store", "store", "--once"][..], &["watch", "check", "--config", file]]
+        {
+            let ran: Ran = command(home.path(), arguments).output().unwrap().into();
+            assert_eq!(ran.status, 2, "{file}: {}", ran.stderr);
+            assert!(ran.stderr.contains(told), "{file}: {}", ran.stderr);
+        }
+    }
+    assert!(!home.path().join("store").exists());
+    let ran: Ran = command(home.path(), &["watch", "check", "--config", "watch.toml"]).output().unwrap().into();
+    assert_eq!((ran.status, receiver.got().len()), (0, 0), "{}", ran.stderr);
+    let none: Ran = command(home.path(), &["watch", "incidents", "--store", "store"]).output().unwrap().into();
+    assert_eq!(none.status, 2, "{}", none.stderr);
+    assert!(none.stderr.contains("no evidence store in `store`"), "{}", none.stderr);
+}
+
+#[test]
+fn somebody_looks_after_it_and_the_channel_knows() {
+    let receiver = Receiver::new(|_| Some("200 OK"));
+    let home = home(&receiver.url);
+    once(home.path());
+    let list = ["watch", "incidents", "--store", "store", "--open"];
+    let open: Ran = command(home.path(), &list).output().unwrap().into();
+    let key = open
+        .stdout
+        .lines()
+        .find(|line| !line.contains("nobody was told"))
+        .unwrap()
+        .rsplit("  ")
+        .next()
+        .unwrap()
+        .to_owned();
+    let acknowledge = ["watch", "acknowledge", key.as_str(), "--by", "dana", "--store", "store"];
+    let ran: Ran = command(home.path(), &acknowledge).output().unwrap().into();
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    once(home.path());
+    let got = receiver.got();
+    let last = got.iter().rfind(|one| one.json()["key"] == key.as_str()).unwrap().json();
+    assert_eq!(last["transition"], "updated");
+    let open: Ran = command(home.path(), &list).output().unwrap().into();
+    assert!(
+        open.stdout.lines().any(|line| line.contains(&key) && line.contains("acknowledged by dana")),
+        "{}",
+        open.stdout
+    );
+    let wrong = ["watch", "acknowledge", "mfatrail:1:2", "--by", "dana", "--store", "store"];
+    let ran: Ran = command(home.path(), &wrong).output().unwrap().into();
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+}
