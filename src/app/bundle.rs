@@ -169,8 +169,8 @@ impl Making {
     pub(crate) fn write(self, job: &Job<'_>, made: &Made, files: &[File]) -> Result<(), Error> {
         let report = &made.report;
         let mut members: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-        for (name, bytes) in files.iter().filter(|(name, _)| name != PDF) {
-            members.insert(format!("{REPORT}/{name}"), bytes.clone());
+        for (name, contents) in files.iter().filter(|(name, _)| name != PDF) {
+            members.insert(format!("{REPORT}/{name}"), contents.bytes().map_err(|error| unreadable(&error))?);
         }
         let inputs = self.add_inputs(&job.inputs, &mut members, made.iam.as_ref())?;
         add_folder(&self.scratch().excerpt, EVIDENCE, &mut members)?;
@@ -467,10 +467,10 @@ impl Opened {
         }
         let (formats, per_account) = (job.request.formats(), job.request.per_account);
         let files = crate::report::render(&made.report, &formats, per_account).map_err(Error::failed)?;
-        let same = |name: &str, bytes: &[u8]| {
-            members.get(&format!("{REPORT}/{name}")).is_some_and(|member| member.sha256 == bundle::sha256(bytes))
+        let same = |(name, contents): &&File| {
+            members.get(&format!("{REPORT}/{name}")).is_some_and(|member| member.sha256 == contents.sha256())
         };
-        let changed = files.iter().filter(|(name, bytes)| !same(name, bytes)).map(|(name, _)| name.clone()).collect();
+        let changed = files.iter().filter(|file| !same(file)).map(|(name, _)| name.clone()).collect();
         for line in &differing {
             run.observer.warn(line);
         }

@@ -334,8 +334,6 @@ pub(crate) fn unreadable(error: &std::io::Error) -> Error {
 /// What a scan gathered, which takes long to give back piece by piece. A process that ends now may leave it to its end.
 pub(crate) struct Remains {
     _evidence: Evidence,
-    _events: Vec<mfa::Event>,
-    _context: Context,
 }
 
 /// The moments that a report is measured by.
@@ -433,7 +431,8 @@ impl Job<'_> {
             notices: of_store,
             signed: proven.map(verify::Proven::signed),
             commit: store.map(|(_, commit)| commit),
-            remains: Remains { _evidence: evidence, _events: events, _context: context },
+            // Events and calls are given back here: what is rendered takes as much.
+            remains: Remains { _evidence: evidence },
         })
     }
 

@@ -215,7 +215,7 @@ impl Output {
         let (browser, paper) = self.pdf.as_ref()?;
         let page = report::printed(report, *paper)
             .map_err(|error| Error::Failed(format!("could not render the page to print: {error}")));
-        Some(page.and_then(|page| Ok(("report.pdf".to_owned(), pdf::print(browser, &page)?))))
+        Some(page.and_then(|page| Ok(("report.pdf".to_owned(), pdf::print(browser, &page)?.into()))))
     }
 }
 

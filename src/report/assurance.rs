@@ -293,7 +293,8 @@ mod tests {
             ("summary".to_owned(), summary(report, Some(80))),
             ("summary, whole".to_owned(), summary(report, None)),
         ];
-        for (name, bytes) in render(report, &Format::ALL, false).expect("renders") {
+        for (name, contents) in render(report, &Format::ALL, false).expect("renders") {
+            let bytes = contents.bytes().expect("read");
             if !name.ends_with(".xlsx") {
                 texts.push((name, String::from_utf8(bytes).expect("text")));
                 continue;
@@ -441,14 +442,14 @@ mod tests {
         report.accounts[0].figures.mfa_coverage = None;
         let pages = render(&report, &[Format::Html], true).expect("renders");
         let page = |name: &str| {
-            let (_, bytes) = pages.iter().find(|(file, _)| file == name).expect("a page");
-            String::from_utf8(bytes.clone()).expect("text")
+            let (_, contents) = pages.iter().find(|(file, _)| file == name).expect("a page");
+            String::from_utf8(contents.bytes().expect("read")).expect("text")
         };
         assert!(page("account-444455556666.html").contains("Nobody is known to be without MFA"), "all of it was seen");
         report.accounts[0].figures.iam.deactivations.failed_attempts = 1;
         let pages = render(&report, &[Format::Html], true).expect("renders");
         let (_, other) = pages.iter().find(|(file, _)| file == "account-111122223333.html").expect("a page");
-        let other = String::from_utf8(other.clone()).expect("text");
+        let other = String::from_utf8(other.bytes().expect("read")).expect("text");
         assert!(!other.contains("Nobody is known to be without MFA") && other.contains("no IAM state was given"));
     }
 

@@ -115,7 +115,7 @@ const CONTROLS: [Control; 34] = {
 };
 
 /// The section of a report.
-pub(super) fn section(report: &Report) -> Section {
+pub(super) fn section(report: &Report) -> Section<'static> {
     let rows = CONTROLS
         .iter()
         .map(|control| {

@@ -4,33 +4,35 @@
 //! would take for a formula has an apostrophe in front (see [`crate::escape::csv`]). All but numbers is quoted, so that an account's
 //! id keeps its zeros and an empty text is told from none.
 
+use std::io;
+
 use super::tables::{self, Column, Read};
 use super::{Report, format};
 use crate::escape::{csv, csv_list, csv_quoted};
 
 /// Renders `windows.csv`.
-#[must_use]
-pub fn windows_csv(report: &Report) -> Vec<u8> {
-    table(&tables::windows(), &tables::numbered(&report.windows))
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn windows_csv(report: &Report, out: &mut impl io::Write) -> io::Result<()> {
+    table(&tables::windows(), &tables::numbered(&report.windows), out)
 }
 
 /// Renders `events.csv`.
-#[must_use]
-pub fn events_csv(report: &Report) -> Vec<u8> {
-    table(&tables::events(), &report.events)
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn events_csv(report: &Report, out: &mut impl io::Write) -> io::Result<()> {
+    table(&tables::events(), &report.events, out)
 }
 
-fn table<Row>(columns: &[Column<Row>], rows: &[Row]) -> Vec<u8> {
-    let mut out = String::new();
-    let mut line = |cells: Vec<String>| {
-        out.push_str(&cells.join(","));
-        out.push('\n');
-    };
-    line(columns.iter().map(|column| csv_quoted(column.name)).collect());
+fn table<Row>(columns: &[Column<Row>], rows: &[Row], out: &mut impl io::Write) -> io::Result<()> {
+    let mut line = |cells: Vec<String>| writeln!(out, "{}", cells.join(","));
+    line(columns.iter().map(|column| csv_quoted(column.name)).collect())?;
     for row in rows {
-        line(columns.iter().map(|column| cell(&column.read, row).unwrap_or_default()).collect());
+        line(columns.iter().map(|column| cell(&column.read, row).unwrap_or_default()).collect())?;
     }
-    out.into_bytes()
+    Ok(())
 }
 
 fn cell<Row>(read: &Read<Row>, row: &Row) -> Option<String> {

@@ -4,6 +4,8 @@
 //! really in the page: text from the logs that got past the escaping could not run all the same. Without script the
 //! page is whole; the script sorts, filters and copies.
 
+use std::io;
+
 use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,10 +26,11 @@ pub enum Paper {
     Letter,
 }
 
+/// The page, of one account or of all.
 #[derive(Template)]
 #[template(path = "index.html")]
-struct Page {
-    view: View,
+pub(super) struct Page<'r> {
+    view: View<'r>,
     style: String,
     style_hash: String,
     script: &'static str,
@@ -36,42 +39,44 @@ struct Page {
     pages: Vec<(String, String)>,
 }
 
-/// Renders `index.html`.
-///
-/// # Errors
-/// When the template cannot be rendered; writing to memory does not fail.
-pub fn html(report: &Report) -> askama::Result<String> {
-    page(report, None, None, Vec::new())
-}
-
 /// Renders the page as it is to be printed on `paper`, by a program that does not ask.
 ///
 /// # Errors
 /// When the template cannot be rendered; writing to memory does not fail.
 pub fn printed(report: &Report, paper: Paper) -> askama::Result<String> {
-    page(report, Some(paper), None, Vec::new())
+    Page::new(report, Some(paper), None, Vec::new()).render()
 }
 
-/// Renders the page, of one account where one is named, with links to other pages (file and name).
-pub(super) fn page(
-    report: &Report,
-    paper: Option<Paper>,
-    one_account: Option<&str>,
-    pages: Vec<(String, String)>,
-) -> askama::Result<String> {
-    let size = match paper {
-        None => "",
-        Some(Paper::A4) => "@page { size: A4; }\n",
-        Some(Paper::Letter) => "@page { size: letter; }\n",
-    };
-    let style = format!("\n{STYLE}{size}");
-    let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
-    let (style_hash, script_hash) = (hash(&style), hash(SCRIPT));
-    let mut view = View::new(report);
-    if let Some(one) = one_account {
-        view.title = format!("{}, {}", view.title, account::label(one));
+impl<'r> Page<'r> {
+    /// The page of a report, of one account where one is named, with links to other pages (file and name).
+    pub(super) fn new(
+        report: &'r Report,
+        paper: Option<Paper>,
+        one_account: Option<&str>,
+        pages: Vec<(String, String)>,
+    ) -> Self {
+        let size = match paper {
+            None => "",
+            Some(Paper::A4) => "@page { size: A4; }\n",
+            Some(Paper::Letter) => "@page { size: letter; }\n",
+        };
+        let style = format!("\n{STYLE}{size}");
+        let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
+        let (style_hash, script_hash) = (hash(&style), hash(SCRIPT));
+        let mut view = View::new(report);
+        if let Some(one) = one_account {
+            view.title = format!("{}, {}", view.title, account::label(one));
+        }
+        Self { view, style, style_hash, script: SCRIPT, script_hash, pages }
     }
-    Page { view, style, style_hash, script: SCRIPT, script_hash, pages }.render()
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn write(&self, out: &mut impl io::Write) -> io::Result<()> {
+        self.write_into(out)
+    }
 }
 
 /// What the template may call.

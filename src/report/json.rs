@@ -14,9 +14,9 @@ use crate::escape;
 /// Renders `report.json`, ending in a line break.
 ///
 /// # Errors
-/// When a value cannot be expressed in JSON; none of the model's can.
-pub fn json(report: &Report) -> serde_json::Result<Vec<u8>> {
-    pretty_json(report)
+/// When it cannot be written; every value of the model can be expressed in JSON.
+pub fn json(report: &Report, out: &mut impl io::Write) -> serde_json::Result<()> {
+    pretty(report, out)
 }
 
 /// Renders any document likewise.
@@ -25,10 +25,14 @@ pub fn json(report: &Report) -> serde_json::Result<Vec<u8>> {
 /// When a value cannot be expressed in JSON.
 pub fn pretty_json(document: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut out = Vec::new();
-    let formatter = SafeFormatter { pretty: PrettyFormatter::new() };
-    document.serialize(&mut serde_json::Serializer::with_formatter(&mut out, formatter))?;
-    out.push(b'\n');
+    pretty(document, &mut out)?;
     Ok(out)
+}
+
+fn pretty(document: &impl Serialize, out: &mut impl io::Write) -> serde_json::Result<()> {
+    let formatter = SafeFormatter { pretty: PrettyFormatter::new() };
+    document.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, formatter))?;
+    out.write_all(b"\n").map_err(serde_json::Error::io)
 }
 
 /// [`PrettyFormatter`], but for hidden characters and whole numbers.

@@ -3,14 +3,21 @@
 //! Whatever came with the logs stands in code spans, so that it is neither markup nor a link nor a mention wherever the
 //! text is pasted.
 
+use std::io;
+
 use super::format::{self, NONE};
 use super::view::{Block, Head, Span, Table, View};
 use super::{Report, view::WindowView};
 use crate::escape::{self, Place};
 
+/// So many characters are put together before they are written.
+const AT_ONCE: usize = 64 << 10;
+
 /// Renders `report.md`.
-#[must_use]
-pub fn markdown(report: &Report) -> String {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn markdown(report: &Report, to: &mut impl io::Write) -> io::Result<()> {
     let view = View::new(report);
     let mut out = String::new();
     push(&mut out, &["# ", &escape::markdown_text(&view.title), "\n\n"]);
@@ -40,13 +47,23 @@ pub fn markdown(report: &Report) -> String {
         push(&mut out, &["\n## ", section.title, "\n"]);
         for block in section.blocks.iter().filter(|block| !drawn(block)) {
             out.push('\n');
-            push_block(&mut out, block);
+            push_block(&mut out, block, to)?;
         }
     }
-    out
+    to.write_all(out.as_bytes())
 }
 
-fn drawn(block: &Block) -> bool {
+/// Writes what is there, where it is much.
+fn pass_on(out: &mut String, to: &mut impl io::Write) -> io::Result<()> {
+    if out.len() < AT_ONCE {
+        return Ok(());
+    }
+    to.write_all(out.as_bytes())?;
+    out.clear();
+    Ok(())
+}
+
+fn drawn(block: &Block<'_>) -> bool {
     matches!(block, Block::Timeline(_) | Block::Grid(_) | Block::Legend(_))
 }
 
@@ -72,7 +89,7 @@ fn line(spans: &[Span], place: Place) -> String {
         .collect()
 }
 
-fn push_block(out: &mut String, block: &Block) {
+fn push_block(out: &mut String, block: &Block<'_>, to: &mut impl io::Write) -> io::Result<()> {
     match block {
         // Drawn for the eye.
         Block::Timeline(_) | Block::Grid(_) | Block::Legend(_) => {}
@@ -83,23 +100,24 @@ fn push_block(out: &mut String, block: &Block) {
                 push(out, &["- ", &line(item, Place::Flow), "\n"]);
             }
         }
-        Block::Table(table) => push_table(out, table),
+        Block::Table(table) => push_table(out, table, to)?,
         Block::Windows(windows) => {
             for (i, window) in windows.iter().enumerate() {
                 if i > 0 {
                     out.push('\n');
                 }
-                push_window(out, window);
+                push_window(out, &window, to)?;
             }
         }
     }
+    Ok(())
 }
 
-fn push_table(out: &mut String, table: &Table) {
+fn push_table(out: &mut String, table: &Table<'_>, to: &mut impl io::Write) -> io::Result<()> {
     push(out, &["**", &escape::markdown_text(&table.caption), "**\n\n|"]);
     // A column of bars says what its neighbors say, and here it would be empty.
     let bars = |column: usize, head: &Head| {
-        let mut spans = table.rows.iter().filter_map(|row| row.get(column)).flatten().peekable();
+        let mut spans = table.rows.iter().filter_map(|row| row.into_iter().nth(column)).flatten().peekable();
         (head.title.is_empty() || spans.peek().is_some()) && spans.all(|span| matches!(span, Span::Bar(_)))
     };
     let columns: Vec<usize> = (0..).zip(&table.heads).filter(|(i, head)| !bars(*i, head)).map(|(i, _)| i).collect();
@@ -112,19 +130,21 @@ fn push_table(out: &mut String, table: &Table) {
         out.push_str(if head.numeric { " ---: |" } else { " --- |" });
     }
     out.push('\n');
-    for row in &table.rows {
+    for row in table.rows.iter() {
         out.push('|');
         for cell in columns.iter().filter_map(|column| row.get(*column)) {
             push(out, &[" ", &line(cell, Place::Cell), " |"]);
         }
         out.push('\n');
+        pass_on(out, to)?;
     }
     if let Some(more) = &table.more {
         push(out, &["\n", &escape::markdown_text(more), "\n"]);
     }
+    Ok(())
 }
 
-fn push_window(out: &mut String, window: &WindowView) {
+fn push_window(out: &mut String, window: &WindowView, to: &mut impl io::Write) -> io::Result<()> {
     push(out, &["#### #", &window.number.to_string(), " ", &line(&window.summary, Place::Flow), "\n\n"]);
     let words = std::iter::once(window.key).chain(window.tags.iter().map(|tag| tag.text));
     let tags: Vec<String> = words.map(|word| format!("**{}**", escape::markdown_text(word))).collect();
@@ -141,5 +161,5 @@ fn push_window(out: &mut String, window: &WindowView) {
         }
     }
     out.push('\n');
-    push_table(out, &window.proof);
+    push_table(out, &window.proof, to)
 }

@@ -5,6 +5,7 @@
 
 mod account;
 mod assurance;
+mod contents;
 mod controls;
 mod csv;
 mod format;
@@ -12,6 +13,7 @@ mod html;
 mod json;
 mod markdown;
 mod redact;
+mod rows;
 mod summary;
 mod tables;
 mod view;
@@ -24,9 +26,10 @@ mod fixture;
 mod tests;
 
 use crate::contract::*;
+pub use contents::Contents;
 pub use csv::{events_csv, windows_csv};
 pub(crate) use format::plural;
-pub use html::{Paper, html, printed};
+pub use html::{Paper, printed};
 pub use json::{json, pretty_json};
 pub use markdown::markdown;
 pub use redact::redact;

@@ -460,7 +460,8 @@ mod tests {
     fn everything(report: &Report) -> Vec<(String, String)> {
         let files = render(report, &Format::ALL, true).expect("renders");
         let mut texts: Vec<(String, String)> = Vec::new();
-        for (name, bytes) in files {
+        for (name, contents) in files {
+            let bytes = contents.bytes().expect("read");
             if name.ends_with(".xlsx") {
                 let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).expect("a zip");
                 for i in 0..archive.len() {

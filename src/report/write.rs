@@ -8,15 +8,16 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::contents::{Contents, Draft};
 use super::{Report, account, html};
 use crate::disk::{Folder, Kind, Refusal};
-use crate::hash::{hex, sha256};
+use crate::hash::hex;
 
 /// The names of a report's files, the manifest and the pages of accounts aside.
 const FILES: [&str; 7] =
@@ -35,12 +36,14 @@ pub enum RenderError {
     /// `report.json`.
     #[error("could not render `report.json`")]
     Json(#[from] serde_json::Error),
-    /// `index.html`.
-    #[error("could not render `index.html`")]
-    Html(#[from] askama::Error),
     /// `report.xlsx`.
     #[error("could not render `report.xlsx`")]
     Xlsx(#[from] rust_xlsxwriter::XlsxError),
+    /// A file that does not stay in memory.
+    #[error(
+        "could not write a file of the report to the temporary directory: {0} (hint: free space there, or set TMPDIR to another)"
+    )]
+    Temporary(#[from] io::Error),
 }
 
 /// Why a report's directory could not be taken or written.
@@ -138,7 +141,7 @@ impl Format {
 }
 
 /// A file of a report: its name and its bytes.
-pub type File = (String, Vec<u8>);
+pub type File = (String, Contents);
 
 /// Renders the files of a report; with `per_account` also a page for each account that has something to show.
 ///
@@ -146,53 +149,48 @@ pub type File = (String, Vec<u8>);
 /// When a format cannot be rendered.
 pub fn render(report: &Report, formats: &[Format], per_account: bool) -> Result<Vec<File>, RenderError> {
     let mut files: Vec<File> = Vec::new();
-    let mut add = |name: &str, bytes: Vec<u8>| files.push((name.to_owned(), bytes));
+    let mut add = |name: &str, contents: Contents| files.push((name.to_owned(), contents));
     for format in formats {
         match format {
-            Format::Html => {
-                for (name, page) in pages(report, per_account)? {
-                    add(&name, page.into_bytes());
-                }
-            }
-            Format::Markdown => add("report.md", super::markdown(report).into_bytes()),
-            Format::Json => add("report.json", super::json(report)?),
+            Format::Html => pages(report, per_account, &mut add)?,
+            Format::Markdown => add("report.md", Contents::of(|out| super::markdown(report, out))?),
+            Format::Json => add("report.json", written(|out| Ok(super::json(report, out)?))?),
             Format::Csv => {
-                add("events.csv", super::events_csv(report));
-                add("windows.csv", super::windows_csv(report));
+                add("events.csv", written(|out| Ok(super::events_csv(report, out)?))?);
+                add("windows.csv", written(|out| Ok(super::windows_csv(report, out)?))?);
             }
-            Format::Xlsx => add("report.xlsx", super::xlsx(report)?),
+            Format::Xlsx => add("report.xlsx", super::xlsx(report)?.into()),
         }
     }
     Ok(files)
 }
 
-fn pages(report: &Report, per_account: bool) -> Result<Vec<(String, String)>, RenderError> {
+fn written(render: impl FnOnce(&mut Draft) -> Result<(), RenderError>) -> Result<Contents, RenderError> {
+    Contents::of(render)
+}
+
+fn pages(report: &Report, per_account: bool, add: &mut dyn FnMut(&str, Contents)) -> Result<(), RenderError> {
+    let page = |page: &html::Page<'_>| Contents::of(|out| page.write(out));
     if !per_account {
-        return Ok(vec![("index.html".to_owned(), super::html(report)?)]);
+        add("index.html", page(&html::Page::new(report, None, None, Vec::new()))?);
+        return Ok(());
     }
     let shown = report.accounts.iter().filter(|one| account::has_something(report, &one.account));
     let named = account::file_names(shown.map(|one| one.account.as_str()));
     let links = named.iter().map(|(file, name)| (file.clone(), account::label(name))).collect();
-    let mut pages = vec![("index.html".to_owned(), html::page(report, None, None, links)?)];
+    add("index.html", page(&html::Page::new(report, None, None, links))?);
     for (file, name) in named {
         if let Some(part) = account::of(report, name) {
             let back = vec![("index.html".to_owned(), "all accounts".to_owned())];
-            pages.push((file, html::page(&part, None, Some(name), back)?));
+            add(&file, page(&html::Page::new(&part, None, Some(name), back))?);
         }
     }
-    Ok(pages)
+    Ok(())
 }
 
 /// The digests of all files, in order of name.
 fn manifest(files: &[File]) -> String {
-    let mut manifest = String::new();
-    for (name, bytes) in files {
-        manifest.push_str(&hex(&sha256(bytes)));
-        manifest.push_str("  ");
-        manifest.push_str(name);
-        manifest.push('\n');
-    }
-    manifest
+    files.iter().map(|(name, contents)| format!("{}  {name}\n", contents.sha256())).collect()
 }
 
 /// What a manifest lists: the digests of files by their names.
@@ -269,12 +267,12 @@ impl OutputDir {
     /// When writing or renaming fails; then what was at the target before is still there. Only where an
     /// earlier report could not be deleted after it was replaced is the new one in place nevertheless; the error tells.
     pub fn commit(self, mut files: Vec<File>) -> Result<PathBuf, OutputError> {
-        files.sort();
-        files.push((MANIFEST.to_owned(), manifest(&files).into_bytes()));
-        for (name, bytes) in files {
+        files.sort_by(|(one, _), (other, _)| one.cmp(other));
+        files.push((MANIFEST.to_owned(), manifest(&files).into_bytes().into()));
+        for (name, contents) in files {
             let path = self.temporary.join(name);
             let written = fs::File::create_new(&path).and_then(|mut file| {
-                file.write_all(&bytes)?;
+                contents.copy(&mut file)?;
                 file.sync_all()
             });
             written.map_err(io_error("write", &path))?;

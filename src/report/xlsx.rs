@@ -8,6 +8,7 @@ use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workboo
 
 use super::assurance::{self, GapKind};
 use super::format::NONE;
+use super::rows::Rows;
 use super::tables::{self, Column, Read};
 use super::{AccountFigures, Class, KindFigures, MfaCoverage, Report, Stat, TrendPeriod, TrendSource, format, view};
 use crate::escape;
@@ -19,7 +20,11 @@ const ROWS: usize = 1_048_574;
 /// The widest column, in characters.
 const WIDEST: usize = 60;
 
+/// A sheet of so many rows does not stay in memory, where a cell takes a hundred bytes.
+const MANY: usize = if cfg!(test) { 2 } else { 1 << 12 };
+
 /// A typed cell.
+#[derive(Clone)]
 enum Value {
     None,
     Text(String),
@@ -54,10 +59,10 @@ impl Value {
 }
 
 /// A table to be.
-struct Sheet {
+struct Sheet<'r> {
     name: &'static str,
     heads: Vec<&'static str>,
-    rows: Vec<Vec<Value>>,
+    rows: Rows<'r, Vec<Value>>,
 }
 
 /// Renders `report.xlsx`.
@@ -76,17 +81,18 @@ pub fn xlsx(report: &Report) -> Result<Vec<u8>, XlsxError> {
     }
     book.set_properties(&properties);
     for sheet in sheets(report) {
-        write(book.add_worksheet(), sheet)?;
+        let many = sheet.rows.len() > MANY;
+        write(if many { book.add_worksheet_with_constant_memory()? } else { book.add_worksheet() }, &sheet)?;
     }
     book.save_to_buffer()
 }
 
-fn sheets(report: &Report) -> Vec<Sheet> {
+fn sheets(report: &Report) -> Vec<Sheet<'_>> {
     let mut sheets = vec![
         about(report),
         figures(report),
-        listing("Windows", &tables::windows(), &tables::numbered(&report.windows)),
-        listing("Events", &tables::events(), &report.events),
+        windows(report),
+        events(report),
         proof(report),
         reconciliation(report),
         leftovers(report),
@@ -121,7 +127,7 @@ fn sheets(report: &Report) -> Vec<Sheet> {
     sheets
 }
 
-fn about(report: &Report) -> Sheet {
+fn about(report: &Report) -> Sheet<'_> {
     let row = |name: &str, value: Value| vec![Value::text(name), value];
     let evidence = match (report.coverage.complete, assurance::doubts(report)) {
         (true, None) => "complete".to_owned(),
@@ -162,7 +168,7 @@ fn about(report: &Report) -> Sheet {
         rows.extend(counts.map(|(name, count)| row(name, Value::option(count, Value::count))));
         rows.push(row("IAM as of (UTC)", Value::option(coverage.taken_at, Value::Time)));
     }
-    Sheet { name: "About", heads: vec!["what", "value"], rows }
+    Sheet { name: "About", heads: vec!["what", "value"], rows: rows.into() }
 }
 
 fn stat_row(of: &str, name: &str, stat: &Stat, beside: Option<(usize, &str)>) -> Vec<Value> {
@@ -180,7 +186,7 @@ fn stat_row(of: &str, name: &str, stat: &Stat, beside: Option<(usize, &str)>) ->
     ]
 }
 
-fn figures(report: &Report) -> Sheet {
+fn figures(report: &Report) -> Sheet<'_> {
     let mut rows = Vec::new();
     let kinds = [("IAM users and root users", Some(&report.figures.iam))]
         .into_iter()
@@ -200,17 +206,17 @@ fn figures(report: &Report) -> Sheet {
     Sheet {
         name: "Figures",
         heads: vec!["of", "figure", "n", "mean_s", "median_s", "p90_s", "max_s", "not in the mean", "because"],
-        rows,
+        rows: rows.into(),
     }
 }
 
-fn accounts(report: &Report) -> Sheet {
+fn accounts(report: &Report) -> Sheet<'_> {
     let row =
         |one: &AccountFigures| figures_row(vec![Value::text(&one.account)], &one.figures.iam, one.figures.mfa_coverage);
     Sheet { name: "Accounts", heads: figures_heads(&["account"]), rows: report.accounts.iter().map(row).collect() }
 }
 
-fn trend(report: &Report) -> Sheet {
+fn trend(report: &Report) -> Sheet<'_> {
     let row = |part: TrendPeriod| {
         let source = match part.source {
             TrendSource::ThisReport => "this report",
@@ -294,8 +300,20 @@ fn figures_row(mut row: Vec<Value>, figures: &KindFigures, coverage: Option<MfaC
     row
 }
 
-fn listing<Row>(name: &'static str, columns: &[Column<Row>], rows: &[Row]) -> Sheet {
-    let value = |column: &Column<Row>, row: &Row| match column.read {
+fn windows(report: &Report) -> Sheet<'_> {
+    let columns = tables::windows();
+    let heads = columns.iter().map(|column| column.name).collect();
+    Sheet { name: "Windows", heads, rows: Rows::of(&report.windows, move |i, w| cells(&columns, &(i + 1, w))) }
+}
+
+fn events(report: &Report) -> Sheet<'_> {
+    let columns = tables::events();
+    let heads = columns.iter().map(|column| column.name).collect();
+    Sheet { name: "Events", heads, rows: Rows::of(&report.events, move |_, event| cells(&columns, event)) }
+}
+
+fn cells<Row>(columns: &[Column<Row>], row: &Row) -> Vec<Value> {
+    let value = |column: &Column<Row>| match column.read {
         Read::Text(read) => Value::option(read(row), Value::Text),
         Read::Word(read) => Value::option(read(row), Value::text),
         Read::Time(read) => Value::option(read(row), Value::Time),
@@ -306,15 +324,11 @@ fn listing<Row>(name: &'static str, columns: &[Column<Row>], rows: &[Row]) -> Sh
             Value::option(Some(read(row)).filter(|list| !list.is_empty()), |list| Value::Text(list.join("; ")))
         }
     };
-    Sheet {
-        name,
-        heads: columns.iter().map(|column| column.name).collect(),
-        rows: rows.iter().map(|row| columns.iter().map(|column| value(column, row)).collect()).collect(),
-    }
+    columns.iter().map(value).collect()
 }
 
-fn proof(report: &Report) -> Sheet {
-    let row = |proof: &super::Proof| {
+fn proof(report: &Report) -> Sheet<'_> {
+    let row = |_, proof: &super::Proof| {
         vec![
             Value::text(&proof.event_id),
             Value::text(&proof.event_name),
@@ -326,10 +340,10 @@ fn proof(report: &Report) -> Sheet {
         ]
     };
     let heads = vec!["event_id", "event_name", "event_time", "account", "actor", "objects", "sha256"];
-    Sheet { name: "Proof", heads, rows: report.proof.iter().map(row).collect() }
+    Sheet { name: "Proof", heads, rows: Rows::of(&report.proof, row) }
 }
 
-fn reconciliation(report: &Report) -> Sheet {
+fn reconciliation(report: &Report) -> Sheet<'_> {
     let row = |finding: &super::Finding| {
         let [from, to] = finding.between;
         vec![
@@ -347,7 +361,7 @@ fn reconciliation(report: &Report) -> Sheet {
     Sheet { name: "Reconciliation", heads, rows: report.reconciliation.iter().map(row).collect() }
 }
 
-fn leftovers(report: &Report) -> Sheet {
+fn leftovers(report: &Report) -> Sheet<'_> {
     let row = |device: &super::LeftoverDevice| {
         vec![
             Value::text(&device.account),
@@ -363,7 +377,7 @@ fn leftovers(report: &Report) -> Sheet {
     Sheet { name: "Leftover devices", heads, rows: report.leftover_devices.iter().map(row).collect() }
 }
 
-fn coverage(report: &Report) -> Sheet {
+fn coverage(report: &Report) -> Sheet<'_> {
     let c = &report.coverage;
     let number = |n: u64| Value::Number(n as f64);
     let rows = [
@@ -391,7 +405,7 @@ fn coverage(report: &Report) -> Sheet {
     Sheet { name: "Evidence", heads: vec!["what", "value"], rows }
 }
 
-fn days(report: &Report) -> Sheet {
+fn days(report: &Report) -> Sheet<'_> {
     let row = |day: &super::CoverageDay| {
         vec![
             Value::text(&day.account),
@@ -405,7 +419,7 @@ fn days(report: &Report) -> Sheet {
     Sheet { name: "Days", heads, rows: report.coverage.days.iter().map(row).collect() }
 }
 
-fn gaps(report: &Report) -> Sheet {
+fn gaps(report: &Report) -> Sheet<'_> {
     // Stopped and changed trails first, quiet intervals last.
     let mut gaps: Vec<&super::Gap> = report.coverage.gaps.iter().collect();
     gaps.sort_by_key(|gap| GapKind::of(gap));
@@ -423,7 +437,7 @@ fn gaps(report: &Report) -> Sheet {
     Sheet { name: "Gaps", heads, rows: gaps.iter().map(row).collect() }
 }
 
-fn policy(report: &Report) -> Sheet {
+fn policy(report: &Report) -> Sheet<'_> {
     let p = &report.policy;
     let signals: Vec<&str> = p.takeover_signals.iter().map(|signal| signal.name()).collect();
     let rows = vec![
@@ -439,21 +453,29 @@ fn policy(report: &Report) -> Sheet {
     Sheet { name: "Policy", heads: vec!["setting", "value"], rows }
 }
 
-fn write(out: &mut Worksheet, sheet: Sheet) -> Result<(), XlsxError> {
+/// The width of every column, in characters.
+fn widths(sheet: &Sheet<'_>) -> Vec<usize> {
+    let mut widths: Vec<usize> = sheet.heads.iter().map(|head| head.len()).collect();
+    for row in sheet.rows.iter() {
+        widths.iter_mut().zip(&row).for_each(|(width, value)| *width = value.width().max(*width));
+    }
+    widths
+}
+
+fn write(out: &mut Worksheet, sheet: &Sheet<'_>) -> Result<(), XlsxError> {
     let header = Format::new().set_bold().set_align(FormatAlign::Top).set_text_wrap();
     let time = Format::new().set_num_format("yyyy-mm-dd hh:mm:ss");
     let (whole, broken) = (Format::new().set_num_format("#,##0"), Format::new().set_num_format("#,##0.00"));
     out.set_name(sheet.name)?;
     out.set_freeze_panes(1, 1)?;
     let column = |i: usize| u16::try_from(i).map_err(|_wide| XlsxError::RowColumnLimitError);
-    for (i, head) in sheet.heads.iter().enumerate() {
+    for (i, (head, width)) in sheet.heads.iter().zip(widths(sheet)).enumerate() {
         out.write_string_with_format(0, column(i)?, *head, &header)?;
-        let widest = sheet.rows.iter().filter_map(|row| row.get(i)).map(Value::width).max().unwrap_or(0);
-        out.set_column_width(column(i)?, (widest.max(head.len()) + 2).clamp(8, WIDEST) as f64)?;
+        out.set_column_width(column(i)?, (width + 2).clamp(8, WIDEST) as f64)?;
     }
     let left_out = sheet.rows.len().saturating_sub(ROWS);
     let mut last = 0;
-    for (row, values) in (1_u32..).zip(sheet.rows.into_iter().take(ROWS)) {
+    for (row, values) in (1_u32..).zip(sheet.rows.iter().take(ROWS)) {
         for (i, value) in values.into_iter().enumerate() {
             let column = column(i)?;
             match value {

@@ -18,7 +18,7 @@ const GRID_ROWS: usize = 40;
 /// Longer periods are shown by week.
 const MOST_DAYS: usize = 124;
 
-pub(super) fn section(report: &Report) -> Section {
+pub(super) fn section(report: &Report) -> Section<'static> {
     let c = &report.coverage;
     let row = |name: &str, value: String| vec![words(name), words(value)];
     let at = |t: Option<DateTime<Utc>>| vec![t.map_or_else(none, time)];
@@ -36,7 +36,8 @@ pub(super) fn section(report: &Report) -> Section {
             row("bytes of JSON", format::bytes(c.bytes_raw)),
             vec![words("first record"), at(c.first_record)],
             vec![words("last record"), at(c.last_record)],
-        ],
+        ]
+        .into(),
         more: None,
         sortable: false,
     })];
@@ -61,7 +62,7 @@ fn complete(report: &Report) -> String {
     }
 }
 
-fn days(coverage: &Coverage) -> Table {
+fn days(coverage: &Coverage) -> Table<'static> {
     let mut by_region: BTreeMap<(&str, &str), (BTreeSet<&str>, u64, u64)> = BTreeMap::new();
     for day in &coverage.days {
         let (days, objects, records) = by_region.entry((&day.account, &day.region)).or_default();
@@ -103,7 +104,7 @@ fn days(coverage: &Coverage) -> Table {
 }
 
 /// What stopped or weakened a trail: before and apart from quiet intervals.
-fn weakened(report: &Report) -> Vec<Block> {
+fn weakened(report: &Report) -> Vec<Block<'static>> {
     let kinds = [
         (GapKind::Stopped, "Logging was stopped: what happened meanwhile is missing"),
         (GapKind::Changed, "Trails were changed: events may be missing since"),
@@ -121,7 +122,7 @@ fn weakened(report: &Report) -> Vec<Block> {
     blocks
 }
 
-fn gaps(report: &Report) -> Vec<Block> {
+fn gaps(report: &Report) -> Vec<Block<'static>> {
     let kinds = [
         (GapKind::Digests, "Intervals without proof by digests"),
         (GapKind::Quiet, "Quiet intervals: days without objects in an account and region that has some"),
@@ -140,7 +141,7 @@ fn gaps(report: &Report) -> Vec<Block> {
 }
 
 /// The intervals of one kind.
-fn listed(coverage: &Coverage, kind: GapKind, caption: &str) -> Option<Block> {
+fn listed(coverage: &Coverage, kind: GapKind, caption: &str) -> Option<Block<'static>> {
     let gaps: Vec<&Gap> = kind.all(coverage).collect();
     let rows = gaps
         .iter()
@@ -168,7 +169,7 @@ fn listed(coverage: &Coverage, kind: GapKind, caption: &str) -> Option<Block> {
     })
 }
 
-fn conflicts(coverage: &Coverage) -> Option<Block> {
+fn conflicts(coverage: &Coverage) -> Option<Block<'static>> {
     let rows: Vec<_> = coverage
         .conflicts
         .iter()
@@ -188,14 +189,14 @@ fn conflicts(coverage: &Coverage) -> Option<Block> {
         Block::Table(Table {
             caption: "Conflicts: records of one event with different contents".to_owned(),
             heads: ["Event id", "Account", "Objects", "Whose record counts"].map(head).into(),
-            rows,
+            rows: rows.into(),
             more: (left_out > 0).then(|| format!("… and {} more in report.json", format::size(left_out))),
             sortable: false,
         })
     })
 }
 
-fn failures(coverage: &Coverage) -> Block {
+fn failures(coverage: &Coverage) -> Block<'static> {
     if coverage.failures.is_empty() {
         return Block::Paragraph(words(if coverage.objects_read > 0 && coverage.objects_failed == 0 {
             "Every object that was tried could be read."
@@ -218,7 +219,7 @@ fn failures(coverage: &Coverage) -> Block {
     })
 }
 
-fn integrity(coverage: &Coverage) -> Block {
+fn integrity(coverage: &Coverage) -> Block<'static> {
     let Some(integrity) = &coverage.integrity else {
         return Block::Paragraph(words(
             "Integrity: not verified. No digest files were checked; mfatrail verify, or report --verify, checks them.",

@@ -33,7 +33,7 @@ fn close_row(name: &str, figure: &CloseStat) -> Vec<Line> {
     stat_row(name, &figure.stat, "no closed window", format!("{} open", format::size(figure.open)))
 }
 
-fn times(figures: &KindFigures, of: &str) -> Table {
+fn times(figures: &KindFigures, of: &str) -> Table<'static> {
     Table {
         caption: format!("Times of {of}, from the deactivation (enrollment: from the password)"),
         heads: vec![
@@ -52,13 +52,14 @@ fn times(figures: &KindFigures, of: &str) -> Table {
             close_row("Time to remediate (MTTR)", &figures.mttr),
             stat_row("Delivery by CloudTrail", &figures.delivery, "no delivery time known", NONE.to_owned()),
             close_row("Enrollment", &figures.enrolment),
-        ],
+        ]
+        .into(),
         more: None,
         sortable: false,
     }
 }
 
-fn kind_tables(figures: &KindFigures, of: &str) -> Vec<Block> {
+fn kind_tables(figures: &KindFigures, of: &str) -> Vec<Block<'static>> {
     let all = &figures.deactivations;
     let classes = Table {
         caption: format!("Deactivations that opened a window, by class: {of}"),
@@ -94,7 +95,8 @@ fn kind_tables(figures: &KindFigures, of: &str) -> Vec<Block> {
             count_row("of these, no password to expose", all.no_password),
             count_row("of these, under a policy that denies everything", all.denied),
             count_row("failed attempts (not among the successful)", all.failed_attempts),
-        ],
+        ]
+        .into(),
         more: None,
         sortable: false,
     };
@@ -119,14 +121,15 @@ fn kind_tables(figures: &KindFigures, of: &str) -> Vec<Block> {
                 "principal-hours inside the period by standing windows, as far as proven",
                 figures.exposure.standing.principal_hours,
             ),
-        ],
+        ]
+        .into(),
         more: None,
         sortable: false,
     };
     vec![Block::Table(times(figures, of)), Block::Table(classes), Block::Table(deactivations), Block::Table(exposure)]
 }
 
-pub(super) fn section(report: &Report) -> Section {
+pub(super) fn section(report: &Report) -> Section<'static> {
     let mut blocks = Vec::new();
     if !report.coverage.complete {
         blocks.push(Block::Paragraph(vec![Span::Strong("These figures are from incomplete evidence.".to_owned())]));
@@ -140,7 +143,7 @@ pub(super) fn section(report: &Report) -> Section {
     Section { id: "figures", title: "Figures in full", blocks }
 }
 
-pub(super) fn identity_center(report: &Report) -> Section {
+pub(super) fn identity_center(report: &Report) -> Section<'static> {
     let blocks = match &report.figures.identity_center {
         Some(figures) => {
             let mut blocks = vec![Block::Paragraph(words("Kept apart from IAM in every mean."))];
@@ -155,7 +158,7 @@ pub(super) fn identity_center(report: &Report) -> Section {
     Section { id: "identity-center", title: "IAM Identity Center", blocks }
 }
 
-pub(super) fn coverage_of_mfa(report: &Report) -> Section {
+pub(super) fn coverage_of_mfa(report: &Report) -> Section<'static> {
     let blocks = match &report.figures.mfa_coverage {
         Some(coverage) => {
             let missing = assurance::in_accounts(report, coverage);
@@ -173,7 +176,7 @@ pub(super) fn coverage_of_mfa(report: &Report) -> Section {
     Section { id: "mfa-coverage", title: "MFA coverage at the snapshot", blocks }
 }
 
-fn mfa_table(c: &MfaCoverage) -> Table {
+fn mfa_table(c: &MfaCoverage) -> Table<'static> {
     let (roots_with, roots) = assurance::roots(c);
     let row = |name: &str, part: Option<usize>, of: Option<(&str, Option<usize>)>| {
         let count = part.map_or_else(|| format!("{NONE} (input missing)"), format::size);
@@ -227,7 +230,8 @@ fn mfa_table(c: &MfaCoverage) -> Table {
                 Some(("root users", c.roots)),
             ),
             row("root users with an active device", roots_with, Some(("root users with credentials", roots))),
-        ],
+        ]
+        .into(),
         more: None,
         sortable: false,
     }
@@ -281,7 +285,7 @@ fn label(report: &Report, part: &TrendPeriod) -> Line {
 }
 
 /// The trend, where there is more than one period; with a part for each month of this report.
-pub(super) fn trend(report: &Report) -> Option<Section> {
+pub(super) fn trend(report: &Report) -> Option<Section<'static>> {
     let months = report.trend.iter().filter(|part| part.source == TrendSource::ThisReport).count();
     let parts = periods(report);
     if parts.len() < 2 {
@@ -335,7 +339,7 @@ pub(super) fn trend(report: &Report) -> Option<Section> {
 }
 
 /// What protects users, by period.
-fn covered(report: &Report, parts: &[TrendPeriod]) -> Block {
+fn covered(report: &Report, parts: &[TrendPeriod]) -> Block<'static> {
     let of_other_time = |part: &TrendPeriod| part.period == report.period && report.figures.mfa_coverage.is_some();
     if parts.iter().all(|part| part.mfa_coverage.is_none() && !of_other_time(part)) {
         return Block::Paragraph(words(
@@ -421,7 +425,7 @@ fn classes_bar(figures: &KindFigures, most: usize) -> Span {
     Span::Bar(segments)
 }
 
-fn by_class(report: &Report, parts: &[TrendPeriod]) -> Table {
+fn by_class(report: &Report, parts: &[TrendPeriod]) -> Table<'static> {
     let rows = parts
         .iter()
         .map(|part| {
@@ -457,7 +461,7 @@ fn by_class(report: &Report, parts: &[TrendPeriod]) -> Table {
 }
 
 /// One month: its times, and the windows that opened in it.
-fn month(report: &Report, part: &TrendPeriod) -> Vec<Block> {
+fn month(report: &Report, part: &TrendPeriod) -> Vec<Block<'static>> {
     let opened: Vec<_> = report
         .windows
         .iter()
@@ -493,7 +497,7 @@ fn month(report: &Report, part: &TrendPeriod) -> Vec<Block> {
 }
 
 /// The figures of each account, with totals; only where there are several.
-pub(super) fn accounts(report: &Report) -> Option<Section> {
+pub(super) fn accounts(report: &Report) -> Option<Section<'static>> {
     if report.accounts.len() < 2 {
         return None;
     }

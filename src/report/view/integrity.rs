@@ -25,7 +25,7 @@ struct Stretch {
 type Places<'r> = BTreeMap<(&'r str, &'r str), Vec<Stretch>>;
 
 /// The hours of a verification, where the report has one that tells of hours.
-pub(super) fn blocks(report: &Report) -> Vec<Block> {
+pub(super) fn blocks(report: &Report) -> Vec<Block<'static>> {
     let hours = report.coverage.integrity.as_ref().map_or(&[][..], ArchiveIntegrity::hours);
     let end = report.period.to.min(report.as_of).max(report.period.from);
     let shown = Period { from: report.period.from, to: end };
@@ -67,7 +67,7 @@ fn hours(seconds: i64) -> String {
     }
 }
 
-fn table(places: &Places<'_>) -> Table {
+fn table(places: &Places<'_>) -> Table<'static> {
     let all = places.len();
     let rows = places.iter().take(ROWS_SHOWN).map(|((account, region), stretches)| {
         let ever = Period { from: DateTime::<Utc>::MIN_UTC, to: DateTime::<Utc>::MAX_UTC };

@@ -7,7 +7,7 @@ use crate::arn::{self, Arn};
 use crate::report::{FindingCode, LeftoverDevice, LifecycleEvent, Outcome, Report};
 use crate::report::{assurance, format};
 
-pub(super) fn notices(report: &Report) -> Section {
+pub(super) fn notices(report: &Report) -> Section<'static> {
     let blocks = if report.notices.is_empty() {
         vec![Block::Paragraph(words(assurance::sentence(report, "No further caveats.", "No further notices.")))]
     } else {
@@ -22,7 +22,7 @@ pub(super) fn notices(report: &Report) -> Section {
     Section { id: "notices", title: "Before you rely on this", blocks }
 }
 
-pub(super) fn attempts(report: &Report) -> Section {
+pub(super) fn attempts(report: &Report) -> Section<'static> {
     let failed: Vec<_> = report.events.iter().filter(|event| event.outcome == Outcome::Failed).collect();
     let blocks = if failed.is_empty() {
         vec![Block::Paragraph(words(assurance::sentence(
@@ -38,7 +38,7 @@ pub(super) fn attempts(report: &Report) -> Section {
     Section { id: "attempts", title: "Failed attempts", blocks }
 }
 
-pub(super) fn events(report: &Report) -> Section {
+pub(super) fn events(report: &Report) -> Section<'static> {
     let blocks = if report.events.is_empty() {
         vec![Block::Paragraph(words(assurance::sentence(
             report,
@@ -55,7 +55,7 @@ pub(super) fn events(report: &Report) -> Section {
     Section { id: "events", title: "Device lifecycle events", blocks }
 }
 
-fn listing<'a>(caption: String, events: impl Iterator<Item = &'a LifecycleEvent>) -> Table {
+fn listing<'a>(caption: String, events: impl Iterator<Item = &'a LifecycleEvent>) -> Table<'static> {
     let (rows, more) = cut(events.map(row).collect(), "events.csv");
     let heads = vec![
         head("Time"),
@@ -105,7 +105,7 @@ fn row(event: &LifecycleEvent) -> Vec<Line> {
     ]
 }
 
-pub(super) fn reconciliation(report: &Report) -> Section {
+pub(super) fn reconciliation(report: &Report) -> Section<'static> {
     let blocks = if report.reconciliation.is_empty() {
         vec![Block::Paragraph(words(if report.figures.mfa_coverage.is_some() {
             let bare = "No disagreement between IAM and the archive was found.";
@@ -202,7 +202,7 @@ pub(in crate::report) fn what_may_have_happened(finding: FindingCode) -> &'stati
 }
 
 /// Virtual devices that are assigned to nobody, with what they block and how to delete them.
-pub(super) fn leftovers(report: &Report) -> Option<Section> {
+pub(super) fn leftovers(report: &Report) -> Option<Section<'static>> {
     if report.leftover_devices.is_empty() {
         return None;
     }

@@ -7,7 +7,7 @@ use crate::inputs::Signal;
 use crate::report::format::{self, NONE};
 use crate::report::{CloseReason, FindingCode, Report};
 
-pub(super) fn policy(report: &Report) -> Section {
+pub(super) fn policy(report: &Report) -> Section<'static> {
     let p = &report.policy;
     let signals: Vec<&str> = p.takeover_signals.iter().map(|signal| signal.name()).collect();
     let row = |name: &str, value: String| vec![words(name), words(value)];
@@ -31,7 +31,8 @@ pub(super) fn policy(report: &Report) -> Section {
                     words("no detectors (ARNs)"),
                     if p.not_detectors.is_empty() { vec![none()] } else { raws(&p.not_detectors) },
                 ],
-            ],
+            ]
+            .into(),
             more: None,
             sortable: false,
         })],
@@ -167,7 +168,7 @@ pub(super) const FINDINGS: [FindingCode; 9] = [
     FindingCode::UnseenDevice,
 ];
 
-pub(super) fn definitions() -> Section {
+pub(super) fn definitions() -> Section<'static> {
     let term = |term: &str, meaning: &str| -> Line { vec![Span::Strong(term.to_owned()), text(": "), text(meaning)] };
     let list = |lines: Vec<Line>| Block::List(lines);
     let heading = |title: &str| Block::Heading(title.to_owned());
@@ -188,7 +189,7 @@ pub(super) fn definitions() -> Section {
 }
 
 /// The files that the report was made from; the archive is counted under evidence.
-pub(super) fn inputs(report: &Report) -> Option<Section> {
+pub(super) fn inputs(report: &Report) -> Option<Section<'static>> {
     if report.inputs.is_empty() {
         return None;
     }

@@ -19,6 +19,7 @@ use chrono::{DateTime, Utc};
 
 use super::controls;
 use super::format::{self, NONE};
+use super::rows::Rows;
 use super::{Class, Principal, PrincipalKind, Report, Window, WindowKind};
 
 pub(super) use figures::periods;
@@ -100,10 +101,10 @@ pub(super) struct Head {
 }
 
 /// A table; the first cell of a row is its heading.
-pub(super) struct Table {
+pub(super) struct Table<'r> {
     pub(super) caption: String,
     pub(super) heads: Vec<Head>,
-    pub(super) rows: Vec<Vec<Line>>,
+    pub(super) rows: Rows<'r, Vec<Line>>,
     /// How many rows were left out, and where they are.
     pub(super) more: Option<String>,
     /// Whether a reader may want to sort and filter it.
@@ -151,12 +152,12 @@ pub(super) struct Tick {
 }
 
 /// A part of a section.
-pub(super) enum Block {
+pub(super) enum Block<'r> {
     Heading(String),
     Paragraph(Line),
-    Table(Table),
+    Table(Table<'r>),
     List(Vec<Line>),
-    Windows(Vec<WindowView>),
+    Windows(Rows<'r, WindowView>),
     Timeline(Timeline),
     Grid(Grid),
     /// The keys of bars.
@@ -164,10 +165,10 @@ pub(super) enum Block {
 }
 
 /// A section.
-pub(super) struct Section {
+pub(super) struct Section<'r> {
     pub(super) id: &'static str,
     pub(super) title: &'static str,
-    pub(super) blocks: Vec<Block>,
+    pub(super) blocks: Vec<Block<'r>>,
 }
 
 /// One window, told in full.
@@ -183,7 +184,7 @@ pub(super) struct WindowView {
     /// Label and lines.
     pub(super) facts: Vec<(&'static str, Vec<Line>)>,
     /// The events that it rests on.
-    pub(super) proof: Table,
+    pub(super) proof: Table<'static>,
 }
 
 /// A word that tags a window.
@@ -193,7 +194,7 @@ pub(super) struct Tag {
 }
 
 /// A report, arranged.
-pub(super) struct View {
+pub(super) struct View<'r> {
     pub(super) title: String,
     /// Label and value of what identifies the report.
     pub(super) identity: Vec<(&'static str, Line)>,
@@ -201,11 +202,11 @@ pub(super) struct View {
     /// The report in a few sentences.
     pub(super) answer: Vec<Line>,
     pub(super) cards: Vec<Card>,
-    pub(super) sections: Vec<Section>,
+    pub(super) sections: Vec<Section<'r>>,
 }
 
-impl View {
-    pub(super) fn new(report: &Report) -> Self {
+impl<'r> View<'r> {
+    pub(super) fn new(report: &'r Report) -> Self {
         let sections = [
             Some(timeline::section(report)),
             Some(windows::open_windows(report)),
@@ -337,8 +338,8 @@ pub(super) fn words(cell: impl Into<String>) -> Line {
     vec![text(cell)]
 }
 
-pub(super) fn table(caption: impl Into<String>, heads: Vec<Head>, rows: Vec<Vec<Line>>) -> Table {
-    Table { caption: caption.into(), heads, rows, more: None, sortable: false }
+pub(super) fn table<'r>(caption: impl Into<String>, heads: Vec<Head>, rows: Vec<Vec<Line>>) -> Table<'r> {
+    Table { caption: caption.into(), heads, rows: rows.into(), more: None, sortable: false }
 }
 
 /// The first rows of a long list, and how many were left out.

@@ -50,7 +50,7 @@ pub(in crate::report) struct Bar {
     pub(in crate::report) title: String,
 }
 
-pub(super) fn section(report: &Report) -> Section {
+pub(super) fn section(report: &Report) -> Section<'static> {
     let blocks = if report.windows.is_empty() {
         vec![Block::Paragraph(words(no_window(report)))]
     } else {

@@ -1,21 +1,45 @@
 //! Windows: those still open, all of them in a table, and the details of each.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    Block, Line, Section, Span, Tag, WindowView, head, id, key, lasting, none, numeric, opened, principal, raw, raws,
-    still_open, table, text, time, window_id, window_link, words, yes_no,
+    Block, Line, Section, Span, Table, Tag, WindowView, head, id, key, lasting, none, numeric, opened, principal, raw,
+    raws, still_open, table, text, time, window_id, window_link, words, yes_no,
 };
 use crate::report::assurance;
 use crate::report::format::{self, NONE};
+use crate::report::rows::Rows;
 use crate::report::{Certainty, CloseReason, ConsolePassword, DetectionKind, Made, Proof, Report, Window, WindowKind};
 
-/// The events that windows name, by account and id.
-type Proofs<'a> = BTreeMap<(&'a str, &'a str), &'a Proof>;
+/// The events that windows name.
+struct Proofs<'a> {
+    by_account: HashMap<(&'a str, &'a str), &'a Proof>,
+    /// Of each id that of the first account.
+    by_id: HashMap<&'a str, &'a Proof>,
+}
 
-pub(super) fn open_windows(report: &Report) -> Section {
+impl<'a> Proofs<'a> {
+    fn new(proofs: &'a [Proof]) -> Self {
+        let mut by_id: HashMap<&str, &Proof> = HashMap::new();
+        for proof in proofs {
+            let first = by_id.entry(&proof.event_id).or_insert(proof);
+            if proof.account < first.account {
+                *first = proof;
+            }
+        }
+        let by_account = proofs.iter().map(|proof| ((proof.account.as_str(), proof.event_id.as_str()), proof));
+        Self { by_account: by_account.collect(), by_id }
+    }
+
+    /// What is known of an event that a window of an account names; what an actor did in another account is there under that one.
+    fn of(&self, account: &str, event: &str) -> Option<&'a Proof> {
+        self.by_account.get(&(account, event)).or_else(|| self.by_id.get(event)).copied()
+    }
+}
+
+pub(super) fn open_windows(report: &Report) -> Section<'static> {
     let open = still_open(report);
     let blocks = if open.is_empty() {
         let at = format::time(report.as_of);
@@ -62,11 +86,10 @@ pub(super) fn open_windows(report: &Report) -> Section {
     Section { id: "open-windows", title: "Still without MFA", blocks }
 }
 
-pub(super) fn section(report: &Report) -> Section {
+pub(super) fn section(report: &Report) -> Section<'_> {
     let blocks = if report.windows.is_empty() {
         vec![Block::Paragraph(words(no_window(report)))]
     } else {
-        let rows = report.windows.iter().enumerate().map(|(i, w)| row(i, w)).collect();
         let caption = format!(
             "{} the period: standing windows first, then in order of opening",
             format::plural(report.windows.len(), "window touches", "windows touch")
@@ -82,11 +105,10 @@ pub(super) fn section(report: &Report) -> Section {
             head("Class"),
             numeric("Detected after"),
         ];
-        let mut listing = table(caption, heads, rows);
-        listing.sortable = true;
-        let proofs: Proofs<'_> =
-            report.proof.iter().map(|proof| ((proof.account.as_str(), proof.event_id.as_str()), proof)).collect();
-        let stories = report.windows.iter().enumerate().map(|(i, w)| story(i, w, report.as_of, &proofs)).collect();
+        let rows = Rows::of(&report.windows, row);
+        let listing = Table { rows, sortable: true, ..table(caption, heads, Vec::new()) };
+        let proofs = Proofs::new(&report.proof);
+        let stories = Rows::of(&report.windows, move |i, w| story(i, w, report.as_of, &proofs));
         vec![Block::Table(listing), Block::Heading("Window details".to_owned()), Block::Windows(stories)]
     };
     Section { id: "windows", title: "Windows", blocks }
@@ -396,34 +418,35 @@ fn reasons(w: &Window) -> Vec<Line> {
 }
 
 /// Every event that the window rests on: what it shows, its id, and where the record is.
-fn proof(i: usize, w: &Window, proofs: &Proofs<'_>) -> super::Table {
-    let mut shows: Vec<(&str, Vec<&str>)> = Vec::new();
+fn proof(i: usize, w: &Window, proofs: &Proofs<'_>) -> Table<'static> {
+    let mut shows = Shows::default();
     if let Some(event) = &w.opened_by_event {
-        add(&mut shows, event, "opened the window");
+        shows.add(event, "opened the window");
     }
     for reason in &w.reasons {
         for event in &reason.event_ids {
-            add(&mut shows, event, reason.rule);
+            shows.add(event, reason.rule);
         }
     }
     if let Some(detection) = w.detection.as_ref().filter(|d| d.kind == DetectionKind::Inferred) {
-        add(&mut shows, &detection.reference, "detection");
+        shows.add(&detection.reference, "detection");
     }
     for made in w.activity.by_actor.iter().flat_map(|actor| &actor.made) {
-        add(&mut shows, &made.event_id, made.what);
+        shows.add(&made.event_id, made.what);
     }
     if let Some(event) = &w.closed_by_event {
-        add(&mut shows, event, "closed the window");
+        shows.add(event, "closed the window");
     }
+    let mut shows = shows.list;
     // In order of time; what is known by its id alone comes last.
     shows.sort_by_key(|(event, _)| {
-        let at = proof_of(proofs, &w.account, event).map(|proof| proof.event_time);
+        let at = proofs.of(&w.account, event).map(|proof| proof.event_time);
         (at.is_none(), at)
     });
     let rows = shows
         .iter()
         .map(|&(event, ref what)| {
-            let known = proof_of(proofs, &w.account, event);
+            let known = proofs.of(&w.account, event);
             let mut objects = Line::new();
             for (object, sha256) in known.iter().flat_map(|proof| proof.objects.iter().zip(&proof.sha256)) {
                 if !objects.is_empty() {
@@ -453,15 +476,19 @@ fn proof(i: usize, w: &Window, proofs: &Proofs<'_>) -> super::Table {
     table(format!("{caption} {}", i + 1), heads, rows)
 }
 
-/// What is known of an event that a window of an account names; what an actor did in another account is there under that one.
-fn proof_of<'a>(proofs: &Proofs<'a>, account: &'a str, event: &'a str) -> Option<&'a Proof> {
-    let elsewhere = || proofs.iter().find(|((_, id), _)| *id == event).map(|(_, proof)| *proof);
-    proofs.get(&(account, event)).copied().or_else(elsewhere)
+/// Events in the order in which they were named, each with all that it shows.
+#[derive(Default)]
+struct Shows<'w> {
+    list: Vec<(&'w str, Vec<&'w str>)>,
+    places: HashMap<&'w str, usize>,
 }
 
-fn add<'w>(shows: &mut Vec<(&'w str, Vec<&'w str>)>, event: &'w str, what: &'w str) {
-    match shows.iter_mut().find(|(known, _)| *known == event) {
-        Some((_, list)) => list.push(what),
-        None => shows.push((event, vec![what])),
+impl<'w> Shows<'w> {
+    fn add(&mut self, event: &'w str, what: &'w str) {
+        let place = *self.places.entry(event).or_insert(self.list.len());
+        match self.list.get_mut(place) {
+            Some((_, list)) => list.push(what),
+            None => self.list.push((event, vec![what])),
+        }
     }
 }
