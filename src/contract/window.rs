@@ -342,6 +342,14 @@ pub struct ActorActivity {
     pub writes: Option<usize>,
     /// Keys, passwords, policies, memberships, users and devices that it made, for whomever, in order of time.
     pub made: Vec<Made>,
+    /// How many more it made, later ones, that are not in `made`.
+    #[serde(skip_serializing_if = "is_none")]
+    pub made_left_out: usize,
+}
+
+/// What is left out where it is nothing.
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Something made during a window that may outlive it.

@@ -13,6 +13,10 @@ use crate::contract::{Activity, ActorActivity, Made};
 use crate::inventory::{AsOf, Device, UserState};
 use crate::mfa::{Action, Event, Target};
 
+/// So many things that an actor made are told of with a window, and how many more there are: each of its windows would else tell of
+/// all that it made.
+const MADE: usize = 20;
+
 /// The principal's own calls and sign-ins from the opening, its own opening call included, up to the close; of an open
 /// window up to and with `as_of`.
 pub(super) fn activity(facts: Facts<'_>, draft: &Draft) -> Activity {
@@ -45,16 +49,15 @@ fn by_actor(facts: Facts<'_>, opening: &Event, [from, to]: [DateTime<Utc>; 2]) -
     let who = ledger.entity_of(&opening.actor, &opening.account, opening.time);
     let calls = facts.calls.of(who.map_or(Who::Actor(&opening.actor), Who::Entity), from, to);
     let makings = ledger.makings_by(&opening.actor, who, [from, to]);
-    let made = makings
-        .into_iter()
-        .filter_map(|index| Some((index, ledger.events.get(index)?)))
-        .filter(|(_, event)| event.time < to)
-        .filter_map(|(index, event)| made(facts, index, event))
-        .collect();
+    let makings = makings.into_iter().filter_map(|index| Some((index, ledger.events.get(index)?)));
+    let mut makings = makings.filter(|(_, event)| event.time < to);
+    let made = makings.by_ref().take(MADE).filter_map(|(index, event)| made(facts, index, event)).collect();
+    let made_left_out = makings.count();
     Some(ActorActivity {
         events: calls.as_ref().map(Vec::len),
         writes: calls.map(|calls| calls.iter().filter(|call| !call.read_only).count()),
         made,
+        made_left_out,
     })
 }
 

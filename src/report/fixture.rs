@@ -309,6 +309,7 @@ fn contested() -> Window {
             by_actor: Some(ActorActivity {
                 events: Some(9),
                 writes: Some(3),
+                made_left_out: 0,
                 made: vec![
                     made("access_key", "AKIAEXAMPLEKEY000001", Some(true)),
                     made("password", "zelda", Some(false)),

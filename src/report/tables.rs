@@ -50,7 +50,11 @@ fn made(window: &Window) -> Vec<String> {
         None => "unknown",
     };
     let made = window.activity.by_actor.iter().flat_map(|actor| &actor.made);
-    made.map(|one| format!("{} {} ({}, {})", one.what, one.id, one.event_id, stands(one.still_there))).collect()
+    let mut made: Vec<String> =
+        made.map(|one| format!("{} {} ({}, {})", one.what, one.id, one.event_id, stands(one.still_there))).collect();
+    let left_out = window.activity.by_actor.as_ref().map_or(0, |actor| actor.made_left_out);
+    made.extend((left_out > 0).then(|| format!("and {left_out} more")));
+    made
 }
 
 /// The columns of `windows.csv`.

@@ -143,7 +143,9 @@ fn the_schema_says_everything_of_every_field() {
                 part["properties"].as_object().expect("fields").keys().map(String::as_str).collect();
             let required = part["required"].as_array().into_iter().flatten().map(|name| name.as_str().expect("a name"));
             let absent: Vec<&str> = known.difference(&required.collect()).copied().collect();
-            let may = path.ends_with("/verification/properties/counts") || absent.is_empty() || absent == ["integrity"];
+            let may = path.ends_with("/verification/properties/counts")
+                || absent.is_empty()
+                || [["integrity"], ["made_left_out"]].iter().any(|one| absent == one);
             assert!(may, "{path}: {absent:?}");
         }
         let Some((parent, name)) = path.rsplit_once('/').filter(|(parent, _)| parent.ends_with("/properties")) else {
@@ -454,6 +456,23 @@ fn markdown_tables_keep_their_shape() {
         own.push_str(rest);
         let own = own.strip_prefix("> ").unwrap_or(&own);
         assert!(!own.contains(['<', '>', '@']) && !own.contains("https:"), "{line}");
+    }
+}
+
+#[test]
+fn what_is_left_out_of_what_an_actor_made_is_counted_in_every_format() {
+    let mut report = full();
+    let actor = report.windows.iter_mut().find_map(|window| window.activity.by_actor.as_mut()).expect("an actor");
+    actor.made_left_out = 1_234;
+    schema::hold(&parsed(&report));
+    for (name, words) in [
+        ("index.html", "the actor made 1,234 more"),
+        ("report.md", "the actor made 1,234 more"),
+        ("report.json", "\"made_left_out\": 1234"),
+        ("windows.csv", "and 1234 more"),
+    ] {
+        assert!(file(&report, name).contains(words), "{name}");
+        assert!(!file(&full(), name).contains("left_out"), "{name}");
     }
 }
 

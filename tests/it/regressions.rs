@@ -74,6 +74,33 @@ fn of_a_great_many_deactivations_each_names_a_hundred_others() {
 }
 
 #[test]
+fn of_a_great_many_things_that_an_actor_made_each_window_lists_twenty_and_counts_the_rest() {
+    let mut records = Vec::new();
+    for number in 0..30 {
+        let name = format!("u{number}");
+        for (event, parameters) in [
+            (
+                "DeactivateMFADevice",
+                json!({"userName": name, "serialNumber": format!("arn:aws:iam::111122223333:mfa/{name}")}),
+            ),
+            ("CreateAccessKey", json!({"userName": name})),
+        ] {
+            let mut record = record("2026-10-06T09:00:00Z", event, user("bob", "AIDABOB"), parameters);
+            record["eventID"] = json!(format!("{event}-{number}"));
+            records.push(record);
+        }
+    }
+    let report = october(&records, None);
+    let windows = report["windows"].as_array().unwrap();
+    assert_eq!(windows.len(), 30);
+    for window in windows {
+        let actor = &window["activity"]["by_actor"];
+        assert_eq!(actor["made"].as_array().unwrap().len(), 20, "{actor}");
+        assert_eq!(actor["made_left_out"], 10, "{actor}");
+    }
+}
+
+#[test]
 fn a_user_created_later_under_the_name_says_nothing_of_the_one_before() {
     let records = [deactivation("2026-10-06T09:00:00Z", user("bob", "AIDABOB"))];
     let iam = "user,arn,user_creation_time,password_enabled,mfa_active\n\

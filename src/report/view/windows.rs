@@ -331,6 +331,12 @@ fn activity(w: &Window) -> Vec<Line> {
     );
     lines.push(words(format!("by the actor of the opening call: {counts}")));
     lines.extend(actor.made.iter().map(made));
+    if actor.made_left_out > 0 {
+        lines.push(words(format!(
+            "the actor made {} more during the window, later ones (search for its ARN)",
+            format::size(actor.made_left_out)
+        )));
+    }
     lines
 }
 
