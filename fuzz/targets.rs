@@ -755,8 +755,10 @@ pub fn strangers(data: &[u8]) {
             if let Some(above) = path.parent().filter(|above| fs::symlink_metadata(above).is_err()) {
                 fs::create_dir(above).expect("a temporary folder");
             }
-            // Something may be there already, or lie below what is no folder, or outside, where nothing is laid.
-            if links.iter().any(|link: &&str| name.starts_with(&format!("{link}/"))) {
+            // What lies below a link is outside, where nothing is laid; and nothing is written into a pipe that is there already, which nobody
+            // reads.
+            let is_outside = links.iter().any(|link: &&str| name.starts_with(&format!("{link}/")));
+            if is_outside || fs::symlink_metadata(&path).is_ok() {
                 continue;
             }
             let laid = match entry[1] % 8 {
