@@ -637,7 +637,7 @@ mod tests {
             conclude(replayed, &input, &[]).map(|(analysis, _)| analysis.windows.len())
         };
         assert_eq!(concluded(|_| {}), Ok(1));
-        let spoilt: [Spoil; 6] = [
+        let spoiled: [Spoil; 6] = [
             |replayed| replayed.windows[0].entity = replayed.ledger.entities.next(),
             |replayed| replayed.windows[0].opened = Some(replayed.ledger.events.next()),
             |replayed| {
@@ -665,7 +665,7 @@ mod tests {
                 });
             },
         ];
-        for (number, spoil) in spoilt.into_iter().enumerate() {
+        for (number, spoil) in spoiled.into_iter().enumerate() {
             assert_eq!(concluded(spoil), Err(Inconsistent), "{number}");
         }
     }
