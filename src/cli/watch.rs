@@ -67,7 +67,8 @@ Examples:
   mfatrail watch --config examples/watch.toml --store evidence --once --from 2026-10-01
   mfatrail watch incidents --store evidence --open
 
-Exit status: 2 wrong usage; 4 the run failed; with --once, 3 something could not be read or was not delivered; 0 done.";
+Exit status: 2 wrong usage; 4 the run failed; with --once, 3 something could not be read or was not delivered; 0 done,
+or stopped by Ctrl-C or SIGTERM.";
 
 #[derive(Debug, Subcommand)]
 enum WatchCommand {
@@ -159,7 +160,8 @@ fn watch(args: WatchArgs, run: Run<'_>) -> Result<Status, Error> {
             units::plural(summary.failures, "input or object", "inputs or objects")
         ));
     }
-    Ok(Status::of(summary.failures == 0 && summary.undelivered == 0))
+    // What waits for a second attempt when it is stopped is the next one's matter.
+    Ok(Status::of(!args.once || (summary.failures == 0 && summary.undelivered == 0)))
 }
 
 fn read(store: &std::path::Path) -> Result<Ledger, Error> {

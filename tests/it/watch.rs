@@ -334,3 +334,62 @@ fn somebody_looks_after_it_and_the_channel_knows() {
     let ran: Ran = command(home.path(), &wrong).output().unwrap().into();
     assert_eq!(ran.status, 2, "{}", ran.stderr);
 }
+
+#[test]
+fn it_goes_on_until_it_is_stopped_and_nobody_else_writes_meanwhile() {
+    let receiver = Receiver::new(|_| Some("200 OK"));
+    let home = home(&receiver.url);
+    let archive = home.path().join("archive");
+    fs::create_dir(&archive).unwrap();
+    let config = home.path().join("watch.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let (_, rest) = text.split_once("\n\n").unwrap();
+    fs::write(&config, format!("[[input]]\nkind = \"archive\"\nsource = \"archive\"\nevery = \"1s\"\n\n{rest}"))
+        .unwrap();
+    let arguments =
+        ["watch", "--config", "watch.toml", "--store", "store", "--from", "2026-10-01", "--listen", "127.0.0.1:0"];
+    let mut child = command(home.path(), &arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    let address = line.trim().rsplit("http://").next().unwrap().trim_end_matches("/metrics").to_owned();
+    // A record that came, and later the one that ends it.
+    let record = |time: &str, name: &str, id: &str| {
+        let of = serde_json::json!({
+            "eventVersion": "1.11", "eventTime": time, "eventSource": "iam.amazonaws.com", "eventName": name,
+            "awsRegion": "us-east-1", "eventID": id, "recipientAccountId": "111122223333", "sourceIPAddress": "192.0.2.7",
+            "userIdentity": {"type": "IAMUser", "userName": "carol", "principalId": "AIDACAROL", "accountId": "111122223333"},
+            "requestParameters": {"userName": "zoe", "serialNumber": "arn:aws:iam::111122223333:mfa/zoe"},
+        });
+        serde_json::json!({"Records": [of]}).to_string()
+    };
+    let wait = |number: usize| {
+        for _ in 0..600 {
+            if receiver.got().len() >= number {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{:?}", receiver.got());
+    };
+    fs::write(archive.join("1.json"), record("2026-10-05T08:00:00Z", "EnableMFADevice", "a-1")).unwrap();
+    fs::write(archive.join("2.json"), record("2026-10-05T09:00:00Z", "DeactivateMFADevice", "a-2")).unwrap();
+    wait(1);
+    let other: Ran = command(home.path(), &["scan", "archive", "--store", "store"]).output().unwrap().into();
+    assert!(other.status == 4 && other.stderr.contains("mfatrail watch"), "{}", other.stderr);
+    fs::write(archive.join("3.json"), record("2026-10-05T09:30:00Z", "EnableMFADevice", "a-3")).unwrap();
+    let before = receiver.got().len();
+    wait(before + 1);
+    let mut page = std::net::TcpStream::connect(&address).unwrap();
+    page.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut figures = String::new();
+    page.read_to_string(&mut figures).unwrap();
+    assert!(figures.contains("mfatrail_objects_total 3\n"), "{figures}");
+    assert!(figures.contains("mfatrail_incidents{state=\"resolved\"} 1\n"), "{figures}");
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(child.wait().unwrap().success());
+    let got = receiver.got();
+    let told = told(&got);
+    let transitions = &told["mfatrail:111122223333:a-2"];
+    assert_eq!((transitions.first().unwrap().as_str(), transitions.last().unwrap().as_str()), ("opened", "resolved"));
+}

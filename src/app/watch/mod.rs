@@ -109,13 +109,14 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
         serve(listener, &request.store, &request.config, &metrics)?;
         run.observer.note(&format!("figures are at http://{address}/metrics"));
     }
+    let connect = |_entry: &Entry| Ledger::connect(&request.store).map_err(Error::failed);
+    let ledgers = request.config.channels.iter().map(connect).collect::<Result<Vec<_>, Error>>()?;
     let now = || run.observer.now().unwrap_or(run.now);
     let (draining, failed) = (AtomicBool::new(false), AtomicBool::new(false));
     let stopped = || stop.asked() || failed.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
         let mut senders = Vec::new();
-        for (entry, channel) in request.config.channels.iter().zip(channels) {
-            let ledger = Ledger::connect(&request.store).map_err(Error::failed)?;
+        for ((entry, channel), ledger) in request.config.channels.iter().zip(channels).zip(ledgers) {
             let (name, metrics) = (entry.name.as_str(), &*metrics);
             let (now, draining, stopped) = (&now, &draining, &stopped);
             let sender = Sender { name, channel, ledger, metrics, now, draining, stopped };
