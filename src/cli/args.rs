@@ -1,53 +1,15 @@
-//! What the user typed. Nothing is derived here: see [`super::report`], [`super::search`] and
-//! [`super::iam`] for what is made of it.
+//! What the user typed that several commands share, and the report's many options. Nothing is derived here: see
+//! [`super::archive`], [`super::report`] and [`super::iam`] for what is made of it.
 
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 
 use super::Printed;
 use super::fail_on::FailOn;
-use super::generate::GenerateCommand;
-use super::log::LogArgs;
-use super::search::SearchArgs;
-use super::verify::VerifyArgs;
 use crate::report::Format;
-
-/// Who was without MFA, from when to when, who did it, did anyone notice, and how fast was it mended:
-/// answered from a CloudTrail archive and IAM.
-#[derive(Debug, Parser)]
-#[command(name = "mfatrail", version, propagate_version = true, max_term_width = 100)]
-pub(super) struct Cli {
-    #[command(subcommand)]
-    pub(super) command: Command,
-
-    #[command(flatten)]
-    pub(super) log: LogArgs,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    Scan(Box<super::scan::ScanArgs>),
-    Report(Box<ReportArgs>),
-    History(Box<super::history::HistoryArgs>),
-    Search(Box<SearchArgs>),
-    Store(Box<super::store::StoreArgs>),
-    Verify(Box<VerifyArgs>),
-    Watch(Box<super::watch::WatchArgs>),
-    /// IAM state
-    #[command(subcommand)]
-    Iam(IamCommand),
-    /// Shell completions, man pages, and the IAM policy that a command line needs
-    #[command(subcommand)]
-    Generate(GenerateCommand),
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum IamCommand {
-    Snapshot(Box<SnapshotArgs>),
-}
 
 /// Make a report of a period: exposure windows, MTTD, MTTR and what they rest on
 ///

@@ -10,9 +10,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde_json::{Value, json};
 
-use super::args::{AwsArgs, Cli, Command, IamCommand};
+use super::args::AwsArgs;
 use super::exit::Status;
-use super::{named_file, put};
+use super::{Cli, Command, IamCommand, named_file, put};
 use crate::app::Error;
 use crate::arn::{Arn, is_arn};
 use crate::source::Source;

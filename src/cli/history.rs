@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 
 use super::archive::{range, time};
 use super::exit::Status;
-use super::search::{did_you_mean, say_what_lacks_room};
+use super::search::say_what_lacks_room;
+use super::seen::did_you_mean;
 use super::{say, terminal};
 use crate::app::archive::absent;
 use crate::app::principals::ties;

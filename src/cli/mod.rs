@@ -26,13 +26,45 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use crate::app::{Error, Run};
-use args::{Cli, Command, IamCommand};
-
 use crate::escape::terminal as terminal_text;
 use crate::report::pretty_json;
+
+/// Who was without MFA, from when to when, who did it, did anyone notice, and how fast was it mended:
+/// answered from a CloudTrail archive and IAM.
+#[derive(Debug, Parser)]
+#[command(name = "mfatrail", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    #[command(flatten)]
+    log: log::LogArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Scan(Box<scan::ScanArgs>),
+    Report(Box<args::ReportArgs>),
+    History(Box<history::HistoryArgs>),
+    Search(Box<search::SearchArgs>),
+    Store(Box<store::StoreArgs>),
+    Verify(Box<verify::VerifyArgs>),
+    Watch(Box<watch::WatchArgs>),
+    /// IAM state
+    #[command(subcommand)]
+    Iam(IamCommand),
+    /// Shell completions, man pages, and the IAM policy that a command line needs
+    #[command(subcommand)]
+    Generate(generate::GenerateCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum IamCommand {
+    Snapshot(Box<args::SnapshotArgs>),
+}
 
 /// Runs the command that the process's arguments name.
 #[must_use]

@@ -17,7 +17,6 @@ use crate::app::{Archive, Error, Run, coverage, stopped};
 use crate::cloudtrail::Cell;
 use crate::escape::terminal as terminal_text;
 use crate::evidence::Range;
-use crate::names::near;
 use crate::pipeline::{self, Scanned};
 use crate::search::filter::{By, Filter, Session, Sessions};
 use crate::search::hits::{Given, Hits, Order};
@@ -406,15 +405,6 @@ impl Output {
         let deep = |place: usize| names.get(place).filter(|name| name.contains('.')).cloned();
         let absent = if given.given == 0 { Vec::new() } else { absent.into_iter().filter_map(deep).collect() };
         Ok((given, absent))
-    }
-}
-
-/// A hint at the names that may have been meant, where there are any.
-pub(super) fn did_you_mean<'k>(value: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    let near: Vec<String> = near(value, known).into_iter().map(terminal_text).collect();
-    match near.as_slice() {
-        [] => String::new(),
-        _ => format!("\n  hint: did you mean {}?", near.join(" or ")),
     }
 }
 

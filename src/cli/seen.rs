@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::say;
-use super::search::did_you_mean;
 use crate::arn;
 use crate::cloudtrail::Record;
 use crate::escape::terminal as terminal_text;
 use crate::names::Pattern;
+use crate::names::near;
 use crate::pipeline::{self, Options, Scanned, Visitor};
 use crate::search::filter::By;
 use crate::source::{ObjectRef, Selection, Source};
@@ -99,5 +99,14 @@ fn is_word(by: By, value: &str) -> bool {
         By::User => value.eq_ignore_ascii_case("root"),
         By::Error => matches!(value, "any" | "none"),
         _ => false,
+    }
+}
+
+/// A hint at the names that may have been meant, where there are any.
+pub(super) fn did_you_mean<'k>(value: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    let near: Vec<String> = near(value, known).into_iter().map(terminal_text).collect();
+    match near.as_slice() {
+        [] => String::new(),
+        _ => format!("\n  hint: did you mean {}?", near.join(" or ")),
     }
 }
