@@ -76,6 +76,19 @@ impl Spill {
         file.read_exact(into).map_err(ended)
     }
 
+    /// Copies all bytes elsewhere.
+    ///
+    /// # Errors
+    /// When the file has another length than what was written (then nothing is copied), or cannot be read, or there not be written.
+    pub fn copy(&self, to: &mut impl Write) -> io::Result<()> {
+        let Some(mut file) = self.file.as_ref() else { return Ok(()) };
+        if file.metadata()?.len() != self.bytes {
+            return Err(lost());
+        }
+        file.seek(SeekFrom::Start(0))?;
+        if io::copy(&mut file, to)? == self.bytes { Ok(()) } else { Err(lost()) }
+    }
+
     /// Cuts the file, as another program might.
     #[cfg(test)]
     pub(crate) fn set_len(&self, bytes: u64) {

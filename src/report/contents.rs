@@ -1,12 +1,12 @@
 //! The bytes of a file of a report: few in memory, many in an unnamed temporary file that goes with the process. A report of fifty
 //! thousand windows has a page of hundreds of megabytes.
 
-use std::fs;
-use std::io::{self, Seek as _, SeekFrom, Write};
+use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 
 use crate::hash::hex;
+use crate::spill::Spill;
 
 /// So many bytes are in memory at most.
 const IN_MEMORY: usize = if cfg!(test) { 64 << 10 } else { 8 << 20 };
@@ -21,7 +21,7 @@ pub struct Contents {
 #[derive(Debug)]
 enum Place {
     Memory(Vec<u8>),
-    File(fs::File),
+    File(Spill),
 }
 
 impl Contents {
@@ -30,14 +30,15 @@ impl Contents {
     /// # Errors
     /// With what `render` fails with, or where the temporary file cannot be written.
     pub(super) fn of<E: From<io::Error>>(render: impl FnOnce(&mut Draft) -> Result<(), E>) -> Result<Self, E> {
-        let mut draft = Draft { recent: Vec::new(), file: None, digest: Sha256::new() };
+        let mut draft = Draft { recent: Vec::new(), file: Spill::default(), digest: Sha256::new() };
         render(&mut draft)?;
-        if draft.file.is_some() {
+        if !draft.file.is_empty() {
             draft.spill()?;
         }
         let Draft { recent, file, mut digest } = draft;
         digest.update(&recent);
-        Ok(Self { place: file.map_or(Place::Memory(recent), Place::File), sha256: hex(&digest.finalize()) })
+        let place = if file.is_empty() { Place::Memory(recent) } else { Place::File(file) };
+        Ok(Self { place, sha256: hex(&digest.finalize()) })
     }
 
     /// The SHA-256 of the bytes, in hexadecimal digits.
@@ -53,11 +54,7 @@ impl Contents {
     pub fn copy(&self, to: &mut impl Write) -> io::Result<()> {
         match &self.place {
             Place::Memory(bytes) => to.write_all(bytes),
-            Place::File(file) => {
-                let mut file: &fs::File = file;
-                file.seek(SeekFrom::Start(0))?;
-                io::copy(&mut file, to).map(|_bytes| ())
-            }
+            Place::File(file) => file.copy(to),
         }
     }
 
@@ -83,17 +80,13 @@ impl From<Vec<u8>> for Contents {
 pub(super) struct Draft {
     /// Those that are in no file yet, and not in the digest.
     recent: Vec<u8>,
-    file: Option<fs::File>,
+    file: Spill,
     digest: Sha256,
 }
 
 impl Draft {
     fn spill(&mut self) -> io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(tempfile::tempfile()?),
-        };
-        file.write_all(&self.recent)?;
+        self.file.append(1, |file| file.write_all(&self.recent))?;
         self.digest.update(&self.recent);
         self.recent.clear();
         Ok(())
@@ -130,6 +123,11 @@ mod tests {
                 assert_eq!(contents.sha256(), hex(&sha256(&bytes)), "{count} by {step}");
                 for _twice in 0..2 {
                     assert!(contents.bytes().expect("read") == bytes, "{count} by {step}");
+                }
+                // Never fewer bytes than the manifest's digest is of.
+                if let Place::File(file) = &contents.place {
+                    file.set_len(1);
+                    assert!(contents.bytes().is_err(), "{count} by {step}");
                 }
             }
         }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::contents::{Contents, Draft};
+use super::contents::Contents;
 use super::{Report, account, html};
 use crate::disk::{Folder, Kind, Refusal};
 use crate::hash::hex;
@@ -154,19 +154,17 @@ pub fn render(report: &Report, formats: &[Format], per_account: bool) -> Result<
         match format {
             Format::Html => pages(report, per_account, &mut add)?,
             Format::Markdown => add("report.md", Contents::of(|out| super::markdown(report, out))?),
-            Format::Json => add("report.json", written(|out| Ok(super::json(report, out)?))?),
+            Format::Json => {
+                add("report.json", Contents::of(|out| super::json(report, out).map_err(RenderError::from))?)
+            }
             Format::Csv => {
-                add("events.csv", written(|out| Ok(super::events_csv(report, out)?))?);
-                add("windows.csv", written(|out| Ok(super::windows_csv(report, out)?))?);
+                add("events.csv", Contents::of(|out| super::events_csv(report, out))?);
+                add("windows.csv", Contents::of(|out| super::windows_csv(report, out))?);
             }
             Format::Xlsx => add("report.xlsx", super::xlsx(report)?.into()),
         }
     }
     Ok(files)
-}
-
-fn written(render: impl FnOnce(&mut Draft) -> Result<(), RenderError>) -> Result<Contents, RenderError> {
-    Contents::of(render)
 }
 
 fn pages(report: &Report, per_account: bool, add: &mut dyn FnMut(&str, Contents)) -> Result<(), RenderError> {
