@@ -59,9 +59,9 @@ pub fn derive(facts: Facts<'_>) -> Vec<Incident> {
 }
 
 /// When something becomes different without an event, and which event to look at again then, in order of time: a grace period ends,
-/// attempts are over, a change of a trail was not followed up.
+/// attempts are over, a change of a trail was not followed up. `incidents` are those that [`derive`] makes of the same facts.
 #[must_use]
-pub fn pending(facts: Facts<'_>) -> Vec<(DateTime<Utc>, (String, String))> {
+pub fn pending(facts: Facts<'_>, incidents: &[Incident]) -> Vec<(DateTime<Utc>, (String, String))> {
     let mut pending = Vec::new();
     for window in facts.windows.iter().filter(|window| window.is_open()) {
         let (Some(at), Some(id)) = (window.opened_at, &window.opened_by_event) else { continue };
@@ -71,13 +71,13 @@ pub fn pending(facts: Facts<'_>) -> Vec<(DateTime<Utc>, (String, String))> {
         };
         pending.push((at + grace, (window.account.clone(), id.clone())));
     }
-    for incident in derive(facts).into_iter().filter(|incident| incident.resolution.is_none()) {
+    for incident in incidents.iter().filter(|incident| incident.resolution.is_none()) {
         let at = match incident.kind {
             Kind::Attempts => incident.due_at + ATTEMPTS_SPAN,
             Kind::Evidence => incident.opened_at + facts.rules.follow_up,
             Kind::Window | Kind::Burst => continue,
         };
-        pending.push((at, (incident.account, incident.event_id)));
+        pending.push((at, (incident.account.clone(), incident.event_id.clone())));
     }
     pending.retain(|(at, _)| *at > facts.as_of);
     pending.sort();

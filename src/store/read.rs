@@ -159,6 +159,12 @@ impl Store {
         &self.state
     }
 
+    /// The last commit.
+    #[must_use]
+    pub fn commit(&self) -> u64 {
+        self.state.commit
+    }
+
     /// Files and bytes.
     #[must_use]
     pub fn size(&self) -> (usize, u64) {

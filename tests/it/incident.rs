@@ -241,7 +241,7 @@ impl Story {
     /// When to look again, and at which event.
     fn pending(&self) -> Vec<String> {
         let short = |(at, (_, id)): (Time, (String, String))| format!("{} {id}", at.format("%d.%H:%M:%S"));
-        self.with_facts(pending).into_iter().map(short).collect()
+        self.with_facts(|facts| pending(facts, &derive(facts))).into_iter().map(short).collect()
     }
 
     fn with_facts<T>(&self, work: impl FnOnce(Facts<'_>) -> T) -> T {

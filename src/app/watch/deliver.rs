@@ -9,7 +9,6 @@ use super::metrics::Metrics;
 use crate::alert::channel::Channel;
 use crate::alert::{Alert, Delivery, Outcome};
 use crate::app::Error;
-use crate::hash::sha256;
 use crate::incident::ledger::Ledger;
 use crate::incident::ledger::outbox::Due;
 
@@ -41,15 +40,18 @@ impl Sender<'_> {
             if (self.stopped)() {
                 return Ok(());
             }
-            let due = self.ledger.take(self.name, (self.now)(), TAKEN).map_err(Error::failed)?;
-            if due.is_empty() {
+            let now = (self.now)();
+            // To look costs no writer anything, to take does.
+            let next = self.ledger.next_due(self.name).map_err(Error::failed)?;
+            if next.is_none_or(|next| next > now) {
                 // What waits for a second attempt is the next process's matter, where this one is to end.
                 if last {
                     return Ok(());
                 }
                 std::thread::sleep(IDLE);
+                continue;
             }
-            let mut due = due.into_iter();
+            let mut due = self.ledger.take(self.name, now, TAKEN).map_err(Error::failed)?.into_iter();
             while let Some(one) = due.next() {
                 self.send(&one)?;
                 if (self.stopped)() {
@@ -90,17 +92,13 @@ impl Sender<'_> {
                 "delivery"
             );
         }
-        self.ledger.record(self.name, due, &outcome, done, seed(due)).map_err(Error::failed)
+        self.ledger
+            .record(self.name, due, &outcome, done, u64::from(done.timestamp_subsec_nanos()))
+            .map_err(Error::failed)
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of years")]
 fn seconds(span: TimeDelta) -> f64 {
     span.num_milliseconds().max(0) as f64 / 1000.0
-}
-
-/// What tells two waits apart: different for every incident and attempt, so that not all come back together.
-fn seed(due: &Due) -> u64 {
-    let digest = sha256(format!("{}/{}/{}", due.key, due.sequence, due.attempt).as_bytes());
-    digest.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }

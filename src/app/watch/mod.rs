@@ -15,8 +15,8 @@ mod reading;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -106,7 +106,8 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
     let listener =
         listener.map_err(|error| Error::Input(format!("`--listen`: {error}\n  hint: choose another port")))?;
     if let Some((listener, address)) = listener {
-        serve(listener, &request.store, &request.config, &metrics)?;
+        let ledger = Ledger::connect(&request.store).map_err(Error::failed)?;
+        serve(listener, ledger, &request.config, &metrics)?;
         run.observer.note(&format!("figures are at http://{address}/metrics"));
     }
     let connect = |_entry: &Entry| Ledger::connect(&request.store).map_err(Error::failed);
@@ -127,7 +128,8 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
                 result
             }));
         }
-        let watch = Watch { request, sources, reading, ledger, metrics: &metrics, now: &now, known: Known::default() };
+        let mut watch =
+            Watch { request, sources, reading, ledger, metrics: &metrics, now: &now, known: Known::default() };
         let result = watch.run(&stopped);
         failed.fetch_or(result.is_err(), Ordering::Relaxed);
         draining.store(true, Ordering::Release);
@@ -138,10 +140,9 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
             }
         }
         let mut summary = result?;
-        let ledger = Ledger::connect(&request.store).map_err(Error::failed)?;
         let waiting =
             |count: &&crate::incident::ledger::view::Count| count.what == "deliveries" && count.state != "done";
-        let counts = ledger.counts().map_err(Error::failed)?;
+        let counts = watch.ledger.counts().map_err(Error::failed)?;
         summary.undelivered = counts.iter().filter(waiting).map(|count| count.n).sum();
         Ok(summary)
     })
@@ -203,7 +204,7 @@ struct Watch<'w> {
 }
 
 impl Watch<'_> {
-    fn run(mut self, stopped: &dyn Fn() -> bool) -> Result<Summary, Error> {
+    fn run(&mut self, stopped: &dyn Fn() -> bool) -> Result<Summary, Error> {
         let started = (self.now)();
         let runs = self.ledger.runs().map_err(Error::failed)?;
         let told_from = self.request.from.or(runs.first().map(|first| first.from)).unwrap_or(started);
@@ -212,15 +213,14 @@ impl Watch<'_> {
         let mut summary = Summary::default();
         let mut due: Vec<Option<Instant>> = vec![None; self.sources.len()];
         let mut alive = Instant::now();
-        let mut first = true;
         while !stopped() {
             let now = (self.now)();
-            let archives = self.due(&mut due, first, told_from, read_to, now);
+            let first = self.known.commit.is_none();
+            let archives = self.due(&mut due, told_from, read_to, now);
             let failures = self.read(&archives, now, &mut summary)?;
             if first || !archives.is_empty() {
                 summary.transitions += self.look(told_from, now)?;
             }
-            first = false;
             if self.request.once {
                 summary.failures = failures;
                 break;
@@ -239,11 +239,11 @@ impl Watch<'_> {
     fn due(
         &self,
         due: &mut [Option<Instant>],
-        first: bool,
         told_from: DateTime<Utc>,
         read_to: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> Vec<Polled> {
+        let first = self.known.commit.is_none();
         let mut archives = Vec::new();
         for ((input, source), due) in self.request.config.inputs.iter().zip(&self.sources).zip(due) {
             if due.is_some_and(|due| Instant::now() < due) {
@@ -286,15 +286,12 @@ impl Watch<'_> {
             Some(commit) => Some(store.arrivals(commit).map_err(store_error)?),
             None => None,
         };
-        let commit = match &arrivals {
-            Some(arrivals) => arrivals.commit,
-            None => store.arrivals(u64::MAX).map_err(store_error)?.commit,
-        };
-        let change = self.ledger.change(now).map_err(Error::failed)?;
         let touched = match arrivals {
             None => None,
             Some(arrivals) => {
                 let mut touched = arrivals.events;
+                // Let go at once: channels write to the ledger while the store is read.
+                let change = self.ledger.change(now).map_err(Error::failed)?;
                 touched.extend(change.touched_by(&arrivals.people).map_err(Error::failed)?);
                 let due = self.known.pending.iter().take_while(|(at, _)| *at <= now);
                 touched.extend(due.map(|(_, event)| event.clone()));
@@ -302,7 +299,7 @@ impl Watch<'_> {
             }
         };
         if touched.as_ref().is_some_and(BTreeSet::is_empty) {
-            self.known.commit = Some(commit);
+            self.known.commit = Some(store.commit());
             return Ok(0);
         }
         let config = &self.request.config;
@@ -329,6 +326,7 @@ impl Watch<'_> {
         };
         let derived = derive(facts);
         let scope = if touched.is_some() { Scope::Events(scope.clone()) } else { Scope::All };
+        let change = self.ledger.change(now).map_err(Error::failed)?;
         let known = change.entries(&scope).map_err(Error::failed)?;
         let changes = diff(&known, &derived, &scope, Some(told_from), now);
         for entry in &changes.entries {
@@ -350,14 +348,14 @@ impl Watch<'_> {
             change.tell(step, &json, &told.into_iter().collect::<Vec<_>>()).map_err(Error::failed)?;
         }
         change.commit().map_err(Error::failed)?;
-        let mut waiting = pending(facts);
+        let mut waiting = pending(facts, &derived);
         if touched.is_some() {
             let again = |event: &EventKey| examined.scope.contains(event);
             waiting.extend(self.known.pending.drain(..).filter(|(at, event)| *at > now && !again(event)));
             waiting.sort();
         }
         self.known.pending = waiting;
-        self.known.commit = Some(commit);
+        self.known.commit = Some(store.commit());
         Ok(changes.steps.len() as u64)
     }
 
@@ -375,11 +373,16 @@ impl Watch<'_> {
 }
 
 /// Serves `/metrics` and `/healthz`.
-fn serve(listener: std::net::TcpListener, store: &Path, config: &Config, metrics: &Arc<Metrics>) -> Result<(), Error> {
-    let (store, metrics) = (store.to_owned(), Arc::clone(metrics));
+fn serve(
+    listener: std::net::TcpListener,
+    ledger: Ledger,
+    config: &Config,
+    metrics: &Arc<Metrics>,
+) -> Result<(), Error> {
+    let (ledger, metrics) = (Mutex::new(ledger), Arc::clone(metrics));
     let channels: Vec<String> = config.channels.iter().map(|entry| entry.name.clone()).collect();
     let pages = move |path: &str| match path {
-        "/metrics" => Some(match standing(&store, &channels) {
+        "/metrics" => Some(match standing(&ledger.lock().unwrap_or_else(PoisonError::into_inner), &channels) {
             Ok(standing) => Page {
                 status: 200,
                 content_type: "text/plain; version=0.0.4",
@@ -393,9 +396,8 @@ fn serve(listener: std::net::TcpListener, store: &Path, config: &Config, metrics
     server::serve(listener, Arc::new(pages)).map_err(|error| Error::Failed(format!("could not serve figures: {error}")))
 }
 
-fn standing(store: &Path, channels: &[String]) -> Result<Standing, Error> {
+fn standing(ledger: &Ledger, channels: &[String]) -> Result<Standing, Error> {
     let mut standing = Standing::default();
-    let Some(ledger) = Ledger::read(store).map_err(Error::failed)? else { return Ok(standing) };
     for count in ledger.counts().map_err(Error::failed)? {
         match (count.what.as_str(), count.state.as_str()) {
             ("incidents", _) => {
