@@ -14,6 +14,7 @@ pub mod app;
 pub mod arn;
 pub mod aws;
 pub mod bundle;
+pub mod causes;
 pub mod cli;
 pub mod cloudtrail;
 pub mod contract;

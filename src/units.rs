@@ -64,6 +64,15 @@ pub fn parse_duration(text: &str) -> Result<TimeDelta, UnitError> {
     }
 }
 
+/// Reads a duration of a configuration, for `deserialize_with`.
+///
+/// # Errors
+/// When it is no text, or as of [`parse_duration`].
+pub fn read_duration<'de, D: serde::Deserializer<'de>>(from: D) -> Result<TimeDelta, D::Error> {
+    let text = <String as serde::Deserialize>::deserialize(from)?;
+    parse_duration(&text).map_err(serde::de::Error::custom)
+}
+
 /// A duration in the largest unit that holds it without remainder: `7d`, `36h`, `90s`. Fractions of a second are cut.
 #[must_use]
 pub fn display_duration(duration: TimeDelta) -> String {

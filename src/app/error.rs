@@ -1,5 +1,7 @@
 //! Why a use case did not get done.
 
+use crate::causes::with_causes;
+
 /// One sentence, with a way out where there is one (`hint: …` on a line of its own), by what can be done about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -32,20 +34,6 @@ impl Error {
             Self::Input(message) | Self::Failed(message) | Self::Stopped(message) => message,
         }
     }
-}
-
-/// An error and what lies behind it, on one line; a cause that the error's own text names is not repeated.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let own = error.to_string();
-        if !text.contains(&own) {
-            text = format!("{text}: {own}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

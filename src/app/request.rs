@@ -9,7 +9,6 @@ use super::{Error, rfc3339};
 use crate::contract::Period;
 use crate::report::Format;
 use crate::source::{Selection, is_account, is_region};
-use crate::units;
 
 /// How late CloudTrail may have delivered, where nothing else is said.
 pub const DELIVERY_SLACK: TimeDelta = TimeDelta::days(1);
@@ -244,15 +243,11 @@ pub fn region_name(text: &str) -> Result<(), Error> {
 
 /// A duration as the command line takes it, such as `1d`.
 mod duration {
-    use super::{TimeDelta, units};
-    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+    use super::TimeDelta;
+    pub(super) use crate::units::read_duration as deserialize;
+    use serde::Serializer;
 
     pub(super) fn serialize<S: Serializer>(duration: &TimeDelta, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&format!("{}s", duration.num_seconds()))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<TimeDelta, D::Error> {
-        let text = String::deserialize(from)?;
-        units::parse_duration(&text).map_err(D::Error::custom)
     }
 }

@@ -11,7 +11,7 @@ use super::{Archive, Error, Run, rfc3339, stopped};
 use crate::contract::{Integrity, Notice, NoticeCode, Period};
 use crate::digest::{Checker, Proof, Verification};
 use crate::pipeline::{self, Options, Scanned};
-use crate::source::{ObjectRef, Selection, Source};
+use crate::source::{ObjectRef, Selection, Source, SourceError};
 use crate::store::{
     self, BatchSink, Found, Holder, Index, IngestSummary, Limits, RunKind, Store, StoreError, StoreVisitor, Writer,
 };
@@ -65,13 +65,9 @@ pub(crate) fn into_store(
     });
     let index = Arc::new(index.map_err(store_error)?);
     let noted = store::Run {
-        run: writer.next(),
-        kind: RunKind::Scan,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: run.now,
         sources: sources_text,
         selection: selection.clone(),
-        commit: writer.next() - 1,
+        ..store::Run::new(RunKind::Scan, writer.next(), run.now)
     };
     let known_failures = AtomicU64::new(0);
     let known = |object: &ObjectRef| {
@@ -101,13 +97,11 @@ pub(crate) fn visit(
     proof: Option<&Arc<Proof>>,
     run: Run<'_>,
 ) -> Result<(IngestSummary, Scanned, Option<Checker>), Error> {
-    let skipped = |object: &ObjectRef| sink.skipped(object);
-    let options = Options { known: Some(known), skipped: Some(&skipped), ..archive.options.clone() };
-    let make = || StoreVisitor::new(&sink).checked(proof.map(|proof| Checker::new(Arc::clone(proof))));
-    let scanned = run.scanning(&options.progress, || pipeline::scan(&archive.sources, selection, &options, &make));
+    let Archive { sources, options } = archive;
+    let scanned = run.scanning(&options.progress, || fill(&sink, sources, selection, options, known, proof));
     // What was read before a source failed is kept: the next scan continues from there.
     let (checker, scanned) = match scanned {
-        Ok((keep, scanned)) => (keep.into_checker(), Ok(scanned)),
+        Ok((checker, scanned)) => (checker, Ok(scanned)),
         Err(error) => (None, Err(error)),
     };
     let whole = scanned.as_ref().is_ok_and(|scanned| !scanned.stopped);
@@ -117,6 +111,22 @@ pub(crate) fn visit(
         return Err(stopped(&scanned, "what was read is in the store, and the next scan continues from there"));
     }
     Ok((kept, scanned, checker))
+}
+
+/// Reads what is not `known` into a sink that goes on.
+pub(crate) fn fill(
+    sink: &BatchSink,
+    sources: &[Source],
+    selection: &Selection,
+    options: &Options<'static>,
+    known: &(dyn Fn(&ObjectRef) -> bool + Sync),
+    proof: Option<&Arc<Proof>>,
+) -> Result<(Option<Checker>, Scanned), SourceError> {
+    let skipped = |object: &ObjectRef| sink.skipped(object);
+    let options = Options { known: Some(known), skipped: Some(&skipped), ..options.clone() };
+    let make = || StoreVisitor::new(sink).checked(proof.map(|proof| Checker::new(Arc::clone(proof))));
+    let (visitor, scanned) = pipeline::scan(sources, selection, &options, &make)?;
+    Ok((visitor.into_checker(), scanned))
 }
 
 /// Opens a store for writing.
@@ -155,13 +165,9 @@ fn source_lines(sources: &[Source]) -> String {
 pub(crate) fn note_report(dir: &Path, selection: &Selection, period: Period, commit: u64, run: Run<'_>) {
     let noted = open(dir, "mfatrail report", run.now).and_then(|mut writer| {
         let noted = store::Run {
-            run: writer.next(),
-            kind: RunKind::Report,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: run.now,
-            sources: String::new(),
             selection: Selection { from: Some(period.from), to: Some(period.to), ..selection.clone() },
             commit,
+            ..store::Run::new(RunKind::Report, writer.next(), run.now)
         };
         store::record(&mut writer, noted).map_err(store_error)
     });

@@ -391,15 +391,7 @@ fn retry(dir: &Path, args: &RetryArgs, run: Run<'_>) -> Result<Status, Error> {
             names.insert(row.location, row.name);
         }
     }
-    let noted = store::Run {
-        run: writer.next(),
-        kind: RunKind::Retry,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: run.now,
-        sources: String::new(),
-        selection: wanted,
-        commit: writer.next() - 1,
-    };
+    let noted = store::Run { selection: wanted, ..store::Run::new(RunKind::Retry, writer.next(), run.now) };
     let archive = Archive { sources, ..archive };
     let locations: HashSet<String> = names.keys().cloned().collect();
     let known = |object: &crate::source::ObjectRef| !locations.contains(&store::location(object));

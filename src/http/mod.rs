@@ -13,6 +13,8 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 
+use crate::causes::with_causes;
+
 /// How much of an answer is read.
 const LARGEST: usize = 4 << 20;
 /// How long a connection may take.
@@ -108,7 +110,7 @@ impl Client {
         let built = build(request)?;
         let answer = async {
             let response = self.client.request(built).await.map_err(|error| {
-                let text = causes(&error);
+                let text = with_causes(&error);
                 if error.is_connect() { Error::NotSent(text) } else { Error::Unknown(text) }
             })?;
             let status = response.status().as_u16();
@@ -123,7 +125,10 @@ impl Client {
                 if error.is::<LengthLimitError>() {
                     Error::Unknown(format!("status {status}, and the answer is larger than {LARGEST} bytes"))
                 } else {
-                    Error::Unknown(format!("status {status}, and the answer broke off: {}", causes(error.as_ref())))
+                    Error::Unknown(format!(
+                        "status {status}, and the answer broke off: {}",
+                        with_causes(error.as_ref())
+                    ))
                 }
             })?;
             Ok(Response { status, headers, body: body.to_bytes().to_vec() })
@@ -147,20 +152,6 @@ fn build(request: &Request) -> Result<hyper::Request<Full<Bytes>>, Error> {
     }
     let body = Full::new(Bytes::from(request.body.clone()));
     built.body(body).map_err(|error| Error::Invalid(error.to_string()))
-}
-
-/// An error with its causes, in one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let own = cause.to_string();
-        if !text.contains(&own) {
-            text = format!("{text}: {own}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

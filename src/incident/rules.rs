@@ -12,29 +12,29 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::{Incident, Kind, Severity};
 use crate::contract::Class;
 use crate::names::Pattern;
-use crate::units::parse_duration;
+use crate::units::read_duration;
 
 /// The settings that decide what is told.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
     /// How long somebody may have a console password and no device before that is an incident; a day unless set.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "read_duration")]
     pub enrollment_grace: TimeDelta,
     /// How many refused deactivations by one actor within an hour are an incident.
     pub attempts: usize,
     /// From how many principals on one actor's windows are one incident.
     pub burst_principals: usize,
     /// How far apart these may be.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "read_duration")]
     pub burst_span: TimeDelta,
     /// How long after a change of a trail whose end no event shows its incident is left open.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "read_duration")]
     pub follow_up: TimeDelta,
     /// What decides severities, in order.
     pub severity: Vec<SeverityRule>,
@@ -103,9 +103,4 @@ impl Rules {
     pub fn severity(&self, incident: &Incident, tags: Option<&BTreeMap<String, String>>) -> Option<Severity> {
         self.severity.iter().find(|rule| rule.matches(incident, tags)).map(|rule| rule.severity)
     }
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeDelta, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse_duration(&text).map_err(serde::de::Error::custom)
 }

@@ -52,6 +52,20 @@ pub struct Run {
 }
 
 impl Run {
+    /// A run of this program of which `number` is the next commit, on nothing yet.
+    #[must_use]
+    pub fn new(kind: RunKind, number: u64, started_at: DateTime<Utc>) -> Self {
+        Self {
+            run: number,
+            kind,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at,
+            sources: String::new(),
+            selection: Selection::default(),
+            commit: number.saturating_sub(1),
+        }
+    }
+
     /// Whether it looked at all that `other` looked at.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let (mine, theirs) = (&self.selection, &other.selection);

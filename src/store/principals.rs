@@ -12,7 +12,7 @@ use super::StoreError;
 use super::frame;
 use super::id::id_of;
 use super::read::{Store, months_of};
-use super::rows::{CallRow, SightingRow, Status, integrity};
+use super::rows::{CallRow, SightingRow, Status, actor, integrity};
 use super::schema::Dataset;
 use super::tables::month_of_path;
 use crate::cloudtrail::{Actor, ActorKind};
@@ -343,20 +343,6 @@ fn each_look(frame: &DataFrame, each: &mut dyn FnMut(usize, &Look<'_>)) -> Resul
         each(row, &look);
     }
     Ok(())
-}
-
-fn actor([kind, account, id, name, arn, access_key, issuer]: [Option<&str>; 7]) -> Actor {
-    let owned = |text: Option<&str>| text.map(str::to_owned);
-    let kind = serde_json::Value::String(kind.unwrap_or_default().to_owned());
-    Actor {
-        kind: serde_json::from_value(kind).unwrap_or(ActorKind::Other),
-        account: owned(account),
-        id: owned(id),
-        name: owned(name),
-        arn: owned(arn),
-        access_key: owned(access_key),
-        issuer: owned(issuer),
-    }
 }
 
 const ACTOR: [&str; 7] =

@@ -19,7 +19,7 @@ use super::id::id_of;
 use super::read::Store;
 use super::rows::{EventRow, Status};
 use super::schema::Dataset;
-use crate::cloudtrail::{Actor, ActorKind};
+use crate::cloudtrail::Actor;
 use crate::contract::Integrity;
 use crate::mfa::{Event, ROOT_NAMES};
 use crate::names::Pattern;
@@ -517,18 +517,10 @@ fn cover(covered: &mut BTreeMap<String, [DateTime<Utc>; 2]>, account: &str, [fir
 }
 
 fn actor(frame: &DataFrame, row: usize) -> Result<Actor, StoreError> {
-    let text = |name: &'static str| Ok(frame::text(frame, name)?.get(row).map(str::to_owned));
-    let kind = text("actor_kind")?.unwrap_or_default();
-    let kind = serde_json::from_value(serde_json::Value::String(kind)).unwrap_or(ActorKind::Other);
-    Ok(Actor {
-        kind,
-        account: text("actor_account")?,
-        id: text("actor_id")?,
-        name: text("actor_name")?,
-        arn: text("actor_arn")?,
-        access_key: text("actor_access_key")?,
-        issuer: None,
-    })
+    let [kind, account, id, name, arn, access_key, ..] = ACTOR.map(|name| frame::text(frame, name));
+    let cells = [kind?, account?, id?, name?, arn?, access_key?].map(|column| column.get(row));
+    let [kind, account, id, name, arn, access_key] = cells;
+    Ok(super::rows::actor([kind, account, id, name, arn, access_key, None]))
 }
 
 fn look(

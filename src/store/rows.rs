@@ -526,6 +526,21 @@ impl Row for SightingRow {
     }
 }
 
+/// A caller by the cells of its columns, in their order.
+pub(super) fn actor([kind, account, id, name, arn, access_key, issuer]: [Option<&str>; 7]) -> Actor {
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let kind = serde_json::Value::String(kind.unwrap_or_default().to_owned());
+    Actor {
+        kind: serde_json::from_value(kind).unwrap_or(ActorKind::Other),
+        account: owned(account),
+        id: owned(id),
+        name: owned(name),
+        arn: owned(arn),
+        access_key: owned(access_key),
+        issuer: owned(issuer),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::frame;

@@ -121,15 +121,7 @@ mod tests {
             let home = tempfile::tempdir().unwrap();
             let (store, archive) = (home.path().join("store"), home.path().join("archive"));
             fs::create_dir(&archive).unwrap();
-            let run = |run| Run {
-                run,
-                kind: RunKind::Watch,
-                version: "0".to_owned(),
-                started_at: DateTime::UNIX_EPOCH,
-                sources: String::new(),
-                selection: Selection::default(),
-                commit: run - 1,
-            };
+            let run = |number| Run::new(RunKind::Watch, number, DateTime::UNIX_EPOCH);
             let holder = Holder::this("mfatrail watch".to_owned(), DateTime::UNIX_EPOCH);
             let mut session = Session::open(&store, &holder, run).unwrap();
             for (place, content, tag) in steps {

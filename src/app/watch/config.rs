@@ -139,10 +139,9 @@ pub fn from_text(file: &str, text: &str) -> Result<Config, InputError> {
         let at = entry.span().start;
         if let Some(route) = reader.value::<Route>(entry) {
             for name in route.channels.iter().filter(|name| !names.contains(name.as_str())) {
-                let hint = match near(name, names.iter().copied()).first() {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None if names.is_empty() => "there is no channel at all".to_owned(),
-                    None => format!("the channels are {}", names.iter().copied().collect::<Vec<_>>().join(", ")),
+                let hint = match names.is_empty() {
+                    true => "there is no channel at all".to_owned(),
+                    false => meant(name, names.iter().copied(), "channels", '`'),
                 };
                 reader.problem(at, format!("no channel is called `{name}` (hint: {hint})"));
             }
@@ -156,6 +155,15 @@ pub fn from_text(file: &str, text: &str) -> Result<Config, InputError> {
         return Err(reader.error(file));
     }
     Ok(Config { inputs, settings, rules, channels, routes })
+}
+
+/// The name that may have been meant, between quotes, or else all that there are.
+fn meant<'k>(name: &str, known: impl IntoIterator<Item = &'k str>, what: &str, quote: char) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    match near(name, known.iter().copied()).first() {
+        Some(near) => format!("did you mean {quote}{near}{quote}?"),
+        None => format!("the {what} are {}", known.join(", ")),
+    }
 }
 
 struct Reader<'t> {
@@ -181,10 +189,7 @@ impl<'t> Reader<'t> {
 
     fn unknown_table(&mut self, key: &Spanned<toml::de::DeString<'_>>) {
         let name = key.get_ref();
-        let hint = match near(name, TABLES).first() {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the tables are {}", TABLES.join(", ")),
-        };
+        let hint = meant(name, TABLES, "tables", '`');
         self.problem(key.span().start, format!("unknown table `{name}` (hint: {hint})"));
     }
 
@@ -245,10 +250,7 @@ impl<'t> Reader<'t> {
             );
         }
         if !channel::KINDS.contains(&kind.get_ref().as_str()) {
-            let hint = match near(kind.get_ref(), channel::KINDS).first() {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("the kinds are {}", channel::KINDS.join(", ")),
-            };
+            let hint = meant(kind.get_ref(), channel::KINDS, "kinds", '"');
             self.problem(kind.span().start, format!("no channel is of the kind `{}` (hint: {hint})", kind.get_ref()));
             return None;
         }

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use crate::app::scan::{LIMITS, holder, store_error};
+use crate::app::scan::{LIMITS, fill, holder, store_error};
 use crate::app::{Error, Run};
+use crate::causes::with_causes;
 use crate::contract::ReadFailure;
-use crate::pipeline::{self, Options, Scanned};
+use crate::pipeline::{Options, Scanned};
 use crate::source::{ObjectRef, Selection, Source};
-use crate::store::{self, BatchSink, Index, IngestSummary, RunKind, Session, StoreVisitor};
+use crate::store::{self, IngestSummary, RunKind, Session};
 
 /// An archive, and what of it is to be looked through.
 pub(super) type Polled = (Source, Selection);
@@ -37,15 +38,8 @@ pub(super) struct Reading {
 impl Reading {
     /// Opens the store, which nobody else may write from now on.
     pub(super) fn open(dir: &Path, sources: &[String], options: Options<'static>, run: Run<'_>) -> Result<Self, Error> {
-        let noted = |number| store::Run {
-            run: number,
-            kind: RunKind::Watch,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: run.now,
-            sources: sources.join("\n"),
-            selection: Selection::default(),
-            commit: number - 1,
-        };
+        let noted =
+            |number| store::Run { sources: sources.join("\n"), ..store::Run::new(RunKind::Watch, number, run.now) };
         let session = Session::open(dir, &holder("mfatrail watch", run.now), noted).map_err(store_error)?;
         Ok(Self { session, options })
     }
@@ -65,10 +59,14 @@ impl Reading {
         let ((), ingested) = self
             .session
             .ingest(LIMITS, now, |sink, index| {
+                let known = |object: &ObjectRef| index.has(object);
                 for (source, selection) in archives {
-                    match scan(sink, index, source, selection, options) {
-                        Ok(scanned) => outcome.count(scanned),
-                        Err(error) => outcome.failures.push(ReadFailure { object: source.shown(), error }),
+                    match fill(sink, std::slice::from_ref(source), selection, options, &known, None) {
+                        Ok((_, scanned)) => outcome.count(scanned),
+                        Err(error) => {
+                            let error = with_causes(&error);
+                            outcome.failures.push(ReadFailure { object: source.shown(), error });
+                        }
                     }
                 }
             })
@@ -84,18 +82,4 @@ impl Outcome {
         self.records += scanned.coverage.records;
         self.failures.extend(scanned.coverage.failures);
     }
-}
-
-fn scan(
-    sink: &BatchSink,
-    index: &Index,
-    source: &Source,
-    selection: &Selection,
-    options: &Options<'static>,
-) -> Result<Scanned, String> {
-    let known = |object: &ObjectRef| index.has(object);
-    let skipped = |object: &ObjectRef| sink.skipped(object);
-    let options = Options { known: Some(&known), skipped: Some(&skipped), ..options.clone() };
-    let scanned = pipeline::scan(std::slice::from_ref(source), selection, &options, &|| StoreVisitor::new(sink));
-    scanned.map(|(_visitor, scanned)| scanned).map_err(|error| Error::failed(error).message().to_owned())
 }
