@@ -59,7 +59,7 @@ pub fn derive(facts: Facts<'_>) -> Vec<Incident> {
 }
 
 /// When something becomes different without an event, and which event to look at again then, in order of time: a grace period ends,
-/// attempts are over, a change of a trail was not followed up. `incidents` are those that [`derive`] makes of the same facts.
+/// attempts are over, a change of a trail was not followed up. `incidents` are those that [`derive()`] makes of the same facts.
 #[must_use]
 pub fn pending(facts: Facts<'_>, incidents: &[Incident]) -> Vec<(DateTime<Utc>, (String, String))> {
     let mut pending = Vec::new();
