@@ -4,7 +4,10 @@
 
 mod advice;
 pub mod channel;
+pub mod limit;
 mod links;
+pub mod markup;
+pub mod plain;
 pub mod route;
 pub mod secret;
 pub mod text;

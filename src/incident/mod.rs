@@ -314,7 +314,7 @@ pub enum Outcome {
         /// What the operator should know all the same, such as a second ticket of the same key.
         note: Option<String>,
     },
-    /// It has it not, and may take it later: a refused connection, 429, 5xx.
+    /// It has it not, and may take it later: a refused connection, 429, 503.
     RepeatAfter {
         /// How long the channel asked to wait, if it did.
         wait: Option<std::time::Duration>,
@@ -326,8 +326,10 @@ pub enum Outcome {
         /// Why; without secrets.
         reason: String,
     },
-    /// Nobody knows whether it has it: no answer, or an answer that broke off.
+    /// Nobody knows whether it has it: no answer, an answer that broke off, or one of a server that failed meanwhile.
     Unknown {
+        /// How long the channel asked to wait, if it did.
+        wait: Option<std::time::Duration>,
         /// Why; without secrets.
         reason: String,
     },

@@ -214,7 +214,7 @@ fn waits_of(name: &str, seed: u64) -> i64 {
     let mut ledger = Ledger::open(home.path()).unwrap();
     pass(&mut ledger, &[incident(name)], &Scope::All, &["soc"], now());
     let due = ledger.take("soc", now(), 1).unwrap();
-    ledger.record("soc", &due[0], &Outcome::Unknown { reason: "reset".to_owned() }, now(), seed).unwrap();
+    ledger.record("soc", &due[0], &Outcome::Unknown { wait: None, reason: "reset".to_owned() }, now(), seed).unwrap();
     (ledger.next_due("soc").unwrap().unwrap() - now()).num_milliseconds()
 }
 

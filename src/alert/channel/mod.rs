@@ -1,20 +1,29 @@
 //! Where alerts go: each channel in a file of its own, behind one trait.
 
+pub mod address;
 mod answer;
+mod line;
+mod redaction;
 pub mod webhook;
 
 use std::time::Duration;
 
 use serde::Deserialize as _;
 
+use super::secret::{SecretRef, Vault};
 use super::{Delivery, Outcome};
-use crate::http::Client;
 
 /// The kinds of channels, as a configuration names them.
 pub const KINDS: [&str; 1] = ["webhook"];
 
-/// How long a channel may take to answer.
-const DEADLINE: Duration = Duration::from_secs(20);
+/// What channels are opened with.
+#[derive(Clone, Copy)]
+pub struct Opening<'o> {
+    /// How long a channel may take to answer.
+    pub deadline: Duration,
+    /// Where secrets are that are neither in the environment nor in a file.
+    pub vault: &'o dyn Vault,
+}
 
 /// A place where people are told. It keeps nothing between two deliveries but its connections: what must be remembered is the
 /// ledger's, and comes back in [`Delivery::reference`].
@@ -57,28 +66,17 @@ impl Settings {
     ///
     /// # Errors
     /// When a secret is not there, or an address cannot be used.
-    pub fn open(&self) -> Result<Box<dyn Channel>, String> {
+    pub fn open(&self, opening: &Opening<'_>) -> Result<Box<dyn Channel>, String> {
         match self {
-            Self::Webhook(settings) => Ok(Box::new(settings.open()?)),
+            Self::Webhook(settings) => Ok(Box::new(settings.open(opening)?)),
         }
     }
-}
 
-fn client() -> Result<Client, String> {
-    Client::new(DEADLINE).map_err(|error| format!("could not set up TLS: {error}"))
-}
-
-/// Refuses an address that would carry secrets or names in the clear, but for one on this machine.
-fn address(url: &str) -> Result<(), String> {
-    let uri: hyper::Uri = url.parse().map_err(|_bad| "its `url` is no address (hint: https://host/path)".to_owned())?;
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let local = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    match uri.scheme_str() {
-        Some("https") if !host.is_empty() => Ok(()),
-        Some("http") if local => Ok(()),
-        _ => {
-            Err("its `url` is not https (hint: alerts hold names and addresses; http is for this machine alone)"
-                .to_owned())
+    /// Where its secrets are.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<&SecretRef> {
+        match self {
+            Self::Webhook(settings) => settings.secrets(),
         }
     }
 }

@@ -1,35 +1,49 @@
 //! A webhook of one's own: one signed POST for each transition.
 
 use aws_lc_rs::hmac;
-use hyper::Method;
 use serde::{Deserialize, Serialize};
 
-use super::answer::refusal;
-use super::{Channel, address, client};
+use super::address::Address;
+use super::line::{Line, post};
+use super::{Channel, Opening};
 use crate::alert::secret::{Secret, SecretRef};
 use crate::alert::{Alert, Delivery, Outcome, SCHEMA};
 use crate::hash::hex;
-use crate::http::{Client, Request};
+use crate::http::Request;
+use crate::incident::{Kind, Severity, Transition};
 
 /// What a `[[channel]]` of the kind `webhook` has.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Where alerts are posted to.
-    pub url: String,
+    /// Where alerts are posted to; a reference, if the address itself is a secret.
+    pub url: Address,
     /// By which they are signed.
     pub secret: SecretRef,
 }
 
+impl Settings {
+    pub(super) fn open(&self, opening: &Opening<'_>) -> Result<Webhook, String> {
+        let secret = self.secret.resolve(opening.vault)?;
+        let (url, address) = self.url.open(opening.vault)?;
+        let secrets: Vec<Secret> = address.into_iter().chain([secret.clone()]).collect();
+        Ok(Webhook { line: Line::new(opening.deadline, &secrets)?, url, secret })
+    }
+
+    pub(super) fn secrets(&self) -> Vec<&SecretRef> {
+        self.url.secret().into_iter().chain([&self.secret]).collect()
+    }
+}
+
 /// The body.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Body<'a> {
     schema: &'static str,
     key: &'a str,
     sequence: u64,
-    transition: crate::incident::Transition,
-    kind: crate::incident::Kind,
-    severity: crate::incident::Severity,
+    transition: Transition,
+    kind: Kind,
+    severity: Severity,
     title: &'a str,
     text: &'a str,
     next_step: &'a str,
@@ -40,38 +54,24 @@ struct Body<'a> {
     repetition: bool,
 }
 
-/// A webhook.
-#[derive(Debug)]
-pub(super) struct Webhook {
-    client: Client,
-    url: String,
-    secret: Secret,
-}
-
-impl Settings {
-    pub(super) fn open(&self) -> Result<Webhook, String> {
-        address(&self.url)?;
-        Ok(Webhook { client: client()?, url: self.url.clone(), secret: self.secret.resolve()? })
-    }
-}
-
-fn body(alert: &Alert, repetition: bool) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(&Body {
+fn body<'a>(delivery: &Delivery<'a>) -> Body<'a> {
+    let Alert { key, sequence, transition, kind, severity, at, text, window, members, test, .. } = delivery.alert;
+    Body {
         schema: SCHEMA,
-        key: &alert.key,
-        sequence: alert.sequence,
-        transition: alert.transition,
-        kind: alert.kind,
-        severity: alert.severity,
-        title: &alert.text.title,
-        text: &alert.text.summary,
-        next_step: &alert.text.next_step,
-        at: alert.at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        window: &alert.window,
-        members: &alert.members,
-        test: alert.test,
-        repetition,
-    })
+        key,
+        sequence: *sequence,
+        transition: *transition,
+        kind: *kind,
+        severity: *severity,
+        title: &text.title,
+        text: &text.summary,
+        next_step: &text.next_step,
+        at: at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        window,
+        members,
+        test: *test,
+        repetition: delivery.repetition,
+    }
 }
 
 /// `t=<unix seconds>,v1=<HMAC-SHA256 of "t.body", hexadecimal>`.
@@ -81,25 +81,41 @@ fn signature(secret: &Secret, seconds: i64, body: &[u8]) -> String {
     format!("t={seconds},v1={}", hex(hmac::sign(&key, &signed).as_ref()))
 }
 
+/// A webhook.
+#[derive(Debug)]
+pub(super) struct Webhook {
+    line: Line,
+    url: String,
+    secret: Secret,
+}
+
+impl Webhook {
+    fn request(&self, delivery: &Delivery<'_>) -> Result<Request, Outcome> {
+        let idempotency = format!("{}/{}", delivery.alert.key, delivery.alert.sequence);
+        let mut request = post(&self.url, &[("Idempotency-Key", &idempotency)], &body(delivery))?;
+        let signature = signature(&self.secret, delivery.now.timestamp(), &request.body);
+        request.headers.push(("X-Mfatrail-Signature".to_owned(), signature));
+        Ok(request)
+    }
+
+    fn tell(&self, delivery: &Delivery<'_>) -> Result<Outcome, Outcome> {
+        let response = self.line.exchange(&self.request(delivery)?)?;
+        match response.status {
+            200..300 => Ok(Outcome::Delivered { reference: None, note: None }),
+            410 => Err(Outcome::Permanent {
+                reason: format!(
+                    "{}: the receiver wants no more alerts (hint: remove the channel)",
+                    self.line.reason(&response)
+                ),
+            }),
+            _ => Err(self.line.refusal(&response, delivery.now)),
+        }
+    }
+}
+
 impl Channel for Webhook {
     fn deliver(&mut self, delivery: &Delivery<'_>) -> Outcome {
-        let alert = delivery.alert;
-        let body = match body(alert, delivery.repetition) {
-            Ok(body) => body,
-            Err(error) => return Outcome::Permanent { reason: error.to_string() },
-        };
-        let headers = [
-            ("Content-Type", "application/json".to_owned()),
-            ("Idempotency-Key", format!("{}/{}", alert.key, alert.sequence)),
-            ("X-Mfatrail-Signature", signature(&self.secret, delivery.now.timestamp(), &body)),
-        ];
-        let answer = self.client.send(&Request {
-            method: Method::POST,
-            url: self.url.clone(),
-            headers: headers.map(|(name, value)| (name.to_owned(), value)).to_vec(),
-            body,
-        });
-        refusal(&answer, delivery.now).unwrap_or(Outcome::Delivered { reference: None, note: None })
+        self.tell(delivery).unwrap_or_else(|outcome| outcome)
     }
 
     /// By its `Idempotency-Key`.
@@ -109,22 +125,20 @@ impl Channel for Webhook {
 
     /// Nothing more can be told without a delivery.
     fn check(&mut self) -> Result<(), String> {
-        Ok(())
+        self.line.reach(&self.url)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::secret::tests::secret;
 
     #[test]
     fn a_body_is_signed_with_its_time() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "key\n").unwrap();
-        let reference = SecretRef::try_from(format!("file:{}", file.path().display())).unwrap();
         // By `printf '1790000000.{}' | openssl dgst -sha256 -hmac key`.
         assert_eq!(
-            signature(&reference.resolve().unwrap(), 1_790_000_000, b"{}"),
+            signature(&secret("key"), 1_790_000_000, b"{}"),
             "t=1790000000,v1=099d33989336226b12c85da813adf6100e1bbab1e91bede9a41ddeb7882d66b8"
         );
     }

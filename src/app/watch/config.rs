@@ -57,6 +57,8 @@ pub struct Entry {
     pub name: String,
     /// Whether a delivered alert counts as a detection of what it tells.
     pub detects: bool,
+    /// How long an answer is waited for.
+    pub timeout: Duration,
     /// How it is reached.
     pub settings: channel::Settings,
 }
@@ -68,10 +70,16 @@ struct Common {
     kind: Spanned<String>,
     #[serde(default)]
     detects: bool,
+    #[serde(default = "ten", deserialize_with = "duration")]
+    timeout: Duration,
 }
 
 const fn two() -> u32 {
     2
+}
+
+const fn ten() -> Duration {
+    Duration::from_secs(10)
 }
 
 const fn minute() -> Duration {
@@ -240,8 +248,8 @@ impl<'t> Reader<'t> {
     }
 
     fn channel(&mut self, entry: Spanned<DeValue<'t>>) -> Option<Entry> {
-        let [own, rest] = Self::split(entry, &["name", "kind", "detects"]);
-        let Common { name, kind, detects } = self.value(own)?;
+        let [own, rest] = Self::split(entry, &["name", "kind", "detects", "timeout"]);
+        let Common { name, kind, detects, timeout } = self.value(own)?;
         let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
         if name.get_ref().is_empty() || name.get_ref().contains(odd) {
             self.problem(
@@ -256,7 +264,7 @@ impl<'t> Reader<'t> {
         }
         let at = rest.span().start;
         match channel::Settings::read(kind.get_ref(), ValueDeserializer::from(rest)) {
-            Ok(settings) => Some(Entry { name: name.into_inner(), detects, settings }),
+            Ok(settings) => Some(Entry { name: name.into_inner(), detects, timeout, settings }),
             Err(error) => {
                 self.toml(&error, at);
                 None

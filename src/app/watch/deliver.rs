@@ -77,7 +77,7 @@ impl Sender<'_> {
         let (word, reason) = match &outcome {
             Outcome::Delivered { note, .. } => ("delivered", note.as_deref()),
             Outcome::RepeatAfter { reason, .. } => ("retried", Some(reason.as_str())),
-            Outcome::Unknown { reason } => ("unknown", Some(reason.as_str())),
+            Outcome::Unknown { reason, .. } => ("unknown", Some(reason.as_str())),
             Outcome::Permanent { reason } => ("refused", Some(reason.as_str())),
         };
         let lag = alert.filter(|_| word == "delivered").map(|alert| done - alert.at);

@@ -24,7 +24,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::principals::{EventKey, Examined, Question, examine, tags};
 use super::scan::store_error;
 use super::{Error, Run};
-use crate::alert::channel::Channel;
+use crate::alert::channel::{Channel, Opening};
+use crate::alert::secret::{NoVault, SecretRef};
 use crate::alert::{route, text};
 use crate::http::server::{self, Page};
 use crate::incident::derive::{Facts, Tags, derive, pending};
@@ -82,7 +83,10 @@ pub struct Summary {
 pub fn open_channels(entries: &[Entry]) -> Result<Vec<Box<dyn Channel>>, Error> {
     let (mut channels, mut problems) = (Vec::new(), Vec::new());
     for entry in entries {
-        match entry.settings.open() {
+        for caution in entry.settings.secrets().into_iter().filter_map(SecretRef::caution) {
+            tracing::warn!(channel = entry.name, "{caution}");
+        }
+        match entry.settings.open(&Opening { deadline: entry.timeout, vault: &NoVault }) {
             Ok(channel) => channels.push(channel),
             Err(problem) => problems.push(format!("channel `{}`: {problem}", entry.name)),
         }

@@ -193,7 +193,7 @@ impl<'o> Written<'o> {
             }
             Outcome::RepeatAfter { wait, reason } => again(*wait, reason, false),
             Outcome::Permanent { reason } => done("permanent", Some(reason)),
-            Outcome::Unknown { reason } => again(None, reason, true),
+            Outcome::Unknown { wait, reason } => again(*wait, reason, true),
         }
     }
 }

@@ -1,0 +1,53 @@
+//! An alert as plain text, for channels that have no more: a heading, and lines under it.
+
+use super::limit::{Limit, line};
+use super::{Alert, Delivery};
+use crate::escape::visible;
+
+/// What stands at the head of what may have been sent before.
+pub const REPETITION: &str =
+    "Possible repetition: whether an earlier attempt to deliver this message arrived is not known.";
+/// What stands at the head of a test.
+pub const TEST: &str = "This is a test of the alert channel. Nothing happened.";
+
+/// The title in one line, of a test marked as such.
+#[must_use]
+pub fn heading(alert: &Alert, limit: Limit) -> String {
+    let test = if alert.test { "[Test] " } else { "" };
+    line(&format!("{test}{}", alert.text.title), limit)
+}
+
+/// What has to be said about the message itself, before what it says. A channel that tells repetitions by itself says nothing of
+/// them.
+#[must_use]
+pub fn notices(delivery: &Delivery<'_>, tells_repetitions: bool) -> Vec<&'static str> {
+    let test = delivery.alert.test.then_some(TEST);
+    let repetition = (delivery.repetition && !tells_repetitions).then_some(REPETITION);
+    [test, repetition].into_iter().flatten().collect()
+}
+
+/// `Label: value` for each fact, each one line.
+#[must_use]
+pub fn facts(alert: &Alert) -> Vec<String> {
+    alert.text.facts.iter().map(|fact| format!("{}: {}", visible(&fact.label), visible(&fact.value))).collect()
+}
+
+/// `Label: address` for each link, each one line.
+#[must_use]
+pub fn links(alert: &Alert) -> Vec<String> {
+    alert.text.links.iter().map(|link| format!("{}: {}", visible(&link.label), visible(&link.url))).collect()
+}
+
+/// Everything but the heading, in paragraphs: notices, what happened, what to do, facts, links.
+#[must_use]
+pub fn body(delivery: &Delivery<'_>, tells_repetitions: bool) -> String {
+    let alert = delivery.alert;
+    let own = |notice: &str| vec![notice.to_owned()];
+    let mut paragraphs: Vec<Vec<String>> = notices(delivery, tells_repetitions).into_iter().map(own).collect();
+    paragraphs.push(vec![visible(&alert.text.summary)]);
+    paragraphs.push(vec![format!("Next step: {}", visible(&alert.text.next_step))]);
+    paragraphs.push(facts(alert));
+    paragraphs.push(links(alert));
+    paragraphs.retain(|lines| !lines.is_empty());
+    paragraphs.iter().map(|lines| lines.join("\n")).collect::<Vec<_>>().join("\n\n")
+}
