@@ -80,9 +80,24 @@ fn begin(text: &str, end: usize) -> String {
 /// Whether a text begins with what belongs to the character before: a mark, a joiner, a skin color.
 fn continues(text: &str) -> bool {
     text.chars().next().is_some_and(|c| {
-        let width = escape::columns(c.encode_utf8(&mut [0; 4]));
-        !c.is_control() && (width == 0 || ('\u{1f3fb}'..='\u{1f3ff}').contains(&c))
+        let own = c.to_string();
+        let is_mark = escape::columns(&own) == 0 && escape::visible(&own) == own;
+        is_mark || matches!(c, '\u{200c}' | '\u{200d}' | '\u{1f3fb}'..='\u{1f3ff}')
     })
+}
+
+/// The first of some items, as many as there is room for by the size of each, and how many are left out.
+pub fn first<T>(items: impl IntoIterator<Item = T>, room: usize, size: impl Fn(&T) -> usize) -> (Vec<T>, usize) {
+    let (mut kept, mut rest) = (Vec::new(), room);
+    let mut items = items.into_iter();
+    for item in items.by_ref() {
+        match rest.checked_sub(size(&item)) {
+            Some(left) => rest = left,
+            None => return (kept, items.count() + 1),
+        }
+        kept.push(item);
+    }
+    (kept, 0)
 }
 
 #[cfg(test)]
@@ -128,11 +143,18 @@ mod tests {
         assert!(cut.chars().count() <= 3000 && cut.len() > 2900 && cut.ends_with('…') && !cut.contains('<'));
     }
 
+    #[test]
+    fn what_has_no_room_is_counted() {
+        assert_eq!(first([3, 4, 5], 12, |size| *size), (vec![3, 4, 5], 0));
+        assert_eq!(first([3, 4, 5, 1], 11, |size| *size), (vec![3, 4], 2));
+        assert_eq!(first([3], 2, |size| *size), (vec![], 1));
+    }
+
     proptest! {
         #[test]
         fn what_fits_is_whole_and_nothing_is_longer(text in "(\\PC|[\u{0}-\u{20}<&\u{202e}\u{301}\u{200d}😀]){0,40}", most in 0_usize..60) {
             for limit in [Limit::Chars(most), Limit::Bytes(most), Limit::Utf16(most)] {
-                for escape in [escape::visible, markup::html, markup::slack, escape::markdown_text] {
+                for escape in [escape::visible, markup::html, markup::slack] {
                     let fitted = fit(&text, limit, escape);
                     let whole = escape(&text);
                     prop_assert!(limit.allows(&fitted), "{fitted:?} {limit:?}");

@@ -3,6 +3,7 @@
 use super::limit::{Limit, line};
 use super::{Alert, Delivery};
 use crate::escape::visible;
+use crate::units::plural;
 
 /// What stands at the head of what may have been sent before.
 pub const REPETITION: &str =
@@ -50,4 +51,10 @@ pub fn body(delivery: &Delivery<'_>, tells_repetitions: bool) -> String {
     paragraphs.push(links(alert));
     paragraphs.retain(|lines| !lines.is_empty());
     paragraphs.iter().map(|lines| lines.join("\n")).collect::<Vec<_>>().join("\n\n")
+}
+
+/// What stands where there was no room for so many facts.
+#[must_use]
+pub fn left_out(facts: usize) -> String {
+    format!("{} left out", plural(facts, "more fact", "more facts"))
 }

@@ -63,7 +63,7 @@ pub(super) fn quote(text: &str, secrets: &Redaction) -> String {
 }
 
 /// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3).
-fn retry_after(response: &Response, now: DateTime<Utc>) -> Option<Duration> {
+pub(super) fn retry_after(response: &Response, now: DateTime<Utc>) -> Option<Duration> {
     let value = response.header("retry-after")?.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         value.parse().map_or(LONGEST_WAIT, Duration::from_secs)

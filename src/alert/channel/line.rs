@@ -43,6 +43,11 @@ impl Line {
         answer::refusal(response, now, &self.secrets)
     }
 
+    /// How long an answer asks to wait.
+    pub(super) fn wait(&self, response: &Response, now: DateTime<Utc>) -> Option<Duration> {
+        answer::retry_after(response, now)
+    }
+
     /// The status and how the answer begins, for a reason.
     pub(super) fn reason(&self, response: &Response) -> String {
         answer::reason(response, &self.secrets)

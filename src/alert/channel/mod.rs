@@ -3,7 +3,12 @@
 pub mod address;
 mod answer;
 mod line;
+pub mod pagerduty;
 mod redaction;
+#[cfg(test)]
+pub(super) mod samples;
+pub mod slack;
+pub mod teams;
 pub mod webhook;
 
 use std::time::Duration;
@@ -14,7 +19,7 @@ use super::secret::{SecretRef, Vault};
 use super::{Delivery, Outcome};
 
 /// The kinds of channels, as a configuration names them.
-pub const KINDS: [&str; 1] = ["webhook"];
+pub const KINDS: [&str; 4] = ["webhook", "pagerduty", "slack", "teams"];
 
 /// What channels are opened with.
 #[derive(Clone, Copy)]
@@ -48,6 +53,12 @@ pub trait Channel: Send {
 pub enum Settings {
     /// A webhook of one's own.
     Webhook(webhook::Settings),
+    /// PagerDuty.
+    PagerDuty(pagerduty::Settings),
+    /// Slack.
+    Slack(slack::Settings),
+    /// Microsoft Teams.
+    Teams(teams::Settings),
 }
 
 impl Settings {
@@ -58,6 +69,9 @@ impl Settings {
     pub fn read<'de, D: serde::Deserializer<'de>>(kind: &str, from: D) -> Result<Self, D::Error> {
         match kind {
             "webhook" => webhook::Settings::deserialize(from).map(Self::Webhook),
+            "pagerduty" => pagerduty::Settings::deserialize(from).map(Self::PagerDuty),
+            "slack" => slack::Settings::deserialize(from).map(Self::Slack),
+            "teams" => teams::Settings::deserialize(from).map(Self::Teams),
             other => Err(serde::de::Error::custom(format!("no channel is of the kind `{other}`"))),
         }
     }
@@ -69,6 +83,9 @@ impl Settings {
     pub fn open(&self, opening: &Opening<'_>) -> Result<Box<dyn Channel>, String> {
         match self {
             Self::Webhook(settings) => Ok(Box::new(settings.open(opening)?)),
+            Self::PagerDuty(settings) => Ok(Box::new(settings.open(opening)?)),
+            Self::Slack(settings) => settings.open(opening),
+            Self::Teams(settings) => Ok(Box::new(settings.open(opening)?)),
         }
     }
 
@@ -77,6 +94,9 @@ impl Settings {
     pub fn secrets(&self) -> Vec<&SecretRef> {
         match self {
             Self::Webhook(settings) => settings.secrets(),
+            Self::PagerDuty(settings) => settings.secrets(),
+            Self::Slack(settings) => settings.secrets(),
+            Self::Teams(settings) => settings.secrets(),
         }
     }
 }
