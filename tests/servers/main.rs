@@ -1,5 +1,5 @@
-//! The library and the binary against servers of AWS's interfaces: servers that misbehave by script, and moto, which comes from
-//! PyPI, in modules `online`.
+//! The library and the binary against servers: of AWS's interfaces, ones that misbehave by script, and moto, which comes from PyPI; of
+//! the APIs that alerts are sent to, stand-ins. What needs a registry is in modules `online`.
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
@@ -7,6 +7,10 @@
 #[allow(dead_code, reason = "what it has for other targets")]
 mod support;
 
+#[path = "../support/standin/mod.rs"]
+mod standin;
+
+mod channels;
 mod iam;
 mod permissions;
 mod s3;
