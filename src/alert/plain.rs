@@ -58,3 +58,35 @@ pub fn body(delivery: &Delivery<'_>, tells_repetitions: bool) -> String {
 pub fn left_out(facts: usize) -> String {
     format!("{} left out", plural(facts, "more fact", "more facts"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::channel::samples::{alert, delivery, fact, hostile};
+
+    #[test]
+    fn a_body_is_in_paragraphs_and_says_first_what_it_is() {
+        let mut alert = alert();
+        assert!(body(&delivery(&alert), false).starts_with("At 2026-10-05T09:00:00Z, mallory"));
+        alert.test = true;
+        let again = Delivery { repetition: true, ..delivery(&alert) };
+        let text = body(&again, false);
+        assert!(text.starts_with(&format!("{TEST}\n\n{REPETITION}\n\nAt ")), "{text}");
+        assert!(text.contains("\n\nNext step: Ask alice") && text.contains("\nUser agent: aws-cli/2\n\n"), "{text}");
+        assert!(!body(&again, true).contains(REPETITION));
+        assert!(heading(&alert, Limit::Chars(12)).starts_with("[Test] "));
+    }
+
+    #[test]
+    fn no_text_of_a_stranger_makes_a_line() {
+        for text in hostile() {
+            let mut alert = alert();
+            alert.text.facts = vec![fact(&text, &text)];
+            alert.text.summary.clone_from(&text);
+            let body = body(&delivery(&alert), false);
+            let lines = body.lines().count();
+            assert!(matches!(lines, 7 | 6), "{lines}: {}", body.chars().take(200).collect::<String>());
+            assert!(!body.contains(['\u{202e}', '\u{7}', '\r']));
+        }
+    }
+}

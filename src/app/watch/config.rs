@@ -347,6 +347,21 @@ mod tests {
                 "line 6, column 8: no channel is of the kind `webhok` (hint: did you mean \"webhook\"?)",
             ),
             (format!("{input}{channel}{channel}"), "line 9, column 1: two channels are called `soc`"),
+            (format!("{input}{channel}timeout = \"0s\"\n"), "line 9, column 11: `0s` is shorter than a second"),
+            (
+                format!("{input}[[channel]]\nname = \"a\"\nkind = \"slack\"\ntoken = \"env:A\"\nchannel = \"#soc\"\n"),
+                "`channel` is not the ID of a channel",
+            ),
+            (
+                format!(
+                    "{input}[[channel]]\nname = \"a\"\nkind = \"teams\"\nwebhook = \"https://x.example.com/?sig=hunter2\"\n"
+                ),
+                "line 7, column 11: a secret does not stand in this file",
+            ),
+            (
+                format!("{input}[[channel]]\nname = \"a\"\nkind = \"pagerduty\"\nurl = \"https://a\"\n"),
+                "missing field `routing_key`",
+            ),
             (
                 format!("{input}{}", channel.replace("env:A", "hunter2")),
                 "line 8, column 10: a secret does not stand in this file",

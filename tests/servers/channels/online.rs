@@ -6,7 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mfatrail::alert::Outcome;
+use mfatrail::http::{Client, Request};
 use mfatrail::incident::{State, Transition};
+use serde_json::json;
 
 use super::{PAGERDUTY, SLACK_BOT, alert, fact, insist, open, opened, resolved};
 use crate::standin::StandIn;
@@ -124,6 +126,19 @@ fn pagerduty_s_published_document_allows_every_event() {
         assert!(matches!(outcomes[..], [Outcome::Delivered { .. }]), "{:?}: {outcomes:?}", alert.transition);
     }
     proxy.with(|proxy| assert_eq!(proxy.statuses, [202; 6]));
+    // The document can refuse.
+    let event = json!({
+        "routing_key": "x", "event_action": "trigger", "dedup_key": "x",
+        "payload": {"summary": "x", "source": "x", "severity": "very bad"},
+    });
+    let client = Client::new(Duration::from_secs(10)).unwrap();
+    let refused = client.send(&Request {
+        method: "POST".parse().unwrap(),
+        url: format!("{}/v2/enqueue", proxy.url),
+        headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
+        body: event.to_string().into_bytes(),
+    });
+    assert!(matches!(refused, Ok(answer) if (400..500).contains(&answer.status)));
 }
 
 #[test]

@@ -195,7 +195,8 @@ impl<A: Api> Shared<A> {
             }
             Some(Fault::Half) => {
                 let mut answer = done();
-                // An answer without a body would be whole without its second half.
+                // An answer of 204 has no second half.
+                answer.status = if answer.status == 204 { 200 } else { answer.status };
                 answer.body.push_str(" and what does not arrive");
                 let bytes = answer.bytes();
                 stream.write_all(&bytes[..bytes.len() - 20])?;

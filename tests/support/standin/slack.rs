@@ -56,7 +56,7 @@ impl Slack {
             can_edit: true,
             refusal: None,
             messages: Vec::new(),
-            clock: 1_790_000_000,
+            clock: 1_800_000_000,
         }
     }
 

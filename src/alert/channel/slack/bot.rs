@@ -223,7 +223,7 @@ impl Posting {
     fn look(&self, delivery: &Delivery<'_>, thread: Option<&Place>) -> Result<Earlier, Refusal> {
         let own = self.call(delivery, "auth.test", &json!({}))?.user_id;
         let alert = delivery.alert;
-        let oldest = (alert.at - SKEW).timestamp().max(0);
+        let oldest = (alert.at.min(delivery.now) - SKEW).timestamp().max(0);
         let mut cursor = String::new();
         for _page in 0..PAGES {
             let (method, of) = match thread {
