@@ -12,6 +12,7 @@ use hyper::{Method, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
+use tower_service::Service as _;
 
 use crate::causes::with_causes;
 
@@ -77,6 +78,7 @@ pub enum Error {
 pub struct Client {
     runtime: tokio::runtime::Runtime,
     client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    connector: HttpsConnector<HttpConnector>,
     deadline: Duration,
 }
 
@@ -97,9 +99,25 @@ impl Client {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let client =
-            legacy::Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(20)).build(connector);
-        Ok(Self { runtime, client, deadline })
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(Duration::from_secs(20))
+            .build(connector.clone());
+        Ok(Self { runtime, client, connector, deadline })
+    }
+
+    /// Connects, by TLS if the address says so, and sends nothing.
+    ///
+    /// # Errors
+    /// Where there is no connection.
+    pub fn reach(&self, url: &str) -> Result<(), Error> {
+        let uri: Uri = url.parse().map_err(|_bad| Error::Invalid("the address is no URL".to_owned()))?;
+        let connection = self.connector.clone().call(uri);
+        let connected = self.runtime.block_on(async { tokio::time::timeout(self.deadline, connection).await });
+        match connected {
+            Ok(Ok(_connection)) => Ok(()),
+            Ok(Err(error)) => Err(Error::NotSent(with_causes(error.as_ref()))),
+            Err(_elapsed) => Err(Error::NotSent(format!("no connection within {} s", self.deadline.as_secs()))),
+        }
     }
 
     /// Sends a request and waits for the whole answer, whatever its status is.
@@ -199,8 +217,10 @@ mod tests {
         for what in ["an answer cut short", "an answer that is no HTTP", "silence"] {
             assert!(matches!(client.send(&post(&url)), Err(Error::Unknown(_))), "{what}");
         }
+        assert_eq!(client.reach(&server(vec![b"x"])), Ok(()));
         let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         assert!(matches!(client.send(&post(&format!("http://{unused}/"))), Err(Error::NotSent(_))));
+        assert!(matches!(client.reach(&format!("http://{unused}/")), Err(Error::NotSent(_))));
         assert!(matches!(client.send(&post("no address")), Err(Error::Invalid(_))));
     }
 }

@@ -67,13 +67,9 @@ impl Line {
         })
     }
 
-    /// Whether somebody answers at an address, whatever it is: all that can be told without sending anything.
+    /// Whether there is a connection to an address, and a certificate that is trusted: all that can be told without sending anything.
     pub(super) fn reach(&self, url: &str) -> Result<(), String> {
-        let request = Request { method: Method::HEAD, url: url.to_owned(), ..Request::default() };
-        match self.client.send(&request) {
-            Ok(_answered) => Ok(()),
-            Err(error) => Err(self.secrets.cleaned(&error.to_string())),
-        }
+        self.client.reach(url).map_err(|error| self.secrets.cleaned(&error.to_string()))
     }
 }
 

@@ -214,7 +214,7 @@ impl Channel for PagerDuty {
         true
     }
 
-    /// Whether the key can be one, and PagerDuty answers: only an event shows whether it takes the key.
+    /// Whether the key can be one, and PagerDuty can be reached: only an event shows whether it takes the key.
     fn check(&mut self) -> Result<(), String> {
         let key = self.routing_key.expose();
         if key.len() != KEY || !key.bytes().all(|byte| byte.is_ascii_alphanumeric()) {

@@ -108,5 +108,5 @@ fn a_certificate_is_trusted_that_the_system_trusts() {
     assert!(wrong.status != 0 && wrong.stderr.contains("certificate"), "{}", wrong.stderr);
     let right = check(true);
     assert_eq!(right.status, 0, "{}", right.stderr);
-    assert_eq!(server.requests().iter().map(|request| request.method.as_str()).collect::<Vec<_>>(), ["HEAD"]);
+    assert!(server.requests().is_empty(), "nothing was sent");
 }

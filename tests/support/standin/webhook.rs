@@ -31,7 +31,7 @@ impl Webhook {
 
 impl Api for Webhook {
     fn answer(&mut self, request: &Request) -> Answer {
-        if request.method == "HEAD" {
+        if request.method != "POST" {
             return Answer { status: 405, headers: Vec::new(), body: String::new() };
         }
         if !self.is_signed(request) {
