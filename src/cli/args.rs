@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::Printed;
-use super::fail_on::FailOn;
+use crate::app::fail_on::FailOn;
 use crate::report::Format;
 
 /// Make a report of a period: exposure windows, MTTD, MTTR and what they rest on

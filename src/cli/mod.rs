@@ -3,7 +3,6 @@
 mod archive;
 mod args;
 mod exit;
-mod fail_on;
 mod generate;
 mod history;
 mod iam;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::say;
+use crate::app::UnknownName;
 use crate::arn;
 use crate::cloudtrail::Record;
 use crate::escape::terminal as terminal_text;
 use crate::names::Pattern;
-use crate::names::near;
 use crate::pipeline::{self, Options, Scanned, Visitor};
 use crate::search::filter::By;
 use crate::source::{ObjectRef, Selection, Source};
@@ -86,8 +86,10 @@ pub(super) fn hint(
             let wanted = Pattern::new(value);
             let service = Pattern::new(&format!("{value}.amazonaws.com"));
             if !names.iter().any(|name| wanted.matches(name) || service.matches(name)) {
-                let hint = did_you_mean(value, names.iter().map(String::as_str));
-                say(&format!("warning: no record in range has `{}` `{}`{hint}", by.flag(), terminal_text(value)));
+                say_unknown(
+                    "no record in range",
+                    &UnknownName::new(by.flag(), value, names.iter().map(String::as_str)),
+                );
             }
         }
     }
@@ -102,11 +104,10 @@ fn is_word(by: By, value: &str) -> bool {
     }
 }
 
-/// A hint at the names that may have been meant, where there are any.
-pub(super) fn did_you_mean<'k>(value: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    let near: Vec<String> = near(value, known).into_iter().map(terminal_text).collect();
-    match near.as_slice() {
-        [] => String::new(),
-        _ => format!("\n  hint: did you mean {}?", near.join(" or ")),
-    }
+/// Says that nothing has a name that was asked for, and which may be meant.
+pub(super) fn say_unknown(nothing: &str, name: &UnknownName) {
+    let UnknownName { flag, value, near } = name;
+    let near: Vec<String> = near.iter().map(|name| terminal_text(name)).collect();
+    let hint = if near.is_empty() { String::new() } else { format!("\n  hint: did you mean {}?", near.join(" or ")) };
+    say(&format!("warning: {nothing} has `{flag}` `{}`{hint}", terminal_text(value)));
 }

@@ -1,20 +1,20 @@
-//! `--fail-on`: what a report must not hold for a run to end with status 0.
+//! What a report must not hold for its reader to be content: the conditions of `--fail-on`, and which of them hold.
 
 use std::str::FromStr;
 
 use chrono::TimeDelta;
 
-use crate::contract::{Report, Stat};
+use crate::contract::{Class, Report, Stat, Window};
 use crate::report::plural;
 use crate::units::{display_duration, parse_duration};
 
-/// The values of `--fail-on`, for `--help` and errors.
-pub(super) const VALUES: &str = "open-window, not-legitimate, suspected-takeover, undetected, reconciliation, gap, \
+/// The conditions as they are written, for errors.
+const VALUES: &str = "open-window, not-legitimate, suspected-takeover, undetected, reconciliation, gap, \
     stopped-trail, coverage<PERCENT, mttr>AGE, mttd>AGE";
 
 /// One condition.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum FailOn {
+pub enum FailOn {
     /// A window that is open at `as_of`, standing ones included.
     OpenWindow,
     /// A deactivation whose class is not legitimate.
@@ -73,12 +73,11 @@ fn percent(text: &str) -> Result<f64, String> {
 
 impl FailOn {
     /// Why the condition holds; `None` where it does not. Names nobody: the report may be redacted.
-    pub(super) fn holds(self, report: &Report) -> Option<String> {
+    #[must_use]
+    pub fn holds(self, report: &Report) -> Option<String> {
         let figures = &report.figures.iam;
         let counted = |n: usize, one: &str, many: &str| (n > 0).then(|| plural(n, one, many));
-        let windows = |holds: &dyn Fn(&crate::contract::Window) -> bool| {
-            report.windows.iter().filter(|window| holds(window)).count()
-        };
+        let windows = |holds: &dyn Fn(&Window) -> bool| report.windows.iter().filter(|window| holds(window)).count();
         match self {
             Self::OpenWindow => counted(windows(&|window| window.is_open()), "open window", "open windows"),
             Self::NotLegitimate => counted(
@@ -87,7 +86,7 @@ impl FailOn {
                 "deactivations are not legitimate",
             ),
             Self::SuspectedTakeover => counted(
-                windows(&|window| window.class == Some(crate::contract::Class::SuspectedTakeover)),
+                windows(&|window| window.class == Some(Class::SuspectedTakeover)),
                 "suspected takeover",
                 "suspected takeovers",
             ),
@@ -109,7 +108,8 @@ impl FailOn {
     }
 
     /// The condition as it is written.
-    pub(super) fn name(self) -> String {
+    #[must_use]
+    pub fn name(self) -> String {
         match self {
             Self::OpenWindow => "open-window".to_owned(),
             Self::NotLegitimate => "not-legitimate".to_owned(),
