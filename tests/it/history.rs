@@ -5,6 +5,9 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
+use mfatrail::app;
+use mfatrail::app::history::{self, HistoryRequest, Subject};
+use mfatrail::table::typed::Format;
 use polars_io::SerReader;
 use polars_io::parquet::read::ParquetReader;
 use serde_json::{Value, json};
@@ -55,6 +58,38 @@ impl Home {
 
 fn values<'r>(rows: &'r [Value], name: &str) -> Vec<&'r str> {
     rows.iter().map(|row| row[name].as_str().unwrap_or("-")).collect()
+}
+
+#[test]
+fn a_library_asks_without_a_command_line() {
+    let home = Home::fixtures();
+    let run = app::Run::silent("2026-11-27T00:00:00Z".parse().unwrap());
+    let asked = |subject| HistoryRequest { subject, users: vec!["jonas.lind".to_owned()], ..HistoryRequest::default() };
+    let at = "2026-10-15T00:00:00Z".parse().unwrap();
+    for (subject, arguments) in [
+        (Subject::Events, &["--user", "jonas.lind"][..]),
+        (Subject::Spans, &["--user", "jonas.lind", "--spans"]),
+        (Subject::At(at), &["--user", "jonas.lind", "--as-of", "2026-10-15"]),
+    ] {
+        let answer = history::ask(&home.store(), &asked(subject), None, run).unwrap();
+        let mut text = Vec::new();
+        answer.table().unwrap().write(Format::Json, &[], &mut text).unwrap();
+        let rows: Vec<Value> = serde_json::from_slice(&text).unwrap();
+        assert_eq!(rows, home.rows(arguments), "{subject:?}");
+        assert!(!answer.rows.is_empty() && answer.rows.len() == rows.len(), "{subject:?}");
+        assert!(answer.is_complete() && answer.unknown.is_empty() && answer.reach().is_some(), "{subject:?}");
+    }
+
+    let misspelt = HistoryRequest { users: vec!["jonas.lin".to_owned()], ..HistoryRequest::default() };
+    let answer = history::ask(&home.store(), &misspelt, None, run).unwrap();
+    let [name] = answer.unknown.as_slice() else { panic!("{:?}", answer.unknown) };
+    assert_eq!((name.flag, name.value.as_str()), ("--user", "jonas.lin"));
+    assert!(name.near.contains(&"jonas.lind".to_owned()), "{:?}", name.near);
+
+    let absent = HistoryRequest { accounts: vec!["999999999999".to_owned()], ..HistoryRequest::default() };
+    assert!(matches!(history::ask(&home.store(), &absent, None, run), Err(app::Error::Input(_))));
+    let nowhere = home.0.path().join("nowhere");
+    assert!(matches!(history::ask(&nowhere, &absent, None, run), Err(app::Error::Input(_))));
 }
 
 /// An IAM call at a time of 2026-10, by an administrator.

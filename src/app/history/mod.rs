@@ -215,7 +215,7 @@ pub fn answer(store: &mut Store, request: &HistoryRequest, approvals: &[Approval
 /// # Errors
 /// [`Error::Input`] where there is no such store, or the statement is wrong; [`Error::Failed`] where the store cannot be read.
 pub fn select(dir: &Path, statement: &str) -> Result<typed::Answer, Error> {
-    let mut store = Store::open(dir).map_err(store_error)?;
+    let store = Store::open(dir).map_err(store_error)?;
     let frame = store.sql(statement).map_err(|error| match error {
         SqlError::Table(error) => match error.downcast::<StoreError>() {
             Ok(error) => store_error(*error),
