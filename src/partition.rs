@@ -34,6 +34,22 @@ pub fn of_region(region: &str) -> Cow<'static, str> {
     }
 }
 
+/// The domains of a region's endpoints: that of ordinary ones, `<service>.<region>.<domain>`, and that of those which are reached by
+/// IPv6 as well; `None` for partitions of which that is not known.
+#[must_use]
+pub fn endpoint_domains(region: &str) -> Option<(&'static str, &'static str)> {
+    Some(match &*of_region(region) {
+        "aws" | "aws-us-gov" => ("amazonaws.com", "api.aws"),
+        "aws-cn" => ("amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+        "aws-eusc" => ("amazonaws.eu", "api.amazonwebservices.eu"),
+        "aws-iso" => ("c2s.ic.gov", "api.aws.ic.gov"),
+        "aws-iso-b" => ("sc2s.sgov.gov", "api.aws.scloud"),
+        "aws-iso-e" => ("cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+        "aws-iso-f" => ("csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+        _ => return None,
+    })
+}
+
 /// The region in which CloudTrail records IAM in the partition of `region`; `None` for partitions of which that is not known.
 #[must_use]
 pub fn iam_region(region: &str) -> Option<&'static str> {

@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("hash", &[]),
     ("escape", &[]),
-    ("aws", &[]),
+    ("aws", &["http", "partition"]),
     ("causes", &[]),
     ("http", &["causes"]),
     ("inflate", &["units"]),

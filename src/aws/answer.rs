@@ -174,6 +174,16 @@ impl Body for Answer {
     }
 }
 
+/// Whether a document that was read by other ways is whole.
+///
+/// # Errors
+/// In words, where it breaks off.
+pub(super) fn whole(document: &[u8]) -> Result<(), String> {
+    let mut ends = Ends::default();
+    ends.take(document);
+    ends.judge().map_err(|broken| broken.to_string())
+}
+
 /// What is wrong with an answer.
 #[derive(Debug)]
 enum Broken {

@@ -8,6 +8,7 @@
 mod address;
 mod answer;
 mod pages;
+pub mod signed;
 
 use std::collections::BTreeSet;
 use std::error::Error as StdError;

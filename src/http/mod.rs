@@ -16,7 +16,7 @@ use tower_service::Service as _;
 
 use crate::causes::with_causes;
 
-/// How much of an answer is read.
+/// How much of an answer is read, unless [`Client::largest`] says otherwise.
 const LARGEST: usize = 4 << 20;
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -80,6 +80,7 @@ pub struct Client {
     client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     connector: HttpsConnector<HttpConnector>,
     deadline: Duration,
+    largest: usize,
 }
 
 impl Client {
@@ -102,7 +103,13 @@ impl Client {
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_idle_timeout(Duration::from_secs(20))
             .build(connector.clone());
-        Ok(Self { runtime, client, connector, deadline })
+        Ok(Self { runtime, client, connector, deadline, largest: LARGEST })
+    }
+
+    /// The client, reading so many bytes of an answer and no more.
+    #[must_use]
+    pub fn largest(self, bytes: usize) -> Self {
+        Self { largest: bytes, ..self }
     }
 
     /// Connects, by TLS if the address says so, and sends nothing.
@@ -138,10 +145,10 @@ impl Client {
                 .iter()
                 .filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?)))
                 .collect();
-            let body = Limited::new(response.into_body(), LARGEST).collect().await;
+            let body = Limited::new(response.into_body(), self.largest).collect().await;
             let body = body.map_err(|error| {
                 if error.is::<LengthLimitError>() {
-                    Error::Unknown(format!("status {status}, and the answer is larger than {LARGEST} bytes"))
+                    Error::Unknown(format!("status {status}, and the answer is larger than {} bytes", self.largest))
                 } else {
                     Error::Unknown(format!(
                         "status {status}, and the answer broke off: {}",
