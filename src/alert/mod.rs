@@ -97,7 +97,7 @@ pub struct Link {
 pub struct Delivery<'d> {
     /// What to tell.
     pub alert: &'d Alert,
-    /// How the channel knows what it was told of this incident before: [`Outcome::Delivered`] gave it.
+    /// How the channel knows what it was told of this incident before: [`Outcome::Delivered`] or [`Outcome::Partial`] gave it.
     pub reference: Option<&'d str>,
     /// Whether an earlier attempt may have arrived.
     pub repetition: bool,

@@ -321,6 +321,18 @@ pub enum Outcome {
         /// Why; without secrets.
         reason: String,
     },
+    /// Some of the people that it tells have it, and the others may get it later: of several recipients, one mail server was not
+    /// there.
+    Partial {
+        /// Who has it already, as the channel writes it down: it comes back with the next attempt, as the incident's reference.
+        reference: String,
+        /// Whether one of the others may have it all the same.
+        unknown: bool,
+        /// How long the channel asked to wait, if it did.
+        wait: Option<std::time::Duration>,
+        /// Why the others have it not; without secrets.
+        reason: String,
+    },
     /// It will not take it: what is sent, or who sends it, is wrong.
     Permanent {
         /// Why; without secrets.

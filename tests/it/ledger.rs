@@ -219,6 +219,28 @@ fn waits_of(name: &str, seed: u64) -> i64 {
 }
 
 #[test]
+fn who_has_it_already_is_known_at_the_next_attempt() {
+    let home = store();
+    let mut ledger = Ledger::open(home.path()).unwrap();
+    pass(&mut ledger, &[incident("ann")], &Scope::All, &["sms"], now());
+    let mut at = now();
+    for (reference, unknown) in [("one", false), ("two", true), ("three", false)] {
+        let due = ledger.take("sms", at, 1).unwrap();
+        let partial =
+            Outcome::Partial { reference: reference.to_owned(), unknown, wait: None, reason: "429".to_owned() };
+        ledger.record("sms", &due[0], &partial, at, 1).unwrap();
+        at = ledger.next_due("sms").unwrap().unwrap();
+        let again = ledger.take("sms", at, 1).unwrap();
+        assert_eq!(again[0].reference.as_deref(), Some(reference));
+        assert_eq!(again[0].repetition, reference != "one", "once unknown is unknown for good");
+        ledger.give_back("sms", &again[0], at).unwrap();
+    }
+    let due = ledger.take("sms", at, 1).unwrap();
+    ledger.record("sms", &due[0], &done("all"), at, 1).unwrap();
+    assert_eq!(ledger.next_due("sms").unwrap(), None);
+}
+
+#[test]
 fn what_a_channel_refuses_for_good_holds_up_nothing() {
     let home = store();
     let mut ledger = Ledger::open(home.path()).unwrap();

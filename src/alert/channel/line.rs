@@ -84,7 +84,10 @@ pub(super) fn post(url: &str, headers: &[(&str, &str)], body: &impl Serialize) -
 /// What is wrong, of a check: the reason of an outcome.
 pub(super) fn complaint(outcome: Outcome) -> String {
     match outcome {
-        Outcome::RepeatAfter { reason, .. } | Outcome::Permanent { reason } | Outcome::Unknown { reason, .. } => reason,
+        Outcome::RepeatAfter { reason, .. }
+        | Outcome::Permanent { reason }
+        | Outcome::Partial { reason, .. }
+        | Outcome::Unknown { reason, .. } => reason,
         Outcome::Delivered { note, .. } => note.unwrap_or_default(),
     }
 }

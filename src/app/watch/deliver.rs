@@ -76,8 +76,10 @@ impl Sender<'_> {
         let done = (self.now)();
         let (word, reason) = match &outcome {
             Outcome::Delivered { note, .. } => ("delivered", note.as_deref()),
-            Outcome::RepeatAfter { reason, .. } => ("retried", Some(reason.as_str())),
-            Outcome::Unknown { reason, .. } => ("unknown", Some(reason.as_str())),
+            Outcome::RepeatAfter { reason, .. } | Outcome::Partial { reason, unknown: false, .. } => {
+                ("retried", Some(reason.as_str()))
+            }
+            Outcome::Unknown { reason, .. } | Outcome::Partial { reason, .. } => ("unknown", Some(reason.as_str())),
             Outcome::Permanent { reason } => ("refused", Some(reason.as_str())),
         };
         let lag = alert.filter(|_| word == "delivered").map(|alert| done - alert.at);

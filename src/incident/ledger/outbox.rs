@@ -194,6 +194,9 @@ impl<'o> Written<'o> {
             Outcome::RepeatAfter { wait, reason } => again(*wait, reason, false),
             Outcome::Permanent { reason } => done("permanent", Some(reason)),
             Outcome::Unknown { wait, reason } => again(*wait, reason, true),
+            Outcome::Partial { reference, unknown, wait, reason } => {
+                Self { reference: Some(reference), ..again(*wait, reason, *unknown) }
+            }
         }
     }
 }

@@ -22,8 +22,10 @@ enum Told {
 fn told(outcome: &Outcome) -> Option<Told> {
     match outcome {
         Outcome::Delivered { .. } => None,
-        Outcome::RepeatAfter { wait, .. } => Some(Told::Repeat(wait.map(|wait| wait.as_secs()))),
-        Outcome::Unknown { .. } => Some(Told::Unknown),
+        Outcome::RepeatAfter { wait, .. } | Outcome::Partial { wait, unknown: false, .. } => {
+            Some(Told::Repeat(wait.map(|wait| wait.as_secs())))
+        }
+        Outcome::Unknown { .. } | Outcome::Partial { .. } => Some(Told::Unknown),
         Outcome::Permanent { .. } => Some(Told::Permanent),
     }
 }

@@ -173,9 +173,13 @@ fn told_by_slack(api: &Slack, alert: &Alert) -> Vec<bool> {
 /// Delivers as the watch does: again until it is delivered or refused, as a possible repetition from when on nobody knows.
 fn insist(channel: &mut dyn Channel, alert: &Alert, reference: Option<&str>) -> Vec<Outcome> {
     let (mut outcomes, mut repetition) = (Vec::new(), false);
+    let mut known = reference.map(str::to_owned);
     for _attempt in 0..5 {
-        let outcome = channel.deliver(&Delivery { alert, reference, repetition, now: now() });
-        repetition |= matches!(outcome, Outcome::Unknown { .. });
+        let outcome = channel.deliver(&Delivery { alert, reference: known.as_deref(), repetition, now: now() });
+        repetition |= matches!(outcome, Outcome::Unknown { .. } | Outcome::Partial { unknown: true, .. });
+        if let Outcome::Partial { reference, .. } = &outcome {
+            known = Some(reference.clone());
+        }
         let ended = matches!(outcome, Outcome::Delivered { .. } | Outcome::Permanent { .. });
         outcomes.push(outcome);
         if ended {
@@ -197,6 +201,9 @@ fn reference(outcome: &Outcome) -> Option<String> {
 fn reason(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Delivered { note, .. } => note.as_deref().unwrap_or_default(),
-        Outcome::RepeatAfter { reason, .. } | Outcome::Permanent { reason } | Outcome::Unknown { reason, .. } => reason,
+        Outcome::RepeatAfter { reason, .. }
+        | Outcome::Permanent { reason }
+        | Outcome::Partial { reason, .. }
+        | Outcome::Unknown { reason, .. } => reason,
     }
 }
