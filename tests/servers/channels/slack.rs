@@ -145,6 +145,7 @@ fn refusals_that_come_as_success_are_told_apart() {
         let told = match &outcome {
             Outcome::RepeatAfter { .. } => "repeat",
             Outcome::Unknown { .. } => "unknown",
+            Outcome::Partial { .. } => "partial",
             Outcome::Permanent { .. } => "permanent",
             Outcome::Delivered { .. } => "delivered",
         };
@@ -190,6 +191,7 @@ fn a_webhook_counts_only_an_ok() {
         let told = match &outcome {
             Outcome::RepeatAfter { .. } => "repeat",
             Outcome::Unknown { .. } => "unknown",
+            Outcome::Partial { .. } => "partial",
             Outcome::Permanent { .. } => "permanent",
             Outcome::Delivered { .. } => "delivered",
         };
