@@ -20,6 +20,7 @@ use by_path as system;
 use unix as system;
 
 pub use system::Folder;
+pub(crate) use system::open_files;
 
 /// Why something is not opened, although the operating system would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -375,6 +376,13 @@ mod unix {
     const CAUTIOUS: OFlags = OFlags::CLOEXEC.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
     const INTO: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
+    /// How many files this process may have open; `None` for as many as it likes, or where that is not known.
+    pub(crate) fn open_files() -> Option<usize> {
+        rustix::process::getrlimit(rustix::process::Resource::Nofile)
+            .current
+            .and_then(|most| usize::try_from(most).ok())
+    }
+
     pub(super) fn open(path: &Path) -> io::Result<File> {
         Ok(File::from(rustix::fs::open(path, OFlags::RDONLY | CAUTIOUS, Mode::empty())?))
     }
@@ -590,6 +598,11 @@ mod by_path {
     use std::path::{Path, PathBuf};
 
     use super::{Entry, Kind, Refusal, names, regular, whole};
+
+    /// Not known here.
+    pub(crate) fn open_files() -> Option<usize> {
+        None
+    }
 
     pub(super) fn open(path: &Path) -> io::Result<File> {
         File::open(path)

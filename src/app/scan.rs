@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::{Archive, Error, Run, rfc3339, stopped};
 use crate::contract::{Integrity, Notice, NoticeCode, Period};
 use crate::digest::{Checker, Proof, Verification};
-use crate::pipeline::{self, Options, Scanned};
+use crate::pipeline::{self, Options, Plan, Scanned};
 use crate::source::{ObjectRef, Selection, Source, SourceError};
 use crate::store::{
     self, BatchSink, Found, Holder, Index, IngestSummary, Limits, RunKind, Store, StoreError, StoreVisitor, Writer,
@@ -86,6 +86,18 @@ pub(crate) fn into_store(
     let sink = BatchSink::new(writer, Arc::clone(&index), limits, noted, HashMap::new()).map_err(store_error)?;
     let (kept, scanned, checker) = visit(sink, archive, selection, &known, proof, run)?;
     Ok(Done { kept, scanned, known_failures: known_failures.into_inner(), checker, remembered })
+}
+
+/// What [`into_store`] would read: what the store does not have, where there is one.
+pub(crate) fn plan(dir: &Path, archive: &Archive, selection: &Selection) -> Result<Plan, Error> {
+    let index = match Store::open(dir) {
+        Ok(store) => Some(Index::read(&store).map_err(store_error)?),
+        Err(StoreError::Absent(_)) => None,
+        Err(error) => return Err(store_error(error)),
+    };
+    let known = |object: &ObjectRef| index.as_ref().is_some_and(|index| index.has(object));
+    let options = Options { known: Some(&known), ..archive.options.clone() };
+    pipeline::plan(&archive.sources, selection, &options).map_err(Error::failed)
 }
 
 /// Reads what is not `known` into a sink.

@@ -1,16 +1,19 @@
 //! What every command that reads an archive is given: sources, range, and how to reach them.
 
 use std::ffi::OsStr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::args::{ArchiveArgs, AwsArgs};
+use super::args::{ArchiveArgs, AwsArgs, Getting};
+use super::exit::Status;
+use super::{plain, put, say};
 use crate::app::archive::alternatives;
 use crate::app::request::{account_id, passed, region_name};
 use crate::app::{Archive, Error, rfc3339};
 use crate::aws::{Connection, profiles, without_user};
-use crate::pipeline::Options;
+use crate::pipeline::{Options, Plan};
 use crate::source::s3::S3Options;
 use crate::source::{Selection, Source};
 use crate::units;
@@ -194,6 +197,9 @@ pub(super) fn connection(aws: &AwsArgs) -> Result<Options<'static>, Error> {
             },
             request_payer: aws.request_payer,
             attempts: aws.s3_attempts.get(),
+            requests: aws.s3_requests.map(NonZeroUsize::get),
+            threads: aws.s3_threads.map(NonZeroUsize::get),
+            direct: aws.s3_get == Getting::Direct,
             patience,
             traffic: super::log::traffic(),
             ..S3Options::default()
@@ -201,6 +207,48 @@ pub(super) fn connection(aws: &AwsArgs) -> Result<Options<'static>, Error> {
         stop: super::interrupt::stop(),
         ..Options::default()
     })
+}
+
+/// What a thousand requests to S3 Standard cost in US dollars, in the cheapest and in the dearest of AWS's regions, by its price
+/// list of November 2026.
+const LIST_PRICE: [f64; 2] = [0.005, 0.007];
+const GET_PRICE: [f64; 2] = [0.0004, 0.0006];
+
+/// Says what would be read.
+pub(super) fn say_plan(plan: &Plan, selection: &Selection) -> Result<Status, Error> {
+    let to = selection.to.map_or_else(|| "the end".to_owned(), |to| rfc3339(to + selection.slack));
+    let known = match plan.known {
+        0 => String::new(),
+        known => format!(", {} in the store already", units::plural(known, "object is", "objects are")),
+    };
+    say(&format!(
+        "would read the folders from {} to {to}; {} skipped by intent{known}",
+        selection.from.map_or_else(|| "the start".to_owned(), rfc3339),
+        units::plural(plan.skipped, "object is", "objects are")
+    ));
+    for failure in &plan.failures {
+        say(&plain(&format!("warning: {}: {}", failure.object, failure.error)));
+    }
+    put(&format!(
+        "{}, {} ({})",
+        units::plural(plan.objects, "object", "objects"),
+        units::plural(plan.bytes, "byte", "bytes"),
+        units::readable_size(plan.bytes)
+    ))?;
+    if plan.lists > 0 {
+        let price = |at: usize| {
+            let of = |count: u64, prices: [f64; 2]| count as f64 / 1_000.0 * prices.get(at).copied().unwrap_or(0.0);
+            of(plan.lists, LIST_PRICE) + of(plan.gets, GET_PRICE)
+        };
+        put(&format!(
+            "{} to list and {} to get them: {} to {:.4} US dollars by the price list of S3 Standard, without transfer and KMS",
+            units::plural(plan.lists, "request", "requests"),
+            units::count(plan.gets),
+            format_args!("{:.4}", price(0)),
+            price(1)
+        ))?;
+    }
+    Ok(Status::of(plan.failures.is_empty() && (plan.objects > 0 || plan.known > 0)))
 }
 
 #[cfg(test)]

@@ -282,6 +282,27 @@ pub(super) struct AwsArgs {
     /// Try a request to S3, or a body that breaks off, this often; the pause between is 0.5 s, and doubles
     #[arg(long, value_name = "N", default_value = "8", hide_short_help = true, help_heading = "AWS")]
     pub(super) s3_attempts: NonZeroU32,
+
+    /// The most requests to S3 in flight [default: as many as pay, 512 at most]
+    #[arg(long, value_name = "N", hide_short_help = true, help_heading = "AWS")]
+    pub(super) s3_requests: Option<NonZeroUsize>,
+
+    /// Threads that get objects from S3 [default: one for four processors]
+    #[arg(long, value_name = "N", hide_short_help = true, help_heading = "AWS")]
+    pub(super) s3_threads: Option<NonZeroUsize>,
+
+    /// How objects are got from S3: `direct` needs a fifth of the CPU time, and leaves errors to the SDK; `sdk` is the SDK alone
+    #[arg(long, value_enum, default_value_t = Getting::Direct, hide_short_help = true, help_heading = "AWS")]
+    pub(super) s3_get: Getting,
+}
+
+/// How objects are got from S3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Getting {
+    /// By requests of one's own, as the SDK makes them.
+    Direct,
+    /// By the SDK.
+    Sdk,
 }
 
 /// Keep today's IAM state for later reports

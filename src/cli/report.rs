@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Datelike, Utc};
 use serde::Serialize;
 
-use super::archive::{archive, delivery_slack, range, rescan_options, sources, time};
+use super::archive::{archive, delivery_slack, range, rescan_options, say_plan, sources, time};
 use super::args::{PaperArg, PeriodArgs, ReportArgs};
 use super::exit::Status;
-use super::{Printed, named_file, pdf, plain, put, put_json, say, terminal};
+use super::{Printed, named_file, pdf, put, put_json, say, terminal};
 use crate::app::bundle::{Again, Making, open};
 use crate::app::report::{Job, Made};
 use crate::app::request::{IamSource, ReportRequest};
@@ -285,23 +285,8 @@ fn say_what_would_be_read(job: &Job<'_>) -> Result<Status, Error> {
             "`--dry-run` says what would be read of a SOURCE, and there is none\n  hint: `mfatrail store` shows what a store holds".to_owned(),
         ));
     }
-    let found = pipeline::plan(&job.archive.sources, &job.selection, &job.archive.options).map_err(Error::failed)?;
-    let to = job.selection.to.map_or_else(|| "the end".to_owned(), |to| rfc3339(to + job.selection.slack));
-    say(&format!(
-        "would read the folders from {} to {to}; {} skipped by intent",
-        job.selection.from.map_or_else(|| "the start".to_owned(), rfc3339),
-        units::plural(found.skipped, "object is", "objects are")
-    ));
-    for failure in &found.failures {
-        say(&plain(&format!("warning: {}: {}", failure.object, failure.error)));
-    }
-    put(&format!(
-        "{}, {} ({})",
-        units::plural(found.objects, "object", "objects"),
-        units::plural(found.bytes, "byte", "bytes"),
-        units::readable_size(found.bytes)
-    ))?;
-    Ok(Status::of(found.failures.is_empty() && found.objects > 0))
+    let plan = pipeline::plan(&job.archive.sources, &job.selection, &job.archive.options).map_err(Error::failed)?;
+    say_plan(&plan, &job.selection)
 }
 
 /// The summary's width: the terminal's. Where there is none nothing is cut, for nobody can look at it again.

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::archive::{archive, range, selection, sources};
+use super::archive::{archive, range, say_plan, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::Status;
 use super::{Printed, put_json, say, verify as printed};
 use crate::app::archive::check_places;
-use crate::app::scan::{Done, LIMITS, into_store};
+use crate::app::scan::{Done, LIMITS, into_store, plan};
 use crate::app::{Error, Run, THIS, integrity, verify};
 use crate::contract::{ReadFailure, Tool};
 use crate::digest::{Bounds, Verification};
@@ -42,6 +42,10 @@ pub(super) struct ScanArgs {
     /// Commit after this many objects: so many a scan that is ended loses at most
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(LIMITS.objects).unwrap_or(NonZeroUsize::MIN), help_heading = "Store")]
     commit_every: NonZeroUsize,
+
+    /// Say what would be read: objects, bytes, requests to S3 and their price; read nothing but one object of each bucket
+    #[arg(long, conflicts_with = "verify", help_heading = "Store")]
+    dry_run: bool,
 
     /// Verify the archive by CloudTrail's digests while it is read, and keep of every object what its bytes are worth
     #[arg(long, help_heading = "Store")]
@@ -82,6 +86,7 @@ Examples:
   mfatrail scan fixtures/archive --store evidence
   mfatrail scan fixtures/archive --store evidence --format json
   mfatrail scan fixtures/archive --store evidence --from 2026-10-01 --to 2026-11-01
+  mfatrail scan s3://trail-bucket --store evidence --from 40d --dry-run
   MFATRAIL_STORE=evidence mfatrail scan s3://trail-bucket --from 40d
   mfatrail scan s3://trail-bucket --from 40d --to 2h --store evidence --verify
 
@@ -97,6 +102,9 @@ pub(super) fn run(args: &ScanArgs, run: Run<'_>) -> Result<Status, Error> {
     let keys = verify::read_keys(&args.public_keys)?;
     let task = verify::Task { archive: &archive, selection: &selection, bounds: Bounds { from, to }, until: to, run };
     check_places(&archive, None, &selection)?;
+    if args.dry_run {
+        return say_plan(&plan(&args.store, &archive, &selection)?, &selection);
+    }
     let proven = args.verify.then(|| verify::prove(&task, keys)).transpose()?;
     let proof = proven.as_ref().map(|proven| &proven.proof);
     let mut done = into_store(&args.store, &archive, &selection, limits, proof, run)?;

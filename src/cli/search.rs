@@ -21,7 +21,7 @@ use crate::pipeline::{self, Scanned};
 use crate::search::filter::{By, Filter, Session, Sessions};
 use crate::search::hits::{Given, Hits, Order};
 use crate::search::pass::Pass;
-use crate::source::Source;
+use crate::source::{PassedOver, Source};
 use crate::table::print::{Columns, Counts, Format, Rows};
 use crate::units;
 
@@ -232,6 +232,9 @@ pub(super) fn run(args: &SearchArgs, run: Run<'_>) -> Result<Status, Error> {
             }
             let none = given.events == 0;
             let status = summary(given, followed, &scanned, run);
+            if selection.iam_only {
+                say_what_was_passed_over(&options.progress.folders.passed_over());
+            }
             if none {
                 seen::hint(&asked(args), &sources, &selection, &options, &scanned);
             }
@@ -414,6 +417,22 @@ pub(super) fn say_what_lacks_room(columns: &[String]) {
         let columns = columns.join(", ");
         say(&format!(
             "not shown for lack of room: {columns}\n  hint: `--fields` chooses columns, and `--format csv` has all"
+        ));
+    }
+}
+
+/// Of which regions nothing was read, and whose trails may have nothing of IAM at all.
+fn say_what_was_passed_over(passed: &PassedOver) {
+    let regions: Vec<String> = passed.regions.iter().map(|region| terminal_text(region)).collect();
+    if !regions.is_empty() {
+        let count = units::plural(regions.len(), "other region was", "other regions were");
+        say(&format!("{count} passed over, where CloudTrail records nothing of IAM: {}", regions.join(", ")));
+    }
+    if !passed.accounts.is_empty() {
+        let accounts: Vec<String> = passed.accounts.iter().map(|account| terminal_text(account)).collect();
+        say(&format!(
+            "warning: nothing of IAM's region is there of {}: a trail of a single region has no event of IAM\n  hint: `--all-regions` reads what there is of them",
+            accounts.join(", ")
         ));
     }
 }

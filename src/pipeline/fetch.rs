@@ -11,19 +11,21 @@ use std::{
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::JoinSet,
 };
 use tracing::Instrument as _;
 
 use super::{
     Options, Stop,
-    list::admit,
+    level::{Flight, Level},
+    list::{admit, current_thread},
     queue::{QUEUE, Work},
     stats::Listing,
 };
 use crate::{
     contract::ReadFailure,
+    disk,
     source::{
         Location, ObjectRef, Selection, SourceError,
         s3::{Connection, FetchError, Fetched, S3Error},
@@ -58,9 +60,12 @@ pub(super) async fn fetch_all(
     // Permits are KiB: a semaphore counts to 2^29 at least on every platform, which is 512 GiB then.
     let budget = u32::try_from(options.s3.bytes_in_flight >> 10).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
     let bytes = Arc::new(Semaphore::new(usize::try_from(budget).unwrap_or(usize::MAX)));
-    let mut requests = JoinSet::new();
+    let level = Arc::new(Level::new(options.s3.requests, disk::open_files()));
     let access = Arc::new(Access::default());
     let handover = Arc::new(Handover { queue: queue.clone(), waiting: Mutex::default() });
+    let fetcher =
+        Fetcher { connection: connection.clone(), handover, access: Arc::clone(&access), limit: options.object_limit };
+    let mut fetchers = Fetchers::start(&fetcher, options.s3.threads.unwrap_or_else(io_threads))?;
     for (bucket, prefix) in buckets {
         let (sender, mut listed) = mpsc::channel(QUEUE);
         let mut lister = JoinSet::new();
@@ -81,9 +86,7 @@ pub(super) async fn fetch_all(
                     continue;
                 }
             };
-            while requests.len() >= options.s3.requests.max(1) {
-                ended(requests.join_next().await, bucket)?;
-            }
+            let flight = level.take_off(options.s3.traffic.slowed()).await;
             let cost = u32::try_from(object.size >> 10).unwrap_or(u32::MAX).saturating_add(1).min(budget);
             // The semaphore is never closed.
             let Ok(permit) = Arc::clone(&bytes).acquire_many_owned(cost).await else { return Ok(listing) };
@@ -91,21 +94,130 @@ pub(super) async fn fetch_all(
                 return Ok(listing);
             }
             access.check(bucket)?;
-            let (connection, handover, limit) = (connection.clone(), Arc::clone(&handover), options.object_limit);
-            let access = Arc::clone(&access);
-            requests.spawn(async move {
-                let work = fetch(&connection, object, limit, permit, &access).await;
-                handover.give(work).await;
-            });
+            fetchers.give(Job { object, permit, flight })?;
         }
         ended(lister.join_next().await, bucket)??;
         // The last ones of this bucket may run on beside the listing of the next.
     }
     listed_all();
-    while let Some(request) = requests.join_next().await {
-        ended(Some(request), "")?;
-    }
+    fetchers.finish().await?;
     Ok(listing)
+}
+
+/// One thread gets more small objects than three others inflate and search.
+fn io_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| (processors.get() / 4).clamp(1, 8))
+}
+
+/// An object that is to be got.
+struct Job {
+    object: ObjectRef,
+    permit: OwnedSemaphorePermit,
+    flight: Flight,
+}
+
+/// Gets objects, and hands them on.
+#[derive(Clone)]
+struct Fetcher {
+    connection: Connection,
+    handover: Arc<Handover>,
+    access: Arc<Access>,
+    limit: usize,
+}
+
+impl Fetcher {
+    async fn run(self, job: Job) {
+        let work = fetch(&self.connection, job.object, self.limit, job.permit, &self.access).await;
+        self.handover.give(work).await;
+        drop(job.flight);
+    }
+
+    /// Gets what is asked for, on a thread of its own, until nothing more is, or nobody wants it.
+    async fn serve(self, mut jobs: mpsc::UnboundedReceiver<Job>) -> Result<(), S3Error> {
+        let mut running = JoinSet::new();
+        let queue = self.handover.queue.clone();
+        let all = async {
+            while let Some(job) = jobs.recv().await {
+                running.spawn(self.clone().run(job));
+                while let Some(done) = running.try_join_next() {
+                    ended(Some(done), "")?;
+                }
+            }
+            while let Some(done) = running.join_next().await {
+                ended(Some(done), "")?;
+            }
+            Ok(())
+        };
+        let (mut all, mut closed) = (pin!(all), pin!(queue.closed()));
+        poll_fn(|context| match all.as_mut().poll(context) {
+            Poll::Ready(done) => Poll::Ready(done),
+            Poll::Pending => closed.as_mut().poll(context).map(|()| Ok(())),
+        })
+        .await
+    }
+}
+
+/// Another thread: what it is given, and what came of it.
+type Other = (mpsc::UnboundedSender<Job>, oneshot::Receiver<Result<(), S3Error>>);
+
+/// The thread that lists gets objects too; the others do nothing else. Each has connections of its own.
+struct Fetchers {
+    own: Fetcher,
+    running: JoinSet<()>,
+    others: Vec<Other>,
+    turn: usize,
+}
+
+impl Fetchers {
+    fn start(fetcher: &Fetcher, threads: usize) -> Result<Self, SourceError> {
+        let mut others = Vec::new();
+        for number in 1..threads {
+            let (jobs, to_do) = mpsc::unbounded_channel();
+            let (outcome, ended) = oneshot::channel();
+            let runtime = current_thread()?;
+            let fetcher = Fetcher { connection: fetcher.connection.of_its_own(), ..fetcher.clone() };
+            let run = move || {
+                // Nobody asks once the scan is being given up.
+                let _ = outcome.send(runtime.block_on(fetcher.serve(to_do)));
+            };
+            std::thread::Builder::new()
+                .name(format!("fetch-{number}"))
+                .spawn(run)
+                .map_err(|error| SourceError::Threads(error.to_string()))?;
+            others.push((jobs, ended));
+        }
+        Ok(Self { own: fetcher.clone(), running: JoinSet::new(), others, turn: 0 })
+    }
+
+    fn give(&mut self, job: Job) -> Result<(), S3Error> {
+        while let Some(done) = self.running.try_join_next() {
+            ended(Some(done), "")?;
+        }
+        self.turn = (self.turn + 1) % (self.others.len() + 1);
+        match self.others.get(self.turn) {
+            Some((jobs, _)) => jobs.send(job).map_err(|_gone| gone()),
+            None => {
+                self.running.spawn(self.own.clone().run(job));
+                Ok(())
+            }
+        }
+    }
+
+    async fn finish(mut self) -> Result<(), S3Error> {
+        while let Some(done) = self.running.join_next().await {
+            ended(Some(done), "")?;
+        }
+        for (jobs, ended) in self.others {
+            drop(jobs);
+            ended.await.map_err(|_gone| gone())??;
+        }
+        Ok(())
+    }
+}
+
+/// A thread that ended without an outcome has lost objects.
+fn gone() -> S3Error {
+    S3Error::Interrupted { bucket: String::new(), reason: "a thread that fetched objects is gone".to_owned() }
 }
 
 /// What was fetched, on its way to the workers.
@@ -217,7 +329,7 @@ pub(super) async fn trial(connection: &Connection, object: ObjectRef, limit: usi
     if let Some(error) = too_large(&object, limit) {
         return Some(ReadFailure { object: object.name, error });
     }
-    let fetched = connection.fetch(bucket, key, object.size, object.etag.as_deref()).await;
+    let fetched = connection.fetch_by_sdk(bucket, key, object.size, object.etag.as_deref()).await;
     let error = format!("reading was tried with this object: {}", fetched.err()?.reason);
     Some(ReadFailure { object: object.name, error })
 }

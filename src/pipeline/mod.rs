@@ -6,13 +6,14 @@
 //! S3 runtime ──┘                 └─ worker                              ─┘
 //! ```
 //!
-//! Listing runs beside decoding. S3 has one thread with an asynchronous runtime: fetching small objects is waiting, and
-//! costs less on one thread than on several. Decoding is rayon's; the two meet in [`scan()`] alone. An error of one object
+//! Listing runs beside decoding. S3 has a thread with an asynchronous runtime, and more of them where there are
+//! many processors: fetching small objects is waiting, and costs less on few threads. Decoding is rayon's; the two meet in [`scan()`] alone. An error of one object
 //! is counted and named, and never stops the rest; nothing is kept per object, so memory does not grow with the archive.
 //! Which worker gets which object is chance: everything that is merged must not depend on it.
 
 mod decode;
 mod fetch;
+mod level;
 mod list;
 mod queue;
 mod scan;
@@ -246,6 +247,10 @@ pub struct Plan {
     pub skipped: u64,
     /// Objects that an earlier scan has read.
     pub known: u64,
+    /// Requests to S3 that the listing took, as the reading will take them again.
+    pub lists: u64,
+    /// Requests to S3 that the reading will take, if none has to be repeated: one an object.
+    pub gets: u64,
     /// What could not be looked at, in order of name; and of each bucket the smallest object, where it cannot be read.
     pub failures: Vec<ReadFailure>,
 }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     contract::ReadFailure,
-    source::{Folders, Listed, ObjectRef, Selection, Source, SourceError, local, s3::Connection},
+    source::{Folders, Listed, Location, ObjectRef, Selection, Source, SourceError, local, s3::Connection},
     units::readable_size,
 };
 
@@ -165,6 +165,7 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
         Listed::Object(object) if options.known.is_some_and(|known| known(&object)) => plan.known += 1,
         Listed::Object(object) => {
             plan.objects += 1;
+            plan.gets += u64::from(matches!(object.location, Location::S3 { .. }));
             plan.bytes = plan.bytes.saturating_add(object.size);
         }
         Listed::Failed { name, error } => plan.failures.push(ReadFailure { object: name, error }),
@@ -185,6 +186,7 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
         io.block_on(async {
             let connection = Connection::open(&options.s3).await?;
             for (bucket, prefix) in &buckets {
+                let before = options.s3.traffic.requests();
                 let (sender, mut listed) = mpsc::channel(QUEUE);
                 let list = {
                     let (connection, bucket, prefix) = (connection.clone(), bucket.clone(), prefix.clone());
@@ -204,6 +206,7 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
                     take(step);
                 }
                 ended(running.join_next().await, bucket)??;
+                plan.lists += options.s3.traffic.requests() - before;
                 if let Some(object) = smallest {
                     unreadable.extend(trial(&connection, object, options.object_limit).await);
                 }

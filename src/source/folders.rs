@@ -9,6 +9,16 @@ use super::{KeyInfo, Product, Selection};
 /// By account the regions that have digests in folders before the range.
 pub type Earlier = BTreeMap<String, BTreeSet<String>>;
 
+/// Where IAM's events alone are read, and so only the region that has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PassedOver {
+    /// The other regions that have folders.
+    pub regions: BTreeSet<String>,
+    /// Accounts that have folders of other regions, and none of IAM's: their trails may be of single regions, and then record
+    /// nothing of IAM.
+    pub accounts: BTreeSet<String>,
+}
+
 /// The folders of a listing; the caller may look at it from another thread.
 #[derive(Debug, Default)]
 pub struct Folders {
@@ -16,6 +26,8 @@ pub struct Folders {
     begun: AtomicU64,
     name: Mutex<String>,
     earlier: Mutex<Earlier>,
+    /// Where IAM's events alone are read: by account the regions that have folders, and whether each is passed over.
+    regions: Mutex<BTreeMap<String, BTreeMap<String, bool>>>,
 }
 
 impl Folders {
@@ -43,6 +55,31 @@ impl Folders {
         if !earlier.get(account).is_some_and(|regions| regions.contains(region)) {
             earlier.entry(account.clone()).or_default().insert(region.clone());
         }
+    }
+
+    /// There is a folder of a region, or an object in one. Noted where only IAM's region is read.
+    pub(super) fn region(&self, account: &str, region: &str, selection: &Selection) {
+        if !selection.iam_only {
+            return;
+        }
+        let mut known = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.get(account).is_some_and(|regions| regions.contains_key(region)) {
+            known.entry(account.to_owned()).or_default().insert(region.to_owned(), selection.passes_over(region));
+        }
+    }
+
+    /// What was passed over because only IAM's region is read.
+    #[must_use]
+    pub fn passed_over(&self) -> PassedOver {
+        let known = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut passed = PassedOver::default();
+        for (account, regions) in &*known {
+            passed.regions.extend(regions.iter().filter(|(_, passed)| **passed).map(|(region, _)| region.clone()));
+            if regions.values().all(|passed| *passed) {
+                passed.accounts.insert(account.clone());
+            }
+        }
+        passed
     }
 
     /// Who has digests before the range.

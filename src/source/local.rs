@@ -239,6 +239,9 @@ impl Walk<'_> {
         path: PathBuf,
         metadata: Option<&fs::Metadata>,
     ) -> ControlFlow<()> {
+        if let (Some(account), Some(region)) = (&key.account, &key.region) {
+            self.folders.region(account, region, self.selection);
+        }
         if !self.selection.includes(&key) {
             self.folders.passed(&key, self.selection);
             return ControlFlow::Continue(());

@@ -15,7 +15,7 @@ mod traffic;
 
 use std::{ffi::OsStr, path::PathBuf};
 
-pub use folders::{Earlier, Folders};
+pub use folders::{Earlier, Folders, PassedOver};
 pub use key::{KeyInfo, Product};
 pub(crate) use key::{is_account, is_region, minute, second};
 pub use object::{Location, ObjectRef};

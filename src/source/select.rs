@@ -81,11 +81,15 @@ impl Selection {
         self.accounts.is_empty() || self.accounts.iter().any(|wanted| wanted == account)
     }
 
+    /// Whether a region is left out for CloudTrail records nothing of IAM in it.
+    pub(super) fn passes_over(&self, region: &str) -> bool {
+        self.iam_only && partition::iam_region(region).is_some_and(|iam| iam != region)
+    }
+
     /// Whether the region was asked for.
     #[must_use]
     pub fn has_region(&self, region: &str) -> bool {
-        let without_iam = self.iam_only && partition::iam_region(region).is_some_and(|iam| iam != region);
-        !without_iam && (self.regions.is_empty() || self.regions.iter().any(|wanted| wanted == region))
+        !self.passes_over(region) && (self.regions.is_empty() || self.regions.iter().any(|wanted| wanted == region))
     }
 }
 

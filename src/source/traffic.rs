@@ -14,7 +14,10 @@ use std::{
 use aws_sdk_s3::{
     config::{
         ConfigBag, Intercept, RuntimeComponents,
-        interceptors::{BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef},
+        interceptors::{
+            BeforeDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextRef,
+            BeforeTransmitInterceptorContextRef,
+        },
     },
     error::BoxError,
 };
@@ -31,6 +34,10 @@ pub struct Traffic {
     calls: AtomicU64,
     /// Requests sent.
     requests: AtomicU64,
+    /// Objects got without the SDK.
+    direct: AtomicU64,
+    /// Answers that ask for fewer requests.
+    slowed: AtomicU64,
     /// The slowest of the objects that took long, the slowest first.
     slow: Mutex<Vec<(Duration, String)>>,
 }
@@ -59,6 +66,34 @@ impl Traffic {
     #[must_use]
     pub fn slow(&self) -> Vec<(Duration, String)> {
         self.slow.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Objects that were got without the SDK's machinery.
+    #[must_use]
+    pub fn direct(&self) -> u64 {
+        self.direct.load(Relaxed)
+    }
+
+    /// Answers that asked for fewer requests, so far.
+    #[must_use]
+    pub fn slowed(&self) -> u64 {
+        self.slowed.load(Relaxed)
+    }
+
+    /// A request is sent without the SDK. If nothing comes of it, the SDK's call repeats it.
+    pub(super) fn sent_directly(&self) {
+        self.requests.fetch_add(1, Relaxed);
+    }
+
+    /// An object was got without the SDK.
+    pub(super) fn got_directly(&self) {
+        self.calls.fetch_add(1, Relaxed);
+        self.direct.fetch_add(1, Relaxed);
+    }
+
+    /// S3 asks for fewer requests.
+    pub(super) fn note_slowed(&self) {
+        self.slowed.fetch_add(1, Relaxed);
     }
 
     /// An object is there, all attempts at it included.
@@ -102,6 +137,18 @@ impl Intercept for Counter {
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.0.requests.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    fn read_after_transmit(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if context.response().status().as_u16() == 503 {
+            self.0.note_slowed();
+        }
         Ok(())
     }
 }

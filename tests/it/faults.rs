@@ -36,6 +36,9 @@ fn against(server: &Faulty) -> Command {
     command
 }
 
+/// How objects are got: what is no plain success is the SDK's matter in either.
+const WAYS: [&str; 2] = ["direct", "sdk"];
+
 /// A report of what the server has; its exit status, its JSON where there is one, and what was said.
 fn report(server: &Faulty, more: &[&str]) -> (i32, Option<Value>, String) {
     let home = tempfile::tempdir().unwrap();
@@ -115,7 +118,7 @@ fn what_is_worth_repeating_changes_nothing() {
         Fault::EmptyPage,
         Fault::Trickle,
     ];
-    for seed in 1..=4 {
+    for (seed, way) in [1, 2].into_iter().flat_map(|seed| WAYS.map(|way| (seed, way))) {
         let mut random = Random(seed);
         let mut script = Script::new();
         for key in &keys {
@@ -132,7 +135,7 @@ fn what_is_worth_repeating_changes_nothing() {
             script.insert(format!("list {prefix}"), random.script(&of_listings));
         }
         let server = Faulty::start(archive.clone(), Plan { script: script.clone(), ..Plan::default() });
-        let (status, report, said) = report(&server, &["--s3-timeout", "1s", "--s3-attempts", "5"]);
+        let (status, report, said) = report(&server, &["--s3-get", way, "--s3-timeout", "1s", "--s3-attempts", "5"]);
         assert_eq!(status, 0, "seed {seed}: {said}");
         assert_eq!(report.unwrap(), clean, "seed {seed}");
         let unmet = server.unmet();
@@ -163,7 +166,7 @@ fn what_is_not_is_named_and_counted() {
         (Fault::Proxy(503), "could not get it: HTTP status 503"),
         (Fault::Noise, "could not get it: "),
     ];
-    for seed in 1..=2 {
+    for (seed, way) in [1, 2].into_iter().zip(WAYS) {
         let mut random = Random(seed);
         let mut wanted = BTreeMap::new();
         let (mut script, mut for_ever) = (Script::new(), BTreeSet::new());
@@ -178,7 +181,7 @@ fn what_is_not_is_named_and_counted() {
             wanted.insert(format!("s3://trail/{key}"), words);
         }
         let server = Faulty::start(archive.clone(), Plan { script, for_ever, from: None });
-        let (status, report, said) = report(&server, &["--s3-timeout", "1s", "--s3-attempts", "2"]);
+        let (status, report, said) = report(&server, &["--s3-get", way, "--s3-timeout", "1s", "--s3-attempts", "2"]);
         assert_eq!(status, 3, "seed {seed}: {said}");
         let report = report.unwrap();
         let [listed, read, failed, skipped] = coverage(&report);

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use serde_json::Value;
 
+use crate::support::faulty::{Faulty, Plan, objects};
 use crate::support::run::{Ran, mfatrail, root};
 
 const MFA: [&str; 7] = [
@@ -535,6 +536,78 @@ fn a_search_for_iam_reads_only_the_region_that_records_iam_and_says_so() {
         let ran = search(home.path(), &[&filter[..], &["--from", "2026-09-01"]].concat());
         assert!(!ran.stderr.contains(NOTE) && ran.stderr.contains("2 of 2 objects read"), "{filter:?}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn of_seventeen_regions_one_is_read_and_the_others_are_named() {
+    const REGIONS: [&str; 17] = [
+        "us-east-1",
+        "us-east-2",
+        "us-west-1",
+        "us-west-2",
+        "ca-central-1",
+        "eu-central-1",
+        "eu-west-1",
+        "eu-west-2",
+        "eu-west-3",
+        "eu-north-1",
+        "ap-south-1",
+        "ap-northeast-1",
+        "ap-northeast-2",
+        "ap-northeast-3",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "sa-east-1",
+    ];
+    let home = tempfile::tempdir().expect("a folder");
+    let mut id = 0;
+    let mut object = |account: &str, region: &str, day: &str, source: &str| {
+        let folder = home.path().join(format!("AWSLogs/{account}/CloudTrail/{region}/{day}"));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        for number in 0..3 {
+            id += 1;
+            let more = format!(r#","awsRegion":"{region}","recipientAccountId":"{account}""#);
+            let record = record("GetUser", id, &more).replace("iam.amazonaws.com", source);
+            write(&folder, &format!("{number}.json.gz"), &format!(r#"{{"Records":[{record}]}}"#));
+        }
+    };
+    for region in REGIONS {
+        let source = if region == "us-east-1" { "iam.amazonaws.com" } else { "ec2.amazonaws.com" };
+        object("111122223333", region, "2026/10/01", source);
+    }
+    let since = ["--event-source", "iam", "--from", "2026-09-01"];
+    let check = |run: &dyn Fn(&[&str]) -> Ran, read: &dyn Fn() -> usize| {
+        let before = read();
+        let pruned = run(&since);
+        let between = read();
+        let all = run(&[&since[..], &["--all-regions"]].concat());
+        assert_eq!((pruned.status, all.status), (0, 0), "{}", pruned.stderr);
+        assert_eq!((&pruned.stdout, pruned.stdout.lines().count()), (&all.stdout, 3));
+        assert!(pruned.stderr.contains("3 of 3 objects read"), "{}", pruned.stderr);
+        assert!(all.stderr.contains("51 of 51 objects read"), "{}", all.stderr);
+        assert!(pruned.stderr.contains("16 other regions were passed over") && pruned.stderr.contains("sa-east-1"));
+        assert!(!pruned.stderr.contains("single region"), "{}", pruned.stderr);
+        (between - before, read() - between)
+    };
+    check(&|more| search(home.path(), more), &|| 0);
+    let server = Faulty::start(objects(home.path()), Plan::default());
+    let gets = || server.log().iter().filter(|request| request.operation == "GetObject").count();
+    let from_s3 = |more: &[&str]| {
+        let mut command = mfatrail();
+        command.env("AWS_ENDPOINT_URL", &server.endpoint).env("AWS_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "example");
+        command.args(["search", "s3://trail"]).args(more).output().expect("it runs").into()
+    };
+    assert_eq!(check(&from_s3, &gets), (3, 51), "a seventeenth of the objects");
+
+    // An account whose trail is of another region has nothing of IAM, which is not that nothing happened.
+    object("444455556666", "eu-west-1", "2026/10/01", "ec2.amazonaws.com");
+    let ran = search(home.path(), &since);
+    assert!(ran.stderr.contains("warning: nothing of IAM's region is there of 444455556666: "), "{}", ran.stderr);
+    // Before IAM moved, its events are wherever the trail was: everything is read.
+    object("777788889999", "eu-west-1", "2021/11/01", "iam.amazonaws.com");
+    let ran = search(home.path(), &["--event-source", "iam", "--from", "2021-10-01", "--account", "777788889999"]);
+    assert!(!ran.stderr.contains("passed over") && ran.stderr.contains("3 of 3 objects read"), "{}", ran.stderr);
 }
 
 #[test]

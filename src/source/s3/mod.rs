@@ -8,6 +8,11 @@
 //! that breaks off, and its shared budget of retries runs dry when hundreds of requests are throttled at once: so each
 //! object has its own loop, and the client an unlimited budget with a bounded number of attempts.
 
+mod direct;
+mod pool;
+mod sigv4;
+mod template;
+
 use std::{
     borrow::Cow,
     collections::BTreeSet,
@@ -33,6 +38,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use chrono::{DateTime, Datelike, Utc};
 use tokio::{sync::mpsc, task::JoinSet, time};
 
+use self::direct::Direct;
 use super::{
     Folders, KeyInfo, Listed, Location, ObjectRef, Places, Product, Selection,
     key::{Folder, is_region},
@@ -68,10 +74,14 @@ pub struct S3Options {
     pub connection: aws::Connection,
     /// Whether the requester pays.
     pub request_payer: bool,
-    /// Requests in flight.
-    pub requests: usize,
+    /// The most requests in flight, which it then begins with; `None` for as many as pay.
+    pub requests: Option<usize>,
+    /// Threads that get objects; `None` for as many as pay.
+    pub threads: Option<usize>,
     /// Compressed bytes in flight; one larger object is let through alone.
     pub bytes_in_flight: usize,
+    /// Whether objects are got without the SDK's machinery where all goes well; the SDK does the rest in any case.
+    pub direct: bool,
     /// Attempts of a request, and of a body.
     pub attempts: u32,
     /// The pause after the first failed attempt; it doubles each time, up to 20 s.
@@ -110,7 +120,9 @@ impl Default for S3Options {
             sdk: None,
             connection: aws::Connection::default(),
             request_payer: false,
-            requests: 64,
+            requests: None,
+            threads: None,
+            direct: true,
             bytes_in_flight: 256 << 20,
             attempts: 8,
             backoff: Duration::from_millis(500),
@@ -175,12 +187,15 @@ pub enum S3Error {
 #[derive(Debug, Clone)]
 pub struct Connection {
     client: Client,
+    direct: Option<Arc<Direct>>,
     payer: Option<RequestPayer>,
     attempts: u32,
     backoff: Duration,
     patience: Duration,
     bounds: Bounds,
     traffic: Arc<Traffic>,
+    options: S3Options,
+    config: SdkConfig,
 }
 
 impl Connection {
@@ -213,9 +228,18 @@ impl Connection {
             }
             None => own,
         };
+        Ok(Self::of(options, config))
+    }
+
+    /// The same, with connections of its own: for another thread.
+    pub(crate) fn of_its_own(&self) -> Self {
+        Self::of(&self.options, aws::bounded(&self.config, BOUND))
+    }
+
+    fn of(options: &S3Options, config: SdkConfig) -> Self {
         let endpoint = config.endpoint_url().is_some()
             || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty());
-        let config = aws_sdk_s3::config::Builder::from(&config)
+        let s3 = aws_sdk_s3::config::Builder::from(&config)
             .force_path_style(endpoint)
             .retry_config(
                 RetryConfig::standard()
@@ -235,18 +259,21 @@ impl Connection {
                 StalledStreamProtectionConfig::enabled()
                     .grace_period(options.patience.min(Duration::from_secs(5)))
                     .build(),
-            )
-            .interceptor(Arc::clone(&options.traffic).counter())
-            .build();
-        Ok(Self {
-            client: Client::from_conf(config),
+            );
+        let direct = if options.direct { Direct::open(options, &config, &s3) } else { None };
+        let s3 = s3.interceptor(Arc::clone(&options.traffic).counter()).build();
+        Self {
+            client: Client::from_conf(s3),
+            direct: direct.map(Arc::new),
             payer: options.request_payer.then_some(RequestPayer::Requester),
             attempts: options.attempts.max(1),
             backoff: options.backoff,
             patience: options.patience,
             bounds: options.bounds,
             traffic: Arc::clone(&options.traffic),
-        })
+            options: options.clone(),
+            config,
+        }
     }
 
     /// Lists everything in range under `prefix`, a folder or one key, to `found`. Ends early without an error when
@@ -283,7 +310,8 @@ impl Connection {
                 None if lister.others(&mut pending) => {}
                 None => return Ok(()),
                 Some(Ok(done)) => {
-                    let Below { tasks, passed } = done?;
+                    let Below { tasks, passed, regions } = done?;
+                    regions.iter().for_each(|(account, region)| folders.region(account, region, selection));
                     passed.iter().for_each(|key| folders.passed(key, selection));
                     folders.found(tasks.len());
                     pending.extend(tasks);
@@ -369,8 +397,31 @@ impl Connection {
     /// # Errors
     /// In words: what S3 said, or what was wrong with the last attempt.
     pub async fn fetch(&self, bucket: &str, key: &str, size: u64, etag: Option<&str>) -> Result<Fetched, FetchError> {
-        let deadline = self.patience * 3 / 2 + Duration::from_secs(size / SLOWEST);
         let started = time::Instant::now();
+        let direct = match &self.direct {
+            Some(direct) => direct.get(bucket, key, size, etag).await,
+            None => None,
+        };
+        let fetched = match direct {
+            Some(fetched) => fetched,
+            None => self.fetch_by_sdk(bucket, key, size, etag).await?,
+        };
+        self.traffic.fetched(key, started.elapsed());
+        Ok(fetched)
+    }
+
+    /// As [`Self::fetch`], by the SDK alone: what is denied is asked for once.
+    ///
+    /// # Errors
+    /// As of [`Self::fetch`].
+    pub async fn fetch_by_sdk(
+        &self,
+        bucket: &str,
+        key: &str,
+        size: u64,
+        etag: Option<&str>,
+    ) -> Result<Fetched, FetchError> {
+        let deadline = self.patience * 3 / 2 + Duration::from_secs(size / SLOWEST);
         let mut pause = self.backoff;
         let mut attempt = 1;
         loop {
@@ -391,7 +442,6 @@ impl Connection {
                 }
                 Ok(output) => match time::timeout(deadline, whole(output.body, size)).await {
                     Ok(Ok(bytes)) => {
-                        self.traffic.fetched(key, started.elapsed());
                         let signature = output.metadata.and_then(|mut metadata| metadata.remove("signature"));
                         return Ok(Fetched { bytes: Box::new(bytes), signature });
                     }
@@ -470,6 +520,8 @@ struct Below {
     tasks: Vec<Task>,
     /// Digests before the range, one of each folder where they matter.
     passed: Vec<KeyInfo>,
+    /// Accounts and their regions, where only IAM's region is read.
+    regions: Vec<(String, String)>,
 }
 
 impl Task {
@@ -560,6 +612,7 @@ impl Lister {
                     }
                     for folder in page.common_prefixes().iter().filter_map(|folder| folder.prefix()) {
                         let folder = plain(&page, folder);
+                        below.regions.extend(self.region(&folder));
                         // A whole year before the range, for one.
                         match self.enter(&folder) {
                             Some(task) => {
@@ -619,6 +672,18 @@ impl Lister {
                 !is_region(region) || self.selection.first_day().is_some() || self.selection.last_day().is_some()
             }
             Folder::Product { below: [region, ..], .. } => !is_region(region),
+        }
+    }
+
+    /// Whose folder of which region it is, where that matters.
+    fn region(&self, folder: &str) -> Option<(String, String)> {
+        match Folder::of(&segments(folder)) {
+            Folder::Product { account, product: "CloudTrail", below: [region] }
+                if self.selection.iam_only && is_region(region) && self.selection.has_account(account) =>
+            {
+                Some((account.to_owned(), (*region).to_owned()))
+            }
+            _ => None,
         }
     }
 
