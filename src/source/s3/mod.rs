@@ -433,7 +433,10 @@ impl Connection {
                 .set_if_match(etag.map(|etag| format!("\"{etag}\"")))
                 .set_request_payer(self.payer.clone());
             let reason = match request.send().await {
-                Err(error) if garbled(&error) => format!("could not get it: {}", explain(&error, Operation::Get)),
+                // Throttling passes, as long as it may take: with many requests in flight the SDK's attempts are soon spent.
+                Err(error) if garbled(&error) || error.code() == Some("SlowDown") => {
+                    format!("could not get it: {}", explain(&error, Operation::Get))
+                }
                 // Every other repetition that makes sense was the SDK's.
                 Err(error) => {
                     let denied = error.raw_response().is_some_and(|answer| answer.status().as_u16() == 403);
