@@ -63,6 +63,8 @@ pub struct Examined {
     /// Of which events everything is known that follows from them: whatever else was told of these is not so. Where all
     /// events were asked for, that is so of all that ever was told, of events too that are not in the store any more.
     pub scope: BTreeSet<EventKey>,
+    /// When the events happened that windows name as evidence, as far as the store has them.
+    pub times: BTreeMap<EventKey, DateTime<Utc>>,
     /// Events of which several records say different things.
     pub conflicts: Vec<Conflict>,
     /// Objects of the store that could not be read, or not whole.
@@ -118,8 +120,10 @@ pub fn examine(store: &Store, spans: &mut Spans, question: &Question<'_>) -> Res
     scope.extend(question.touched.into_iter().flatten().cloned());
     let is_in = |account: &str, id: &str| scope.contains(&(account.to_owned(), id.to_owned()));
     let opened = |window: &Window| window.opened_by_event.as_ref().is_some_and(|id| is_in(&window.account, id));
+    let windows: Vec<Window> = analysis.windows.into_iter().filter(opened).collect();
     Ok(Examined {
-        windows: analysis.windows.into_iter().filter(opened).collect(),
+        times: times(&windows, &events, &context),
+        windows,
         lifecycle: analysis.events.into_iter().filter(|event| is_in(&event.account, &event.event_id)).collect(),
         events,
         scope,
@@ -127,6 +131,18 @@ pub fn examine(store: &Store, spans: &mut Spans, question: &Question<'_>) -> Res
         failures,
         as_of: reach.as_of,
     })
+}
+
+/// When the events happened that windows name as evidence.
+fn times(windows: &[Window], events: &[Event], context: &Context) -> BTreeMap<EventKey, DateTime<Utc>> {
+    let reasons = windows.iter().flat_map(|window| window.reasons.iter().map(move |reason| (window, reason)));
+    let named: BTreeSet<(&str, &str)> = reasons
+        .flat_map(|(window, reason)| reason.event_ids.iter().map(|id| (window.account.as_str(), id.as_str())))
+        .collect();
+    let events = events.iter().map(|event| (event.account.as_str(), event.id.as_str(), event.time));
+    let calls = context.calls.iter().map(|call| (&*call.account, &*call.event_id, call.time));
+    let named = events.chain(calls).filter(|(account, id, _)| named.contains(&(account, id)));
+    named.map(|(account, id, time)| ((account.to_owned(), id.to_owned()), time)).collect()
 }
 
 /// How far the store reaches.

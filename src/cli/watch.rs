@@ -10,9 +10,14 @@ use clap::{Args, Subcommand};
 use super::args::AwsArgs;
 use super::exit::Status;
 use super::{Printed, put, put_json, say};
+use crate::alert::Outcome;
 use crate::app::scan::store_error;
-use crate::app::watch::{self, Request, config};
-use crate::app::{Error, Run, rfc3339};
+use crate::app::watch::config::{self, Config};
+use crate::app::watch::replay::{self, Told};
+use crate::app::watch::test::Attempt;
+use crate::app::watch::{self, Request};
+use crate::app::{Error, Run, THIS, rfc3339};
+use crate::contract::Period;
 use crate::escape::terminal as terminal_text;
 use crate::incident::State;
 use crate::incident::ledger::Ledger;
@@ -66,6 +71,7 @@ Examples:
   mfatrail watch check --config examples/watch.toml
   mfatrail watch --config examples/watch.toml --store evidence --once --from 2026-10-01
   mfatrail watch incidents --store evidence --open
+  mfatrail watch replay --config examples/watch.toml --store evidence --from 2026-10-01 --to 2026-11-01
 
 Exit status: 2 wrong usage; 4 the run failed; with --once, 3 something could not be read or was not delivered; 0 done,
 or stopped by Ctrl-C or SIGTERM.";
@@ -78,6 +84,8 @@ enum WatchCommand {
     Acknowledge(AcknowledgeArgs),
     /// Check the configuration and its secrets; sends nothing
     Check(CheckArgs),
+    Test(TestArgs),
+    Replay(ReplayArgs),
 }
 
 #[derive(Debug, Args)]
@@ -117,6 +125,60 @@ struct CheckArgs {
     config: PathBuf,
 }
 
+/// Send one channel an alert that is marked as a test, and its end
+///
+/// Routes do not matter, no ledger is written, and no incident is opened: the channel gets what it would get when somebody loses MFA and
+/// has it again, with a user and an account that do not exist. What came of each of the two is printed.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  mfatrail watch test page --config watch.toml
+
+Exit status: 2 wrong usage, or a secret is missing; 4 the channel did not take both messages; 0 it did.")]
+struct TestArgs {
+    /// The channel's name in the configuration
+    #[arg(value_name = "CHANNEL")]
+    channel: String,
+
+    /// The configuration, TOML
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Show what would have been sent in a period, from an evidence store; sends nothing
+///
+/// For trying out routes, severities and grace periods. Every record of the store counts as if it had arrived when its event happened:
+/// an opening says what was known then, and not how it ended. Nothing is written, and no secret is needed. IAM state is that of the
+/// store's latest snapshot.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  mfatrail watch replay --config examples/watch.toml --store evidence --from 2026-10-01 --to 2026-11-01
+  mfatrail watch replay --config examples/watch.toml --store evidence --from 2026-10-01 --format json
+
+Exit status: 2 wrong usage; 4 the run failed; 3 the store has no record of the period, or an object of it could not be read; 0 done.")]
+struct ReplayArgs {
+    /// The configuration, TOML
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// The evidence store
+    #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE")]
+    store: PathBuf,
+
+    /// Begin at this time
+    #[arg(long, value_name = "TIME")]
+    from: String,
+
+    /// End before this time [default: now]
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+
+    /// As text, or as one JSON document
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Printed,
+}
+
 impl WatchArgs {
     /// The archives that it reads, by its configuration, and how they are reached.
     pub(super) fn reads(&self) -> Result<(Vec<OsString>, &AwsArgs), Error> {
@@ -131,6 +193,8 @@ pub(super) fn run(args: WatchArgs, run: Run<'_>) -> Result<Status, Error> {
         Some(WatchCommand::Incidents(args)) => incidents(&args),
         Some(WatchCommand::Acknowledge(args)) => acknowledge(&args, run),
         Some(WatchCommand::Check(args)) => check(&args),
+        Some(WatchCommand::Test(args)) => test(&args, run),
+        Some(WatchCommand::Replay(args)) => replay(&args, run),
         None => watch(args, run),
     }
 }
@@ -239,12 +303,15 @@ fn acknowledge(args: &AcknowledgeArgs, run: Run<'_>) -> Result<Status, Error> {
 
 fn check(args: &CheckArgs) -> Result<Status, Error> {
     let config = config::read(&args.config)?;
+    watch::read_approvals(&config)?;
     let mut channels = watch::open_channels(&config.channels)?;
     let problems: Vec<String> = config
         .channels
         .iter()
         .zip(&mut channels)
-        .filter_map(|(entry, channel)| Some(format!("channel `{}`: {}", entry.name, channel.check().err()?)))
+        .filter_map(|(entry, channel)| {
+            Some(format!("{}: channel `{}`: {}", entry.place, entry.name, channel.check().err()?))
+        })
         .collect();
     if !problems.is_empty() {
         return Err(Error::Failed(problems.join("\n")));
@@ -255,4 +322,120 @@ fn check(args: &CheckArgs) -> Result<Status, Error> {
         units::plural(config.channels.len() as u64, "channel", "channels")
     ));
     Ok(Status::Done)
+}
+
+fn test(args: &TestArgs, run: Run<'_>) -> Result<Status, Error> {
+    let attempts = watch::test::test(&config::read(&args.config)?, &args.channel, run)?;
+    for attempt in &attempts {
+        put(&format!("{}: {}", attempt.transition.name(), terminal_text(&outcome(attempt))))?;
+    }
+    if attempts.iter().all(Attempt::arrived) {
+        return Ok(Status::Done);
+    }
+    Err(Error::Failed(format!(
+        "channel `{}` did not take both messages of the test\n  hint: docs/channels.md says what each answer means",
+        args.channel
+    )))
+}
+
+fn outcome(attempt: &Attempt) -> String {
+    match &attempt.outcome {
+        None => "not sent, because the channel did not take the one before".to_owned(),
+        Some(Outcome::Delivered { reference, note }) => {
+            let reference = reference.as_ref().map_or_else(String::new, |known| format!(" (reference {known})"));
+            let note = note.as_ref().map_or_else(String::new, |note| format!("; {note}"));
+            format!("delivered{reference}{note}")
+        }
+        Some(Outcome::RepeatAfter { reason, .. }) => format!("not delivered; a watch would try it again: {reason}"),
+        Some(Outcome::Unknown { reason, .. }) => format!("may have arrived; a watch would try it again: {reason}"),
+        Some(Outcome::Permanent { reason }) => format!("refused: {reason}"),
+    }
+}
+
+fn replay(args: &ReplayArgs, run: Run<'_>) -> Result<Status, Error> {
+    let period = period(args, run)?;
+    let request = replay::Request { config: config::read(&args.config)?, store: args.store.clone(), period };
+    let replayed = replay::replay(&request, run)?;
+    match args.format {
+        Printed::Json => put_json(&replay_json(&replayed, period))?,
+        Printed::Text => replayed.told.iter().try_for_each(|told| put(&line(told)))?,
+    }
+    say(&totals(&replayed.told, &request.config));
+    for (object, reason) in &replayed.failures {
+        say(&format!("warning: `{}` could not be read: {}", terminal_text(object), terminal_text(reason)));
+    }
+    let reach = replayed.reach.filter(|[first, last]| *first < period.to && period.from <= *last);
+    match reach {
+        None => say("warning: the store has no record of this period: what happened in it is not known"),
+        Some([first, last]) if period.from < first || last < period.to => {
+            say(&format!("note: the store's records reach from {} to {}", rfc3339(first), rfc3339(last)));
+        }
+        Some(_) => {}
+    }
+    Ok(Status::of(reach.is_some() && replayed.failures.is_empty()))
+}
+
+fn period(args: &ReplayArgs, run: Run<'_>) -> Result<Period, Error> {
+    let from = super::archive::time("--from", &args.from, run.now)?;
+    let to = args.to.as_deref().map(|text| super::archive::time("--to", text, run.now)).transpose()?.unwrap_or(run.now);
+    if to <= from {
+        return Err(Error::Input("`--to` is not after `--from`\n  hint: the end is exclusive".to_owned()));
+    }
+    Ok(Period { from, to })
+}
+
+fn line(told: &Told) -> String {
+    let alert = &told.alert;
+    let channels = if told.channels.is_empty() { "nobody".to_owned() } else { told.channels.join(", ") };
+    format!(
+        "{}  {:9}  {:8}  {}  -> {channels}",
+        rfc3339(alert.at),
+        alert.transition.name(),
+        alert.severity.name(),
+        terminal_text(&alert.text.title)
+    )
+}
+
+/// How much each channel would have got.
+fn totals(told: &[Told], config: &Config) -> String {
+    let of = |name: &String| told.iter().filter(|one| one.channels.contains(name)).count();
+    let channels = config.channels.iter().map(|entry| format!("{}: {}", entry.name, of(&entry.name)));
+    let nobody = told.iter().filter(|one| one.channels.is_empty()).count();
+    let parts: Vec<String> = channels.chain([format!("nobody: {nobody}")]).collect();
+    format!("{} ({}); nothing was sent", units::plural(told.len() as u64, "alert", "alerts"), parts.join(", "))
+}
+
+fn replay_json(replayed: &replay::Outcome, period: Period) -> serde_json::Value {
+    let alerts: Vec<_> = replayed
+        .told
+        .iter()
+        .map(|Told { alert, channels }| {
+            serde_json::json!({
+                "at": rfc3339(alert.at),
+                "transition": alert.transition,
+                "key": alert.key,
+                "sequence": alert.sequence,
+                "kind": alert.kind,
+                "severity": alert.severity,
+                "class": alert.class,
+                "account": alert.account,
+                "subject": alert.subject,
+                "owner": alert.owner,
+                "title": alert.text.title,
+                "channels": channels,
+            })
+        })
+        .collect();
+    let failures =
+        replayed.failures.iter().map(|(object, error)| serde_json::json!({"object": object, "error": error}));
+    serde_json::json!({
+        "schema": "mfatrail.replay/1",
+        "tool": THIS,
+        "from": rfc3339(period.from),
+        "to": rfc3339(period.to),
+        "first_record": replayed.reach.map(|[first, _]| rfc3339(first)),
+        "last_record": replayed.reach.map(|[_, last]| rfc3339(last)),
+        "failures": failures.collect::<Vec<_>>(),
+        "alerts": alerts,
+    })
 }

@@ -38,4 +38,5 @@ mod trend;
 mod usage;
 mod verify;
 mod watch;
+mod watch_trial;
 mod watched;

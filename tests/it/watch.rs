@@ -15,32 +15,32 @@ use serde_json::Value;
 
 use crate::support::run::{Ran, json, mfatrail, root};
 
-const SECRET: &str = "a-secret-that-nobody-is-shown";
+pub const SECRET: &str = "a-secret-that-nobody-is-shown";
 
 /// One request, as the stand-in got it.
 #[derive(Debug, Clone)]
-struct Got {
-    key: String,
+pub struct Got {
+    pub key: String,
     signature: String,
-    body: String,
+    pub body: String,
     /// Whether the stand-in took it.
     taken: bool,
 }
 
 impl Got {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
 /// A receiver of webhooks, which answers as `answer` says of the number of each request.
-struct Receiver {
-    url: String,
+pub struct Receiver {
+    pub url: String,
     got: Arc<Mutex<Vec<Got>>>,
 }
 
 impl Receiver {
-    fn new(answer: impl Fn(usize) -> Option<&'static str> + Send + Sync + 'static) -> Self {
+    pub fn new(answer: impl Fn(usize) -> Option<&'static str> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/mfa", listener.local_addr().unwrap());
         let got: Arc<Mutex<Vec<Got>>> = Arc::default();
@@ -83,13 +83,13 @@ impl Receiver {
         Self { url, got }
     }
 
-    fn got(&self) -> Vec<Got> {
+    pub fn got(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
     }
 }
 
 /// A home with a configuration of the fixtures' archive and one webhook.
-fn home(url: &str) -> tempfile::TempDir {
+pub fn home(url: &str) -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     let archive = root().join("fixtures/archive");
     let config = format!(
@@ -99,20 +99,20 @@ fn home(url: &str) -> tempfile::TempDir {
     home
 }
 
-fn command(home: &Path, arguments: &[&str]) -> Command {
+pub fn command(home: &Path, arguments: &[&str]) -> Command {
     let mut command = mfatrail();
     command.current_dir(home).env("SOC_SECRET", SECRET).args(arguments);
     command
 }
 
-const ONCE: [&str; 8] = ["watch", "--config", "watch.toml", "--store", "store", "--once", "--from", "2026-10-01"];
+pub const ONCE: [&str; 8] = ["watch", "--config", "watch.toml", "--store", "store", "--once", "--from", "2026-10-01"];
 
-fn once(home: &Path) -> Ran {
+pub fn once(home: &Path) -> Ran {
     command(home, &ONCE).output().unwrap().into()
 }
 
 /// The windows of a report over the store that an event opened: by key, whether they are over.
-fn windows(home: &Path) -> BTreeMap<String, bool> {
+pub fn windows(home: &Path) -> BTreeMap<String, bool> {
     let report = [
         "report",
         "--store",
@@ -142,7 +142,7 @@ fn windows(home: &Path) -> BTreeMap<String, bool> {
 }
 
 /// What was told, by key: the transitions in order.
-fn told(got: &[Got]) -> BTreeMap<String, Vec<String>> {
+pub fn told(got: &[Got]) -> BTreeMap<String, Vec<String>> {
     let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for one in got.iter().filter(|one| one.taken && seen.insert(one.key.clone())) {

@@ -2,7 +2,7 @@
 //! what is wrong is told with its line; nothing in it is a secret, only where secrets are.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -19,7 +19,7 @@ use crate::names::near;
 use crate::units;
 
 /// The tables of the file.
-const TABLES: [&str; 5] = ["input", "policy", "incidents", "channel", "route"];
+const TABLES: [&str; 6] = ["input", "policy", "approvals", "incidents", "channel", "route"];
 
 /// What the file says.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Config {
     pub inputs: Vec<Input>,
     /// What decides figures, as a report's `--policy`.
     pub settings: Settings,
+    /// Files of approvals, as a report's `--approvals`.
+    pub approvals: Vec<PathBuf>,
     /// What becomes an incident, and how severe it is.
     pub rules: Rules,
     /// Whom to tell.
@@ -53,6 +55,8 @@ pub struct Input {
 /// One `[[channel]]`.
 #[derive(Debug)]
 pub struct Entry {
+    /// Where the configuration has it: the file and the line.
+    pub place: String,
     /// By which routes, commands and the ledger know it.
     pub name: String,
     /// Whether a delivered alert counts as a detection of what it tells.
@@ -61,6 +65,13 @@ pub struct Entry {
     pub timeout: Duration,
     /// How it is reached.
     pub settings: channel::Settings,
+}
+
+/// `[approvals]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Approvals {
+    files: Vec<PathBuf>,
 }
 
 /// What every `[[channel]]` has beside the settings of its kind.
@@ -108,12 +119,12 @@ pub fn read(path: &Path) -> Result<Config, Error> {
 /// # Errors
 /// As of [`read`].
 pub fn from_text(file: &str, text: &str) -> Result<Config, InputError> {
-    let mut reader = Reader { text, problems: Vec::new() };
+    let mut reader = Reader { file, text, problems: Vec::new() };
     let mut tables = match DeTable::parse(text) {
         Ok(table) => table.into_inner(),
         Err(error) => {
             reader.toml(&error, 0);
-            return Err(reader.error(file));
+            return Err(reader.error());
         }
     };
     for key in tables.keys().filter(|key| !TABLES.contains(&key.get_ref().as_ref())) {
@@ -127,6 +138,7 @@ pub fn from_text(file: &str, text: &str) -> Result<Config, InputError> {
         Some(table) => reader.policy(table),
         None => Settings::default(),
     };
+    let approvals = tables.remove("approvals").and_then(|table| reader.value::<Approvals>(table));
     let rules = tables.remove("incidents").and_then(|table| reader.value(table)).unwrap_or_default();
     let mut channels: Vec<Entry> = Vec::new();
     for entry in reader.entries(&mut tables, "channel") {
@@ -160,13 +172,14 @@ pub fn from_text(file: &str, text: &str) -> Result<Config, InputError> {
         reader.problems.push(Problem::whole("there is no input: nothing would ever be read (hint: add an [[input]] with kind = \"archive\" and its source)"));
     }
     if !reader.problems.is_empty() {
-        return Err(reader.error(file));
+        return Err(reader.error());
     }
-    Ok(Config { inputs, settings, rules, channels, routes })
+    let approvals = approvals.map(|table| table.files).unwrap_or_default();
+    Ok(Config { inputs, settings, approvals, rules, channels, routes })
 }
 
 /// The name that may have been meant, between quotes, or else all that there are.
-fn meant<'k>(name: &str, known: impl IntoIterator<Item = &'k str>, what: &str, quote: char) -> String {
+pub(super) fn meant<'k>(name: &str, known: impl IntoIterator<Item = &'k str>, what: &str, quote: char) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     match near(name, known.iter().copied()).first() {
         Some(near) => format!("did you mean {quote}{near}{quote}?"),
@@ -175,6 +188,8 @@ fn meant<'k>(name: &str, known: impl IntoIterator<Item = &'k str>, what: &str, q
 }
 
 struct Reader<'t> {
+    /// The name that errors bear.
+    file: &'t str,
     text: &'t str,
     problems: Vec<Problem>,
 }
@@ -190,9 +205,9 @@ impl<'t> Reader<'t> {
         self.problem(at, error.message().replace('\n', ", "));
     }
 
-    fn error(mut self, file: &str) -> InputError {
+    fn error(mut self) -> InputError {
         self.problems.sort_by_key(|problem| (problem.line, problem.column));
-        InputError::Malformed { file: file.to_owned(), problems: self.problems }
+        InputError::Malformed { file: self.file.to_owned(), problems: self.problems }
     }
 
     fn unknown_table(&mut self, key: &Spanned<toml::de::DeString<'_>>) {
@@ -248,6 +263,7 @@ impl<'t> Reader<'t> {
     }
 
     fn channel(&mut self, entry: Spanned<DeValue<'t>>) -> Option<Entry> {
+        let place = format!("`{}`: line {}", self.file, Place::of_byte(self.text, entry.span().start).line);
         let [own, rest] = Self::split(entry, &["name", "kind", "detects", "timeout"]);
         let Common { name, kind, detects, timeout } = self.value(own)?;
         let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
@@ -264,7 +280,7 @@ impl<'t> Reader<'t> {
         }
         let at = rest.span().start;
         match channel::Settings::read(kind.get_ref(), ValueDeserializer::from(rest)) {
-            Ok(settings) => Some(Entry { name: name.into_inner(), detects, timeout, settings }),
+            Ok(settings) => Some(Entry { place, name: name.into_inner(), detects, timeout, settings }),
             Err(error) => {
                 self.toml(&error, at);
                 None
@@ -307,6 +323,9 @@ mod tests {
             [policy]
             replacement_grace = "2h"
 
+            [approvals]
+            files = ["approvals.csv", "more.json"]
+
             [incidents]
             attempts = 5
 
@@ -325,6 +344,8 @@ mod tests {
         assert_eq!(config.inputs.first().map(|input| input.every), Some(Duration::from_secs(90)));
         assert_eq!((config.settings.replacement_grace_s, config.rules.attempts), (7200, 5));
         assert!(config.channels.iter().all(|entry| entry.name == "soc" && entry.detects));
+        assert_eq!(config.channels.first().map(|entry| entry.place.as_str()), Some("`watch.toml`: line 16"));
+        assert_eq!(config.approvals, [Path::new("approvals.csv"), Path::new("more.json")]);
         assert_eq!(config.routes.len(), 1);
     }
 
@@ -341,6 +362,9 @@ mod tests {
             (format!("{input}evry = \"5s\"\n"), "line 4, column 1: unknown field `evry`"),
             (format!("{input}every = \"0s\"\n"), "line 4, column 9: `0s` is shorter than a second"),
             (format!("{input}[policy]\nlookbak = \"5d\"\n"), "line 5, column 1: unknown key `lookbak`"),
+            (format!("{input}[approvals]\nfile = \"a\"\n"), "line 5, column 1: unknown field `file`"),
+            (format!("{input}[approvals]\n"), "line 4, column 1: missing field `files`"),
+            (format!("{input}[approvals]\nfiles = \"a\"\n"), "line 5, column 9: invalid type"),
             (format!("{input}[incidents]\nattempt = 5\n"), "line 5, column 1: unknown field `attempt`"),
             (
                 format!("{input}[[channel]]\nname = \"a\"\nkind = \"webhok\"\n"),

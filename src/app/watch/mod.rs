@@ -7,10 +7,13 @@
 //! A transition is in the ledger, with what is to be sent of it, before anything is sent. A process that ends at any moment is
 //! followed by one that looks at the whole store once, and sends what is in the outbox.
 
+mod approvals;
 pub mod config;
 mod deliver;
 pub mod metrics;
 mod reading;
+pub mod replay;
+pub mod test;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -36,6 +39,7 @@ use crate::inventory::{self, IamState};
 use crate::pipeline::{Options, Stop};
 use crate::source::{Selection, Source};
 use crate::store::{Spans, Store};
+use approvals::Approvals;
 use config::{Config, Entry, Input};
 use deliver::Sender;
 use metrics::{Metrics, Standing};
@@ -76,10 +80,10 @@ pub struct Summary {
     pub failures: u64,
 }
 
-/// Opens all channels of a configuration.
+/// Opens channels of a configuration.
 ///
 /// # Errors
-/// When a secret is not there, or an address cannot be used: everything that is wrong.
+/// When a secret is not there, or an address cannot be used: everything that is wrong, each with its place.
 pub fn open_channels(entries: &[Entry]) -> Result<Vec<Box<dyn Channel>>, Error> {
     let (mut channels, mut problems) = (Vec::new(), Vec::new());
     for entry in entries {
@@ -88,10 +92,18 @@ pub fn open_channels(entries: &[Entry]) -> Result<Vec<Box<dyn Channel>>, Error> 
         }
         match entry.settings.open(&Opening { deadline: entry.timeout, vault: &NoVault }) {
             Ok(channel) => channels.push(channel),
-            Err(problem) => problems.push(format!("channel `{}`: {problem}", entry.name)),
+            Err(problem) => problems.push(format!("{}: channel `{}`: {problem}", entry.place, entry.name)),
         }
     }
     if problems.is_empty() { Ok(channels) } else { Err(Error::Input(problems.join("\n"))) }
+}
+
+/// Reads the approvals of a configuration, to see whether they can be used.
+///
+/// # Errors
+/// With what is wrong.
+pub fn read_approvals(config: &Config) -> Result<(), Error> {
+    approvals::read(&config.approvals).map(drop)
 }
 
 /// Watches until `stop` is asked, or, with [`Request::once`], until everything was read and what was due was sent.
@@ -102,6 +114,7 @@ pub fn open_channels(entries: &[Entry]) -> Result<Vec<Box<dyn Channel>>, Error> 
 pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Error> {
     let sources = sources(&request.config)?;
     let channels = open_channels(&request.config.channels)?;
+    let approvals = Approvals::open(&request.config.approvals)?;
     let names: Vec<String> = sources.iter().map(Source::root).collect();
     let reading = Reading::open(&request.store, &names, request.options.clone(), run)?;
     let ledger = Ledger::open(&request.store).map_err(Error::failed)?;
@@ -132,8 +145,16 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
                 result
             }));
         }
-        let mut watch =
-            Watch { request, sources, reading, ledger, metrics: &metrics, now: &now, known: Known::default() };
+        let mut watch = Watch {
+            request,
+            sources,
+            reading,
+            approvals,
+            ledger,
+            metrics: &metrics,
+            now: &now,
+            known: Known::default(),
+        };
         let result = watch.run(&stopped);
         failed.fetch_or(result.is_err(), Ordering::Relaxed);
         draining.store(true, Ordering::Release);
@@ -173,6 +194,13 @@ pub fn acknowledge(store: &Path, key: &str, by: &str, now: DateTime<Utc>) -> Res
     change.commit().map_err(Error::failed)
 }
 
+/// What incidents follow from, at a moment.
+fn facts<'f>(config: &'f Config, tags: &'f Tags, examined: &'f Examined, as_of: DateTime<Utc>) -> Facts<'f> {
+    let Examined { windows, lifecycle, events, .. } = examined;
+    let replacement_grace = TimeDelta::seconds(config.settings.replacement_grace_s);
+    Facts { windows, lifecycle, events, tags, rules: &config.rules, replacement_grace, as_of }
+}
+
 fn sources(config: &Config) -> Result<Vec<Source>, Error> {
     let parse = |input: &Input| {
         let source = Source::parse(input.source.as_ref()).map_err(Error::input)?;
@@ -201,6 +229,7 @@ struct Watch<'w> {
     request: &'w Request,
     sources: Vec<Source>,
     reading: Reading,
+    approvals: Approvals<'w>,
     ledger: Ledger,
     metrics: &'w Metrics,
     now: &'w (dyn Fn() -> DateTime<Utc> + Sync),
@@ -285,7 +314,7 @@ impl Watch<'_> {
     /// Looks at what is new, and puts what is to be told into the outbox; gives the number of transitions.
     fn look(&mut self, told_from: DateTime<Utc>, now: DateTime<Utc>) -> Result<u64, Error> {
         let store = self.reading.store()?;
-        let is_new = self.load_iam(&store)?;
+        let is_new = self.load_iam(&store)? | self.approvals.renew();
         let arrivals = match self.known.commit.filter(|_| !is_new) {
             Some(commit) => Some(store.arrivals(commit).map_err(store_error)?),
             None => None,
@@ -313,23 +342,14 @@ impl Watch<'_> {
             as_of: None,
             now,
             iam: self.known.iam.as_ref().map(|(_, state)| state),
-            approvals: &[],
+            approvals: self.approvals.rows(),
             detections: &[],
             settings: &config.settings,
         };
         let examined = examine(&store, &mut self.known.spans, &question)?;
-        let Examined { windows, lifecycle, events, scope, as_of, .. } = &examined;
-        let facts = Facts {
-            windows,
-            lifecycle,
-            events,
-            tags: &self.known.tags,
-            rules: &config.rules,
-            replacement_grace: TimeDelta::seconds(config.settings.replacement_grace_s),
-            as_of: (*as_of).max(now),
-        };
+        let facts = facts(config, &self.known.tags, &examined, examined.as_of.max(now));
         let derived = derive(facts);
-        let scope = if touched.is_some() { Scope::Events(scope.clone()) } else { Scope::All };
+        let scope = if touched.is_some() { Scope::Events(examined.scope.clone()) } else { Scope::All };
         let change = self.ledger.change(now).map_err(Error::failed)?;
         let known = change.entries(&scope).map_err(Error::failed)?;
         let changes = diff(&known, &derived, &scope, Some(told_from), now);
