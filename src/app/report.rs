@@ -23,7 +23,7 @@ use crate::report;
 use crate::source::{Selection, Source, SourceError};
 use crate::store::{Asked, Store};
 use crate::trace::Context;
-use watched::Watched;
+use watched::Watch;
 
 /// A report, and what it is worth.
 #[derive(Debug)]
@@ -69,8 +69,8 @@ pub(crate) struct Job<'r> {
     iam: Iam,
     approvals: Vec<Approval>,
     detections: Vec<Detection>,
-    /// What the watch of the store noticed.
-    watched: Vec<Watched>,
+    /// What the watch of the store left.
+    watch: Watch,
     settings: Settings,
     earlier: Vec<TrendPeriod>,
     trend: inputs::Trend,
@@ -123,7 +123,7 @@ impl<'r> Job<'r> {
             request.policy.as_deref().map(policy_file::read).transpose().map_err(Error::input)?.unwrap_or_default();
         let approvals = inputs::rows(request.approvals.as_deref(), approvals::read, run)?;
         let detections = inputs::rows(request.detections.as_deref(), detections::read, run)?;
-        let watched = request.store.as_deref().map(watched::read).transpose()?.unwrap_or_default();
+        let watch = request.store.as_deref().map(watched::read).transpose()?.unwrap_or_default();
         let keys = verify::read_keys(&request.public_keys)?;
         let iam = iam(&request, archive, run.now)?;
         let earlier = inputs::earlier(&request.previous, period)?;
@@ -159,7 +159,7 @@ impl<'r> Job<'r> {
             iam,
             approvals,
             detections,
-            watched,
+            watch,
             settings,
             earlier,
             trend,
@@ -236,7 +236,7 @@ impl<'r> Job<'r> {
             let snapshots: Vec<String> = self.trend.snapshots.iter().map(|(_, file)| file.path.clone()).collect();
             let holder = scan::holder("mfatrail report", self.run.now);
             store.excerpt(&asked, &snapshots, folder, &holder).map_err(Error::failed)?;
-            watched::write(&self.watched, &self.selection.accounts, folder)?;
+            watched::write(&self.watch, &self.selection.accounts, folder)?;
         }
         Ok(Read {
             evidence: found.evidence.checked(checker).finish(),
@@ -356,7 +356,7 @@ impl Job<'_> {
         let Moments { as_of, future, covered } = self.moments(&scanned);
         let mut events = evidence.events.take().map_err(|error| unreadable(&error))?;
         let mut conflicts = mfa::fold(&mut events);
-        let watched = watched::of_events(&self.watched, &events).cloned();
+        let watched = watched::of_events(&self.watch.noticed, &events).cloned();
         let detections: Vec<Detection> = self.detections.iter().cloned().chain(watched).collect();
         let empty = Context::default();
         let given = Input {
@@ -394,6 +394,8 @@ impl Job<'_> {
                 cited::by_reading(parts.proof, self.archive, &self.selection, said_again, &mut notices)
             }
         };
+        let watch = watched::coverage(&self.watch.runs, self.request.period(), as_of);
+        notices.extend(watch.as_ref().and_then(|watch| watched::not_watched(watch, self.request.period(), as_of)));
         let mut report = Report {
             schema: contract::SCHEMA,
             tool: THIS,
@@ -406,6 +408,7 @@ impl Job<'_> {
             reconciliation: analysis.reconciliation,
             leftover_devices: analysis.leftover_devices,
             coverage,
+            watch,
             notices,
             policy: self.settings.clone(),
             accounts: parts.accounts,

@@ -1,6 +1,7 @@
 //! `mfatrail watch`.
 
 use std::ffi::OsString;
+use std::io::{BufWriter, ErrorKind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,8 +21,8 @@ use crate::app::{Error, Run, THIS, rfc3339};
 use crate::contract::Period;
 use crate::escape::terminal as terminal_text;
 use crate::incident::State;
-use crate::incident::ledger::Ledger;
 use crate::incident::ledger::view::Filter;
+use crate::incident::ledger::{Ledger, LedgerError};
 use crate::store::Store;
 use crate::units;
 
@@ -242,9 +243,11 @@ fn read(store: &std::path::Path) -> Result<Ledger, Error> {
 fn incidents(args: &IncidentsArgs) -> Result<Status, Error> {
     let ledger = read(&args.store)?;
     if matches!(args.format, Printed::Json) && !args.open {
-        let mut out = std::io::stdout().lock();
-        ledger.export(&mut out).map_err(Error::failed)?;
-        return Ok(Status::Done);
+        return match ledger.export(&mut BufWriter::new(std::io::stdout().lock())) {
+            // A reader that has had enough is no failure.
+            Err(LedgerError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(Status::Done),
+            exported => exported.map_err(Error::failed).map(|()| Status::Done),
+        };
     }
     let states = if args.open { vec![State::Open, State::Acknowledged] } else { Vec::new() };
     let filter = Filter { states, ..Filter::default() };

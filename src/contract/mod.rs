@@ -27,7 +27,7 @@ pub use notice::{Notice, NoticeCode};
 pub use period::Period;
 pub use principal::{Principal, PrincipalKind};
 pub use reconciliation::{Finding, FindingCode, LeftoverDevice};
-pub use report::{InputFile, Report, SCHEMA, Tool};
+pub use report::{InputFile, Report, SCHEMA, Tool, WatchCoverage, WatchGap};
 pub use window::{
     Activity, ActorActivity, Approved, Certainty, Class, CloseReason, ConsolePassword, Detected, DetectionKind, Made,
     Reason, Window, WindowKind,

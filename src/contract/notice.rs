@@ -35,6 +35,8 @@ codes! {
         IntegrityNotWhole = "integrity-not-whole", "The archive's integrity could not be verified.";
         /// There is no IAM state.
         NoIamState = "no-iam-state", "No IAM state was given.";
+        /// The watch of the store did not run all the time.
+        NotWatched = "not-watched", "The watch of the store did not run for a part of the period.";
         /// Nothing was read.
         NothingRead = "nothing-read", "No object was read, so this report is not evidence that nothing happened.";
         /// An object was overwritten after it was read into the store.

@@ -43,6 +43,9 @@ pub struct Report {
     pub leftover_devices: Vec<LeftoverDevice>,
     /// What the report rests on.
     pub coverage: Coverage,
+    /// When a watch of the store ran; left out where none ever did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchCoverage>,
     /// What a reader must know before trusting a figure: missing inputs, regions not seen, tickets that matched nothing.
     pub notices: Vec<Notice>,
     /// The settings in force.
@@ -57,6 +60,40 @@ pub struct Report {
     pub inputs: Vec<InputFile>,
     /// Whether names, addresses and account ids are pseudonyms.
     pub redacted: bool,
+}
+
+/// When a watch of the store ran. What happens while none runs is told of later than it could be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WatchCoverage {
+    /// When it was first started.
+    #[serde(serialize_with = "whole_seconds::one")]
+    pub since: DateTime<Utc>,
+    /// How much of the period, up to `as_of`, it did not run, in seconds.
+    pub unwatched_s: i64,
+    /// Intervals of the period, up to `as_of`, in which it did not run for longer than a minute, in order of time; of very many the
+    /// longest.
+    pub gaps: Vec<WatchGap>,
+    /// How many shorter ones are not listed, because there are very many.
+    pub gaps_omitted: u64,
+}
+
+/// An interval in which no watch ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct WatchGap {
+    /// Its first moment.
+    #[serde(serialize_with = "whole_seconds::one")]
+    pub from: DateTime<Utc>,
+    /// The first moment after it.
+    #[serde(serialize_with = "whole_seconds::one")]
+    pub to: DateTime<Utc>,
+}
+
+impl WatchGap {
+    /// How long it is, in whole seconds.
+    #[must_use]
+    pub fn seconds(&self) -> i64 {
+        (self.to - self.from).num_seconds()
+    }
 }
 
 /// A file that a report was made from.

@@ -93,6 +93,7 @@ pub(super) fn empty() -> Report {
         trend: Vec::new(),
         proof: Vec::new(),
         inputs: Vec::new(),
+        watch: None,
         redacted: false,
     }
 }

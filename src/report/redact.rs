@@ -20,13 +20,14 @@ use crate::hash::hex;
 use crate::partition;
 
 /// Notices whose text quotes nothing but account ids and times.
-const HARMLESS_NOTICES: [NoticeCode; 10] = [
+const HARMLESS_NOTICES: [NoticeCode; 11] = [
     NoticeCode::ApprovalNotJudged,
     NoticeCode::AsOfBeyondEvidence,
     NoticeCode::FutureTime,
     NoticeCode::IamAccountMissing,
     NoticeCode::IamNotSeen,
     NoticeCode::NoIamState,
+    NoticeCode::NotWatched,
     NoticeCode::NothingRead,
     NoticeCode::PeriodNotCovered,
     NoticeCode::PeriodNotOver,

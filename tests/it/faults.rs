@@ -546,6 +546,67 @@ fn a_reader_that_has_gone_is_no_failure_and_a_full_device_is_one() {
     }
 }
 
+/// Commands that print, each once in every form that it has; `store` is a store that was watched.
+#[cfg(unix)]
+const PRINTING: [&str; 25] = [
+    "--help",
+    "watch replay --help",
+    "search fixtures/archive",
+    "search fixtures/archive --format csv",
+    "search fixtures/archive --format table",
+    "verify fixtures/archive",
+    "verify fixtures/archive --format json",
+    "scan fixtures/archive --store STORE --format json",
+    "store --store STORE",
+    "store --store STORE --format json",
+    "store check --store STORE --format json",
+    "history --store STORE",
+    "history --store STORE --format json",
+    "history --store STORE --format ndjson",
+    "history --store STORE --format csv",
+    "history --store STORE --format parquet",
+    "report --store STORE --month 2026-10 --out OUT",
+    "report --store STORE --month 2026-10 --out OUT --summary json",
+    "watch incidents --store STORE",
+    "watch incidents --store STORE --format json",
+    "watch incidents --store STORE --open --format json",
+    "watch replay --config examples/watch.toml --store STORE --from 2026-10-01",
+    "watch replay --config examples/watch.toml --store STORE --from 2026-10-01 --format json",
+    "generate completions bash",
+    "generate iam-policy -- report s3://trail-bucket --month 2026-10",
+];
+
+#[cfg(unix)]
+#[test]
+fn whoever_has_read_enough_fails_no_command_and_a_full_device_fails_every_one() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("store").display().to_string();
+    let command = |line: &str| {
+        let mut command = mfatrail();
+        let out = home.path().join("out").display().to_string();
+        command.args(line.split(' ').map(|word| word.replace("STORE", &store).replace("OUT", &out)));
+        command.env("SOURCE_DATE_EPOCH", "1793577600").stderr(Stdio::piped());
+        command
+    };
+    let watch = "watch --config examples/watch.toml --store STORE --once --from 2026-10-01";
+    assert_eq!(finish(&mut command(watch)).status, 0);
+    for line in PRINTING {
+        let read = finish(&mut command(line));
+        assert!(read.status == 0 || read.status == 3, "{line}: {}", read.stderr);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let gone = Ran::from(command(line).stdout(writer).output().unwrap());
+        assert_eq!(gone.status, if line.starts_with("search") { 0 } else { read.status }, "{line}: {}", gone.stderr);
+        assert!(!gone.stderr.contains("roken pipe") && !gone.stderr.contains("panic"), "{line}: {}", gone.stderr);
+        if Path::new("/dev/full").exists() && !line.contains("--help") {
+            let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+            let full = Ran::from(command(line).stdout(full).output().unwrap());
+            assert_eq!(full.status, 4, "{line}: {}", full.stderr);
+            assert!(full.stderr.contains("could not write "), "{line}: {}", full.stderr);
+        }
+    }
+}
+
 /// Objects made to inflate hugely, more of them than there is memory for at once: one at a time is refused, and named.
 #[cfg(target_os = "linux")]
 #[test]

@@ -38,5 +38,6 @@ mod trend;
 mod usage;
 mod verify;
 mod watch;
+mod watch_operation;
 mod watch_trial;
 mod watched;

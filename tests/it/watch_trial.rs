@@ -117,7 +117,7 @@ fn a_replay_tells_what_the_report_says_and_leaves_no_trace() {
     let config = config.replace("SOC_SECRET", "NO_SUCH_SECRET");
     let more = "\n[[channel]]\nname = \"page\"\nkind = \"pagerduty\"\nrouting_key = \"file:/no/such/file\"\n\n\
                 [[route]]\nseverity = [\"critical\"]\nchannels = [\"page\", \"soc\"]\n\n\
-                [[route]]\nseverity = [\"error\", \"warning\"]\nchannels = [\"soc\"]\n";
+                [[route]]\nseverity = [\"warning\"]\nchannels = [\"soc\"]\n";
     fs::write(home.path().join("watch.toml"), format!("{config}{more}")).unwrap();
     let archive = root().join("fixtures/archive");
     assert_eq!(run(home.path(), &["scan", archive.to_str().unwrap(), "--store", "store"]).status, 0);
@@ -138,7 +138,7 @@ fn a_replay_tells_what_the_report_says_and_leaves_no_trace() {
         if alert["transition"] == "opened" {
             let told = match severity {
                 "critical" => vec!["soc", "page"],
-                "error" | "warning" => vec!["soc"],
+                "warning" => vec!["soc"],
                 _ => Vec::new(),
             };
             assert_eq!(alert["channels"], Value::from(told), "{alert}");

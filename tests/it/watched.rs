@@ -52,6 +52,14 @@ fn a_delivered_alert_is_a_detection_and_a_damaged_ledger_is_no_silence() {
     let at = opened + TimeDelta::seconds(240);
     pass(&mut ledger, &[told.clone(), incident("elsewhere")], &Scope::All, &["page"], at);
     pass(&mut ledger, &[told.clone(), incident("elsewhere"), shown], &Scope::All, &["soc"], at);
+    let day = |text: &str| format!("2026-10-{text}Z").parse::<DateTime<Utc>>().unwrap();
+    for (from, to, stopped) in [
+        ("03T00:00:00", "09T12:00:00", false),
+        ("09T15:30:00", "09T15:40:00", true),
+        ("09T15:40:30", "31T23:59:59", true),
+    ] {
+        ledger.run(day(from), day(to), stopped).unwrap();
+    }
     for channel in ["page", "soc"] {
         for due in ledger.take(channel, at, 10).unwrap() {
             let outcome = Outcome::Delivered { reference: Some("Q7".to_owned()), note: None };
@@ -76,6 +84,23 @@ fn a_delivered_alert_is_a_detection_and_a_damaged_ledger_is_no_silence() {
     assert_eq!((&detection["reference"], &detection["time_to_detect_s"]), (&Value::from("Q7"), &Value::from(243)));
     let notices = json(&home.join("after"))["notices"].to_string();
     assert!(!notices.contains("detection-matched-nothing"), "{notices}");
+
+    // When the watch ran is told, and that it did not run for a part of the time.
+    let said = json(&home.join("after"));
+    assert!(json(&home.join("before"))["watch"].is_null());
+    assert_eq!(said["watch"]["since"], "2026-10-03T00:00:00Z");
+    let gaps = serde_json::json!([
+        {"from": "2026-10-01T00:00:00Z", "to": "2026-10-03T00:00:00Z"},
+        {"from": "2026-10-09T12:00:00Z", "to": "2026-10-09T15:30:00Z"},
+    ]);
+    assert_eq!((&said["watch"]["gaps"], &said["watch"]["gaps_omitted"]), (&gaps, &Value::from(0)));
+    assert_eq!(said["watch"]["unwatched_s"], 48 * 3600 + 12_600);
+    assert!(notices.contains("not-watched") && notices.contains("did not run for 2 d 4 h"), "{notices}");
+    for page in ["index.html", "report.md"] {
+        let text = fs::read_to_string(home.join("after").join(page)).unwrap();
+        assert!(text.contains("A watch of this store (mfatrail watch) was first started at"), "{page}");
+        assert!(text.contains("Not watched: what happened then was alerted late, if at all"), "{page}");
+    }
 
     // A bundle has no ledger, and says the same.
     let mut command = mfatrail();

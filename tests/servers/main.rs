@@ -11,6 +11,8 @@ mod support;
 mod standin;
 
 mod channels;
+mod deploy;
 mod iam;
+mod ministack;
 mod permissions;
 mod s3;

@@ -31,13 +31,18 @@ impl Moto {
     /// Starts a server of its own, on a free port, and waits until it answers. The first start in a target directory
     /// installs moto, which takes a minute.
     pub fn start() -> Self {
-        let python = venv::python("moto", PACKAGE);
+        Self::with("")
+    }
+
+    /// Starts one after some lines of Python that change it.
+    pub fn with(changes: &str) -> Self {
+        let python = Self::python();
         // Another process may take the port between the look and the start; then moto ends at once, and the next
         // round tries another.
         for _round in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address").port();
             let mut child = Command::new(&python)
-                .args(["-c", LAUNCHER, &port.to_string()])
+                .args(["-c", &format!("{changes}{LAUNCHER}"), &port.to_string()])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
@@ -50,6 +55,11 @@ impl Moto {
             }
         }
         panic!("moto did not start; try: {} -m moto.server", python.display());
+    }
+
+    /// The Python that has moto, and with it boto3.
+    pub fn python() -> std::path::PathBuf {
+        venv::python("moto", PACKAGE)
     }
 
     /// The endpoint URL, such as `http://127.0.0.1:5555`.

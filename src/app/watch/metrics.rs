@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// Bounds of the histogram of lags, in seconds.
 const BOUNDS: [i64; 9] = [1, 5, 15, 60, 180, 300, 600, 1800, 3600];
@@ -13,6 +14,8 @@ const BOUNDS: [i64; 9] = [1, 5, 15, 60, 180, 300, 600, 1800, 3600];
 #[derive(Debug, Default)]
 pub struct Metrics {
     counts: Mutex<Counts>,
+    /// What time it was when somebody last told, and how long that is ago.
+    clock: Mutex<Option<(DateTime<Utc>, Instant)>>,
 }
 
 #[derive(Debug, Default)]
@@ -73,15 +76,21 @@ impl Metrics {
         }
     }
 
-    /// When a pass last ended.
-    #[must_use]
-    pub fn last_pass(&self) -> Option<DateTime<Utc>> {
-        self.counts().last_pass
+    /// Takes over what time it is.
+    pub fn tick(&self, now: DateTime<Utc>) {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Instant::now()));
+    }
+
+    /// What time it is: a pass may take minutes, and who asks meanwhile is not told the time of its beginning.
+    fn now(&self) -> Option<DateTime<Utc>> {
+        let (at, since) = (*self.clock.lock().unwrap_or_else(PoisonError::into_inner))?;
+        Some(at + TimeDelta::from_std(since.elapsed()).unwrap_or_default())
     }
 
     /// All of it in Prometheus' text format.
     #[must_use]
-    pub fn text(&self, standing: &Standing, now: DateTime<Utc>) -> String {
+    pub fn text(&self, standing: &Standing) -> String {
+        let now = self.now();
         let counts = self.counts();
         let mut text = String::new();
         let mut family = |name: &str, kind: &str, help: &str, rows: Vec<(String, String)>| {
@@ -115,13 +124,13 @@ impl Metrics {
         let waiting =
             waiting.map(|(channel, count)| (format!("{{channel=\"{}\"}}", label(channel)), count.to_string()));
         family("undelivered", "gauge", "Alerts that wait for a channel.", waiting.collect());
-        let seconds =
-            |since: Option<DateTime<Utc>>| since.map_or(0, |since| (now - since).num_seconds().max(0)).unsigned_abs();
+        let waited =
+            now.zip(standing.oldest).map_or(0, |(now, since)| (now - since).num_seconds().max(0)).unsigned_abs();
         family(
             "oldest_undelivered_seconds",
             "gauge",
             "For how long the oldest of them has waited; 0 without any.",
-            one(seconds(standing.oldest)),
+            one(waited),
         );
         let mut lags: Vec<(String, String)> = BOUNDS
             .iter()
@@ -164,7 +173,8 @@ mod tests {
             undelivered: BTreeMap::from([("page".to_owned(), 1)]),
             oldest: Some(at("2026-10-01T08:00:00Z")),
         };
-        let text = metrics.text(&standing, at("2026-10-01T08:01:00Z"));
+        metrics.tick(at("2026-10-01T08:01:00Z"));
+        let text = metrics.text(&standing);
         for line in [
             "mfatrail_events_total 5",
             r#"mfatrail_incidents{state="resolved"} 7"#,

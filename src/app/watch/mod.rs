@@ -119,6 +119,7 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
     let reading = Reading::open(&request.store, &names, request.options.clone(), run)?;
     let ledger = Ledger::open(&request.store).map_err(Error::failed)?;
     let metrics = Arc::new(Metrics::default());
+    metrics.tick(run.now);
     let listener = request.listen.map(server::bind).transpose();
     let listener =
         listener.map_err(|error| Error::Input(format!("`--listen`: {error}\n  hint: choose another port")))?;
@@ -248,6 +249,7 @@ impl Watch<'_> {
         let mut alive = Instant::now();
         while !stopped() {
             let now = (self.now)();
+            self.metrics.tick(now);
             let first = self.known.commit.is_none();
             let archives = self.due(&mut due, told_from, read_to, now);
             let failures = self.read(&archives, now, &mut summary)?;
@@ -407,11 +409,9 @@ fn serve(
     let channels: Vec<String> = config.channels.iter().map(|entry| entry.name.clone()).collect();
     let pages = move |path: &str| match path {
         "/metrics" => Some(match standing(&ledger.lock().unwrap_or_else(PoisonError::into_inner), &channels) {
-            Ok(standing) => Page {
-                status: 200,
-                content_type: "text/plain; version=0.0.4",
-                text: metrics.text(&standing, metrics.last_pass().unwrap_or(DateTime::UNIX_EPOCH)),
-            },
+            Ok(standing) => {
+                Page { status: 200, content_type: "text/plain; version=0.0.4", text: metrics.text(&standing) }
+            }
             Err(error) => Page { status: 500, content_type: "text/plain", text: format!("{}\n", error.message()) },
         }),
         "/healthz" => Some(Page { status: 200, content_type: "text/plain", text: "ok\n".to_owned() }),

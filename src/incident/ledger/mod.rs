@@ -57,6 +57,9 @@ pub enum LedgerError {
     /// The file cannot be opened.
     #[error("could not open the ledger `{0}`: {1}{hint}", hint = disk::hint(.1))]
     Io(PathBuf, #[source] io::Error),
+    /// What was read could not be passed on.
+    #[error("could not write what the ledger has: {0}")]
+    Output(#[source] io::Error),
     /// SQLite failed.
     #[error("the ledger `{0}` could not be used: {1}")]
     Sql(PathBuf, #[source] rusqlite::Error),

@@ -154,8 +154,7 @@ impl Ledger {
         let mut statement = self.connection.prepare(sql).map_err(|error| self.failed(error))?;
         let rows = statement.query_map(params_from_iter(values), read).map_err(|error| self.failed(error))?;
         for row in rows {
-            each(row.map_err(|error| self.failed(error))?)
-                .map_err(|error| LedgerError::Io(self.place.clone(), error))?;
+            each(row.map_err(|error| self.failed(error))?).map_err(LedgerError::Output)?;
         }
         Ok(())
     }
@@ -215,7 +214,7 @@ impl Ledger {
     /// # Errors
     /// When it cannot be read, or not be written.
     pub fn export(&self, out: &mut dyn Write) -> Result<(), LedgerError> {
-        let written = |error| LedgerError::Io(self.place.clone(), error);
+        let written = LedgerError::Output;
         write!(out, "{{\"schema\":\"{SCHEMA}\",\"runs\":").map_err(written)?;
         serde_json::to_writer(&mut *out, &self.runs()?).map_err(|error| written(error.into()))?;
         out.write_all(b",\"incidents\":[").map_err(written)?;
@@ -226,7 +225,7 @@ impl Ledger {
             let alerts = self.alerts(&listed.entry.key).map_err(io::Error::other)?;
             Ok(serde_json::to_writer(&mut *out, &Exported::new(&listed, &sent, &alerts)?)?)
         })?;
-        out.write_all(b"\n]}\n").map_err(written)
+        out.write_all(b"\n]}\n").and_then(|()| out.flush()).map_err(written)
     }
 
     /// How many incidents and deliveries there are, by state. It takes no longer the more there were.

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, SecondsFormat, Utc};
 
 use super::{
-    Block, Cell, Grid, GridRow, Legend, ROWS_SHOWN, Section, Table, head, id, none, numeric, raw, text, time, timeline,
-    words, yes_no,
+    Block, Cell, Grid, GridRow, Legend, ROWS_SHOWN, Section, Span, Table, head, id, none, numeric, raw, text, time,
+    timeline, words, yes_no,
 };
 use crate::contract::integrity::Verification;
 use crate::report::assurance::{self, GapKind};
 use crate::report::format::{self, NONE};
-use crate::report::{ArchiveIntegrity, Coverage, Gap, Report, StoredIntegrity};
+use crate::report::{ArchiveIntegrity, Coverage, Gap, Report, StoredIntegrity, WatchCoverage, WatchGap};
 
 /// How many rows the grid of days has: those with the most days missing come first.
 const GRID_ROWS: usize = 40;
@@ -51,6 +51,7 @@ pub(super) fn section(report: &Report) -> Section<'static> {
     blocks.push(failures(c));
     blocks.push(integrity(c));
     blocks.extend(super::integrity::blocks(report));
+    blocks.extend(report.watch.iter().flat_map(watch));
     Section { id: "evidence", title: "Evidence", blocks }
 }
 
@@ -167,6 +168,27 @@ fn listed(coverage: &Coverage, kind: GapKind, caption: &str) -> Option<Block<'st
             sortable: false,
         })
     })
+}
+
+/// When a watch ran, and when none did.
+fn watch(watch: &WatchCoverage) -> Vec<Block<'static>> {
+    let WatchCoverage { since, unwatched_s, gaps, gaps_omitted } = watch;
+    let mut said = vec![text("A watch of this store (mfatrail watch) was first started at "), time(*since)];
+    if gaps.is_empty() {
+        said.push(text(", and ran during all of the period, as far as it is measured."));
+        return vec![Block::Paragraph(said)];
+    }
+    said.extend([text(". In the period it did not run for "), Span::Duration(*unwatched_s as f64), text(".")]);
+    let row =
+        |gap: &WatchGap| vec![vec![time(gap.from)], vec![time(gap.to)], vec![Span::Duration(gap.seconds() as f64)]];
+    let table = Table {
+        caption: "Not watched: what happened then was alerted late, if at all".to_owned(),
+        heads: vec![head("From"), head("To"), numeric("Duration")],
+        rows: gaps.iter().map(row).collect(),
+        more: (*gaps_omitted > 0).then(|| format!("… and {} shorter ones", format::count(*gaps_omitted))),
+        sortable: false,
+    };
+    vec![Block::Paragraph(said), Block::Table(table)]
 }
 
 fn conflicts(coverage: &Coverage) -> Option<Block<'static>> {

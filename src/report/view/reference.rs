@@ -108,6 +108,9 @@ fn about_notice(code: NoticeCode) -> &'static str {
         }
         NoticeCode::IntegrityNotWhole => "See \"Integrity\" below for the codes that it counts",
         NoticeCode::NoIamState => "Give `--iam`: it shows who has no device now, and makes windows certain",
+        NoticeCode::NotWatched => {
+            "Find out why it was down, and have it restarted by itself ([watch.md](watch.md)); what happened then was alerted late, if at all"
+        }
         NoticeCode::NothingRead => "Check SOURCE, the period, and `--account` and `--region`",
         NoticeCode::ObjectReplaced => "Find out who overwrote it: CloudTrail never does. The store keeps both versions",
         NoticeCode::OtherSources => "Nothing, if intended; `--only-source` leaves them out",

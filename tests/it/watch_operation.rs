@@ -1,0 +1,295 @@
+//! Running a watch: what stands against a start is said at once, what it measures is measured when it is asked, and approvals count.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::run::{HANG, Ran, json, root};
+use crate::watch::{ONCE, Receiver, SECRET, command, home, once};
+
+fn run(home: &Path, arguments: &[&str]) -> Ran {
+    command(home, arguments).output().unwrap().into()
+}
+
+/// A watch that goes on; dropping it ends it.
+struct Going(Child);
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Going {
+    /// Begins one, and waits until it holds the store.
+    fn start(home: &Path, more: &[&str]) -> Self {
+        let arguments = [&["watch", "--config", "watch.toml", "--store", "store"], more].concat();
+        let going = Self(command(home, &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let start = Instant::now();
+        while !home.join("store/watch/ledger.sqlite").exists() {
+            assert!(start.elapsed() < HANG, "it did not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        going
+    }
+}
+
+/// What a page of the watch says; nothing where it is not served yet.
+fn page(port: u16, path: &str) -> String {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return String::new() };
+    let mut said = String::new();
+    let asked = write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    asked.and_then(|()| stream.read_to_string(&mut said).map(drop)).map_or_else(|_| String::new(), |()| said)
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn how_long_an_alert_waits_is_measured_when_it_is_asked() {
+    // Nobody takes anything for an hour, and the archive is looked at once.
+    let receiver = Receiver::new(|_| Some("503 Service Unavailable\r\nRetry-After: 3600"));
+    let home = home(&receiver.url);
+    let config = fs::read_to_string(home.path().join("watch.toml")).unwrap();
+    let rarely = config.replace("\n\n[[channel]]", "\nevery = \"1h\"\n\n[[channel]]");
+    assert_ne!(rarely, config);
+    fs::write(home.path().join("watch.toml"), rarely).unwrap();
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let _going = Going::start(home.path(), &["--from", "2026-10-01", "--listen", &listen]);
+    let waited = |text: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix("mfatrail_oldest_undelivered_seconds "));
+        line.and_then(|value| value.parse::<u64>().ok()).unwrap_or(0)
+    };
+    let start = Instant::now();
+    let mut last = 0;
+    // It grows, although no pass comes.
+    while last < 3 {
+        assert!(start.elapsed() < HANG, "{last}");
+        std::thread::sleep(Duration::from_millis(200));
+        let now = waited(&page(port, "/metrics"));
+        assert!(now >= last, "{last} and then {now}");
+        last = now;
+    }
+    assert!(page(port, "/healthz").ends_with("ok\n"));
+}
+
+/// The severities and tickets of incidents, by key.
+fn listed(home: &Path) -> BTreeMap<String, (String, Value)> {
+    let ran = run(home, &["watch", "incidents", "--store", "store", "--format", "json"]);
+    let ledger: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let one = |listed: &Value| {
+        let incident = &listed["incident"];
+        let key = listed["key"].as_str().unwrap().to_owned();
+        (key, (incident["severity"].as_str().unwrap().to_owned(), incident["ticket"].clone()))
+    };
+    ledger["incidents"].as_array().unwrap().iter().map(one).collect()
+}
+
+#[test]
+fn what_is_approved_is_told_as_such_also_when_the_ticket_comes_later() {
+    let receiver = Receiver::new(|_| Some("200 OK"));
+    let home = home(&receiver.url);
+    let config = fs::read_to_string(home.path().join("watch.toml")).unwrap();
+    let approvals = fs::read_to_string(root().join("fixtures/approvals.csv")).unwrap();
+    let head = approvals.lines().next().unwrap();
+    fs::write(home.path().join("watch.toml"), format!("{config}\n[approvals]\nfiles = [\"tickets.csv\"]\n")).unwrap();
+    fs::write(home.path().join("tickets.csv"), format!("{head}\n")).unwrap();
+    assert_eq!(once(home.path()).status, 0);
+    let before = listed(home.path());
+    assert!(before.values().all(|(_, ticket)| ticket.is_null()));
+    fs::write(home.path().join("tickets.csv"), &approvals).unwrap();
+    let sent = receiver.got().len();
+    assert_eq!(once(home.path()).status, 0);
+    let after = listed(home.path());
+    // As a report with these approvals has it.
+    let tickets = home.path().join("tickets.csv");
+    let report =
+        ["report", "--store", "store", "--from", "2026-10-01", "--to", "2026-12-01", "--out", "out", "--approvals"];
+    let ran = run(home.path(), &[&report[..], &[tickets.to_str().unwrap()]].concat());
+    assert!(ran.status == 0 || ran.status == 3, "{}", ran.stderr);
+    let report = json(&home.path().join("out"));
+    let mut approved = 0;
+    for window in report["windows"].as_array().unwrap().iter().filter(|window| window["class"] == "approved") {
+        let id = window["opened_by_event"].as_str().unwrap();
+        let key = format!("mfatrail:{}:{id}", window["account"].as_str().unwrap());
+        assert_eq!((after[&key].0.as_str(), &after[&key].1), ("info", &window["approval"]), "{key}");
+        assert_ne!(before[&key].0, "info", "{key}");
+        let told: Vec<Value> = receiver.got()[sent..].iter().map(|one| one.json()).collect();
+        let update = told.iter().find(|body| body["key"] == key.as_str()).unwrap();
+        assert_eq!((&update["transition"], &update["severity"]), (&Value::from("updated"), &Value::from("info")));
+        approved += 1;
+    }
+    assert!(approved > 0);
+    // Half of a file is no change, and is said.
+    fs::write(home.path().join("tickets.csv"), format!("{head}\nCHG-1,11")).unwrap();
+    let ran = once(home.path());
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("tickets.csv`: line 2"), "{}", ran.stderr);
+}
+
+/// What stands against a start: one error with its place and what to do, and nothing is sent.
+#[test]
+fn whatever_stands_against_a_start_is_one_clear_error() {
+    let receiver = Receiver::new(|_| Some("200 OK"));
+    let home = home(&receiver.url);
+    let at = |name: &str| home.path().join(name);
+    let config = fs::read_to_string(at("watch.toml")).unwrap();
+    let secret = |place: &str| config.replace("env:SOC_SECRET", place);
+    let more = |text: &str| format!("{config}\n{text}");
+    for folder in ["folder", "foreign"] {
+        fs::create_dir(at(folder)).unwrap();
+    }
+    fs::write(at("foreign/notes.txt"), "mine").unwrap();
+    fs::write(at("file"), "mine").unwrap();
+    fs::write(at("empty-secret"), "\n").unwrap();
+    fs::write(at("tickets.csv"), "ticket,account\nCHG-1,1\n").unwrap();
+    let binary = vec![0x7f, b'E', b'L', b'F', 0, 0xff];
+    // The configuration, what is said of it, and its line where one is wrong.
+    let configurations: Vec<(Vec<u8>, &str)> = vec![
+        (Vec::new(), "there is no input"),
+        (b"# nothing\n".to_vec(), "there is no input"),
+        (binary, "watch.toml`: "),
+        (more("[[channel]\n").into_bytes(), "line 12, column 11: "),
+        (config.replace("kind = \"webhook\"", "kind = webhook").into_bytes(), "line 7, column 8: "),
+        (config.replace("url = ", "url ").into_bytes(), "line 8, column 5: "),
+        (config.replace("detects = true", "detects = \"yes\"").into_bytes(), "line 10, column 11: "),
+        (
+            config.replace("[[channel]]", "[[chanel]]").into_bytes(),
+            "line 5, column 3: unknown table `chanel` (hint: did you mean `channel`?)",
+        ),
+        (
+            secret("env:NO_SUCH_SECRET").into_bytes(),
+            "line 5: channel `soc`: the environment has no variable `NO_SUCH_SECRET`",
+        ),
+        (
+            secret("env:EMPTY_SECRET").into_bytes(),
+            "line 5: channel `soc`: the secret in the variable `EMPTY_SECRET` is empty",
+        ),
+        (
+            secret("file:no/such/secret").into_bytes(),
+            "line 5: channel `soc`: cannot read the secret in `no/such/secret`",
+        ),
+        (secret("file:folder").into_bytes(), "line 5: channel `soc`: cannot read the secret in `folder`"),
+        (secret("file:empty-secret").into_bytes(), "line 5: channel `soc`: the secret in `empty-secret` is empty"),
+        (secret("hunter2").into_bytes(), "line 9, column 10: a secret does not stand in this file"),
+        (more("[approvals]\nfiles = [\"no-such.csv\"]\n").into_bytes(), "cannot read `no-such.csv`"),
+        (more("[approvals]\nfiles = [\"tickets.csv\"]\n").into_bytes(), "`tickets.csv`: "),
+        (more("[policy]\nreplacement_grace = \"soon\"\n").into_bytes(), "line 13, column 21"),
+        (config.replace("source = \"", "source = \"-\" # ").into_bytes(), "an input cannot be standard input"),
+    ];
+    for (text, said) in configurations {
+        fs::write(at("watch.toml"), &text).unwrap();
+        let ran: Ran = command(home.path(), &ONCE).env("EMPTY_SECRET", "").output().unwrap().into();
+        let text = String::from_utf8_lossy(&text);
+        assert_eq!(ran.status, 2, "{text}\n{}", ran.stderr);
+        assert!(ran.stderr.contains(said) && ran.stderr.matches("error:").count() == 1, "{text}\n{}", ran.stderr);
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+        assert!(!at("store").exists(), "{text}");
+    }
+    fs::write(at("watch.toml"), &config).unwrap();
+    // A place for the store that cannot be one.
+    for (store, said) in [
+        ("file", "file"),
+        ("file/store", "file/store"),
+        ("foreign", "foreign"),
+        #[cfg(target_os = "linux")]
+        ("/proc/store", "/proc/store"),
+    ] {
+        let ran = run(home.path(), &["watch", "--config", "watch.toml", "--store", store, "--once"]);
+        assert!(ran.status == 2 || ran.status == 4, "{store}: {}", ran.stderr);
+        assert!(ran.stderr.contains(said) && ran.stderr.matches("error:").count() == 1, "{store}: {}", ran.stderr);
+        assert!(ran.stderr.contains("hint: "), "{store}: {}", ran.stderr);
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let ran = run(home.path(), &[&ONCE[..], &["--listen", &listen]].concat());
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("`--listen`") && ran.stderr.contains("hint: "), "{}", ran.stderr);
+    assert_eq!(
+        (fs::read(at("file")).unwrap(), fs::read(at("foreign/notes.txt")).unwrap()),
+        (b"mine".into(), b"mine".into())
+    );
+    assert_eq!(receiver.got().len(), 0);
+    assert!(!fs::read_to_string(at("watch.toml")).unwrap().contains(SECRET));
+}
+
+/// Whoever may not write the store is told so; root may always, so another user asks.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_store_that_may_not_be_written_is_named() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+    const NOBODY: u32 = 65_534;
+    let receiver = Receiver::new(|_| Some("200 OK"));
+    let home = home(&receiver.url);
+    let open = |place: &Path, mode: u32| fs::set_permissions(place, fs::Permissions::from_mode(mode)).unwrap();
+    open(home.path(), 0o755);
+    let root = fs::metadata(home.path()).unwrap().uid() == 0;
+    let ask = |store: &str| -> Ran {
+        let mut command = command(home.path(), &["watch", "--config", "watch.toml", "--store", store, "--once"]);
+        if root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command.output().unwrap().into()
+    };
+    // It cannot be made, or it is somebody else's.
+    fs::create_dir(home.path().join("below")).unwrap();
+    open(&home.path().join("below"), 0o555);
+    let new = ask("below/store");
+    assert_eq!(once(home.path()).status, 0);
+    let sent = receiver.got().len();
+    open(&home.path().join("store"), 0o555);
+    for entry in walk(&home.path().join("store")) {
+        open(&entry, if entry.is_dir() { 0o555 } else { 0o444 });
+    }
+    let old = ask("store");
+    for (ran, store) in [(new, "below/store"), (old, "store")] {
+        assert!(ran.status == 2 || ran.status == 4, "{store}: {}", ran.stderr);
+        assert_eq!(ran.stderr.matches("error:").count(), 1, "{store}: {}", ran.stderr);
+        assert!(ran.stderr.contains(store) && ran.stderr.contains("ermission denied"), "{store}: {}", ran.stderr);
+        assert!(ran.stderr.contains("hint: "), "{store}: {}", ran.stderr);
+    }
+    assert_eq!(receiver.got().len(), sent);
+    for entry in walk(home.path()).filter(|entry| entry.is_dir()) {
+        open(&entry, 0o755);
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn walk(folder: &Path) -> impl Iterator<Item = std::path::PathBuf> + use<> {
+    let mut all = vec![folder.to_owned()];
+    let mut next = 0;
+    while let Some(one) = all.get(next).cloned() {
+        next += 1;
+        if one.is_dir() {
+            all.extend(fs::read_dir(one).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    all.into_iter()
+}
+
+#[test]
+fn a_second_watch_of_a_store_says_so() {
+    let receiver = Receiver::new(|_| Some("200 OK"));
+    let home = home(&receiver.url);
+    let _going = Going::start(home.path(), &["--from", "2026-10-01"]);
+    let second = once(home.path());
+    assert_eq!(second.status, 4, "{}", second.stderr);
+    assert!(
+        second.stderr.contains("mfatrail watch") && second.stderr.matches("error:").count() == 1,
+        "{}",
+        second.stderr
+    );
+    // Whoever only looks is not kept out.
+    let listed = run(home.path(), &["watch", "incidents", "--store", "store"]);
+    assert_eq!(listed.status, 0, "{}", listed.stderr);
+}
