@@ -236,7 +236,8 @@ mod tests {
     fn a_gap_is_what_no_run_covers() {
         // A period of a hundred minutes that begins at 1000.
         let period = Period { from: at(1000), to: at(1100) };
-        let cases: [(&[[i64; 2]], i64, &[[i64; 2]]); 11] = [
+        type Intervals<'i> = &'i [[i64; 2]];
+        let cases: [(Intervals<'_>, i64, Intervals<'_>); 11] = [
             (&[[0, 2000]], 1100, &[]),
             (&[[0, 1100]], 1100, &[]),
             (&[[1000, 1099]], 1100, &[]),

@@ -1,4 +1,5 @@
-//! What a run says of its own doing: on standard error, and only where it was asked for.
+//! What a run says of its own doing: on standard error, and only where it was asked for; of a watch, which nobody looks at, warnings
+//! always.
 //!
 //! Names of objects and messages of servers are written by strangers: they are logged as quoted text, with control
 //! characters escaped. The SDK's and its HTTP library's most talkative levels print requests as they are signed and sent,
@@ -38,10 +39,11 @@ enum LogFormat {
     Json,
 }
 
-/// Begins to log, where it is asked for.
-pub(super) fn start(args: &LogArgs) -> Result<(), Error> {
+/// Begins to log: what is asked for, and what a command that runs by itself must not keep to itself.
+pub(super) fn start(args: &LogArgs, unattended: bool) -> Result<(), Error> {
     let wanted = match (std::env::var("RUST_LOG"), args.verbose) {
         (Ok(wanted), _) if !wanted.trim().is_empty() => wanted,
+        (_, 0) if unattended => "mfatrail=warn".to_owned(),
         (_, 0) => return Ok(()),
         (_, 1) => "mfatrail=info".to_owned(),
         (_, 2) => "mfatrail=debug".to_owned(),

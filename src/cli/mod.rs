@@ -78,7 +78,8 @@ pub fn main() -> ExitCode {
         }
     };
     let run = Run { now: now(), observer: &observer::Terminal };
-    let ready = log::start(&cli.log).and_then(|()| interrupt::listen());
+    let ready = log::start(&cli.log, matches!(&cli.command, Command::Watch(args) if args.is_unattended()))
+        .and_then(|()| interrupt::listen());
     let done = ready.and_then(|()| match cli.command {
         Command::Report(args) => report::run(*args, run),
         Command::Scan(args) => scan::run(&args, run),

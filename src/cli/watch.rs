@@ -181,6 +181,11 @@ struct ReplayArgs {
 }
 
 impl WatchArgs {
+    /// Whether it is the watch itself, which runs by itself for long.
+    pub(super) const fn is_unattended(&self) -> bool {
+        self.command.is_none()
+    }
+
     /// The archives that it reads, by its configuration, and how they are reached.
     pub(super) fn reads(&self) -> Result<(Vec<OsString>, &AwsArgs), Error> {
         let config = self.config.as_deref().filter(|_| self.command.is_none()).map(config::read).transpose()?;

@@ -548,7 +548,7 @@ fn a_reader_that_has_gone_is_no_failure_and_a_full_device_is_one() {
 
 /// Commands that print, each once in every form that it has; `store` is a store that was watched.
 #[cfg(unix)]
-const PRINTING: [&str; 25] = [
+const PRINTING: [&str; 24] = [
     "--help",
     "watch replay --help",
     "search fixtures/archive",
@@ -564,7 +564,6 @@ const PRINTING: [&str; 25] = [
     "history --store STORE --format json",
     "history --store STORE --format ndjson",
     "history --store STORE --format csv",
-    "history --store STORE --format parquet",
     "report --store STORE --month 2026-10 --out OUT",
     "report --store STORE --month 2026-10 --out OUT --summary json",
     "watch incidents --store STORE",
