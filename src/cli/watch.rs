@@ -12,6 +12,7 @@ use super::args::AwsArgs;
 use super::exit::Status;
 use super::{Printed, put, put_json, say};
 use crate::alert::Outcome;
+use crate::alert::secret::{Place, SecretRef};
 use crate::app::scan::store_error;
 use crate::app::watch::config::{self, Config};
 use crate::app::watch::replay::{self, Told};
@@ -21,7 +22,7 @@ use crate::app::{Error, Run, THIS, rfc3339};
 use crate::contract::Period;
 use crate::escape::terminal as terminal_text;
 use crate::incident::State;
-use crate::incident::ledger::view::Filter;
+use crate::incident::ledger::view::{Filter, Sent};
 use crate::incident::ledger::{Ledger, LedgerError};
 use crate::store::Store;
 use crate::units;
@@ -83,7 +84,7 @@ enum WatchCommand {
     Incidents(IncidentsArgs),
     /// Record who looks after an incident, and tell the channels
     Acknowledge(AcknowledgeArgs),
-    /// Check the configuration and its secrets; sends nothing
+    /// Check the configuration, its inputs, its secrets and whether channels can be reached; sends nothing
     Check(CheckArgs),
     Test(TestArgs),
     Replay(ReplayArgs),
@@ -124,6 +125,9 @@ struct CheckArgs {
     /// The configuration, TOML
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+
+    #[command(flatten)]
+    aws: AwsArgs,
 }
 
 /// Send one channel an alert that is marked as a test, and its end
@@ -186,11 +190,34 @@ impl WatchArgs {
         self.command.is_none()
     }
 
-    /// The archives that it reads, by its configuration, and how they are reached.
-    pub(super) fn reads(&self) -> Result<(Vec<OsString>, &AwsArgs), Error> {
-        let config = self.config.as_deref().filter(|_| self.command.is_none()).map(config::read).transpose()?;
-        let inputs = config.into_iter().flat_map(|config| config.inputs);
-        Ok((inputs.map(|input| input.source.into()).collect(), &self.aws))
+    /// What it asks AWS for, by its configuration.
+    pub(super) fn reads(&self) -> Result<Reads<'_>, Error> {
+        let (place, aws, sources) = match &self.command {
+            None => (self.config.as_deref(), &self.aws, true),
+            Some(WatchCommand::Check(args)) => (Some(args.config.as_path()), &args.aws, true),
+            Some(WatchCommand::Test(args)) => (Some(args.config.as_path()), &self.aws, false),
+            Some(_) => (None, &self.aws, false),
+        };
+        let Some(config) = place.map(config::read).transpose()? else { return Ok(Reads::of(aws)) };
+        let inputs = config.inputs.into_iter().filter(|_| sources);
+        let refs = config.channels.iter().flat_map(|entry| entry.settings.secrets());
+        let secrets = refs.filter_map(SecretRef::in_aws).map(|(place, name)| (place, name.to_owned()));
+        Ok(Reads { sources: inputs.map(|input| input.source.into()).collect(), secrets: secrets.collect(), aws })
+    }
+}
+
+/// What a command line asks AWS for, and how AWS is reached.
+pub(super) struct Reads<'a> {
+    /// Its archives.
+    pub(super) sources: Vec<OsString>,
+    /// The secrets that are in AWS, by their names.
+    pub(super) secrets: Vec<(Place, String)>,
+    pub(super) aws: &'a AwsArgs,
+}
+
+impl<'a> Reads<'a> {
+    const fn of(aws: &'a AwsArgs) -> Self {
+        Self { sources: Vec::new(), secrets: Vec::new(), aws }
     }
 }
 
@@ -294,9 +321,29 @@ fn incidents(args: &IncidentsArgs) -> Result<Status, Error> {
             terminal_text(&incident.account),
             terminal_text(&one.entry.key),
         ))?;
+        for sent in ledger.deliveries(&one.entry.key).map_err(Error::failed)?.iter().filter(|sent| sent.state != "done")
+        {
+            put(&format!("    {}", terminal_text(&undelivered(sent))))?;
+        }
     }
     say(&units::plural(listed.len() as u64, "incident", "incidents"));
     Ok(Status::Done)
+}
+
+/// What a channel has not got, and why.
+fn undelivered(sent: &Sent) -> String {
+    let state = match sent.state.as_str() {
+        "permanent" => "refused".to_owned(),
+        "expired" => "given up".to_owned(),
+        _ if sent.attempts == 0 => "waits".to_owned(),
+        _ => format!("{}, next at {}", units::plural(sent.attempts, "attempt", "attempts"), next(sent)),
+    };
+    let reason = sent.last_error.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    format!("not delivered: {} of {}, {state}{reason}", sent.sequence, sent.channel)
+}
+
+fn next(sent: &Sent) -> String {
+    sent.next_try.map_or_else(|| "any moment".to_owned(), rfc3339)
 }
 
 fn acknowledge(args: &AcknowledgeArgs, run: Run<'_>) -> Result<Status, Error> {
@@ -311,19 +358,7 @@ fn acknowledge(args: &AcknowledgeArgs, run: Run<'_>) -> Result<Status, Error> {
 
 fn check(args: &CheckArgs) -> Result<Status, Error> {
     let config = config::read(&args.config)?;
-    watch::read_approvals(&config)?;
-    let mut channels = watch::open_channels(&config.channels)?;
-    let problems: Vec<String> = config
-        .channels
-        .iter()
-        .zip(&mut channels)
-        .filter_map(|(entry, channel)| {
-            Some(format!("{}: channel `{}`: {}", entry.place, entry.name, channel.check().err()?))
-        })
-        .collect();
-    if !problems.is_empty() {
-        return Err(Error::Failed(problems.join("\n")));
-    }
+    watch::check::check(&config, &super::archive::connection(&args.aws)?)?;
     say(&format!(
         "{} and {} as they should be; nothing was sent",
         units::plural(config.inputs.len() as u64, "input", "inputs"),
@@ -356,6 +391,9 @@ fn outcome(attempt: &Attempt) -> String {
         }
         Some(Outcome::RepeatAfter { reason, .. }) => format!("not delivered; a watch would try it again: {reason}"),
         Some(Outcome::Unknown { reason, .. }) => format!("may have arrived; a watch would try it again: {reason}"),
+        Some(Outcome::Partial { reason, .. }) => {
+            format!("delivered to some recipients; a watch would try the others again: {reason}")
+        }
         Some(Outcome::Permanent { reason }) => format!("refused: {reason}"),
     }
 }
@@ -384,12 +422,8 @@ fn replay(args: &ReplayArgs, run: Run<'_>) -> Result<Status, Error> {
 }
 
 fn period(args: &ReplayArgs, run: Run<'_>) -> Result<Period, Error> {
-    let from = super::archive::time("--from", &args.from, run.now)?;
-    let to = args.to.as_deref().map(|text| super::archive::time("--to", text, run.now)).transpose()?.unwrap_or(run.now);
-    if to <= from {
-        return Err(Error::Input("`--to` is not after `--from`\n  hint: the end is exclusive".to_owned()));
-    }
-    Ok(Period { from, to })
+    let [from, to] = super::archive::range(Some(&args.from), args.to.as_deref(), run.now)?;
+    Ok(Period { from: from.unwrap_or(run.now), to: to.unwrap_or(run.now) })
 }
 
 fn line(told: &Told) -> String {

@@ -278,6 +278,83 @@ fn walk(folder: &Path) -> impl Iterator<Item = std::path::PathBuf> + use<> {
 }
 
 #[test]
+fn what_a_channel_has_not_got_is_listed_with_its_reason() {
+    for (answer, said) in [
+        ("403 Forbidden", "    not delivered: 1 of soc, refused: status 403"),
+        ("503 Service Unavailable\r\nRetry-After: 3600", "    not delivered: 1 of soc, 1 attempt, next at 20"),
+        ("500 Internal Server Error", "    not delivered: 1 of soc, 1 attempt, next at 20"),
+    ] {
+        let receiver = Receiver::new(move |_| Some(answer));
+        let home = home(&receiver.url);
+        let ran = once(home.path());
+        // Nobody asked for a log, and a watch is looked at by nobody else.
+        assert!(ran.stderr.contains("WARN") && ran.stderr.contains("outcome="), "{answer}: {}", ran.stderr);
+        assert_eq!(ran.status, 3, "{answer}: {}", ran.stderr);
+        let listed = run(home.path(), &["watch", "incidents", "--store", "store"]);
+        assert!(listed.stdout.lines().any(|line| line.starts_with(said)), "{answer}: {}", listed.stdout);
+    }
+}
+
+#[test]
+fn a_check_looks_at_inputs_too() {
+    let receiver = Receiver::new(|_| Some("200 OK"));
+    let home = home(&receiver.url);
+    let config = fs::read_to_string(home.path().join("watch.toml")).unwrap();
+    let archive = format!("{:?}", root().join("fixtures/archive"));
+    let check = |source: &str| {
+        fs::write(home.path().join("watch.toml"), config.replace(&archive, source)).unwrap();
+        let check =
+            ["watch", "check", "--config", "watch.toml", "--endpoint-url", "http://127.0.0.1:9", "--s3-attempts", "1"];
+        let mut command = command(home.path(), &check);
+        let ran: Ran = command.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b").output().unwrap().into();
+        assert_eq!(ran.stderr.matches("error:").count(), usize::from(ran.status != 0), "{}", ran.stderr);
+        (ran.status, ran.stderr)
+    };
+    assert_eq!(check(&archive).0, 0);
+    let (status, said) = check("\"no/such/folder\"");
+    assert!(status == 2 && said.contains("no/such/folder") && said.contains("hint: "), "{said}");
+    let (status, said) = check("\"s3://trail-bucket/prefix\"");
+    assert!(status == 4 && said.contains("input `s3://trail-bucket/prefix`: "), "{said}");
+    assert_eq!(receiver.got().len(), 0);
+}
+
+#[test]
+fn the_policy_of_a_watch_is_what_its_configuration_names() {
+    let home = home("http://127.0.0.1:9");
+    let config = fs::read_to_string(home.path().join("watch.toml")).unwrap();
+    let archive = format!("{:?}", root().join("fixtures/archive"));
+    let config = config.replace(&archive, "\"s3://trail-bucket/org\"");
+    let policy = |text: &str, command_line: &[&str]| -> Result<BTreeMap<String, Value>, String> {
+        fs::write(home.path().join("watch.toml"), text).unwrap();
+        let ran = run(home.path(), &[&["generate", "iam-policy", "--"], command_line].concat());
+        let policy: Value = serde_json::from_str(&ran.stdout).map_err(|_| ran.stderr.clone())?;
+        let statements = policy["Statement"].as_array().unwrap().iter();
+        Ok(statements.map(|one| (one["Action"].as_str().unwrap().to_owned(), one["Resource"].clone())).collect())
+    };
+    let watch = ["watch", "--config", "watch.toml", "--store", "store"];
+    let check = ["watch", "check", "--config", "watch.toml"];
+    let test = ["watch", "test", "soc", "--config", "watch.toml"];
+    let plain = policy(&config, &watch).unwrap();
+    assert_eq!(plain.keys().collect::<Vec<_>>(), ["s3:GetObject", "s3:ListBucket"]);
+    assert_eq!(plain["s3:ListBucket"], "arn:aws:s3:::trail-bucket");
+    assert_eq!(policy(&config, &check).unwrap(), plain);
+    assert!(policy(&config, &test).unwrap_err().contains("calls nothing of AWS"));
+    let full = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:soc-AbCdEf";
+    for (place, action, arn) in [
+        ("aws-sm:soc", "secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-east-1:*:secret:soc-??????"),
+        (&format!("aws-sm:{full}"), "secretsmanager:GetSecretValue", full),
+        ("aws-ssm:/prod/soc", "ssm:GetParameter", "arn:aws:ssm:us-east-1:*:parameter/prod/soc"),
+        ("aws-ssm:soc", "ssm:GetParameter", "arn:aws:ssm:us-east-1:*:parameter/soc"),
+    ] {
+        let config = config.replace("env:SOC_SECRET", place);
+        let with = policy(&config, &watch).unwrap();
+        assert_eq!(with[action], serde_json::json!([arn]), "{place}");
+        assert_eq!(with.len(), plain.len() + 1, "{place}: {with:?}");
+        assert_eq!(policy(&config, &test).unwrap().keys().collect::<Vec<_>>(), [action], "{place}");
+    }
+}
+
+#[test]
 fn a_second_watch_of_a_store_says_so() {
     let receiver = Receiver::new(|_| Some("200 OK"));
     let home = home(&receiver.url);

@@ -227,8 +227,8 @@ fn of_a_time_without_evidence_a_replay_says_so() {
     assert_eq!(beyond.status, 0, "{}", beyond.stderr);
     assert!(beyond.stderr.contains("note: the store's records reach from 20"), "{}", beyond.stderr);
     for (from, to, told) in [
-        ("2026-10-02", "2026-10-01", "`--to` is not after `--from`"),
-        ("2026-10-02", "2026-10-02", "`--to` is not after `--from`"),
+        ("2026-10-02", "2026-10-01", "is not before `--to`"),
+        ("2026-10-02", "2026-10-02", "is not before `--to`"),
         ("soon", "2026-10-02", "--from"),
     ] {
         let ran = replay(from, to);

@@ -8,6 +8,7 @@
 //! followed by one that looks at the whole store once, and sends what is in the outbox.
 
 mod approvals;
+pub mod check;
 pub mod config;
 mod deliver;
 pub mod metrics;
@@ -96,14 +97,6 @@ pub fn open_channels(entries: &[Entry]) -> Result<Vec<Box<dyn Channel>>, Error> 
         }
     }
     if problems.is_empty() { Ok(channels) } else { Err(Error::Input(problems.join("\n"))) }
-}
-
-/// Reads the approvals of a configuration, to see whether they can be used.
-///
-/// # Errors
-/// With what is wrong.
-pub fn read_approvals(config: &Config) -> Result<(), Error> {
-    approvals::read(&config.approvals).map(drop)
 }
 
 /// Watches until `stop` is asked, or, with [`Request::once`], until everything was read and what was due was sent.

@@ -44,7 +44,9 @@ pub fn test(config: &Config, name: &str, run: Run<'_>) -> Result<Vec<Attempt>, E
             let delivery = Delivery { alert, reference: reference.as_deref(), repetition: false, now: now() };
             let may_have_it = attempts.iter().all(Attempt::may_have_arrived);
             let outcome = may_have_it.then(|| channel.deliver(&delivery));
-            if let Some(Outcome::Delivered { reference: Some(known), .. }) = &outcome {
+            if let Some(Outcome::Delivered { reference: Some(known), .. } | Outcome::Partial { reference: known, .. }) =
+                &outcome
+            {
                 reference = Some(known.clone());
             }
             attempts.push(Attempt { transition: alert.transition, outcome });
@@ -61,7 +63,7 @@ impl Attempt {
     }
 
     const fn may_have_arrived(&self) -> bool {
-        matches!(self.outcome, Some(Outcome::Delivered { .. } | Outcome::Unknown { .. }))
+        matches!(self.outcome, Some(Outcome::Delivered { .. } | Outcome::Partial { .. } | Outcome::Unknown { .. }))
     }
 }
 

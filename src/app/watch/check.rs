@@ -1,0 +1,36 @@
+//! Whether a watch could run with a configuration: its files can be read, its inputs be listed, its secrets be had and its channels be
+//! reached. Nothing is sent.
+
+use super::config::Config;
+use super::{approvals, open_channels, sources};
+use crate::app::Error;
+use crate::causes::with_causes;
+use crate::pipeline::{self, Options};
+use crate::source::{Selection, Source};
+
+/// Checks all of it.
+///
+/// # Errors
+/// With everything that is wrong: as an error of the input what has to be corrected here, else as a failure.
+pub fn check(config: &Config, options: &Options<'static>) -> Result<(), Error> {
+    let sources = sources(config)?;
+    for source in &sources {
+        source.check().map_err(Error::input)?;
+    }
+    approvals::read(&config.approvals)?;
+    let mut channels = open_channels(&config.channels)?;
+    let mut problems: Vec<String> = sources.iter().filter_map(|source| unlisted(source, options)).collect();
+    for (entry, channel) in config.channels.iter().zip(&mut channels) {
+        let problem = channel.check().err();
+        problems.extend(problem.map(|problem| format!("{}: channel `{}`: {problem}", entry.place, entry.name)));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Error::Failed(problems.join("\n"))) }
+}
+
+/// Why a bucket cannot be listed.
+fn unlisted(source: &Source, options: &Options<'static>) -> Option<String> {
+    // No account is called so: every folder of accounts is listed.
+    let nowhere = Selection { accounts: vec![String::new()], ..Selection::default() };
+    let listed = pipeline::places(std::slice::from_ref(source), &nowhere, options);
+    listed.err().map(|error| format!("input `{}`: {}", source.shown(), with_causes(&error)))
+}
