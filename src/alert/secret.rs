@@ -130,12 +130,6 @@ impl SecretRef {
         }
     }
 
-    /// Its name, where it is in AWS.
-    #[must_use]
-    pub fn in_aws(&self) -> Option<(Place, &str)> {
-        matches!(self.place, Place::SecretsManager | Place::ParameterStore).then_some((self.place, self.name.as_str()))
-    }
-
     /// What speaks against where the secret is, and what to do: a file that every user of the machine may read.
     #[must_use]
     pub fn caution(&self) -> Option<String> {

@@ -57,6 +57,34 @@ pub fn alert(step: &Step, setting: Setting<'_>) -> Alert {
     }
 }
 
+/// What is known of the alert that tells of a refusal: its first fact.
+const REFUSED_BY: &str = "Not delivered to";
+
+/// Makes the alert that a channel refused one of this incident for good.
+#[must_use]
+pub fn of_refusal(step: &Step, setting: Setting<'_>, channel: &str, reason: &str) -> Alert {
+    let mut alert = alert(step, setting);
+    let text = &mut alert.text;
+    text.title =
+        format!("Not delivered to {channel}: {} (account {})", what(&step.entry.incident), step.entry.incident.account);
+    text.summary = format!(
+        "Channel {channel} refused an alert of this incident: {reason}. {}",
+        story(&step.entry.incident, setting)
+    );
+    text.next_step = format!(
+        "Tell those who read {channel}, and correct the channel: `mfatrail watch test {channel}`. {}",
+        text.next_step
+    );
+    text.facts.insert(0, Fact { label: REFUSED_BY.to_owned(), value: channel.to_owned() });
+    alert
+}
+
+/// Whether an alert tells of a refusal.
+#[must_use]
+pub fn is_of_refusal(alert: &Alert) -> bool {
+    alert.text.facts.first().is_some_and(|fact| fact.label == REFUSED_BY)
+}
+
 fn title(step: &Step) -> String {
     let incident = &step.entry.incident;
     let what = what(incident);

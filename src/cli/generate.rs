@@ -12,9 +12,7 @@ use serde_json::{Value, json};
 
 use super::args::AwsArgs;
 use super::exit::Status;
-use super::watch::Reads;
 use super::{Cli, Command, IamCommand, named_file, put};
-use crate::alert::secret::Place;
 use crate::app::Error;
 use crate::arn::{Arn, is_arn};
 use crate::source::Source;
@@ -159,8 +157,6 @@ struct Needs {
     archive_role: Option<String>,
     /// CloudTrail's public keys, with the credentials that read the archive.
     public_keys: bool,
-    /// Secrets, each as the action that reads it and its ARN.
-    secrets: BTreeSet<(&'static str, String)>,
     iam: bool,
     iam_role: Option<String>,
     /// Accounts in which the role is assumed; empty where they are not named.
@@ -202,11 +198,8 @@ fn needs(command: &Command) -> Result<Needs, Error> {
             Ok(needs)
         }
         Command::Watch(args) => {
-            let Reads { sources, secrets, aws } = args.reads()?;
-            let needs = archive(&sources, &[], aws)?;
-            let place = [needs.partition.clone(), region(aws.aws_region.iter())];
-            let secrets = secrets.iter().map(|(kind, name)| secret(*kind, name, &place)).collect();
-            Ok(Needs { secrets, ..needs })
+            let (sources, calls) = args.reads()?;
+            archive(&sources, &[], calls)
         }
         // Which buckets `retry` reads is in the store: the policy of the scan covers it.
         Command::History(_) | Command::Store(_) => Ok(Needs::default()),
@@ -236,43 +229,11 @@ fn archive(sources: &[OsString], regions: &[String], calls: &AwsArgs) -> Result<
     Ok(Needs { archive: buckets, archive_role: calls.role_arn.clone(), partition, ..Needs::default() })
 }
 
-/// The first region, else the one that the SDK would take.
-fn region<'a>(regions: impl Iterator<Item = &'a String>) -> String {
+/// The partition of the first region, else of the one that the SDK would take.
+fn partition<'a>(regions: impl Iterator<Item = &'a String>) -> String {
     let set = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().filter_map(|name| std::env::var(name).ok());
     let region = regions.cloned().chain(set).find(|region| !region.is_empty());
-    region.unwrap_or_else(|| aws::DEFAULT_REGION.to_owned())
-}
-
-/// The partition of that region.
-fn partition<'a>(regions: impl Iterator<Item = &'a String>) -> String {
-    partition::of_region(&region(regions)).into_owned()
-}
-
-/// What reads a secret, and its ARN. Secrets Manager ends the ARN of a name with six characters of its own. Source: Secrets Manager user
-/// guide, "Secrets Manager secret ARN".
-fn secret(place: Place, name: &str, [partition, region]: &[String; 2]) -> (&'static str, String) {
-    match place {
-        Place::ParameterStore if is_arn(name) => ("ssm:GetParameter", name.to_owned()),
-        Place::ParameterStore => {
-            let name = name.trim_start_matches('/');
-            ("ssm:GetParameter", format!("arn:{partition}:ssm:{region}:*:parameter/{name}"))
-        }
-        _ if is_arn(name) => ("secretsmanager:GetSecretValue", name.to_owned()),
-        _ => {
-            let arn = format!("arn:{partition}:secretsmanager:{region}:*:secret:{name}-??????");
-            ("secretsmanager:GetSecretValue", arn)
-        }
-    }
-}
-
-fn read_secrets(needs: &Needs) -> Vec<Value> {
-    let kinds = [("ReadTheSecrets", "secretsmanager:GetSecretValue"), ("ReadTheParameters", "ssm:GetParameter")];
-    let statement = |(sid, action): (&str, &str)| {
-        let own = needs.secrets.iter().filter(|(own, _)| *own == action).map(|(_, arn)| arn.as_str());
-        let arns: Vec<&str> = own.collect();
-        (!arns.is_empty()).then(|| json!({ "Sid": sid, "Effect": "Allow", "Action": action, "Resource": arns }))
-    };
-    kinds.into_iter().filter_map(statement).collect()
+    partition::of_region(region.as_deref().unwrap_or(aws::DEFAULT_REGION)).into_owned()
 }
 
 fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, Error> {
@@ -300,7 +261,6 @@ fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, Error> 
                     statements.extend(needs.public_keys.then(read_public_keys));
                 }
             }
-            statements.extend(read_secrets(needs));
             if needs.iam {
                 statements.push(match &needs.iam_role {
                     Some(role) => {

@@ -12,7 +12,6 @@ use super::args::AwsArgs;
 use super::exit::Status;
 use super::{Printed, put, put_json, say};
 use crate::alert::Outcome;
-use crate::alert::secret::{Place, SecretRef};
 use crate::app::scan::store_error;
 use crate::app::watch::config::{self, Config};
 use crate::app::watch::replay::{self, Told};
@@ -190,34 +189,15 @@ impl WatchArgs {
         self.command.is_none()
     }
 
-    /// What it asks AWS for, by its configuration.
-    pub(super) fn reads(&self) -> Result<Reads<'_>, Error> {
-        let (place, aws, sources) = match &self.command {
-            None => (self.config.as_deref(), &self.aws, true),
-            Some(WatchCommand::Check(args)) => (Some(args.config.as_path()), &args.aws, true),
-            Some(WatchCommand::Test(args)) => (Some(args.config.as_path()), &self.aws, false),
-            Some(_) => (None, &self.aws, false),
+    /// The archives that it reads, by its configuration, and how they are reached.
+    pub(super) fn reads(&self) -> Result<(Vec<OsString>, &AwsArgs), Error> {
+        let (place, aws) = match &self.command {
+            None => (self.config.as_deref(), &self.aws),
+            Some(WatchCommand::Check(args)) => (Some(args.config.as_path()), &args.aws),
+            Some(_) => (None, &self.aws),
         };
-        let Some(config) = place.map(config::read).transpose()? else { return Ok(Reads::of(aws)) };
-        let inputs = config.inputs.into_iter().filter(|_| sources);
-        let refs = config.channels.iter().flat_map(|entry| entry.settings.secrets());
-        let secrets = refs.filter_map(SecretRef::in_aws).map(|(place, name)| (place, name.to_owned()));
-        Ok(Reads { sources: inputs.map(|input| input.source.into()).collect(), secrets: secrets.collect(), aws })
-    }
-}
-
-/// What a command line asks AWS for, and how AWS is reached.
-pub(super) struct Reads<'a> {
-    /// Its archives.
-    pub(super) sources: Vec<OsString>,
-    /// The secrets that are in AWS, by their names.
-    pub(super) secrets: Vec<(Place, String)>,
-    pub(super) aws: &'a AwsArgs,
-}
-
-impl<'a> Reads<'a> {
-    const fn of(aws: &'a AwsArgs) -> Self {
-        Self { sources: Vec::new(), secrets: Vec::new(), aws }
+        let inputs = place.map(config::read).transpose()?.into_iter().flat_map(|config| config.inputs);
+        Ok((inputs.map(|input| input.source.into()).collect(), aws))
     }
 }
 

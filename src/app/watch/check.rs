@@ -2,7 +2,7 @@
 //! reached. Nothing is sent.
 
 use super::config::Config;
-use super::{approvals, open_channels, sources};
+use super::{approvals, iam, open_channels, sources};
 use crate::app::Error;
 use crate::causes::with_causes;
 use crate::pipeline::{self, Options};
@@ -18,6 +18,7 @@ pub fn check(config: &Config, options: &Options<'static>) -> Result<(), Error> {
         source.check().map_err(Error::input)?;
     }
     approvals::read(&config.approvals)?;
+    iam::read(config, None, None)?;
     let mut channels = open_channels(&config.channels)?;
     let mut problems: Vec<String> = sources.iter().filter_map(|source| unlisted(source, options)).collect();
     for (entry, channel) in config.channels.iter().zip(&mut channels) {

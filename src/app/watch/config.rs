@@ -19,7 +19,7 @@ use crate::names::near;
 use crate::units;
 
 /// The tables of the file.
-const TABLES: [&str; 6] = ["input", "policy", "approvals", "incidents", "channel", "route"];
+const TABLES: [&str; 7] = ["input", "policy", "approvals", "iam", "incidents", "channel", "route"];
 
 /// What the file says.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Config {
     pub settings: Settings,
     /// Files of approvals, as a report's `--approvals`.
     pub approvals: Vec<PathBuf>,
+    /// A snapshot of IAM state, as a report's `--iam`; `None` for the store's latest.
+    pub iam: Option<PathBuf>,
     /// What becomes an incident, and how severe it is.
     pub rules: Rules,
     /// Whom to tell.
@@ -72,6 +74,13 @@ pub struct Entry {
 #[serde(deny_unknown_fields)]
 struct Approvals {
     files: Vec<PathBuf>,
+}
+
+/// `[iam]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Iam {
+    snapshot: PathBuf,
 }
 
 /// What every `[[channel]]` has beside the settings of its kind.
@@ -139,6 +148,7 @@ pub fn from_text(file: &str, text: &str) -> Result<Config, InputError> {
         None => Settings::default(),
     };
     let approvals = tables.remove("approvals").and_then(|table| reader.value::<Approvals>(table));
+    let iam = tables.remove("iam").and_then(|table| reader.value::<Iam>(table));
     let rules = tables.remove("incidents").and_then(|table| reader.value(table)).unwrap_or_default();
     let mut channels: Vec<Entry> = Vec::new();
     for entry in reader.entries(&mut tables, "channel") {
@@ -175,7 +185,7 @@ pub fn from_text(file: &str, text: &str) -> Result<Config, InputError> {
         return Err(reader.error());
     }
     let approvals = approvals.map(|table| table.files).unwrap_or_default();
-    Ok(Config { inputs, settings, approvals, rules, channels, routes })
+    Ok(Config { inputs, settings, approvals, iam: iam.map(|table| table.snapshot), rules, channels, routes })
 }
 
 /// The name that may have been meant, between quotes, or else all that there are.
@@ -326,6 +336,9 @@ mod tests {
             [approvals]
             files = ["approvals.csv", "more.json"]
 
+            [iam]
+            snapshot = "iam.json"
+
             [incidents]
             attempts = 5
 
@@ -344,7 +357,8 @@ mod tests {
         assert_eq!(config.inputs.first().map(|input| input.every), Some(Duration::from_secs(90)));
         assert_eq!((config.settings.replacement_grace_s, config.rules.attempts), (7200, 5));
         assert!(config.channels.iter().all(|entry| entry.name == "soc" && entry.detects));
-        assert_eq!(config.channels.first().map(|entry| entry.place.as_str()), Some("`watch.toml`: line 16"));
+        assert_eq!(config.channels.first().map(|entry| entry.place.as_str()), Some("`watch.toml`: line 19"));
+        assert_eq!(config.iam.as_deref(), Some(Path::new("iam.json")));
         assert_eq!(config.approvals, [Path::new("approvals.csv"), Path::new("more.json")]);
         assert_eq!(config.routes.len(), 1);
     }
@@ -363,6 +377,7 @@ mod tests {
             (format!("{input}every = \"0s\"\n"), "line 4, column 9: `0s` is shorter than a second"),
             (format!("{input}[policy]\nlookbak = \"5d\"\n"), "line 5, column 1: unknown key `lookbak`"),
             (format!("{input}[approvals]\nfile = \"a\"\n"), "line 5, column 1: unknown field `file`"),
+            (format!("{input}[iam]\nfile = \"a\"\n"), "line 5, column 1: unknown field `file`"),
             (format!("{input}[approvals]\n"), "line 4, column 1: missing field `files`"),
             (format!("{input}[approvals]\nfiles = \"a\"\n"), "line 5, column 9: invalid type"),
             (format!("{input}[incidents]\nattempt = 5\n"), "line 5, column 1: unknown field `attempt`"),

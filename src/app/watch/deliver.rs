@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::Request;
 use super::metrics::Metrics;
+use super::refusal::Refusal;
 use crate::alert::channel::Channel;
 use crate::alert::{Alert, Delivery, Outcome};
 use crate::app::Error;
@@ -21,6 +23,8 @@ const IDLE: Duration = Duration::from_millis(100);
 pub(super) struct Sender<'s> {
     pub(super) name: &'s str,
     pub(super) channel: Box<dyn Channel>,
+    /// What the watch is asked, with the other channels.
+    pub(super) request: &'s Request,
     pub(super) ledger: Ledger,
     pub(super) metrics: &'s Metrics,
     /// What time it is.
@@ -82,7 +86,7 @@ impl Sender<'_> {
             Outcome::Unknown { reason, .. } | Outcome::Partial { reason, .. } => ("unknown", Some(reason.as_str())),
             Outcome::Permanent { reason } => ("refused", Some(reason.as_str())),
         };
-        let lag = alert.filter(|_| word == "delivered").map(|alert| done - alert.at);
+        let lag = alert.as_ref().filter(|_| word == "delivered").map(|alert| done - alert.at);
         self.metrics.delivery(self.name, word, lag.map(seconds));
         if let Some(reason) = reason {
             tracing::warn!(
@@ -96,7 +100,14 @@ impl Sender<'_> {
         }
         self.ledger
             .record(self.name, due, &outcome, done, u64::from(done.timestamp_subsec_nanos()))
-            .map_err(Error::failed)
+            .map_err(Error::failed)?;
+        match (&outcome, &alert) {
+            (Outcome::Permanent { reason }, Some(alert)) => {
+                let refusal = Refusal { channel: self.name, alert, reason };
+                refusal.tell(&mut self.ledger, self.request, done)
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -11,8 +11,10 @@ mod approvals;
 pub mod check;
 pub mod config;
 mod deliver;
+mod iam;
 pub mod metrics;
 mod reading;
+mod refusal;
 pub mod replay;
 pub mod test;
 
@@ -25,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::principals::{EventKey, Examined, Question, examine, tags};
+use super::principals::{EventKey, Examined, Question, examine};
 use super::scan::store_error;
 use super::{Error, Run};
 use crate::alert::channel::{Channel, Opening};
@@ -36,13 +38,13 @@ use crate::incident::derive::{Facts, Tags, derive, pending};
 use crate::incident::diff::{Scope, diff};
 use crate::incident::ledger::change::Recipient;
 use crate::incident::ledger::{Ledger, LedgerError};
-use crate::inventory::{self, IamState};
 use crate::pipeline::{Options, Stop};
 use crate::source::{Selection, Source};
-use crate::store::{Spans, Store};
+use crate::store::Spans;
 use approvals::Approvals;
 use config::{Config, Entry, Input};
 use deliver::Sender;
+use iam::Iam;
 use metrics::{Metrics, Standing};
 use reading::{Polled, Reading};
 
@@ -108,6 +110,7 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
     let sources = sources(&request.config)?;
     let channels = open_channels(&request.config.channels)?;
     let approvals = Approvals::open(&request.config.approvals)?;
+    let iam = iam::read(&request.config, None, None)?;
     let names: Vec<String> = sources.iter().map(Source::root).collect();
     let reading = Reading::open(&request.store, &names, request.options.clone(), run)?;
     let ledger = Ledger::open(&request.store).map_err(Error::failed)?;
@@ -131,7 +134,7 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
         for ((entry, channel), ledger) in request.config.channels.iter().zip(channels).zip(ledgers) {
             let (name, metrics) = (entry.name.as_str(), &*metrics);
             let (now, draining, stopped) = (&now, &draining, &stopped);
-            let sender = Sender { name, channel, ledger, metrics, now, draining, stopped };
+            let sender = Sender { name, channel, request, ledger, metrics, now, draining, stopped };
             let failed = &failed;
             senders.push(scope.spawn(move || {
                 let result = sender.run();
@@ -147,7 +150,7 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
             ledger,
             metrics: &metrics,
             now: &now,
-            known: Known::default(),
+            known: Known { iam, ..Known::default() },
         };
         let result = watch.run(&stopped);
         failed.fetch_or(result.is_err(), Ordering::Relaxed);
@@ -212,9 +215,7 @@ struct Known {
     spans: Spans,
     /// The last commit that was looked at; `None` before the first look.
     commit: Option<u64>,
-    /// The snapshot of IAM that is in use: its place and what it says.
-    iam: Option<(PathBuf, IamState)>,
-    tags: Tags,
+    iam: Option<Iam>,
     /// When something becomes different by itself.
     pending: Vec<(DateTime<Utc>, EventKey)>,
 }
@@ -309,7 +310,7 @@ impl Watch<'_> {
     /// Looks at what is new, and puts what is to be told into the outbox; gives the number of transitions.
     fn look(&mut self, told_from: DateTime<Utc>, now: DateTime<Utc>) -> Result<u64, Error> {
         let store = self.reading.store()?;
-        let is_new = self.load_iam(&store)? | self.approvals.renew();
+        let is_new = iam::renew(&mut self.known.iam, &self.request.config, &store)? | self.approvals.renew();
         let arrivals = match self.known.commit.filter(|_| !is_new) {
             Some(commit) => Some(store.arrivals(commit).map_err(store_error)?),
             None => None,
@@ -336,13 +337,15 @@ impl Watch<'_> {
             period: None,
             as_of: None,
             now,
-            iam: self.known.iam.as_ref().map(|(_, state)| state),
+            iam: self.known.iam.as_ref().map(|iam| &iam.state),
             approvals: self.approvals.rows(),
             detections: &[],
             settings: &config.settings,
         };
         let examined = examine(&store, &mut self.known.spans, &question)?;
-        let facts = facts(config, &self.known.tags, &examined, examined.as_of.max(now));
+        let nobody = Tags::new();
+        let tags = self.known.iam.as_ref().map_or(&nobody, |iam| &iam.tags);
+        let facts = facts(config, tags, &examined, examined.as_of.max(now));
         let derived = derive(facts);
         let scope = if touched.is_some() { Scope::Events(examined.scope.clone()) } else { Scope::All };
         let change = self.ledger.change(now).map_err(Error::failed)?;
@@ -376,18 +379,6 @@ impl Watch<'_> {
         self.known.pending = waiting;
         self.known.commit = Some(store.commit());
         Ok(changes.steps.len() as u64)
-    }
-
-    /// Takes the store's latest snapshot of IAM, where there is another one than before.
-    fn load_iam(&mut self, store: &Store) -> Result<bool, Error> {
-        let Some((place, text)) = store.iam(None).map_err(store_error)? else { return Ok(false) };
-        if self.known.iam.as_ref().is_some_and(|(known, _)| *known == place) {
-            return Ok(false);
-        }
-        let state = inventory::snapshot::from_text(&place.display().to_string(), &text).map_err(Error::input)?;
-        self.known.tags = tags(&state);
-        self.known.iam = Some((place, state));
-        Ok(true)
     }
 }
 

@@ -10,9 +10,10 @@ use std::path::PathBuf;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::config::Config;
+use super::iam::{self, Iam};
 use super::{approvals, facts};
 use crate::alert::{Alert, route, text};
-use crate::app::principals::{EventKey, Examined, Question, examine, tags};
+use crate::app::principals::{EventKey, Examined, Question, examine};
 use crate::app::scan::store_error;
 use crate::app::{Error, Run};
 use crate::contract::Period;
@@ -20,7 +21,6 @@ use crate::incident::derive::{Tags, derive, pending};
 use crate::incident::diff::{Entry, Scope, Step, diff};
 use crate::incident::{Incident, Kind, key_of};
 use crate::inputs::Approval;
-use crate::inventory::{self, IamState};
 use crate::store::{Spans, Store};
 
 /// What a replay is asked.
@@ -60,14 +60,14 @@ pub struct Outcome {
 /// When there is no store, it cannot be read, or a file of approvals is wrong.
 pub fn replay(request: &Request, run: Run<'_>) -> Result<Outcome, Error> {
     let store = Store::open(&request.store).map_err(store_error)?;
-    let iam = iam(&store)?;
+    let iam = iam::read(&request.config, Some(&store), None)?;
     let mut replay = Replay {
         config: &request.config,
         place: request.store.display().to_string(),
         store,
         spans: Spans::default(),
-        tags: iam.as_ref().map(tags).unwrap_or_default(),
         iam,
+        nobody: Tags::new(),
         approvals: approvals::read(&request.config.approvals)?,
         entries: BTreeMap::new(),
         recipients: BTreeMap::new(),
@@ -83,18 +83,14 @@ pub fn replay(request: &Request, run: Run<'_>) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-fn iam(store: &Store) -> Result<Option<IamState>, Error> {
-    let Some((place, text)) = store.iam(None).map_err(store_error)? else { return Ok(None) };
-    inventory::snapshot::from_text(&place.display().to_string(), &text).map(Some).map_err(Error::input)
-}
-
 struct Replay<'r> {
     config: &'r Config,
     place: String,
     store: Store,
     spans: Spans,
-    iam: Option<IamState>,
-    tags: Tags,
+    iam: Option<Iam>,
+    /// Where there is no IAM state.
+    nobody: Tags,
     approvals: Vec<Approval>,
     /// What was told of so far, by key, as the ledger of a watch would have it.
     entries: BTreeMap<String, Entry>,
@@ -103,6 +99,10 @@ struct Replay<'r> {
 }
 
 impl Replay<'_> {
+    fn tags(&self) -> &Tags {
+        self.iam.as_ref().map_or(&self.nobody, |iam| &iam.tags)
+    }
+
     /// What was known of the events at a moment, had every record arrived when its event happened.
     fn look(&mut self, touched: Option<&BTreeSet<EventKey>>, at: DateTime<Utc>) -> Result<Examined, Error> {
         let question = Question {
@@ -110,7 +110,7 @@ impl Replay<'_> {
             period: None,
             as_of: Some(at),
             now: at,
-            iam: self.iam.as_ref(),
+            iam: self.iam.as_ref().map(|iam| &iam.state),
             approvals: &self.approvals,
             detections: &[],
             settings: &self.config.settings,
@@ -136,7 +136,7 @@ impl Replay<'_> {
         from: DateTime<Utc>,
         end: DateTime<Utc>,
     ) -> BTreeMap<DateTime<Utc>, BTreeSet<EventKey>> {
-        let facts = facts(self.config, &self.tags, whole, end);
+        let facts = facts(self.config, self.tags(), whole, end);
         let incidents = derive(facts);
         let over = |incident: &&Incident| {
             let end = incident.resolution.as_ref().and_then(|end| end.at);
@@ -164,7 +164,7 @@ impl Replay<'_> {
     /// What the watch would have told at a moment.
     fn pass(&mut self, touched: &BTreeSet<EventKey>, at: DateTime<Utc>) -> Result<Vec<Told>, Error> {
         let examined = self.look(Some(touched), at)?;
-        let derived = derive(facts(self.config, &self.tags, &examined, at));
+        let derived = derive(facts(self.config, self.tags(), &examined, at));
         let keys: BTreeSet<String> = examined.scope.iter().map(|(account, id)| key_of(account, id)).collect();
         let scope = Scope::Events(examined.scope);
         let is_known = |entry: &&Entry| {

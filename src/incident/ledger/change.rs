@@ -76,6 +76,14 @@ impl Change<'_> {
         self.select("WHERE key = ?1")?.query_row([key], entry).optional()
     }
 
+    /// What the ledger has of one incident.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn entry(&self, key: &str) -> Result<Option<Entry>, LedgerError> {
+        self.done(self.of_key(key))
+    }
+
     /// Stores what is known of an incident now.
     ///
     /// # Errors
