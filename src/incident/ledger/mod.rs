@@ -41,7 +41,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 pub enum LedgerError {
     /// Something else has its place.
     #[error(
-        "`{0}` is not a ledger that mfatrail wrote: {1}\n  hint: move it away; a new ledger is made, and incidents that are open are told again"
+        "`{0}` is not a ledger that mfatrail wrote: {1}\n  hint: move it away: a new ledger is made, and `mfatrail watch --from TIME` tells again what happened since then"
     )]
     Foreign(PathBuf, String),
     /// Its version is unknown.
@@ -51,7 +51,7 @@ pub enum LedgerError {
     Newer(PathBuf, i64),
     /// Its content is not what was written.
     #[error(
-        "the ledger `{0}` is damaged: {1}\n  hint: restore it from a backup, or move it away; a new ledger is made, and incidents that are open are told again"
+        "the ledger `{0}` is damaged: {1}\n  hint: restore it from a backup, or move it away: a new ledger is made, and `mfatrail watch --from TIME` tells again what happened since then"
     )]
     Damaged(PathBuf, String),
     /// The file cannot be opened.
