@@ -33,6 +33,7 @@ pub mod mfa;
 pub mod names;
 pub mod partition;
 pub mod pipeline;
+pub mod posture;
 pub mod report;
 pub mod search;
 pub mod source;

@@ -53,7 +53,13 @@ pub fn endpoint_domains(region: &str) -> Option<(&'static str, &'static str)> {
 /// The region in which CloudTrail records IAM in the partition of `region`; `None` for partitions of which that is not known.
 #[must_use]
 pub fn iam_region(region: &str) -> Option<&'static str> {
-    Some(match &*of_region(region) {
+    iam_region_of(&of_region(region))
+}
+
+/// The region in which CloudTrail records IAM in a partition; `None` where that is not known.
+#[must_use]
+pub fn iam_region_of(partition: &str) -> Option<&'static str> {
+    Some(match partition {
         "aws" => "us-east-1",
         "aws-cn" => "cn-north-1",
         "aws-us-gov" => "us-gov-west-1",

@@ -13,6 +13,7 @@ pub mod history;
 pub mod inputs;
 pub mod integrity;
 mod observer;
+pub mod posture;
 pub mod principals;
 pub mod report;
 pub mod request;

@@ -15,6 +15,7 @@ use super::exit::Status;
 use super::{Cli, Command, IamCommand, named_file, put};
 use crate::app::Error;
 use crate::arn::{Arn, is_arn};
+use crate::posture::{ACCOUNT_ACTIONS, ORGANIZATION_ACTIONS};
 use crate::source::Source;
 use crate::{aws, disk, partition};
 
@@ -158,6 +159,8 @@ struct Needs {
     /// CloudTrail's public keys, with the credentials that read the archive.
     public_keys: bool,
     iam: bool,
+    /// Everything that the checks of guardrails ask.
+    posture: bool,
     iam_role: Option<String>,
     /// Accounts in which the role is assumed; empty where they are not named.
     accounts: Vec<String>,
@@ -210,7 +213,15 @@ fn needs(command: &Command) -> Result<Needs, Error> {
             partition: partition(args.aws_region.iter()),
             ..Needs::default()
         }),
-        Command::Generate(_) => Ok(Needs::default()),
+        Command::Posture(args) if args.from_files.is_none() => Ok(Needs {
+            iam: true,
+            posture: true,
+            iam_role: args.iam_role.clone(),
+            accounts: args.accounts.clone(),
+            partition: partition(args.aws_region.iter()),
+            ..Needs::default()
+        }),
+        Command::Posture(_) | Command::Generate(_) => Ok(Needs::default()),
     }
 }
 
@@ -250,7 +261,10 @@ fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, Error> 
             statements.extend(read_archive(needs, args));
             statements.extend(needs.public_keys.then(read_public_keys));
         }
-        Whose::IamRole => statements.push(read_iam()),
+        Whose::IamRole => {
+            statements.push(read_iam());
+            statements.extend(needs.posture.then(|| read_guardrails("ReadGuardrails", &ACCOUNT_ACTIONS)));
+        }
         Whose::Caller => {
             match &needs.archive_role {
                 Some(role) if !needs.archive.is_empty() => {
@@ -276,6 +290,12 @@ fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, Error> 
                     None => read_iam(),
                 });
             }
+            if needs.posture {
+                if needs.iam_role.is_none() {
+                    statements.push(read_guardrails("ReadGuardrails", &ACCOUNT_ACTIONS));
+                }
+                statements.push(read_guardrails("ReadOrganization", &ORGANIZATION_ACTIONS));
+            }
         }
     }
     if statements.is_empty() {
@@ -297,6 +317,10 @@ fn read_public_keys() -> Value {
 
 fn read_iam() -> Value {
     json!({ "Sid": "ReadIamState", "Effect": "Allow", "Action": IAM_ACTIONS, "Resource": "*" })
+}
+
+fn read_guardrails(sid: &str, actions: &[&str]) -> Value {
+    json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": "*" })
 }
 
 fn read_archive(needs: &Needs, args: &IamPolicyArgs) -> Vec<Value> {

@@ -10,6 +10,7 @@ mod interrupt;
 mod log;
 mod observer;
 mod pdf;
+mod posture;
 mod progress;
 mod report;
 mod scan;
@@ -52,6 +53,7 @@ enum Command {
     Store(Box<store::StoreArgs>),
     Verify(Box<verify::VerifyArgs>),
     Watch(Box<watch::WatchArgs>),
+    Posture(Box<posture::PostureArgs>),
     /// IAM state
     #[command(subcommand)]
     Iam(IamCommand),
@@ -89,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args, run),
         Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, run),
         Command::Watch(args) => watch::run(*args, run),
+        Command::Posture(args) => posture::run(*args, run),
         Command::Generate(command) => generate::run(command),
     });
     match done {

@@ -10,6 +10,7 @@ mod figures;
 pub mod integrity;
 mod notice;
 mod period;
+pub mod posture;
 mod principal;
 mod reconciliation;
 mod report;
@@ -25,6 +26,7 @@ pub use figures::{
 pub use integrity::{ArchiveIntegrity, Integrity, StoredIntegrity};
 pub use notice::{Notice, NoticeCode};
 pub use period::Period;
+pub use posture::{POSTURE_SCHEMA, Posture, PostureCheck, PostureCode, Verdict};
 pub use principal::{Principal, PrincipalKind};
 pub use reconciliation::{Finding, FindingCode, LeftoverDevice};
 pub use report::{InputFile, Report, SCHEMA, Tool, WatchCoverage, WatchGap};

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::credential_report::{self, MOST_USERS};
 use super::error::InventoryError;
-use super::merge::{Answers, DetailedUser, Details, Grants, ListedUser, Name, join, some};
+use super::merge::{Answers, DetailedUser, Details, Grants, Inline, ListedUser, Name, join, some};
 use super::policy::Policy;
 use super::snapshot;
 use super::state::{AccountState, AsOf, Device, DeviceOwner, IamState, MissingInput, VirtualDevice};
@@ -104,6 +104,49 @@ pub fn read(path: &Path, iam_as_of: Option<DateTime<Utc>>) -> Result<IamState, I
     missing.sort();
     missing.dedup();
     Ok(IamState { taken_at, accounts, missing })
+}
+
+/// What the files of one account's folder say of IAM, among files of other services: only what is named as `--iam` expects it is
+/// read.
+pub(crate) struct AccountFiles {
+    /// The account that ARNs in them name; `None` where none does.
+    pub(crate) account: Option<String>,
+    /// `None` where there is no such file.
+    pub(crate) state: Option<AccountState>,
+    pub(crate) details: Option<Details>,
+    pub(crate) missing: Vec<MissingInput>,
+}
+
+/// Reads them; `account` is the folder's, where it says, and `as_of` when the files were printed.
+///
+/// # Errors
+/// [`InventoryError`] where one cannot be read, is malformed, or is of another account.
+pub(crate) fn read_account(
+    path: &Path,
+    account: Option<&str>,
+    as_of: DateTime<Utc>,
+) -> Result<AccountFiles, InventoryError> {
+    let opened = disk::Folder::open(path).map_err(|source| InventoryError::Io { path: path.to_owned(), source })?;
+    let home = Home { folder: opened, path };
+    let mut folder = Folder::default();
+    for (entry, kind) in home.list(Path::new(""))? {
+        if kind == Kind::File && file_name(&entry).is_some_and(|name| is_expected(&name)) {
+            folder.add(&home, &entry)?;
+        }
+    }
+    let account = match account {
+        Some(account) => Some(account.to_owned()),
+        None if folder.accounts.is_empty() => None,
+        None => Some(folder.only_account(path)?),
+    };
+    let Some(id) = account.clone().filter(|_| folder.files > 0) else {
+        return Ok(AccountFiles { account, state: None, details: None, missing: Vec::new() });
+    };
+    folder.check_account(&id)?;
+    folder.check_pages()?;
+    let (state, mut missing) = join(&id, &folder.answers, AsOf::exactly(as_of), as_of);
+    missing.extend(folder.missing(&id, &state, as_of));
+    Ok(AccountFiles { account, state: Some(state), details: folder.answers.details, missing })
 }
 
 /// When the state was: as said, or as a credential report says where nothing but reports was given.
@@ -327,6 +370,7 @@ impl Folder {
                 tags: user.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
                 groups: user.group_list.iter().cloned().map(Name).collect(),
                 grants,
+                boundary: user.permissions_boundary.as_ref().and_then(|boundary| boundary.permissions_boundary_arn.clone()),
                 listed: user.into_listed(),
             });
         }
@@ -461,7 +505,7 @@ fn user_of_devices(name: &str, devices: &[DevicePage]) -> Result<String, String>
 
 fn grants(inline: &[InlinePage], attached: &[AttachedPage]) -> Grants {
     Grants {
-        inline: inline.iter().map(|policy| Policy::parse(&policy.policy_document)).collect(),
+        inline: inline.iter().map(|policy| Inline { name: policy.policy_name.clone(), document: Policy::parse(&policy.policy_document) }).collect(),
         attached: attached.iter().map(|policy| policy.policy_arn.clone()).collect(),
     }
 }
@@ -486,7 +530,8 @@ fn is_bystander(name: &str) -> bool {
         || lower == "thumbs.db"
 }
 
-fn is_expected(name: &str) -> bool {
+/// Whether a file is named as one of those that are read.
+pub(crate) fn is_expected(name: &str) -> bool {
     let kinds = [
         "credential-report",
         "account-authorization-details",
@@ -596,6 +641,13 @@ struct UserPage {
     attached_managed_policies: Vec<AttachedPage>,
     #[serde(default)]
     tags: Vec<TagPage>,
+    permissions_boundary: Option<BoundaryPage>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct BoundaryPage {
+    permissions_boundary_arn: Option<String>,
 }
 
 impl UserPage {
@@ -614,6 +666,8 @@ struct TagPage {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct InlinePage {
+    #[serde(default)]
+    policy_name: String,
     policy_document: Value,
 }
 

@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use super::credential_report::{self, CredentialReport};
 use super::error::InventoryError;
 use super::files::{account_of, owner};
-use super::merge::{Answers, DetailedUser, Details, Grants, ListedUser, Name, join, some};
+use super::merge::{Answers, DetailedUser, Details, Grants, Inline, ListedUser, Name, join, some};
 use super::policy::Policy;
 use super::state::{AsOf, Device, IamState, MissingInput, VirtualDevice};
 use crate::aws::{self, Bound, Connection, Pages};
@@ -68,12 +68,33 @@ pub struct LiveOptions {
 /// [`InventoryError`] where there are no credentials or wrong ones, where AWS cannot be reached, where no account could
 /// be read at all, or where the options contradict each other.
 pub fn read_live(options: &LiveOptions) -> Result<IamState, InventoryError> {
-    let runtime =
-        aws::runtime().map_err(|error| InventoryError::Aws(format!("cannot start the AWS client: {error}")))?;
-    runtime.block_on(read(options))
+    read_live_with_policies(options).map(|(state, _)| state)
 }
 
-async fn read(options: &LiveOptions) -> Result<IamState, InventoryError> {
+/// As [`read_live`], and the policies of each account.
+pub(crate) fn read_live_with_policies(
+    options: &LiveOptions,
+) -> Result<(IamState, BTreeMap<String, Details>), InventoryError> {
+    let runtime =
+        aws::runtime().map_err(|error| InventoryError::Aws(format!("cannot start the AWS client: {error}")))?;
+    let mut policies = BTreeMap::new();
+    runtime.block_on(read(options, &mut policies)).map(|state| (state, policies))
+}
+
+/// The features of central root access that the organization has, such as `RootCredentialsManagement`; a refusal as the service's
+/// code and words.
+pub(crate) fn organization_features(connection: &Connection) -> Result<Vec<String>, (Option<String>, String)> {
+    let failed = |error: std::io::Error| (None, format!("cannot start the AWS client: {error}"));
+    aws::runtime().map_err(failed)?.block_on(async {
+        let client = Client::new(&aws::bounded(&aws::sdk_config(connection).await, BOUND));
+        match client.list_organizations_features().send().await {
+            Ok(answer) => Ok(answer.enabled_features().iter().map(|feature| feature.as_str().to_owned()).collect()),
+            Err(error) => Err((aws::error_code(&error).map(str::to_owned), aws::describe(&error))),
+        }
+    })
+}
+
+async fn read(options: &LiveOptions, policies: &mut BTreeMap<String, Details>) -> Result<IamState, InventoryError> {
     let connection = Connection {
         profile: options.profile.clone(),
         region: options.region.clone(),
@@ -101,6 +122,7 @@ async fn read(options: &LiveOptions) -> Result<IamState, InventoryError> {
             )));
         }
         add(&mut state, &account, &answers, clock.since(started), missing);
+        policies.extend(answers.details.map(|details| (account, details)));
         return Ok(finish(state));
     };
     if options.accounts.is_empty() {
@@ -119,7 +141,10 @@ async fn read(options: &LiveOptions) -> Result<IamState, InventoryError> {
             Err(why) => Err(Unanswered::Account(format!("`{arn}` cannot be assumed: {why}"))),
         };
         match answered {
-            Ok((account, answers, missing)) => add(&mut state, &account, &answers, clock.since(started), missing),
+            Ok((account, answers, missing)) => {
+                add(&mut state, &account, &answers, clock.since(started), missing);
+                policies.extend(answers.details.map(|details| (account, details)));
+            }
             Err(Unanswered::Account(why)) => {
                 state.missing.push(MissingInput {
                     account: Some(account.clone()),
@@ -433,6 +458,7 @@ async fn details(client: &Client) -> Result<Details, Refusal> {
                 tags: user.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
                 groups: user.group_list().iter().cloned().map(Name).collect(),
                 grants: grants(user.user_policy_list(), user.attached_managed_policies()),
+                boundary: user.permissions_boundary.as_ref().and_then(|boundary| boundary.permissions_boundary_arn.clone()),
                 listed: ListedUser {
                     name: Name(name),
                     id: user.user_id,
@@ -465,7 +491,13 @@ async fn details(client: &Client) -> Result<Details, Refusal> {
 
 fn grants(inline: &[PolicyDetail], attached: &[AttachedPolicy]) -> Grants {
     Grants {
-        inline: inline.iter().map(|policy| Policy::parse_text(policy.policy_document()?)).collect(),
+        inline: inline
+            .iter()
+            .map(|policy| Inline {
+                name: policy.policy_name.clone().unwrap_or_default(),
+                document: policy.policy_document().and_then(Policy::parse_text),
+            })
+            .collect(),
         attached: attached.iter().filter_map(|policy| policy.policy_arn.clone()).collect(),
     }
 }

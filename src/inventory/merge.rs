@@ -96,6 +96,8 @@ pub(crate) struct DetailedUser {
     pub tags: BTreeMap<String, String>,
     pub groups: Vec<Name>,
     pub grants: Grants,
+    /// The ARN of the permissions boundary.
+    pub boundary: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -109,10 +111,18 @@ pub(crate) struct ListedUser {
 /// The policies of one user or group.
 #[derive(Debug, Default)]
 pub(crate) struct Grants {
-    /// `None` for a document that cannot be read.
-    pub inline: Vec<Option<Policy>>,
+    pub inline: Vec<Inline>,
     /// ARNs.
     pub attached: Vec<String>,
+}
+
+/// An inline policy.
+#[derive(Debug)]
+pub(crate) struct Inline {
+    /// Empty where the input has none.
+    pub name: String,
+    /// `None` where it cannot be read.
+    pub document: Option<Policy>,
 }
 
 /// What policies come to, each document and each group judged once: thousands of users may be in hundreds of groups.
@@ -134,7 +144,7 @@ impl<'d> Judged<'d> {
 
     fn grants(&self, grants: &Grants) -> Effects {
         let inline =
-            grants.inline.iter().map(|document| document.as_ref().map_or(Effects::UNKNOWN, Effects::of_policy));
+            grants.inline.iter().map(|policy| policy.document.as_ref().map_or(Effects::UNKNOWN, Effects::of_policy));
         let attached = grants.attached.iter().map(|arn| {
             let known = self.policies.get(arn.as_str()).copied();
             known.unwrap_or_else(|| Effects::of(&policy::attached(arn, None)))

@@ -10,6 +10,9 @@
 //! What cannot be judged from identity policies counts as not enforcing: a deny that has another condition beside, or
 //! names resources, or lists more than MFA self-service as exempt. Service control policies, resource policies and
 //! permissions boundaries are not in the inputs and are not considered, neither for enforcement nor for privileges.
+//!
+//! Of a single call every document can be asked, service control policies and resource policies included ([`Policy::says`]): the answer
+//! has three values, for a condition may be about what is not known.
 
 use serde_json::Value;
 
@@ -63,12 +66,63 @@ pub(crate) struct Policy {
     statements: Vec<Statement>,
 }
 
+/// A statement of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Statement {
-    allow: bool,
+pub(crate) struct Statement {
+    /// `Sid`, where it has one.
+    pub(crate) sid: Option<String>,
+    pub(crate) allow: bool,
     actions: Scope,
     resources: Scope,
-    conditions: Vec<Condition>,
+    pub(crate) conditions: Vec<Condition>,
+    principals: Principals,
+}
+
+/// Whom a statement of a resource policy is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Principals {
+    /// An identity's policy names nobody: it is about whom it is attached to.
+    Holder,
+    /// Kinds (`service`, `aws`) and names in lower case.
+    Named(Vec<(String, String)>),
+    /// `NotPrincipal`, or what is not understood.
+    Unclear,
+}
+
+/// A call of which a policy is asked: its action and the ARN of its resource, both in lower case, who calls, and what is known of its
+/// condition keys (in lower case): a value, or that the call does not carry the key. Of other keys nothing is known.
+#[derive(Debug, Clone)]
+pub(crate) struct Call<'a> {
+    pub(crate) action: &'a str,
+    pub(crate) resource: &'a str,
+    /// A service's name, where a service calls by a resource policy.
+    pub(crate) service: Option<&'a str>,
+    pub(crate) keys: Vec<(&'a str, Option<&'a str>)>,
+}
+
+/// What a document says of a call; `None` where that hangs on what is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) allows: Option<bool>,
+    pub(crate) denies: Option<bool>,
+}
+
+/// Whether one of two holds, of three values.
+pub(crate) const fn either(one: Option<bool>, other: Option<bool>) -> Option<bool> {
+    match (one, other) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (Some(false), Some(false)) => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether both hold, of three values.
+pub(crate) const fn both(one: Option<bool>, other: Option<bool>) -> Option<bool> {
+    match (one, other) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
+    }
 }
 
 /// A list of patterns, in lower case, or everything but such a list.
@@ -78,19 +132,20 @@ enum Scope {
     AllBut(Vec<String>),
 }
 
+/// One condition of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Condition {
+pub(crate) struct Condition {
     /// The operator in lower case, without its `IfExists`.
-    operator: String,
+    pub(crate) operator: String,
     if_exists: bool,
     /// The condition key in lower case.
-    key: String,
-    values: Vec<String>,
+    pub(crate) key: String,
+    pub(crate) values: Vec<String>,
 }
 
 /// A kind of request, as far as MFA conditions can tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Request {
+pub(crate) enum Request {
     /// Signed with a long-term access key: no MFA key at all.
     LongTermKey,
     /// From a session without MFA.
@@ -100,6 +155,21 @@ enum Request {
 }
 
 const WITHOUT_MFA: [Request; 2] = [Request::LongTermKey, Request::SessionWithoutMfa];
+
+impl Request {
+    /// What it carries of MFA.
+    pub(crate) const fn keys(self) -> [(&'static str, Option<&'static str>); 2] {
+        let (present, age) = match self {
+            Self::LongTermKey => (None, None),
+            Self::SessionWithoutMfa => (Some("false"), None),
+            Self::WithMfa => (Some("true"), Some("0")),
+        };
+        [(MFA_PRESENT, present), (MFA_AGE, age)]
+    }
+}
+
+const MFA_PRESENT: &str = "aws:multifactorauthpresent";
+const MFA_AGE: &str = "aws:multifactorauthage";
 
 /// What is known of one policy that applies to a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -264,10 +334,12 @@ fn built_in(arn: &str) -> Option<Policy> {
         _ => return None,
     };
     let statement = Statement {
+        sid: None,
         allow,
         actions: Scope::Only(actions.into_iter().map(str::to_owned).collect()),
         resources: Scope::Only(vec!["*".to_owned()]),
         conditions: Vec::new(),
+        principals: Principals::Holder,
     };
     Some(Policy { statements: vec![statement] })
 }
@@ -292,6 +364,20 @@ impl Policy {
             serde_json::from_str(&percent_decode(text)?).ok()?
         };
         Self::from_object(&document)
+    }
+
+    /// The statements, in their order.
+    pub(crate) fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+
+    /// What the document says of a call.
+    pub(crate) fn says(&self, call: &Call<'_>) -> Said {
+        let any = |allow: bool| {
+            let own = self.statements.iter().filter(|statement| statement.allow == allow);
+            own.fold(Some(false), |any, statement| either(any, statement.applies(call)))
+        };
+        Said { allows: any(true), denies: any(false) }
     }
 
     fn denies_everything(&self) -> bool {
@@ -319,17 +405,59 @@ impl Statement {
             "Deny" => false,
             _ => return None,
         };
+        let principals = match (field(statement, "Principal"), field(statement, "NotPrincipal")) {
+            (None, None) => Principals::Holder,
+            (Some(named), None) => principals(named).map_or(Principals::Unclear, Principals::Named),
+            _ => Principals::Unclear,
+        };
         let scope = |only, all_but| match (field(statement, only), field(statement, all_but)) {
             (Some(list), None) => Some(Scope::Only(patterns(list)?)),
             (None, Some(list)) => Some(Scope::AllBut(patterns(list)?)),
             _ => None,
         };
         Some(Self {
+            sid: field(statement, "Sid").and_then(Value::as_str).map(str::to_owned),
             allow,
             actions: scope("Action", "NotAction")?,
             resources: scope("Resource", "NotResource")?,
             conditions: field(statement, "Condition").map_or(Some(Vec::new()), conditions)?,
+            principals,
         })
+    }
+
+    /// Whether it is about a call; `None` where that hangs on what is not known.
+    pub(crate) fn applies(&self, call: &Call<'_>) -> Option<bool> {
+        let conditions = self.conditions.iter().map(|condition| condition.holds_with(&call.keys));
+        conditions.fold(self.is_about(call), both)
+    }
+
+    /// Whether it is about a call, conditions aside.
+    pub(crate) fn is_about(&self, call: &Call<'_>) -> Option<bool> {
+        let of_caller = match (&self.principals, call.service) {
+            (Principals::Holder, None) => Some(true),
+            (Principals::Named(list), Some(service)) => Some(list.iter().any(|(kind, name)| {
+                name == "*" || (kind == "service" && name == service)
+            })),
+            _ => None,
+        };
+        let of_call = both(self.actions.holds(call.action, &call.keys), self.resources.holds(call.resource, &call.keys));
+        both(of_caller, of_call)
+    }
+
+    /// The patterns of actions that it leaves out (`NotAction`), in lower case.
+    pub(crate) fn exempt_actions(&self) -> Option<&[String]> {
+        match &self.actions {
+            Scope::AllBut(list) => Some(list),
+            Scope::Only(_) => None,
+        }
+    }
+
+    /// Whether it refuses calls for want of MFA, of whatever actions.
+    pub(crate) fn is_mfa_guard(&self) -> bool {
+        let without = |request| self.conditions.iter().all(|condition| condition.holds(request) != Some(false));
+        !self.allow
+            && WITHOUT_MFA.into_iter().any(without)
+            && self.conditions.iter().any(|condition| condition.holds(Request::WithMfa) == Some(false))
     }
 
     /// Denies the request everything but MFA self-service for want of MFA: with MFA it would not.
@@ -371,6 +499,16 @@ impl Statement {
 }
 
 impl Scope {
+    /// Whether a name in lower case is within; `None` where a policy variable that is not known decides.
+    fn holds(&self, name: &str, keys: &[(&str, Option<&str>)]) -> Option<bool> {
+        let (list, within) = match self {
+            Self::Only(list) => (list, true),
+            Self::AllBut(list) => (list, false),
+        };
+        let any = list.iter().fold(Some(false), |any, pattern| either(any, is_like(pattern, name, keys)));
+        any.map(|any| any == within)
+    }
+
     /// Everything, literally: `*`, or for actions `*:*`, a `*` repeated being one; or all but nothing.
     fn is_everything(&self) -> bool {
         let stars = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte == b'*');
@@ -386,17 +524,16 @@ impl Scope {
 
 impl Condition {
     /// Whether the condition holds for a request; `None` where it is about something else than MFA, or written so that
+    /// it cannot be relied on.
+    fn holds(&self, request: Request) -> Option<bool> {
+        self.holds_with(&request.keys())
+    }
+
+    /// Whether the condition holds, by what is known of keys; `None` where nothing is known of its key, or where it is written so that
     /// it cannot be relied on. `ForAllValues` and `ForAnyValue` are for keys of many values; an MFA key has one or none,
     /// and none satisfies the former: it works as `IfExists` does. The latter is not relied on.
-    fn holds(&self, request: Request) -> Option<bool> {
-        let present = match (self.key.as_str(), request) {
-            ("aws:multifactorauthpresent", Request::LongTermKey) => None,
-            ("aws:multifactorauthpresent", Request::SessionWithoutMfa) => Some("false"),
-            ("aws:multifactorauthpresent", Request::WithMfa) => Some("true"),
-            ("aws:multifactorauthage", Request::LongTermKey | Request::SessionWithoutMfa) => None,
-            ("aws:multifactorauthage", Request::WithMfa) => Some("0"),
-            _ => return None,
-        };
+    pub(crate) fn holds_with(&self, keys: &[(&str, Option<&str>)]) -> Option<bool> {
+        let (_, present) = *keys.iter().find(|(key, _)| *key == self.key)?;
         if self.operator == "null" {
             return Some(self.values.iter().any(|value| value.eq_ignore_ascii_case("true") == present.is_none()));
         }
@@ -404,18 +541,80 @@ impl Condition {
             Some(operator) => (operator, true),
             None => (self.operator.as_str(), self.if_exists),
         };
+        let (operator, negated) = match Self::negation(operator) {
+            Some(plain) => (plain, true),
+            None => (operator, false),
+        };
+        let of_mfa = [MFA_PRESENT, MFA_AGE].contains(&self.key.as_str());
         let compare: fn(&str, &str) -> Option<bool> = match operator {
             "bool" => |have, want| Some(have.eq_ignore_ascii_case(want)),
             "numericlessthan" => |have, want| Some(number(have)? < number(want)?),
             "numericlessthanequals" => |have, want| Some(number(have)? <= number(want)?),
             "numericgreaterthan" => |have, want| Some(number(have)? > number(want)?),
             "numericgreaterthanequals" => |have, want| Some(number(have)? >= number(want)?),
+            "stringequals" if !of_mfa => |have, want| Some(have == want),
+            "stringequalsignorecase" if !of_mfa => |have, want| Some(have.eq_ignore_ascii_case(want)),
+            "stringlike" if !of_mfa => |have, want| Some(matches(want, have)),
+            "arnequals" | "arnlike" if !of_mfa => |have, want| Some(is_arn_like(want, have)),
             _ => return None,
         };
-        let Some(have) = present else { return Some(absent) };
-        let results: Option<Vec<bool>> = self.values.iter().map(|want| compare(have, want)).collect();
-        Some(results?.contains(&true))
+        // A key that is absent is unlike everything.
+        let Some(have) = present else { return Some(absent || negated) };
+        let compare = |want: &String| if want.contains("${") { None } else { compare(have, want) };
+        let results: Option<Vec<bool>> = self.values.iter().map(compare).collect();
+        Some(results?.contains(&true) != negated)
     }
+
+    /// The operator that one negates.
+    fn negation(operator: &str) -> Option<&'static str> {
+        Some(match operator {
+            "stringnotequals" => "stringequals",
+            "stringnotequalsignorecase" => "stringequalsignorecase",
+            "stringnotlike" => "stringlike",
+            "arnnotequals" => "arnequals",
+            "arnnotlike" => "arnlike",
+            _ => return None,
+        })
+    }
+
+    /// Whether it holds for everything but its values: what it names are exceptions.
+    pub(crate) fn is_exception(&self) -> bool {
+        Self::negation(&self.operator).is_some()
+    }
+}
+
+/// Whether an ARN is like a pattern, part by part: an asterisk does not go over a colon but in the last.
+fn is_arn_like(pattern: &str, arn: &str) -> bool {
+    let (wanted, parts): (Vec<&str>, Vec<&str>) = (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
+    if wanted.len() < 6 { matches(pattern, arn) } else { wanted.len() == parts.len() && wanted.iter().zip(&parts).all(|(want, part)| matches(want, part)) }
+}
+
+/// Whether a name is like a pattern, both in lower case, the pattern's variables filled in; `None` where one that is not known decides.
+fn is_like(pattern: &str, name: &str, keys: &[(&str, Option<&str>)]) -> Option<bool> {
+    let (mut filled, mut rest, mut unknown) = (String::with_capacity(pattern.len()), pattern, false);
+    while let Some((before, after)) = rest.split_once("${") {
+        let (variable, after) = after.split_once('}').unwrap_or((after, ""));
+        let value = keys.iter().find(|(key, _)| *key == variable).and_then(|(_, value)| *value);
+        unknown |= value.is_none();
+        filled.push_str(before);
+        filled.push_str(&value.map_or_else(|| "*".to_owned(), str::to_lowercase));
+        rest = after;
+    }
+    filled.push_str(rest);
+    let is_like = matches(&filled, name);
+    if is_like && unknown { None } else { Some(is_like) }
+}
+
+/// Who is named: everybody, or kinds and names.
+fn principals(named: &Value) -> Option<Vec<(String, String)>> {
+    if let Value::String(all) = named {
+        return Some(vec![("aws".to_owned(), all.to_lowercase())]);
+    }
+    let mut list = Vec::new();
+    for (kind, names) in named.as_object()? {
+        list.extend(patterns(names)?.into_iter().map(|name| (kind.to_lowercase(), name)));
+    }
+    Some(list)
 }
 
 fn number(text: &str) -> Option<f64> {

@@ -18,7 +18,11 @@ const AT_ONCE: usize = 64 << 10;
 /// # Errors
 /// When it cannot be written.
 pub fn markdown(report: &Report, to: &mut impl io::Write) -> io::Result<()> {
-    let view = View::new(report);
+    of(&View::new(report), to)
+}
+
+/// Renders what is arranged already.
+pub(super) fn of(view: &View<'_>, to: &mut impl io::Write) -> io::Result<()> {
     let mut out = String::new();
     push(&mut out, &["# ", &escape::markdown_text(&view.title), "\n\n"]);
     for sentence in &view.answer {

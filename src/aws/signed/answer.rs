@@ -78,6 +78,16 @@ impl Answer {
         texts.pop_if(|text| !text.is_empty()).ok_or_else(|| self.garbage(&format!("it has no `{}`", path.join("/"))))
     }
 
+    /// The first element of the document as JSON: lists of `member` and maps of `entry` as such, everything else as objects and texts.
+    /// `containers` are the elements that hold others, each by its name, or by that of the element around it and its own
+    /// (`MetricAlarms/member`): what an empty element is, a document does not tell.
+    ///
+    /// # Errors
+    /// Where the body is not XML, or not a whole document.
+    pub fn tree(&self, containers: &[&str]) -> Result<Value, Error> {
+        tree(&self.0.body, containers).map_err(|why| self.garbage(&why))
+    }
+
     /// The id by which AWS knows the request, for its support.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
@@ -272,6 +282,37 @@ fn descend(element: &mut ScopedDecoder<'_, '_>, path: &[&str], into: &mut Vec<St
     Ok(())
 }
 
+fn tree(document: &[u8], containers: &[&str]) -> Result<Value, String> {
+    whole(document)?;
+    let text = std::str::from_utf8(document).map_err(|error| error.to_string())?;
+    let mut document = Document::new(text);
+    let mut root = document.root_element().map_err(|error| error.to_string())?;
+    element(&mut root, "", containers)
+}
+
+fn element(element: &mut ScopedDecoder<'_, '_>, above: &str, containers: &[&str]) -> Result<Value, String> {
+    let (mut members, mut object) = (Vec::new(), serde_json::Map::new());
+    while let Some(mut inner) = element.next_tag() {
+        let name = inner.start_el().local().to_owned();
+        let holds_others = containers.iter().any(|one| *one == name || one.strip_suffix(&name) == Some(&format!("{above}/")));
+        let value = if holds_others {
+            self::element(&mut inner, &name, containers)?
+        } else {
+            Value::String(try_data(&mut inner).map_err(|error| error.to_string())?.into_owned())
+        };
+        match (name.as_str(), &value) {
+            ("member", _) => members.push(value),
+            ("entry", Value::Object(entry)) => {
+                if let (Some(Value::String(key)), Some(value)) = (entry.get("key"), entry.get("value")) {
+                    object.insert(key.clone(), value.clone());
+                }
+            }
+            _ => drop(object.insert(name, value)),
+        }
+    }
+    Ok(if object.is_empty() { Value::Array(members) } else { Value::Object(object) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,6 +393,26 @@ mod tests {
         ] {
             assert_eq!((error.may_have_acted(), error.is_transient()), (acted, transient), "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_document_becomes_json() {
+        let text = "<R xmlns=\"u\"><Result>\n <Alarms>\n  <member><Name>a &amp; b</Name><Actions><member>x</member><member>y</member></Actions>\
+            </member><member><Name/><Actions/></member></Alarms><Attributes><entry><key>K</key><value>{}</value></entry></Attributes>\
+            </Result><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></R>";
+        let containers = ["Result", "Alarms", "Alarms/member", "Actions", "Attributes", "Attributes/entry", "ResponseMetadata"];
+        let answer = Answer::new(response(200, &[], text));
+        assert_eq!(
+            answer.tree(&containers).unwrap(),
+            serde_json::json!({
+                "Result": {
+                    "Alarms": [{"Name": "a & b", "Actions": ["x", "y"]}, {"Name": "", "Actions": []}],
+                    "Attributes": {"K": "{}"}
+                },
+                "ResponseMetadata": {"RequestId": "1"}
+            })
+        );
+        assert!(Answer::new(response(200, &[], &text[..80])).tree(&containers).is_err());
     }
 
     #[test]
