@@ -45,7 +45,7 @@ pub(crate) fn gather(source: &dyn Source, subject: &Subject, iam: Told<Iam>) -> 
     for rule in rules.iter().flatten() {
         arns.extend(rule.targets.iter().flatten().map(|target| target.arn.clone()));
     }
-    for alarms in &alarms {
+    if let Ok(alarms) = &alarms {
         arns.extend(alarms.metric.iter().flat_map(|alarm| alarm.actions.clone()));
         arns.extend(alarms.composite.iter().flat_map(|alarm| alarm.actions.clone()));
     }

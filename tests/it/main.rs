@@ -21,6 +21,7 @@ mod ledger;
 mod one_event;
 mod oracle;
 mod outputs;
+mod posture;
 mod principals;
 mod properties;
 mod regressions;
