@@ -124,6 +124,7 @@ fn members_of(request: &ReportRequest) -> impl Iterator<Item = (&'static str, &P
         ("approvals", request.approvals.as_ref()),
         ("detections", request.detections.as_ref()),
         ("policy", request.policy.as_ref()),
+        ("posture", request.posture.as_ref()),
     ];
     let single = single.into_iter().filter_map(|(name, member)| Some((name, member?)));
     single.chain(request.previous.iter().map(|member| ("previous", member)))
@@ -314,7 +315,7 @@ fn members(request: &ReportRequest) -> Result<(ReportRequest, Vec<(String, PathB
         let member = format!("inputs/{kind}/{}", safe(&name));
         files.push((member.clone(), std::mem::replace(path, member.into())));
     };
-    let single = [("approvals", &mut own.approvals), ("detections", &mut own.detections), ("policy", &mut own.policy)];
+    let single = [("approvals", &mut own.approvals), ("detections", &mut own.detections), ("policy", &mut own.policy), ("posture", &mut own.posture)];
     for (kind, path) in single {
         if let Some(path) = path {
             add(kind, path);
@@ -507,7 +508,7 @@ fn unpacked(
     if let Some(IamSource::Files(path)) = &mut own.iam {
         *path = folder.join(&path);
     }
-    let single = [&mut own.approvals, &mut own.detections, &mut own.policy];
+    let single = [&mut own.approvals, &mut own.detections, &mut own.policy, &mut own.posture];
     for path in single.into_iter().flatten().chain(&mut own.previous) {
         *path = folder.join(&path);
     }
@@ -515,7 +516,7 @@ fn unpacked(
 }
 
 fn input(one: &Input, members: &BTreeMap<String, Member>) -> Result<InputFile, String> {
-    let kinds = ["iam", "approvals", "detections", "policy", "previous"];
+    let kinds = ["iam", "approvals", "detections", "policy", "posture", "previous"];
     let kind = kinds.into_iter().find(|kind| *kind == one.kind);
     let same = members.get(&one.member).is_some_and(|member| member.sha256 == one.sha256);
     match kind {

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::posture::{PostureRequest, PostureSource, judge_posture, read_posture};
 use super::request::{IamSource, ReportRequest};
 use super::scan::{self, LIMITS, store_error};
 use super::{
     Archive, Error, Run, THIS, archive, cited, coverage, inputs, integrity, rfc3339, stopped, verify, watched,
 };
-use crate::contract::{self, InputFile, Notice, NoticeCode, Report, StoredIntegrity, TrendPeriod};
+use crate::aws::Connection;
+use crate::contract::{self, InputFile, Notice, NoticeCode, Posture, Report, StoredIntegrity, TrendPeriod};
 use crate::digest::{Bounds, Checker, PublicKeys, Verification};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
@@ -19,6 +21,7 @@ use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy
 use crate::inventory::{self, IamState, LiveOptions};
 use crate::mfa;
 use crate::pipeline::{self, Scanned};
+use crate::posture::Expectations;
 use crate::report;
 use crate::source::{Selection, Source, SourceError};
 use crate::store::{Asked, Store};
@@ -74,6 +77,7 @@ pub(crate) struct Job<'r> {
     settings: Settings,
     earlier: Vec<TrendPeriod>,
     trend: inputs::Trend,
+    posture: Option<Posture>,
     keys: Option<PublicKeys>,
 }
 
@@ -127,6 +131,7 @@ impl<'r> Job<'r> {
         let keys = verify::read_keys(&request.public_keys)?;
         let iam = iam(&request, archive, run.now)?;
         let earlier = inputs::earlier(&request.previous, period)?;
+        let posture = posture(&request, archive, &settings, run)?;
         let files = input_files(&request)?;
         if request.verify && archive.sources.is_empty() {
             return Err(Error::Input(
@@ -163,6 +168,7 @@ impl<'r> Job<'r> {
             settings,
             earlier,
             trend,
+            posture,
             keys,
         })
     }
@@ -270,6 +276,33 @@ impl<'r> Job<'r> {
     }
 }
 
+/// The guardrails, as a document says or as they are now.
+fn posture(
+    request: &ReportRequest,
+    archive: &Archive,
+    settings: &Settings,
+    run: Run<'_>,
+) -> Result<Option<Posture>, Error> {
+    if !request.posture_live {
+        return request.posture.as_deref().map(read_posture).transpose();
+    }
+    let scanned = archive.sources.iter().find_map(|source| match source {
+        Source::S3 { bucket, prefix } => Some((bucket.clone(), prefix.clone())),
+        _ => None,
+    });
+    let connection = &archive.options.s3.connection;
+    let asked = PostureRequest {
+        source: PostureSource::Live {
+            // The role of the archive reads the archive.
+            connection: Connection { role_arn: None, external_id: None, ..connection.clone() },
+            role_name: request.iam_role.clone(),
+        },
+        accounts: request.accounts.clone(),
+        expected: Expectations { archive: scanned, owner_tags: settings.owner_tags.clone() },
+    };
+    judge_posture(&asked, run).map(|answer| Some(answer.posture))
+}
+
 fn iam(request: &ReportRequest, archive: &Archive, now: DateTime<Utc>) -> Result<Iam, Error> {
     Ok(match &request.iam {
         None => Iam::None,
@@ -316,7 +349,7 @@ fn input_files(request: &ReportRequest) -> Result<Vec<InputFile>, Error> {
         }
         Some(IamSource::Files(path)) => inputs::iam(path)?,
     };
-    let single = [("approvals", &request.approvals), ("detections", &request.detections), ("policy", &request.policy)];
+    let single = [("approvals", &request.approvals), ("detections", &request.detections), ("policy", &request.policy), ("posture", &request.posture)];
     for (kind, path) in single {
         files.extend(path.as_deref().map(|path| inputs::file(kind, path)).transpose()?);
     }
@@ -412,6 +445,7 @@ impl Job<'_> {
             notices,
             policy: self.settings.clone(),
             accounts: parts.accounts,
+            posture: self.posture.clone(),
             inputs: self.inputs_of(&parts.trend),
             trend: self.earlier.iter().cloned().chain(parts.trend).collect(),
             proof,

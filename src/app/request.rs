@@ -32,6 +32,12 @@ pub struct ReportRequest {
     pub detections: Option<PathBuf>,
     /// A TOML file of the settings that decide figures.
     pub policy: Option<PathBuf>,
+    /// What `mfatrail posture --format json` printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posture: Option<PathBuf>,
+    /// Whether guardrails are looked at now, instead.
+    #[serde(skip)]
+    pub posture_live: bool,
     /// `report.json` of earlier reports, to compare with.
     pub previous: Vec<PathBuf>,
     /// The files that are made; empty for all.
@@ -76,6 +82,8 @@ impl ReportRequest {
             approvals: None,
             detections: None,
             policy: None,
+            posture: None,
+            posture_live: false,
             previous: Vec::new(),
             formats: Vec::new(),
             per_account: false,

@@ -50,7 +50,7 @@ pub(super) struct ReportArgs {
     pub(super) iam_as_of: Option<String>,
 
     /// With --iam live, the role to assume in each account of the archive
-    #[arg(long, value_name = "NAME", requires = "iam", help_heading = "Inputs")]
+    #[arg(long, value_name = "NAME", help_heading = "Inputs")]
     pub(super) iam_role: Option<String>,
 
     /// Approvals, CSV (commas, semicolons or tabs) or JSON: ticket, account, user, approver, valid_from, valid_to
@@ -65,6 +65,11 @@ pub(super) struct ReportArgs {
     /// Policy, TOML: graces, look-back, takeover signals and their threshold, owner tags, who is no detector
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) policy: Option<PathBuf>,
+
+    /// Guardrails: "live", or a file of `mfatrail posture --format json`, as a section of the report. Live, the accounts are those
+    /// of --account, by the role of --iam-role, else that of the credentials
+    #[arg(long, value_name = "live|FILE", help_heading = "Inputs")]
+    pub(super) posture: Option<PathBuf>,
 
     /// An earlier report.json, for the trend and the change since; may be repeated
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
@@ -179,7 +184,7 @@ pub(super) struct PeriodArgs {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["month", "from", "to", "sources", "as_of", "iam", "approvals", "detections", "policy",
+        conflicts_with_all = ["month", "from", "to", "sources", "as_of", "iam", "approvals", "detections", "policy", "posture",
             "previous", "only_source", "verify", "bundle", "format", "pdf", "per_account", "redact", "fail_on", "dry_run", "accounts",
             "regions"],
         help_heading = "Period"

@@ -188,7 +188,8 @@ fn needs(command: &Command) -> Result<Needs, Error> {
     match command {
         Command::Report(args) => {
             let mut needs = archive(&args.sources, &args.archive.regions, &args.aws)?;
-            needs.iam = args.iam.as_ref().is_some_and(|iam| iam == "live");
+            needs.posture = args.posture.as_ref().is_some_and(|posture| posture.as_os_str() == "live");
+            needs.iam = needs.posture || args.iam.as_ref().is_some_and(|iam| iam == "live");
             needs.iam_role.clone_from(&args.iam_role);
             needs.accounts.clone_from(&args.archive.accounts);
             Ok(needs)

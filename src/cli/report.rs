@@ -34,6 +34,11 @@ pub(super) fn run(args: ReportArgs, run: Run<'_>) -> Result<Status, Error> {
     job.generated_at = generated_at;
     if let Some(path) = &args.bundle {
         named_file("--bundle", path)?;
+        if args.posture.as_deref().is_some_and(is_live) {
+            return Err(Error::Input(
+                "`--bundle`: what AWS says of guardrails now cannot be asked again\n  hint: keep it first, `mfatrail posture --format json > posture.json`, and give `--posture posture.json`".to_owned(),
+            ));
+        }
     }
     let making =
         args.bundle.as_deref().map(|path| Making::new(path, args.with_objects, &job.request, run)).transpose()?;
@@ -109,10 +114,19 @@ fn again(file: &Path, out: Option<&Path>, summary: Printed, run: Run<'_>) -> Res
     Ok(status)
 }
 
+fn is_live(file: &Path) -> bool {
+    file.as_os_str() == "live"
+}
+
 /// What the options ask.
 fn request(args: &ReportArgs, now: DateTime<Utc>) -> Result<ReportRequest, Error> {
     let moment = |flag, text: &Option<String>| text.as_deref().map(|text| time(flag, text, now)).transpose();
     let period = period(&args.period, now)?;
+    if args.iam_role.is_some() && args.iam.is_none() && !args.posture.as_deref().is_some_and(is_live) {
+        return Err(Error::Input(
+            "`--iam-role`: nothing is asked by this role\n  hint: add `--iam live` or `--posture live`".to_owned(),
+        ));
+    }
     Ok(ReportRequest {
         as_of: moment("--as-of", &args.as_of)?,
         iam: args.iam.clone().map(|iam| IamSource::from(PathBuf::from(iam))),
@@ -120,6 +134,8 @@ fn request(args: &ReportArgs, now: DateTime<Utc>) -> Result<ReportRequest, Error
         approvals: args.approvals.clone(),
         detections: args.detections.clone(),
         policy: args.policy.clone(),
+        posture: args.posture.clone().filter(|file| !is_live(file)),
+        posture_live: args.posture.as_deref().is_some_and(is_live),
         previous: args.previous.clone(),
         formats: args.format.iter().map(|format| format.format()).collect(),
         per_account: args.per_account,

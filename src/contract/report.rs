@@ -8,6 +8,7 @@ use super::event::{LifecycleEvent, Proof};
 use super::figures::{AccountFigures, Figures, TrendPeriod};
 use super::notice::Notice;
 use super::period::Period;
+use super::posture::Posture;
 use super::reconciliation::{Finding, LeftoverDevice};
 use super::whole_seconds;
 use super::window::Window;
@@ -56,6 +57,9 @@ pub struct Report {
     pub trend: Vec<TrendPeriod>,
     /// The events that windows name, ordinary calls included, with the objects that hold them, in order of time.
     pub proof: Vec<Proof>,
+    /// Whether the guardrails stand; `None` where that was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub posture: Option<Posture>,
     /// The files beside the archive that it was made from.
     pub inputs: Vec<InputFile>,
     /// Whether names, addresses and account ids are pseudonyms.
@@ -99,7 +103,7 @@ impl WatchGap {
 /// A file that a report was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InputFile {
-    /// `iam`, `approvals`, `detections`, `policy` or `previous`.
+    /// `iam`, `approvals`, `detections`, `policy`, `posture` or `previous`.
     pub kind: &'static str,
     /// Its name; within a directory of IAM state the path from there.
     pub path: String,

@@ -20,6 +20,9 @@ pub(super) fn of(report: &Report, account: &str) -> Option<Report> {
     part.coverage.days.retain(|day| is_own(&day.account));
     part.coverage.gaps.retain(|gap| is_own(&gap.account));
     part.coverage.conflicts.retain(|conflict| is_own(&conflict.account));
+    if let Some(posture) = &mut part.posture {
+        posture.checks.retain(|check| is_own(&check.account));
+    }
     part.proof.retain(|proof| is_own(&proof.account));
     part.accounts.retain(|one| is_own(&one.account));
     // What names another account alone is on that account's page.

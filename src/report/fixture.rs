@@ -92,6 +92,7 @@ pub(super) fn empty() -> Report {
         accounts: Vec::new(),
         trend: Vec::new(),
         proof: Vec::new(),
+        posture: None,
         inputs: Vec::new(),
         watch: None,
         redacted: false,

@@ -151,6 +151,16 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
         // A hash can be looked up by whoever has the object.
         proof.sha256.fill(None);
     }
+    for check in report.posture.iter_mut().flat_map(|posture| &mut posture.checks) {
+        check.account = names.account(&check.account);
+        if let Some(region) = &mut check.region {
+            names.region(region);
+        }
+        names.option("resource", &mut check.resource);
+        // Both quote names.
+        LEFT_OUT.clone_into(&mut check.reason);
+        check.fix = None;
+    }
     for day in &mut report.coverage.days {
         day.account = names.account(&day.account);
         names.region(&mut day.region);
@@ -198,6 +208,8 @@ fn accounts(report: &Report) -> BTreeSet<String> {
     let proof = report.proof.iter().map(|proof| &proof.account);
     let days = report.coverage.days.iter().map(|day| &day.account);
     let gaps = report.coverage.gaps.iter().map(|gap| &gap.account);
+    let checks = report.posture.iter().flat_map(|posture| &posture.checks).map(|check| &check.account);
+    let windows = windows.chain(checks);
     windows.chain(events).chain(findings).chain(proof).chain(days).chain(gaps).cloned().collect()
 }
 

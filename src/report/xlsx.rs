@@ -10,7 +10,7 @@ use super::assurance::{self, GapKind};
 use super::format::NONE;
 use super::rows::Rows;
 use super::tables::{self, Column, Read};
-use super::{AccountFigures, Class, KindFigures, MfaCoverage, Report, Stat, TrendPeriod, TrendSource, format, view};
+use super::{AccountFigures, Class, KindFigures, MfaCoverage, PostureCheck, Report, Stat, TrendPeriod, TrendSource, format, view};
 use crate::escape;
 
 /// How many characters a cell takes.
@@ -103,6 +103,25 @@ fn sheets(report: &Report) -> Vec<Sheet<'_>> {
     ];
     if !report.trend.is_empty() {
         sheets.push(trend(report));
+    }
+    if let Some(posture) = &report.posture {
+        let row = |check: &PostureCheck| {
+            vec![
+                Value::text(check.code.as_str()),
+                Value::text(&check.account),
+                Value::option(check.region.as_deref(), Value::text),
+                Value::option(check.resource.as_deref(), Value::text),
+                Value::text(check.verdict.as_str()),
+                Value::text(&check.reason),
+                Value::option(check.fix.as_deref(), Value::text),
+                Value::text(check.controls.join("; ")),
+            ]
+        };
+        sheets.push(Sheet {
+            name: "Guardrails",
+            heads: vec!["code", "account", "region", "resource", "verdict", "reason", "fix", "controls"],
+            rows: posture.checks.iter().map(row).collect(),
+        });
     }
     sheets.push(Sheet {
         name: "Not read",

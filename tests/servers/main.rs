@@ -15,4 +15,5 @@ mod deploy;
 mod iam;
 mod ministack;
 mod permissions;
+mod posture;
 mod s3;

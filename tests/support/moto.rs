@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::venv;
 
-const PACKAGE: &str = "moto[server]==5.2.5";
+pub const PACKAGE: &str = "moto[server]==5.2.5";
 
 /// Ends moto when its standard input closes: a test process that is killed leaves no server behind, and neither does a
 /// server in a `static`, which is never dropped.

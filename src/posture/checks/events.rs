@@ -146,7 +146,10 @@ fn attempts(facts: &Facts, all: &[Candidate<'_>]) -> Opinion {
             let reason = format!("the rule `{}` does not match refused attempts{}", one.rule.name, why(facts, one, Some(&Probe::Refused)));
             Opinion::fail(reason, put_rule(facts, &one.rule.name)).of(&one.rule.arn)
         }
-        None => Opinion::fail("no rule matches refused deactivations: an intruder who tries is not noticed", create(facts)),
+        None => {
+            let reason = "no rule matches refused deactivations: an intruder who tries is not noticed";
+            Opinion::fail(reason, absent(facts, all).fix.unwrap_or_else(|| create(facts)))
+        }
     }
 }
 
@@ -156,7 +159,10 @@ fn target(facts: &Facts, all: &[Candidate<'_>]) -> Opinion {
     let Some(first) = matching.first() else {
         return match standing.iter().find_map(|one| one.pattern.as_ref().err()) {
             Some(why) => Opinion::unknown(format!("which rule's target matters is not known: a pattern is not understood: {why}")),
-            None => Opinion::fail("no rule matches, so nothing is delivered to anybody", create(facts)),
+            None => {
+                let fix = absent(facts, all).fix.unwrap_or_else(|| create(facts));
+                Opinion::fail("no rule matches, so nothing is delivered to anybody", fix)
+            }
         };
     };
     let outcomes: Vec<(&Rule, Outcome)> = matching.iter().map(|one| (one.rule, of_rule(facts, one.rule))).collect();

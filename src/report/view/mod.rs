@@ -18,6 +18,7 @@ mod windows;
 use chrono::{DateTime, Utc};
 
 use super::controls;
+use super::posture;
 use super::format::{self, NONE};
 use super::rows::Rows;
 use super::{Class, Principal, PrincipalKind, Report, Window, WindowKind};
@@ -213,6 +214,7 @@ impl<'r> View<'r> {
             figures::trend(report),
             figures::accounts(report),
             Some(figures::coverage_of_mfa(report)),
+            report.posture.as_ref().map(posture::section),
             Some(listings::notices(report)),
             Some(windows::section(report)),
             Some(listings::attempts(report)),
