@@ -315,7 +315,12 @@ fn members(request: &ReportRequest) -> Result<(ReportRequest, Vec<(String, PathB
         let member = format!("inputs/{kind}/{}", safe(&name));
         files.push((member.clone(), std::mem::replace(path, member.into())));
     };
-    let single = [("approvals", &mut own.approvals), ("detections", &mut own.detections), ("policy", &mut own.policy), ("posture", &mut own.posture)];
+    let single = [
+        ("approvals", &mut own.approvals),
+        ("detections", &mut own.detections),
+        ("policy", &mut own.policy),
+        ("posture", &mut own.posture),
+    ];
     for (kind, path) in single {
         if let Some(path) = path {
             add(kind, path);

@@ -122,10 +122,15 @@ fn live(
     let work = || {
         loop {
             let Some(account) = locked(&queue).next() else { return };
-            let role_arn = role_name.map(|role| format!("arn:{partition}:iam::{account}:role/{}", role.trim_start_matches('/')));
+            let role_arn =
+                role_name.map(|role| format!("arn:{partition}:iam::{account}:role/{}", role.trim_start_matches('/')));
             let own = Connection { role_arn: role_arn.or_else(|| connection.role_arn.clone()), ..connection.clone() };
-            let subject =
-                Subject { account: account.clone(), partition: partition.clone(), region: region.clone(), taken_at: now };
+            let subject = Subject {
+                account: account.clone(),
+                partition: partition.clone(),
+                region: region.clone(),
+                taken_at: now,
+            };
             let iam = of_account(&mut locked(&iam_answers), account, &refused);
             let facts = gather(&Live::new(&own, &region, &organization), &subject, iam);
             let judged = judge(&facts, &request.expected);
@@ -174,7 +179,11 @@ fn of_account(answers: &mut Answers, account: &str, refused: &str) -> Result<Iam
     let missing: Vec<String> = notes.map(|note| format!("{}: {}", note.what, note.why)).collect();
     match state.accounts.remove(account) {
         Some(state) => Ok(Iam { state, details: answers.1.remove(account), missing }),
-        None => Err(Gap(if missing.is_empty() { "IAM of this account could not be read".to_owned() } else { missing.join("; ") })),
+        None => Err(Gap(if missing.is_empty() {
+            "IAM of this account could not be read".to_owned()
+        } else {
+            missing.join("; ")
+        })),
     }
 }
 
@@ -185,9 +194,8 @@ fn of_account(answers: &mut Answers, account: &str, refused: &str) -> Result<Iam
 pub fn read_posture(path: &std::path::Path) -> Result<Posture, Error> {
     let (text, _) = crate::inputs::read_text(path).map_err(Error::input)?;
     let malformed = |what: String| Error::Input(format!("`{}`: {what}", path.display()));
-    let posture: Posture = serde_json::from_str(&text).map_err(|error| {
-        malformed(format!("it is not what `mfatrail posture --format json` prints: {error}"))
-    })?;
+    let posture: Posture = serde_json::from_str(&text)
+        .map_err(|error| malformed(format!("it is not what `mfatrail posture --format json` prints: {error}")))?;
     if posture.schema != POSTURE_SCHEMA {
         return Err(malformed(format!("its schema is `{}`, and `{POSTURE_SCHEMA}` is read", posture.schema)));
     }

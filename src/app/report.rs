@@ -349,7 +349,12 @@ fn input_files(request: &ReportRequest) -> Result<Vec<InputFile>, Error> {
         }
         Some(IamSource::Files(path)) => inputs::iam(path)?,
     };
-    let single = [("approvals", &request.approvals), ("detections", &request.detections), ("policy", &request.policy), ("posture", &request.posture)];
+    let single = [
+        ("approvals", &request.approvals),
+        ("detections", &request.detections),
+        ("policy", &request.policy),
+        ("posture", &request.posture),
+    ];
     for (kind, path) in single {
         files.extend(path.as_deref().map(|path| inputs::file(kind, path)).transpose()?);
     }

@@ -91,7 +91,8 @@ delegated to. The permissions that it takes: mfatrail generate iam-policy -- pos
 Examples:
   mfatrail posture
   mfatrail posture --iam-role Auditor --account 111122223333 --account 444455556666 --format json > posture.json
-  mfatrail posture --from-files examples/posture --as-of 2026-11-02 --archive s3://trail-bucket --fail-on leftover-device
+  mfatrail posture --archive s3://trail-bucket/prefix --fail-on trail-logging,eventbridge-rule
+  mfatrail posture --from-files examples/posture --as-of 2026-11-02 --fail-on trail-logging --format md
 
 Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 something cannot be told; 1 a
 guardrail is missing (--fail-on: one of these); 0 all stand.";
@@ -122,7 +123,9 @@ pub(super) fn run(args: PostureArgs, run: Run<'_>) -> Result<Status, Error> {
     let request = request(&args, run)?;
     let PostureAnswer { posture, unread } = judge_posture(&request, run)?;
     for file in unread {
-        say(&plain(&format!("warning: `{file}` was not read: no check asks for a file of this name (hint: docs/guardrails.md lists the names)")));
+        say(&plain(&format!(
+            "warning: `{file}` was not read: no check asks for a file of this name (hint: docs/guardrails.md lists the names)"
+        )));
     }
     match args.format {
         FormatArg::Table => put(text(&posture, terminal::output_width().map_or(WIDTH, usize::from)).trim_end())?,
@@ -203,7 +206,12 @@ fn text(posture: &Posture, width: usize) -> String {
                 let same: Vec<&&PostureCheck> = own.iter().filter(|check| check.code == *code).collect();
                 same.iter().take(SHOWN).for_each(|check| one(&mut out, check, width));
                 if same.len() > SHOWN {
-                    let _ = writeln!(out, "  {}: and {} more (hint: --format json has all)", code.as_str(), same.len() - SHOWN);
+                    let _ = writeln!(
+                        out,
+                        "  {}: and {} more (hint: --format json has all)",
+                        code.as_str(),
+                        same.len() - SHOWN
+                    );
                 }
             }
         }
@@ -218,7 +226,13 @@ fn text(posture: &Posture, width: usize) -> String {
 fn one(out: &mut String, check: &PostureCheck, width: usize) {
     let region = check.region.as_deref().map_or_else(String::new, |region| format!(" {region}"));
     let severity = if check.verdict == Verdict::Fail { format!(" [{}]", check.code.severity()) } else { String::new() };
-    let _ = writeln!(out, "  {}{severity}  {}{}", check.code.as_str(), terminal_text(&check.account), terminal_text(&region));
+    let _ = writeln!(
+        out,
+        "  {}{severity}  {}{}",
+        check.code.as_str(),
+        terminal_text(&check.account),
+        terminal_text(&region)
+    );
     if let Some(resource) = &check.resource {
         let _ = writeln!(out, "      {}", terminal_text(resource));
     }

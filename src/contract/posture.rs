@@ -113,7 +113,9 @@ impl PostureCode {
                 "ISO/IEC 27001:2022 A.8.5",
             ],
             Self::RootCredentials => &["SOC 2 (TSC 2017) CC6.1", "NIST SP 800-53 r5 IA-5", "ISO/IEC 27001:2022 A.8.5"],
-            Self::RootManagement => &["CIS AWS Foundations v7.0 2.1.1", "SOC 2 (TSC 2017) CC6.1", "NIST SP 800-53 r5 IA-5"],
+            Self::RootManagement => {
+                &["CIS AWS Foundations v7.0 2.1.1", "SOC 2 (TSC 2017) CC6.1", "NIST SP 800-53 r5 IA-5"]
+            }
             Self::EventRule | Self::EventTarget | Self::EventAttempts | Self::MetricFilter | Self::MetricAlarm => &[
                 "PCI DSS 4.0.1 10.7.2",
                 "SOC 2 (TSC 2017) CC7.2",
@@ -126,9 +128,12 @@ impl PostureCode {
                 "NIST SP 800-53 r5 IA-5",
                 "ISO/IEC 27001:2022 A.5.17",
             ],
-            Self::ScpDeny | Self::ScpManagement => {
-                &["PCI DSS 4.0.1 8.5.1", "SOC 2 (TSC 2017) CC6.1", "NIST SP 800-53 r5 AC-2(1)", "ISO/IEC 27001:2022 A.5.15"]
-            }
+            Self::ScpDeny | Self::ScpManagement => &[
+                "PCI DSS 4.0.1 8.5.1",
+                "SOC 2 (TSC 2017) CC6.1",
+                "NIST SP 800-53 r5 AC-2(1)",
+                "ISO/IEC 27001:2022 A.5.15",
+            ],
             Self::ScpRotation | Self::LeftoverDevice => {
                 &["SOC 2 (TSC 2017) CC6.2", "NIST SP 800-53 r5 IA-5", "ISO/IEC 27001:2022 A.5.17"]
             }
@@ -269,7 +274,13 @@ mod tests {
         let order: Vec<_> = posture.checks.iter().map(|check| (check.code.as_str(), &check.account[..3])).collect();
         assert_eq!(
             order,
-            [("root-mfa", "111"), ("root-mfa", "444"), ("owner-tag", "111"), ("trail-logging", "111"), ("root-mfa", "111")]
+            [
+                ("root-mfa", "111"),
+                ("root-mfa", "444"),
+                ("owner-tag", "111"),
+                ("trail-logging", "111"),
+                ("root-mfa", "111")
+            ]
         );
         let text = serde_json::to_string(&posture).expect("JSON");
         assert_eq!(serde_json::from_str::<Posture>(&text).expect("the same"), posture);

@@ -370,7 +370,10 @@ impl Folder {
                 tags: user.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
                 groups: user.group_list.iter().cloned().map(Name).collect(),
                 grants,
-                boundary: user.permissions_boundary.as_ref().and_then(|boundary| boundary.permissions_boundary_arn.clone()),
+                boundary: user
+                    .permissions_boundary
+                    .as_ref()
+                    .and_then(|boundary| boundary.permissions_boundary_arn.clone()),
                 listed: user.into_listed(),
             });
         }
@@ -505,7 +508,10 @@ fn user_of_devices(name: &str, devices: &[DevicePage]) -> Result<String, String>
 
 fn grants(inline: &[InlinePage], attached: &[AttachedPage]) -> Grants {
     Grants {
-        inline: inline.iter().map(|policy| Inline { name: policy.policy_name.clone(), document: Policy::parse(&policy.policy_document) }).collect(),
+        inline: inline
+            .iter()
+            .map(|policy| Inline { name: policy.policy_name.clone(), document: Policy::parse(&policy.policy_document) })
+            .collect(),
         attached: attached.iter().map(|policy| policy.policy_arn.clone()).collect(),
     }
 }

@@ -458,7 +458,10 @@ async fn details(client: &Client) -> Result<Details, Refusal> {
                 tags: user.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
                 groups: user.group_list().iter().cloned().map(Name).collect(),
                 grants: grants(user.user_policy_list(), user.attached_managed_policies()),
-                boundary: user.permissions_boundary.as_ref().and_then(|boundary| boundary.permissions_boundary_arn.clone()),
+                boundary: user
+                    .permissions_boundary
+                    .as_ref()
+                    .and_then(|boundary| boundary.permissions_boundary_arn.clone()),
                 listed: ListedUser {
                     name: Name(name),
                     id: user.user_id,

@@ -435,12 +435,13 @@ impl Statement {
     pub(crate) fn is_about(&self, call: &Call<'_>) -> Option<bool> {
         let of_caller = match (&self.principals, call.service) {
             (Principals::Holder, None) => Some(true),
-            (Principals::Named(list), Some(service)) => Some(list.iter().any(|(kind, name)| {
-                name == "*" || (kind == "service" && name == service)
-            })),
+            (Principals::Named(list), Some(service)) => {
+                Some(list.iter().any(|(kind, name)| name == "*" || (kind == "service" && name == service)))
+            }
             _ => None,
         };
-        let of_call = both(self.actions.holds(call.action, &call.keys), self.resources.holds(call.resource, &call.keys));
+        let of_call =
+            both(self.actions.holds(call.action, &call.keys), self.resources.holds(call.resource, &call.keys));
         both(of_caller, of_call)
     }
 
@@ -586,7 +587,11 @@ impl Condition {
 /// Whether an ARN is like a pattern, part by part: an asterisk does not go over a colon but in the last.
 fn is_arn_like(pattern: &str, arn: &str) -> bool {
     let (wanted, parts): (Vec<&str>, Vec<&str>) = (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
-    if wanted.len() < 6 { matches(pattern, arn) } else { wanted.len() == parts.len() && wanted.iter().zip(&parts).all(|(want, part)| matches(want, part)) }
+    if wanted.len() < 6 {
+        matches(pattern, arn)
+    } else {
+        wanted.len() == parts.len() && wanted.iter().zip(&parts).all(|(want, part)| matches(want, part))
+    }
 }
 
 /// Whether a name is like a pattern, both in lower case, the pattern's variables filled in; `None` where one that is not known decides.

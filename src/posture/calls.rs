@@ -18,6 +18,22 @@ pub(crate) enum Call {
         /// Its bus.
         bus: String,
     },
+    /// Whether a pattern matches an event, by EventBridge itself.
+    TestPattern {
+        /// The pattern.
+        pattern: String,
+        /// The event, as JSON.
+        event: String,
+    },
+    /// Which records a filter pattern matches, by CloudWatch Logs itself.
+    TestFilter {
+        /// The region.
+        region: String,
+        /// The pattern.
+        pattern: String,
+        /// The records, as JSON.
+        records: Vec<String>,
+    },
     /// All trails that cover the account, those of the organization and of other regions included.
     Trails,
     /// Whether a trail is logging, by its ARN.
@@ -61,6 +77,9 @@ impl Call {
         match self {
             Self::Rules => "event-rules".to_owned(),
             Self::Targets { name, .. } => format!("event-targets-{name}"),
+            // No file answers what AWS computes.
+            Self::TestPattern { .. } => "test-event-pattern".to_owned(),
+            Self::TestFilter { .. } => "test-metric-filter".to_owned(),
             Self::Trails => "trails".to_owned(),
             Self::TrailStatus(arn) => of("trail-status", arn),
             Self::EventSelectors(arn) => of("event-selectors", arn),
@@ -97,6 +116,8 @@ impl Call {
         match self {
             Self::Rules => &["Rules"],
             Self::Targets { .. } | Self::PolicyTargets(_) => &["Targets"],
+            Self::TestPattern { .. } => &["Result"],
+            Self::TestFilter { .. } => &["matches"],
             Self::Trails => &["trailList"],
             Self::TrailStatus(_) => &["IsLogging"],
             Self::EventSelectors(_) => &["EventSelectors", "AdvancedEventSelectors"],
@@ -138,6 +159,8 @@ impl Call {
                 let bus = if bus == "default" { String::new() } else { format!(" --event-bus-name {}", quoted(bus)) };
                 format!("aws events list-targets-by-rule --rule {}{bus}", quoted(name))
             }
+            Self::TestPattern { .. } => "aws events test-event-pattern".to_owned(),
+            Self::TestFilter { .. } => "aws logs test-metric-filter".to_owned(),
             Self::Trails => "aws cloudtrail describe-trails".to_owned(),
             Self::TrailStatus(arn) => format!("aws cloudtrail get-trail-status --name {}{}", quoted(arn), region(arn)),
             Self::EventSelectors(arn) => {
@@ -150,9 +173,15 @@ impl Call {
                 format!("aws sns list-subscriptions-by-topic --topic-arn {}{}", quoted(arn), region(arn))
             }
             Self::Queue(arn) => {
-                format!("aws sqs get-queue-attributes --attribute-names All --queue-url URL-OF-{}{}", name(arn), region(arn))
+                format!(
+                    "aws sqs get-queue-attributes --attribute-names All --queue-url URL-OF-{}{}",
+                    name(arn),
+                    region(arn)
+                )
             }
-            Self::FunctionPolicy(arn) => format!("aws lambda get-policy --function-name {}{}", quoted(arn), region(arn)),
+            Self::FunctionPolicy(arn) => {
+                format!("aws lambda get-policy --function-name {}{}", quoted(arn), region(arn))
+            }
             Self::Organization => "aws organizations describe-organization".to_owned(),
             Self::Roots => "aws organizations list-roots".to_owned(),
             Self::Policies => "aws organizations list-policies --filter SERVICE_CONTROL_POLICY".to_owned(),
@@ -169,6 +198,8 @@ impl Call {
         match self {
             Self::Rules => &["events:ListEventBuses", "events:ListRules"],
             Self::Targets { .. } => &["events:ListTargetsByRule"],
+            Self::TestPattern { .. } => &["events:TestEventPattern"],
+            Self::TestFilter { .. } => &["logs:TestMetricFilter"],
             Self::Trails => &["cloudtrail:DescribeTrails"],
             Self::TrailStatus(_) => &["cloudtrail:GetTrailStatus"],
             Self::EventSelectors(_) => &["cloudtrail:GetEventSelectors"],
@@ -190,7 +221,7 @@ impl Call {
 }
 
 /// Everything that is asked of an account, for the policy of whoever asks.
-pub(crate) const ACCOUNT_ACTIONS: [&str; 13] = [
+pub(crate) const ACCOUNT_ACTIONS: [&str; 15] = [
     "cloudtrail:DescribeTrails",
     "cloudtrail:GetEventSelectors",
     "cloudtrail:GetTrailStatus",
@@ -198,8 +229,10 @@ pub(crate) const ACCOUNT_ACTIONS: [&str; 13] = [
     "events:ListEventBuses",
     "events:ListRules",
     "events:ListTargetsByRule",
+    "events:TestEventPattern",
     "lambda:GetPolicy",
     "logs:DescribeMetricFilters",
+    "logs:TestMetricFilter",
     "sns:GetTopicAttributes",
     "sns:ListSubscriptionsByTopic",
     "sqs:GetQueueAttributes",
@@ -339,6 +372,8 @@ mod tests {
         let calls = [
             Call::Rules,
             Call::Targets { rule: text(), name: text(), bus: text() },
+            Call::TestPattern { pattern: text(), event: text() },
+            Call::TestFilter { region: text(), pattern: text(), records: Vec::new() },
             Call::Trails,
             Call::TrailStatus(text()),
             Call::EventSelectors(text()),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::probe::Probe;
 use crate::inventory::{AccountState, Details, Policy};
 
 /// Why something is not known, in words.
@@ -53,6 +54,8 @@ pub(crate) struct Rule {
     pub(crate) enabled: bool,
     /// The pattern, as text.
     pub(crate) pattern: String,
+    /// Which deactivations it matches, where EventBridge itself had to say.
+    pub(crate) matches: Vec<(Probe, bool)>,
     /// Its targets.
     pub(crate) targets: Told<Vec<Target>>,
 }
@@ -149,6 +152,8 @@ pub(crate) struct MetricFilter {
     pub(crate) log_group: String,
     /// The pattern.
     pub(crate) pattern: String,
+    /// Whether it matches every kind of deactivation, where CloudWatch Logs itself had to say.
+    pub(crate) counts: Option<bool>,
     /// What it counts into: namespace, metric, and the value of each match.
     pub(crate) metrics: Vec<(String, String, String)>,
 }

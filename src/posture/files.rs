@@ -206,15 +206,17 @@ impl PostureFiles {
             if let Some(refusal) = refusal(call, &text) {
                 return Ok(Err(refusal));
             }
-            let value: Value =
-                serde_json::from_str(&text).map_err(|error| InventoryError::malformed(&file, json_problem(&text, &error)))?;
+            let value: Value = serde_json::from_str(&text)
+                .map_err(|error| InventoryError::malformed(&file, json_problem(&text, &error)))?;
             let wanted = call.member();
             if !wanted.iter().any(|name| value.get(*name).is_some()) {
                 let what = format!("is not what `{}` prints: it has no `{}`", call.command(), wanted.join("` or `"));
                 return Err(InventoryError::malformed(&file, Problem::whole(what)));
             }
             pages += 1;
-            more += usize::from(["NextToken", "nextToken"].iter().any(|token| value.get(*token).is_some_and(Value::is_string)));
+            more += usize::from(
+                ["NextToken", "nextToken"].iter().any(|token| value.get(*token).is_some_and(Value::is_string)),
+            );
             all = Some(match all {
                 None => value,
                 Some(before) => together(before, value),
@@ -255,6 +257,9 @@ fn refusal(call: &Call, text: &str) -> Option<Refusal> {
 
 impl Source for PostureFiles {
     fn ask(&self, call: &Call) -> Result<Value, Refusal> {
+        if matches!(call, Call::TestPattern { .. } | Call::TestFilter { .. }) {
+            return Err(Refusal::unknown(format!("`{}` alone tells", call.command())));
+        }
         self.answer(call).unwrap_or_else(|error| {
             let why = error.to_string();
             self.failure.borrow_mut().get_or_insert(error);

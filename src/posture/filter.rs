@@ -153,7 +153,9 @@ fn terms(text: &str) -> Result<Filter, String> {
 impl Terms {
     fn are_in(&self, line: &str) -> bool {
         let is_in = |term: &String| line.contains(term.as_str());
-        self.all.iter().all(is_in) && !self.none.iter().any(is_in) && (self.any.is_empty() || self.any.iter().any(is_in))
+        self.all.iter().all(is_in)
+            && !self.none.iter().any(is_in)
+            && (self.any.is_empty() || self.any.iter().any(is_in))
     }
 }
 
@@ -358,11 +360,13 @@ impl Condition {
                 (Some(true), Some(true)) => Some(true),
                 _ => None,
             }),
-            Self::Any(list) => list.iter().map(|one| one.holds(record)).fold(Some(false), |any, one| match (any, one) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), Some(false)) => Some(false),
-                _ => None,
-            }),
+            Self::Any(list) => {
+                list.iter().map(|one| one.holds(record)).fold(Some(false), |any, one| match (any, one) {
+                    (Some(true), _) | (_, Some(true)) => Some(true),
+                    (Some(false), Some(false)) => Some(false),
+                    _ => None,
+                })
+            }
             Self::Property(steps, test) => {
                 let mut values = Vec::new();
                 select(record, steps, &mut values);
@@ -491,8 +495,24 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_no_filter() {
         for text in [
-            "{", "{ }", "{ $.a }", "{ $.a = }", "{ $.a = b", "{ ($.a = b }", "{ $.a = b) }", "{ $.a ~ b }", "{ a = b }", "{ $. = b }",
-            "{ $.a[x] = b }", "{ $.a = %x% }", "%x%", "[a, b]", "{ $.a > b }", "{ $.a = \"b }", "?a b", "{ $.a NOT b }",
+            "{",
+            "{ }",
+            "{ $.a }",
+            "{ $.a = }",
+            "{ $.a = b",
+            "{ ($.a = b }",
+            "{ $.a = b) }",
+            "{ $.a ~ b }",
+            "{ a = b }",
+            "{ $. = b }",
+            "{ $.a[x] = b }",
+            "{ $.a = %x% }",
+            "%x%",
+            "[a, b]",
+            "{ $.a > b }",
+            "{ $.a = \"b }",
+            "?a b",
+            "{ $.a NOT b }",
             "{ $.a = b } c",
         ] {
             assert!(Filter::parse(text).is_err(), "{text}");

@@ -14,7 +14,7 @@ use super::filter::Filter;
 use super::pattern::Pattern;
 use super::probe::Probe;
 use crate::arn::Arn;
-use crate::inventory::Policy;
+use crate::inventory::{Policy, both};
 
 /// How many units lie above one another at most: AWS allows five below the root.
 const HIGHEST: usize = 12;
@@ -39,7 +39,7 @@ pub(crate) struct Subject {
 /// Asks for everything that the checks need.
 pub(crate) fn gather(source: &dyn Source, subject: &Subject, iam: Told<Iam>) -> Facts {
     let rules = rules(source, subject);
-    let trails = trails(source);
+    let trails = trails(source, subject);
     let alarms = alarms(source, subject, &trails);
     let mut arns = BTreeSet::new();
     for rule in rules.iter().flatten() {
@@ -109,16 +109,20 @@ fn number(value: &Value, name: &str) -> Option<f64> {
 /// A time: seconds since 1970 on the wire, RFC 3339 from the AWS CLI.
 fn time(value: &Value, name: &str) -> Option<DateTime<Utc>> {
     match value.get(name)? {
-        Value::String(text) => {
-            DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc)).or_else(|| seconds(text.parse().ok()?))
-        }
+        Value::String(text) => DateTime::parse_from_rfc3339(text)
+            .ok()
+            .map(|time| time.with_timezone(&Utc))
+            .or_else(|| seconds(text.parse().ok()?)),
         Value::Number(number) => seconds(number.as_f64()?),
         _ => None,
     }
 }
 
 fn seconds(seconds: f64) -> Option<DateTime<Utc>> {
-    #[expect(clippy::cast_possible_truncation, reason = "a float that is too large becomes the largest integer, which is no time")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float that is too large becomes the largest integer, which is no time"
+    )]
     DateTime::from_timestamp(seconds as i64, 0)
 }
 
@@ -134,12 +138,18 @@ fn rules(source: &dyn Source, subject: &Subject) -> Told<Vec<Rule>> {
     for value in list(&answer, "Rules") {
         let (Some(name), Some(arn)) = (text(value, "Name"), text(value, "Arn")) else { return Err(odd(&Call::Rules)) };
         // A schedule has no pattern, and what AWS's services made for themselves tells nobody.
-        let Some(pattern) = text(value, "EventPattern").filter(|_| text(value, "ManagedBy").is_none()) else { continue };
+        let Some(pattern) = text(value, "EventPattern").filter(|_| text(value, "ManagedBy").is_none()) else {
+            continue;
+        };
         let bus = text(value, "EventBusName").unwrap_or_else(|| "default".to_owned());
         let region = Arn::parse(&arn).map(|arn| arn.region.to_owned()).unwrap_or_default();
         let enabled = text(value, "State").is_none_or(|state| state.starts_with("ENABLED"));
-        let mut rule = Rule { arn, name, bus, region, enabled, pattern, targets: Ok(Vec::new()) };
-        if rule.stands(&subject.region) && concerns(&rule.pattern, subject) {
+        let mut rule = Rule { arn, name, bus, region, enabled, pattern, matches: Vec::new(), targets: Ok(Vec::new()) };
+        if rule.stands(&subject.region) && Pattern::parse(&rule.pattern).is_err() {
+            rule.matches = by_service(source, &rule.pattern, subject);
+        }
+        let told = rule.matches.iter().any(|(_, matches)| *matches);
+        if rule.stands(&subject.region) && (told || concerns(&rule.pattern, subject)) {
             rule.targets = targets(source, &rule);
         }
         rules.push(rule);
@@ -158,6 +168,16 @@ impl Rule {
     }
 }
 
+/// What EventBridge itself says of a pattern that is not understood here; nothing where it does not say.
+fn by_service(source: &dyn Source, pattern: &str, subject: &Subject) -> Vec<(Probe, bool)> {
+    let ask = |probe: Probe| {
+        let event = probe.event(&subject.account, &subject.partition, &subject.region).to_string();
+        let answer = source.ask(&Call::TestPattern { pattern: pattern.to_owned(), event }).ok()?;
+        Some((probe, flag(&answer, "Result")?))
+    };
+    Probe::SUCCESSES.into_iter().chain([Probe::Refused]).map(ask).collect::<Option<_>>().unwrap_or_default()
+}
+
 /// Whether a pattern matches any deactivation.
 fn concerns(pattern: &str, subject: &Subject) -> bool {
     let Ok(pattern) = Pattern::parse(pattern) else { return false };
@@ -168,9 +188,7 @@ fn concerns(pattern: &str, subject: &Subject) -> bool {
 fn targets(source: &dyn Source, rule: &Rule) -> Told<Vec<Target>> {
     let call = Call::Targets { rule: rule.arn.clone(), name: rule.name.clone(), bus: rule.bus.clone() };
     let answer = source.ask(&call)?;
-    let target = |value: &Value| {
-        Some(Target { arn: text(value, "Arn")?, fixed_input: text(value, "Input").is_some() })
-    };
+    let target = |value: &Value| Some(Target { arn: text(value, "Arn")?, fixed_input: text(value, "Input").is_some() });
     list(&answer, "Targets").iter().map(target).collect::<Option<_>>().ok_or_else(|| odd(&call))
 }
 
@@ -215,7 +233,7 @@ fn subscribers(source: &dyn Source, arn: &str, attributes: &Value) -> Told<u64> 
     Ok(list(&answer, "Subscriptions").iter().filter(confirmed).count() as u64)
 }
 
-fn trails(source: &dyn Source) -> Told<Vec<Trail>> {
+fn trails(source: &dyn Source, subject: &Subject) -> Told<Vec<Trail>> {
     let answer = source.ask(&Call::Trails)?;
     let trail = |value: &Value| {
         let arn = text(value, "TrailARN")?;
@@ -229,7 +247,7 @@ fn trails(source: &dyn Source) -> Told<Vec<Trail>> {
             validation: flag(value, "LogFileValidationEnabled")?,
             status: status(source, &arn),
             restriction: restriction(source, &arn),
-            filters: log_group.as_deref().map_or(Ok(Vec::new()), |group| filters(source, group)),
+            filters: log_group.as_deref().map_or(Ok(Vec::new()), |group| filters(source, subject, group)),
             log_group,
             arn,
         })
@@ -277,13 +295,15 @@ fn basic_restriction(selector: &Value) -> Option<String> {
         return Some("it records only calls that read".to_owned());
     }
     let excluded = texts(selector, "ExcludeManagementEventSources");
-    let excluded: Vec<String> = excluded.into_iter().filter(|name| !HARMLESS_EXCLUSIONS.contains(&name.as_str())).collect();
+    let excluded: Vec<String> =
+        excluded.into_iter().filter(|name| !HARMLESS_EXCLUSIONS.contains(&name.as_str())).collect();
     (!excluded.is_empty()).then(|| format!("it leaves out the events of {}", excluded.join(", ")))
 }
 
 fn advanced_restriction(selector: &Value) -> Option<String> {
     let fields = list(selector, "FieldSelectors");
-    let of = |name: &'static str| fields.iter().filter(move |field| text(field, "Field").is_some_and(|field| field == name));
+    let of =
+        |name: &'static str| fields.iter().filter(move |field| text(field, "Field").is_some_and(|field| field == name));
     if !of("eventCategory").any(|field| texts(field, "Equals").iter().any(|value| value == "Management")) {
         return Some("it records no management events".to_owned());
     }
@@ -294,7 +314,13 @@ fn advanced_restriction(selector: &Value) -> Option<String> {
         let name = text(field, "Field")?;
         match name.as_str() {
             "eventCategory" | "readOnly" => None,
-            "eventSource" if ["iam.amazonaws.com", "signin.amazonaws.com"].into_iter().all(|source| lets_through(field, source)) => None,
+            "eventSource"
+                if ["iam.amazonaws.com", "signin.amazonaws.com"]
+                    .into_iter()
+                    .all(|source| lets_through(field, source)) =>
+            {
+                None
+            }
             "eventName" if lets_through(field, "DeactivateMFADevice") => None,
             _ => Some(format!("it restricts `{name}`")),
         }
@@ -316,21 +342,48 @@ fn lets_through(field: &Value, value: &str) -> bool {
 }
 
 /// Of a log group; where the answer has those of others, too, they are kept: a filter on a group that no trail writes to is a finding.
-fn filters(source: &dyn Source, group: &str) -> Told<Vec<MetricFilter>> {
+fn filters(source: &dyn Source, subject: &Subject, group: &str) -> Told<Vec<MetricFilter>> {
     let call = Call::MetricFilters(group.to_owned());
     let answer = source.ask(&call)?;
     let filter = |value: &Value| {
         let metric = |metric: &Value| {
-            Some((text(metric, "metricNamespace")?, text(metric, "metricName")?, text(metric, "metricValue").unwrap_or_default()))
+            Some((
+                text(metric, "metricNamespace")?,
+                text(metric, "metricName")?,
+                text(metric, "metricValue").unwrap_or_default(),
+            ))
         };
+        let pattern = text(value, "filterPattern").unwrap_or_default();
         Some(MetricFilter {
             name: text(value, "filterName")?,
+            counts: if counts_all(&pattern, subject).is_none() {
+                counted_by_service(source, subject, group, &pattern)
+            } else {
+                None
+            },
             log_group: text(value, "logGroupName").or_else(|| log_group(group).map(str::to_owned))?,
-            pattern: text(value, "filterPattern").unwrap_or_default(),
+            pattern,
             metrics: list(value, "metricTransformations").iter().map(metric).collect::<Option<_>>()?,
         })
     };
     list(&answer, "metricFilters").iter().map(filter).collect::<Option<_>>().ok_or_else(|| odd(&call))
+}
+
+/// Whether a filter matches every kind of deactivation; `None` where that is not known here.
+pub(super) fn counts_all(pattern: &str, subject: &Subject) -> Option<bool> {
+    let filter = Filter::parse(pattern).ok()?;
+    let matches = |probe: Probe| filter.matches(&probe.record(&subject.account, &subject.partition, &subject.region));
+    Probe::SUCCESSES.into_iter().map(matches).fold(Some(true), both)
+}
+
+/// What CloudWatch Logs itself says of that.
+fn counted_by_service(source: &dyn Source, subject: &Subject, group: &str, pattern: &str) -> Option<bool> {
+    let region = Arn::parse(group)?.region.to_owned();
+    let record = |probe: Probe| probe.record(&subject.account, &subject.partition, &subject.region).to_string();
+    let records: Vec<String> = Probe::SUCCESSES.into_iter().map(record).collect();
+    let count = records.len();
+    let answer = source.ask(&Call::TestFilter { region, pattern: pattern.to_owned(), records }).ok()?;
+    Some(answer.get("matches")?.as_array()?.len() == count)
 }
 
 /// Alarms of the regions in which a filter counts deactivations.
@@ -340,7 +393,7 @@ fn alarms(source: &dyn Source, subject: &Subject, trails: &Told<Vec<Trail>>) -> 
         let counts = |filter: &MetricFilter| {
             let parsed = Filter::parse(&filter.pattern);
             let probe = Probe::Virtual.record(&subject.account, &subject.partition, &subject.region);
-            parsed.is_ok_and(|parsed| parsed.matches(&probe) != Some(false))
+            filter.counts.unwrap_or_else(|| parsed.is_ok_and(|parsed| parsed.matches(&probe) != Some(false)))
         };
         if trail.filters.iter().flatten().any(counts) {
             regions.extend(trail.log_group.as_deref().and_then(Arn::parse).map(|arn| arn.region.to_owned()));
@@ -451,14 +504,17 @@ fn levels(source: &dyn Source, account: &str) -> Told<Vec<Level>> {
     for value in list(&answer, "Policies") {
         let id = text(value, "Id").ok_or_else(|| odd(&Call::Policies))?;
         let targets = source.ask(&Call::PolicyTargets(id.clone()))?;
-        let targets: BTreeSet<String> = list(&targets, "Targets").iter().filter_map(|target| text(target, "TargetId")).collect();
+        let targets: BTreeSet<String> =
+            list(&targets, "Targets").iter().filter_map(|target| text(target, "TargetId")).collect();
         let mut own = levels.iter_mut().filter(|level| targets.contains(&level.id)).peekable();
         if own.peek().is_none() {
             continue;
         }
         let name = text(value, "Name").unwrap_or_else(|| id.clone());
         let document = control_document(source, &id);
-        own.for_each(|level| level.policies.push(ControlPolicy { id: id.clone(), name: name.clone(), document: document.clone() }));
+        own.for_each(|level| {
+            level.policies.push(ControlPolicy { id: id.clone(), name: name.clone(), document: document.clone() })
+        });
     }
     Ok(levels)
 }

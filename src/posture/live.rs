@@ -40,7 +40,8 @@ const CLOUDTRAIL: Json = Json {
 /// AWS Lambda.
 const LAMBDA: Rest = Rest { service: Service { id: "Lambda", host: "lambda", name: "lambda" } };
 /// The elements of CloudWatch's and SNS's answers that hold others.
-const CONTAINERS: [&str; 18] = [
+const CONTAINERS: [&str; 19] = [
+    "ResponseMetadata",
     "DescribeAlarmsResult",
     "MetricAlarms",
     "MetricAlarms/member",
@@ -98,7 +99,8 @@ impl OrganizationCalls {
     fn fetch(&self, call: &Call) -> Result<Value, Refusal> {
         if *call == Call::RootFeatures {
             let answer = organization_features(&self.connection);
-            let refused = |(code, message): (Option<String>, String)| Refusal::of_service(code.as_deref(), call, &message);
+            let refused =
+                |(code, message): (Option<String>, String)| Refusal::of_service(code.as_deref(), call, &message);
             return answer.map(|features| json!({ "EnabledFeatures": features })).map_err(refused);
         }
         let caller = Caller::open(&self.connection, DEADLINE).map_err(Refusal::unknown)?;
@@ -132,7 +134,8 @@ fn pages(call: &Call, mut body: Value, ask: impl Fn(&Value) -> Result<Answer, Er
     let mut pages = Pages::new(MOST_PAGES);
     let mut all: Option<Value> = None;
     loop {
-        let answer: Value = slowly(|| ask(&body)).and_then(|answer| answer.json()).map_err(|error| refusal(call, &error))?;
+        let answer: Value =
+            slowly(|| ask(&body)).and_then(|answer| answer.json()).map_err(|error| refusal(call, &error))?;
         let name = if answer.get("nextToken").is_some() { "nextToken" } else { "NextToken" };
         let token = pages.next(false, answer.get(name).and_then(Value::as_str)).map_err(Refusal::unknown)?;
         all = Some(match all {
@@ -194,7 +197,13 @@ impl<'o> Live<'o> {
     }
 
     /// The result of a call by the query protocol.
-    fn query(&self, call: &Call, region: &str, ask: impl Fn(&Caller, Option<&str>) -> Result<Answer, Error>, result: &str) -> Result<Value, Refusal> {
+    fn query(
+        &self,
+        call: &Call,
+        region: &str,
+        ask: impl Fn(&Caller, Option<&str>) -> Result<Answer, Error>,
+        result: &str,
+    ) -> Result<Value, Refusal> {
         let mut pages = Pages::new(MOST_PAGES);
         let (mut all, mut token): (Option<Value>, Option<String>) = (None, None);
         loop {
@@ -257,6 +266,13 @@ impl Source for Live<'_> {
                 let body = json!({ "Rule": name, "EventBusName": bus });
                 self.json(call, region_of(rule, home), &EVENTS, "ListTargetsByRule", body)
             }
+            Call::TestPattern { pattern, event } => {
+                self.json(call, home, &EVENTS, "TestEventPattern", json!({ "EventPattern": pattern, "Event": event }))
+            }
+            Call::TestFilter { region, pattern, records } => {
+                let body = json!({ "filterPattern": pattern, "logEventMessages": records });
+                self.json(call, region, &LOGS, "TestMetricFilter", body)
+            }
             Call::Trails => self.json(call, home, &CLOUDTRAIL, "DescribeTrails", json!({})),
             Call::TrailStatus(arn) => {
                 self.json(call, region_of(arn, home), &CLOUDTRAIL, "GetTrailStatus", json!({ "Name": arn }))
@@ -278,7 +294,8 @@ impl Source for Live<'_> {
                 self.query(call, region, ask, "DescribeAlarmsResult")
             }
             Call::Topic(arn) => {
-                let ask = |caller: &Caller, _: Option<&str>| caller.query(&SNS, "GetTopicAttributes", &[("TopicArn", arn)]);
+                let ask =
+                    |caller: &Caller, _: Option<&str>| caller.query(&SNS, "GetTopicAttributes", &[("TopicArn", arn)]);
                 self.query(call, region_of(arn, home), ask, "GetTopicAttributesResult")
             }
             Call::Subscriptions(arn) => {

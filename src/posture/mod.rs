@@ -17,8 +17,8 @@ mod live;
 pub mod pattern;
 pub mod probe;
 
-pub use checks::Expectations;
 pub(crate) use calls::{ACCOUNT_ACTIONS, ORGANIZATION_ACTIONS};
+pub use checks::Expectations;
 pub(crate) use checks::judge;
 pub(crate) use facts::{Gap, Iam};
 pub(crate) use files::Folders;

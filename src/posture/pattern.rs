@@ -202,6 +202,9 @@ fn excluded(operand: &Value) -> Result<Vec<Test>, String> {
             }
         }
         Value::Array(list) if list.is_empty() => Err("`anything-but` excludes nothing".to_owned()),
+        Value::Array(list) if list.iter().any(Value::is_string) && !list.iter().all(Value::is_string) => {
+            Err("`anything-but` mixes texts and other values".to_owned())
+        }
         Value::Array(list) => list.iter().map(literal).collect(),
         one => Ok(vec![literal(one)?]),
     }
@@ -497,7 +500,10 @@ mod tests {
             (json!({"detail": {"eventName": [{"anything-but": {"prefix": "Deactivate"}}]}}), false),
             (json!({"detail": {"eventName": [{"anything-but": {"prefix": ["List", "Get"]}}]}}), true),
             (json!({"detail": {"eventName": [{"anything-but": {"wildcard": "*MFA*"}}]}}), false),
-            (json!({"detail": {"eventName": [{"anything-but": {"equals-ignore-case": ["deactivatemfadevice"]}}]}}), false),
+            (
+                json!({"detail": {"eventName": [{"anything-but": {"equals-ignore-case": ["deactivatemfadevice"]}}]}}),
+                false,
+            ),
             (json!({"detail": {"n": [{"anything-but": 7}]}}), false),
             (json!({"detail": {"sourceIPAddress": [{"cidr": "192.0.2.0/24"}]}}), true),
             (json!({"detail": {"sourceIPAddress": [{"cidr": "192.0.2.0/28"}]}}), false),
@@ -522,12 +528,30 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_no_pattern() {
         for text in [
-            "", "[]", "{}", "7", "{\"a\":[]}", "{\"a\":{}}", "{\"a\":\"b\"}", "{\"a\":[[\"b\"]]}", "{\"a\":[{\"regex\":\"x\"}]}",
-            "{\"a\":[{\"prefix\":7}]}", "{\"a\":[{\"exists\":\"true\"}]}", "{\"a\":[{\"prefix\":\"x\",\"suffix\":\"y\"}]}",
-            "{\"a\":[{\"numeric\":[\">\"]}]}", "{\"a\":[{\"numeric\":[\"~\",1]}]}", "{\"a\":[{\"cidr\":\"192.0.2.0\"}]}",
-            "{\"a\":[{\"cidr\":\"192.0.2.0/33\"}]}", "{\"a\":[{\"wildcard\":\"a**\"}]}", "{\"a\":[{\"wildcard\":\"a\\\\b\"}]}",
-            "{\"a\":[{\"anything-but\":{\"numeric\":[\"=\",1]}}]}", "{\"a\":[{\"anything-but\":[]}]}", "{\"$or\":[{\"a\":[1]}]}",
-            "{\"$or\":{\"a\":[1]}}", "{\"a\":[1],\"$or\":[{\"a\":[2]},{\"b\":[3]}]}",
+            "",
+            "[]",
+            "{}",
+            "7",
+            "{\"a\":[]}",
+            "{\"a\":{}}",
+            "{\"a\":\"b\"}",
+            "{\"a\":[[\"b\"]]}",
+            "{\"a\":[{\"regex\":\"x\"}]}",
+            "{\"a\":[{\"prefix\":7}]}",
+            "{\"a\":[{\"exists\":\"true\"}]}",
+            "{\"a\":[{\"prefix\":\"x\",\"suffix\":\"y\"}]}",
+            "{\"a\":[{\"numeric\":[\">\"]}]}",
+            "{\"a\":[{\"numeric\":[\"~\",1]}]}",
+            "{\"a\":[{\"cidr\":\"192.0.2.0\"}]}",
+            "{\"a\":[{\"cidr\":\"192.0.2.0/33\"}]}",
+            "{\"a\":[{\"wildcard\":\"a**\"}]}",
+            "{\"a\":[{\"wildcard\":\"a\\\\b\"}]}",
+            "{\"a\":[{\"anything-but\":{\"numeric\":[\"=\",1]}}]}",
+            "{\"a\":[{\"anything-but\":[]}]}",
+            "{\"a\":[{\"anything-but\":[\"x\",1]}]}",
+            "{\"$or\":[{\"a\":[1]}]}",
+            "{\"$or\":{\"a\":[1]}}",
+            "{\"a\":[1],\"$or\":[{\"a\":[2]},{\"b\":[3]}]}",
         ] {
             assert!(Pattern::parse(text).is_err(), "{text}");
         }

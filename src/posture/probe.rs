@@ -98,7 +98,8 @@ impl Probe {
         });
         if self == Self::Refused {
             record["errorCode"] = json!("AccessDenied");
-            record["errorMessage"] = json!("User is not authorized to perform: iam:DeactivateMFADevice on resource: user ada");
+            record["errorMessage"] =
+                json!("User is not authorized to perform: iam:DeactivateMFADevice on resource: user ada");
         }
         record
     }

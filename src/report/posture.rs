@@ -29,10 +29,19 @@ pub fn posture_markdown(posture: &Posture, to: &mut impl std::io::Write) -> std:
 }
 
 fn view(posture: &Posture) -> View<'_> {
-    let accounts: std::collections::BTreeSet<&str> = posture.checks.iter().map(|check| check.account.as_str()).collect();
+    let accounts: std::collections::BTreeSet<&str> =
+        posture.checks.iter().map(|check| check.account.as_str()).collect();
     let card = |label, section, verdict, bad: fn(usize) -> Option<bool>| {
         let count = posture.count(verdict);
-        Card { label, section, value: format::size(count), bad: bad(count), beside: Vec::new(), notes: Vec::new(), change: None }
+        Card {
+            label,
+            section,
+            value: format::size(count),
+            bad: bad(count),
+            beside: Vec::new(),
+            notes: Vec::new(),
+            change: None,
+        }
     };
     View {
         title: "Guardrail posture".to_owned(),
@@ -76,7 +85,9 @@ fn answer(posture: &Posture) -> Line {
     let told = match (failed, unknown) {
         _ if posture.checks.is_empty() => "Nothing was checked.".to_owned(),
         (0, 0) => format!("All {} stand.", format::plural(posture.checks.len(), "guardrail", "guardrails")),
-        (0, unknown) => format!("No guardrail is known to be missing, but of {} it cannot be told.", format::size(unknown)),
+        (0, unknown) => {
+            format!("No guardrail is known to be missing, but of {} it cannot be told.", format::size(unknown))
+        }
         (failed, 0) => format!("{} not stand.", format::plural(failed, "guardrail does", "guardrails do")),
         (failed, unknown) => format!(
             "{} not stand, and of {} it cannot be told.",
@@ -118,11 +129,19 @@ fn listing(verdict: Verdict, checks: &[&PostureCheck]) -> Table<'static> {
         let mut row = vec![
             vec![Span::Strong(check.code.as_str().to_owned()), text(format!(": {}", check.code.title()))],
             place,
-            check.resource.as_deref().map_or_else(|| words(format::NONE), |resource| vec![Span::Arn(resource.to_owned())]),
+            check
+                .resource
+                .as_deref()
+                .map_or_else(|| words(format::NONE), |resource| vec![Span::Arn(resource.to_owned())]),
             vec![Span::Raw(check.reason.clone())],
         ];
         if fixes {
-            row.push(check.fix.as_deref().map_or_else(|| words(format::NONE), |fix| vec![Span::Id(fix.replace('\n', " && "))]));
+            row.push(
+                check
+                    .fix
+                    .as_deref()
+                    .map_or_else(|| words(format::NONE), |fix| vec![Span::Id(fix.replace('\n', " && "))]),
+            );
         }
         row.push(words(check.controls.join("; ")));
         row
@@ -138,7 +157,10 @@ fn listing(verdict: Verdict, checks: &[&PostureCheck]) -> Table<'static> {
 
 /// The section of a report.
 pub(super) fn section(posture: &Posture) -> Section<'static> {
-    let mut blocks = vec![Block::Paragraph(answer(posture)), Block::Paragraph(vec![text("Read at "), Span::Time(format::time(posture.taken_at)), text(".")])];
+    let mut blocks = vec![
+        Block::Paragraph(answer(posture)),
+        Block::Paragraph(vec![text("Read at "), Span::Time(format::time(posture.taken_at)), text(".")]),
+    ];
     for verdict in [Verdict::Fail, Verdict::CannotTell] {
         if posture.count(verdict) > 0 {
             blocks.push(Block::Heading(title(verdict).to_owned()));

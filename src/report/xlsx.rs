@@ -10,7 +10,9 @@ use super::assurance::{self, GapKind};
 use super::format::NONE;
 use super::rows::Rows;
 use super::tables::{self, Column, Read};
-use super::{AccountFigures, Class, KindFigures, MfaCoverage, PostureCheck, Report, Stat, TrendPeriod, TrendSource, format, view};
+use super::{
+    AccountFigures, Class, KindFigures, MfaCoverage, PostureCheck, Report, Stat, TrendPeriod, TrendSource, format, view,
+};
 use crate::escape;
 
 /// How many characters a cell takes.

@@ -99,7 +99,10 @@ pub fn helps(command: &str) -> Vec<(String, String)> {
 
 /// Whether a command needs what a fresh clone lacks: AWS, or an archive of one's own.
 fn is_elsewhere(command: &str) -> bool {
-    let needs = ["s3://", "--iam live", "mfatrail iam snapshot ", OWN_ARCHIVE];
+    let needs = ["s3://", "--iam live", "--posture live", "mfatrail iam snapshot ", OWN_ARCHIVE];
+    if command.starts_with("mfatrail posture") && !command.contains("--from-files") {
+        return true;
+    }
     !command.starts_with("mfatrail generate ") && needs.iter().any(|what| command.contains(what))
 }
 

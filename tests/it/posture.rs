@@ -11,7 +11,8 @@ use mfatrail::contract::{Posture, PostureCheck, PostureCode, Verdict};
 use mfatrail::posture::Expectations;
 use serde_json::{Value, json};
 
-use crate::support::run::{Ran, mfatrail};
+use crate::support::run::{FIXTURES, Ran, mfatrail};
+use crate::support::schema::{self, SCHEMA};
 
 const ACCOUNT: &str = "111122223333";
 const TRAIL: &str = "arn:aws:cloudtrail:us-east-1:999988887777:trail/org-trail";
@@ -50,7 +51,9 @@ impl Files {
 
     /// What the AWS CLI says where a call is refused.
     fn refuse(&mut self, path: &str, operation: &str, code: &str) {
-        let text = format!("\nAn error occurred ({code}) when calling the {operation} operation: User: arn:aws:iam::{ACCOUNT}:user/x is not authorized");
+        let text = format!(
+            "\nAn error occurred ({code}) when calling the {operation} operation: User: arn:aws:iam::{ACCOUNT}:user/x is not authorized"
+        );
         self.0.insert(path.to_owned(), Value::String(text));
     }
 
@@ -136,7 +139,10 @@ fn good() -> Files {
             }),
         ),
         ("credential-report.csv", json!(REPORT)),
-        ("account-summary.json", json!({"SummaryMap": {"AccountMFAEnabled": 1, "AccountPasswordPresent": 0, "AccountAccessKeysPresent": 0}})),
+        (
+            "account-summary.json",
+            json!({"SummaryMap": {"AccountMFAEnabled": 1, "AccountPasswordPresent": 0, "AccountAccessKeysPresent": 0}}),
+        ),
         (
             "virtual-mfa-devices.json",
             json!({"VirtualMFADevices": [{
@@ -200,7 +206,10 @@ fn good() -> Files {
             json!({"Organization": {"Id": "o-example", "FeatureSet": "ALL", "MasterAccountId": "999988887777",
                                     "AvailablePolicyTypes": [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}]}}),
         ),
-        ("roots.json", json!({"Roots": [{"Id": "r-root", "PolicyTypes": [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}]}]})),
+        (
+            "roots.json",
+            json!({"Roots": [{"Id": "r-root", "PolicyTypes": [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}]}]}),
+        ),
         ("parents-111122223333.json", json!({"Parents": [{"Id": "ou-root-work", "Type": "ORGANIZATIONAL_UNIT"}]})),
         ("parents-ou-root-work.json", json!({"Parents": [{"Id": "r-root", "Type": "ROOT"}]})),
         (
@@ -215,14 +224,20 @@ fn good() -> Files {
             json!({"Targets": [{"TargetId": "r-root", "Type": "ROOT"}, {"TargetId": "ou-root-work", "Type": "ORGANIZATIONAL_UNIT"},
                                {"TargetId": "111122223333", "Type": "ACCOUNT"}]}),
         ),
-        ("scp-targets-p-mfa00001.json", json!({"Targets": [{"TargetId": "ou-root-work", "Type": "ORGANIZATIONAL_UNIT"}]})),
+        (
+            "scp-targets-p-mfa00001.json",
+            json!({"Targets": [{"TargetId": "ou-root-work", "Type": "ORGANIZATIONAL_UNIT"}]}),
+        ),
         (
             "scp-p-mfa00001.json",
             json!({"Policy": {"PolicySummary": {"Id": "p-mfa00001"}, "Content": json!({"Version": "2012-10-17", "Statement": [
                 deny(json!({"ArnNotLike": {"aws:PrincipalArn": ["arn:aws:iam::*:role/MfaBreakGlass"]}}))
             ]}).to_string()}}),
         ),
-        ("organizations-features.json", json!({"OrganizationId": "o-example", "EnabledFeatures": ["RootCredentialsManagement", "RootSessions"]})),
+        (
+            "organizations-features.json",
+            json!({"OrganizationId": "o-example", "EnabledFeatures": ["RootCredentialsManagement", "RootSessions"]}),
+        ),
     ];
     let own = own.into_iter().map(|(name, value)| (format!("{ACCOUNT}/{name}"), value));
     Files(own.chain(organization.into_iter().map(|(name, value)| (format!("organization/{name}"), value))).collect())
@@ -325,7 +340,9 @@ const EVENTS: &[Case] = &[
     ),
     (
         "a detail-type that is misspelled",
-        |files| files.pattern(json!({"source": ["aws.iam"], "detail-type": ["AWS API call via CloudTrail"], "detail": {"eventName": ["DeactivateMFADevice"]}})),
+        |files| {
+            files.pattern(json!({"source": ["aws.iam"], "detail-type": ["AWS API call via CloudTrail"], "detail": {"eventName": ["DeactivateMFADevice"]}}))
+        },
         &[
             ("eventbridge-rule", FAIL, "`detail-type`"),
             ("eventbridge-target", FAIL, "no rule"),
@@ -343,22 +360,30 @@ const EVENTS: &[Case] = &[
     ),
     (
         "successes alone",
-        |files| files.pattern(json!({"source": ["aws.iam"], "detail": {"eventName": ["DeactivateMFADevice"], "errorCode": [{"exists": false}]}})),
+        |files| {
+            files.pattern(json!({"source": ["aws.iam"], "detail": {"eventName": ["DeactivateMFADevice"], "errorCode": [{"exists": false}]}}))
+        },
         &[("eventbridge-attempts", FAIL, "`detail.errorCode`")],
     ),
     (
         "refusals alone",
-        |files| files.pattern(json!({"source": ["aws.iam"], "detail": {"eventName": ["DeactivateMFADevice"], "errorCode": ["AccessDenied"]}})),
+        |files| {
+            files.pattern(json!({"source": ["aws.iam"], "detail": {"eventName": ["DeactivateMFADevice"], "errorCode": ["AccessDenied"]}}))
+        },
         &[("eventbridge-rule", FAIL, "does not match"), ("eventbridge-target", FAIL, "no rule")],
     ),
     (
         "the root user left out",
-        |files| files.pattern(json!({"source": ["aws.iam"], "detail": {"eventName": ["DeactivateMFADevice"], "userIdentity": {"type": [{"anything-but": "Root"}]}}})),
+        |files| {
+            files.pattern(json!({"source": ["aws.iam"], "detail": {"eventName": ["DeactivateMFADevice"], "userIdentity": {"type": [{"anything-but": "Root"}]}}}))
+        },
         &[("eventbridge-rule", FAIL, "the root user's device")],
     ),
     (
         "virtual devices alone",
-        |files| files.pattern(json!({"detail": {"eventName": ["DeactivateMFADevice"], "$or": [{"requestParameters": {"serialNumber": [{"wildcard": "arn:*:mfa/*"}]}}, {"errorCode": [{"exists": true}]}]}})),
+        |files| {
+            files.pattern(json!({"detail": {"eventName": ["DeactivateMFADevice"], "$or": [{"requestParameters": {"serialNumber": [{"wildcard": "arn:*:mfa/*"}]}}, {"errorCode": [{"exists": true}]}]}}))
+        },
         &[("eventbridge-rule", FAIL, "a security key")],
     ),
     (
@@ -372,7 +397,11 @@ const EVENTS: &[Case] = &[
     ),
     (
         "everything of IAM by wildcards",
-        |files| files.pattern(json!({"source": [{"prefix": "aws.i"}], "detail": {"eventName": [{"wildcard": "De*MFADevice"}]}})),
+        |files| {
+            files.pattern(
+                json!({"source": [{"prefix": "aws.i"}], "detail": {"eventName": [{"wildcard": "De*MFADevice"}]}}),
+            )
+        },
         &[],
     ),
     (
@@ -409,7 +438,9 @@ const EVENTS: &[Case] = &[
     ),
     (
         "targets that may not be listed",
-        |files| files.refuse("111122223333/event-targets-mfa-alerts.json", "ListTargetsByRule", "AccessDeniedException"),
+        |files| {
+            files.refuse("111122223333/event-targets-mfa-alerts.json", "ListTargetsByRule", "AccessDeniedException")
+        },
         &[("eventbridge-target", UNKNOWN, "events:ListTargetsByRule")],
     ),
     (
@@ -425,12 +456,18 @@ const EVENTS: &[Case] = &[
     (
         "a topic that may not be looked at",
         |files| files.refuse("111122223333/sns-topic-alerts.json", "GetTopicAttributes", "AuthorizationError"),
-        &[("eventbridge-target", UNKNOWN, "sns:GetTopicAttributes"), ("metric-alarm", UNKNOWN, "sns:GetTopicAttributes")],
+        &[
+            ("eventbridge-target", UNKNOWN, "sns:GetTopicAttributes"),
+            ("metric-alarm", UNKNOWN, "sns:GetTopicAttributes"),
+        ],
     ),
     (
         "a topic without subscribers",
         |files| files.topic("SubscriptionsConfirmed", json!("0")),
-        &[("eventbridge-target", FAIL, "no confirmed subscription"), ("metric-alarm", FAIL, "no confirmed subscription")],
+        &[
+            ("eventbridge-target", FAIL, "no confirmed subscription"),
+            ("metric-alarm", FAIL, "no confirmed subscription"),
+        ],
     ),
     (
         "subscriptions by their list, one of them confirmed",
@@ -445,9 +482,15 @@ const EVENTS: &[Case] = &[
         "subscriptions that nobody confirmed",
         |files| {
             files.topic("SubscriptionsConfirmed", Value::Null);
-            files.put("sns-subscriptions-alerts.json", json!({"Subscriptions": [{"SubscriptionArn": "PendingConfirmation"}]}));
+            files.put(
+                "sns-subscriptions-alerts.json",
+                json!({"Subscriptions": [{"SubscriptionArn": "PendingConfirmation"}]}),
+            );
         },
-        &[("eventbridge-target", FAIL, "no confirmed subscription"), ("metric-alarm", FAIL, "no confirmed subscription")],
+        &[
+            ("eventbridge-target", FAIL, "no confirmed subscription"),
+            ("metric-alarm", FAIL, "no confirmed subscription"),
+        ],
     ),
     (
         "a topic that EventBridge may not publish to",
@@ -474,7 +517,10 @@ const EVENTS: &[Case] = &[
     (
         "a topic under a key of one's own",
         |files| files.topic("KmsMasterKeyId", json!("arn:aws:kms:us-east-1:111122223333:key/abc")),
-        &[("eventbridge-target", UNKNOWN, "whose policy is not read"), ("metric-alarm", UNKNOWN, "whose policy is not read")],
+        &[
+            ("eventbridge-target", UNKNOWN, "whose policy is not read"),
+            ("metric-alarm", UNKNOWN, "whose policy is not read"),
+        ],
     ),
     (
         "a queue that accepts the rule",
@@ -490,15 +536,21 @@ const EVENTS: &[Case] = &[
     (
         "a queue that is gone",
         |files| {
-            files.own("event-targets-mfa-alerts.json")["Targets"][0]["Arn"] = json!("arn:aws:sqs:us-east-1:111122223333:mfa");
-            files.refuse("111122223333/sqs-queue-mfa.json", "GetQueueAttributes", "AWS.SimpleQueueService.NonExistentQueue");
+            files.own("event-targets-mfa-alerts.json")["Targets"][0]["Arn"] =
+                json!("arn:aws:sqs:us-east-1:111122223333:mfa");
+            files.refuse(
+                "111122223333/sqs-queue-mfa.json",
+                "GetQueueAttributes",
+                "AWS.SimpleQueueService.NonExistentQueue",
+            );
         },
         &[("eventbridge-target", FAIL, "does not exist")],
     ),
     (
         "a queue without a policy",
         |files| {
-            files.own("event-targets-mfa-alerts.json")["Targets"][0]["Arn"] = json!("arn:aws:sqs:us-east-1:111122223333:mfa");
+            files.own("event-targets-mfa-alerts.json")["Targets"][0]["Arn"] =
+                json!("arn:aws:sqs:us-east-1:111122223333:mfa");
             files.put("sqs-queue-mfa.json", json!({"Attributes": {"ApproximateNumberOfMessages": "0"}}));
         },
         &[("eventbridge-target", FAIL, "does not let events.amazonaws.com")],
@@ -506,14 +558,18 @@ const EVENTS: &[Case] = &[
     (
         "a function that EventBridge may not invoke",
         |files| {
-            files.own("event-targets-mfa-alerts.json")["Targets"][0]["Arn"] = json!("arn:aws:lambda:us-east-1:111122223333:function:tell");
+            files.own("event-targets-mfa-alerts.json")["Targets"][0]["Arn"] =
+                json!("arn:aws:lambda:us-east-1:111122223333:function:tell");
             files.refuse("111122223333/lambda-policy-tell.json", "GetPolicy", "ResourceNotFoundException");
         },
         &[("eventbridge-target", FAIL, "nobody may invoke it")],
     ),
     (
         "a bus of another account",
-        |files| files.own("event-targets-mfa-alerts.json")["Targets"][0]["Arn"] = json!("arn:aws:events:us-east-1:444455556666:event-bus/security"),
+        |files| {
+            files.own("event-targets-mfa-alerts.json")["Targets"][0]["Arn"] =
+                json!("arn:aws:events:us-east-1:444455556666:event-bus/security")
+        },
         &[("eventbridge-target", UNKNOWN, "not followed")],
     ),
     (
@@ -602,33 +658,44 @@ const TRAILS: &[Case] = &[
     ),
     (
         "IAM left out",
-        |files| files.own("event-selectors-org-trail.json")["EventSelectors"][0]["ExcludeManagementEventSources"] = json!(["iam.amazonaws.com"]),
+        |files| {
+            files.own("event-selectors-org-trail.json")["EventSelectors"][0]["ExcludeManagementEventSources"] =
+                json!(["iam.amazonaws.com"])
+        },
         &[("trail-management-events", FAIL, "iam.amazonaws.com"), ("eventbridge-rule", FAIL, "no trail logs")],
     ),
     (
         "advanced selectors of management events",
-        |files| *files.own("event-selectors-org-trail.json") = json!({"AdvancedEventSelectors": [
+        |files| {
+            *files.own("event-selectors-org-trail.json") = json!({"AdvancedEventSelectors": [
             {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": ["AWS::S3::Object"]}]},
-            {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}, {"Field": "eventSource", "NotEquals": ["kms.amazonaws.com"]}]}]}),
+            {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}, {"Field": "eventSource", "NotEquals": ["kms.amazonaws.com"]}]}]})
+        },
         &[],
     ),
     (
         "advanced selectors without IAM",
-        |files| *files.own("event-selectors-org-trail.json") = json!({"AdvancedEventSelectors": [
-            {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}, {"Field": "eventSource", "NotStartsWith": ["iam."]}]}]}),
+        |files| {
+            *files.own("event-selectors-org-trail.json") = json!({"AdvancedEventSelectors": [
+            {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}, {"Field": "eventSource", "NotStartsWith": ["iam."]}]}]})
+        },
         &[("trail-management-events", FAIL, "restricts `eventSource`"), ("eventbridge-rule", FAIL, "no trail logs")],
     ),
     (
         "data events alone",
-        |files| *files.own("event-selectors-org-trail.json") = json!({"AdvancedEventSelectors": [
-            {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}]}]}),
+        |files| {
+            *files.own("event-selectors-org-trail.json") = json!({"AdvancedEventSelectors": [
+            {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}]}]})
+        },
         &[("trail-management-events", FAIL, "no management events"), ("eventbridge-rule", FAIL, "no trail logs")],
     ),
     (
         "no trail at all",
         |files| {
             *files.own("trails.json") = json!({"trailList": []});
-            for name in ["trail-status-org-trail.json", "event-selectors-org-trail.json", "metric-filters.json", "alarms.json"] {
+            for name in
+                ["trail-status-org-trail.json", "event-selectors-org-trail.json", "metric-filters.json", "alarms.json"]
+            {
                 files.remove(name);
             }
         },
@@ -672,7 +739,8 @@ const METRICS: &[Case] = &[
     (
         "no filter that matches",
         |files| {
-            files.own("metric-filters.json")["metricFilters"][0]["filterPattern"] = json!("{ $.eventName = ConsoleLogin }");
+            files.own("metric-filters.json")["metricFilters"][0]["filterPattern"] =
+                json!("{ $.eventName = ConsoleLogin }");
             files.remove("alarms.json");
         },
         &[("metric-filter", FAIL, "no metric filter"), ("metric-alarm", FAIL, "no metric filter")],
@@ -680,7 +748,8 @@ const METRICS: &[Case] = &[
     (
         "a filter in the wrong case",
         |files| {
-            files.own("metric-filters.json")["metricFilters"][0]["filterPattern"] = json!("{ $.eventName = deactivateMFADevice }");
+            files.own("metric-filters.json")["metricFilters"][0]["filterPattern"] =
+                json!("{ $.eventName = deactivateMFADevice }");
             files.remove("alarms.json");
         },
         &[("metric-filter", FAIL, "does not match every deactivation"), ("metric-alarm", FAIL, "no metric filter")],
@@ -692,17 +761,25 @@ const METRICS: &[Case] = &[
     ),
     (
         "a filter of which AWS alone can tell",
-        |files| files.own("metric-filters.json")["metricFilters"][0]["filterPattern"] = json!("{ ($.eventName = DeactivateMFADevice) && ($.errorCode != AccessDenied) }"),
+        |files| {
+            files.own("metric-filters.json")["metricFilters"][0]["filterPattern"] =
+                json!("{ ($.eventName = DeactivateMFADevice) && ($.errorCode != AccessDenied) }")
+        },
         &[("metric-filter", UNKNOWN, "`!=`"), ("metric-alarm", UNKNOWN, "not known")],
     ),
     (
         "a filter by a regular expression",
-        |files| files.own("metric-filters.json")["metricFilters"][0]["filterPattern"] = json!("{ $.eventName = %Deactivate.*% }"),
+        |files| {
+            files.own("metric-filters.json")["metricFilters"][0]["filterPattern"] =
+                json!("{ $.eventName = %Deactivate.*% }")
+        },
         &[("metric-filter", UNKNOWN, "regular expression"), ("metric-alarm", UNKNOWN, "not known")],
     ),
     (
         "a filter by terms",
-        |files| files.own("metric-filters.json")["metricFilters"][0]["filterPattern"] = json!("\"DeactivateMFADevice\""),
+        |files| {
+            files.own("metric-filters.json")["metricFilters"][0]["filterPattern"] = json!("\"DeactivateMFADevice\"")
+        },
         &[],
     ),
     (
@@ -768,9 +845,11 @@ const METRICS: &[Case] = &[
     ),
     (
         "an alarm that computes",
-        |files| files.own("alarms.json")["MetricAlarms"][0]["Metrics"] = json!([
+        |files| {
+            files.own("alarms.json")["MetricAlarms"][0]["Metrics"] = json!([
             {"Id": "e", "Expression": "m * 2"},
-            {"Id": "m", "MetricStat": {"Metric": {"Namespace": "Security", "MetricName": "MfaDeviceRemoved"}, "Stat": "Sum", "Period": 60}}]),
+            {"Id": "m", "MetricStat": {"Metric": {"Namespace": "Security", "MetricName": "MfaDeviceRemoved"}, "Stat": "Sum", "Period": 60}}])
+        },
         &[("metric-alarm", UNKNOWN, "computes")],
     ),
 ];
@@ -817,30 +896,41 @@ const POLICIES: &[Case] = &[
     ),
     (
         "a deny of another call",
-        |files| files.control_policy(json!({"Effect": "Deny", "Action": "iam:DeleteVirtualMFADevice", "Resource": "*"})),
+        |files| {
+            files.control_policy(json!({"Effect": "Deny", "Action": "iam:DeleteVirtualMFADevice", "Resource": "*"}))
+        },
         &[("scp-deny", FAIL, "no service control policy denies")],
     ),
     (
         "a deny by what it does not name",
-        |files| files.control_policy(json!({"Effect": "Deny", "NotAction": ["s3:*", "ec2:*"], "Resource": "*",
-            "Condition": {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/MfaBreakGlass"}}})),
+        |files| {
+            files.control_policy(json!({"Effect": "Deny", "NotAction": ["s3:*", "ec2:*"], "Resource": "*",
+            "Condition": {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/MfaBreakGlass"}}}))
+        },
         &[],
     ),
     (
         "a deny by a wildcard in the middle",
-        |files| files.control_policy(json!({"Effect": "Deny", "Action": "iam:*MFADevice", "NotResource": "arn:aws:iam::*:user/bot",
-            "Condition": {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/MfaBreakGlass"}}})),
+        |files| {
+            files.control_policy(
+                json!({"Effect": "Deny", "Action": "iam:*MFADevice", "NotResource": "arn:aws:iam::*:user/bot",
+            "Condition": {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/MfaBreakGlass"}}}),
+            )
+        },
         &[],
     ),
     (
         "a policy that is attached elsewhere",
-        |files| *files.organization("scp-targets-p-mfa00001.json") = json!({"Targets": [{"TargetId": "ou-root-other"}]}),
+        |files| {
+            *files.organization("scp-targets-p-mfa00001.json") = json!({"Targets": [{"TargetId": "ou-root-other"}]})
+        },
         &[("scp-deny", FAIL, "no service control policy denies")],
     ),
     (
         "a level at which nothing allows the call",
         |files| {
-            *files.organization("scp-targets-p-FullAWSAccess.json") = json!({"Targets": [{"TargetId": "r-root"}, {"TargetId": "111122223333"}]});
+            *files.organization("scp-targets-p-FullAWSAccess.json") =
+                json!({"Targets": [{"TargetId": "r-root"}, {"TargetId": "111122223333"}]});
         },
         &[("scp-rotation", FAIL, "no policy of `ou-root-work` allows")],
     ),
@@ -869,13 +959,18 @@ const POLICIES: &[Case] = &[
     ),
     (
         "an account in no organization",
-        |files| files.refuse("organization/organization.json", "DescribeOrganization", "AWSOrganizationsNotInUseException"),
+        |files| {
+            files.refuse("organization/organization.json", "DescribeOrganization", "AWSOrganizationsNotInUseException")
+        },
         &[("scp-deny", FAIL, "in no organization")],
     ),
     (
         "a document that may not be read",
         |files| files.refuse("organization/scp-p-mfa00001.json", "DescribePolicy", "AccessDeniedException"),
-        &[("scp-deny", UNKNOWN, "organizations:DescribePolicy"), ("scp-rotation", UNKNOWN, "organizations:DescribePolicy")],
+        &[
+            ("scp-deny", UNKNOWN, "organizations:DescribePolicy"),
+            ("scp-rotation", UNKNOWN, "organizations:DescribePolicy"),
+        ],
     ),
     (
         "the management account",
@@ -886,7 +981,11 @@ const POLICIES: &[Case] = &[
         "the management account without central root access",
         |files| {
             files.organization("organization.json")["Organization"]["MasterAccountId"] = json!(ACCOUNT);
-            files.refuse("organization/organizations-features.json", "ListOrganizationsFeatures", "ServiceAccessNotEnabledException");
+            files.refuse(
+                "organization/organizations-features.json",
+                "ListOrganizationsFeatures",
+                "ServiceAccessNotEnabledException",
+            );
         },
         &[("scp-management-account", FAIL, "`ada`"), ("root-management", FAIL, "password of its own")],
     ),
@@ -948,12 +1047,20 @@ const IAM: &[Case] = &[
     ),
     (
         "a user without an owner",
-        |files| files.own("account-authorization-details.json")["UserDetailList"][0]["Tags"] = json!([{"Key": "owner", "Value": " "}]),
+        |files| {
+            files.own("account-authorization-details.json")["UserDetailList"][0]["Tags"] =
+                json!([{"Key": "owner", "Value": " "}])
+        },
         &[("owner-tag", FAIL, "`ada`")],
     ),
     (
         "a leftover device of a user's name",
-        |files| files.own("virtual-mfa-devices.json")["VirtualMFADevices"].as_array_mut().unwrap().push(json!({"SerialNumber": "arn:aws:iam::111122223333:mfa/ADA"})),
+        |files| {
+            files.own("virtual-mfa-devices.json")["VirtualMFADevices"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!({"SerialNumber": "arn:aws:iam::111122223333:mfa/ADA"}))
+        },
         &[("leftover-device", FAIL, "blocks the user `ADA`")],
     ),
     (
@@ -965,15 +1072,24 @@ const IAM: &[Case] = &[
         "a root user without MFA",
         |files| {
             *files.own("account-summary.json") = json!({"SummaryMap": {"AccountMFAEnabled": 0, "AccountPasswordPresent": 1, "AccountAccessKeysPresent": 0}});
-            *files.own("credential-report.csv") = json!(REPORT.replace("true,N/A,N/A,N/A,true,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A\nada", "true,N/A,N/A,N/A,false,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A\nada"));
+            *files.own("credential-report.csv") = json!(REPORT.replace(
+                "true,N/A,N/A,N/A,true,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A\nada",
+                "true,N/A,N/A,N/A,false,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A\nada"
+            ));
         },
-        &[("root-mfa", FAIL, "although they could be managed centrally"), ("root-credentials", FAIL, "managed centrally")],
+        &[
+            ("root-mfa", FAIL, "although they could be managed centrally"),
+            ("root-credentials", FAIL, "managed centrally"),
+        ],
     ),
     (
         "a root user without any credentials",
         |files| {
             *files.own("account-summary.json") = json!({"SummaryMap": {"AccountMFAEnabled": 0, "AccountPasswordPresent": 0, "AccountAccessKeysPresent": 0}});
-            *files.own("credential-report.csv") = json!(REPORT.replace("<root_account>,arn:aws:iam::111122223333:root,2024-01-15T08:00:00+00:00,true,N/A,N/A,N/A,true", "<root_account>,arn:aws:iam::111122223333:root,2024-01-15T08:00:00+00:00,false,N/A,N/A,N/A,false"));
+            *files.own("credential-report.csv") = json!(REPORT.replace(
+                "<root_account>,arn:aws:iam::111122223333:root,2024-01-15T08:00:00+00:00,true,N/A,N/A,N/A,true",
+                "<root_account>,arn:aws:iam::111122223333:root,2024-01-15T08:00:00+00:00,false,N/A,N/A,N/A,false"
+            ));
         },
         &[],
     ),
@@ -985,7 +1101,13 @@ const IAM: &[Case] = &[
     (
         "no file of IAM",
         |files| {
-            for name in ["account-authorization-details.json", "account-summary.json", "credential-report.csv", "virtual-mfa-devices.json", "mfa-devices-ada.json"] {
+            for name in [
+                "account-authorization-details.json",
+                "account-summary.json",
+                "credential-report.csv",
+                "virtual-mfa-devices.json",
+                "mfa-devices-ada.json",
+            ] {
                 files.remove(name);
             }
         },
@@ -1106,6 +1228,7 @@ fn every_format_says_the_same() {
     let document: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(document["schema"], "mfatrail.posture/1");
     assert_eq!(document["taken_at"], AS_OF);
+    assert_eq!(schema::faults(&SCHEMA["$defs"]["posture"], &document), [""; 0]);
     let checks: Vec<PostureCheck> = serde_json::from_value(document["checks"].clone()).unwrap();
     assert_eq!(checks.first().map(|check| check.code), Some(PostureCode::EventRule));
     let [html, md, ocsf] = ["html", "md", "ocsf"].map(|format| posture(&files, &["--format", format]).stdout);
@@ -1122,9 +1245,13 @@ fn every_format_says_the_same() {
         assert_eq!(finding["class_uid"], 2003);
         assert_eq!(finding["type_uid"], 200_301);
         assert_eq!(finding["compliance"]["control"], check.code.as_str());
-        let status = [("fail", 3), ("cannot_tell", 0), ("pass", 1)].into_iter().find(|(name, _)| *name == check.verdict.as_str());
+        let status = [("fail", 3), ("cannot_tell", 0), ("pass", 1)]
+            .into_iter()
+            .find(|(name, _)| *name == check.verdict.as_str());
         assert_eq!(finding["compliance"]["status_id"], status.unwrap().1);
-        for required in ["activity_id", "category_uid", "finding_info", "metadata", "severity_id", "time", "cloud", "resources"] {
+        for required in
+            ["activity_id", "category_uid", "finding_info", "metadata", "severity_id", "time", "cloud", "resources"]
+        {
             assert!(finding.get(required).is_some(), "{required}");
         }
     }
@@ -1145,7 +1272,10 @@ fn what_a_stranger_named_is_harmless_everywhere() {
         assert!(format != "html" || !ran.stdout.contains("<img src=x"), "{format}");
     }
     let table = posture(&files, &[]).stdout;
-    assert!(table.contains(r"'arn:aws:iam::111122223333:mfa/\u{1b}[2J<img src=x onerror=alert(1)>`$(id)`'\''|'"), "{table}");
+    assert!(
+        table.contains(r"'arn:aws:iam::111122223333:mfa/\u{1b}[2J<img src=x onerror=alert(1)>`$(id)`'\''|'"),
+        "{table}"
+    );
 }
 
 #[test]
@@ -1174,8 +1304,70 @@ fn malformed_files_are_named() {
 #[test]
 fn the_example_tells_a_story() {
     let mut command = mfatrail();
-    command.args(["posture", "--from-files", "examples/posture", "--as-of", "2026-11-02", "--archive", "s3://trail-bucket"]);
+    command.args([
+        "posture",
+        "--from-files",
+        "examples/posture",
+        "--as-of",
+        "2026-11-02",
+        "--archive",
+        "s3://trail-bucket",
+    ]);
     let ran: Ran = command.output().expect("it runs").into();
     assert_eq!(ran.status, 1, "{}{}", ran.stdout, ran.stderr);
     assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn a_report_says_whether_guardrails_stood() {
+    let home = tempfile::tempdir().unwrap();
+    let mut files = good();
+    files.rule()["State"] = json!("DISABLED");
+    let given = home.path().join("posture.json");
+    fs::write(&given, posture(&files, &["--format", "json"]).stdout).unwrap();
+    let report = |name: &str, more: &[&str]| {
+        let out = home.path().join(name);
+        let mut command = mfatrail();
+        command.arg("report").args(FIXTURES).arg("--posture").arg(&given).arg("--out").arg(&out).args(more);
+        let ran: Ran = command.output().expect("it runs").into();
+        assert!([0, 3].contains(&ran.status), "{}", ran.stderr);
+        let read = |name: &str| fs::read_to_string(out.join(name)).unwrap();
+        let json: Value = serde_json::from_str(&read("report.json")).unwrap();
+        schema::hold(&json);
+        (json, read("index.html"), read("report.md"))
+    };
+    let bundle = home.path().join("report.zip");
+    let (json, page, md) = report("plain", &["--bundle", bundle.to_str().unwrap()]);
+    assert_eq!(json["posture"]["checks"][0]["code"], "eventbridge-rule");
+    assert!(json["inputs"].as_array().unwrap().iter().any(|input| input["kind"] == "posture"), "{}", json["inputs"]);
+    for text in [&page, &md] {
+        assert!(text.contains("Guardrails") && text.contains("aws events enable-rule"), "{text}");
+    }
+    let mut again = mfatrail();
+    again.arg("report").arg("--from-bundle").arg(&bundle).arg("--out").arg(home.path().join("again"));
+    let ran: Ran = again.output().expect("it runs").into();
+    assert!(ran.stderr.contains("all come out the same"), "{}", ran.stderr);
+
+    let (json, page, md) = report("redacted", &["--redact"]);
+    assert_eq!(json["posture"]["checks"][0]["verdict"], "fail");
+    for text in [json.to_string(), page, md] {
+        for name in ["mfa-alerts", "trail-bucket", "MfaBreakGlass", "org-trail", "KeepMfa"] {
+            assert!(!text.contains(name), "{name}");
+        }
+        assert!(!text.contains(ACCOUNT));
+    }
+
+    for (text, what) in [
+        ("{", "posture.json"),
+        (
+            "{\"schema\":\"mfatrail.posture/2\",\"taken_at\":\"2026-11-02T00:00:00Z\",\"checks\":[]}",
+            "mfatrail.posture/2",
+        ),
+    ] {
+        fs::write(&given, text).unwrap();
+        let mut command = mfatrail();
+        command.arg("report").args(FIXTURES).arg("--posture").arg(&given).arg("--out").arg(home.path().join("none"));
+        let ran: Ran = command.output().expect("it runs").into();
+        assert!(ran.status == 2 && ran.stderr.contains(what), "{}", ran.stderr);
+    }
 }

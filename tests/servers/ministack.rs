@@ -1,35 +1,39 @@
-//! A second stand-in of AWS on the loopback interface, for what moto does not do: ministack, installed once under cargo's temporary directory.
+//! A second stand-in of AWS's interfaces on the loopback interface, for what it does right: EventBridge's own way of matching patterns.
 
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::support::venv;
 
 const PACKAGE: &str = "ministack==1.5.33";
 
-/// Ends when its standard input closes, as moto does: a test that is killed leaves no server behind.
+/// Ends it when its standard input closes, as moto's launcher does.
 const LAUNCHER: &str = "\
 import os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
-from ministack.app import main
 sys.argv = ['ministack']
+from ministack.app import main
 main()
 ";
 
-/// A running server; dropping it ends it. It accepts any credentials and keeps everything in memory.
+/// A running server; dropping it ends it.
 pub struct Ministack {
     child: Child,
     port: u16,
+    _stdin: Option<ChildStdin>,
 }
 
 impl Ministack {
-    /// Starts one on a free port, and waits until it answers.
+    /// Starts a server of its own, on a free port, and waits until it answers.
     pub fn start() -> Self {
         let python = venv::python("ministack", PACKAGE);
         for _round in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address").port();
-            let child = Command::new(&python)
+            let mut child = Command::new(&python)
                 .args(["-c", LAUNCHER])
                 .env("GATEWAY_PORT", port.to_string())
                 .env("BIND_HOST", "127.0.0.1")
@@ -37,15 +41,16 @@ impl Ministack {
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
-                .expect("ministack starts");
-            if let Some(server) = (Self { child, port }).ready() {
+                .expect("it starts");
+            let stdin = child.stdin.take();
+            if let Some(server) = (Self { child, port, _stdin: stdin }).ready() {
                 return server;
             }
         }
-        panic!("ministack did not start; try: {} -m ministack.app", python.display());
+        panic!("ministack did not start; try: {} -m ministack", python.display());
     }
 
-    /// The endpoint URL, such as `http://127.0.0.1:5555`.
+    /// The endpoint URL.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -62,6 +67,28 @@ impl Ministack {
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("ministack did not answer within two minutes");
+    }
+
+    /// Calls an action of EventBridge: the status and the answer.
+    pub fn events(&self, action: &str, body: &Value) -> (u16, Value) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
+        let body = body.to_string();
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/x-amz-json-1.1\r\nX-Amz-Target: AWSEvents.{action}\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=testing/20260308/us-east-1/events/aws4_request, SignedHeaders=host, Signature=0\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .expect("it is sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let status = answer.get(9..12).and_then(|status| status.parse().ok()).expect("a status");
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        // The one object of the body, whatever frames it.
+        let object = body.find('{').zip(body.rfind('}')).and_then(|(from, to)| body.get(from..=to)).unwrap_or("null");
+        (status, serde_json::from_str(object).expect("JSON"))
     }
 }
 

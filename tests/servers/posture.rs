@@ -47,7 +47,11 @@ fn answer(stream: &mut TcpStream) {
     loop {
         let text = String::from_utf8_lossy(&request).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.to_lowercase().split("content-length:").nth(1).and_then(|rest| rest.lines().next()?.trim().parse::<usize>().ok());
+            let length = head
+                .to_lowercase()
+                .split("content-length:")
+                .nth(1)
+                .and_then(|rest| rest.lines().next()?.trim().parse::<usize>().ok());
             if body.len() >= length.unwrap_or(0) {
                 break;
             }
@@ -69,7 +73,11 @@ fn answer(stream: &mut TcpStream) {
         let body = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>not you</Message></Error><RequestId>1</RequestId></ErrorResponse>";
         ("403 Forbidden", "text/xml", body)
     };
-    let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
 }
 
 #[test]
@@ -100,8 +108,24 @@ impl Chance {
 
 fn leaf(chance: &mut Chance) -> Value {
     chance.of(&[
-        json!("x"), json!("xy"), json!("XY"), json!("yx"), json!("a*b"), json!(""), json!(1), json!(1.0), json!(7), json!(true), json!(null),
-        json!("192.0.2.9"), json!("2001:db8::1"), json!(["x", 1]), json!([]), json!([["xy"], 7]), json!({"d": "x"}), json!([{"d": "x"}, {"d": 7}]),
+        json!("x"),
+        json!("xy"),
+        json!("XY"),
+        json!("yx"),
+        json!("a*b"),
+        json!(""),
+        json!(1),
+        json!(1.0),
+        json!(7),
+        json!(true),
+        json!(null),
+        json!("192.0.2.9"),
+        json!("2001:db8::1"),
+        json!(["x", 1]),
+        json!([]),
+        json!([["xy"], 7]),
+        json!({"d": "x"}),
+        json!([{"d": "x"}, {"d": 7}]),
     ])
 }
 
@@ -120,13 +144,38 @@ fn event(chance: &mut Chance) -> Value {
 
 fn test(chance: &mut Chance) -> Value {
     chance.of(&[
-        json!("x"), json!("xy"), json!(1), json!(7), json!(true), json!(null), json!({"exists": true}), json!({"exists": false}),
-        json!({"prefix": "x"}), json!({"prefix": ""}), json!({"suffix": "y"}), json!({"prefix": {"equals-ignore-case": "X"}}),
-        json!({"suffix": {"equals-ignore-case": "Y"}}), json!({"equals-ignore-case": "xy"}), json!({"wildcard": "*x"}), json!({"wildcard": "x*"}),
-        json!({"wildcard": "a\\*b"}), json!({"wildcard": "*x*y*"}), json!({"wildcard": "*"}), json!({"anything-but": "x"}), json!({"anything-but": ["x", 1]}),
-        json!({"anything-but": [7]}), json!({"anything-but": {"prefix": "x"}}), json!({"anything-but": {"suffix": ["y", "x"]}}),
-        json!({"anything-but": {"wildcard": "*y*"}}), json!({"anything-but": {"equals-ignore-case": ["xy", "yx"]}}), json!({"numeric": [">", 1]}),
-        json!({"numeric": [">=", 1, "<", 7]}), json!({"numeric": ["=", 7]}), json!({"cidr": "192.0.2.0/24"}), json!({"cidr": "2001:db8::/32"}),
+        json!("x"),
+        json!("xy"),
+        json!(1),
+        json!(7),
+        json!(true),
+        json!(null),
+        json!({"exists": true}),
+        json!({"exists": false}),
+        json!({"prefix": "x"}),
+        json!({"prefix": ""}),
+        json!({"suffix": "y"}),
+        json!({"prefix": {"equals-ignore-case": "X"}}),
+        json!({"suffix": {"equals-ignore-case": "Y"}}),
+        json!({"equals-ignore-case": "xy"}),
+        json!({"wildcard": "*x"}),
+        json!({"wildcard": "x*"}),
+        json!({"wildcard": "a\\*b"}),
+        json!({"wildcard": "*x*y*"}),
+        json!({"wildcard": "*"}),
+        json!({"anything-but": "x"}),
+        json!({"anything-but": ["x", "xy"]}),
+        json!({"anything-but": ["x", 1]}),
+        json!({"anything-but": [7]}),
+        json!({"anything-but": {"prefix": "x"}}),
+        json!({"anything-but": {"suffix": ["y", "x"]}}),
+        json!({"anything-but": {"wildcard": "*y*"}}),
+        json!({"anything-but": {"equals-ignore-case": ["xy", "yx"]}}),
+        json!({"numeric": [">", 1]}),
+        json!({"numeric": [">=", 1, "<", 7]}),
+        json!({"numeric": ["=", 7]}),
+        json!({"cidr": "192.0.2.0/24"}),
+        json!({"cidr": "2001:db8::/32"}),
     ])
 }
 
@@ -166,7 +215,7 @@ fn pattern(chance: &mut Chance) -> Value {
 /// What needs PyPI.
 mod online {
     use super::*;
-    use crate::support::ministack::Ministack;
+    use crate::ministack::Ministack;
     use crate::support::moto::Moto;
     use crate::support::venv;
 
@@ -207,8 +256,27 @@ mod online {
                 assert_eq!(Some(own), oracle(pattern, &event).1["Result"].as_bool(), "{pattern}: {probe:?}");
             }
         }
-        assert!(wrong.is_empty(), "{} of 600:\n{}", wrong.len(), wrong.join("\n"));
-        assert!((100..500).contains(&matched) && refused < 60, "{matched} matched, {refused} were refused");
+        assert!(
+            wrong.is_empty(),
+            "{} of 600, such as:\n{}",
+            wrong.len(),
+            wrong.iter().take(5).cloned().collect::<Vec<_>>().join("\n")
+        );
+        assert!((100..500).contains(&matched) && refused < 150, "{matched} matched, {refused} were refused");
+    }
+
+    #[test]
+    fn what_is_not_understood_here_is_asked_of_eventbridge() {
+        let server = Ministack::start();
+        // Two conditions on one field, one of them within `$or`: the last counts, which a parsed object does not tell.
+        let pattern = r#"{"detail":{"eventName":["DeactivateMFADevice"],"$or":[{"eventName":["DeactivateMFADevice"]},{"eventName":["X"]}]}}"#;
+        assert!(Pattern::parse(pattern).is_err());
+        server.events("PutRule", &json!({"Name": "odd", "EventPattern": pattern, "State": "ENABLED"}));
+        let ran = posture(&server.endpoint(), &["--format", "json"]);
+        let posture: Posture =
+            serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
+        let told = posture.checks.iter().find(|check| check.code.as_str() == "eventbridge-attempts").unwrap();
+        assert_eq!(told.verdict, Verdict::Pass, "{told:?}");
     }
 
     const SETUP: &str = r#"
@@ -260,14 +328,26 @@ client('cloudwatch').disable_alarm_actions(AlarmNames=['mfa'])
         let endpoint = moto.endpoint();
         python(SETUP, &endpoint);
         let read = |arguments: &[&str]| {
-            let ran = posture(&endpoint, &[arguments, &["--format", "json", "--archive", "s3://trail-bucket"]].concat());
-            let posture: Posture = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
+            let ran =
+                posture(&endpoint, &[arguments, &["--format", "json", "--archive", "s3://trail-bucket"]].concat());
+            let posture: Posture =
+                serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
             posture
         };
         let before = read(&[]);
         for code in [
-            "eventbridge-rule", "eventbridge-attempts", "eventbridge-target", "metric-filter", "metric-alarm", "trail-multi-region",
-            "trail-management-events", "trail-validation", "trail-archive", "removal-without-mfa", "owner-tag", "root-credentials",
+            "eventbridge-rule",
+            "eventbridge-attempts",
+            "eventbridge-target",
+            "metric-filter",
+            "metric-alarm",
+            "trail-multi-region",
+            "trail-management-events",
+            "trail-validation",
+            "trail-archive",
+            "removal-without-mfa",
+            "owner-tag",
+            "root-credentials",
         ] {
             let (verdict, reason) = verdict(&before, OWN, code);
             assert_eq!(verdict, Verdict::Pass, "{code}: {reason}");

@@ -3,7 +3,6 @@
 pub mod digests;
 pub mod duckdb;
 pub mod faulty;
-pub mod ministack;
 pub mod moto;
 pub mod percent;
 pub mod run;

@@ -294,7 +294,8 @@ fn element(element: &mut ScopedDecoder<'_, '_>, above: &str, containers: &[&str]
     let (mut members, mut object) = (Vec::new(), serde_json::Map::new());
     while let Some(mut inner) = element.next_tag() {
         let name = inner.start_el().local().to_owned();
-        let holds_others = containers.iter().any(|one| *one == name || one.strip_suffix(&name) == Some(&format!("{above}/")));
+        let holds_others =
+            containers.iter().any(|one| *one == name || one.strip_suffix(&name) == Some(&format!("{above}/")));
         let value = if holds_others {
             self::element(&mut inner, &name, containers)?
         } else {
@@ -400,7 +401,8 @@ mod tests {
         let text = "<R xmlns=\"u\"><Result>\n <Alarms>\n  <member><Name>a &amp; b</Name><Actions><member>x</member><member>y</member></Actions>\
             </member><member><Name/><Actions/></member></Alarms><Attributes><entry><key>K</key><value>{}</value></entry></Attributes>\
             </Result><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></R>";
-        let containers = ["Result", "Alarms", "Alarms/member", "Actions", "Attributes", "Attributes/entry", "ResponseMetadata"];
+        let containers =
+            ["Result", "Alarms", "Alarms/member", "Actions", "Attributes", "Attributes/entry", "ResponseMetadata"];
         let answer = Answer::new(response(200, &[], text));
         assert_eq!(
             answer.tree(&containers).unwrap(),

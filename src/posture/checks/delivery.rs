@@ -43,10 +43,18 @@ impl Outcome {
 pub(super) fn outcome(facts: &Facts, sender: &Sender<'_>, arn: &str) -> Outcome {
     let destination = match facts.destinations.get(arn) {
         None if is_of(arn, "events") => {
-            return Outcome::of(None, format!("it hands events on to the bus `{arn}`, which is not followed (hint: check the account of that bus)"));
+            return Outcome::of(
+                None,
+                format!(
+                    "it hands events on to the bus `{arn}`, which is not followed (hint: check the account of that bus)"
+                ),
+            );
         }
         None if is_of(arn, "logs") => {
-            return Outcome::of(None, format!("it writes to the log group `{arn}`, and whether anybody reads that is not known"));
+            return Outcome::of(
+                None,
+                format!("it writes to the log group `{arn}`, and whether anybody reads that is not known"),
+            );
         }
         None => return Outcome::of(None, format!("what becomes of it at `{arn}` is not followed")),
         Some(Err(gap)) => return Outcome::of(None, format!("`{arn}`: {}", gap.0)),
@@ -59,9 +67,15 @@ pub(super) fn outcome(facts: &Facts, sender: &Sender<'_>, arn: &str) -> Outcome 
         ),
         Destination::Absent(why) => Outcome::broken(
             format!("its target `{arn}` does not exist ({why})"),
-            format!("aws events put-targets{} --rule {} --targets Id=alerts,Arn=TOPIC-ARN", region(sender.source), quoted(&rule_name(sender.source))),
+            format!(
+                "aws events put-targets{} --rule {} --targets Id=alerts,Arn=TOPIC-ARN",
+                region(sender.source),
+                quoted(&rule_name(sender.source))
+            ),
         ),
-        Destination::Topic { policy, subscribers, key } => topic(facts, sender, arn, policy, subscribers, key.as_deref()),
+        Destination::Topic { policy, subscribers, key } => {
+            topic(facts, sender, arn, policy, subscribers, key.as_deref())
+        }
         Destination::Queue { policy, key } => {
             let access = access(facts, sender, arn, "sqs:sendmessage", policy);
             let fix = format!(
@@ -120,18 +134,29 @@ fn topic(
 /// By access and encryption.
 fn judged(sender: &Sender<'_>, arn: &str, access: Told<bool>, key: Option<&str>, fix: String, what: &str) -> Outcome {
     match access {
-        Err(gap) => Outcome::of(None, format!("whether {} may deliver to {what} `{arn}` is not known: {}", sender.service, gap.0)),
-        Ok(false) => Outcome::broken(format!("the policy of {what} `{arn}` does not let {} deliver to it", sender.service), fix),
+        Err(gap) => Outcome::of(
+            None,
+            format!("whether {} may deliver to {what} `{arn}` is not known: {}", sender.service, gap.0),
+        ),
+        Ok(false) => {
+            Outcome::broken(format!("the policy of {what} `{arn}` does not let {} deliver to it", sender.service), fix)
+        }
         Ok(true) => match key {
             None => Outcome::of(Some(true), format!("{what} `{arn}` exists and accepts events")),
             // The policy of AWS's own key cannot be changed, and lets no other service use it.
             Some(key) if is_aws_key(key) => Outcome::broken(
                 format!("{what} `{arn}` is encrypted with the AWS managed key, which {} may not use", sender.service),
-                format!("# encrypt {what} {arn} with a key of your own, whose policy allows {} kms:GenerateDataKey* and kms:Decrypt", sender.service),
+                format!(
+                    "# encrypt {what} {arn} with a key of your own, whose policy allows {} kms:GenerateDataKey* and kms:Decrypt",
+                    sender.service
+                ),
             ),
             Some(key) => Outcome::of(
                 None,
-                format!("{what} `{arn}` is encrypted with the key `{key}`, whose policy is not read (hint: it must allow {} kms:GenerateDataKey* and kms:Decrypt)", sender.service),
+                format!(
+                    "{what} `{arn}` is encrypted with the key `{key}`, whose policy is not read (hint: it must allow {} kms:GenerateDataKey* and kms:Decrypt)",
+                    sender.service
+                ),
             ),
         },
     }

@@ -22,7 +22,15 @@ struct Candidate<'r> {
 impl Candidate<'_> {
     fn matches(&self, facts: &Facts, probe: Probe) -> Option<bool> {
         let event = probe.event(&facts.account, &facts.partition, &facts.region);
-        self.pattern.as_ref().ok().map(|pattern| pattern.matches(&event))
+        match &self.pattern {
+            Ok(pattern) => Some(pattern.matches(&event)),
+            Err(_) => self.rule.matches.iter().find(|(told, _)| *told == probe).map(|(_, matches)| *matches),
+        }
+    }
+
+    /// Why it is not known what the pattern matches.
+    fn unclear(&self) -> Option<&String> {
+        self.pattern.as_ref().err().filter(|_| self.rule.matches.is_empty())
     }
 
     fn matches_any(&self, facts: &Facts) -> bool {
@@ -62,18 +70,29 @@ fn rule(facts: &Facts, all: &[Candidate<'_>]) -> Opinion {
         let names: Vec<String> = matching.iter().map(|one| one.rule.name.clone()).collect();
         let opinion = match dead(facts) {
             Some((reason, fix)) => Opinion::fail(format!("{} matches, but {reason}", some(&names)), fix),
-            None => Opinion::pass(format!("{} matches virtual devices, security keys, hardware tokens and the root user's", some(&names))),
+            None => Opinion::pass(format!(
+                "{} matches virtual devices, security keys, hardware tokens and the root user's",
+                some(&names)
+            )),
         };
         return opinion.of(matching.first().map_or_else(String::new, |one| one.rule.arn.clone()));
     }
-    if let Some(unclear) = standing.iter().find_map(|one| Some((one.rule, one.pattern.as_ref().err()?))) {
+    if let Some(unclear) = standing.iter().find_map(|one| Some((one.rule, one.unclear()?))) {
         let (rule, why) = unclear;
-        return Opinion::unknown(format!("the pattern of the rule `{}` is not understood: {why} (hint: `aws events test-event-pattern` tells)", rule.name))
-            .of(&rule.arn);
+        return Opinion::unknown(format!(
+            "the pattern of the rule `{}` is not understood: {why} (hint: `aws events test-event-pattern` tells)",
+            rule.name
+        ))
+        .of(&rule.arn);
     }
     if let Some(partial) = matching.first() {
         let words: Vec<&str> = missed.iter().map(|probe| probe.words()).collect();
-        let reason = format!("the rule `{}` does not match {}{}", partial.rule.name, words.join(", "), why(facts, partial, missed.first()));
+        let reason = format!(
+            "the rule `{}` does not match {}{}",
+            partial.rule.name,
+            words.join(", "),
+            why(facts, partial, missed.first())
+        );
         return Opinion::fail(reason, put_rule(facts, &partial.rule.name)).of(&partial.rule.arn);
     }
     absent(facts, all)
@@ -91,7 +110,10 @@ fn dead(facts: &Facts) -> Option<(String, String)> {
     if trails.iter().any(|trail| feeds(&trail)) {
         return None;
     }
-    let reason = format!("no trail logs management events in {}, and without one EventBridge gets no events of IAM", facts.region);
+    let reason = format!(
+        "no trail logs management events in {}, and without one EventBridge gets no events of IAM",
+        facts.region
+    );
     Some((reason, super::trail::create(facts)))
 }
 
@@ -103,7 +125,10 @@ fn absent(facts: &Facts, all: &[Candidate<'_>]) -> Opinion {
         let (reason, fix) = if *region != facts.region {
             (format!("the rule `{name}` is in {region}, and IAM's events are only in {}", facts.region), create(facts))
         } else if !one.rule.is_on_default_bus() {
-            (format!("the rule `{name}` is on the bus `{bus}`, and CloudTrail's events are only on the default bus"), create(facts))
+            (
+                format!("the rule `{name}` is on the bus `{bus}`, and CloudTrail's events are only on the default bus"),
+                create(facts),
+            )
         } else {
             (
                 format!("the rule `{name}` is disabled"),
@@ -115,10 +140,17 @@ fn absent(facts: &Facts, all: &[Candidate<'_>]) -> Opinion {
     let meant = all.iter().find(|one| one.rule.pattern.to_lowercase().contains("mfadevice"));
     match meant {
         Some(one) => {
-            let reason = format!("the rule `{}` does not match a deactivation{}", one.rule.name, why(facts, one, Some(&Probe::Virtual)));
+            let reason = format!(
+                "the rule `{}` does not match a deactivation{}",
+                one.rule.name,
+                why(facts, one, Some(&Probe::Virtual))
+            );
             Opinion::fail(reason, put_rule(facts, &one.rule.name)).of(&one.rule.arn)
         }
-        None => Opinion::fail(format!("no rule on the default bus in {} matches `DeactivateMFADevice`", facts.region), create(facts)),
+        None => Opinion::fail(
+            format!("no rule on the default bus in {} matches `DeactivateMFADevice`", facts.region),
+            create(facts),
+        ),
     }
 }
 
@@ -128,7 +160,9 @@ fn why(facts: &Facts, candidate: &Candidate<'_>, probe: Option<&Probe>) -> Strin
     let event = probe.event(&facts.account, &facts.partition, &facts.region);
     match candidate.pattern.as_ref().ok().and_then(|pattern| pattern.mismatch(&event)) {
         Some(Mismatch { path, has: Some(has) }) => format!(": `{path}` is {has} there"),
-        Some(Mismatch { path, has: None }) => format!(": such an event has no `{path}`, or not what the pattern asks of it"),
+        Some(Mismatch { path, has: None }) => {
+            format!(": such an event has no `{path}`, or not what the pattern asks of it")
+        }
         None => String::new(),
     }
 }
@@ -138,12 +172,17 @@ fn attempts(facts: &Facts, all: &[Candidate<'_>]) -> Opinion {
     if let Some(one) = standing.iter().find(|one| one.matches(facts, Probe::Refused) == Some(true)) {
         return Opinion::pass(format!("`{}` matches refused attempts, too", one.rule.name)).of(&one.rule.arn);
     }
-    if let Some((rule, why)) = standing.iter().find_map(|one| Some((one.rule, one.pattern.as_ref().err()?))) {
-        return Opinion::unknown(format!("the pattern of the rule `{}` is not understood: {why}", rule.name)).of(&rule.arn);
+    if let Some((rule, why)) = standing.iter().find_map(|one| Some((one.rule, one.unclear()?))) {
+        return Opinion::unknown(format!("the pattern of the rule `{}` is not understood: {why}", rule.name))
+            .of(&rule.arn);
     }
     match standing.iter().find(|one| one.matches_any(facts)) {
         Some(one) => {
-            let reason = format!("the rule `{}` does not match refused attempts{}", one.rule.name, why(facts, one, Some(&Probe::Refused)));
+            let reason = format!(
+                "the rule `{}` does not match refused attempts{}",
+                one.rule.name,
+                why(facts, one, Some(&Probe::Refused))
+            );
             Opinion::fail(reason, put_rule(facts, &one.rule.name)).of(&one.rule.arn)
         }
         None => {
@@ -157,8 +196,10 @@ fn target(facts: &Facts, all: &[Candidate<'_>]) -> Opinion {
     let standing = standing(facts, all);
     let matching: Vec<&Candidate<'_>> = standing.iter().copied().filter(|one| one.matches_any(facts)).collect();
     let Some(first) = matching.first() else {
-        return match standing.iter().find_map(|one| one.pattern.as_ref().err()) {
-            Some(why) => Opinion::unknown(format!("which rule's target matters is not known: a pattern is not understood: {why}")),
+        return match standing.iter().find_map(|one| one.unclear()) {
+            Some(why) => Opinion::unknown(format!(
+                "which rule's target matters is not known: a pattern is not understood: {why}"
+            )),
             None => {
                 let fix = absent(facts, all).fix.unwrap_or_else(|| create(facts));
                 Opinion::fail("no rule matches, so nothing is delivered to anybody", fix)
@@ -189,21 +230,38 @@ fn of_rule(facts: &Facts, rule: &Rule) -> Outcome {
     };
     let one = |target: &crate::posture::facts::Target| {
         if target.fixed_input {
-            let reason = format!("its target `{}` gets a fixed text and not the event: it does not say who lost MFA", target.arn);
+            let reason = format!(
+                "its target `{}` gets a fixed text and not the event: it does not say who lost MFA",
+                target.arn
+            );
             return Outcome { reaches: Some(false), reason, fix: Some(put_target(facts, &rule.name, &target.arn)) };
         }
         delivery::outcome(facts, &Sender { service: "events.amazonaws.com", source: &rule.arn }, &target.arn)
     };
-    let none = || Outcome { reaches: Some(false), reason: "it has no targets".to_owned(), fix: Some(put_targets(facts, &rule.name)) };
+    let none = || Outcome {
+        reaches: Some(false),
+        reason: "it has no targets".to_owned(),
+        fix: Some(put_targets(facts, &rule.name)),
+    };
     Outcome::best(targets.iter().map(one).collect()).unwrap_or_else(none)
 }
 
 fn put_rule(facts: &Facts, name: &str) -> String {
-    format!("aws events put-rule --region {} --name {} --event-pattern {}", facts.region, quoted(name), quoted(GOOD_PATTERN))
+    format!(
+        "aws events put-rule --region {} --name {} --event-pattern {}",
+        facts.region,
+        quoted(name),
+        quoted(GOOD_PATTERN)
+    )
 }
 
 fn put_target(facts: &Facts, name: &str, arn: &str) -> String {
-    format!("aws events put-targets --region {} --rule {} --targets Id=alerts,Arn={}", facts.region, quoted(name), quoted(arn))
+    format!(
+        "aws events put-targets --region {} --rule {} --targets Id=alerts,Arn={}",
+        facts.region,
+        quoted(name),
+        quoted(arn)
+    )
 }
 
 fn put_targets(facts: &Facts, name: &str) -> String {

@@ -2,7 +2,9 @@
 
 use super::{Expectations, Opinion, some};
 use crate::contract::{PostureCheck, PostureCode};
-use crate::inventory::{Applied, Call, DetailedUser, Details, Grants, Policy, Request, UserState, attached, both, either};
+use crate::inventory::{
+    Applied, Call, DetailedUser, Details, Grants, Policy, Request, UserState, attached, both, either,
+};
 use crate::posture::calls::{file_name, quoted};
 use crate::posture::facts::{Facts, Iam};
 
@@ -74,7 +76,8 @@ fn root_mfa(facts: &Facts, iam: &Iam) -> Opinion {
     let root = iam.state.root.as_ref();
     let arn = format!("arn:{}:iam::{}:root", facts.partition, facts.account);
     let told = root.and_then(|root| root.mfa_active);
-    let none_left = |root: &crate::inventory::RootState| root.password == Some(false) && root.active_access_keys == Some(0);
+    let none_left =
+        |root: &crate::inventory::RootState| root.password == Some(false) && root.active_access_keys == Some(0);
     match (told, root) {
         (Some(true), _) => Opinion::pass("the root user has an MFA device"),
         (Some(false), Some(root)) if none_left(root) => Opinion::pass("the root user has neither a password nor access keys: there is nothing to protect"),
@@ -99,7 +102,10 @@ fn root_credentials(facts: &Facts, iam: &Iam) -> Opinion {
     match root.and_then(|root| root.active_access_keys) {
         None => lacks(iam, "root user"),
         Some(0) => match (root.and_then(|root| root.password), central(facts)) {
-            (Some(true), Some(true)) => Opinion::fail("the root user has a password, although root access is managed centrally", assume_root(facts)),
+            (Some(true), Some(true)) => Opinion::fail(
+                "the root user has a password, although root access is managed centrally",
+                assume_root(facts),
+            ),
             (Some(false), _) => Opinion::pass("the root user has neither a password nor access keys"),
             _ => Opinion::pass("the root user has no access keys"),
         },
@@ -108,7 +114,8 @@ fn root_credentials(facts: &Facts, iam: &Iam) -> Opinion {
             let fix = if central(facts) == Some(true) {
                 assume_root(facts)
             } else {
-                "aws iam delete-access-key --access-key-id ACCESS-KEY-ID   # with the root user's own credentials".to_owned()
+                "aws iam delete-access-key --access-key-id ACCESS-KEY-ID   # with the root user's own credentials"
+                    .to_owned()
             };
             Opinion::fail(format!("the root user has {keys}, which no MFA protects"), fix)
         }
@@ -119,7 +126,9 @@ fn root_credentials(facts: &Facts, iam: &Iam) -> Opinion {
 fn root_management(features: &crate::posture::facts::Told<Vec<String>>) -> Opinion {
     match features {
         Err(gap) => Opinion::gap(gap),
-        Ok(list) if list.iter().any(|one| one == ROOT_CREDENTIALS) => Opinion::pass("IAM manages root credentials of member accounts"),
+        Ok(list) if list.iter().any(|one| one == ROOT_CREDENTIALS) => {
+            Opinion::pass("IAM manages root credentials of member accounts")
+        }
         Ok(_) => Opinion::fail(
             "each member account's root user has, or can recover, a password of its own",
             "aws organizations enable-aws-service-access --service-principal iam.amazonaws.com\naws iam enable-organizations-root-credentials-management",
@@ -164,18 +173,26 @@ fn removal(facts: &Facts, iam: &Iam) -> Vec<Opinion> {
             None => unknown.push(name.clone()),
             Some(true) => {
                 let reason = format!("without MFA `{name}` may deactivate devices, by {}", some(&removal.by));
-                let fix = format!("aws iam put-user-policy --user-name {} --policy-name RequireMfaToRemoveDevices --policy-document {}", quoted(name), quoted(GUARD));
+                let fix = format!(
+                    "aws iam put-user-policy --user-name {} --policy-name RequireMfaToRemoveDevices --policy-document {}",
+                    quoted(name),
+                    quoted(GUARD)
+                );
                 failed.push(Opinion::fail(reason, fix).of(user.listed.arn.clone().unwrap_or_else(|| name.clone())));
             }
         }
     }
     if !unknown.is_empty() {
-        let reason = format!("whether {} may deactivate devices without MFA hangs on policies or conditions that are not known", some(&unknown));
+        let reason = format!(
+            "whether {} may deactivate devices without MFA hangs on policies or conditions that are not known",
+            some(&unknown)
+        );
         failed.push(Opinion::unknown(reason));
     }
     if failed.is_empty() {
         let users = if safe == 1 { "the one user".to_owned() } else { format!("none of {safe} users") };
-        let may = if safe == 1 { "may not deactivate a device without MFA" } else { "may deactivate a device without MFA" };
+        let may =
+            if safe == 1 { "may not deactivate a device without MFA" } else { "may deactivate a device without MFA" };
         failed.push(Opinion::pass(format!("{users} {may}")));
     }
     failed
@@ -193,7 +210,11 @@ fn of_user(facts: &Facts, details: &Details, user: &DetailedUser, state: Option<
     }
     let boundary = user.boundary.as_ref().map(|arn| attached(arn, details.policies.get(arn).cloned().flatten()));
     let mut removal = Removal { may: Some(false), by: Vec::new() };
-    let arn = user.listed.arn.clone().unwrap_or_else(|| format!("arn:{}:iam::{}:user/{}", facts.partition, facts.account, user.listed.name.0));
+    let arn = user
+        .listed
+        .arn
+        .clone()
+        .unwrap_or_else(|| format!("arn:{}:iam::{}:user/{}", facts.partition, facts.account, user.listed.name.0));
     let own = arn.to_lowercase();
     let other = format!("arn:{}:iam::{}:user/{ANYBODY}", facts.partition, facts.account);
     for request in requests(state) {
@@ -210,7 +231,9 @@ fn of_user(facts: &Facts, details: &Details, user: &DetailedUser, state: Option<
             let call = Call { action: ACTION, resource, service: None, keys };
             let may = may(facts, &call, &policies, boundary.as_ref(), complete);
             if may == Some(true) {
-                let grants = policies.iter().filter(|one| matches!(&one.applied, Applied::Known(policy) if grants_it(policy, &call)));
+                let grants = policies
+                    .iter()
+                    .filter(|one| matches!(&one.applied, Applied::Known(policy) if grants_it(policy, &call)));
                 removal.by.extend(grants.map(|one| one.name.clone()));
             }
             removal.may = either(removal.may, may);
@@ -225,7 +248,11 @@ fn of_user(facts: &Facts, details: &Details, user: &DetailedUser, state: Option<
 fn requests(state: Option<&UserState>) -> Vec<Request> {
     let password = state.is_none_or(|state| state.password != Some(false));
     let keys = state.is_none_or(|state| state.active_access_keys != Some(0));
-    [(password, Request::SessionWithoutMfa), (keys, Request::LongTermKey)].into_iter().filter(|(can, _)| *can).map(|(_, request)| request).collect()
+    [(password, Request::SessionWithoutMfa), (keys, Request::LongTermKey)]
+        .into_iter()
+        .filter(|(can, _)| *can)
+        .map(|(_, request)| request)
+        .collect()
 }
 
 /// Whether a grant holds: conditions that say nothing of MFA are taken to be met.
@@ -236,7 +263,13 @@ fn grants_it(policy: &Policy, call: &Call<'_>) -> bool {
     })
 }
 
-fn may(facts: &Facts, call: &Call<'_>, policies: &[Named<'_>], boundary: Option<&Applied>, complete: bool) -> Option<bool> {
+fn may(
+    facts: &Facts,
+    call: &Call<'_>,
+    policies: &[Named<'_>],
+    boundary: Option<&Applied>,
+    complete: bool,
+) -> Option<bool> {
     let unread = if complete { Some(false) } else { None };
     let (mut allowed, mut denied) = (unread, either(unread, super::scp::denies(facts, call)));
     for policy in policies {
@@ -273,8 +306,11 @@ fn holes(iam: &Iam) -> Vec<Opinion> {
             guards += 1;
             let resource = format!("arn:aws:iam::{ANYBODY}:user/{ANYBODY}");
             let call = Call { action: ACTION, resource: &resource, service: None, keys: Vec::new() };
-            let Some(exempt) = statement.exempt_actions().filter(|_| statement.is_about(&call) == Some(false)) else { continue };
-            let patterns: Vec<String> = exempt.iter().filter(|one| one.contains("deactivatemfadevice") || one.contains('*')).cloned().collect();
+            let Some(exempt) = statement.exempt_actions().filter(|_| statement.is_about(&call) == Some(false)) else {
+                continue;
+            };
+            let patterns: Vec<String> =
+                exempt.iter().filter(|one| one.contains("deactivatemfadevice") || one.contains('*')).cloned().collect();
             let sid = statement.sid.as_deref().map_or_else(String::new, |sid| format!(" (statement `{sid}`)"));
             holes.push(
                 Opinion::fail(
@@ -287,18 +323,30 @@ fn holes(iam: &Iam) -> Vec<Opinion> {
     };
     for user in &details.users {
         for inline in &user.grants.inline {
-            let fix = format!("aws iam put-user-policy --user-name {} --policy-name {} --policy-document file://POLICY.json   # without iam:DeactivateMFADevice in NotAction", quoted(&user.listed.name.0), quoted(&inline.name));
+            let fix = format!(
+                "aws iam put-user-policy --user-name {} --policy-name {} --policy-document file://POLICY.json   # without iam:DeactivateMFADevice in NotAction",
+                quoted(&user.listed.name.0),
+                quoted(&inline.name)
+            );
             look(format!("user {}: {}", user.listed.name.0, inline.name), inline.document.as_ref(), fix);
         }
     }
     for (group, grants) in &details.groups {
         for inline in &grants.inline {
-            let fix = format!("aws iam put-group-policy --group-name {} --policy-name {} --policy-document file://POLICY.json   # without iam:DeactivateMFADevice in NotAction", quoted(&group.0), quoted(&inline.name));
+            let fix = format!(
+                "aws iam put-group-policy --group-name {} --policy-name {} --policy-document file://POLICY.json   # without iam:DeactivateMFADevice in NotAction",
+                quoted(&group.0),
+                quoted(&inline.name)
+            );
             look(format!("group {}: {}", group.0, inline.name), inline.document.as_ref(), fix);
         }
     }
     for (arn, document) in &details.policies {
-        let fix = format!("aws iam create-policy-version --policy-arn {} --set-as-default --policy-document file://{}.json   # without iam:DeactivateMFADevice in NotAction", quoted(arn), quoted(&file_name(arn)));
+        let fix = format!(
+            "aws iam create-policy-version --policy-arn {} --set-as-default --policy-document file://{}.json   # without iam:DeactivateMFADevice in NotAction",
+            quoted(arn),
+            quoted(&file_name(arn))
+        );
         look(arn.clone(), document.as_ref(), fix);
     }
     if !unread.is_empty() {
@@ -326,7 +374,8 @@ fn leftovers(iam: &Iam) -> Vec<Opinion> {
         } else {
             "it is nobody's, and blocks whoever enrolls a device of that name".to_owned()
         };
-        Opinion::fail(reason, format!("aws iam delete-virtual-mfa-device --serial-number {}", quoted(serial))).of(serial)
+        Opinion::fail(reason, format!("aws iam delete-virtual-mfa-device --serial-number {}", quoted(serial)))
+            .of(serial)
     };
     let failed: Vec<Opinion> = leftover.map(fail).collect();
     if failed.is_empty() { vec![Opinion::pass("every virtual device is somebody's")] } else { failed }
@@ -341,11 +390,19 @@ fn owners(iam: &Iam, expected: &Expectations) -> Vec<Opinion> {
     let mut unknown = Vec::new();
     for user in can_sign_in {
         match (&user.tags, user.password) {
-            (Some(tags), _) if expected.owner_tags.iter().any(|key| tags.get(key).is_some_and(|owner| !owner.trim().is_empty())) => {}
+            (Some(tags), _)
+                if expected
+                    .owner_tags
+                    .iter()
+                    .any(|key| tags.get(key).is_some_and(|owner| !owner.trim().is_empty())) => {}
             (Some(_), Some(true)) => {
                 let key = expected.owner_tags.first().map_or("owner-email", String::as_str);
                 let reason = format!("`{}` can sign in, and no tag says whom to ask about it", user.name);
-                let fix = format!("aws iam tag-user --user-name {} --tags Key={},Value=OWNER@EXAMPLE.COM", quoted(&user.name), quoted(key));
+                let fix = format!(
+                    "aws iam tag-user --user-name {} --tags Key={},Value=OWNER@EXAMPLE.COM",
+                    quoted(&user.name),
+                    quoted(key)
+                );
                 opinions.push(Opinion::fail(reason, fix).of(user.arn.clone().unwrap_or_else(|| user.name.clone())));
             }
             _ => unknown.push(user.name.clone()),

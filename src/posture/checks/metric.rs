@@ -6,11 +6,10 @@ use crate::contract::{PostureCheck, PostureCode};
 use crate::posture::calls::{log_group, quoted, region};
 use crate::posture::facts::{Alarm, Composite, Facts, MetricFilter, Trail};
 use crate::posture::filter::Filter;
-use crate::posture::probe::Probe;
+use crate::posture::gather::{Subject, counts_all};
 
 /// A pattern that counts the removal of devices, whether it succeeds or not.
-const GOOD_PATTERN: &str =
-    r#"{ ($.eventSource = "iam.amazonaws.com") && (($.eventName = "DeactivateMFADevice") || ($.eventName = "DeleteVirtualMFADevice")) }"#;
+const GOOD_PATTERN: &str = r#"{ ($.eventSource = "iam.amazonaws.com") && (($.eventName = "DeactivateMFADevice") || ($.eventName = "DeleteVirtualMFADevice")) }"#;
 /// What a fix calls the filter, its metric and the alarm.
 const NAME: &str = "MfaDeviceRemoved";
 const NAMESPACE: &str = "Security";
@@ -48,7 +47,8 @@ fn filter(facts: &Facts) -> (Opinion, Option<Counting>) {
         return (no_group(facts, covering.first().copied()), None);
     };
     let with_group = covering.iter().filter_map(|trail| Some((*trail, trail.log_group.clone()?)));
-    let judged: Vec<(Opinion, Option<Counting>)> = with_group.map(|(trail, group)| of_group(facts, trail, &group)).collect();
+    let judged: Vec<(Opinion, Option<Counting>)> =
+        with_group.map(|(trail, group)| of_group(facts, trail, &group)).collect();
     let best = judged.into_iter().max_by_key(|(opinion, _)| opinion.verdict);
     best.unwrap_or_else(|| (no_group(facts, Some(trail)), None))
 }
@@ -63,7 +63,8 @@ fn no_group(facts: &Facts, trail: Option<&Trail>) -> Opinion {
         region(&trail.arn),
         put_filter("LOG-GROUP", &trail.home_region)
     );
-    Opinion::fail("the trail writes to no log group of CloudWatch Logs, so no metric filter sees its events", fix).of(&trail.arn)
+    Opinion::fail("the trail writes to no log group of CloudWatch Logs, so no metric filter sees its events", fix)
+        .of(&trail.arn)
 }
 
 fn of_group(facts: &Facts, trail: &Trail, group: &str) -> (Opinion, Option<Counting>) {
@@ -85,8 +86,16 @@ fn of_group(facts: &Facts, trail: &Trail, group: &str) -> (Opinion, Option<Count
         filters.iter().filter(|filter| filter.log_group == name).map(|filter| judged(facts, filter)).collect();
     if let Some((filter, ..)) = own.iter().find(|(_, counts, _)| *counts == Some(true)) {
         if let Some(error) = trail.status.as_ref().ok().and_then(|status| status.log_group_error.as_deref()) {
-            let reason = format!("the filter `{}` counts deactivations, but the trail cannot write to its log group: {error}", filter.name);
-            let fix = format!("aws cloudtrail update-trail --name {}{} --cloud-watch-logs-log-group-arn {} --cloud-watch-logs-role-arn ROLE-ARN", quoted(&trail.arn), region(&trail.arn), quoted(group));
+            let reason = format!(
+                "the filter `{}` counts deactivations, but the trail cannot write to its log group: {error}",
+                filter.name
+            );
+            let fix = format!(
+                "aws cloudtrail update-trail --name {}{} --cloud-watch-logs-log-group-arn {} --cloud-watch-logs-role-arn ROLE-ARN",
+                quoted(&trail.arn),
+                region(&trail.arn),
+                quoted(group)
+            );
             return (Opinion::fail(reason, fix).of(group), None);
         }
         let counting = Counting { group: group.to_owned(), filter: (*filter).clone() };
@@ -94,14 +103,21 @@ fn of_group(facts: &Facts, trail: &Trail, group: &str) -> (Opinion, Option<Count
     }
     if let Some((filter, _, why)) = own.iter().find(|(_, counts, _)| counts.is_none()) {
         let why = why.as_deref().unwrap_or("its pattern asks `!=` of what such a record does not have");
-        let reason = format!("whether the filter `{}` counts deactivations is not known: {why} (hint: `aws logs test-metric-filter` tells)", filter.name);
+        let reason = format!(
+            "whether the filter `{}` counts deactivations is not known: {why} (hint: `aws logs test-metric-filter` tells)",
+            filter.name
+        );
         return (Opinion::unknown(reason).of(group), None);
     }
     let stray = filters.iter().find(|filter| filter.log_group != name && judged(facts, filter).1 == Some(true));
     let meant = own.iter().find(|(filter, ..)| filter.pattern.to_lowercase().contains("mfadevice"));
     let reason = match (stray, meant) {
-        (Some(stray), _) => format!("the filter `{}` is on the log group `{}`, to which no trail writes", stray.name, stray.log_group),
-        (None, Some((filter, ..))) => format!("the pattern of the filter `{}` does not match every deactivation", filter.name),
+        (Some(stray), _) => {
+            format!("the filter `{}` is on the log group `{}`, to which no trail writes", stray.name, stray.log_group)
+        }
+        (None, Some((filter, ..))) => {
+            format!("the pattern of the filter `{}` does not match every deactivation", filter.name)
+        }
         (None, None) => format!("no metric filter on the trail's log group `{name}` matches `DeactivateMFADevice`"),
     };
     let region = crate::arn::Arn::parse(group).map(|arn| arn.region).unwrap_or_default();
@@ -110,14 +126,14 @@ fn of_group(facts: &Facts, trail: &Trail, group: &str) -> (Opinion, Option<Count
 
 /// Whether a filter counts every kind of deactivation; in words why that is not known, where it is its pattern.
 fn judged<'f>(facts: &Facts, filter: &'f MetricFilter) -> (&'f MetricFilter, Option<bool>, Option<String>) {
-    match Filter::parse(&filter.pattern) {
-        Err(why) => (filter, None, Some(format!("its pattern is not understood: {why}"))),
-        Ok(parsed) => {
-            let matches = |probe: Probe| parsed.matches(&probe.record(&facts.account, &facts.partition, &facts.region));
-            let all = Probe::SUCCESSES.into_iter().map(matches).fold(Some(true), crate::inventory::both);
-            (filter, all, None)
-        }
-    }
+    let subject = Subject {
+        account: facts.account.clone(),
+        partition: facts.partition.clone(),
+        region: facts.region.clone(),
+        taken_at: facts.taken_at,
+    };
+    let why = Filter::parse(&filter.pattern).err().map(|why| format!("its pattern is not understood: {why}"));
+    (filter, filter.counts.or_else(|| counts_all(&filter.pattern, &subject)), why)
 }
 
 fn put_filter(group: &str, region: &str) -> String {
@@ -132,7 +148,10 @@ fn alarm(facts: &Facts, filter: &Opinion, counting: Option<&Counting>) -> Opinio
     let Some(counting) = counting else {
         return match filter.verdict {
             crate::contract::Verdict::CannotTell => Opinion::unknown("which metric counts deactivations is not known"),
-            _ => Opinion::fail("no metric filter counts deactivations, so no alarm can tell of them", put_alarm(facts, NAMESPACE, NAME)),
+            _ => Opinion::fail(
+                "no metric filter counts deactivations, so no alarm can tell of them",
+                put_alarm(facts, NAMESPACE, NAME),
+            ),
         };
     };
     let alarms = match &facts.alarms {
@@ -140,7 +159,9 @@ fn alarm(facts: &Facts, filter: &Opinion, counting: Option<&Counting>) -> Opinio
         Ok(alarms) => alarms,
     };
     let metrics = &counting.filter.metrics;
-    let of_metric = |metric: &(String, String)| metrics.iter().any(|(namespace, name, _)| (namespace, name) == (&metric.0, &metric.1));
+    let of_metric = |metric: &(String, String)| {
+        metrics.iter().any(|(namespace, name, _)| (namespace, name) == (&metric.0, &metric.1))
+    };
     let own = alarms.metric.iter().filter(|alarm| alarm.metrics.iter().any(of_metric));
     let judged: Vec<(&Alarm, Outcome)> =
         own.map(|alarm| (alarm, of_alarm(facts, alarm, &alarms.composite, value(counting)))).collect();
@@ -178,7 +199,8 @@ fn of_alarm(facts: &Facts, alarm: &Alarm, composites: &[Composite], value: Optio
         let reason = "it computes something of the metric, which is not followed".to_owned();
         return Outcome { reaches: None, reason, fix: None };
     }
-    let counts = alarm.statistic.as_deref().is_some_and(|kind| ["Sum", "Maximum", "SampleCount", "Average"].contains(&kind));
+    let counts =
+        alarm.statistic.as_deref().is_some_and(|kind| ["Sum", "Maximum", "SampleCount", "Average"].contains(&kind));
     let one = if alarm.statistic.as_deref() == Some("SampleCount") { Some(1.0) } else { value };
     let fires = match (alarm.comparison.as_str(), alarm.threshold, one) {
         (_, None, _) | (_, _, None) => None,
@@ -201,7 +223,11 @@ fn of_alarm(facts: &Facts, alarm: &Alarm, composites: &[Composite], value: Optio
             outcomes.push(Outcome {
                 reaches: Some(false),
                 reason: "its actions are disabled".to_owned(),
-                fix: Some(format!("aws cloudwatch enable-alarm-actions{} --alarm-names {}", region(&alarm.arn), quoted(&alarm.name))),
+                fix: Some(format!(
+                    "aws cloudwatch enable-alarm-actions{} --alarm-names {}",
+                    region(&alarm.arn),
+                    quoted(&alarm.name)
+                )),
             });
             continue;
         }
@@ -220,7 +246,8 @@ fn of_alarm(facts: &Facts, alarm: &Alarm, composites: &[Composite], value: Optio
 fn names(composite: &Composite, alarm: &Alarm) -> bool {
     let quoted = format!("\"{}\"", alarm.name);
     let bare = format!("({})", alarm.name);
-    let named = composite.rule.contains(&quoted) || composite.rule.contains(&bare) || composite.rule.contains(&alarm.arn);
+    let named =
+        composite.rule.contains(&quoted) || composite.rule.contains(&bare) || composite.rule.contains(&alarm.arn);
     named && !composite.rule.contains("NOT ") && !composite.rule.contains(" AND ")
 }
 

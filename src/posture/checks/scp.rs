@@ -66,7 +66,8 @@ pub(super) fn checks(facts: &Facts) -> Vec<PostureCheck> {
         Err(gap) => return both(Opinion::gap(gap), Opinion::gap(gap)),
         Ok(None) => {
             let deny = "the account is in no organization, so no service control policy can deny anything to its administrators";
-            let fix = "aws organizations create-organization --feature-set ALL   # and move the account into it as a member";
+            let fix =
+                "aws organizations create-organization --feature-set ALL   # and move the account into it as a member";
             return both(Opinion::fail(deny, fix), Opinion::pass("no service control policy is in force"));
         }
         Ok(Some(organization)) => organization,
@@ -77,8 +78,14 @@ pub(super) fn checks(facts: &Facts) -> Vec<PostureCheck> {
     match (&organization.policies_enabled, &organization.levels) {
         (Err(gap), _) | (_, Err(gap)) => both(Opinion::gap(gap), Opinion::gap(gap)),
         (Ok(false), _) => {
-            let fix = format!("aws organizations enable-policy-type --root-id ROOT-ID --policy-type SERVICE_CONTROL_POLICY\n{}", create());
-            both(Opinion::fail("service control policies are not enabled in the organization", fix), Opinion::pass("no service control policy is in force"))
+            let fix = format!(
+                "aws organizations enable-policy-type --root-id ROOT-ID --policy-type SERVICE_CONTROL_POLICY\n{}",
+                create()
+            );
+            both(
+                Opinion::fail("service control policies are not enabled in the organization", fix),
+                Opinion::pass("no service control policy is in force"),
+            )
         }
         (Ok(true), Ok(levels)) => both(deny(facts, levels), rotation(facts, levels)),
     }
@@ -95,7 +102,9 @@ fn create() -> String {
 fn management(facts: &Facts) -> Opinion {
     let iam = match &facts.iam {
         Err(gap) => return Opinion::gap(gap),
-        Ok(iam) if !iam.state.users_complete => return Opinion::unknown("the list of the account's users is not known"),
+        Ok(iam) if !iam.state.users_complete => {
+            return Opinion::unknown("the list of the account's users is not known");
+        }
         Ok(iam) => iam,
     };
     let known = |user: &&crate::inventory::UserState| user.mfa_active == Some(true);
@@ -103,10 +112,20 @@ fn management(facts: &Facts) -> Opinion {
     let unknown = iam.state.users.iter().filter(|user| user.mfa_active.is_none()).count();
     match users.first() {
         Some(first) => Opinion::fail(
-            format!("no service control policy restricts this account, and {} of its users have MFA devices that any administrator can remove: {}", users.len(), some(&users)),
-            format!("aws iam put-user-policy --user-name {} --policy-name RequireMfaToRemoveDevices --policy-document {}", quoted(first), quoted(super::iam::GUARD)),
+            format!(
+                "no service control policy restricts this account, and {} of its users have MFA devices that any administrator can remove: {}",
+                users.len(),
+                some(&users)
+            ),
+            format!(
+                "aws iam put-user-policy --user-name {} --policy-name RequireMfaToRemoveDevices --policy-document {}",
+                quoted(first),
+                quoted(super::iam::GUARD)
+            ),
         ),
-        None if unknown > 0 => Opinion::unknown(format!("whether {unknown} of its users have MFA devices is not known")),
+        None if unknown > 0 => {
+            Opinion::unknown(format!("whether {unknown} of its users have MFA devices is not known"))
+        }
         None => Opinion::pass("it has no IAM users with MFA devices; no service control policy restricts it"),
     }
 }
@@ -196,7 +215,11 @@ fn deny(facts: &Facts, levels: &[Level]) -> Opinion {
         let unread = policies(levels).into_iter().find_map(|policy| policy.document.as_ref().err());
         let why = unread.map_or_else(
             || match about.first() {
-                Some((policy, statement)) => format!("whom the policy `{}` denies it hangs on conditions that are not known: {}", policy.name, conditions(statement)),
+                Some((policy, statement)) => format!(
+                    "whom the policy `{}` denies it hangs on conditions that are not known: {}",
+                    policy.name,
+                    conditions(statement)
+                ),
                 None => "what the policies allow hangs on conditions that are not known".to_owned(),
             },
             |gap| gap.0.clone(),
@@ -225,12 +248,15 @@ fn exceptions(about: &[(&ControlPolicy, &Statement)]) -> String {
         Some((policy, statement)) if statement.conditions.is_empty() => {
             format!("the policy `{}` denies it to everybody, without condition", policy.name)
         }
-        Some((policy, statement)) => format!("the policy `{}` denies it; conditions: {}", policy.name, conditions(statement)),
+        Some((policy, statement)) => {
+            format!("the policy `{}` denies it; conditions: {}", policy.name, conditions(statement))
+        }
     }
 }
 
 fn conditions(statement: &Statement) -> String {
-    let one = |condition: &Condition| format!("{} {} {}", condition.key, condition.operator, condition.values.join(", "));
+    let one =
+        |condition: &Condition| format!("{} {} {}", condition.key, condition.operator, condition.values.join(", "));
     statement.conditions.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
@@ -247,12 +273,21 @@ fn siblings(facts: &Facts, levels: &[Level]) -> String {
 fn rotation(facts: &Facts, levels: &[Level]) -> Opinion {
     let resource = anybody(facts);
     let call = call(ACTIONS[0], &resource, Vec::new());
-    let blocks = |statement: &Statement| !statement.allow && statement.conditions.is_empty() && statement.is_about(&call) == Some(true);
+    let blocks = |statement: &Statement| {
+        !statement.allow && statement.conditions.is_empty() && statement.is_about(&call) == Some(true)
+    };
     for policy in policies(levels) {
         let statements = policy.document.as_ref().map(|document| document.statements());
         if statements.unwrap_or_default().iter().any(blocks) {
-            let reason = format!("the policy `{}` denies it without any exception: no help desk can replace a lost device, and no account with a device can be closed", policy.name);
-            let fix = format!("aws organizations update-policy --policy-id {} --content {}", quoted(&policy.id), quoted(GOOD_POLICY));
+            let reason = format!(
+                "the policy `{}` denies it without any exception: no help desk can replace a lost device, and no account with a device can be closed",
+                policy.name
+            );
+            let fix = format!(
+                "aws organizations update-policy --policy-id {} --content {}",
+                quoted(&policy.id),
+                quoted(GOOD_POLICY)
+            );
             return Opinion::fail(reason, fix).of(format!("{} ({})", policy.name, policy.id));
         }
     }
@@ -260,12 +295,16 @@ fn rotation(facts: &Facts, levels: &[Level]) -> Opinion {
         return Opinion::gap(gap);
     }
     let allowed_nowhere = levels.iter().find(|level| {
-        let mut statements = level.policies.iter().flat_map(|policy| policy.document.iter().flat_map(|document| document.statements()));
+        let mut statements =
+            level.policies.iter().flat_map(|policy| policy.document.iter().flat_map(|document| document.statements()));
         !statements.any(|statement| statement.allow && statement.is_about(&call) != Some(false))
     });
     match allowed_nowhere {
         Some(level) => Opinion::fail(
-            format!("no policy of `{}` allows `iam:DeactivateMFADevice`, so nobody can replace a lost device", level.id),
+            format!(
+                "no policy of `{}` allows `iam:DeactivateMFADevice`, so nobody can replace a lost device",
+                level.id
+            ),
             format!("aws organizations attach-policy --policy-id p-FullAWSAccess --target-id {}", quoted(&level.id)),
         )
         .of(&level.id),

@@ -74,7 +74,10 @@ fn logging(facts: &Facts, trail: &Trail) -> Opinion {
     }
     if let Some(error) = &status.delivery_error {
         let reason = format!("the trail is on, but cannot deliver to the bucket `{}`: {error}", trail.bucket);
-        let fix = format!("aws s3api get-bucket-policy --bucket {}   # it must let cloudtrail.amazonaws.com write", quoted(&trail.bucket));
+        let fix = format!(
+            "aws s3api get-bucket-policy --bucket {}   # it must let cloudtrail.amazonaws.com write",
+            quoted(&trail.bucket)
+        );
         return Opinion::fail(reason, fix);
     }
     match status.delivered_at {
@@ -82,9 +85,14 @@ fn logging(facts: &Facts, trail: &Trail) -> Opinion {
         Some(at) if facts.taken_at - at > QUIET => {
             let days = (facts.taken_at - at).num_days();
             let days = if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
-            Opinion::unknown(format!("the trail is on, and last delivered {days} ago: either nothing happened in the account, or it is broken"))
+            Opinion::unknown(format!(
+                "the trail is on, and last delivered {days} ago: either nothing happened in the account, or it is broken"
+            ))
         }
-        Some(at) => Opinion::pass(format!("it is on, and last delivered at {}", at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))),
+        Some(at) => Opinion::pass(format!(
+            "it is on, and last delivered at {}",
+            at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+        )),
     }
 }
 
@@ -92,7 +100,11 @@ fn multi_region(facts: &Facts, trail: &Trail) -> Opinion {
     if trail.multi_region {
         return Opinion::pass("it covers all regions");
     }
-    let fix = format!("aws cloudtrail update-trail --name {}{} --is-multi-region-trail", quoted(&trail.arn), region(&trail.arn));
+    let fix = format!(
+        "aws cloudtrail update-trail --name {}{} --is-multi-region-trail",
+        quoted(&trail.arn),
+        region(&trail.arn)
+    );
     let reason = if trail.home_region == facts.region {
         format!("it covers {} alone: sign-ins of other regions are in no archive", trail.home_region)
     } else {
@@ -111,7 +123,9 @@ fn events(trail: &Trail) -> Opinion {
                 "aws cloudtrail put-event-selectors --trail-name {}{} --advanced-event-selectors {}",
                 quoted(&trail.arn),
                 region(&trail.arn),
-                quoted(r#"[{"Name":"Management events","FieldSelectors":[{"Field":"eventCategory","Equals":["Management"]}]}]"#)
+                quoted(
+                    r#"[{"Name":"Management events","FieldSelectors":[{"Field":"eventCategory","Equals":["Management"]}]}]"#
+                )
             ),
         ),
     }
@@ -119,13 +133,23 @@ fn events(trail: &Trail) -> Opinion {
 
 fn validation(trail: &Trail) -> Opinion {
     if !trail.validation {
-        let fix = format!("aws cloudtrail update-trail --name {}{} --enable-log-file-validation", quoted(&trail.arn), region(&trail.arn));
-        return Opinion::fail("log file validation is off: who can write to the bucket can change the evidence unnoticed", fix);
+        let fix = format!(
+            "aws cloudtrail update-trail --name {}{} --enable-log-file-validation",
+            quoted(&trail.arn),
+            region(&trail.arn)
+        );
+        return Opinion::fail(
+            "log file validation is off: who can write to the bucket can change the evidence unnoticed",
+            fix,
+        );
     }
     match trail.status.as_ref().ok().and_then(|status| status.digest_error.as_deref()) {
         Some(error) => Opinion::fail(
             format!("validation is on, but digests cannot be delivered: {error}"),
-            format!("aws s3api get-bucket-policy --bucket {}   # it must let cloudtrail.amazonaws.com write", quoted(&trail.bucket)),
+            format!(
+                "aws s3api get-bucket-policy --bucket {}   # it must let cloudtrail.amazonaws.com write",
+                quoted(&trail.bucket)
+            ),
         ),
         None => Opinion::pass("log file validation is on"),
     }
@@ -135,7 +159,8 @@ fn archive(expected: &Expectations, trail: &Trail) -> Opinion {
     let Some((bucket, prefix)) = &expected.archive else { return Opinion::unknown("no archive was named") };
     let own = trail.prefix.as_deref().unwrap_or_default().trim_matches('/');
     let wanted = prefix.trim_matches('/');
-    let within = wanted.is_empty() || format!("{own}/AWSLogs/").trim_start_matches('/').starts_with(&format!("{wanted}/"));
+    let within =
+        wanted.is_empty() || format!("{own}/AWSLogs/").trim_start_matches('/').starts_with(&format!("{wanted}/"));
     // A prefix below `AWSLogs` is of one account or organization of the same archive.
     let below = format!("{wanted}/").starts_with(format!("{own}/AWSLogs/").trim_start_matches('/'));
     if trail.bucket == *bucket && (within || below) {

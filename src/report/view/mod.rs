@@ -18,8 +18,8 @@ mod windows;
 use chrono::{DateTime, Utc};
 
 use super::controls;
-use super::posture;
 use super::format::{self, NONE};
+use super::posture;
 use super::rows::Rows;
 use super::{Class, Principal, PrincipalKind, Report, Window, WindowKind};
 
