@@ -192,7 +192,7 @@ fn of_account(answers: &mut Answers, account: &str, refused: &str) -> Result<Iam
 /// # Errors
 /// [`Error::Input`] where it cannot be read or is none.
 pub fn read_posture(path: &std::path::Path) -> Result<Posture, Error> {
-    let (text, _) = crate::inputs::read_text(path).map_err(Error::input)?;
+    let (_, text) = crate::inputs::read_text(path).map_err(Error::input)?;
     let malformed = |what: String| Error::Input(format!("`{}`: {what}", path.display()));
     let posture: Posture = serde_json::from_str(&text)
         .map_err(|error| malformed(format!("it is not what `mfatrail posture --format json` prints: {error}")))?;

@@ -119,10 +119,6 @@ fn time(value: &Value, name: &str) -> Option<DateTime<Utc>> {
 }
 
 fn seconds(seconds: f64) -> Option<DateTime<Utc>> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a float that is too large becomes the largest integer, which is no time"
-    )]
     DateTime::from_timestamp(seconds as i64, 0)
 }
 
@@ -223,11 +219,16 @@ fn destination(source: &dyn Source, arn: &str) -> Option<Told<Destination>> {
 
 /// How many subscriptions were confirmed, as the topic itself says, else by the list of them.
 fn subscribers(source: &dyn Source, arn: &str, attributes: &Value) -> Told<u64> {
-    let counted = text(attributes, "SubscriptionsConfirmed").and_then(|count| count.parse().ok());
-    if let Some(count) = counted {
+    let counted: Option<u64> = text(attributes, "SubscriptionsConfirmed").and_then(|count| count.parse().ok());
+    if let Some(count) = counted.filter(|count| *count > 0) {
         return Ok(count);
     }
-    let answer = source.ask(&Call::Subscriptions(arn.to_owned()))?;
+    // The topic's own count comes late: none of them is looked up.
+    let answer = match (source.ask(&Call::Subscriptions(arn.to_owned())), counted) {
+        (Ok(answer), _) => answer,
+        (Err(_), Some(count)) => return Ok(count),
+        (Err(refusal), None) => return Err(refusal.into()),
+    };
     // A subscription that nobody confirmed has no ARN yet.
     let confirmed = |value: &&Value| text(value, "SubscriptionArn").is_some_and(|arn| arn.starts_with("arn:"));
     Ok(list(&answer, "Subscriptions").iter().filter(confirmed).count() as u64)
@@ -426,10 +427,7 @@ fn alarm(value: &Value) -> Option<Alarm> {
     let queries = list(value, "Metrics");
     let of_queries = queries.iter().filter_map(|query| metric(query.get("MetricStat")?.get("Metric")?));
     let single = queries.first().filter(|_| queries.len() == 1).and_then(|query| query.get("MetricStat"));
-    let whole = |number: Option<f64>| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of periods")]
-        number.map(|number| number as u64)
-    };
+    let whole = |number: Option<f64>| number.map(|number| number as u64);
     let periods = whole(number(value, "EvaluationPeriods")).unwrap_or(1);
     Some(Alarm {
         arn: text(value, "AlarmArn")?,

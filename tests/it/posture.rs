@@ -1095,7 +1095,10 @@ const IAM: &[Case] = &[
     ),
     (
         "a root user with an access key",
-        |files| *files.own("credential-report.csv") = json!(REPORT.replacen("true,false,N/A", "true,true,N/A", 1)),
+        |files| {
+            files.own("account-summary.json")["SummaryMap"]["AccountAccessKeysPresent"] = json!(1);
+            *files.own("credential-report.csv") = json!(REPORT.replacen("true,false,N/A", "true,true,N/A", 1));
+        },
         &[("root-credentials", FAIL, "an active access key")],
     ),
     (

@@ -137,21 +137,19 @@ fn root_management(features: &crate::posture::facts::Told<Vec<String>>) -> Opini
 }
 
 /// A policy that applies to a user, with a name for it.
-struct Named<'d> {
+struct Named {
     name: String,
     applied: Applied,
-    /// Keeps the loan plain: documents are cloned into `applied`.
-    _details: &'d Details,
 }
 
-fn named<'d>(details: &'d Details, grants: &'d Grants, whose: &str, into: &mut Vec<Named<'d>>) {
+fn named(details: &Details, grants: &Grants, whose: &str, into: &mut Vec<Named>) {
     for inline in &grants.inline {
         let applied = inline.document.clone().map_or(Applied::Unknown, Applied::Known);
-        into.push(Named { name: format!("{whose}: {}", inline.name), applied, _details: details });
+        into.push(Named { name: format!("{whose}: {}", inline.name), applied });
     }
     for arn in &grants.attached {
         let applied = attached(arn, details.policies.get(arn).cloned().flatten());
-        into.push(Named { name: arn.clone(), applied, _details: details });
+        into.push(Named { name: arn.clone(), applied });
     }
 }
 
@@ -263,13 +261,7 @@ fn grants_it(policy: &Policy, call: &Call<'_>) -> bool {
     })
 }
 
-fn may(
-    facts: &Facts,
-    call: &Call<'_>,
-    policies: &[Named<'_>],
-    boundary: Option<&Applied>,
-    complete: bool,
-) -> Option<bool> {
+fn may(facts: &Facts, call: &Call<'_>, policies: &[Named], boundary: Option<&Applied>, complete: bool) -> Option<bool> {
     let unread = if complete { Some(false) } else { None };
     let (mut allowed, mut denied) = (unread, either(unread, super::scp::denies(facts, call)));
     for policy in policies {
