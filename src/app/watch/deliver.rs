@@ -1,6 +1,6 @@
 //! One thread for each channel, so that none waits for another: takes from the outbox, sends, and records what came of it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -31,6 +31,10 @@ pub(super) struct Sender<'s> {
     pub(super) now: &'s (dyn Fn() -> DateTime<Utc> + Sync),
     /// That nothing more is put into the outbox: what is due is sent, and then it is over.
     pub(super) draining: &'s AtomicBool,
+    /// How many senders have nothing to send, once nothing more comes: while one of them sends, it may have something for the others.
+    pub(super) idle: &'s AtomicUsize,
+    /// How many senders there are.
+    pub(super) senders: usize,
     /// That it is to end now.
     pub(super) stopped: &'s (dyn Fn() -> bool + Sync),
 }
@@ -38,9 +42,11 @@ pub(super) struct Sender<'s> {
 impl Sender<'_> {
     /// Sends until it is stopped, or until nothing is due any more when no more comes.
     pub(super) fn run(mut self) -> Result<(), Error> {
+        let mut idle = false;
         loop {
             // Looked at before the outbox: what was put there earlier is found.
             let last = self.draining.load(Ordering::Acquire);
+            let over = last && self.idle.load(Ordering::Acquire) == self.senders;
             if (self.stopped)() {
                 return Ok(());
             }
@@ -49,11 +55,19 @@ impl Sender<'_> {
             let next = self.ledger.next_due(self.name).map_err(Error::failed)?;
             if next.is_none_or(|next| next > now) {
                 // What waits for a second attempt is the next process's matter, where this one is to end.
-                if last {
+                if over {
                     return Ok(());
+                }
+                if last && !idle {
+                    self.idle.fetch_add(1, Ordering::AcqRel);
+                    idle = true;
                 }
                 std::thread::sleep(IDLE);
                 continue;
+            }
+            if idle {
+                self.idle.fetch_sub(1, Ordering::AcqRel);
+                idle = false;
             }
             let mut due = self.ledger.take(self.name, now, TAKEN).map_err(Error::failed)?.into_iter();
             while let Some(one) = due.next() {

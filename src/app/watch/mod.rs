@@ -21,7 +21,7 @@ pub mod test;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -127,14 +127,15 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
     let connect = |_entry: &Entry| Ledger::connect(&request.store).map_err(Error::failed);
     let ledgers = request.config.channels.iter().map(connect).collect::<Result<Vec<_>, Error>>()?;
     let now = || run.observer.now().unwrap_or(run.now);
-    let (draining, failed) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (draining, failed, idle) = (AtomicBool::new(false), AtomicBool::new(false), AtomicUsize::new(0));
     let stopped = || stop.asked() || failed.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
         let mut senders = Vec::new();
         for ((entry, channel), ledger) in request.config.channels.iter().zip(channels).zip(ledgers) {
             let (name, metrics) = (entry.name.as_str(), &*metrics);
             let (now, draining, stopped) = (&now, &draining, &stopped);
-            let sender = Sender { name, channel, request, ledger, metrics, now, draining, stopped };
+            let (idle, all) = (&idle, request.config.channels.len());
+            let sender = Sender { name, channel, request, ledger, metrics, now, draining, idle, senders: all, stopped };
             let failed = &failed;
             senders.push(scope.spawn(move || {
                 let result = sender.run();
