@@ -18,6 +18,7 @@ pub mod causes;
 pub mod cli;
 pub mod cloudtrail;
 pub mod contract;
+pub mod device;
 pub mod digest;
 pub mod disk;
 pub mod escape;
