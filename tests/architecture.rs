@@ -52,6 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("sql", &["names"]),
     ("bundle", &["disk", "hash"]),
+    ("device", &["arn", "aws", "disk"]),
     (
         "digest",
         &["arn", "aws", "cloudtrail", "contract", "disk", "hash", "inflate", "inputs", "pipeline", "source", "units"],
@@ -70,6 +71,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "causes",
             "cloudtrail",
             "contract",
+            "device",
             "digest",
             "disk",
             "escape",
@@ -100,11 +102,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const FENCED: &[(&str, &[&str])] = &[
     ("aws_sdk_s3", &["source"]),
     ("aws_sdk_cloudtrail", &["digest"]),
-    ("aws_lc_rs", &["digest", "report", "alert", "http", "source"]),
+    ("aws_lc_rs", &["device", "digest", "report", "alert", "http", "source"]),
     ("hyper", &["http", "aws", "alert", "source"]),
     ("rusqlite", &["incident"]),
-    ("aws_sdk_iam", &["inventory", "aws"]),
-    ("tokio", &["source", "inventory", "aws", "digest", "http", "pipeline", "cli"]),
+    ("aws_sdk_iam", &["inventory", "aws", "device"]),
+    ("tokio", &["source", "inventory", "aws", "device", "digest", "http", "pipeline", "cli"]),
     ("rayon", &["pipeline"]),
     ("flate2", &["inflate"]),
     ("libdeflater", &["inflate"]),
@@ -122,6 +124,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("strsim", &["names"]),
     ("tempfile", &["spill", "disk", "report", "app"]),
     ("unicode_width", &["escape"]),
+    ("qrcode", &["device"]),
 ];
 
 /// The files that may hold `unsafe` code, which ARCHITECTURE.md names.

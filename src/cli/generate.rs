@@ -12,9 +12,13 @@ use serde_json::{Value, json};
 
 use super::args::AwsArgs;
 use super::exit::Status;
+use super::device::{CallerArgs, DeviceArgs, DeviceCommand};
+use super::respond::RespondArgs;
 use super::{Cli, Command, IamCommand, named_file, put};
 use crate::app::Error;
 use crate::arn::{Arn, is_arn};
+use crate::device::call::Call;
+use crate::device::plan::user_name;
 use crate::posture::{ACCOUNT_ACTIONS, ORGANIZATION_ACTIONS};
 use crate::source::Source;
 use crate::{aws, disk, partition};
@@ -51,7 +55,7 @@ pub(super) struct ManArgs {
     out: PathBuf,
 }
 
-/// Print the IAM policy that a command line needs: read-only, and no more than it calls
+/// Print the IAM policy that a command line needs: no more than it calls, and read-only but for `device` and `respond`
 ///
 /// Where the command assumes a role, its caller needs to be allowed that, and the role needs the rest: --of says whose
 /// policy is printed. Nothing is called.
@@ -61,7 +65,8 @@ Examples:
   mfatrail generate iam-policy -- report s3://trail-bucket/prefix --month 2026-10
   mfatrail generate iam-policy -- report s3://trail-bucket --month 2026-10 --iam live --iam-role Auditor
   mfatrail generate iam-policy --of iam-role -- report s3://trail-bucket --month 2026-10 --iam live --iam-role Auditor
-  mfatrail generate iam-policy -- iam snapshot --out iam.json")]
+  mfatrail generate iam-policy -- iam snapshot --out iam.json
+  mfatrail generate iam-policy -- respond alice --lost --account 111122223333")]
 pub(super) struct IamPolicyArgs {
     /// Whose policy
     #[arg(long, value_name = "WHOSE", default_value = "caller")]
@@ -83,7 +88,7 @@ enum Whose {
     Caller,
     /// The role of --role-arn, which reads the archive
     ArchiveRole,
-    /// The role of --iam-role, which reads IAM in each account
+    /// The role of --iam-role, which reads IAM in each account; of `device` and `respond` the role of --role
     IamRole,
 }
 
@@ -165,6 +170,8 @@ struct Needs {
     /// Accounts in which the role is assumed; empty where they are not named.
     accounts: Vec<String>,
     partition: String,
+    /// What `device` and `respond` need of IAM.
+    devices: Vec<Value>,
 }
 
 fn iam_policy(args: &IamPolicyArgs) -> Result<Status, Error> {
@@ -222,8 +229,121 @@ fn needs(command: &Command) -> Result<Needs, Error> {
             partition: partition(args.aws_region.iter()),
             ..Needs::default()
         }),
+        Command::Device(args) => device(args),
+        Command::Respond(args) => respond(args),
         Command::Posture(_) | Command::Generate(_) => Ok(Needs::default()),
     }
+}
+
+/// What one command on devices needs.
+fn device(args: &DeviceArgs) -> Result<Needs, Error> {
+    let (mut reads, mut all, user, name) = match &args.command {
+        DeviceCommand::List(args) => {
+            let everybody = args.user.is_none().then_some("iam:ListUsers");
+            (vec!["iam:ListMFADevices"], everybody.into_iter().collect(), args.user.as_deref().unwrap_or("*"), "*")
+        }
+        DeviceCommand::Create(args) => (Vec::new(), Vec::new(), "*", args.name.as_str()),
+        DeviceCommand::Enable(args) | DeviceCommand::Resync(args) => {
+            (vec!["iam:ListMFADevices"], Vec::new(), args.owned.user.as_str(), args.owned.serial.as_str())
+        }
+        DeviceCommand::Deactivate(args) => {
+            (vec!["iam:ListMFADevices"], Vec::new(), args.user.as_str(), args.serial.as_str())
+        }
+        DeviceCommand::Delete(args) => (Vec::new(), Vec::new(), "*", args.serial.as_str()),
+        DeviceCommand::Tags(args) => (Vec::new(), Vec::new(), "*", args.serial.as_str()),
+        DeviceCommand::Tag(args) => (Vec::new(), Vec::new(), "*", args.of.serial.as_str()),
+        DeviceCommand::Untag(args) => (Vec::new(), Vec::new(), "*", args.of.serial.as_str()),
+    };
+    let mut entity = Vec::new();
+    if let DeviceCommand::Tags(_) = &args.command {
+        entity.push("iam:ListMFADeviceTags");
+    } else {
+        all.push("iam:ListVirtualMFADevices");
+    }
+    for call in args.command.call()? {
+        if names_user(&call) { reads.push(call.action()) } else { entity.push(call.action()) }
+        if matches!(&call, Call::CreateVirtualMfaDevice { tags, .. } if !tags.is_empty()) {
+            entity.push("iam:TagMFADevice");
+        }
+    }
+    changing(args.command.caller(), user, &[name.to_owned()], [reads, entity, all])
+}
+
+/// What the runbook needs.
+fn respond(args: &RespondArgs) -> Result<Needs, Error> {
+    let mut own = vec![
+        "iam:GetLoginProfile",
+        "iam:GetUser",
+        "iam:GetUserPolicy",
+        "iam:ListAccessKeys",
+        "iam:ListGroupsForUser",
+        "iam:ListMFADevices",
+    ];
+    let mut entity = Vec::new();
+    for call in args.changes() {
+        if names_user(&call) { own.push(call.action()) } else { entity.push(call.action()) }
+    }
+    let all = vec!["iam:GetAccessKeyLastUsed", "iam:ListVirtualMFADevices"];
+    changing(&args.caller, &args.user, args.serials(), [own, entity, all])
+}
+
+/// Whether a call's resource is a user.
+const fn names_user(call: &Call) -> bool {
+    !matches!(
+        call,
+        Call::CreateVirtualMfaDevice { .. }
+            | Call::DeleteVirtualMfaDevice { .. }
+            | Call::TagMfaDevice { .. }
+            | Call::UntagMfaDevice { .. }
+    )
+}
+
+/// The statements for actions on a user, on virtual devices and on everything, each with the narrowest resource that is known.
+fn changing(
+    caller: &CallerArgs,
+    user: &str,
+    devices: &[String],
+    [own, entity, all]: [Vec<&'static str>; 3],
+) -> Result<Needs, Error> {
+    let name = user_name(user).map_err(Error::Input)?;
+    let role = caller.role_arn()?;
+    let arns = [Some(user), role.as_deref()].into_iter().flatten().chain(devices.iter().map(String::as_str));
+    let named = arns.filter_map(Arn::parse).next();
+    let partition = named.map_or_else(|| partition(caller.aws_region.iter()), |arn| arn.partition.to_owned());
+    let account = caller.account.as_deref().or(named.map(|arn| arn.account)).unwrap_or("*");
+    let iam = |resource: &str| format!("arn:{partition}:iam::{account}:{resource}");
+    // A user's path is not known from the name.
+    let users = match name {
+        "*" => vec![iam("user/*")],
+        _ if is_arn(user) => vec![user.to_owned()],
+        name => vec![iam(&format!("user/{name}")), iam(&format!("user/*/{name}"))],
+    };
+    let mut entities: Vec<String> = devices
+        .iter()
+        .filter_map(|device| match Arn::parse(device) {
+            Some(arn) => arn.resource_of("mfa").map(|_| device.clone()),
+            None if entity.contains(&"iam:CreateVirtualMFADevice") => Some(iam(&format!("mfa/{device}"))),
+            None => None,
+        })
+        .collect();
+    if devices.is_empty() {
+        entities.push(iam("mfa/*"));
+    }
+    let statement = |sid: &str, mut actions: Vec<&'static str>, resource: Value| {
+        actions.sort_unstable();
+        json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource })
+    };
+    let mut statements = Vec::new();
+    if !own.is_empty() {
+        statements.push(statement("TheUser", own, json!(users)));
+    }
+    if !entity.is_empty() && !entities.is_empty() {
+        statements.push(statement("VirtualDevices", entity, json!(entities)));
+    }
+    if !all.is_empty() {
+        statements.push(statement("Account", all, json!("*")));
+    }
+    Ok(Needs { devices: statements, iam_role: role, partition, ..Needs::default() })
 }
 
 fn archive(sources: &[OsString], regions: &[String], calls: &AwsArgs) -> Result<Needs, Error> {
@@ -262,6 +382,7 @@ fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, Error> 
             statements.extend(read_archive(needs, args));
             statements.extend(needs.public_keys.then(read_public_keys));
         }
+        Whose::IamRole if !needs.devices.is_empty() => statements.extend(needs.devices.iter().cloned()),
         Whose::IamRole => {
             statements.push(read_iam());
             statements.extend(needs.posture.then(|| read_guardrails("ReadGuardrails", &ACCOUNT_ACTIONS)));
@@ -275,6 +396,12 @@ fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, Error> 
                     statements.extend(read_archive(needs, args));
                     statements.extend(needs.public_keys.then(read_public_keys));
                 }
+            }
+            match &needs.iam_role {
+                Some(role) if !needs.devices.is_empty() => {
+                    statements.push(assume("AssumeTheRole", std::slice::from_ref(role)));
+                }
+                _ => statements.extend(needs.devices.iter().cloned()),
             }
             if needs.iam {
                 statements.push(match &needs.iam_role {

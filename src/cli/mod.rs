@@ -2,6 +2,7 @@
 
 mod archive;
 mod args;
+mod device;
 mod exit;
 mod generate;
 mod history;
@@ -13,6 +14,7 @@ mod pdf;
 mod posture;
 mod progress;
 mod report;
+mod respond;
 mod scan;
 mod search;
 mod seen;
@@ -54,6 +56,8 @@ enum Command {
     Verify(Box<verify::VerifyArgs>),
     Watch(Box<watch::WatchArgs>),
     Posture(Box<posture::PostureArgs>),
+    Device(Box<device::DeviceArgs>),
+    Respond(Box<respond::RespondArgs>),
     /// IAM state
     #[command(subcommand)]
     Iam(IamCommand),
@@ -92,6 +96,8 @@ pub fn main() -> ExitCode {
         Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, run),
         Command::Watch(args) => watch::run(*args, run),
         Command::Posture(args) => posture::run(*args, run),
+        Command::Device(args) => device::run(&args, run),
+        Command::Respond(args) => respond::run(&args, run),
         Command::Generate(command) => generate::run(command),
     });
     match done {

@@ -1,14 +1,14 @@
 //! Seeds, codes and passwords: none of them has a text but in the one place that was asked for.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use aws_lc_rs::rand;
 use base64::Engine as _;
 
-use crate::disk;
+use crate::disk::{self, Draft, Readers};
 
 /// How much is read of a file that holds one password.
 const LARGEST: u64 = 1024;
@@ -63,33 +63,13 @@ impl Codes {
     }
 }
 
-/// A file that only its owner can read, which was not there before.
-#[derive(Debug)]
-pub struct Keepsake {
-    file: File,
-}
-
-impl Keepsake {
-    /// Takes the place.
-    ///
-    /// # Errors
-    /// When something is there, or the folder cannot be written.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Self { file: options.open(path)? })
-    }
-
-    /// Writes it, down to the disk.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.file.sync_all()
-    }
+/// A place for a secret: a file that only its owner can read, which was not there before, and holds all or does not exist.
+///
+/// # Errors
+/// When something is there, or the folder cannot be written.
+pub fn place(path: &Path) -> io::Result<Draft> {
+    let never = |_file: &mut File| false;
+    Draft::new(path, Readers::Owner, "a secret to be replaced", never)
 }
 
 /// The password of an earlier, unfinished run; `None` where there is none yet.
@@ -157,8 +137,8 @@ mod tests {
     fn what_is_there_is_not_overwritten() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("seed");
-        Keepsake::create(&path).expect("new").write(b"one").expect("written");
-        assert_eq!(Keepsake::create(&path).expect_err("there").kind(), io::ErrorKind::AlreadyExists);
+        place(&path).expect("new").finish(b"one").expect("written");
+        assert_eq!(place(&path).expect_err("there").kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read(&path).expect("there"), b"one");
         #[cfg(unix)]
         {

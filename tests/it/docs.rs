@@ -99,7 +99,15 @@ pub fn helps(command: &str) -> Vec<(String, String)> {
 
 /// Whether a command needs what a fresh clone lacks: AWS, or an archive of one's own.
 fn is_elsewhere(command: &str) -> bool {
-    let needs = ["s3://", "--iam live", "--posture live", "mfatrail iam snapshot ", OWN_ARCHIVE];
+    let needs = [
+        "s3://",
+        "--iam live",
+        "--posture live",
+        "mfatrail iam snapshot ",
+        "mfatrail device ",
+        "mfatrail respond ",
+        OWN_ARCHIVE,
+    ];
     if command.starts_with("mfatrail posture") && !command.contains("--from-files") {
         return true;
     }
