@@ -72,7 +72,9 @@ pub fn list(iam: &Iam, user: Option<&str>) -> Result<Vec<Listed>, Error> {
                 let blocked = names.iter().find(|name| *name == entity.name());
                 let blocks = match blocked {
                     Some(name) if without(name) => {
-                        format!("user {name}, who has no device, cannot enroll one under the own name: delete this one first")
+                        format!(
+                            "user {name}, who has no device, cannot enroll one under the own name: delete this one first"
+                        )
                     }
                     _ => format!("no virtual device can be created under the name {}", entity.name()),
                 };
@@ -277,7 +279,10 @@ pub fn patiently(
             Err(Failure::Busy(why)) if start.elapsed() + pause <= patience && !stop.asked() => {
                 if pause == FIRST_PAUSE {
                     let limit = chrono::TimeDelta::from_std(patience).unwrap_or_default();
-                    run.observer.note(&format!("IAM is still working on it ({why}): waiting, {} at most", display_duration(limit)));
+                    run.observer.note(&format!(
+                        "IAM is still working on it ({why}): waiting, {} at most",
+                        display_duration(limit)
+                    ));
                 }
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -318,7 +323,9 @@ pub fn apply(
             };
             Ok(format!("`{serial}` is no longer a device of {user}{without}{stays}"))
         }
-        (Call::DeleteVirtualMfaDevice { serial }, Ok(()) | Err(Failure::Absent(_))) => Ok(format!("`{serial}` is deleted")),
+        (Call::DeleteVirtualMfaDevice { serial }, Ok(()) | Err(Failure::Absent(_))) => {
+            Ok(format!("`{serial}` is deleted"))
+        }
         (Call::TagMfaDevice { serial, .. } | Call::UntagMfaDevice { serial, .. }, Ok(())) => {
             Ok(format!("the tags of `{serial}` are changed"))
         }

@@ -209,7 +209,10 @@ fn resumed(
         )));
     }
     if last.differences.is_some() {
-        return Ok(Decision::Nothing(format!("the run of {} came to its end: nothing is left to do", rfc3339(last.begun_at))));
+        return Ok(Decision::Nothing(format!(
+            "the run of {} came to its end: nothing is left to do",
+            rfc3339(last.begun_at)
+        )));
     }
     let PastRun { run, begun_at, begin, done, .. } = last;
     Ok(Decision::Work(Box::new(Work { iam, journal, user, begin, done, earlier: Some((run, begun_at)) })))
@@ -226,8 +229,9 @@ fn is_done(last: &PastRun, request: &Request, user: &User, now: DateTime<Utc>) -
         // Without a name the only device is meant: if there is one, it is another one.
         _ => !request.serials.is_empty() || user.devices.is_empty(),
     };
-    (same && as_planned && lasts && about)
-        .then(|| format!("this was done by the run of {}, and still is so: nothing is left to do", rfc3339(last.begun_at)))
+    (same && as_planned && lasts && about).then(|| {
+        format!("this was done by the run of {}, and still is so: nothing is left to do", rfc3339(last.begun_at))
+    })
 }
 
 /// What a run came to.
@@ -241,23 +245,20 @@ pub struct Outcome {
 ///
 /// # Errors
 /// When a step fails, or the run is told to stop: what was done is in the log, and `--resume` goes on.
-pub fn apply(
-    work: Work,
-    request: &Request,
-    codes: Option<Codes>,
-    run: Run<'_>,
-    stop: &Stop,
-) -> Result<Outcome, Error> {
+pub fn apply(work: Work, request: &Request, codes: Option<Codes>, run: Run<'_>, stop: &Stop) -> Result<Outcome, Error> {
     let Work { iam, journal, begin, done, earlier, .. } = work;
     let Some(mut journal) = journal else { return Err(Error::Failed("there is no log".to_owned())) };
     let now = || run.observer.now().unwrap_or(run.now);
     let is_new = earlier.is_none();
-    let (name, begun_at) =
-        earlier.unwrap_or_else(|| (now().to_rfc3339_opts(SecondsFormat::Nanos, true), now()));
+    let (name, begun_at) = earlier.unwrap_or_else(|| (now().to_rfc3339_opts(SecondsFormat::Nanos, true), now()));
     if is_new {
         journal.add(&name, begun_at, Event::Begin(Box::new(begin.clone()))).map_err(Error::failed)?;
     }
-    let again = format!("\n  hint: mfatrail respond {} {} --resume --apply goes on", word(&begin.user), begin.situation.option());
+    let again = format!(
+        "\n  hint: mfatrail respond {} {} --resume --apply goes on",
+        word(&begin.user),
+        begin.situation.option()
+    );
     let mut secrets = Secrets { codes, password: None };
     for (number, step) in begin.plan.steps.iter().enumerate().filter(|(number, _)| !done.contains(number)) {
         if stop.asked() {
@@ -286,7 +287,11 @@ pub fn apply(
                     other => other.to_string(),
                 };
                 add(Progress::Failed, Some(reason.clone()))?;
-                return Err(Error::Failed(format!("step {} failed: {}: {reason}{again}", number + 1, step.call.line())));
+                return Err(Error::Failed(format!(
+                    "step {} failed: {}: {reason}{again}",
+                    number + 1,
+                    step.call.line()
+                )));
             }
         }
     }
@@ -309,9 +314,8 @@ pub fn apply(
 /// The password that an earlier run wrote, or a new one: it is in its file before it is in IAM.
 fn new_password(path: Option<&Path>) -> Result<secret::Secret, Error> {
     let Some(path) = path else { return Err(Error::Input("`--password-out` is missing".to_owned())) };
-    let failed = |error: std::io::Error| {
-        Error::Failed(format!("`--password-out`: cannot write `{}`: {error}", path.display()))
-    };
+    let failed =
+        |error: std::io::Error| Error::Failed(format!("`--password-out`: cannot write `{}`: {error}", path.display()));
     if let Some(password) = secret::read_password(path).map_err(failed)? {
         return Ok(password);
     }
@@ -361,15 +365,18 @@ pub fn check_approvals(path: &Path) -> Result<(), Error> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     approvals::read(path).map_err(|error| wrong(error.to_string()))?;
-    if text.lines().next().map(str::trim) == Some(COLUMNS) { Ok(()) } else { Err(wrong("its columns are others".to_owned())) }
+    if text.lines().next().map(str::trim) == Some(COLUMNS) {
+        Ok(())
+    } else {
+        Err(wrong("its columns are others".to_owned()))
+    }
 }
 
 /// Adds a row to a file of approvals, unless it is there.
 fn approve(path: &Path, row: &[String; 6]) -> Result<(), Error> {
     check_approvals(path)?;
-    let failed = |error: std::io::Error| {
-        Error::Failed(format!("could not add the approval to `{}`: {error}", path.display()))
-    };
+    let failed =
+        |error: std::io::Error| Error::Failed(format!("could not add the approval to `{}`: {error}", path.display()));
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]

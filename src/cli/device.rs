@@ -121,7 +121,9 @@ impl CallerArgs {
             return Ok(Some(role.clone()));
         }
         let account = self.account.as_deref().ok_or_else(|| {
-            Error::Input(format!("`--role`: `{role}` is a name, and of no account\n  hint: give its ARN, or --account too"))
+            Error::Input(format!(
+                "`--role`: `{role}` is a name, and of no account\n  hint: give its ARN, or --account too"
+            ))
         })?;
         let region = self.aws_region.as_deref().unwrap_or(DEFAULT_REGION);
         Ok(Some(format!("arn:{}:iam::{account}:role/{}", partition::of_region(region), role.trim_start_matches('/'))))
@@ -174,7 +176,9 @@ impl ApplyArgs {
         if typed == name {
             return Ok(());
         }
-        Err(Error::Input(format!("nothing was changed: `{typed}` is not `{name}`\n  hint: type the name as it is, case included")))
+        Err(Error::Input(format!(
+            "nothing was changed: `{typed}` is not `{name}`\n  hint: type the name as it is, case included"
+        )))
     }
 }
 
@@ -319,12 +323,8 @@ impl DeviceCommand {
         let call = match self {
             Self::List(_) | Self::Tags(_) => return Ok(None),
             Self::Create(args) => Call::CreateVirtualMfaDevice { name: args.name.clone(), tags: tags(&args.tags)? },
-            Self::Enable(args) => {
-                Call::EnableMfaDevice { user: user(&args.owned)?, serial: args.owned.serial.clone() }
-            }
-            Self::Resync(args) => {
-                Call::ResyncMfaDevice { user: user(&args.owned)?, serial: args.owned.serial.clone() }
-            }
+            Self::Enable(args) => Call::EnableMfaDevice { user: user(&args.owned)?, serial: args.owned.serial.clone() },
+            Self::Resync(args) => Call::ResyncMfaDevice { user: user(&args.owned)?, serial: args.owned.serial.clone() },
             Self::Deactivate(args) => Call::DeactivateMfaDevice { user: user(args)?, serial: args.serial.clone() },
             Self::Delete(args) => Call::DeleteVirtualMfaDevice { serial: args.serial.clone() },
             Self::Tag(args) => Call::TagMfaDevice { serial: args.of.serial.clone(), tags: tags(&args.tags)? },
@@ -387,7 +387,8 @@ fn list(args: &ListArgs) -> Result<Status, Error> {
     }
     for one in &listed {
         let since = one.device.enabled_at.map_or_else(String::new, |at| format!(", enabled {}", rfc3339(at)));
-        let blocks = one.blocks.as_ref().map_or_else(String::new, |what| format!("\n    left over: {}", terminal_text(what)));
+        let blocks =
+            one.blocks.as_ref().map_or_else(String::new, |what| format!("\n    left over: {}", terminal_text(what)));
         put(&format!(
             "{}  {} ({}{since}){blocks}",
             one.user.as_deref().map_or_else(|| "(nobody)".to_owned(), terminal_text),
@@ -402,7 +403,9 @@ fn list(args: &ListArgs) -> Result<Status, Error> {
 fn list_tags(args: &TagsArgs) -> Result<Status, Error> {
     let iam = args.caller.open()?;
     let tags = iam.tags(&args.serial).map_err(|failure| match failure {
-        Failure::Absent(why) => Error::Input(format!("there is no virtual device `{}` ({why})\n  hint: mfatrail device list", args.serial)),
+        Failure::Absent(why) => {
+            Error::Input(format!("there is no virtual device `{}` ({why})\n  hint: mfatrail device list", args.serial))
+        }
         failure => Error::failed(failure),
     })?;
     if matches!(args.format, Printed::Json) {
@@ -543,11 +546,7 @@ fn place(option: &str, path: &Path) -> Result<crate::disk::Draft, Error> {
 /// What an application reads from a QR code.
 fn address(name: &str, account: &str, seed: &Secret) -> Secret {
     let issuer = escaped("Amazon Web Services");
-    Secret::new(format!(
-        "otpauth://totp/{issuer}:{}@{account}?secret={}&issuer={issuer}",
-        escaped(name),
-        seed.reveal()
-    ))
+    Secret::new(format!("otpauth://totp/{issuer}:{}@{account}?secret={}&issuer={issuer}", escaped(name), seed.reveal()))
 }
 
 /// A line that is typed on the terminal.

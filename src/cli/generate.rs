@@ -11,8 +11,8 @@ use clap_complete::Shell;
 use serde_json::{Value, json};
 
 use super::args::AwsArgs;
-use super::exit::Status;
 use super::device::{CallerArgs, DeviceArgs, DeviceCommand};
+use super::exit::Status;
 use super::respond::RespondArgs;
 use super::{Cli, Command, IamCommand, named_file, put};
 use crate::app::Error;
@@ -260,8 +260,12 @@ fn device(args: &DeviceArgs) -> Result<Needs, Error> {
     } else {
         all.push("iam:ListVirtualMFADevices");
     }
-    for call in args.command.call()? {
-        if names_user(&call) { reads.push(call.action()) } else { entity.push(call.action()) }
+    if let Some(call) = args.command.call()? {
+        if names_user(&call) {
+            reads.push(call.action())
+        } else {
+            entity.push(call.action())
+        }
         if matches!(&call, Call::CreateVirtualMfaDevice { tags, .. } if !tags.is_empty()) {
             entity.push("iam:TagMFADevice");
         }

@@ -212,7 +212,12 @@ pub(super) fn run(args: &RespondArgs, run: Run<'_>) -> Result<Status, Error> {
 fn show(work: &Work) -> Result<(), Error> {
     let user = &work.user;
     let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or_else(|| "never".to_owned(), rfc3339);
-    say(&format!("user {} of account {}, called by {}", terminal_text(&user.name), work.caller().account, terminal_text(&work.caller().arn)));
+    say(&format!(
+        "user {} of account {}, called by {}",
+        terminal_text(&user.name),
+        work.caller().account,
+        terminal_text(&work.caller().arn)
+    ));
     for device in &user.devices {
         let since = device.enabled_at.map_or_else(String::new, |at| format!(", enabled {}", rfc3339(at)));
         say(&format!("  device: {} ({}{since})", terminal_text(&device.serial), device.kind().name()));

@@ -73,8 +73,12 @@ impl Barrier {
             Self::ResourceControlPolicy => {
                 "a resource control policy of the organization stands in the way (hint: exempt the runbook's role from it)"
             }
-            Self::PermissionsBoundary => "the permissions boundary of the caller stands in the way (hint: use another role)",
-            Self::SessionPolicy => "the session policy of the caller stands in the way (hint: start the session without it)",
+            Self::PermissionsBoundary => {
+                "the permissions boundary of the caller stands in the way (hint: use another role)"
+            }
+            Self::SessionPolicy => {
+                "the session policy of the caller stands in the way (hint: start the session without it)"
+            }
             Self::IdentityDeny => {
                 "a deny in a policy of the caller stands in the way; such denies often ask for a session with MFA (hint: sign in with MFA, \
                  or use another role)"
@@ -82,7 +86,9 @@ impl Barrier {
             Self::NotAllowed => {
                 "no policy of the caller allows it (hint: `mfatrail generate iam-policy -- …` prints the policy that is needed)"
             }
-            Self::NoMfaSession => "a user who has a device must sign in with it first (hint: aws sts get-session-token)",
+            Self::NoMfaSession => {
+                "a user who has a device must sign in with it first (hint: aws sts get-session-token)"
+            }
             Self::Unknown => "the caller is not allowed to do it, and IAM does not say by which policy",
         }
     }
@@ -403,9 +409,9 @@ impl Iam {
 
     async fn password(&self, user: &str) -> Result<Option<Password>, Failure> {
         match self.client.get_login_profile().user_name(user).send().await.map_err(Failure::from) {
-            Ok(answer) => Ok(answer
-                .login_profile
-                .map(|profile| Password { reset_required: profile.password_reset_required })),
+            Ok(answer) => {
+                Ok(answer.login_profile.map(|profile| Password { reset_required: profile.password_reset_required }))
+            }
             Err(Failure::Absent(_)) => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -445,7 +451,8 @@ impl Iam {
     }
 
     async fn revocation(&self, user: &str) -> Result<Option<String>, Failure> {
-        match self.client.get_user_policy().user_name(user).policy_name(REVOCATION).send().await.map_err(Failure::from) {
+        match self.client.get_user_policy().user_name(user).policy_name(REVOCATION).send().await.map_err(Failure::from)
+        {
             Ok(answer) => Ok(Some(decoded(&answer.policy_document))),
             Err(Failure::Absent(_)) => Ok(None),
             Err(failure) => Err(failure),
@@ -456,7 +463,8 @@ impl Iam {
 /// Who calls. STS answers whatever the caller's policies are.
 fn caller(connection: &Connection) -> Result<Caller, String> {
     let signed = signed::Caller::open(connection, DEADLINE)?;
-    let failed = |error: signed::Error| format!("STS does not say who calls: {error} (hint: check the AWS credentials)");
+    let failed =
+        |error: signed::Error| format!("STS does not say who calls: {error} (hint: check the AWS credentials)");
     let answer = signed.query(&STS, "GetCallerIdentity", &[]).map_err(failed)?;
     let text = |name| answer.text(&["GetCallerIdentityResult", name]).map_err(failed);
     Ok(Caller { account: text("Account")?, arn: text("Arn")? })
@@ -493,7 +501,8 @@ fn next(pages: &mut Pages, truncated: bool, marker: Option<String>) -> Result<Op
 
 fn tag_list(tags: &[(String, String)]) -> Result<Option<Vec<Tag>>, Failure> {
     let tag = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
-    let list = tags.iter().map(tag).collect::<Result<Vec<_>, _>>().map_err(|error| Failure::Other(error.to_string()))?;
+    let list =
+        tags.iter().map(tag).collect::<Result<Vec<_>, _>>().map_err(|error| Failure::Other(error.to_string()))?;
     Ok(Some(list).filter(|list| !list.is_empty()))
 }
 

@@ -125,9 +125,7 @@ impl Expectation {
             Self::Deleted { serial } => {
                 user.entities.as_ref().map(|all| all.iter().all(|entity| entity.serial != *serial))
             }
-            Self::Inactive { key } => {
-                user.keys.as_ref().map(|all| all.iter().all(|own| own.id != *key || !own.active))
-            }
+            Self::Inactive { key } => user.keys.as_ref().map(|all| all.iter().all(|own| own.id != *key || !own.active)),
             Self::Revoked { document } => user.revocation.as_ref().map(|own| own.as_ref() == Some(document)),
             Self::ResetRequired => user.password.map(|own| own.is_none_or(|own| own.reset_required)),
             Self::NoPassword => user.password.map(|own| own.is_none()),
@@ -294,7 +292,8 @@ fn affected<'u>(question: &Question, user: &'u User) -> Result<Vec<&'u Device>, 
 
 fn listed(devices: &[&Device]) -> String {
     let line = |device: &&Device| {
-        let since = device.enabled_at.map_or_else(String::new, |at| format!(", enabled {}", at.format("%Y-%m-%dT%H:%M:%SZ")));
+        let since =
+            device.enabled_at.map_or_else(String::new, |at| format!(", enabled {}", at.format("%Y-%m-%dT%H:%M:%SZ")));
         format!("\n    --serial {} ({}{since})", word(&device.serial), device.kind().name())
     };
     devices.iter().map(line).collect()
@@ -304,7 +303,10 @@ fn listed(devices: &[&Device]) -> String {
 fn not_of(serial: &str, user: &User) -> String {
     match user.entity(serial).map(|entity| entity.owner_name()) {
         Some(Some(owner)) => {
-            format!("`{serial}` is a device of {owner}, not of {}: nothing was changed\n  hint: check the serial number", user.name)
+            format!(
+                "`{serial}` is a device of {owner}, not of {}: nothing was changed\n  hint: check the serial number",
+                user.name
+            )
         }
         Some(None) => format!(
             "`{serial}` is assigned to nobody: it is left over, and only blocks its name\n  hint: mfatrail device delete --serial {} \
@@ -313,7 +315,8 @@ fn not_of(serial: &str, user: &User) -> String {
         ),
         None => {
             let own: Vec<&Device> = user.devices.iter().collect();
-            let own = if own.is_empty() { "it has none".to_owned() } else { format!("its devices are:{}", listed(&own)) };
+            let own =
+                if own.is_empty() { "it has none".to_owned() } else { format!("its devices are:{}", listed(&own)) };
             format!("user {} has no device `{serial}`\n  hint: {own}", user.name)
         }
     }
@@ -382,7 +385,8 @@ fn lock_out(question: &Question, user: &User, plan: &mut Plan) -> Result<(), Str
         Expectation::Revoked { document },
     );
     plan.notes.push(
-        "Sessions of roles that the user assumed live on: revoke these on the roles (IAM console, Revoke sessions).".to_owned(),
+        "Sessions of roles that the user assumed live on: revoke these on the roles (IAM console, Revoke sessions)."
+            .to_owned(),
     );
     Ok(())
 }
@@ -413,13 +417,15 @@ fn password(question: &Question, user: &User, plan: &mut Plan) -> Result<(), Str
             );
         }
         PasswordStep::Leave if question.situation == Situation::Lost => plan.notes.push(
-            "The password stays. If the device may be in somebody's hands, add --password-out FILE, or use --stolen.".to_owned(),
+            "The password stays. If the device may be in somebody's hands, add --password-out FILE, or use --stolen."
+                .to_owned(),
         ),
         PasswordStep::Leave => {}
     }
     if question.password == PasswordStep::Reset {
         plan.notes.push(
-            "The user must be allowed iam:ChangePassword, or cannot sign in with a password that must be changed.".to_owned(),
+            "The user must be allowed iam:ChangePassword, or cannot sign in with a password that must be changed."
+                .to_owned(),
         );
     }
     Ok(())
@@ -522,13 +528,8 @@ mod tests {
     fn each_situation_has_its_steps_in_their_order() {
         use Situation::{Lost, OutOfSync, Replaced, Stolen};
         let reset = Question { password: PasswordStep::Reset, ..question(Stolen, &[]) };
-        let stolen = [
-            "UpdateAccessKey",
-            "PutUserPolicy",
-            "UpdateLoginProfile",
-            "DeactivateMFADevice",
-            "DeleteVirtualMFADevice",
-        ];
+        let stolen =
+            ["UpdateAccessKey", "PutUserPolicy", "UpdateLoginProfile", "DeactivateMFADevice", "DeleteVirtualMFADevice"];
         for (asked, serials, expected) in [
             (question(Lost, &[]), &[PHONE][..], &["DeactivateMFADevice", "DeleteVirtualMFADevice"][..]),
             (question(Lost, &[]), &[KEY], &["DeactivateMFADevice"]),
@@ -551,7 +552,12 @@ mod tests {
             (question(Lost, &[]), &[PHONE, KEY][..], "admin", "has 2 devices, and none is named"),
             (question(Lost, &[]), &[], "admin", "has no MFA device"),
             (question(Lost, &["GAHT99999999"]), &[PHONE], "admin", "has no device `GAHT99999999`"),
-            (question(Lost, &["arn:aws:iam::111122223333:mfa/bob"]), &[PHONE], "admin", "is a device of bob, not of alice"),
+            (
+                question(Lost, &["arn:aws:iam::111122223333:mfa/bob"]),
+                &[PHONE],
+                "admin",
+                "is a device of bob, not of alice",
+            ),
             (question(Lost, &["arn:aws:iam::111122223333:mfa/old"]), &[PHONE], "admin", "is assigned to nobody"),
             (question(Lost, &[]), &[PHONE], "alice", "give --self"),
             (question(Stolen, &[]), &[PHONE], "admin", "--password-out FILE"),

@@ -51,12 +51,15 @@ impl Codes {
         let (first, second) = (first.trim(), second.trim());
         for (name, code) in [("first", first), ("second", second)] {
             if !is_code(code) {
-                return Err(format!("the {name} code does not have six digits\n  hint: type what the device shows, without spaces"));
+                return Err(format!(
+                    "the {name} code does not have six digits\n  hint: type what the device shows, without spaces"
+                ));
             }
         }
         if first == second {
             return Err(
-                "both codes are the same\n  hint: wait until the device shows another one, after 30 seconds at most".to_owned()
+                "both codes are the same\n  hint: wait until the device shows another one, after 30 seconds at most"
+                    .to_owned(),
             );
         }
         Ok(Self([Secret::new(first.to_owned()), Secret::new(second.to_owned())]))

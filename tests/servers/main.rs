@@ -12,8 +12,10 @@ mod standin;
 
 mod channels;
 mod deploy;
+mod device;
 mod iam;
 mod ministack;
 mod permissions;
 mod posture;
+mod respond;
 mod s3;

@@ -1,6 +1,7 @@
 //! Stand-ins of the APIs that alerts are sent to, each as its documents say and as strict, with a state that can be looked at. What goes
 //! wrong is scripted: the n-th request meets the n-th fault.
 
+pub mod iam;
 pub mod pagerduty;
 pub mod slack;
 pub mod teams;
