@@ -69,8 +69,9 @@ fn exposed(incident: &Incident) -> String {
         }
         Some(Class::SuspectedTakeover) => format!(
             "Treat {who} and the caller as compromised: deactivate the access keys, reset the console password and revoke \
-             the sessions in IAM, then assign a new MFA device. Check which keys, passwords and policies were created in the \
-             meantime."
+             the sessions in IAM, then assign a new MFA device.{} Check which keys, passwords and policies were created in the \
+             meantime.",
+            lock_out(incident)
         ),
         Some(Class::Approved) => {
             "A ticket covers it. Have a new MFA device assigned before the ticket ends.".to_owned()
@@ -81,9 +82,34 @@ fn exposed(incident: &Incident) -> String {
         }
         Some(Class::Replacement | Class::Workaround | Class::Unexplained) | None => format!(
             "Ask {owner} whether this was intended. If not, deactivate the access keys and reset the console password. In either \
-             case, have an MFA device assigned ({ASSIGN}). If the new device's name is taken, delete the old virtual device first."
+             case, have an MFA device assigned ({ASSIGN}). If the new device's name is taken, delete the old virtual device first.{}{}",
+            lock_out(incident),
+            leftovers(incident)
         ),
     }
+}
+
+/// An IAM user and its account as words of a command line; `None` for anybody else, and where a name cannot be typed.
+fn iam_user(incident: &Incident) -> Option<(String, String)> {
+    let principal = incident.principal.as_ref().filter(|principal| principal.kind == PrincipalKind::IamUser)?;
+    let name = if principal.name.eq_ignore_ascii_case("root") { "user/root" } else { &principal.name };
+    Some((quoted(name)?, quoted(&incident.account)?))
+}
+
+/// The runbook's command that locks everybody out who may have a user's credentials; it shows its plan first.
+fn lock_out(incident: &Incident) -> String {
+    iam_user(incident).map_or_else(String::new, |(user, account)| {
+        format!(
+            " `mfatrail respond {user} --stolen --account {account} --password-out FILE` shows these steps, and takes them with --apply."
+        )
+    })
+}
+
+/// The command that shows which devices are left over.
+fn leftovers(incident: &Incident) -> String {
+    iam_user(incident).map_or_else(String::new, |(user, account)| {
+        format!(" `mfatrail device list --user {user} --account {account}` shows what is left over.")
+    })
 }
 
 fn trail(incident: &Incident) -> String {

@@ -7,6 +7,7 @@ use clap::Args;
 use super::device::{ApplyArgs, CallerArgs, LONGEST_STEP, codes};
 use super::exit::Status;
 use super::{plain, put, say};
+use crate::app::respond::notice::Channels;
 use crate::app::respond::{self, Decision, Request, Work};
 use crate::app::{Error, Run, rfc3339};
 use crate::device::call::Call;
@@ -78,6 +79,10 @@ pub(super) struct RespondArgs {
     #[arg(long, value_name = "FILE", default_value = "mfatrail-respond.jsonl", help_heading = "Record")]
     log: PathBuf,
 
+    /// Tell the channels of this configuration of `mfatrail watch` when it is over
+    #[arg(long, value_name = "FILE", help_heading = "Record")]
+    watch_config: Option<PathBuf>,
+
     /// Go on with a run that did not come to its end
     #[arg(long, help_heading = "Change")]
     resume: bool,
@@ -101,7 +106,7 @@ Examples:
   mfatrail generate iam-policy -- respond alice --stolen --account 111122223333
 
 Exit status: 2 wrong usage, or a case that is refused: nothing was changed; 4 a step failed, or IAM shows something else than was
-planned; 3 done, but IAM does not say whether all is as planned; 0 done, or only the plan was shown.";
+planned; 3 done, but IAM does not say whether all is as planned, or a channel was not told; 0 done, or only the plan was shown.";
 
 impl RespondArgs {
     fn situation(&self) -> Situation {
@@ -176,6 +181,7 @@ pub(super) fn run(args: &RespondArgs, run: Run<'_>) -> Result<Status, Error> {
     // The root user is refused before anybody is called.
     crate::device::plan::user_name(&args.user).map_err(Error::Input)?;
     args.approvals_out.as_deref().map_or(Ok(()), respond::check_approvals)?;
+    let mut channels = args.watch_config.as_deref().map(Channels::open).transpose()?;
     let request = args.request()?;
     let work = match respond::decide(&request, run)? {
         Decision::Nothing(why) => {
@@ -192,8 +198,11 @@ pub(super) fn run(args: &RespondArgs, run: Run<'_>) -> Result<Status, Error> {
     args.apply.confirmed(&work.user.name)?;
     let codes = work.takes_codes().then(codes).transpose()?;
     super::interrupt::wait_up_to(LONGEST_STEP);
-    let notes = work.begin.plan.notes.clone();
+    let begin = work.begin.clone();
     let outcome = respond::apply(*work, &request, codes, run, &super::interrupt::stop())?;
+    let unheard =
+        channels.as_mut().map_or_else(Vec::new, |channels| channels.tell(&begin, &outcome, &outcome.run, super::now()));
+    unheard.iter().for_each(|problem| say(&plain(&format!("warning: {problem}"))));
     if outcome.differences.iter().any(|one| one.starts_with("not so")) {
         return Err(Error::Failed(format!(
             "IAM shows something else than was planned:\n  {}\n  hint: look at the user in the IAM console, and run it again",
@@ -204,8 +213,8 @@ pub(super) fn run(args: &RespondArgs, run: Run<'_>) -> Result<Status, Error> {
         say(&plain(&format!("warning: {difference}")));
     }
     say("done: IAM shows what was planned");
-    notes.iter().for_each(|note| say(&plain(&format!("next: {note}"))));
-    Ok(Status::of(outcome.differences.is_empty()))
+    begin.plan.notes.iter().for_each(|note| say(&plain(&format!("next: {note}"))));
+    Ok(Status::of(outcome.differences.is_empty() && unheard.is_empty()))
 }
 
 /// Shows the state on standard error, and the plan on standard output.

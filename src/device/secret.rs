@@ -137,6 +137,17 @@ mod tests {
     }
 
     #[test]
+    fn a_code_is_drawn_for_a_terminal() {
+        let drawn =
+            qr_code(&Secret::new("otpauth://totp/alice@111122223333?secret=GEZDGNBV".to_owned())).expect("a code");
+        assert!(
+            drawn.reveal().lines().count() > 10
+                && drawn.reveal().chars().any(|c| "\u{2580}\u{2584}\u{2588}".contains(c))
+        );
+        assert!(qr_code(&Secret::new("x".repeat(10_000))).is_err());
+    }
+
+    #[test]
     fn what_is_there_is_not_overwritten() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("seed");

@@ -15,6 +15,8 @@ use crate::standin::{Fault, StandIn};
 use crate::support::run::{Ran, finish, mfatrail};
 
 const KEY_OF_BOB: &str = "arn:aws:iam::111122223333:u2f/user/bob/key-ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+/// What channels sign by.
+const SECRET: &str = "hunter2hunter2hunter2hunter2hunt";
 const RECORD: [&str; 6] = ["--ticket", "INC-4711", "--approver", "jane.roe", "--approvals-out", "approvals.csv"];
 
 fn apply<'a>(user: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
@@ -293,5 +295,61 @@ fn the_policy_that_is_printed_is_just_enough() {
         let unused: Vec<&String> = allowed.difference(&called).collect();
         // A passkey has nothing to delete, which the command line does not tell.
         assert!(unused.is_empty() || (user == "erin" && unused == ["iam:DeleteVirtualMFADevice"]), "{unused:?}");
+    }
+}
+
+#[test]
+fn channels_are_told_when_a_run_is_over() {
+    use crate::standin::webhook::Webhook;
+    let (standin, folder) = (StandIn::start(Iam::new()), tempfile::tempdir().unwrap());
+    let receiver = StandIn::start(Webhook::new(SECRET));
+    std::fs::write(folder.path().join("secret"), SECRET).unwrap();
+    let secret = folder.path().join("secret");
+    let config = format!(
+        "[[channel]]\nname = \"soc\"\nkind = \"webhook\"\nurl = \"{}/hook\"\nsecret = \"file:{}\"\n",
+        receiver.url,
+        secret.display()
+    );
+    std::fs::write(folder.path().join("watch.toml"), config).unwrap();
+    let ran =
+        respond(&standin, folder.path(), "alice", &["--lost", "--ticket", "INC-1", "--watch-config", "watch.toml"], "");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let told: Vec<Value> = receiver.requests().iter().filter_map(|request| request.json()).collect();
+    let transitions: Vec<&str> = told.iter().filter_map(|alert| alert["transition"].as_str()).collect();
+    assert_eq!(transitions, ["opened", "resolved"]);
+    assert!(told[0].to_string().contains("INC-1"), "{:#}", told[0]);
+    std::fs::write(folder.path().join("watch.toml"), "[[channel]]\nname = \"soc\"\nkind = \"carrier pigeon\"\n")
+        .unwrap();
+    let wrong = respond(&standin, folder.path(), "dave", &["--lost", "--watch-config", "watch.toml"], "");
+    assert!(wrong.status == 2 && standin.with(|iam| iam.users["dave"].devices.len()) == 1, "{}", wrong.stderr);
+}
+
+/// Against a server of somebody else's.
+mod online {
+    use super::*;
+    use crate::support::moto::Moto;
+
+    #[test]
+    fn moto_agrees_on_a_lost_device() {
+        let moto = Moto::start();
+        moto.iam("Action=CreateUser&UserName=ada&Version=2010-05-08");
+        moto.iam("Action=CreateVirtualMFADevice&VirtualMFADeviceName=ada&Version=2010-05-08");
+        let device = "arn:aws:iam::123456789012:mfa/ada";
+        let enable = format!(
+            "Action=EnableMFADevice&UserName=ada&SerialNumber={device}&AuthenticationCode1=000000&AuthenticationCode2=000001&\
+             Version=2010-05-08"
+        );
+        moto.iam(&enable);
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = mfatrail();
+        command.current_dir(folder.path()).args(["respond", "ada", "--lost", "--apply", "--confirm", "ada"]);
+        command.args(["--endpoint-url", &moto.endpoint()]).env("AWS_ACCESS_KEY_ID", "testing");
+        command.env("AWS_SECRET_ACCESS_KEY", "testing").env("AWS_REGION", "us-east-1");
+        let ran = finish(&mut command);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        let mut list = mfatrail();
+        list.args(["device", "list", "--endpoint-url", &moto.endpoint()]).env("AWS_ACCESS_KEY_ID", "testing");
+        let left = finish(list.env("AWS_SECRET_ACCESS_KEY", "testing").env("AWS_REGION", "us-east-1"));
+        assert!(left.status == 0 && !left.stdout.contains(device), "{}{}", left.stdout, left.stderr);
     }
 }

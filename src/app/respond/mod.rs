@@ -1,6 +1,8 @@
 //! The runbook for a user whose MFA device is lost, stolen, replaced or out of sync: decided as a whole, logged step by step, compared
 //! with what IAM says afterwards.
 
+pub mod notice;
+
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use super::device::{connect, patiently, stale, unknown_user};
-use super::{Error, Run, rfc3339};
-use crate::arn;
+use crate::app::device::{connect, patiently, stale, unknown_user};
+use crate::app::{Error, Run, rfc3339};
 use crate::aws::Connection;
 use crate::device::call::{Call, word};
 use crate::device::client::{Failure, Iam, Secrets};
@@ -237,6 +238,8 @@ fn is_done(last: &PastRun, request: &Request, user: &User, now: DateTime<Utc>) -
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
+    /// The run, by its name in the log.
+    pub run: String,
     /// What is otherwise than planned, or not known.
     pub differences: Vec<String>,
 }
@@ -308,7 +311,7 @@ pub fn apply(work: Work, request: &Request, codes: Option<Codes>, run: Run<'_>, 
         approve(path, &row)?;
     }
     journal.add(&name, now(), Event::End { differences: differences.clone() }).map_err(Error::failed)?;
-    Ok(Outcome { differences })
+    Ok(Outcome { run: name, differences })
 }
 
 /// The password that an earlier run wrote, or a new one: it is in its file before it is in IAM.
@@ -399,10 +402,4 @@ fn approve(path: &Path, row: &[String; 6]) -> Result<(), Error> {
     text.push('\n');
     let mut file = options.open(path).map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
-}
-
-/// The name at the end of a caller's ARN, for people.
-#[must_use]
-pub fn caller_name(caller: &Caller) -> &str {
-    arn::name(&caller.arn)
 }
