@@ -6,6 +6,7 @@ mod advice;
 pub mod channel;
 pub mod limit;
 mod links;
+pub mod mail;
 pub mod markup;
 pub mod plain;
 pub mod route;
