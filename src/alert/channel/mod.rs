@@ -2,6 +2,7 @@
 
 pub mod address;
 mod answer;
+pub mod email;
 mod line;
 pub mod pagerduty;
 mod redaction;
@@ -19,7 +20,7 @@ use super::secret::{SecretRef, Vault};
 use super::{Delivery, Outcome};
 
 /// The kinds of channels, as a configuration names them.
-pub const KINDS: [&str; 4] = ["webhook", "pagerduty", "slack", "teams"];
+pub const KINDS: [&str; 5] = ["webhook", "pagerduty", "slack", "teams", "email"];
 
 /// What channels are opened with.
 #[derive(Clone, Copy)]
@@ -59,6 +60,8 @@ pub enum Settings {
     Slack(slack::Settings),
     /// Microsoft Teams.
     Teams(teams::Settings),
+    /// Mail by SMTP.
+    Email(email::Settings),
 }
 
 impl Settings {
@@ -72,6 +75,7 @@ impl Settings {
             "pagerduty" => pagerduty::Settings::deserialize(from).map(Self::PagerDuty),
             "slack" => slack::Settings::deserialize(from).map(Self::Slack),
             "teams" => teams::Settings::deserialize(from).map(Self::Teams),
+            "email" => email::Settings::deserialize(from).map(Self::Email),
             other => Err(serde::de::Error::custom(format!("no channel is of the kind `{other}`"))),
         }
     }
@@ -86,6 +90,7 @@ impl Settings {
             Self::PagerDuty(settings) => Ok(Box::new(settings.open(opening)?)),
             Self::Slack(settings) => settings.open(opening),
             Self::Teams(settings) => Ok(Box::new(settings.open(opening)?)),
+            Self::Email(settings) => Ok(Box::new(settings.open(opening)?)),
         }
     }
 
@@ -97,6 +102,7 @@ impl Settings {
             Self::PagerDuty(settings) => settings.secrets(),
             Self::Slack(settings) => settings.secrets(),
             Self::Teams(settings) => settings.secrets(),
+            Self::Email(settings) => settings.secrets(),
         }
     }
 }

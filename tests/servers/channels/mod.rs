@@ -1,5 +1,6 @@
 //! The channels of alerts over real sockets, against stand-ins that are as strict as the APIs' documents.
 
+mod email;
 mod faults;
 mod online;
 mod pagerduty;

@@ -10,7 +10,7 @@ pub mod webhook;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -114,7 +114,7 @@ impl<A: Api> StandIn<A> {
     }
 
     /// By TLS, with a certificate that nobody has signed; its file.
-    pub fn start_tls(api: A, folder: &Path) -> (Self, std::path::PathBuf) {
+    pub fn start_tls(api: A, folder: &Path) -> (Self, PathBuf) {
         let (config, certificate) = tls(folder);
         let standin = Self::serve(api, "https", move |stream| {
             let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
@@ -254,28 +254,17 @@ fn reset(stream: &TcpStream) -> std::io::Result<()> {
     stream.into_std()?.shutdown(std::net::Shutdown::Both)
 }
 
-/// A certificate for this machine that nobody but itself has signed, made by `openssl`.
-fn tls(folder: &Path) -> (Arc<rustls::ServerConfig>, std::path::PathBuf) {
-    use rustls::pki_types::pem::PemObject as _;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+/// A key and a certificate for this machine that nobody but itself has signed, made by `openssl`.
+pub fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
     let (key, certificate, config) =
         (folder.join("key.pem"), folder.join("certificate.pem"), folder.join("openssl.cnf"));
     let text = "[req]\ndistinguished_name=dn\nx509_extensions=own\nprompt=no\n[dn]\nCN=127.0.0.1\n[own]\n\
                 subjectAltName=IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\n";
     std::fs::write(&config, text).unwrap();
+    let options = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
     let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-            "-config",
-        ])
+        .args(options)
+        .arg("-config")
         .arg(&config)
         .arg("-keyout")
         .arg(&key)
@@ -284,6 +273,13 @@ fn tls(folder: &Path) -> (Arc<rustls::ServerConfig>, std::path::PathBuf) {
         .output()
         .expect("these tests need openssl on the PATH");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    (key, certificate)
+}
+
+fn tls(folder: &Path) -> (Arc<rustls::ServerConfig>, PathBuf) {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    let (key, certificate) = certificate(folder);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let chain = vec![CertificateDer::from_pem_file(&certificate).unwrap()];
     let config = rustls::ServerConfig::builder_with_provider(provider)
