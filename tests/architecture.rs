@@ -60,7 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("exposure", &["arn", "cloudtrail", "mfa", "names", "trace", "inventory", "inputs", "contract"]),
     ("report", &["arn", "contract", "disk", "escape", "hash", "inputs", "spill", "units", "partition"]),
     ("incident", &["cloudtrail", "contract", "disk", "exposure", "hash", "mfa", "names", "units"]),
-    ("alert", &["aws", "contract", "disk", "escape", "hash", "http", "incident", "names", "partition", "units"]),
+    ("alert", &["arn", "aws", "contract", "disk", "escape", "hash", "http", "incident", "names", "partition", "units"]),
     (
         "app",
         &[
@@ -107,6 +107,10 @@ const FENCED: &[(&str, &[&str])] = &[
     ("rusqlite", &["incident"]),
     ("aws_sdk_iam", &["inventory", "aws", "device"]),
     ("tokio", &["source", "inventory", "aws", "device", "digest", "http", "pipeline", "cli"]),
+    ("aws_sigv4", &["aws"]),
+    ("aws_credential_types", &["aws", "source"]),
+    ("aws_smithy_xml", &["aws"]),
+    ("aws_types", &["aws"]),
     ("rayon", &["pipeline"]),
     ("flate2", &["inflate"]),
     ("libdeflater", &["inflate"]),

@@ -3,6 +3,7 @@
 //! An [`Alert`] is kept in the outbox as JSON, so that what is sent again is what was sent before, byte for byte.
 
 mod advice;
+pub mod ascii;
 pub mod channel;
 pub mod limit;
 mod links;
@@ -12,6 +13,7 @@ pub mod plain;
 pub mod route;
 pub mod secret;
 pub mod text;
+pub mod vault;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

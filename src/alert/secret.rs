@@ -117,6 +117,18 @@ impl Secret {
 }
 
 impl SecretRef {
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// What it is called there.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Gets the secret.
     ///
     /// # Errors

@@ -15,7 +15,9 @@ use super::device::{CallerArgs, DeviceArgs, DeviceCommand};
 use super::exit::Status;
 use super::respond::RespondArgs;
 use super::{Cli, Command, IamCommand, named_file, put};
+use crate::alert::channel::permission::{self, On, Permission};
 use crate::app::Error;
+use crate::app::watch::config::Entry;
 use crate::arn::{Arn, is_arn};
 use crate::device::call::Call;
 use crate::device::plan::user_name;
@@ -55,7 +57,8 @@ pub(super) struct ManArgs {
     out: PathBuf,
 }
 
-/// Print the IAM policy that a command line needs: no more than it calls, and read-only but for `device` and `respond`
+/// Print the IAM policy that a command line needs: no more than it calls, and read-only but for `device`, `respond` and a
+/// watch's alerts
 ///
 /// Where the command assumes a role, its caller needs to be allowed that, and the role needs the rest: --of says whose
 /// policy is printed. Nothing is called.
@@ -90,6 +93,8 @@ enum Whose {
     ArchiveRole,
     /// The role of --iam-role, which reads IAM in each account; of `device` and `respond` the role of --role
     IamRole,
+    /// The roles of a watch's channels (`aws.role`), which send its alerts
+    ChannelRole,
 }
 
 /// Everything that `inventory::live` calls.
@@ -172,6 +177,15 @@ struct Needs {
     partition: String,
     /// What `device` and `respond` need of IAM.
     devices: Vec<Value>,
+    /// Of a watch.
+    channels: Vec<Channel>,
+    secrets: Vec<Permission>,
+}
+
+/// What a channel needs, and the role that needs it in place of the caller.
+struct Channel {
+    role: Option<String>,
+    permissions: Vec<Permission>,
 }
 
 fn iam_policy(args: &IamPolicyArgs) -> Result<Status, Error> {
@@ -210,7 +224,9 @@ fn needs(command: &Command) -> Result<Needs, Error> {
         }
         Command::Watch(args) => {
             let (sources, calls) = args.reads()?;
-            archive(&sources, &[], calls)
+            let mut needs = archive(&sources, &[], calls)?;
+            channels(&args.tells()?, &mut needs);
+            Ok(needs)
         }
         // Which buckets `retry` reads is in the store: the policy of the scan covers it.
         Command::History(_) | Command::Store(_) => Ok(Needs::default()),
@@ -365,6 +381,18 @@ fn archive(sources: &[OsString], regions: &[String], calls: &AwsArgs) -> Result<
     Ok(Needs { archive: buckets, archive_role: calls.role_arn.clone(), partition, ..Needs::default() })
 }
 
+fn channels(entries: &[Entry], needs: &mut Needs) {
+    for Entry { settings, .. } in entries {
+        let partition = permission::partition_of(settings).unwrap_or(&needs.partition);
+        let permissions = settings.permissions(partition);
+        if let Some(access) = settings.access() {
+            needs.channels.push(Channel { role: access.role.clone(), permissions });
+        }
+        let secrets = settings.secrets();
+        needs.secrets.extend(secrets.into_iter().filter_map(|secret| permission::of_secret(secret, &needs.partition)));
+    }
+}
+
 /// The partition of the first region, else of the one that the SDK would take.
 fn partition<'a>(regions: impl Iterator<Item = &'a String>) -> String {
     let set = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().filter_map(|name| std::env::var(name).ok());
@@ -390,6 +418,13 @@ fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, Error> 
         Whose::IamRole => {
             statements.push(read_iam());
             statements.extend(needs.posture.then(|| read_guardrails("ReadGuardrails", &ACCOUNT_ACTIONS)));
+        }
+        Whose::ChannelRole if needs.channels.iter().all(|channel| channel.role.is_none()) => {
+            return nothing("no channel assumes a role");
+        }
+        Whose::ChannelRole => {
+            let of_roles = needs.channels.iter().filter(|channel| channel.role.is_some());
+            statements.extend(granted(of_roles.flat_map(|channel| &channel.permissions)));
         }
         Whose::Caller => {
             match &needs.archive_role {
@@ -428,6 +463,16 @@ fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, Error> 
                 }
                 statements.push(read_guardrails("ReadOrganization", &ORGANIZATION_ACTIONS));
             }
+            let own = needs.channels.iter().filter(|channel| channel.role.is_none());
+            statements.extend(granted(own.flat_map(|channel| &channel.permissions).chain(&needs.secrets)));
+            let roles: BTreeSet<String> = needs
+                .channels
+                .iter()
+                .filter_map(|channel| Some(channel.role.as_deref()?.replace("{account}", "*")))
+                .collect();
+            if !roles.is_empty() {
+                statements.push(assume("AssumeTheRolesOfChannels", &roles.into_iter().collect::<Vec<_>>()));
+            }
         }
     }
     if statements.is_empty() {
@@ -437,6 +482,23 @@ fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, Error> 
         ));
     }
     Ok(statements)
+}
+
+/// A statement for each purpose, with everything that it is needed on.
+fn granted<'p>(permissions: impl Iterator<Item = &'p Permission>) -> Vec<Value> {
+    let mut purposes: Vec<(&Permission, BTreeSet<&String>)> = Vec::new();
+    for permission in permissions {
+        let (On::These(resources) | On::AllBut(resources)) = &permission.on;
+        match purposes.iter_mut().find(|(own, _)| own.purpose == permission.purpose) {
+            Some((_, all)) => all.extend(resources),
+            None => purposes.push((permission, resources.iter().collect())),
+        }
+    }
+    let statement = |(Permission { purpose, actions, on }, resources): (&Permission, BTreeSet<&String>)| {
+        let resource = if matches!(on, On::These(_)) { "Resource" } else { "NotResource" };
+        json!({ "Sid": purpose, "Effect": "Allow", "Action": actions, resource: resources })
+    };
+    purposes.into_iter().map(statement).collect()
 }
 
 fn assume(sid: &str, roles: &[String]) -> Value {

@@ -13,7 +13,7 @@ use super::exit::Status;
 use super::{Printed, put, put_json, say};
 use crate::alert::Outcome;
 use crate::app::scan::store_error;
-use crate::app::watch::config::{self, Config};
+use crate::app::watch::config::{self, Config, Entry};
 use crate::app::watch::replay::{self, Told};
 use crate::app::watch::test::Attempt;
 use crate::app::watch::{self, Request};
@@ -147,6 +147,9 @@ struct TestArgs {
     /// The configuration, TOML
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+
+    #[command(flatten)]
+    aws: AwsArgs,
 }
 
 /// Show what would have been sent in a period, from an evidence store; sends nothing
@@ -198,6 +201,17 @@ impl WatchArgs {
         };
         let inputs = place.map(config::read).transpose()?.into_iter().flat_map(|config| config.inputs);
         Ok((inputs.map(|input| input.source.into()).collect(), aws))
+    }
+
+    /// The channels that it tells, or checks.
+    pub(super) fn tells(&self) -> Result<Vec<Entry>, Error> {
+        let config = match &self.command {
+            None => self.config.as_deref(),
+            Some(WatchCommand::Check(args)) => Some(args.config.as_path()),
+            Some(WatchCommand::Test(args)) => Some(args.config.as_path()),
+            Some(_) => None,
+        };
+        Ok(config.map(config::read).transpose()?.map_or_else(Vec::new, |config| config.channels))
     }
 }
 
@@ -348,7 +362,12 @@ fn check(args: &CheckArgs) -> Result<Status, Error> {
 }
 
 fn test(args: &TestArgs, run: Run<'_>) -> Result<Status, Error> {
-    let attempts = watch::test::test(&config::read(&args.config)?, &args.channel, run)?;
+    let attempts = watch::test::test(
+        &config::read(&args.config)?,
+        &args.channel,
+        &super::archive::connection(&args.aws)?.s3.connection,
+        run,
+    )?;
     for attempt in &attempts {
         put(&format!("{}: {}", attempt.transition.name(), terminal_text(&outcome(attempt))))?;
     }

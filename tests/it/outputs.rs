@@ -1,6 +1,6 @@
 //! What a report can be written as: formats, months, accounts, pseudonyms; and what `generate` makes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
@@ -447,6 +447,91 @@ fn policies_are_read_only_and_no_more_than_is_called() {
         assert_eq!(ran.status, 2, "{}", ran.stderr);
         assert!(ran.stderr.contains(needle), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn a_watch_may_send_what_its_channels_send_and_no_more() {
+    let home = tempfile::tempdir().unwrap();
+    let text = r#"
+        [[input]]
+        kind = "archive"
+        source = "s3://trail-bucket"
+        [[channel]]
+        name = "topic"
+        kind = "sns"
+        topic = "arn:aws:sns:eu-west-1:111122223333:mfa"
+        [[channel]]
+        name = "other-topic"
+        kind = "sns"
+        topic = "arn:aws:sns:eu-west-1:111122223333:all"
+        [[channel]]
+        name = "phones"
+        kind = "sms"
+        numbers = ["+15555550100"]
+        [[channel]]
+        name = "mail"
+        kind = "ses"
+        from = "mfatrail@example.com"
+        to = ["soc@example.com"]
+        configuration_set = "alerts"
+        [[channel]]
+        name = "hub"
+        kind = "securityhub"
+        aws.role = "arn:aws:iam::{account}:role/mfatrail-findings"
+        [[channel]]
+        name = "soc"
+        kind = "webhook"
+        url = "aws-sm:prod/soc#url"
+        secret = "aws-ssm:/prod/soc:3"
+        [[channel]]
+        name = "chat"
+        kind = "slack"
+        webhook = "aws-sm:arn:aws:secretsmanager:eu-west-1:111122223333:secret:chat-AbCdEf"
+    "#;
+    let config = home.path().join("watch.toml");
+    fs::write(&config, text).unwrap();
+    let policy = |whose: &str, command: &[&str]| -> Ran {
+        let config = config.display().to_string();
+        let before = ["generate", "iam-policy", "--of", whose, "--", "watch"];
+        let all = before.into_iter().chain(command.iter().copied()).chain(["--config", &config]);
+        ran(&all.collect::<Vec<_>>())
+    };
+    let statements = |ran: Ran| -> BTreeMap<String, Value> {
+        let policy: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
+        let statements = policy["Statement"].as_array().unwrap().iter();
+        statements.map(|statement| (statement["Sid"].as_str().unwrap().to_owned(), statement.clone())).collect()
+    };
+    let caller = statements(policy("caller", &["--store", "evidence"]));
+    let one = |sid: &str, action: &str, on: &str| {
+        let statement = caller.get(sid).unwrap_or_else(|| panic!("{sid} is not in {caller:?}"));
+        assert!(statement["Action"].to_string().contains(&format!("\"{action}\"")), "{statement}");
+        let resources = [&statement["Resource"], &statement["NotResource"]].map(ToString::to_string).concat();
+        assert!(resources.contains(&format!("\"{on}\"")), "{statement}");
+    };
+    one("ListTheArchive", "s3:ListBucket", "arn:aws:s3:::trail-bucket");
+    one("PublishToTopic", "sns:Publish", "arn:aws:sns:eu-west-1:111122223333:mfa");
+    one("PublishToTopic", "sns:GetTopicAttributes", "arn:aws:sns:eu-west-1:111122223333:all");
+    one("SendTextMessages", "sns:Publish", "arn:aws:sns:*:*:*");
+    assert!(caller["SendTextMessages"]["Resource"].is_null(), "telephones alone");
+    one("CheckTextMessages", "sns:GetSMSSandboxAccountStatus", "*");
+    one("SendMail", "ses:SendEmail", "arn:aws:ses:*:*:identity/mfatrail@example.com");
+    one("SendMail", "ses:SendEmail", "arn:aws:ses:*:*:configuration-set/alerts");
+    one("AssumeTheRolesOfChannels", "sts:AssumeRole", "arn:aws:iam::*:role/mfatrail-findings");
+    one("GetSecrets", "secretsmanager:GetSecretValue", "arn:aws:secretsmanager:*:*:secret:prod/soc-??????");
+    one(
+        "GetSecrets",
+        "secretsmanager:GetSecretValue",
+        "arn:aws:secretsmanager:eu-west-1:111122223333:secret:chat-AbCdEf",
+    );
+    one("GetParameters", "ssm:GetParameter", "arn:aws:ssm:*:*:parameter/prod/soc");
+    assert!(!caller.contains_key("ImportFindings"), "{caller:?}");
+    let role = statements(policy("channel-role", &["--store", "evidence"]));
+    assert_eq!(role.keys().collect::<Vec<_>>(), ["CheckSecurityHub", "ImportFindings"]);
+    let check = statements(policy("caller", &["check"]));
+    assert!(check.contains_key("PublishToTopic") && !check.contains_key("ListTheArchive"), "{check:?}");
+    fs::write(&config, text.replace("aws.role", "aws.profile")).unwrap();
+    let none = policy("channel-role", &["--store", "evidence"]);
+    assert!(none.status == 2 && none.stderr.contains("no channel assumes a role"), "{}", none.stderr);
 }
 
 #[test]

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use aws_config::sts::AssumeRoleProvider;
@@ -18,6 +17,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use mfatrail::inventory::{AccountState, DeviceOwner, IamState, InventoryError, LiveOptions, UserState, read_live};
+
+use crate::own_process;
 
 const GUARD: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotAction":["iam:CreateVirtualMFADevice","iam:EnableMFADevice"],"Resource":"*","Condition":{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}}]}"#;
 
@@ -32,28 +33,9 @@ fn in_own_process(test: &str, with_credentials: bool) -> bool {
 
 /// As [`in_own_process`], with further variables.
 fn in_own_process_with(test: &str, with_credentials: bool, variables: &[(&str, &str)]) -> bool {
-    if std::env::var_os("MFATRAIL_TEST_BODY").is_some() {
-        return true;
-    }
-    let mut command = Command::new(std::env::current_exe().expect("the test's own path"));
-    command.args([&format!("iam::{test}"), "--exact", "--nocapture"]);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
-        command.env_remove(name);
-    }
-    command
-        .env("MFATRAIL_TEST_BODY", "1")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("AWS_CONFIG_FILE", "absent/config")
-        .env("AWS_SHARED_CREDENTIALS_FILE", "absent/credentials")
-        .env("AWS_REGION", "us-east-1")
-        .envs(variables.iter().copied());
-    if with_credentials {
-        command.env("AWS_ACCESS_KEY_ID", "testing").env("AWS_SECRET_ACCESS_KEY", "testing");
-    }
-    let output = command.output().expect("the test runs");
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-    false
+    let credentials = [("AWS_ACCESS_KEY_ID", "testing"), ("AWS_SECRET_ACCESS_KEY", "testing")];
+    let all: Vec<_> = credentials.into_iter().filter(|_| with_credentials).chain(variables.iter().copied()).collect();
+    own_process::in_own_process(&format!("iam::{test}"), &all)
 }
 
 fn options(endpoint: &str) -> LiveOptions {

@@ -15,6 +15,7 @@ mod deploy;
 mod device;
 mod iam;
 mod ministack;
+mod own_process;
 mod permissions;
 mod posture;
 mod respond;

@@ -37,7 +37,7 @@ const RECIPIENTS: usize = 100;
 /// A mail address with a name or without, as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Recipient(Mailbox);
+pub struct Recipient(pub(super) Mailbox);
 
 impl TryFrom<String> for Recipient {
     type Error = String;
@@ -153,20 +153,43 @@ impl Settings {
             Tls::None => None,
             Tls::Starttls | Tls::Implicit => Some(parameters(&keys.host, keys.certificates.as_deref())?),
         };
-        let own = keys.to.iter().chain([&keys.from]).map(|one| one.0.email.domain().to_lowercase());
-        let domains = keys.owner_domains.as_ref().map(|domains| domains.iter().map(|one| one.to_lowercase()).collect());
         Ok(Email {
             settings: self.clone(),
             tls,
             credentials,
             redaction,
-            owner_domains: domains.unwrap_or_else(|| own.collect()),
+            owner_domains: domains_of(keys.owner_domains.as_ref(), keys.to.iter().chain([&keys.from])),
             deadline: opening.deadline,
         })
     }
 
     pub(super) fn secrets(&self) -> Vec<&SecretRef> {
         self.keys.password.iter().collect()
+    }
+}
+
+/// The owner of a user, if it is the address of somebody of ours.
+pub(super) fn owner_of(owner: &str, domains: &BTreeSet<String>, secrets: &Redaction) -> Result<Mailbox, String> {
+    let shown = answer::quote(owner, secrets);
+    let address: Address =
+        owner.trim().parse().map_err(|_bad| format!("the owner `{shown}` is not a mail address and was not asked"))?;
+    if !is_plain(&address) || !domains.contains(&address.domain().to_lowercase()) {
+        return Err(format!(
+            "the owner `{shown}` was not asked: the domain is none of `owner_domains` (hint: add it, if it is yours; whoever may tag \
+             a user can name anybody as its owner)"
+        ));
+    }
+    Ok(Mailbox::new(None, address))
+}
+
+/// The domains to which owners are written: those that are named, or else those of our own addresses.
+pub(super) fn domains_of<'a>(
+    named: Option<&Vec<String>>,
+    own: impl Iterator<Item = &'a Recipient>,
+) -> BTreeSet<String> {
+    match named {
+        Some(named) => named.iter().map(|one| one.to_lowercase()).collect(),
+        None => own.map(|one| one.0.email.domain().to_lowercase()).collect(),
     }
 }
 
@@ -221,7 +244,7 @@ impl Email {
     fn letters(&self, alert: &Alert) -> (Vec<Letter>, Option<String>) {
         let team: Vec<Mailbox> = self.settings.keys.to.iter().map(|one| one.0.clone()).collect();
         let owner = alert.owner.as_deref().filter(|_| self.settings.keys.owner);
-        let (owner, note) = match owner.map(|owner| self.owner(owner)) {
+        let (owner, note) = match owner.map(|owner| owner_of(owner, &self.owner_domains, &self.redaction)) {
             Some(Ok(owner)) if team.iter().any(|one| one.email == owner.email) => (None, None),
             Some(Ok(owner)) => (Some(owner), None),
             Some(Err(why)) => (None, Some(why)),
@@ -230,22 +253,6 @@ impl Email {
         let owner = owner.map(|owner| Letter { audience: Audience::Owner, to: vec![owner] });
         let team = (!team.is_empty()).then_some(Letter { audience: Audience::Team, to: team });
         (team.into_iter().chain(owner).collect(), note)
-    }
-
-    /// The owner, if it is the address of somebody of ours.
-    fn owner(&self, owner: &str) -> Result<Mailbox, String> {
-        let shown = answer::quote(owner, &self.redaction);
-        let address: Address = owner
-            .trim()
-            .parse()
-            .map_err(|_bad| format!("the owner `{shown}` is not a mail address and was not asked"))?;
-        if !is_plain(&address) || !self.owner_domains.contains(&address.domain().to_lowercase()) {
-            return Err(format!(
-                "the owner `{shown}` was not asked: the domain is none of `owner_domains` (hint: add it, if it is yours; whoever may tag \
-                 a user can name anybody as its owner)"
-            ));
-        }
-        Ok(Mailbox::new(None, address))
     }
 
     fn tell(&self, delivery: &Delivery<'_>) -> Result<Outcome, Outcome> {
@@ -522,6 +529,7 @@ mod tests {
     use super::*;
     use crate::alert::channel::samples::alert;
     use crate::alert::secret::NoVault;
+    use crate::aws::Connection;
 
     fn settings(text: &str) -> Result<Settings, String> {
         toml::from_str::<Settings>(text).map_err(|error| error.message().to_owned())
@@ -584,7 +592,8 @@ mod tests {
 
     #[test]
     fn an_owner_is_somebody_of_ours() {
-        let opening = Opening { deadline: Duration::from_secs(1), vault: &NoVault };
+        let aws = Connection::default();
+        let opening = Opening { deadline: Duration::from_secs(1), vault: &NoVault, aws: &aws };
         let own = |more: &str| settings(&format!("{PLAIN}owner = true\n{more}")).unwrap().open(&opening).unwrap();
         for (channel, owner, asked, told) in [
             (own(""), Some("alice@example.com"), 1, ""),

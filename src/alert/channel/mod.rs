@@ -2,13 +2,21 @@
 
 pub mod address;
 mod answer;
+pub mod aws;
+mod document;
 pub mod email;
 mod line;
 pub mod pagerduty;
+pub mod permission;
+mod recipients;
 mod redaction;
 #[cfg(test)]
 pub(super) mod samples;
+pub mod securityhub;
+pub mod ses;
 pub mod slack;
+pub mod sms;
+pub mod sns;
 pub mod teams;
 pub mod webhook;
 
@@ -16,11 +24,13 @@ use std::time::Duration;
 
 use serde::Deserialize as _;
 
+use self::aws::Access;
 use super::secret::{SecretRef, Vault};
 use super::{Delivery, Outcome};
+use crate::aws::Connection;
 
 /// The kinds of channels, as a configuration names them.
-pub const KINDS: [&str; 5] = ["webhook", "pagerduty", "slack", "teams", "email"];
+pub const KINDS: [&str; 9] = ["webhook", "pagerduty", "slack", "teams", "email", "sns", "sms", "ses", "securityhub"];
 
 /// What channels are opened with.
 #[derive(Clone, Copy)]
@@ -29,6 +39,8 @@ pub struct Opening<'o> {
     pub deadline: Duration,
     /// Where secrets are that are neither in the environment nor in a file.
     pub vault: &'o dyn Vault,
+    /// How AWS is reached, where a channel says nothing else.
+    pub aws: &'o Connection,
 }
 
 /// A place where people are told. It keeps nothing between two deliveries but its connections: what must be remembered is the
@@ -62,6 +74,14 @@ pub enum Settings {
     Teams(teams::Settings),
     /// Mail by SMTP.
     Email(email::Settings),
+    /// A topic of Amazon SNS.
+    Sns(sns::Settings),
+    /// Text messages by Amazon SNS.
+    Sms(sms::Settings),
+    /// Mail by Amazon SES.
+    Ses(ses::Settings),
+    /// AWS Security Hub.
+    SecurityHub(securityhub::Settings),
 }
 
 impl Settings {
@@ -76,6 +96,10 @@ impl Settings {
             "slack" => slack::Settings::deserialize(from).map(Self::Slack),
             "teams" => teams::Settings::deserialize(from).map(Self::Teams),
             "email" => email::Settings::deserialize(from).map(Self::Email),
+            "sns" => sns::Settings::deserialize(from).map(Self::Sns),
+            "sms" => sms::Settings::deserialize(from).map(Self::Sms),
+            "ses" => ses::Settings::deserialize(from).map(Self::Ses),
+            "securityhub" => securityhub::Settings::deserialize(from).map(Self::SecurityHub),
             other => Err(serde::de::Error::custom(format!("no channel is of the kind `{other}`"))),
         }
     }
@@ -91,6 +115,10 @@ impl Settings {
             Self::Slack(settings) => settings.open(opening),
             Self::Teams(settings) => Ok(Box::new(settings.open(opening)?)),
             Self::Email(settings) => Ok(Box::new(settings.open(opening)?)),
+            Self::Sns(settings) => Ok(Box::new(settings.open(opening)?)),
+            Self::Sms(settings) => Ok(Box::new(settings.open(opening)?)),
+            Self::Ses(settings) => Ok(Box::new(settings.open(opening)?)),
+            Self::SecurityHub(settings) => Ok(Box::new(settings.open(opening)?)),
         }
     }
 
@@ -103,6 +131,7 @@ impl Settings {
             Self::Slack(settings) => settings.secrets(),
             Self::Teams(settings) => settings.secrets(),
             Self::Email(settings) => settings.secrets(),
+            Self::Sns(_) | Self::Sms(_) | Self::Ses(_) | Self::SecurityHub(_) => Vec::new(),
         }
     }
 }

@@ -1,16 +1,16 @@
 //! A webhook of one's own: one signed POST for each transition.
 
 use aws_lc_rs::hmac;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::address::Address;
+use super::document::document;
 use super::line::{Line, post};
 use super::{Channel, Opening};
 use crate::alert::secret::{Secret, SecretRef};
-use crate::alert::{Alert, Delivery, Outcome, SCHEMA};
+use crate::alert::{Delivery, Outcome};
 use crate::hash::hex;
 use crate::http::Request;
-use crate::incident::{Kind, Severity, Transition};
 
 /// What a `[[channel]]` of the kind `webhook` has.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -35,45 +35,6 @@ impl Settings {
     }
 }
 
-/// The body.
-#[derive(Debug, Serialize)]
-struct Body<'a> {
-    schema: &'static str,
-    key: &'a str,
-    sequence: u64,
-    transition: Transition,
-    kind: Kind,
-    severity: Severity,
-    title: &'a str,
-    text: &'a str,
-    next_step: &'a str,
-    at: String,
-    window: &'a Option<serde_json::Value>,
-    members: &'a Option<Vec<String>>,
-    test: bool,
-    repetition: bool,
-}
-
-fn body<'a>(delivery: &Delivery<'a>) -> Body<'a> {
-    let Alert { key, sequence, transition, kind, severity, at, text, window, members, test, .. } = delivery.alert;
-    Body {
-        schema: SCHEMA,
-        key,
-        sequence: *sequence,
-        transition: *transition,
-        kind: *kind,
-        severity: *severity,
-        title: &text.title,
-        text: &text.summary,
-        next_step: &text.next_step,
-        at: at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        window,
-        members,
-        test: *test,
-        repetition: delivery.repetition,
-    }
-}
-
 /// `t=<unix seconds>,v1=<HMAC-SHA256 of "t.body", hexadecimal>`.
 fn signature(secret: &Secret, seconds: i64, body: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
@@ -92,7 +53,7 @@ pub(super) struct Webhook {
 impl Webhook {
     fn request(&self, delivery: &Delivery<'_>) -> Result<Request, Outcome> {
         let idempotency = format!("{}/{}", delivery.alert.key, delivery.alert.sequence);
-        let mut request = post(&self.url, &[("Idempotency-Key", &idempotency)], &body(delivery))?;
+        let mut request = post(&self.url, &[("Idempotency-Key", &idempotency)], &document(delivery))?;
         let signature = signature(&self.secret, delivery.now.timestamp(), &request.body);
         request.headers.push(("X-Mfatrail-Signature".to_owned(), signature));
         Ok(request)

@@ -19,7 +19,7 @@ pub fn check(config: &Config, options: &Options<'static>) -> Result<(), Error> {
     }
     approvals::read(&config.approvals)?;
     iam::read(config, None, None)?;
-    let mut channels = open_channels(&config.channels)?;
+    let mut channels = open_channels(&config.channels, &options.s3.connection)?;
     let mut problems: Vec<String> = sources.iter().filter_map(|source| unlisted(source, options)).collect();
     for (entry, channel) in config.channels.iter().zip(&mut channels) {
         let problem = channel.check().err();

@@ -405,6 +405,22 @@ mod tests {
                 format!("{input}{}", channel.replace("env:A", "hunter2")),
                 "line 8, column 10: a secret does not stand in this file",
             ),
+            (
+                format!("{input}[[channel]]\nname = \"a\"\nkind = \"sns\"\ntopic = \"mfa\"\n"),
+                "line 7, column 9: `mfa` is not the ARN of a topic",
+            ),
+            (
+                format!("{input}[[channel]]\nname = \"a\"\nkind = \"sms\"\nnumbers = [\"+15555550100\", \"0555\"]\n"),
+                "`0555` is not a telephone number",
+            ),
+            (
+                format!("{input}[[channel]]\nname = \"a\"\nkind = \"ses\"\nfrom = \"a@example.com\"\nto = [\"soc\"]\n"),
+                "`soc` is not a mail address",
+            ),
+            (
+                format!("{input}[[channel]]\nname = \"a\"\nkind = \"securityhub\"\naws.regoin = \"eu-west-1\"\n"),
+                "line 7, column 5: unknown field `regoin`",
+            ),
             (format!("{input}{}", channel.replace("url", "ur1")), "unknown field `ur1`"),
             (
                 format!("{input}{channel}[[route]]\nchannels = [\"sok\"]\n"),

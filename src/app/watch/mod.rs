@@ -31,8 +31,10 @@ use super::principals::{EventKey, Examined, Question, examine};
 use super::scan::store_error;
 use super::{Error, Run};
 use crate::alert::channel::{Channel, Opening};
-use crate::alert::secret::{NoVault, SecretRef};
+use crate::alert::secret::SecretRef;
+use crate::alert::vault::AwsVault;
 use crate::alert::{route, text};
+use crate::aws::Connection;
 use crate::http::server::{self, Page};
 use crate::incident::derive::{Facts, Tags, derive, pending};
 use crate::incident::diff::{Scope, diff};
@@ -83,17 +85,19 @@ pub struct Summary {
     pub failures: u64,
 }
 
-/// Opens channels of a configuration.
+/// Opens channels of a configuration, which reach AWS as the watch does; a role for reading archives is none for them.
 ///
 /// # Errors
 /// When a secret is not there, or an address cannot be used: everything that is wrong, each with its place.
-pub fn open_channels(entries: &[Entry]) -> Result<Vec<Box<dyn Channel>>, Error> {
+pub fn open_channels(entries: &[Entry], aws: &Connection) -> Result<Vec<Box<dyn Channel>>, Error> {
+    let aws = Connection { role_arn: None, external_id: None, ..aws.clone() };
+    let vault = AwsVault::new(aws.clone());
     let (mut channels, mut problems) = (Vec::new(), Vec::new());
     for entry in entries {
         for caution in entry.settings.secrets().into_iter().filter_map(SecretRef::caution) {
             tracing::warn!(channel = entry.name, "{caution}");
         }
-        match entry.settings.open(&Opening { deadline: entry.timeout, vault: &NoVault }) {
+        match entry.settings.open(&Opening { deadline: entry.timeout, vault: &vault, aws: &aws }) {
             Ok(channel) => channels.push(channel),
             Err(problem) => problems.push(format!("{}: channel `{}`: {problem}", entry.place, entry.name)),
         }
@@ -108,7 +112,7 @@ pub fn open_channels(entries: &[Entry]) -> Result<Vec<Box<dyn Channel>>, Error> 
 /// and tried again.
 pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Error> {
     let sources = sources(&request.config)?;
-    let channels = open_channels(&request.config.channels)?;
+    let channels = open_channels(&request.config.channels, &request.options.s3.connection)?;
     let approvals = Approvals::open(&request.config.approvals)?;
     let iam = iam::read(&request.config, None, None)?;
     let names: Vec<String> = sources.iter().map(Source::root).collect();

@@ -8,6 +8,7 @@ use super::open_channels;
 use crate::alert::text::{self, Setting};
 use crate::alert::{Alert, Delivery, Outcome};
 use crate::app::{Error, Run};
+use crate::aws::Connection;
 use crate::contract::{Certainty, ConsolePassword, Principal, PrincipalKind};
 use crate::incident::diff::{Entry, Step};
 use crate::incident::{Incident, Kind, Resolution, Severity, State, Transition, key_of};
@@ -28,13 +29,13 @@ pub struct Attempt {
     pub outcome: Option<Outcome>,
 }
 
-/// Sends the two messages to the channel of a name.
+/// Sends the two messages to the channel of a name; `aws` is how AWS is reached.
 ///
 /// # Errors
 /// When the configuration has no such channel, or the channel cannot be opened. What the channel answers is no error.
-pub fn test(config: &Config, name: &str, run: Run<'_>) -> Result<Vec<Attempt>, Error> {
+pub fn test(config: &Config, name: &str, aws: &Connection, run: Run<'_>) -> Result<Vec<Attempt>, Error> {
     let entry = config.channels.iter().find(|entry| entry.name == name).ok_or_else(|| unknown(config, name))?;
-    let mut channels = open_channels(std::slice::from_ref(entry))?;
+    let mut channels = open_channels(std::slice::from_ref(entry), aws)?;
     let now = || run.observer.now().unwrap_or(run.now);
     let mut attempts: Vec<Attempt> = Vec::new();
     let mut reference = None;

@@ -39,6 +39,16 @@ const STALE: [&str; 7] = [
     "TokenRefreshRequired",
     "UnrecognizedClientException",
 ];
+/// Codes of refusals because of what the credentials are allowed.
+const DENIED: [&str; 7] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "AuthorizationErrorException",
+    "KMSAccessDenied",
+    "KMSAccessDeniedException",
+    "UnauthorizedOperation",
+];
 /// Codes of refusals because the time of the request is not that of the service.
 const SKEWED: [&str; 3] = ["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"];
 /// How much of an answer without a message is quoted, in characters.
@@ -58,7 +68,11 @@ impl Answer {
     /// # Errors
     /// Where it is not what is expected.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.0.body).map_err(|error| self.garbage(&error.to_string()))
+        // What the parser says of a wrong value holds the value, which may be a secret.
+        serde_json::from_slice(&self.0.body).map_err(|error| {
+            let what = if error.is_data() { "it is other JSON" } else { "it is not JSON" };
+            self.garbage(&format!("{what} (line {}, column {})", error.line(), error.column()))
+        })
     }
 
     /// The texts of all elements of a path below the document's first element, in the order in which they stand in the document.
@@ -160,7 +174,10 @@ impl Error {
             Self::NoCredentials(_) | Self::Garbage(_) => true,
             Self::Http(error) => !matches!(error, http::Error::Invalid(_)),
             Self::Refused(refusal) => {
-                refusal.is_throttle() || refusal.is_stale() || matches!(refusal.response.status, 408 | 425 | 500..)
+                refusal.is_throttle()
+                    || refusal.is_stale()
+                    || refusal.is_skewed()
+                    || matches!(refusal.response.status, 408 | 425 | 500..)
             }
         }
     }
@@ -205,6 +222,19 @@ impl Refusal {
         self.code.as_deref().is_some_and(|code| STALE.contains(&code))
     }
 
+    /// Whether it is not allowed to these credentials.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| DENIED.contains(&code))
+    }
+
+    /// Whether the time of the request is not that of the service: this machine's clock is wrong.
+    #[must_use]
+    pub fn is_skewed(&self) -> bool {
+        let expired = self.message.as_deref().is_some_and(|text| text.starts_with("Signature "));
+        self.code.as_deref().is_some_and(|code| SKEWED.contains(&code) || (expired && code.contains("Signature")))
+    }
+
     /// Whether what was asked may have been done nevertheless: a service may fail after it, and a gateway before an answer.
     #[must_use]
     pub fn may_have_acted(&self) -> bool {
@@ -213,11 +243,7 @@ impl Refusal {
 
     /// What to do about a clock that is wrong.
     fn skew(&self) -> Option<String> {
-        let code = self.code.as_deref()?;
-        let skewed = SKEWED.contains(&code)
-            || (code.contains("Signature")
-                && self.message.as_deref().is_some_and(|text| text.starts_with("Signature ")));
-        skewed.then(|| {
+        self.is_skewed().then(|| {
             let there = self.response.header("date").map_or_else(String::new, |date| format!(": at AWS it is {date}"));
             format!(" (hint: this machine's clock may be wrong{there})")
         })

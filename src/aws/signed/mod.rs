@@ -41,6 +41,9 @@ const LONGEST_USE: Duration = Duration::from_secs(15 * 60);
 /// How long credentials are used further when they cannot be renewed.
 const RESPITE: Duration = Duration::from_secs(60);
 
+/// How long it is waited before a question is asked again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(1500)];
+
 /// Credentials in use.
 #[derive(Debug, Clone)]
 struct Lease {
@@ -69,6 +72,7 @@ pub struct Caller {
     config: SdkConfig,
     runtime: Runtime,
     client: Client,
+    endpoint: Option<(Service, String)>,
     lease: Mutex<Option<Lease>>,
 }
 
@@ -83,7 +87,21 @@ impl Caller {
         let client = Client::new(deadline).map_err(unavailable)?.largest(LARGEST);
         let config = runtime.block_on(sdk_config(connection));
         let region = config.region().map_or(DEFAULT_REGION, Region::as_ref).to_owned();
-        Ok(Self { connection: connection.clone(), region, config, runtime, client, lease: Mutex::default() })
+        Ok(Self {
+            connection: connection.clone(),
+            region,
+            config,
+            runtime,
+            client,
+            endpoint: None,
+            lease: Mutex::default(),
+        })
+    }
+
+    /// The caller, who finds one service at this address.
+    #[must_use]
+    pub fn with(self, service: Service, endpoint: &str) -> Self {
+        Self { endpoint: Some((service, endpoint.to_owned())), ..self }
     }
 
     /// The region that is called.
@@ -138,6 +156,9 @@ impl Caller {
     }
 
     fn url(&self, service: &Service, path: &str) -> Result<String, Error> {
+        if let Some((_, endpoint)) = self.endpoint.as_ref().filter(|(own, _)| own == service) {
+            return Ok(format!("{}{path}", endpoint.trim_end_matches('/')));
+        }
         let endpoint = service::endpoint(&self.config, service, &self.region).map_err(Error::Unsigned)?;
         Ok(format!("{endpoint}{path}"))
     }
@@ -157,11 +178,15 @@ impl Caller {
     fn attempt(&self, service: &Service, request: Request, credentials: &Credentials) -> Result<Answer, Error> {
         let scope = Scope { credentials, region: &self.region, service: service.name, time: self.time() };
         let request = signature::signed(request, &scope).map_err(Error::Unsigned)?;
-        let response = self.client.send(&request)?;
-        match response.status {
-            200..=299 => Ok(Answer::new(response)),
-            _ => Err(Error::Refused(Box::new(Refusal::new(response)))),
+        let mut response = self.client.send(&request)?;
+        if (200..300).contains(&response.status) {
+            return Ok(Answer::new(response));
         }
+        // Whoever answers instead of AWS may repeat the whole request.
+        if let Some(token) = credentials.session_token().filter(|token| !token.is_empty()) {
+            response.body = response.text().replace(token, "***").into_bytes();
+        }
+        Err(Error::Refused(Box::new(Refusal::new(response))))
     }
 
     /// The time of the SDK's configuration, which its own clients sign by.
@@ -207,6 +232,20 @@ async fn credentials(connection: &Connection) -> Result<Credentials, String> {
 
 fn written<B: Serialize>(body: &B) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(body).map_err(|error| Error::Unsigned(error.to_string()))
+}
+
+/// Asks for what changes nothing, a second and a third time where a failure may pass by itself within seconds.
+///
+/// # Errors
+/// That of the last attempt.
+pub fn patiently(ask: impl Fn() -> Result<Answer, Error>) -> Result<Answer, Error> {
+    for wait in PAUSES {
+        match ask() {
+            Err(error) if error.is_transient() && !matches!(error, Error::NoCredentials(_)) => std::thread::sleep(wait),
+            answer => return answer,
+        }
+    }
+    ask()
 }
 
 /// A text as a part of a path, of a query or of a form (RFC 3986, 2.3).

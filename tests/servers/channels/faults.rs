@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use mfatrail::alert::Outcome;
 
 use super::{
-    Api, PAGERDUTY, SECRET, SLACK_BOT, SLACK_WEBHOOK, TEAMS, WEBHOOK, insist, open, opened, reason, reference, resolved,
+    Api, PAGERDUTY, SECRET, SLACK_BOT, SLACK_WEBHOOK, TEAMS, WEBHOOK, insist, opened, reason, reference, resolved,
 };
 use crate::standin::{self, Answer, Fault, StandIn};
 
@@ -78,7 +78,7 @@ fn table() -> Vec<(&'static str, Fault, Told, bool)> {
 }
 
 /// Meets each fault at each request of a first and of a second delivery.
-fn meets_all<A: standin::Api>(api: &Api<A>) {
+pub(super) fn meets_all<A: standin::Api>(api: &Api<A>) {
     for (fault, cause, expected, is_done) in table() {
         if api.name == "webhook" && fault == "a page" {
             continue; // Of one's own receiver, any 2xx is an answer.
@@ -87,7 +87,8 @@ fn meets_all<A: standin::Api>(api: &Api<A>) {
             let case = format!("{}: {fault} at request {before}", api.name);
             let folder = tempfile::tempdir().unwrap();
             let server = StandIn::start((api.fresh)());
-            let mut channel = open(api.kind, &(api.settings)(&server.url, folder.path()));
+            let mut channel = api.open(&server.url, folder.path());
+            (api.prepare)(channel.as_mut());
             let script = |before: usize| vec![Fault::Pass; before].into_iter().chain([cause.clone()]);
             let first = if before == 0 {
                 server.script(script(0));
@@ -152,16 +153,16 @@ fn teams_meets_every_fault() {
 }
 
 /// Without a server, and with one whose certificate nobody has signed: nothing was sent, so that it is sent later.
-fn waits_for_a_connection<A: standin::Api>(api: &Api<A>) {
+pub(super) fn waits_for_a_connection<A: standin::Api>(api: &Api<A>) {
     let folder = tempfile::tempdir().unwrap();
     let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut channel = open(api.kind, &(api.settings)(&format!("http://{unused}"), folder.path()));
+    let mut channel = api.open(&format!("http://{unused}"), folder.path());
     let refused = insist(channel.as_mut(), &opened(), None);
     assert!(refused.len() == 5 && refused.iter().all(|one| told(one) == Some(Told::Repeat(None))), "{refused:?}");
     assert!(channel.check().unwrap_err().contains("could not connect"));
 
     let (server, _certificate) = StandIn::start_tls((api.fresh)(), folder.path());
-    let mut channel = open(api.kind, &(api.settings)(&server.url, folder.path()));
+    let mut channel = api.open(&server.url, folder.path());
     let refused = insist(channel.as_mut(), &opened(), None);
     assert!(refused.iter().all(|one| told(one) == Some(Told::Repeat(None))), "{refused:?}");
     assert!(reason(&refused[0]).contains("certificate"), "{}: {}", api.name, reason(&refused[0]));
@@ -179,10 +180,10 @@ fn nothing_is_sent_without_a_connection_that_can_be_trusted() {
 }
 
 /// A check sends nothing that anybody would see, and finds a channel that is as it should be.
-fn is_checked<A: standin::Api>(api: &Api<A>) {
+pub(super) fn is_checked<A: standin::Api>(api: &Api<A>) {
     let folder = tempfile::tempdir().unwrap();
     let server = StandIn::start((api.fresh)());
-    let mut channel = open(api.kind, &(api.settings)(&server.url, folder.path()));
+    let mut channel = api.open(&server.url, folder.path());
     assert_eq!(channel.check(), Ok(()), "{}", api.name);
     assert!(server.with(|state| (api.told)(state, &opened())).is_empty());
 }

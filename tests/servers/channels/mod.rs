@@ -1,5 +1,6 @@
 //! The channels of alerts over real sockets, against stand-ins that are as strict as the APIs' documents.
 
+mod aws;
 mod email;
 mod faults;
 mod online;
@@ -14,6 +15,7 @@ use chrono::{DateTime, Utc};
 use mfatrail::alert::channel::{Channel, Opening, Settings};
 use mfatrail::alert::secret::NoVault;
 use mfatrail::alert::{Alert, Delivery, Fact, Link, Outcome, Text};
+use mfatrail::aws::Connection;
 use mfatrail::incident::{Kind, Severity, State, Transition};
 
 use crate::standin::pagerduty::PagerDuty;
@@ -87,8 +89,14 @@ fn secret(folder: &Path, name: &str, text: &str) -> String {
 
 /// Opens a channel by its settings, as a configuration has them.
 fn open(kind: &str, settings: &str) -> Box<dyn Channel> {
+    open_at(kind, settings, None)
+}
+
+/// Opens a channel; AWS is at an address, if it needs that.
+fn open_at(kind: &str, settings: &str, aws: Option<&str>) -> Box<dyn Channel> {
     let settings = Settings::read(kind, toml::de::Deserializer::parse(settings).unwrap()).unwrap();
-    settings.open(&Opening { deadline: Duration::from_millis(600), vault: &NoVault }).unwrap()
+    let aws = Connection { endpoint_url: aws.map(str::to_owned), ..Connection::default() };
+    settings.open(&Opening { deadline: Duration::from_millis(1500), vault: &NoVault, aws: &aws }).unwrap()
 }
 
 /// One kind of channel and its stand-in.
@@ -102,6 +110,14 @@ struct Api<A> {
     told: fn(&A, &Alert) -> Vec<bool>,
     /// How many requests a delivery of an incident that is known takes.
     requests: usize,
+    /// What is asked once, before the first delivery.
+    prepare: fn(&mut dyn Channel),
+}
+
+impl<A> Api<A> {
+    fn open(&self, url: &str, folder: &Path) -> Box<dyn Channel> {
+        open_at(self.kind, &(self.settings)(url, folder), Some(url))
+    }
 }
 
 const WEBHOOK: Api<Webhook> = Api {
@@ -114,6 +130,7 @@ const WEBHOOK: Api<Webhook> = Api {
         api.done.iter().filter(|(key, _)| *key == own).map(|(_, body)| body["repetition"] == true).collect()
     },
     requests: 1,
+    prepare: |_| {},
 };
 
 const PAGERDUTY: Api<PagerDuty> = Api {
@@ -127,6 +144,7 @@ const PAGERDUTY: Api<PagerDuty> = Api {
         _ => api.alerts.iter().filter(|own| own.state == "resolved").map(|_| false).collect(),
     },
     requests: 1,
+    prepare: |_| {},
 };
 
 const SLACK_WEBHOOK: Api<Slack> = Api {
@@ -136,6 +154,7 @@ const SLACK_WEBHOOK: Api<Slack> = Api {
     settings: |url, folder| format!("webhook = {:?}", secret(folder, "hook", &format!("{url}{HOOK}"))),
     told: told_by_slack,
     requests: 1,
+    prepare: |_| {},
 };
 
 const SLACK_BOT: Api<Slack> = Api {
@@ -147,6 +166,7 @@ const SLACK_BOT: Api<Slack> = Api {
     },
     told: told_by_slack,
     requests: 2,
+    prepare: |_| {},
 };
 
 const TEAMS: Api<Teams> = Api {
@@ -162,6 +182,7 @@ const TEAMS: Api<Teams> = Api {
         own.map(|card| card.to_string().contains("Possible repetition")).collect()
     },
     requests: 1,
+    prepare: |_| {},
 };
 
 /// Messages that were posted about a transition, not those that were edited to tell it.

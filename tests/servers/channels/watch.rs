@@ -9,7 +9,7 @@ use crate::standin::{Answer, Fault, StandIn};
 use crate::support::run::{Ran, mfatrail, root};
 
 /// A configuration of the fixtures' archive and these channels.
-fn configuration(home: &Path, channels: &[(&str, &str, String)]) {
+pub(super) fn configuration(home: &Path, channels: &[(&str, &str, String)]) {
     let mut text = format!("[[input]]\nkind = \"archive\"\nsource = {:?}\n", root().join("fixtures/archive"));
     for (name, kind, settings) in channels {
         text.push_str(&format!("\n[[channel]]\nname = \"{name}\"\nkind = \"{kind}\"\ntimeout = \"2s\"\n{settings}\n"));
@@ -21,7 +21,8 @@ fn run(home: &Path, arguments: &[&str]) -> Ran {
     mfatrail().current_dir(home).args(arguments).output().unwrap().into()
 }
 
-const ONCE: [&str; 8] = ["watch", "--config", "watch.toml", "--store", "store", "--once", "--from", "2026-10-01"];
+pub(super) const ONCE: [&str; 8] =
+    ["watch", "--config", "watch.toml", "--store", "store", "--once", "--from", "2026-10-01"];
 
 #[test]
 fn every_channel_is_told_every_transition_once() {

@@ -2,6 +2,7 @@
 //! wrong is scripted: the n-th request meets the n-th fault.
 
 pub mod iam;
+pub mod aws;
 pub mod pagerduty;
 pub mod slack;
 pub mod teams;
