@@ -1,6 +1,6 @@
 //! An alert as plain text, for channels that have no more: a heading, and lines under it.
 
-use super::limit::{Limit, line};
+use super::limit::{Limit, first, line};
 use super::{Alert, Delivery};
 use crate::escape::visible;
 use crate::units::plural;
@@ -51,6 +51,26 @@ pub fn body(delivery: &Delivery<'_>, tells_repetitions: bool) -> String {
     paragraphs.push(links(alert));
     paragraphs.retain(|lines| !lines.is_empty());
     paragraphs.iter().map(|lines| lines.join("\n")).collect::<Vec<_>>().join("\n\n")
+}
+
+/// [`body`] in no more than so many bytes: paragraphs are cut, and facts without room are counted.
+#[must_use]
+pub fn fitted(delivery: &Delivery<'_>, room: usize) -> String {
+    let text = &delivery.alert.text;
+    let part = Limit::Bytes(room / 5);
+    let mut head: Vec<String> = notices(delivery, false).into_iter().map(str::to_owned).collect();
+    head.extend([line(&text.summary, part), format!("Next step: {}", line(&text.next_step, part))]);
+    let (links, _) = first(links(delivery.alert), room / 5, |link| link.len() + 1);
+    // Between paragraphs, and what may have to be said of facts that are left out.
+    let used: usize = head.iter().chain(&links).map(|part| part.len() + 2).sum::<usize>() + 64;
+    let facts = text.facts.iter().map(|fact| format!("{}: {}", line(&fact.label, part), line(&fact.value, part)));
+    let (mut facts, without) = first(facts, room.saturating_sub(used), |fact| fact.len() + 1);
+    if without > 0 {
+        facts.push(left_out(without));
+    }
+    head.extend([facts.join("\n"), links.join("\n")]);
+    head.retain(|paragraph| !paragraph.is_empty());
+    head.join("\n\n")
 }
 
 /// What stands where there was no room for so many facts.

@@ -68,6 +68,17 @@ pub(super) fn joined(base: &str, path: &str) -> String {
     format!("{}{path}", base.strip_suffix(path).unwrap_or(base))
 }
 
+/// Percent-encoded, but for what stands for itself.
+pub(super) fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

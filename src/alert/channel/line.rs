@@ -27,6 +27,11 @@ impl Line {
         Ok(Self { client, secrets: Redaction::new(secrets) })
     }
 
+    /// Never quotes this one either, from now on.
+    pub(super) fn hide(&mut self, secret: &Secret) {
+        self.secrets.add(secret);
+    }
+
     /// Sends, and gives the answer, whatever its status is.
     pub(super) fn exchange(&self, request: &Request) -> Result<Response, Outcome> {
         self.client.send(request).map_err(|error| answer::failure(&error, &self.secrets))
@@ -79,6 +84,12 @@ pub(super) fn post(url: &str, headers: &[(&str, &str)], body: &impl Serialize) -
     let own = [("Content-Type", "application/json; charset=utf-8")];
     let headers = own.iter().chain(headers).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Ok(Request { method: Method::POST, url: url.to_owned(), headers, body })
+}
+
+/// A GET of JSON.
+pub(super) fn get(url: String) -> Request {
+    let headers = vec![("Accept".to_owned(), "application/json".to_owned())];
+    Request { url, headers, ..Request::default() }
 }
 
 /// What is wrong, of a check: the reason of an outcome.

@@ -5,6 +5,7 @@ mod answer;
 pub mod aws;
 mod document;
 pub mod email;
+pub mod jira;
 mod line;
 pub mod pagerduty;
 pub mod permission;
@@ -14,11 +15,15 @@ mod redaction;
 pub(super) mod samples;
 pub mod securityhub;
 pub mod ses;
+pub mod servicenow;
+mod session;
 pub mod slack;
 pub mod sms;
 pub mod sns;
 pub mod teams;
+mod ticket;
 pub mod webhook;
+pub mod zendesk;
 
 use std::time::Duration;
 
@@ -30,7 +35,9 @@ use super::{Delivery, Outcome};
 use crate::aws::Connection;
 
 /// The kinds of channels, as a configuration names them.
-pub const KINDS: [&str; 9] = ["webhook", "pagerduty", "slack", "teams", "email", "sns", "sms", "ses", "securityhub"];
+pub const KINDS: [&str; 12] = [
+    "webhook", "pagerduty", "slack", "teams", "email", "servicenow", "zendesk", "jira", "sns", "sms", "ses", "securityhub",
+];
 
 /// What channels are opened with.
 #[derive(Clone, Copy)]
@@ -82,6 +89,12 @@ pub enum Settings {
     Ses(ses::Settings),
     /// AWS Security Hub.
     SecurityHub(securityhub::Settings),
+    /// ServiceNow.
+    ServiceNow(servicenow::Settings),
+    /// Zendesk.
+    Zendesk(zendesk::Settings),
+    /// Jira Cloud.
+    Jira(jira::Settings),
 }
 
 impl Settings {
@@ -100,6 +113,9 @@ impl Settings {
             "sms" => sms::Settings::deserialize(from).map(Self::Sms),
             "ses" => ses::Settings::deserialize(from).map(Self::Ses),
             "securityhub" => securityhub::Settings::deserialize(from).map(Self::SecurityHub),
+            "servicenow" => servicenow::Settings::deserialize(from).map(Self::ServiceNow),
+            "zendesk" => zendesk::Settings::deserialize(from).map(Self::Zendesk),
+            "jira" => jira::Settings::deserialize(from).map(Self::Jira),
             other => Err(serde::de::Error::custom(format!("no channel is of the kind `{other}`"))),
         }
     }
@@ -119,6 +135,9 @@ impl Settings {
             Self::Sms(settings) => Ok(Box::new(settings.open(opening)?)),
             Self::Ses(settings) => Ok(Box::new(settings.open(opening)?)),
             Self::SecurityHub(settings) => Ok(Box::new(settings.open(opening)?)),
+            Self::ServiceNow(settings) => settings.open(opening),
+            Self::Zendesk(settings) => Ok(Box::new(settings.open(opening)?)),
+            Self::Jira(settings) => Ok(Box::new(settings.open(opening)?)),
         }
     }
 
@@ -132,6 +151,18 @@ impl Settings {
             Self::Teams(settings) => settings.secrets(),
             Self::Email(settings) => settings.secrets(),
             Self::Sns(_) | Self::Sms(_) | Self::Ses(_) | Self::SecurityHub(_) => Vec::new(),
+            Self::ServiceNow(settings) => settings.secrets(),
+            Self::Zendesk(settings) => settings.secrets(),
+            Self::Jira(settings) => settings.secrets(),
+        }
+    }
+
+    /// What speaks against how it signs in, and what to do.
+    #[must_use]
+    pub const fn caution(&self) -> Option<&'static str> {
+        match self {
+            Self::Zendesk(settings) => settings.caution(),
+            _ => None,
         }
     }
 }

@@ -22,10 +22,16 @@ impl std::fmt::Debug for Redaction {
 
 impl Redaction {
     pub(super) fn new(secrets: &[Secret]) -> Self {
-        let mut texts: Vec<String> = secrets.iter().flat_map(|secret| forms(secret.expose())).collect();
-        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        texts.dedup();
-        Self(texts)
+        let mut own = Self::default();
+        secrets.iter().for_each(|secret| own.add(secret));
+        own
+    }
+
+    /// One more.
+    pub(super) fn add(&mut self, secret: &Secret) {
+        self.0.extend(forms(secret.expose()));
+        self.0.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self.0.dedup();
     }
 
     /// A text without them.

@@ -97,6 +97,9 @@ pub fn open_channels(entries: &[Entry], aws: &Connection) -> Result<Vec<Box<dyn 
         for caution in entry.settings.secrets().into_iter().filter_map(SecretRef::caution) {
             tracing::warn!(channel = entry.name, "{caution}");
         }
+        if let Some(caution) = entry.settings.caution() {
+            tracing::warn!(channel = entry.name, "{caution}");
+        }
         match entry.settings.open(&Opening { deadline: entry.timeout, vault: &vault, aws: &aws }) {
             Ok(channel) => channels.push(channel),
             Err(problem) => problems.push(format!("{}: channel `{}`: {problem}", entry.place, entry.name)),

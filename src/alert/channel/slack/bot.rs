@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::address::joined;
+use super::super::address::{encoded, joined};
 use super::super::line::{Line, complaint, post};
 use super::super::{Channel, Opening};
 use super::{Bot, blocks};
@@ -344,17 +344,6 @@ fn unknown(reason: &str) -> Outcome {
 /// Whether the message is there and stays as it is.
 fn is_uneditable(code: &str) -> bool {
     matches!(code, "cant_update_message" | "edit_window_closed" | "msg_blocks_too_long" | "invalid_blocks")
-}
-
-/// Percent-encoded, but for what stands for itself.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-        out
-    })
 }
 
 impl Channel for Posting {
