@@ -263,8 +263,14 @@ impl Jira {
                 if names.is_empty() { "none for this user".to_owned() } else { names.join(", ") }
             )));
         };
-        self.post(delivery, &path, &json!({"transition": {"id": step.id}}))?;
-        Ok(None)
+        let response = self.post(delivery, &path, &json!({"transition": {"id": step.id}}))?;
+        if response.status == 204 {
+            return Ok(None);
+        }
+        Err(Outcome::Unknown {
+            wait: None,
+            reason: format!("the answer is not what this API gives: {}", self.session.line.reason(&response)),
+        })
     }
 
     fn step(&self, delivery: &Delivery<'_>, ticket: &Ticket) -> Option<String> {

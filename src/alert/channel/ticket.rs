@@ -1,6 +1,7 @@
 //! What all ticket systems have in common: an incident is one ticket until it is over; what was created or written before is looked up
 //! before it is done again; what is closed for good is followed by another ticket.
 
+use super::line::complaint;
 use crate::alert::{Alert, Delivery, Outcome, plain};
 use crate::hash::{hex, sha256};
 
@@ -129,7 +130,7 @@ fn create(
         Err(Outcome::RepeatAfter { wait, reason } | Outcome::Unknown { wait, reason }) => {
             Ok(Outcome::Partial { reference: ticket.reference(), unknown: true, wait, reason })
         }
-        Err(other) => Err(other),
+        Err(outcome) => Ok(delivered(&ticket, Some(complaint(outcome)))),
     }
 }
 

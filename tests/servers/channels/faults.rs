@@ -6,7 +6,8 @@ use std::net::TcpListener;
 use mfatrail::alert::Outcome;
 
 use super::{
-    Api, PAGERDUTY, SECRET, SLACK_BOT, SLACK_WEBHOOK, TEAMS, WEBHOOK, insist, opened, reason, reference, resolved,
+    Api, JIRA, PAGERDUTY, SECRET, SERVICENOW, SERVICENOW_EVENTS, SLACK_BOT, SLACK_WEBHOOK, TEAMS, WEBHOOK, ZENDESK,
+    ZENDESK_OAUTH, insist, open, opened, reason, reference, resolved,
 };
 use crate::standin::{self, Answer, Fault, StandIn};
 
@@ -84,6 +85,9 @@ pub(super) fn meets_all<A: standin::Api>(api: &Api<A>) {
             continue; // Of one's own receiver, any 2xx is an answer.
         }
         for before in 0..=api.requests {
+            if api.name.ends_with("oauth") && fault == "401" && before > 0 {
+                continue; // A token that is not accepted any more is renewed.
+            }
             let case = format!("{}: {fault} at request {before}", api.name);
             let folder = tempfile::tempdir().unwrap();
             let server = StandIn::start((api.fresh)());
@@ -120,6 +124,8 @@ pub(super) fn meets_all<A: standin::Api>(api: &Api<A>) {
                 (true, false) => &[true],
                 // A receiver of one's own is told that it may be a repetition, and tells it by its key.
                 (false, false) if api.name == "webhook" && expected == Told::Unknown => &[true],
+                // What the search does not find may be there all the same.
+                (false, false) if api.name == "jira" && expected == Told::Unknown && before == 0 => &[true],
                 (false, _) => &[false],
             };
             assert_eq!(marks, expected, "{case}");
@@ -152,6 +158,23 @@ fn teams_meets_every_fault() {
     meets_all(&TEAMS);
 }
 
+#[test]
+fn servicenow_meets_every_fault() {
+    meets_all(&SERVICENOW);
+    meets_all(&SERVICENOW_EVENTS);
+}
+
+#[test]
+fn zendesk_meets_every_fault() {
+    meets_all(&ZENDESK);
+    meets_all(&ZENDESK_OAUTH);
+}
+
+#[test]
+fn jira_meets_every_fault() {
+    meets_all(&JIRA);
+}
+
 /// Without a server, and with one whose certificate nobody has signed: nothing was sent, so that it is sent later.
 pub(super) fn waits_for_a_connection<A: standin::Api>(api: &Api<A>) {
     let folder = tempfile::tempdir().unwrap();
@@ -177,6 +200,11 @@ fn nothing_is_sent_without_a_connection_that_can_be_trusted() {
     waits_for_a_connection(&SLACK_WEBHOOK);
     waits_for_a_connection(&SLACK_BOT);
     waits_for_a_connection(&TEAMS);
+    waits_for_a_connection(&SERVICENOW);
+    waits_for_a_connection(&SERVICENOW_EVENTS);
+    waits_for_a_connection(&ZENDESK);
+    waits_for_a_connection(&ZENDESK_OAUTH);
+    waits_for_a_connection(&JIRA);
 }
 
 /// A check sends nothing that anybody would see, and finds a channel that is as it should be.
@@ -195,4 +223,9 @@ fn a_check_tells_nobody() {
     is_checked(&SLACK_WEBHOOK);
     is_checked(&SLACK_BOT);
     is_checked(&TEAMS);
+    is_checked(&SERVICENOW);
+    is_checked(&SERVICENOW_EVENTS);
+    is_checked(&ZENDESK);
+    is_checked(&ZENDESK_OAUTH);
+    is_checked(&JIRA);
 }

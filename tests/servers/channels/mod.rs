@@ -6,6 +6,7 @@ mod faults;
 mod online;
 mod pagerduty;
 mod slack;
+mod tickets;
 mod watch;
 
 use std::path::Path;
@@ -18,10 +19,13 @@ use mfatrail::alert::{Alert, Delivery, Fact, Link, Outcome, Text};
 use mfatrail::aws::Connection;
 use mfatrail::incident::{Kind, Severity, State, Transition};
 
+use crate::standin::jira::Jira;
 use crate::standin::pagerduty::PagerDuty;
+use crate::standin::servicenow::ServiceNow;
 use crate::standin::slack::{CHANNEL, Slack};
 use crate::standin::teams::Teams;
 use crate::standin::webhook::Webhook;
+use crate::standin::zendesk::Zendesk;
 
 /// What no text of the product may show.
 const SECRET: &str = "hunter2hunter2hunter2hunter2hunt";
@@ -184,6 +188,86 @@ const TEAMS: Api<Teams> = Api {
     requests: 1,
     prepare: |_| {},
 };
+
+const SERVICENOW: Api<ServiceNow> = Api {
+    name: "servicenow",
+    kind: "servicenow",
+    fresh: || ServiceNow::new("mfatrail", SECRET),
+    settings: |url, folder| {
+        let password = secret(folder, "password", SECRET);
+        format!("url = \"{url}\"\nuser = \"mfatrail\"\npassword = {password:?}\nclose_code = \"Solution provided\"")
+    },
+    told: |api, alert| {
+        let descriptions = api.rows.iter().map(|row| row["description"].as_str());
+        written(descriptions.chain(api.notes.iter().map(|(_, note)| note.as_str())), alert)
+    },
+    requests: 2,
+};
+
+const SERVICENOW_EVENTS: Api<ServiceNow> = Api {
+    name: "servicenow, events",
+    kind: "servicenow",
+    fresh: || ServiceNow::new("mfatrail", SECRET),
+    settings: |url, folder| {
+        format!("url = \"{url}\"\nmode = \"events\"\napi_key = {:?}", secret(folder, "key", SECRET))
+    },
+    told: |api, alert| match alert.transition {
+        Transition::Opened => api.alerts.iter().map(|_| false).collect(),
+        _ => api.alerts.iter().filter(|(_, severity, _)| severity == "0").map(|_| false).collect(),
+    },
+    requests: 1,
+};
+
+const ZENDESK: Api<Zendesk> = Api {
+    name: "zendesk",
+    kind: "zendesk",
+    fresh: || Zendesk::new("soc@example.com", SECRET),
+    settings: |url, folder| {
+        format!("url = \"{url}\"\nuser = \"soc@example.com\"\ntoken = {:?}", secret(folder, "token", SECRET))
+    },
+    told: |api, alert| {
+        let comments = api.tickets.iter().flat_map(|ticket| &ticket.comments);
+        written(comments.map(|(text, _)| text.as_str()), alert)
+    },
+    requests: 2,
+};
+
+/// A first request fetches a token.
+const ZENDESK_OAUTH: Api<Zendesk> = Api {
+    name: "zendesk, oauth",
+    settings: |url, folder| {
+        let client = secret(folder, "client", SECRET);
+        format!("url = \"{url}\"\nclient_id = \"client\"\nclient_secret = {client:?}")
+    },
+    ..ZENDESK
+};
+
+const JIRA: Api<Jira> = Api {
+    name: "jira",
+    kind: "jira",
+    fresh: || Jira::new("soc@example.com", SECRET),
+    settings: |url, folder| {
+        let token = secret(folder, "token", SECRET);
+        format!(
+            "url = \"{url}\"\nuser = \"soc@example.com\"\ntoken = {token:?}\nproject = \"SEC\"\nresolve = \"Done\"\n\
+             reopen = \"Reopen\"\nindex_lag = \"0s\""
+        )
+    },
+    told: |api, alert| {
+        let descriptions = api.issues.iter().map(|issue| &issue.fields["description"]);
+        let documents = descriptions.chain(api.issues.iter().flat_map(|issue| &issue.comments));
+        let texts: Vec<String> =
+            documents.map(|document| crate::standin::jira::texts(document).unwrap().join("\n")).collect();
+        written(texts.iter().map(String::as_str), alert)
+    },
+    requests: 4,
+};
+
+/// Of the texts that tell a transition, whether each says that it may be a repetition.
+fn written<'t>(texts: impl Iterator<Item = &'t str>, alert: &Alert) -> Vec<bool> {
+    let mark = format!("mfatrail message {}/{}", alert.key, alert.sequence);
+    texts.filter(|text| text.ends_with(&mark)).map(|text| text.contains("Possible repetition")).collect()
+}
 
 /// Messages that were posted about a transition, not those that were edited to tell it.
 fn told_by_slack(api: &Slack, alert: &Alert) -> Vec<bool> {

@@ -3,10 +3,13 @@
 
 pub mod iam;
 pub mod aws;
+pub mod jira;
 pub mod pagerduty;
+pub mod servicenow;
 pub mod slack;
 pub mod teams;
 pub mod webhook;
+pub mod zendesk;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
@@ -35,6 +38,23 @@ pub struct Request {
 impl Request {
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
+    }
+
+    /// The user and the password of `Authorization: Basic`.
+    pub fn basic(&self) -> Option<(String, String)> {
+        use base64::Engine as _;
+        let text = self.header("authorization").strip_prefix("Basic ")?;
+        let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(text).ok()?).ok()?;
+        let (user, password) = text.split_once(':')?;
+        Some((user.to_owned(), password.to_owned()))
+    }
+
+    /// The body, if it is said to be a form.
+    pub fn form(&self) -> BTreeMap<String, String> {
+        let text = String::from_utf8_lossy(&self.body).into_owned();
+        let is_form = self.header("content-type") == "application/x-www-form-urlencoded";
+        let pairs = text.split('&').filter(|_| is_form).filter_map(|pair| pair.split_once('='));
+        pairs.map(|(name, value)| (name.to_owned(), crate::support::percent::decode(value))).collect()
     }
 
     /// The body, if it is said to be JSON and is.
