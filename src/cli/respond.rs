@@ -10,6 +10,7 @@ use super::{plain, put, say};
 use crate::app::respond::notice::Channels;
 use crate::app::respond::{self, Decision, Request, Work};
 use crate::app::{Error, Run, rfc3339};
+use crate::aws::Connection;
 use crate::device::call::Call;
 use crate::device::plan::{PasswordStep, Situation};
 use crate::escape::terminal as terminal_text;
@@ -181,7 +182,9 @@ pub(super) fn run(args: &RespondArgs, run: Run<'_>) -> Result<Status, Error> {
     // The root user is refused before anybody is called.
     crate::device::plan::user_name(&args.user).map_err(Error::Input)?;
     args.approvals_out.as_deref().map_or(Ok(()), respond::check_approvals)?;
-    let mut channels = args.watch_config.as_deref().map(Channels::open).transpose()?;
+    // Channels in AWS are the caller's matter, or that of a role of their own.
+    let aws = Connection { role_arn: None, external_id: None, ..args.caller.connection()? };
+    let mut channels = args.watch_config.as_deref().map(|path| Channels::open(path, &aws)).transpose()?;
     let request = args.request()?;
     let work = match respond::decide(&request, run)? {
         Decision::Nothing(why) => {

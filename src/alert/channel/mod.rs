@@ -14,8 +14,8 @@ mod redaction;
 #[cfg(test)]
 pub(super) mod samples;
 pub mod securityhub;
-pub mod ses;
 pub mod servicenow;
+pub mod ses;
 mod session;
 pub mod slack;
 pub mod sms;
@@ -36,7 +36,18 @@ use crate::aws::Connection;
 
 /// The kinds of channels, as a configuration names them.
 pub const KINDS: [&str; 12] = [
-    "webhook", "pagerduty", "slack", "teams", "email", "servicenow", "zendesk", "jira", "sns", "sms", "ses", "securityhub",
+    "webhook",
+    "pagerduty",
+    "slack",
+    "teams",
+    "email",
+    "servicenow",
+    "zendesk",
+    "jira",
+    "sns",
+    "sms",
+    "ses",
+    "securityhub",
 ];
 
 /// What channels are opened with.

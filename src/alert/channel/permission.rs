@@ -39,7 +39,14 @@ impl Settings {
             | Self::Sms(sms::Settings { aws, .. })
             | Self::Ses(ses::Settings { aws, .. }) => Some(aws),
             Self::SecurityHub(settings) => Some(&settings.aws),
-            Self::Webhook(_) | Self::PagerDuty(_) | Self::Slack(_) | Self::Teams(_) | Self::Email(_) => None,
+            Self::Webhook(_)
+            | Self::PagerDuty(_)
+            | Self::Slack(_)
+            | Self::Teams(_)
+            | Self::Email(_)
+            | Self::ServiceNow(_)
+            | Self::Zendesk(_)
+            | Self::Jira(_) => None,
         }
     }
 
@@ -81,7 +88,14 @@ impl Settings {
                     On::These(vec![format!("arn:{partition}:securityhub:*:*:hub/default")]),
                 ),
             ],
-            Self::Webhook(_) | Self::PagerDuty(_) | Self::Slack(_) | Self::Teams(_) | Self::Email(_) => Vec::new(),
+            Self::Webhook(_)
+            | Self::PagerDuty(_)
+            | Self::Slack(_)
+            | Self::Teams(_)
+            | Self::Email(_)
+            | Self::ServiceNow(_)
+            | Self::Zendesk(_)
+            | Self::Jira(_) => Vec::new(),
         }
     }
 }

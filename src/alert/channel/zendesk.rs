@@ -333,7 +333,8 @@ mod tests {
             "url = \"https://example.zendesk.com\"\nclient_id = \"a\"\nclient_secret = \"file:{}\"",
             file.path().display()
         );
-        let opening = Opening { deadline: std::time::Duration::from_secs(1), vault: &NoVault };
+        let aws = crate::aws::Connection::default();
+        let opening = Opening { deadline: std::time::Duration::from_secs(1), vault: &NoVault, aws: &aws };
         let zendesk = toml::from_str::<Settings>(&text).unwrap().open(&opening).unwrap();
         for words in hostile() {
             let mut alert = alert();

@@ -7,6 +7,7 @@ use crate::alert::channel::Channel;
 use crate::alert::{Alert, Delivery, Fact, Text, route};
 use crate::app::Error;
 use crate::app::watch::{config, open_channels};
+use crate::aws::Connection;
 use crate::device::journal::Begin;
 use crate::device::plan::Situation;
 use crate::incident::Outcome as Delivered;
@@ -23,9 +24,9 @@ impl Channels {
     ///
     /// # Errors
     /// When it is wrong, or a secret is not there.
-    pub fn open(path: &std::path::Path) -> Result<Self, Error> {
+    pub fn open(path: &std::path::Path, aws: &Connection) -> Result<Self, Error> {
         let config = config::read(path)?;
-        let channels = open_channels(&config.channels)?;
+        let channels = open_channels(&config.channels, aws)?;
         Ok(Self { config, channels })
     }
 

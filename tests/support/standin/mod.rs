@@ -1,8 +1,8 @@
 //! Stand-ins of the APIs that alerts are sent to, each as its documents say and as strict, with a state that can be looked at. What goes
 //! wrong is scripted: the n-th request meets the n-th fault.
 
-pub mod iam;
 pub mod aws;
+pub mod iam;
 pub mod jira;
 pub mod pagerduty;
 pub mod servicenow;
