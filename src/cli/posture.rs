@@ -196,7 +196,7 @@ fn text(posture: &Posture, width: usize) -> String {
         let heading = match verdict {
             Verdict::Fail => "MISSING",
             Verdict::CannotTell => "CANNOT TELL",
-            Verdict::Pass => "STANDING",
+            Verdict::Pass => "IN PLACE",
         };
         let _ = writeln!(out, "{heading} ({})", own.len());
         if verdict == Verdict::Pass {

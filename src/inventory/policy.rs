@@ -116,6 +116,24 @@ pub(crate) const fn either(one: Option<bool>, other: Option<bool>) -> Option<boo
     }
 }
 
+/// Whether any of them holds, of three values.
+pub(crate) fn any_of(told: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    let mut any = Some(false);
+    for one in told {
+        any = either(any, one);
+    }
+    any
+}
+
+/// Whether all of them hold, of three values.
+pub(crate) fn all_of(told: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    let mut all = Some(true);
+    for one in told {
+        all = both(all, one);
+    }
+    all
+}
+
 /// Whether both hold, of three values.
 pub(crate) const fn both(one: Option<bool>, other: Option<bool>) -> Option<bool> {
     match (one, other) {
@@ -375,7 +393,7 @@ impl Policy {
     pub(crate) fn says(&self, call: &Call<'_>) -> Said {
         let any = |allow: bool| {
             let own = self.statements.iter().filter(|statement| statement.allow == allow);
-            own.fold(Some(false), |any, statement| either(any, statement.applies(call)))
+            any_of(own.map(|statement| statement.applies(call)))
         };
         Said { allows: any(true), denies: any(false) }
     }
@@ -428,7 +446,7 @@ impl Statement {
     /// Whether it is about a call; `None` where that hangs on what is not known.
     pub(crate) fn applies(&self, call: &Call<'_>) -> Option<bool> {
         let conditions = self.conditions.iter().map(|condition| condition.holds_with(&call.keys));
-        conditions.fold(self.is_about(call), both)
+        both(self.is_about(call), all_of(conditions))
     }
 
     /// Whether it is about a call, conditions aside.
@@ -506,7 +524,7 @@ impl Scope {
             Self::Only(list) => (list, true),
             Self::AllBut(list) => (list, false),
         };
-        let any = list.iter().fold(Some(false), |any, pattern| either(any, is_like(pattern, name, keys)));
+        let any = any_of(list.iter().map(|pattern| is_like(pattern, name, keys)));
         any.map(|any| any == within)
     }
 

@@ -7,6 +7,8 @@
 
 use serde_json::Value;
 
+use crate::inventory::{all_of, any_of};
+
 /// How deep parentheses are nested at most.
 const DEEPEST: usize = 64;
 /// How long a pattern is at most, in bytes: CloudWatch Logs takes 1,024 characters.
@@ -144,7 +146,8 @@ fn terms(text: &str) -> Result<Filter, String> {
         list.push(term);
     }
     // AWS ignores optional terms beside others.
-    if !terms.any.is_empty() && !(terms.all.is_empty() && terms.none.is_empty()) {
+    let others = terms.all.len() + terms.none.len();
+    if others > 0 && !terms.any.is_empty() {
         return Err("it mixes optional terms with others".to_owned());
     }
     Ok(Filter::Terms(terms))
@@ -354,19 +357,8 @@ fn one_or(mut list: Vec<Condition>, together: fn(Vec<Condition>) -> Condition) -
 impl Condition {
     fn holds(&self, record: &Value) -> Option<bool> {
         match self {
-            // Three-valued: a `false` decides whatever the others are.
-            Self::All(list) => list.iter().map(|one| one.holds(record)).fold(Some(true), |all, one| match (all, one) {
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                (Some(true), Some(true)) => Some(true),
-                _ => None,
-            }),
-            Self::Any(list) => {
-                list.iter().map(|one| one.holds(record)).fold(Some(false), |any, one| match (any, one) {
-                    (Some(true), _) | (_, Some(true)) => Some(true),
-                    (Some(false), Some(false)) => Some(false),
-                    _ => None,
-                })
-            }
+            Self::All(list) => all_of(list.iter().map(|one| one.holds(record))),
+            Self::Any(list) => any_of(list.iter().map(|one| one.holds(record))),
             Self::Property(steps, test) => {
                 let mut values = Vec::new();
                 select(record, steps, &mut values);

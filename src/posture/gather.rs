@@ -14,7 +14,7 @@ use super::filter::Filter;
 use super::pattern::Pattern;
 use super::probe::Probe;
 use crate::arn::Arn;
-use crate::inventory::{Policy, both};
+use crate::inventory::{Policy, all_of};
 
 /// How many units lie above one another at most: AWS allows five below the root.
 const HIGHEST: usize = 12;
@@ -374,7 +374,7 @@ fn filters(source: &dyn Source, subject: &Subject, group: &str) -> Told<Vec<Metr
 pub(super) fn counts_all(pattern: &str, subject: &Subject) -> Option<bool> {
     let filter = Filter::parse(pattern).ok()?;
     let matches = |probe: Probe| filter.matches(&probe.record(&subject.account, &subject.partition, &subject.region));
-    Probe::SUCCESSES.into_iter().map(matches).fold(Some(true), both)
+    all_of(Probe::SUCCESSES.into_iter().map(matches))
 }
 
 /// What CloudWatch Logs itself says of that.

@@ -54,7 +54,7 @@ fn view(posture: &Posture) -> View<'_> {
         cards: vec![
             card("Missing guardrails", "posture-fail", Verdict::Fail, |n| Some(n > 0)),
             card("Cannot tell", "posture-cannot_tell", Verdict::CannotTell, |n| (n > 0).then_some(true)),
-            card("Standing", "posture-pass", Verdict::Pass, |_| None),
+            card("In place", "posture-pass", Verdict::Pass, |_| None),
         ],
         sections: Verdict::ALL
             .into_iter()
@@ -75,7 +75,7 @@ const fn title(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Fail => "Missing guardrails",
         Verdict::CannotTell => "What cannot be told",
-        Verdict::Pass => "Guardrails that stand",
+        Verdict::Pass => "Guardrails in place",
     }
 }
 
@@ -84,14 +84,16 @@ fn answer(posture: &Posture) -> Line {
     let (failed, unknown) = (posture.count(Verdict::Fail), posture.count(Verdict::CannotTell));
     let told = match (failed, unknown) {
         _ if posture.checks.is_empty() => "Nothing was checked.".to_owned(),
-        (0, 0) => format!("All {} stand.", format::plural(posture.checks.len(), "guardrail", "guardrails")),
-        (0, unknown) => {
-            format!("No guardrail is known to be missing, but of {} it cannot be told.", format::size(unknown))
+        (0, 0) => {
+            format!("All {} are in place.", format::plural(posture.checks.len(), "guardrail check", "guardrail checks"))
         }
-        (failed, 0) => format!("{} not stand.", format::plural(failed, "guardrail does", "guardrails do")),
+        (0, unknown) => {
+            format!("No guardrail is known to be missing, but for {} it cannot be told.", format::size(unknown))
+        }
+        (failed, 0) => format!("{} missing.", format::plural(failed, "guardrail is", "guardrails are")),
         (failed, unknown) => format!(
-            "{} not stand, and of {} it cannot be told.",
-            format::plural(failed, "guardrail does", "guardrails do"),
+            "{} missing, and for {} it cannot be told.",
+            format::plural(failed, "guardrail is", "guardrails are"),
             format::size(unknown)
         ),
     };
@@ -108,25 +110,54 @@ fn answer(posture: &Posture) -> Line {
 
 fn of_verdict(posture: &Posture, verdict: Verdict) -> Vec<Block<'static>> {
     let own: Vec<&PostureCheck> = posture.checks.iter().filter(|check| check.verdict == verdict).collect();
-    if own.is_empty() {
-        return vec![Block::Paragraph(words("None."))];
+    match verdict {
+        _ if own.is_empty() => vec![Block::Paragraph(words("None."))],
+        // Commands need the width of the page.
+        Verdict::Fail => missing(&own),
+        Verdict::CannotTell | Verdict::Pass => vec![Block::Table(listing(&own))],
     }
-    vec![Block::Table(listing(verdict, &own))]
 }
 
-fn listing(verdict: Verdict, checks: &[&PostureCheck]) -> Table<'static> {
-    let fixes = verdict == Verdict::Fail;
-    let mut heads: Vec<Head> = ["Guardrail", "Account", "Resource", "Why"].map(head).into();
-    if fixes {
-        heads.push(head("What sets it right"));
+/// What is missing, each with its commands.
+fn missing(checks: &[&PostureCheck]) -> Vec<Block<'static>> {
+    let mut blocks = vec![Block::List(checks.iter().take(SHOWN).map(|check| one(check)).collect())];
+    blocks.extend(rest(checks.len()).map(|more| Block::Paragraph(words(more))));
+    blocks
+}
+
+fn one(check: &PostureCheck) -> Line {
+    let mut line = vec![
+        Span::Strong(check.code.as_str().to_owned()),
+        text(format!(" ({}) in account ", check.code.severity())),
+        Span::Raw(check.account.clone()),
+        text(": "),
+        Span::Raw(check.reason.clone()),
+        text("."),
+    ];
+    if let Some(resource) = &check.resource {
+        line.extend([text(" Resource: "), Span::Raw(resource.clone()), text(".")]);
     }
-    heads.push(head("Controls"));
+    for (at, command) in check.fix.iter().flat_map(|fix| fix.lines()).enumerate() {
+        line.push(text(if at == 0 { " To correct it: " } else { ", then " }));
+        line.push(Span::Id(command.to_owned()));
+    }
+    line
+}
+
+/// How many of so many are not shown, in words.
+fn rest(of: usize) -> Option<String> {
+    let left_out = of.saturating_sub(SHOWN);
+    (left_out > 0).then(|| format!("… and {} more in the JSON document", format::size(left_out)))
+}
+
+fn listing(checks: &[&PostureCheck]) -> Table<'static> {
+    let heads: Vec<Head> = ["Guardrail", "Account", "Resource", "Why", "Controls"].map(head).into();
     let row = |check: &&PostureCheck| {
         let place = match &check.region {
             Some(region) => vec![Span::Raw(check.account.clone()), text(", "), Span::Raw(region.clone())],
             None => vec![Span::Raw(check.account.clone())],
         };
-        let mut row = vec![
+        vec![
             vec![Span::Strong(check.code.as_str().to_owned()), text(format!(": {}", check.code.title()))],
             place,
             check
@@ -134,23 +165,13 @@ fn listing(verdict: Verdict, checks: &[&PostureCheck]) -> Table<'static> {
                 .as_deref()
                 .map_or_else(|| words(format::NONE), |resource| vec![Span::Arn(resource.to_owned())]),
             vec![Span::Raw(check.reason.clone())],
-        ];
-        if fixes {
-            row.push(
-                check
-                    .fix
-                    .as_deref()
-                    .map_or_else(|| words(format::NONE), |fix| vec![Span::Id(fix.replace('\n', " && "))]),
-            );
-        }
-        row.push(words(check.controls.join("; ")));
-        row
+            words(check.controls.join("; ")),
+        ]
     };
     let rows = checks.iter().take(SHOWN).map(row).collect();
     let caption = format!("{}, the worst first", format::plural(checks.len(), "check", "checks"));
     let mut listing = table(caption, heads, rows);
-    let left_out = checks.len().saturating_sub(SHOWN);
-    listing.more = (left_out > 0).then(|| format!("… and {} more in the JSON document", format::size(left_out)));
+    listing.more = rest(checks.len());
     listing.sortable = true;
     listing
 }
@@ -191,5 +212,5 @@ fn standing(posture: &Posture) -> Table<'static> {
         })
     };
     let rows = PostureCode::ALL.iter().filter_map(|code| of(*code)).collect();
-    table("Guardrails that stand, by account", ["Guardrail", "Accounts"].map(view::head).into(), rows)
+    table("Guardrails in place, by account", ["Guardrail", "Accounts"].map(view::head).into(), rows)
 }

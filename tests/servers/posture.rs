@@ -233,7 +233,7 @@ mod online {
         let oracle = |pattern: &str, event: &Value| {
             server.events("TestEventPattern", &json!({"EventPattern": pattern, "Event": event.to_string()}))
         };
-        for _round in 0..600 {
+        for _round in 0..1_000 {
             let (pattern, event) = (pattern(&mut chance).to_string(), event(&mut chance));
             let (status, answer) = oracle(&pattern, &event);
             match (Pattern::parse(&pattern), status) {
@@ -264,12 +264,12 @@ mod online {
         }
         assert!(
             wrong.is_empty(),
-            "{} of 600, such as:\n{}",
+            "{} of 1,000, such as:\n{}",
             wrong.len(),
             wrong.iter().take(5).cloned().collect::<Vec<_>>().join("\n")
         );
         assert!(
-            (100..500).contains(&matched) && (1..150).contains(&refused),
+            (60..800).contains(&matched) && (1..150).contains(&refused),
             "{matched} matched, {refused} were refused"
         );
     }

@@ -214,6 +214,12 @@ fn of_user(facts: &Facts, details: &Details, user: &DetailedUser, state: Option<
         .clone()
         .unwrap_or_else(|| format!("arn:{}:iam::{}:user/{}", facts.partition, facts.account, user.listed.name.0));
     let own = arn.to_lowercase();
+    // The condition keys of its tags. Of keys that it lacks nothing is said.
+    let tags: Vec<(String, &str)> = user
+        .tags
+        .iter()
+        .map(|(key, value)| (format!("aws:principaltag/{}", key.to_lowercase()), value.as_str()))
+        .collect();
     let other = format!("arn:{}:iam::{}:user/{ANYBODY}", facts.partition, facts.account);
     for request in requests(state) {
         for resource in [&own, &other] {
@@ -226,6 +232,7 @@ fn of_user(facts: &Facts, details: &Details, user: &DetailedUser, state: Option<
                 ("aws:principalisawsservice", Some("false")),
                 ("aws:viaawsservice", Some("false")),
             ]);
+            keys.extend(tags.iter().map(|(key, value)| (key.as_str(), Some(*value))));
             let call = Call { action: ACTION, resource, service: None, keys };
             let may = may(facts, &call, &policies, boundary.as_ref(), complete);
             if may == Some(true) {

@@ -16,7 +16,7 @@ const NAMESPACE: &str = "Security";
 
 pub(super) fn checks(facts: &Facts) -> Vec<PostureCheck> {
     let (filter, counting) = filter(facts);
-    let region = facts.trails.iter().flatten().find_map(|trail| group_region(trail));
+    let region = facts.trails.iter().flatten().find_map(group_region);
     let region = region.unwrap_or_else(|| facts.region.clone());
     let alarm = alarm(facts, &filter, counting.as_ref());
     vec![

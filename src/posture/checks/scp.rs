@@ -7,7 +7,7 @@
 
 use super::{Opinion, some};
 use crate::contract::{PostureCheck, PostureCode};
-use crate::inventory::{Call, Condition, Request, Statement, both, either};
+use crate::inventory::{Call, Condition, Request, Statement, all_of, any_of, both, either};
 use crate::posture::calls::quoted;
 use crate::posture::facts::{ControlPolicy, Facts, Level, Organization};
 
@@ -166,7 +166,7 @@ fn reaches(statement: &Statement, call: &Call<'_>) -> Option<bool> {
         None if condition.is_exception() => Some(true),
         told => told,
     };
-    statement.conditions.iter().map(holds).fold(statement.is_about(call), both)
+    both(statement.is_about(call), all_of(statement.conditions.iter().map(holds)))
 }
 
 /// Whether an action is denied to a caller by any policy, or allowed by none of a level.
@@ -324,7 +324,6 @@ pub(super) fn denies(facts: &Facts, call: &Call<'_>) -> Option<bool> {
         return Some(false);
     }
     let levels = organization.levels.as_ref().ok()?;
-    policies(levels).into_iter().fold(Some(false), |any, policy| {
-        either(any, policy.document.as_ref().ok().map_or(None, |document| document.says(call).denies))
-    })
+    let of = |policy: &ControlPolicy| policy.document.as_ref().ok().and_then(|document| document.says(call).denies);
+    any_of(policies(levels).into_iter().map(of))
 }
