@@ -35,6 +35,7 @@ pub mod names;
 pub mod partition;
 pub mod pipeline;
 pub mod posture;
+pub mod queue;
 pub mod report;
 pub mod search;
 pub mod source;

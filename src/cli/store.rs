@@ -350,6 +350,7 @@ fn names_an_object(source: &Source) -> bool {
         Source::Stdin => false,
         Source::Local(path) => path.is_file(),
         Source::S3 { prefix, .. } => !prefix.is_empty() && !prefix.ends_with('/'),
+        Source::Objects { .. } => true,
     }
 }
 

@@ -352,10 +352,13 @@ fn acknowledge(args: &AcknowledgeArgs, run: Run<'_>) -> Result<Status, Error> {
 
 fn check(args: &CheckArgs) -> Result<Status, Error> {
     let config = config::read(&args.config)?;
-    watch::check::check(&config, &super::archive::connection(&args.aws)?)?;
+    let options = super::archive::connection(&args.aws)?;
+    for line in watch::check::check(&config, &options)? {
+        say(&line);
+    }
     say(&format!(
         "{} and {} as they should be; nothing was sent",
-        units::plural(config.inputs.len() as u64, "input", "inputs"),
+        units::plural((config.inputs.len() + config.queues.len()) as u64, "input", "inputs"),
         units::plural(config.channels.len() as u64, "channel", "channels")
     ));
     Ok(Status::Done)

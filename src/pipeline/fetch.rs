@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 use super::{
     Options, Stop,
     level::{Flight, Level},
-    list::{admit, current_thread},
+    list::{Wanted, admit, current_thread, list},
     queue::{QUEUE, Work},
     stats::Listing,
 };
@@ -49,7 +49,7 @@ pub(super) async fn unless_stopped<T>(work: impl Future<Output = T>, stop: &Stop
 
 /// Lists and fetches from S3 into the queue; `listed_all` is called when the listing is at its end.
 pub(super) async fn fetch_all(
-    buckets: &[(String, String)],
+    buckets: &[(String, Wanted)],
     selection: &Selection,
     options: &Options<'_>,
     queue: &mpsc::Sender<Work>,
@@ -66,15 +66,11 @@ pub(super) async fn fetch_all(
     let fetcher =
         Fetcher { connection: connection.clone(), handover, access: Arc::clone(&access), limit: options.object_limit };
     let mut fetchers = Fetchers::start(&fetcher, options.s3.threads.unwrap_or_else(io_threads))?;
-    for (bucket, prefix) in buckets {
+    for (bucket, wanted) in buckets {
         let (sender, mut listed) = mpsc::channel(QUEUE);
         let mut lister = JoinSet::new();
-        {
-            let (connection, bucket, prefix) = (connection.clone(), bucket.clone(), prefix.clone());
-            let (selection, progress) = (selection.clone(), Arc::clone(&options.progress));
-            lister
-                .spawn(async move { connection.list(&bucket, &prefix, &selection, &progress.folders, &sender).await });
-        }
+        let whole = (bucket.clone(), wanted.clone());
+        lister.spawn(list(connection.clone(), whole, selection.clone(), Arc::clone(&options.progress), sender));
         while let Some(step) = listed.recv().await {
             let object = match admit(step, selection, options, &mut listing) {
                 None => continue,

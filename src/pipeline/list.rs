@@ -1,12 +1,17 @@
 //! Which objects there are, and which of them are read: sources by kind, the files of a disk, accounts and regions.
 
-use std::{ops::ControlFlow, path::PathBuf, sync::atomic::Ordering};
+use std::{
+    ops::ControlFlow,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+};
 
 use tokio::{runtime, sync::mpsc};
 
-use super::{Options, queue::Work, stats::Listing};
+use super::{Options, Progress, queue::Work, stats::Listing};
 use crate::source::{
-    Listed, ObjectRef, Places, Product, Selection, Source, SourceError, local, places, s3::Connection,
+    Listed, ObjectRef, Places, Product, Selection, Source, SourceError, local, places,
+    s3::{Connection, S3Error},
 };
 
 /// Files are handed on in batches of about this many, or of this many bytes: waking another thread costs as much as
@@ -16,8 +21,31 @@ const BATCH_BYTES: u64 = 1 << 20;
 /// What an object counts for whose size the listing did not tell.
 const UNTOLD: u64 = BATCH_BYTES / 256;
 
-/// Files and standard input (`None`), and buckets with their prefixes.
-pub(super) type ByKind = (Vec<Option<PathBuf>>, Vec<(String, String)>);
+/// Files and standard input (`None`), and buckets with what is wanted of each.
+pub(super) type ByKind = (Vec<Option<PathBuf>>, Vec<(String, Wanted)>);
+
+/// What is wanted of a bucket.
+#[derive(Debug, Clone)]
+pub(super) enum Wanted {
+    /// What is under a prefix.
+    Under(String),
+    /// Objects by their whole keys.
+    Keys(Vec<String>),
+}
+
+/// Lists what is wanted of a bucket to `found`.
+pub(super) async fn list(
+    connection: Connection,
+    (bucket, wanted): (String, Wanted),
+    selection: Selection,
+    progress: Arc<Progress>,
+    found: mpsc::Sender<Listed>,
+) -> Result<(), S3Error> {
+    match wanted {
+        Wanted::Under(prefix) => connection.list(&bucket, &prefix, &selection, &progress.folders, &found).await,
+        Wanted::Keys(keys) => connection.list_keys(&bucket, keys, &selection, &progress.folders, &found).await,
+    }
+}
 
 pub(super) fn by_kind(sources: &[Source]) -> Result<ByKind, SourceError> {
     let (mut disk, mut buckets) = ByKind::default();
@@ -26,7 +54,8 @@ pub(super) fn by_kind(sources: &[Source]) -> Result<ByKind, SourceError> {
         match source {
             Source::Stdin => disk.push(None),
             Source::Local(path) => disk.push(Some(path.clone())),
-            Source::S3 { bucket, prefix } => buckets.push((bucket.clone(), prefix.clone())),
+            Source::S3 { bucket, prefix } => buckets.push((bucket.clone(), Wanted::Under(prefix.clone()))),
+            Source::Objects { bucket, keys } => buckets.push((bucket.clone(), Wanted::Keys(keys.clone()))),
         }
     }
     Ok((disk, buckets))
@@ -145,8 +174,12 @@ pub fn places(sources: &[Source], selection: &Selection, options: &Options<'_>) 
         let io = current_thread()?;
         io.block_on(async {
             let connection = Connection::open(&options.s3).await?;
-            for (bucket, prefix) in &buckets {
-                connection.places(bucket, prefix, selection, &mut places).await?;
+            for (bucket, wanted) in &buckets {
+                match wanted {
+                    Wanted::Under(prefix) => connection.places(bucket, prefix, selection, &mut places).await?,
+                    // Whose they are, their records tell.
+                    Wanted::Keys(_) => places.open = true,
+                }
             }
             Ok::<(), SourceError>(())
         })?;

@@ -17,7 +17,7 @@ use super::{
     Options, Plan, Visitor,
     decode::Worker,
     fetch::{ended, fetch_all, trial, unless_stopped},
-    list::{by_kind, current_thread, read_all, skipped},
+    list::{by_kind, current_thread, list, read_all, skipped},
     queue::QUEUE,
     stats::{Listing, Scanned, Tally},
 };
@@ -185,16 +185,12 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
         let io = current_thread()?;
         io.block_on(async {
             let connection = Connection::open(&options.s3).await?;
-            for (bucket, prefix) in &buckets {
+            for (bucket, wanted) in &buckets {
                 let before = options.s3.traffic.requests();
                 let (sender, mut listed) = mpsc::channel(QUEUE);
-                let list = {
-                    let (connection, bucket, prefix) = (connection.clone(), bucket.clone(), prefix.clone());
-                    let (selection, progress) = (selection.clone(), Arc::clone(&options.progress));
-                    async move { connection.list(&bucket, &prefix, &selection, &progress.folders, &sender).await }
-                };
+                let (whole, progress) = ((bucket.clone(), wanted.clone()), Arc::clone(&options.progress));
                 let mut running = JoinSet::new();
-                running.spawn(list);
+                running.spawn(list(connection.clone(), whole, selection.clone(), progress, sender));
                 let mut smallest: Option<ObjectRef> = None;
                 while let Some(step) = listed.recv().await {
                     if let Listed::Object(object) = &step

@@ -23,6 +23,8 @@ pub use places::Places;
 pub use select::Selection;
 pub use traffic::Traffic;
 
+use crate::units::plural;
+
 /// A SOURCE as the user gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -36,6 +38,13 @@ pub enum Source {
         bucket: String,
         /// A folder or one key; empty for the whole bucket.
         prefix: String,
+    },
+    /// Objects of a bucket by their whole keys, as a message names them. One that is not there is none.
+    Objects {
+        /// The bucket.
+        bucket: String,
+        /// The keys.
+        keys: Vec<String>,
     },
 }
 
@@ -62,6 +71,10 @@ impl Source {
             Self::Stdin => "-".to_owned(),
             Self::Local(path) => path.display().to_string(),
             Self::S3 { bucket, prefix } => format!("s3://{bucket}/{prefix}"),
+            Self::Objects { bucket, keys } => match keys.as_slice() {
+                [key] => format!("s3://{bucket}/{key}"),
+                keys => format!("s3://{bucket} ({})", plural(keys.len() as u64, "object", "objects")),
+            },
         }
     }
 
@@ -72,6 +85,7 @@ impl Source {
             Self::Local(path) => {
                 std::path::absolute(path).unwrap_or_else(|_relative| path.clone()).display().to_string()
             }
+            Self::Objects { bucket, .. } => format!("s3://{bucket}/"),
             Self::Stdin | Self::S3 { .. } => self.shown(),
         }
     }
@@ -86,7 +100,7 @@ impl Source {
                 Ok(_) => Ok(()),
                 Err(error) => Err(SourceError::Path { path: path.clone(), error }),
             },
-            Self::Stdin | Self::S3 { .. } => Ok(()),
+            Self::Stdin | Self::S3 { .. } | Self::Objects { .. } => Ok(()),
         }
     }
 }

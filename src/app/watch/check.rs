@@ -2,17 +2,17 @@
 //! reached. Nothing is sent.
 
 use super::config::Config;
-use super::{approvals, iam, open_channels, sources};
+use super::{approvals, iam, messages, open_channels, sources};
 use crate::app::Error;
 use crate::causes::with_causes;
 use crate::pipeline::{self, Options};
 use crate::source::{Selection, Source};
 
-/// Checks all of it.
+/// Checks all of it; gives what is worth knowing of the queues.
 ///
 /// # Errors
 /// With everything that is wrong: as an error of the input what has to be corrected here, else as a failure.
-pub fn check(config: &Config, options: &Options<'static>) -> Result<(), Error> {
+pub fn check(config: &Config, options: &Options<'static>) -> Result<Vec<String>, Error> {
     let sources = sources(config)?;
     for source in &sources {
         source.check().map_err(Error::input)?;
@@ -20,12 +20,14 @@ pub fn check(config: &Config, options: &Options<'static>) -> Result<(), Error> {
     approvals::read(&config.approvals)?;
     iam::read(config, None, None)?;
     let mut channels = open_channels(&config.channels, &options.s3.connection)?;
+    let queues = config.queues.iter().map(|queue| messages::check(queue, &options.s3.connection));
+    let queues = queues.collect::<Result<Vec<String>, Error>>()?;
     let mut problems: Vec<String> = sources.iter().filter_map(|source| unlisted(source, options)).collect();
     for (entry, channel) in config.channels.iter().zip(&mut channels) {
         let problem = channel.check().err();
         problems.extend(problem.map(|problem| format!("{}: channel `{}`: {problem}", entry.place, entry.name)));
     }
-    if problems.is_empty() { Ok(()) } else { Err(Error::Failed(problems.join("\n"))) }
+    if problems.is_empty() { Ok(queues) } else { Err(Error::Failed(problems.join("\n"))) }
 }
 
 /// Why a bucket cannot be listed.

@@ -2,6 +2,7 @@
 //! what is wrong is told with its line; nothing in it is a secret, only where secrets are.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use crate::alert::channel;
 use crate::alert::route::Route;
 use crate::app::Error;
 use crate::incident::rules::Rules;
-use crate::inputs::{InputError, Place, Problem, Settings, policy_file, read_text};
-use crate::names::near;
+use crate::inputs::{self, InputError, Problem, Settings, policy_file, read_text};
+use crate::names::{Pattern, near};
+use crate::queue::sqs::{MOST, Place};
 use crate::units;
 
 /// The tables of the file.
@@ -24,8 +26,10 @@ const TABLES: [&str; 7] = ["input", "policy", "approvals", "iam", "incidents", "
 /// What the file says.
 #[derive(Debug)]
 pub struct Config {
-    /// Where messages and objects come from.
+    /// Archives that are polled.
     pub inputs: Vec<Input>,
+    /// Queues of messages.
+    pub queues: Vec<Queue>,
     /// What decides figures, as a report's `--policy`.
     pub settings: Settings,
     /// Files of approvals, as a report's `--approvals`.
@@ -52,6 +56,52 @@ pub struct Input {
     /// How many days back each listing looks: CloudTrail delivers late, and folders are by day.
     #[serde(default = "two")]
     pub days: u32,
+}
+
+/// One `[[input]]`: a queue whose messages tell what is new.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    /// Where the configuration has it: the file and the line.
+    pub line: String,
+    /// Where it is.
+    pub place: Place,
+    /// The buckets whose objects are read, as patterns; none for all that messages name.
+    pub buckets: Vec<Pattern>,
+    /// Where there is no dead-letter queue: after how many receives a message that is not understood is moved to the store.
+    pub quarantine_after: u32,
+    /// How many messages are worked off together, at most.
+    pub in_hand: usize,
+}
+
+impl Queue {
+    /// Whether objects of a bucket are read.
+    #[must_use]
+    pub fn reads(&self, bucket: &str) -> bool {
+        self.buckets.is_empty() || self.buckets.iter().any(|pattern| pattern.matches(bucket))
+    }
+}
+
+/// The settings of a queue, as they stand in the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sqs {
+    url: Spanned<String>,
+    region: Option<String>,
+    endpoint: Option<String>,
+    #[serde(default)]
+    buckets: Vec<String>,
+    #[serde(default = "five")]
+    quarantine_after: NonZeroU32,
+    #[serde(default = "thousand")]
+    in_hand: Spanned<usize>,
+}
+
+const fn five() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(4)
+}
+
+fn thousand() -> Spanned<usize> {
+    Spanned::new(0..0, 1000)
 }
 
 /// One `[[channel]]`.
@@ -139,9 +189,13 @@ pub fn from_text(file: &str, text: &str) -> Result<Config, InputError> {
     for key in tables.keys().filter(|key| !TABLES.contains(&key.get_ref().as_ref())) {
         reader.unknown_table(key);
     }
-    let mut inputs = Vec::new();
+    let (mut inputs, mut queues) = (Vec::new(), Vec::new());
     for entry in reader.entries(&mut tables, "input") {
-        inputs.extend(reader.input(entry));
+        match reader.input(entry) {
+            Some(Either::Archive(input)) => inputs.push(input),
+            Some(Either::Queue(queue)) => queues.push(queue),
+            None => {}
+        }
     }
     let settings = match tables.remove("policy") {
         Some(table) => reader.policy(table),
@@ -178,14 +232,14 @@ pub fn from_text(file: &str, text: &str) -> Result<Config, InputError> {
             routes.push(route);
         }
     }
-    if reader.problems.is_empty() && inputs.is_empty() {
-        reader.problems.push(Problem::whole("there is no input: nothing would ever be read (hint: add an [[input]] with kind = \"archive\" and its source)"));
+    if reader.problems.is_empty() && inputs.is_empty() && queues.is_empty() {
+        reader.problems.push(Problem::whole("there is no input: nothing would ever be read (hint: add an [[input]] with kind = \"sqs\" and its url, or with kind = \"archive\" and its source)"));
     }
     if !reader.problems.is_empty() {
         return Err(reader.error());
     }
     let approvals = approvals.map(|table| table.files).unwrap_or_default();
-    Ok(Config { inputs, settings, approvals, iam: iam.map(|table| table.snapshot), rules, channels, routes })
+    Ok(Config { inputs, queues, settings, approvals, iam: iam.map(|table| table.snapshot), rules, channels, routes })
 }
 
 /// The name that may have been meant, between quotes, or else all that there are.
@@ -197,6 +251,12 @@ pub(super) fn meant<'k>(name: &str, known: impl IntoIterator<Item = &'k str>, wh
     }
 }
 
+/// An input of either kind.
+enum Either {
+    Archive(Input),
+    Queue(Queue),
+}
+
 struct Reader<'t> {
     /// The name that errors bear.
     file: &'t str,
@@ -206,7 +266,7 @@ struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     fn problem(&mut self, at: usize, what: String) {
-        self.problems.push(Problem::at(Place::of_byte(self.text, at), None, what));
+        self.problems.push(Problem::at(inputs::Place::of_byte(self.text, at), None, what));
     }
 
     /// What is wrong with what begins at a byte.
@@ -257,23 +317,48 @@ impl<'t> Reader<'t> {
         [own, rest].map(|table| Spanned::new(span.clone(), DeValue::Table(table)))
     }
 
-    fn input(&mut self, entry: Spanned<DeValue<'t>>) -> Option<Input> {
+    fn input(&mut self, entry: Spanned<DeValue<'t>>) -> Option<Either> {
         #[derive(Deserialize)]
         struct Kind {
             kind: Spanned<String>,
         }
+        let line = format!("`{}`: line {}", self.file, inputs::Place::of_byte(self.text, entry.span().start).line);
         let [own, rest] = Self::split(entry, &["kind"]);
         let Kind { kind } = self.value(own)?;
-        if kind.get_ref() == "archive" {
-            return self.value(rest);
+        match kind.get_ref().as_str() {
+            "archive" => self.value(rest).map(Either::Archive),
+            "sqs" => {
+                let settings = self.value(rest)?;
+                self.queue(line, settings).map(Either::Queue)
+            }
+            other => {
+                let hint = meant(other, ["sqs", "archive"], "kinds", '"');
+                self.problem(kind.span().start, format!("no input is of the kind `{other}` (hint: {hint})"));
+                None
+            }
         }
-        let what = format!("no input is of the kind `{}` (hint: the only one is \"archive\")", kind.get_ref());
-        self.problem(kind.span().start, what);
-        None
+    }
+
+    fn queue(&mut self, line: String, settings: Sqs) -> Option<Queue> {
+        let Sqs { url, region, endpoint, buckets, quarantine_after, in_hand } = settings;
+        let at = url.span().start;
+        let place = Place { url: url.into_inner(), region, endpoint };
+        if let Err(why) = place.check() {
+            self.problem(at, why);
+            return None;
+        }
+        if *in_hand.get_ref() < MOST {
+            let what = format!("`in_hand` is less than {MOST} (hint: so many messages come at once)");
+            self.problem(in_hand.span().start, what);
+            return None;
+        }
+        let buckets = buckets.iter().map(|name| Pattern::new(name)).collect();
+        let (quarantine_after, in_hand) = (quarantine_after.get(), in_hand.into_inner());
+        Some(Queue { line, place, buckets, quarantine_after, in_hand })
     }
 
     fn channel(&mut self, entry: Spanned<DeValue<'t>>) -> Option<Entry> {
-        let place = format!("`{}`: line {}", self.file, Place::of_byte(self.text, entry.span().start).line);
+        let place = format!("`{}`: line {}", self.file, inputs::Place::of_byte(self.text, entry.span().start).line);
         let [own, rest] = Self::split(entry, &["name", "kind", "detects", "timeout"]);
         let Common { name, kind, detects, timeout } = self.value(own)?;
         let odd = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
@@ -371,7 +456,25 @@ mod tests {
             (String::new(), "there is no input"),
             ("[[input]\n".to_owned(), "line 1"),
             ("[[inputs]]\n".to_owned(), "line 1, column 3: unknown table `inputs` (hint: did you mean `input`?)"),
-            ("[[input]]\nkind = \"sqs\"\n".to_owned(), "line 2, column 8: no input is of the kind `sqs`"),
+            (
+                "[[input]]\nkind = \"sqd\"\n".to_owned(),
+                "line 2, column 8: no input is of the kind `sqd` (hint: did you mean \"sqs\"?)",
+            ),
+            ("[[input]]\nkind = \"sqs\"\n".to_owned(), "missing field `url`"),
+            (
+                "[[input]]\nkind = \"sqs\"\nurl = \"http://sqs.example.com/1/q\"\n".to_owned(),
+                "line 3, column 7: `http://sqs.example.com/1/q` is not https",
+            ),
+            ("[[input]]\nkind = \"sqs\"\nurl = \"https://sqs.eu-west-1.amazonaws.com\"\n".to_owned(), "names no queue"),
+            (
+                "[[input]]\nkind = \"sqs\"\nurl = \"https://h/q\"\nin_hand = 3\n".to_owned(),
+                "line 4, column 11: `in_hand` is less than 10",
+            ),
+            (
+                "[[input]]\nkind = \"sqs\"\nurl = \"https://h/q\"\nevery = \"5s\"\n".to_owned(),
+                "line 4, column 1: unknown field `every`",
+            ),
+            ("[[input]]\nkind = \"sqs\"\nurl = \"https://h/q\"\nquarantine_after = 0\n".to_owned(), "line 4"),
             ("[[input]]\nsource = \"a\"\n".to_owned(), "missing field `kind`"),
             (format!("{input}evry = \"5s\"\n"), "line 4, column 1: unknown field `evry`"),
             (format!("{input}every = \"0s\"\n"), "line 4, column 9: `0s` is shorter than a second"),

@@ -26,12 +26,46 @@ struct Counts {
     failures: u64,
     /// By channel and outcome.
     deliveries: BTreeMap<(String, &'static str), u64>,
-    /// From the event to its delivery: how many took at most so long, their number and their sum.
-    lags: [u64; BOUNDS.len()],
-    lag_count: u64,
-    lag_sum: f64,
+    /// From the event to its delivery.
+    lags: Histogram,
+    /// By queue and outcome.
+    messages: BTreeMap<(String, &'static str), u64>,
+    /// By queue.
+    queue_failures: BTreeMap<String, u64>,
+    /// From the sending of a message to when all that follows from it is durable.
+    message_lags: Histogram,
     /// When inputs were last read to their end.
     last_pass: Option<DateTime<Utc>>,
+}
+
+/// How many took at most so long, their number and their sum, in seconds.
+#[derive(Debug, Default)]
+struct Histogram {
+    buckets: [u64; BOUNDS.len()],
+    count: u64,
+    sum: f64,
+}
+
+impl Histogram {
+    fn add(&mut self, lag: f64) {
+        self.count += 1;
+        self.sum += lag;
+        for (bound, count) in BOUNDS.iter().zip(&mut self.buckets) {
+            #[expect(clippy::cast_precision_loss, reason = "an hour")]
+            if lag <= *bound as f64 {
+                *count += 1;
+            }
+        }
+    }
+
+    fn rows(&self) -> Vec<(String, String)> {
+        let bucket = |(bound, count): (&i64, &u64)| (format!("_bucket{{le=\"{bound}\"}}"), count.to_string());
+        let mut rows: Vec<(String, String)> = BOUNDS.iter().zip(&self.buckets).map(bucket).collect();
+        rows.push(("_bucket{le=\"+Inf\"}".to_owned(), self.count.to_string()));
+        rows.push(("_sum".to_owned(), self.sum.to_string()));
+        rows.push(("_count".to_owned(), self.count.to_string()));
+        rows
+    }
 }
 
 /// What the ledger has at the moment, which is not counted here.
@@ -65,14 +99,27 @@ impl Metrics {
         let mut counts = self.counts();
         *counts.deliveries.entry((channel.to_owned(), outcome)).or_default() += 1;
         if let Some(lag) = lag {
-            counts.lag_count += 1;
-            counts.lag_sum += lag;
-            for (bound, count) in BOUNDS.iter().zip(&mut counts.lags) {
-                #[expect(clippy::cast_precision_loss, reason = "an hour")]
-                if lag <= *bound as f64 {
-                    *count += 1;
-                }
-            }
+            counts.lags.add(lag);
+        }
+    }
+
+    /// Counts messages of a queue by what became of them.
+    pub fn messages(&self, queue: &str, outcome: &'static str, count: u64) {
+        if count > 0 {
+            *self.counts().messages.entry((queue.to_owned(), outcome)).or_default() += count;
+        }
+    }
+
+    /// Counts a receiving in vain.
+    pub fn queue_failure(&self, queue: &str) {
+        *self.counts().queue_failures.entry(queue.to_owned()).or_default() += 1;
+    }
+
+    /// Counts how many milliseconds it took from the sending of a message to the end of its work.
+    pub fn message_lag(&self, milliseconds: Option<i64>) {
+        if let Some(milliseconds) = milliseconds {
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds of days")]
+            self.counts().message_lags.add(milliseconds.max(0) as f64 / 1000.0);
         }
     }
 
@@ -132,15 +179,22 @@ impl Metrics {
             "For how long the oldest of them has waited; 0 without any.",
             one(waited),
         );
-        let mut lags: Vec<(String, String)> = BOUNDS
-            .iter()
-            .zip(counts.lags)
-            .map(|(bound, count)| (format!("_bucket{{le=\"{bound}\"}}"), count.to_string()))
-            .collect();
-        lags.push(("_bucket{le=\"+Inf\"}".to_owned(), counts.lag_count.to_string()));
-        lags.push(("_sum".to_owned(), counts.lag_sum.to_string()));
-        lags.push(("_count".to_owned(), counts.lag_count.to_string()));
-        family("lag_seconds", "histogram", "From an event to the delivery of its alert.", lags);
+        family("lag_seconds", "histogram", "From an event to the delivery of its alert.", counts.lags.rows());
+        family(
+            "messages_total",
+            "counter",
+            "Messages of queues, by queue and by what became of them.",
+            by(["queue", "outcome"], &counts.messages),
+        );
+        let failures = counts.queue_failures.iter();
+        let failures = failures.map(|(queue, count)| (format!("{{queue=\"{}\"}}", label(queue)), count.to_string()));
+        family("queue_failures_total", "counter", "Receivings that a queue did not answer.", failures.collect());
+        family(
+            "message_lag_seconds",
+            "histogram",
+            "From the sending of a message to when all that follows from it is durable.",
+            counts.message_lags.rows(),
+        );
         let last = counts.last_pass.map_or(0, |at| at.timestamp().max(0)).unsigned_abs();
         family(
             "last_pass_timestamp_seconds",
@@ -168,6 +222,9 @@ mod tests {
         metrics.read(3, 40, 5, 1, at("2026-10-01T08:00:00Z"));
         metrics.delivery("soc", "delivered", Some(42.5));
         metrics.delivery("soc", "retried", None);
+        metrics.messages("trail", "done", 2);
+        metrics.queue_failure("trail");
+        metrics.message_lag(Some(1500));
         let standing = Standing {
             incidents: BTreeMap::from([("open".to_owned(), 2), ("resolved".to_owned(), 7)]),
             undelivered: BTreeMap::from([("page".to_owned(), 1)]),
@@ -183,11 +240,14 @@ mod tests {
             r#"mfatrail_lag_seconds_bucket{le="60"} 1"#,
             "mfatrail_lag_seconds_sum 42.5",
             "mfatrail_oldest_undelivered_seconds 60",
+            r#"mfatrail_messages_total{queue="trail",outcome="done"} 2"#,
+            r#"mfatrail_queue_failures_total{queue="trail"} 1"#,
+            r#"mfatrail_message_lag_seconds_bucket{le="5"} 1"#,
             "mfatrail_last_pass_timestamp_seconds 1790841600",
         ] {
             assert!(text.lines().any(|own| own == line), "{line}\n{text}");
         }
         // A family's lines stand together, below its type.
-        assert_eq!(text.lines().filter(|line| line.starts_with("# TYPE")).count(), 10);
+        assert_eq!(text.lines().filter(|line| line.starts_with("# TYPE")).count(), 13);
     }
 }

@@ -1,7 +1,7 @@
 //! The watch: reads what comes into the store, compares what follows from it with what was told, and tells.
 //!
 //! ```text
-//! archives --reading--> store --principals--> windows --incident--> transitions --ledger--> outbox --deliver--> channels
+//! archives, queues --reading--> store --principals--> windows --incident--> transitions --ledger--> outbox --deliver--> channels
 //! ```
 //!
 //! A transition is in the ledger, with what is to be sent of it, before anything is sent. A process that ends at any moment is
@@ -12,6 +12,7 @@ pub mod check;
 pub mod config;
 mod deliver;
 mod iam;
+mod messages;
 pub mod metrics;
 mod reading;
 mod refusal;
@@ -47,8 +48,9 @@ use approvals::Approvals;
 use config::{Config, Entry, Input};
 use deliver::Sender;
 use iam::Iam;
+use messages::{Batch, Queues};
 use metrics::{Metrics, Standing};
-use reading::{Polled, Reading};
+use reading::{Outcome, Polled, Reading};
 
 /// How often it is looked whether something is to be done.
 const TICK: Duration = Duration::from_millis(100);
@@ -119,9 +121,12 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
     let approvals = Approvals::open(&request.config.approvals)?;
     let iam = iam::read(&request.config, None, None)?;
     let names: Vec<String> = sources.iter().map(Source::root).collect();
+    let metrics = Arc::new(Metrics::default());
+    // Before anything is written: a queue that cannot be used is a slip in the configuration.
+    let connection = &request.options.s3.connection;
+    let queues = Queues::open(&request.config.queues, connection, request.once, &metrics)?;
     let reading = Reading::open(&request.store, &names, request.options.clone(), run)?;
     let ledger = Ledger::open(&request.store).map_err(Error::failed)?;
-    let metrics = Arc::new(Metrics::default());
     metrics.tick(run.now);
     let listener = request.listen.map(server::bind).transpose();
     let listener =
@@ -153,6 +158,7 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
         let mut watch = Watch {
             request,
             sources,
+            queues,
             reading,
             approvals,
             ledger,
@@ -161,6 +167,7 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
             known: Known { iam, ..Known::default() },
         };
         let result = watch.run(&stopped);
+        watch.queues.close();
         failed.fetch_or(result.is_err(), Ordering::Relaxed);
         draining.store(true, Ordering::Release);
         for sender in senders {
@@ -231,6 +238,7 @@ struct Known {
 struct Watch<'w> {
     request: &'w Request,
     sources: Vec<Source>,
+    queues: Queues,
     reading: Reading,
     approvals: Approvals<'w>,
     ledger: Ledger,
@@ -254,19 +262,28 @@ impl Watch<'_> {
             self.metrics.tick(now);
             let first = self.known.commit.is_none();
             let archives = self.due(&mut due, told_from, read_to, now);
-            let failures = self.read(&archives, now, &mut summary)?;
-            if first || !archives.is_empty() {
+            let batch = Batch::new(self.queues.take(), &self.queues, &self.request.store, now)?;
+            let worked = !batch.is_empty();
+            let read = self.read(&archives, &batch, now, &mut summary)?;
+            let is_pending = self.known.pending.first().is_some_and(|(at, _)| *at <= now);
+            if first || worked || is_pending || !archives.is_empty() {
                 summary.transitions += self.look(told_from, now)?;
             }
+            let left = self.queues.settle(batch, &read, &self.request.store, (self.now)())?;
             if self.request.once {
-                summary.failures = failures;
-                break;
+                summary.failures += read.failures.len() as u64 + left;
+                if self.queues.are_empty() {
+                    summary.failures += self.queues.unreachable();
+                    break;
+                }
             }
             if alive.elapsed() >= ALIVE {
                 alive = Instant::now();
                 self.ledger.run(started, now, false).map_err(Error::failed)?;
             }
-            std::thread::sleep(TICK);
+            if !worked {
+                std::thread::sleep(TICK);
+            }
         }
         self.ledger.run(started, (self.now)(), true).map_err(Error::failed)?;
         Ok(summary)
@@ -301,18 +318,23 @@ impl Watch<'_> {
         archives
     }
 
-    fn read(&mut self, archives: &[Polled], now: DateTime<Utc>, summary: &mut Summary) -> Result<u64, Error> {
-        if archives.is_empty() {
-            return Ok(0);
+    fn read(
+        &mut self,
+        archives: &[Polled],
+        batch: &Batch,
+        now: DateTime<Utc>,
+        summary: &mut Summary,
+    ) -> Result<Outcome, Error> {
+        if archives.is_empty() && batch.named.is_empty() {
+            return Ok(Outcome::default());
         }
-        let read = self.reading.read(archives, now)?;
+        let read = self.reading.read(archives, &batch.named, now)?;
         for failure in &read.failures {
             tracing::warn!(object = failure.object, reason = failure.error, "could not be read");
         }
-        let failures = read.failures.len() as u64;
-        self.metrics.read(read.objects, read.records, read.ingested.events, failures, now);
+        self.metrics.read(read.objects, read.records, read.ingested.events, read.failures.len() as u64, now);
         summary.objects += read.objects;
-        Ok(failures)
+        Ok(read)
     }
 
     /// Looks at what is new, and puts what is to be told into the outbox; gives the number of transitions.

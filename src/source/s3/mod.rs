@@ -323,6 +323,38 @@ impl Connection {
         }
     }
 
+    /// Lists the objects of these keys to `found`, as [`Self::list`] does; what is not there is left out.
+    ///
+    /// # Errors
+    /// When any request of the listing fails.
+    pub async fn list_keys(
+        &self,
+        bucket: &str,
+        keys: Vec<String>,
+        selection: &Selection,
+        folders: &Folders,
+        found: &mpsc::Sender<Listed>,
+    ) -> Result<(), S3Error> {
+        let lister = Arc::new(self.lister(bucket, selection, found.clone()));
+        let mut running = JoinSet::new();
+        let mut keys = keys.into_iter();
+        loop {
+            while running.len() < LISTINGS
+                && let Some(key) = keys.next()
+            {
+                folders.begin(&key);
+                running.spawn(Arc::clone(&lister).run(Task::Key(key)));
+            }
+            match running.join_next().await {
+                None => return Ok(()),
+                Some(Ok(done)) => drop(done?),
+                Some(Err(error)) => {
+                    return Err(S3Error::Interrupted { bucket: bucket.to_owned(), reason: error.to_string() });
+                }
+            }
+        }
+    }
+
     fn lister(&self, bucket: &str, selection: &Selection, found: mpsc::Sender<Listed>) -> Lister {
         Lister {
             connection: self.clone(),
