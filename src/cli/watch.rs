@@ -31,9 +31,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Tell people within minutes when somebody loses MFA, and again when it is over
 ///
-/// Reads what is new in the archives of the configuration into the evidence store, again and again, and tells the channels of the
-/// configuration what a report over the store would say of it: once, and again when it changes or is over. What was told to whom is in
-/// the store's ledger.
+/// Reads what is new in the archives and queues of the configuration into the evidence store, again and again, and tells the channels of
+/// the configuration what a report over the store would say of it: once, and again when it changes or is over. What was told to whom is
+/// in the store's ledger.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct WatchArgs {

@@ -282,7 +282,7 @@ fn what_is_wrong_is_told_before_anything_is_sent() {
         ("typo.toml", "line 9, column 1: unknown field `secrte`"),
         ("clear.toml", "channel `soc`: its `url` is not https"),
         ("secret.toml", "channel `soc`: the environment has no variable `NO_SUCH_SECRET`"),
-        ("queue.toml", "line 2, column 8: no input is of the kind `sqs`"),
+        ("queue.toml", "unknown field `source`"),
         ("absent.toml", "absent.toml"),
     ] {
         for arguments in

@@ -18,5 +18,6 @@ mod ministack;
 mod own_process;
 mod permissions;
 mod posture;
+mod queue;
 mod respond;
 mod s3;

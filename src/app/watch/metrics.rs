@@ -94,6 +94,11 @@ impl Metrics {
         counts.last_pass = Some(now);
     }
 
+    /// Notes that there was nothing to read, or that it was read.
+    pub fn passed(&self, now: DateTime<Utc>) {
+        self.counts().last_pass = Some(now);
+    }
+
     /// Counts an attempt of a channel; `lag` is from the event to the delivery, in seconds.
     pub fn delivery(&self, channel: &str, outcome: &'static str, lag: Option<f64>) {
         let mut counts = self.counts();

@@ -269,6 +269,9 @@ impl Watch<'_> {
             if first || worked || is_pending || !archives.is_empty() {
                 summary.transitions += self.look(told_from, now)?;
             }
+            if !self.request.config.queues.is_empty() && self.queues.unreachable() == 0 {
+                self.metrics.passed(now);
+            }
             let left = self.queues.settle(batch, &read, &self.request.store, (self.now)())?;
             if self.request.once {
                 summary.failures += read.failures.len() as u64 + left;

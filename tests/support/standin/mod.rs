@@ -7,6 +7,7 @@ pub mod jira;
 pub mod pagerduty;
 pub mod servicenow;
 pub mod slack;
+pub mod sqs;
 pub mod teams;
 pub mod webhook;
 pub mod zendesk;
