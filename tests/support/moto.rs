@@ -87,7 +87,8 @@ impl Moto {
         let body = body.to_string();
         write!(
             stream,
-            "POST / HTTP/1.0\r\nHost: {service}.us-east-1.amazonaws.com\r\nAuthorization: AWS4-HMAC-SHA256 Credential=testing/20260308/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: {target}.{action}\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST / HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=testing/20260308/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: {target}.{action}\r\nContent-Length: {}\r\n\r\n{body}",
+            self.port,
             body.len()
         )
         .expect("it is sent");

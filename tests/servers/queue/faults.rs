@@ -224,6 +224,7 @@ fn a_queue_that_does_not_answer_ends_nothing_and_a_signal_does() {
         |status: u16| Fault::Refuse(Answer::json(status, &json!({"__type": "InternalFailure", "message": "no"})));
     let mut child = stage
         .command(&[&super::WATCH[..], &["--listen", "127.0.0.1:0"]].concat())
+        .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();

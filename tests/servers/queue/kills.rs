@@ -61,7 +61,11 @@ fn kills_at_any_moment_lose_nothing() {
             continue;
         };
         let mut known = BTreeSet::new();
-        store.objects(None, &mut |row| drop(known.insert(row.location))).unwrap();
+        store
+            .objects(None, &mut |row| {
+                known.insert(row.location);
+            })
+            .unwrap();
         for body in stage.sqs.with(|sqs| sqs.deleted.clone()).unwrap() {
             if let Some(key) = keys.get(&body).filter(|key| !key.contains("Digest") && !key.contains("Config")) {
                 assert!(
