@@ -14,6 +14,7 @@ use super::args::AwsArgs;
 use super::device::{CallerArgs, DeviceArgs, DeviceCommand};
 use super::exit::Status;
 use super::respond::RespondArgs;
+use super::watch::Reads;
 use super::{Cli, Command, IamCommand, named_file, put};
 use crate::alert::channel::permission::{self, On, Permission};
 use crate::app::Error;
@@ -22,6 +23,7 @@ use crate::arn::{Arn, is_arn};
 use crate::device::call::Call;
 use crate::device::plan::user_name;
 use crate::posture::{ACCOUNT_ACTIONS, ORGANIZATION_ACTIONS};
+use crate::queue::sqs::Place;
 use crate::source::Source;
 use crate::{aws, disk, partition};
 
@@ -166,6 +168,7 @@ struct Needs {
     /// Buckets and prefixes.
     archive: Vec<(String, String)>,
     archive_role: Option<String>,
+    queues: Vec<Place>,
     /// CloudTrail's public keys, with the credentials that read the archive.
     public_keys: bool,
     iam: bool,
@@ -223,8 +226,8 @@ fn needs(command: &Command) -> Result<Needs, Error> {
             Ok(needs)
         }
         Command::Watch(args) => {
-            let (sources, calls) = args.reads()?;
-            let mut needs = archive(&sources, &[], calls)?;
+            let Reads { sources, queues, aws } = args.reads()?;
+            let mut needs = Needs { queues, ..archive(&sources, &[], aws)? };
             channels(&args.tells()?, &mut needs);
             Ok(needs)
         }
@@ -412,6 +415,7 @@ fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, Error> 
         Whose::IamRole if needs.iam_role.is_none() => return nothing("the command assumes no role for IAM"),
         Whose::ArchiveRole => {
             statements.extend(read_archive(needs, args));
+            statements.extend(read_queues(needs));
             statements.extend(needs.public_keys.then(read_public_keys));
         }
         Whose::IamRole if !needs.devices.is_empty() => statements.extend(needs.devices.iter().cloned()),
@@ -428,11 +432,12 @@ fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, Error> 
         }
         Whose::Caller => {
             match &needs.archive_role {
-                Some(role) if !needs.archive.is_empty() => {
+                Some(role) if !needs.archive.is_empty() || !needs.queues.is_empty() => {
                     statements.push(assume("AssumeTheArchiveRole", std::slice::from_ref(role)));
                 }
                 _ => {
                     statements.extend(read_archive(needs, args));
+                    statements.extend(read_queues(needs));
                     statements.extend(needs.public_keys.then(read_public_keys));
                 }
             }
@@ -507,6 +512,19 @@ fn assume(sid: &str, roles: &[String]) -> Value {
 
 fn read_public_keys() -> Value {
     json!({ "Sid": "ReadPublicKeys", "Effect": "Allow", "Action": "cloudtrail:ListPublicKeys", "Resource": "*" })
+}
+
+fn read_queues(needs: &Needs) -> Option<Value> {
+    let arn = |place: &Place| {
+        let region = place.region().unwrap_or_else(|| "*".to_owned());
+        let partition = partition::of_region(&region);
+        let partition = if region == "*" { needs.partition.as_str() } else { &*partition };
+        format!("arn:{partition}:sqs:{region}:{}:{}", place.account().unwrap_or("*"), place.name())
+    };
+    let arns: BTreeSet<String> = needs.queues.iter().map(arn).collect();
+    let actions = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
+    (!arns.is_empty())
+        .then(|| json!({ "Sid": "WorkOffQueues", "Effect": "Allow", "Action": actions, "Resource": arns }))
 }
 
 fn read_iam() -> Value {

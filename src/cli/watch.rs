@@ -23,6 +23,7 @@ use crate::escape::terminal as terminal_text;
 use crate::incident::State;
 use crate::incident::ledger::view::{Filter, Sent};
 use crate::incident::ledger::{Ledger, LedgerError};
+use crate::queue::sqs;
 use crate::store::Store;
 use crate::units;
 
@@ -192,15 +193,22 @@ impl WatchArgs {
         self.command.is_none()
     }
 
-    /// The archives that it reads, by its configuration, and how they are reached.
-    pub(super) fn reads(&self) -> Result<(Vec<OsString>, &AwsArgs), Error> {
+    /// What it asks AWS for, by its configuration.
+    pub(super) fn reads(&self) -> Result<Reads<'_>, Error> {
         let (place, aws) = match &self.command {
             None => (self.config.as_deref(), &self.aws),
             Some(WatchCommand::Check(args)) => (Some(args.config.as_path()), &args.aws),
             Some(_) => (None, &self.aws),
         };
-        let inputs = place.map(config::read).transpose()?.into_iter().flat_map(|config| config.inputs);
-        Ok((inputs.map(|input| input.source.into()).collect(), aws))
+        let Some(config) = place.map(config::read).transpose()? else {
+            return Ok(Reads { sources: Vec::new(), queues: Vec::new(), aws });
+        };
+        let mut sources: Vec<OsString> = config.inputs.into_iter().map(|input| input.source.into()).collect();
+        // What messages name is read, too: of a pattern no policy can be made.
+        let named = config.queues.iter().flat_map(|queue| &queue.buckets).filter(|name| !name.contains(['*', '?']));
+        sources.extend(named.map(|name| format!("s3://{name}").into()));
+        let queues = config.queues.into_iter().map(|queue| queue.place).collect();
+        Ok(Reads { sources, queues, aws })
     }
 
     /// The channels that it tells, or checks.
@@ -213,6 +221,15 @@ impl WatchArgs {
         };
         Ok(config.map(config::read).transpose()?.map_or_else(Vec::new, |config| config.channels))
     }
+}
+
+/// What a command line asks AWS for, and how AWS is reached.
+pub(super) struct Reads<'a> {
+    /// Its archives.
+    pub(super) sources: Vec<OsString>,
+    /// Its queues.
+    pub(super) queues: Vec<sqs::Place>,
+    pub(super) aws: &'a AwsArgs,
 }
 
 pub(super) fn run(args: WatchArgs, run: Run<'_>) -> Result<Status, Error> {

@@ -117,6 +117,19 @@ impl Place {
         }
     }
 
+    /// Its region, where it is known.
+    #[must_use]
+    pub fn region(&self) -> Option<String> {
+        self.region.clone().or_else(|| self.host()?.1)
+    }
+
+    /// The account that its URL names.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        let account = self.url.rsplit('/').nth(1)?;
+        (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
+    }
+
     /// The queue's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -131,10 +144,7 @@ impl Queue {
     /// Where nobody can be called.
     pub fn open(connection: &Connection, place: &Place, deadline: Duration) -> Result<Self, String> {
         let (host, region) = place.host().ok_or_else(|| format!("`{}` is no address", place.url))?;
-        let own = Connection {
-            region: place.region.clone().or_else(|| region.clone()).or_else(|| connection.region.clone()),
-            ..connection.clone()
-        };
+        let own = Connection { region: place.region().or_else(|| connection.region.clone()), ..connection.clone() };
         let caller = Caller::open(&own, deadline)?;
         let origin = || {
             let (scheme, _) = place.url.split_once("://")?;
@@ -307,6 +317,7 @@ mod tests {
             assert_eq!(place.check(), Ok(()), "{url}");
             assert_eq!(place.host().and_then(|(_, region)| region).as_deref(), region, "{url}");
             assert_eq!(place.name(), "q");
+            assert_eq!(place.account().is_some(), url.contains("/111122223333/") || url.contains("/000000000000/"));
         }
         for url in [
             "",

@@ -66,7 +66,7 @@ pub struct Queue {
     /// Where it is.
     pub place: Place,
     /// The buckets whose objects are read, as patterns; none for all that messages name.
-    pub buckets: Vec<Pattern>,
+    pub buckets: Vec<String>,
     /// Where there is no dead-letter queue: after how many receives a message that is not understood is moved to the store.
     pub quarantine_after: u32,
     /// How many messages are worked off together, at most.
@@ -77,7 +77,7 @@ impl Queue {
     /// Whether objects of a bucket are read.
     #[must_use]
     pub fn reads(&self, bucket: &str) -> bool {
-        self.buckets.is_empty() || self.buckets.iter().any(|pattern| pattern.matches(bucket))
+        self.buckets.is_empty() || self.buckets.iter().any(|name| Pattern::new(name).matches(bucket))
     }
 }
 
@@ -352,7 +352,6 @@ impl<'t> Reader<'t> {
             self.problem(in_hand.span().start, what);
             return None;
         }
-        let buckets = buckets.iter().map(|name| Pattern::new(name)).collect();
         let (quarantine_after, in_hand) = (quarantine_after.get(), in_hand.into_inner());
         Some(Queue { line, place, buckets, quarantine_after, in_hand })
     }
