@@ -434,6 +434,13 @@ fn a_finding_is_in_its_own_account_by_a_role() {
             assert!(aws.findings.contains_key(&(account.clone(), own.key.clone())), "{:?}", aws.findings.keys())
         });
     }
+    let test = Alert { account: "000000000000".to_owned(), key: "mfatrail:test".to_owned(), test: true, ..opened() };
+    let outcomes = insist(hub.as_mut(), &test, None);
+    assert!(matches!(outcomes[..], [Outcome::Delivered { .. }]), "{outcomes:?}");
+    server.with(|aws| {
+        let finding = &aws.findings[&(ACCOUNT.to_owned(), test.key.clone())];
+        assert_eq!(finding["Sample"], true);
+    });
     let stranger = Alert { account: "111122223333:role/x".to_owned(), ..opened() };
     let outcomes = insist(hub.as_mut(), &stranger, None);
     assert!(
