@@ -417,7 +417,7 @@ mod tests {
                 mail.html.len()
             );
             let sender = Sender { from: &from, reply_to: None };
-            let message = mail.message(&delivery, sender, Audience::Team, &[from.clone()]).unwrap();
+            let message = mail.message(&delivery, sender, Audience::Team, std::slice::from_ref(&from)).unwrap();
             assert!(message.is_ascii() && message.split(|byte| *byte == b'\n').all(|line| line.len() < 998));
             let message = String::from_utf8(message).unwrap();
             let head = message.split_once("\r\n\r\n").unwrap().0;
@@ -447,7 +447,8 @@ mod tests {
         let mut alert = alert();
         let raw = |delivery: &Delivery<'_>| {
             let mail = Mail::new(delivery, Audience::Team);
-            String::from_utf8(mail.message(delivery, sender, Audience::Team, &[from.clone()]).unwrap()).unwrap()
+            String::from_utf8(mail.message(delivery, sender, Audience::Team, std::slice::from_ref(&from)).unwrap())
+                .unwrap()
         };
         let own = |text: &str, name: &str| {
             text.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned))

@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn nothing_that_was_not_sent_is_lost_or_marked() {
-        let now = Utc::now();
+        let now = DateTime::UNIX_EPOCH;
         for (error, expected) in [
             (Error::Unsigned("x".to_owned()), "permanent"),
             (Error::NoCredentials("x".to_owned()), "later"),

@@ -262,7 +262,7 @@ impl Email {
         let mut connection: Option<SmtpConnection> = None;
         for letter in &letters {
             let rest: Vec<&Address> =
-                letter.to.iter().map(|one| &one.email).filter(|one| !progress.is_done(&one.to_string())).collect();
+                letter.to.iter().map(|one| &one.email).filter(|one| !progress.is_done(one.as_ref())).collect();
             if rest.is_empty() {
                 continue;
             }
@@ -393,7 +393,7 @@ impl Email {
                     connection.abort();
                     return all(&self.fate("the connection ended", &error, Fate::Later));
                 }
-                Err(error) => fates.push((one.to_string(), self.fate(&one.to_string(), &error, Fate::Later))),
+                Err(error) => fates.push((one.to_string(), self.fate(one.as_ref(), &error, Fate::Later))),
             }
         }
         if accepted.is_empty() {
@@ -463,7 +463,7 @@ impl Email {
         let refused: Vec<Fate> = recipients
             .filter_map(|one| {
                 let answer = connection.command(Rcpt::new(one.clone(), Vec::new()));
-                answer.err().map(|error| self.fate(&one.to_string(), &error, Fate::Later))
+                answer.err().map(|error| self.fate(one.as_ref(), &error, Fate::Later))
             })
             .filter(|fate| matches!(fate, Fate::Refused(_)))
             .collect();

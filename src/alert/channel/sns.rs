@@ -144,7 +144,7 @@ fn shortened(alert: &Alert) -> Alert {
 }
 
 /// What filter policies of subscriptions can choose by.
-fn attributes<'a>(alert: &'a Alert) -> Vec<(&'static str, &'a str)> {
+fn attributes(alert: &Alert) -> Vec<(&'static str, &str)> {
     let class = alert.class.as_deref().map(|class| ("class", class));
     [
         ("severity", alert.severity.name()),
