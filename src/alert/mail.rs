@@ -187,7 +187,8 @@ fn state(alert: &Alert) -> &'static str {
 /// The color of the bar and of what belongs to it, dark enough to be read on white.
 fn color(alert: &Alert) -> &'static str {
     match (alert.state.is_ended(), alert.severity) {
-        (true, _) => "#1e7b4f",
+        // Not green: that it is over does not say that all is well.
+        (true, _) => "#52606d",
         (false, Severity::Critical) => "#a61b1b",
         (false, Severity::Error) => "#b4480f",
         (false, Severity::Warning) => "#8a6100",
@@ -198,7 +199,10 @@ fn color(alert: &Alert) -> &'static str {
 fn subject(alert: &Alert, audience: Audience) -> String {
     let asks = if is_question(alert, audience) { "Was this you? " } else { "" };
     let test = if alert.test { "[Test] " } else { "" };
-    line(&format!("[{}] {test}{asks}{}", severity(alert.severity), alert.text.title), SUBJECT)
+    let severity = severity(alert.severity);
+    // A title may begin with the severity already.
+    let title = alert.text.title.strip_prefix(&format!("{severity}: ")).unwrap_or(&alert.text.title);
+    line(&format!("[{severity}] {test}{asks}{title}"), SUBJECT)
 }
 
 /// Whether an owner is asked, and not only told how it went on.
@@ -367,12 +371,16 @@ mod tests {
             alert.severity = severity;
             assert!(mail(&alert).subject.starts_with(word));
         }
+        alert.severity = Severity::Critical;
+        let title = std::mem::replace(&mut alert.text.title, "Critical: MFA removed".to_owned());
+        assert_eq!(mail(&alert).subject, "[Critical] MFA removed");
+        (alert.text.title, alert.severity) = (title, Severity::Info);
         alert.test = true;
         let again = Mail::new(&Delivery { repetition: true, ..delivery(&alert) }, Audience::Team);
         assert!(again.subject.starts_with("[Info] [Test] MFA removed"), "{}", again.subject);
         assert!(again.text.contains(REPETITION) && again.html.contains(REPETITION));
         alert.state = State::Resolved;
-        assert!(mail(&alert).html.contains("Info · resolved") && mail(&alert).html.contains("#1e7b4f"));
+        assert!(mail(&alert).html.contains("Info · resolved") && mail(&alert).html.contains("#52606d"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{SECRET, alert, insist, open, opened, reason, reference, resolved, secret};
 use crate::standin;
+use crate::support::run::{Ran, mfatrail, root};
 use crate::support::venv;
 
 const PACKAGE: &str = "aiosmtpd==1.4.6";
@@ -343,6 +344,32 @@ mod online {
         // None where one is demanded.
         let mut channel = open("email", &server.settings(&team()));
         assert_eq!(kinds(&insist(channel.as_mut(), &opened(), None)), ["refused"]);
+    }
+
+    #[test]
+    fn each_incident_of_the_fixtures_is_one_thread() {
+        let server = Server::start(&json!({"starttls": true}));
+        let home = tempfile::tempdir().unwrap();
+        let archive = root().join("fixtures/archive");
+        let configuration = format!(
+            "[[input]]\nkind = \"archive\"\nsource = {archive:?}\n\n[[channel]]\nname = \"mail\"\nkind = \"email\"\n{}",
+            server.settings(&team())
+        );
+        std::fs::write(home.path().join("watch.toml"), configuration).unwrap();
+        let arguments = ["watch", "--config", "watch.toml", "--store", "store", "--once", "--from", "2026-10-01"];
+        let ran: Ran = mfatrail().current_dir(home.path()).args(arguments).output().unwrap().into();
+        assert!(ran.stderr.contains(" 0 not delivered"), "{}", ran.stderr);
+        let taken = server.taken();
+        let firsts: Vec<String> = taken
+            .iter()
+            .filter(|mail| mail.header("In-Reply-To").is_none())
+            .map(|mail| mail.header("Message-ID").unwrap())
+            .collect();
+        assert!(firsts.len() > 10 && firsts.len() < taken.len(), "{} of {}", firsts.len(), taken.len());
+        let answers = taken.iter().filter_map(|mail| mail.header("In-Reply-To"));
+        assert!(answers.clone().all(|first| firsts.contains(&first)), "{firsts:?}");
+        let ids: std::collections::BTreeSet<_> = taken.iter().map(|mail| mail.header("Message-ID")).collect();
+        assert_eq!(ids.len(), taken.len());
     }
 
     #[test]

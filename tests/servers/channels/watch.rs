@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::{HOOK, PAGERDUTY, SECRET, SLACK_BOT, SLACK_WEBHOOK, TEAMS, WEBHOOK};
+use super::{HOOK, JIRA, PAGERDUTY, SECRET, SERVICENOW, SLACK_BOT, SLACK_WEBHOOK, TEAMS, WEBHOOK, ZENDESK_OAUTH};
 use crate::standin::{Answer, Fault, StandIn};
 use crate::support::run::{Ran, mfatrail, root};
 
@@ -32,6 +32,9 @@ fn every_channel_is_told_every_transition_once() {
     let hook = StandIn::start((SLACK_WEBHOOK.fresh)());
     let bot = StandIn::start((SLACK_BOT.fresh)());
     let teams = StandIn::start((TEAMS.fresh)());
+    let servicenow = StandIn::start((SERVICENOW.fresh)());
+    let zendesk = StandIn::start((ZENDESK_OAUTH.fresh)());
+    let jira = StandIn::start((JIRA.fresh)());
     configuration(
         home.path(),
         &[
@@ -40,6 +43,9 @@ fn every_channel_is_told_every_transition_once() {
             ("chat", "slack", (SLACK_WEBHOOK.settings)(&hook.url, home.path())),
             ("bot", "slack", (SLACK_BOT.settings)(&bot.url, home.path())),
             ("teams", "teams", (TEAMS.settings)(&teams.url, home.path())),
+            ("itsm", "servicenow", (SERVICENOW.settings)(&servicenow.url, home.path())),
+            ("support", "zendesk", (ZENDESK_OAUTH.settings)(&zendesk.url, home.path())),
+            ("issues", "jira", (JIRA.settings)(&jira.url, home.path())),
         ],
     );
     let wait = |status: u16| Answer { status, headers: vec![("Retry-After", "0".to_owned())], body: String::new() };
@@ -50,6 +56,9 @@ fn every_channel_is_told_every_transition_once() {
         hook.script(faults());
         bot.script(faults());
         teams.script(faults());
+        servicenow.script(faults());
+        zendesk.script(faults());
+        jira.script(faults());
     }
     let mut printed = String::new();
     let delivered = (0..100).any(|_| {
@@ -85,6 +94,17 @@ fn every_channel_is_told_every_transition_once() {
         let threads = api.messages.iter().filter(|message| message.thread.is_some()).count();
         assert_eq!((api.messages.len() - threads, api.messages.len()), (expected.len(), transitions));
         assert!(api.messages.iter().all(|message| !message.text.contains("Possible repetition")));
+    });
+    // Each incident is one ticket, which tells each transition once.
+    servicenow
+        .with(|api| assert_eq!((api.rows.len(), api.rows.len() + api.notes.len()), (expected.len(), transitions)));
+    zendesk.with(|api| {
+        let comments: usize = api.tickets.iter().map(|ticket| ticket.comments.len()).sum();
+        assert_eq!((api.tickets.len(), comments), (expected.len(), transitions));
+    });
+    jira.with(|api| {
+        let comments: usize = api.issues.iter().map(|issue| issue.comments.len()).sum();
+        assert_eq!((api.issues.len(), api.issues.len() + comments), (expected.len(), transitions));
     });
     let marked = |text: &str| text.contains("Possible repetition");
     let of_hook = hook.with(|api| api.messages.iter().filter(|message| !marked(&message.text)).count());
