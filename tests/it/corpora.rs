@@ -112,7 +112,7 @@ fn as_a_source(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     match Source::parse(OsStr::new(&*text)) {
         Ok(Source::S3 { bucket, prefix }) => assert!(!bucket.is_empty() && !prefix.starts_with('/')),
-        Ok(Source::Local(_) | Source::Stdin) => {}
+        Ok(Source::Local(_) | Source::Objects { .. } | Source::Stdin) => {}
         Err(error) => assert!(error.to_string().contains("hint: "), "{error}"),
     }
 }

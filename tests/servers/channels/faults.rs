@@ -7,7 +7,7 @@ use mfatrail::alert::Outcome;
 
 use super::{
     Api, JIRA, PAGERDUTY, SECRET, SERVICENOW, SERVICENOW_EVENTS, SLACK_BOT, SLACK_WEBHOOK, TEAMS, WEBHOOK, ZENDESK,
-    ZENDESK_OAUTH, insist, open, opened, reason, reference, resolved,
+    ZENDESK_OAUTH, insist, opened, reason, reference, resolved,
 };
 use crate::standin::{self, Answer, Fault, StandIn};
 

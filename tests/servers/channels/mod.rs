@@ -202,6 +202,7 @@ const SERVICENOW: Api<ServiceNow> = Api {
         written(descriptions.chain(api.notes.iter().map(|(_, note)| note.as_str())), alert)
     },
     requests: 2,
+    prepare: |_| {},
 };
 
 const SERVICENOW_EVENTS: Api<ServiceNow> = Api {
@@ -216,6 +217,7 @@ const SERVICENOW_EVENTS: Api<ServiceNow> = Api {
         _ => api.alerts.iter().filter(|(_, severity, _)| severity == "0").map(|_| false).collect(),
     },
     requests: 1,
+    prepare: |_| {},
 };
 
 const ZENDESK: Api<Zendesk> = Api {
@@ -230,6 +232,7 @@ const ZENDESK: Api<Zendesk> = Api {
         written(comments.map(|(text, _)| text.as_str()), alert)
     },
     requests: 2,
+    prepare: |_| {},
 };
 
 /// A first request fetches a token.
@@ -261,6 +264,7 @@ const JIRA: Api<Jira> = Api {
         written(texts.iter().map(String::as_str), alert)
     },
     requests: 4,
+    prepare: |_| {},
 };
 
 /// Of the texts that tell a transition, whether each says that it may be a repetition.
