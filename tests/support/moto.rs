@@ -81,24 +81,6 @@ impl Moto {
         assert!(answer.contains(" 200 "), "{answer}");
     }
 
-    /// Makes a call by JSON 1.0, such as `CreateQueue` of `AmazonSQS`, and gives the answer.
-    pub fn json(&self, target: &str, service: &str, action: &str, body: &serde_json::Value) -> serde_json::Value {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
-        let body = body.to_string();
-        write!(
-            stream,
-            "POST / HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=testing/20260308/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: {target}.{action}\r\nContent-Length: {}\r\n\r\n{body}",
-            self.port,
-            body.len()
-        )
-        .expect("it is sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        assert!(answer.contains(" 200 "), "{answer}");
-        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
-        serde_json::from_str(body).expect("JSON")
-    }
-
     fn ready(mut self) -> Option<Self> {
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(120) {

@@ -320,7 +320,7 @@ proptest! {
             let how = chance.below(3);
             if how != 1 {
                 let key = key(number);
-                stage.sqs.with(|sqs| sqs.put(&key, object(&[record.clone()])));
+                stage.sqs.with(|sqs| sqs.put(&key, object(std::slice::from_ref(&record))));
                 for _ in 0..=chance.below(2) {
                     runs[chance.below(2)].push(about(&key, chance.below(9)));
                 }

@@ -1,6 +1,8 @@
 //! With moto, which comes from PyPI: a bucket that tells a queue what is written into it.
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_sdk_s3::types::{Event, NotificationConfiguration, QueueConfiguration};
@@ -22,7 +24,7 @@ fn what_is_written_into_a_bucket_is_told() {
         .force_path_style(true)
         .build();
     let s3 = aws_sdk_s3::Client::from_conf(config);
-    let sqs = |action: &str, body: Value| -> Value { moto.json("AmazonSQS", "sqs", action, &body) };
+    let sqs = |action: &str, body: Value| -> Value { json(&moto, action, &body) };
     let url = sqs("CreateQueue", json!({"QueueName": "trail"}))["QueueUrl"].as_str().unwrap().to_owned();
     let attributes = sqs("GetQueueAttributes", json!({"QueueUrl": url, "AttributeNames": ["QueueArn"]}));
     let arn = attributes["Attributes"]["QueueArn"].as_str().unwrap().to_owned();
@@ -62,4 +64,23 @@ fn what_is_written_into_a_bucket_is_told() {
     stage.configure(&format!("[[input]]\nkind = \"sqs\"\nurl = \"{url}-gone\"\n"));
     let ran = crate::support::run::finish(&mut run());
     assert!(ran.status == 2 && ran.stderr.contains("there is no queue"), "{}", ran.stderr);
+}
+
+/// Makes a call of SQS by JSON 1.0, such as `CreateQueue`, and gives the answer.
+fn json(moto: &Moto, action: &str, body: &Value) -> Value {
+    let address = moto.endpoint();
+    let address = address.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let body = body.to_string();
+    write!(
+        stream,
+        "POST / HTTP/1.0\r\nHost: {address}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=testing/20260308/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS.{action}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("it is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.contains(" 200 "), "{answer}");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    serde_json::from_str(body).expect("JSON")
 }
