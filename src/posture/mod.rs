@@ -1,9 +1,9 @@
 //! Whether the guardrails around MFA stand: rules and alarms that tell of a deactivation, policies that deny it, the trail that records
 //! it, and the state of users and of the root user.
 //!
-//! Facts are gathered ([`gather`]) from a [`Source`] of answers: AWS itself ([`live`]) or a folder of what the AWS CLI printed ([`files`]);
+//! Facts are gathered (`gather`) from a `Source` of answers: AWS itself (`live`) or a folder of what the AWS CLI printed (`files`);
 //! both give the same answers, so that there is one way from an answer to a verdict. What judges is pure: patterns of EventBridge
-//! ([`pattern`]), filters of CloudWatch Logs ([`filter`]), policies (`inventory`), and the checks ([`checks`]), one file for each kind.
+//! (`pattern`), filters of CloudWatch Logs (`filter`), policies (`inventory`), and the checks (`checks`), one file for each kind.
 //!
 //! A verdict has three values. What was not read, was refused or is not understood is never a failure, and never a pass.
 

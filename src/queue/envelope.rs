@@ -441,7 +441,7 @@ mod tests {
             (deep, "more than 3 deep"),
             (confirm.to_string(), "`SubscriptionConfirmation`"),
             (bridge("AWS API Call via CloudTrail", "mine", &cloudtrail("1")).to_string(), "which is not AWS"),
-            (bridge("AWS API Call via CloudTrail", "aws.iam", &json!([])).to_string(), "no record"),
+            (bridge("AWS API Call via CloudTrail", "aws.iam", &json!([])).to_string(), "no shape"),
             (bridge("AWS API Call via CloudTrail", "aws.iam", &json!({"eventID": "1"})).to_string(), "no shape"),
             (bridge("Scheduled Event", "aws.events", &json!({})).to_string(), "type `Scheduled Event`"),
             (json!({"Service": "Amazon S3", "Event": "s3:Other"}).to_string(), "`s3:Other`"),

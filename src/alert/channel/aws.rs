@@ -10,7 +10,7 @@ use super::redaction::Redaction;
 use super::{Opening, address};
 use crate::alert::Outcome;
 use crate::aws::Connection;
-use crate::aws::signed::{Caller, Error, Refusal, Service};
+use crate::aws::signed::{Caller, Error, Refusal, SNS, Service};
 
 /// How a channel reaches AWS, where that differs from how the watch does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -93,6 +93,12 @@ fn hint(refusal: &Refusal) -> &'static str {
         None => " (hint: this is no answer of AWS's: check the address)",
         Some(_) => "",
     }
+}
+
+/// Publishes by Amazon SNS, and gives the id of the message.
+pub(super) fn publish(caller: &Caller, parameters: &[(String, String)]) -> Result<String, Error> {
+    let parameters: Vec<_> = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    caller.query(&SNS, "Publish", &parameters)?.text(&["PublishResult", "MessageId"])
 }
 
 /// What is wrong, of a check that asked what changes nothing.

@@ -5,9 +5,9 @@
 
 use serde::Deserialize;
 
-use super::aws::{Access, complaint, outcome};
+use super::aws::{Access, complaint, outcome, publish};
 use super::recipients::tell_each;
-use super::{Channel, Opening, sns};
+use super::{Channel, Opening};
 use crate::alert::limit::{Limit, fit};
 use crate::alert::{Delivery, Outcome, ascii};
 use crate::aws::signed::{Caller, SNS};
@@ -219,7 +219,7 @@ impl Channel for Sms {
         }
         let text = text(delivery, self.settings.segments);
         tell_each(delivery, &self.numbers, shown, |number| {
-            match sns::publish(&self.caller, &self.settings.parameters(number, &text)) {
+            match publish(&self.caller, &self.settings.parameters(number, &text)) {
                 Ok(id) => Outcome::Delivered { reference: Some(id), note: None },
                 Err(error) => outcome(&error, delivery.now),
             }

@@ -6,14 +6,14 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::aws::{Access, complaint, outcome};
+use super::aws::{Access, complaint, outcome, publish};
 use super::document::document;
 use super::{Channel, Opening, sms};
 use crate::alert::ascii::ascii;
 use crate::alert::limit::{Limit, fit, line};
 use crate::alert::{Alert, Delivery, Fact, Outcome, plain};
 use crate::arn::Arn;
-use crate::aws::signed::{Caller, Error, SNS};
+use crate::aws::signed::{Caller, SNS};
 
 /// The most bytes of a message: SNS takes 256 KiB with its attributes.
 const ROOM: usize = 250_000;
@@ -199,12 +199,6 @@ impl Sns {
         let id = publish(&self.caller, &all).map_err(|error| outcome(&error, delivery.now))?;
         Ok(Outcome::Delivered { reference: Some(delivery.reference.map_or(id, str::to_owned)), note: None })
     }
-}
-
-/// Publishes, and gives the id of the message.
-pub(super) fn publish(caller: &Caller, parameters: &[(String, String)]) -> Result<String, Error> {
-    let parameters: Vec<_> = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    caller.query(&SNS, "Publish", &parameters)?.text(&["PublishResult", "MessageId"])
 }
 
 impl Channel for Sns {

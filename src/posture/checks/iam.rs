@@ -1,6 +1,6 @@
 //! IAM: who may remove a device without MFA, the root user, leftover devices, and whether users have owners.
 
-use super::{Expectations, Opinion, some};
+use super::{Expectations, GUARD, Opinion, some};
 use crate::contract::{PostureCheck, PostureCode};
 use crate::inventory::{
     Applied, Call, DetailedUser, Details, Grants, Policy, Request, UserState, attached, both, either,
@@ -8,8 +8,6 @@ use crate::inventory::{
 use crate::posture::calls::{file_name, quoted};
 use crate::posture::facts::{Facts, Iam};
 
-/// A policy that denies the removal of devices for want of MFA.
-pub(super) const GUARD: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["iam:DeactivateMFADevice","iam:DeleteVirtualMFADevice"],"Resource":"*","Condition":{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}}]}"#;
 const ACTION: &str = "iam:deactivatemfadevice";
 /// A user that no policy names, in lower case.
 const ANYBODY: &str = "~~~~~~~~~~~~";

@@ -10,6 +10,9 @@ mod trail;
 use super::facts::{Facts, Gap};
 use crate::contract::{PostureCheck, PostureCode, Verdict};
 
+/// A policy that denies the removal of devices for want of MFA.
+const GUARD: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["iam:DeactivateMFADevice","iam:DeleteVirtualMFADevice"],"Resource":"*","Condition":{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}}]}"#;
+
 /// What the reader expects of the accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expectations {

@@ -120,7 +120,7 @@ fn management(facts: &Facts) -> Opinion {
             format!(
                 "aws iam put-user-policy --user-name {} --policy-name RequireMfaToRemoveDevices --policy-document {}",
                 quoted(first),
-                quoted(super::iam::GUARD)
+                quoted(super::GUARD)
             ),
         ),
         None if unknown > 0 => {
