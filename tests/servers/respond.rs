@@ -306,7 +306,7 @@ fn channels_are_told_when_a_run_is_over() {
     std::fs::write(folder.path().join("secret"), SECRET).unwrap();
     let secret = folder.path().join("secret");
     let config = format!(
-        "[[channel]]\nname = \"soc\"\nkind = \"webhook\"\nurl = \"{}/hook\"\nsecret = \"file:{}\"\n",
+        "[[input]]\nkind = \"archive\"\nsource = \"archive\"\n[[channel]]\nname = \"soc\"\nkind = \"webhook\"\nurl = \"{}/hook\"\nsecret = \"file:{}\"\n",
         receiver.url,
         secret.display()
     );
