@@ -296,7 +296,7 @@ pub(super) struct AwsArgs {
     #[arg(long, value_name = "N", hide_short_help = true, help_heading = "AWS")]
     pub(super) s3_threads: Option<NonZeroUsize>,
 
-    /// How objects are got from S3: `direct` needs a fifth of the CPU time, and leaves errors to the SDK; `sdk` is the SDK alone
+    /// How objects are got from S3: `direct` takes less CPU time, and leaves errors to the SDK; `sdk` is the SDK alone
     #[arg(long, value_enum, default_value_t = Getting::Direct, hide_short_help = true, help_heading = "AWS")]
     pub(super) s3_get: Getting,
 }

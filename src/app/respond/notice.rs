@@ -89,8 +89,10 @@ fn alert(begin: &Begin, outcome: &Outcome, run: &str, now: DateTime<Utc>) -> Ale
         text: Text {
             title: format!("Runbook: MFA device of user {} {what} (account {})", begin.user, begin.account),
             summary: format!(
-                "{} ran the runbook for user {}, whose MFA device is {what}. {end}",
-                begin.caller, begin.user
+                "{} ran the runbook for user {}, whose MFA device is {what}{}. {end}",
+                begin.caller,
+                begin.user,
+                begin.ticket.as_deref().map_or_else(String::new, |ticket| format!(" (ticket {ticket})")),
             ),
             facts,
             next_step: begin
