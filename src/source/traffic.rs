@@ -34,8 +34,6 @@ pub struct Traffic {
     calls: AtomicU64,
     /// Requests sent.
     requests: AtomicU64,
-    /// Objects got without the SDK.
-    direct: AtomicU64,
     /// Answers that ask for fewer requests.
     slowed: AtomicU64,
     /// The slowest of the objects that took long, the slowest first.
@@ -68,12 +66,6 @@ impl Traffic {
         self.slow.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Objects that were got without the SDK's machinery.
-    #[must_use]
-    pub fn direct(&self) -> u64 {
-        self.direct.load(Relaxed)
-    }
-
     /// Answers that asked for fewer requests, so far.
     #[must_use]
     pub fn slowed(&self) -> u64 {
@@ -88,7 +80,6 @@ impl Traffic {
     /// An object was got without the SDK.
     pub(super) fn got_directly(&self) {
         self.calls.fetch_add(1, Relaxed);
-        self.direct.fetch_add(1, Relaxed);
     }
 
     /// S3 asks for fewer requests.

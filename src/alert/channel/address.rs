@@ -82,6 +82,7 @@ pub(super) fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::channel::samples::assert_read;
     use crate::alert::secret::NoVault;
 
     #[test]
@@ -104,11 +105,7 @@ mod tests {
             ("", Some("is not an address")),
         ] {
             let told = checked(url, "its `url`");
-            assert_eq!(
-                told.as_ref().err().map(|error| error.contains(wrong.unwrap_or("-"))),
-                wrong.map(|_| true),
-                "{url} {told:?}"
-            );
+            assert_read(url, &told, wrong);
             assert!(!told.is_err_and(|error| error.contains("hunter2")));
         }
     }

@@ -66,3 +66,13 @@ pub(in crate::alert) fn hostile() -> Vec<String> {
     ]
     .to_vec()
 }
+
+/// Holds that settings, or a part of them, are taken, or refused with these words.
+#[track_caller]
+pub(super) fn assert_read<T: std::fmt::Debug>(what: &str, read: &Result<T, String>, wrong: Option<&str>) {
+    assert_eq!(
+        read.as_ref().err().map(|error| error.contains(wrong.unwrap_or("-"))),
+        wrong.map(|_| true),
+        "{what}: {read:?}"
+    );
+}
