@@ -23,7 +23,7 @@ use mfatrail::cloudtrail::{
     Brief, Envelope, Names, Query, Record, RecordError, Scratch, Take, for_each_record, search, skim,
 };
 use mfatrail::contract::{Period, Window};
-use mfatrail::digest::{Bounds, ChainId, Gather, Proof, PublicKeys, Trust};
+use mfatrail::digest::{Bounds, ChainId, DigestReader, Proof, PublicKeys, Trust};
 use mfatrail::exposure::{self, Analysis, Input};
 use mfatrail::hash::sha256;
 use mfatrail::inflate::{InflateError, Inflated, Inflater};
@@ -440,7 +440,7 @@ pub fn digests(data: &[u8]) {
     if let Err(error) = read {
         assert!(error.to_string().contains("keys.json"), "an error names its file: {error}");
     }
-    let (mut gather, mut other) = (Gather::default(), Gather::default());
+    let (mut gather, mut other) = (DigestReader::default(), DigestReader::default());
     let mut hashes = Vec::new();
     for (at, pair) in parts.chunks(2).enumerate() {
         let [name, bytes] = pair else { continue };

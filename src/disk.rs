@@ -40,11 +40,11 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Link => f.write_str("it is a symbolic link, and none is followed here"),
+            Self::Link => f.write_str("it is a symbolic link, which is not followed here"),
             Self::Special => f.write_str("it is a pipe, a socket or a device"),
-            Self::Shared => f.write_str("it is a hard link: the file has another name too"),
+            Self::Shared => f.write_str("it is a hard link: the file has another name"),
             Self::TooLarge(limit) => write!(f, "it is larger than {limit} bytes"),
-            Self::Outside => f.write_str("its name leads out of the folder"),
+            Self::Outside => f.write_str("its name points outside the folder"),
         }
     }
 }
@@ -67,8 +67,8 @@ pub fn refusal(error: &io::Error) -> Option<Refusal> {
 #[must_use]
 pub fn hint(error: &io::Error) -> &'static str {
     match refusal(error) {
-        Some(Refusal::Link) => " (hint: put the file itself in its place)",
-        Some(Refusal::Special) => " (hint: save its content in a file, and give that)",
+        Some(Refusal::Link) => " (hint: replace it with the file itself)",
+        Some(Refusal::Special) => " (hint: save its content in a file, and use the file)",
         _ => "",
     }
 }
@@ -293,7 +293,7 @@ pub fn occupied(place: &Path, what: &str, own: fn(&mut File) -> bool) -> io::Res
         Ok(Kind::Special) => foreign("it is a pipe, a socket or a device (hint: name a new file)".to_owned()),
         Ok(Kind::File) if own(&mut open(place)?) => Ok(true),
         Ok(Kind::File) => foreign(format!(
-            "it exists and is not {what} that mfatrail wrote (hint: name a new file, or move that one away)"
+            "it exists and is not {what} written by mfatrail (hint: name a new file, or move this one away)"
         )),
     }
 }

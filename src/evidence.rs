@@ -311,8 +311,8 @@ mod tests {
         assert_eq!(
             said,
             [
-                ("a", "50 records left out: more than is kept of one object"),
-                ("c", "1 record left out: more than is kept of one object")
+                ("a", "50 records left out: more than the limit for one object"),
+                ("c", "1 record left out: more than the limit for one object")
             ]
         );
         evidence.balance(scanned.coverage.records).unwrap();

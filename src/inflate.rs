@@ -66,7 +66,7 @@ pub enum InflateError {
     /// Bytes follow the last member.
     #[error(
         "{} the last member, from byte {offset}",
-        plural(*length, "byte that is no gzip data follows", "bytes that are no gzip data follow")
+        plural(*length, "byte that is not gzip data follows", "bytes that are not gzip data follow")
     )]
     TrailingBytes {
         /// Where they begin.
@@ -81,7 +81,7 @@ pub enum InflateError {
         limit: usize,
     },
     /// There is no memory for so many bytes.
-    #[error("no memory for the {} to which it inflates", display_size(*length as u64))]
+    #[error("not enough memory: it inflates to {}", display_size(*length as u64))]
     NoMemory {
         /// How many.
         length: usize,

@@ -33,6 +33,7 @@ pub mod inventory;
 pub mod mfa;
 pub mod names;
 pub mod partition;
+pub mod pdf;
 pub mod pipeline;
 pub mod posture;
 pub mod queue;

@@ -99,7 +99,7 @@ impl Spill {
 /// The error for a temporary file that does not give back what was written to it.
 #[must_use]
 pub fn lost() -> io::Error {
-    io::Error::other("a temporary file does not hold what was written to it")
+    io::Error::other("a temporary file does not contain what was written to it")
 }
 
 fn ended(error: io::Error) -> io::Error {

@@ -22,5 +22,5 @@ pub use file::{ChainId, Digest, Previous, string_to_sign};
 pub use crate::contract::integrity::{
     Code, Finding, Hours, LogCounts, Severity, State, TrailSummary, Verification,
 };
-pub use collect::Gather;
+pub use collect::DigestReader;
 pub use keys::{KeysError, PublicKeys};

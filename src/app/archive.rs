@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Error;
-use super::scan::store_error;
+use super::{Error, store_error};
 use crate::escape::terminal as terminal_text;
 use crate::names::near;
 use crate::pipeline::{self, Options};

@@ -14,11 +14,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use super::integrity::Told;
-use super::report::{Job, Made, Scratch, stored_snapshot, unreadable};
+use super::integrity::IntegrityStatement;
+use super::report::{Assembled, Job, Scratch, stored_snapshot, unreadable};
 use super::request::{IamSource, ReportRequest};
-use super::scan::{LIMITS, into_store, store_error};
-use super::{Archive, Error, Run, inputs, verify};
+use super::scan::{LIMITS, into_store};
+use super::{Archive, Error, Run, inputs, store_error, verify};
 use crate::bundle::{self, BundleError, Member, is_safe, safe};
 use crate::cloudtrail::Record;
 use crate::contract::{InputFile, Integrity, Notice, NoticeCode, Report};
@@ -59,7 +59,7 @@ struct About {
     /// What the report had to say of its store.
     notices: Vec<Said>,
     /// What it had to say of the whole archive's integrity.
-    integrity: Option<Told>,
+    integrity: Option<IntegrityStatement>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -146,7 +146,7 @@ pub(crate) struct Making {
 
 fn temporary(run: Run<'_>) -> Result<TempDir, Error> {
     let folder = disk::temporary_folder(None).map_err(|error| {
-        Error::Failed(format!("could not make a temporary folder: {error}\n  hint: set TMPDIR to another place"))
+        Error::Failed(format!("could not create a temporary folder: {error}\n  hint: set TMPDIR to another folder"))
     })?;
     run.observer.temporary(folder.path());
     Ok(folder)
@@ -167,7 +167,7 @@ impl Making {
     }
 
     /// Writes it.
-    pub(crate) fn write(self, job: &Job<'_>, made: &Made, files: &[File]) -> Result<(), Error> {
+    pub(crate) fn write(self, job: &Job<'_>, made: &Assembled, files: &[File]) -> Result<(), Error> {
         let report = &made.report;
         let mut members: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         for (name, contents) in files.iter().filter(|(name, _)| name != PDF) {
@@ -213,7 +213,7 @@ impl Making {
             let sha256 = bundle::sha256(&bytes);
             if sha256 != input.sha256 || members.insert(member.clone(), bytes).is_some() {
                 return Err(Error::Failed(format!(
-                    "`{}` changed while the report was made, or two inputs have one name\n  hint: run again",
+                    "`{}` changed while the report was being made, or two inputs have the same name\n  hint: run again",
                     path.display()
                 )));
             }
@@ -224,7 +224,12 @@ impl Making {
     }
 
     /// What is known of the cited objects; and if asked, what they and their digests hold.
-    fn add_objects(&self, job: &Job<'_>, made: &Made, members: &mut BTreeMap<String, Vec<u8>>) -> Result<(), Error> {
+    fn add_objects(
+        &self,
+        job: &Job<'_>,
+        made: &Assembled,
+        members: &mut BTreeMap<String, Vec<u8>>,
+    ) -> Result<(), Error> {
         let report: &Report = &made.report;
         let cited: BTreeSet<&String> = report
             .events
@@ -251,7 +256,7 @@ impl Making {
                 rows.iter().filter(|row| !kept.contains_key(&row.name)).map(|row| row.name.as_str()).collect();
             if let Some(first) = missing.first() {
                 return Err(Error::Failed(format!(
-                    "`--with-objects`: {} not among the SOURCEs, such as {}\n  hint: give the SOURCEs that they were read from, or drop it",
+                    "`--with-objects`: {} not in any SOURCE, such as {}\n  hint: add the SOURCEs that they were read from, or drop `--with-objects`",
                     plural(missing.len(), "cited object is", "cited objects are"),
                     terminal_text(first)
                 )));
@@ -411,8 +416,8 @@ pub(crate) struct Opened {
 }
 
 /// The report of a bundle, made again.
-pub(crate) struct Again {
-    pub(crate) made: Made,
+pub(crate) struct Reproduction {
+    pub(crate) made: Assembled,
     pub(crate) files: Vec<File>,
     /// Members of the bundle.
     pub(crate) members: usize,
@@ -434,7 +439,7 @@ pub(crate) fn open(file: &Path, run: Run<'_>) -> Result<Opened, Error> {
     })?;
     if about.version != env!("CARGO_PKG_VERSION") {
         run.observer.warn(&format!(
-            "the bundle was made by mfatrail {}, this is {}: bytes may differ",
+            "the bundle was made by mfatrail {}, and this is {}: files may differ",
             terminal_text(&about.version),
             env!("CARGO_PKG_VERSION")
         ));
@@ -444,7 +449,7 @@ pub(crate) fn open(file: &Path, run: Run<'_>) -> Result<Opened, Error> {
 }
 
 fn wrong(file: &Path, what: &str) -> Error {
-    Error::Input(format!("`{}`: {what}\n  hint: give a file that `mfatrail report --bundle` wrote", file.display()))
+    Error::Input(format!("`{}`: {what}\n  hint: use a file written by `mfatrail report --bundle`", file.display()))
 }
 
 impl Opened {
@@ -457,7 +462,7 @@ impl Opened {
     ///
     /// # Errors
     /// Where what the bundle says of itself is wrong, or the run fails.
-    pub(crate) fn again(self, options: Options<'static>, run: Run<'_>) -> Result<Again, Error> {
+    pub(crate) fn again(self, options: Options<'static>, run: Run<'_>) -> Result<Reproduction, Error> {
         let Self { file, folder, about, members, request } = self;
         let said = |what: String| wrong(&file, &what);
         let archive = Archive { sources: Vec::new(), options };
@@ -480,7 +485,7 @@ impl Opened {
         for line in &differing {
             run.observer.warn(line);
         }
-        Ok(Again { made, files, members: members.len(), changed, same_objects: differing.is_empty() })
+        Ok(Reproduction { made, files, members: members.len(), changed, same_objects: differing.is_empty() })
     }
 }
 
@@ -492,14 +497,14 @@ fn unpacked(
     members: &BTreeMap<String, Member>,
 ) -> Result<ReportRequest, String> {
     if matches!(request.iam, Some(IamSource::Live | IamSource::Store)) {
-        return Err("its `run` asks for IAM state from elsewhere".to_owned());
+        return Err("its `run` refers to IAM state outside the bundle".to_owned());
     }
     for (name, member) in members_of(request) {
         let member = member.to_str().unwrap_or_default();
         let below = format!("{member}/");
         let there = members.contains_key(member) || members.keys().any(|name| name.starts_with(&below));
         if !is_safe(member) || !member.starts_with("inputs/") || !there {
-            return Err(format!("`--{name}` is said to be `{}`, which is no input in it", terminal_text(member)));
+            return Err(format!("`--{name}` refers to `{}`, which is not an input in it", terminal_text(member)));
         }
     }
     let mut own = ReportRequest {
@@ -533,7 +538,7 @@ fn input(one: &Input, members: &BTreeMap<String, Member>) -> Result<InputFile, S
 fn notice(said: Said) -> Result<Notice, String> {
     match said.code.parse::<NoticeCode>() {
         Ok(code) if code.is_of_store() => Ok(Notice { code, text: said.text }),
-        _ => Err(format!("`{}` is no notice of a store", terminal_text(&said.code))),
+        _ => Err(format!("`{}` is not a notice about a store", terminal_text(&said.code))),
     }
 }
 
@@ -557,7 +562,7 @@ fn recheck(job: &Job<'_>, folder: &Path, members: &BTreeMap<String, Member>) -> 
     let proof = proven.as_ref().map(|proven| &proven.proof);
     let again = folder.join("again");
     into_store(&again, &archive, &selection, LIMITS, proof, job.run)?;
-    let asked = job.asked();
+    let asked = job.query();
     let found = |store: &Path| {
         let mut store = Store::open(store).map_err(store_error)?;
         store.consistently(|store| store.evidence(&asked)).map_err(Error::failed)
@@ -574,7 +579,7 @@ fn recheck(job: &Job<'_>, folder: &Path, members: &BTreeMap<String, Member>) -> 
     let (ours, theirs) = (told(&mut here)?, told(&mut there)?);
     for object in &objects {
         if ours.get(object) != theirs.get(object) {
-            differing.push(format!("objects/{object}: its records are not those that the report rests on"));
+            differing.push(format!("objects/{object}: its records differ from those in the report's evidence"));
         }
     }
     // Of every object: one that is cited for an ordinary call alone holds no event of the evidence.
@@ -582,14 +587,15 @@ fn recheck(job: &Job<'_>, folder: &Path, members: &BTreeMap<String, Member>) -> 
     if signed {
         for (object, said) in &said {
             if *said == Integrity::Verified && objects.contains(object) && proven.get(object) != Some(said) {
-                differing
-                    .push(format!("objects/{object}: is said to be verified, and the digests here do not prove it"));
+                differing.push(format!(
+                    "objects/{object}: is marked as verified, but the digests in the bundle do not prove it"
+                ));
             }
         }
     }
     let proven = objects.iter().filter(|object| proven.get(*object) == Some(&Integrity::Verified)).count();
     let parsed = plural(objects.len(), "cited object", "cited objects");
-    job.run.observer.note(&format!("{parsed} parsed again, {proven} of them verified by the digests here"));
+    job.run.observer.note(&format!("{parsed} parsed again, {proven} of them verified by the digests in the bundle"));
     Ok(differing)
 }
 

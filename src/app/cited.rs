@@ -66,7 +66,7 @@ pub(crate) fn by_reading(
     let of = match pipeline::scan(&sources, &selection, &options, &hashes) {
         Ok((hashes, _)) => hashes.of,
         Err(error) => {
-            tracing::warn!(%error, "the objects that windows rest on could not be read again");
+            tracing::warn!(%error, "the objects that windows are based on could not be read again");
             BTreeMap::new()
         }
     };
@@ -79,7 +79,7 @@ pub(crate) fn by_reading(
         notices.push(Notice {
             code: NoticeCode::CitedObjectChanged,
             text: format!(
-                "{} that windows rest on could not be read a second time as before, and no hash of it is shown; the first is `{first}` (hint: whoever changed or removed it may have done so while the report was made)",
+                "{} that windows are based on could not be read a second time with the same content, so no hash is shown; the first is `{first}` (hint: it was changed or removed while the report was being made)",
                 report::plural(without.len(), "object", "objects")
             ),
         });

@@ -42,7 +42,7 @@ pub(crate) fn coverage(
         notices.push(Notice {
             code: NoticeCode::IamNotSeen,
             text: format!(
-                "account {account}: nothing of {region}, where IAM's events are, was read: this report cannot see its IAM"
+                "account {account}: no object of {region}, where IAM events are recorded, was read: this report cannot see its IAM events"
             ),
         });
     }
@@ -52,14 +52,14 @@ pub(crate) fn coverage(
     if coverage.objects_read > 0 && !scanned.accounts.values().any(seen) {
         notices.push(Notice {
             code: NoticeCode::PeriodNotCovered,
-            text: "no record read is of this period: this report shows nothing, not that nothing happened".to_owned(),
+            text: "no record of this period was read, so this report is not evidence that nothing happened".to_owned(),
         });
     }
     if as_of < period.to {
         notices.push(Notice {
             code: NoticeCode::PeriodNotOver,
             text: format!(
-                "nothing after {} is considered: the period's end is not in this report",
+                "the report covers the period only up to {}: the end of the period is missing",
                 as_of.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
             ),
         });
@@ -67,7 +67,7 @@ pub(crate) fn coverage(
     if coverage.objects_read == 0 {
         notices.push(Notice {
             code: NoticeCode::NothingRead,
-            text: "no object at all was read: this report shows nothing, not that nothing happened".to_owned(),
+            text: "no object was read, so this report is not evidence that nothing happened".to_owned(),
         });
     }
     if !selection.accounts.is_empty() || !selection.regions.is_empty() {
@@ -79,7 +79,7 @@ pub(crate) fn coverage(
             .collect();
         notices.push(Notice {
             code: NoticeCode::Selection,
-            text: format!("only {} were read, as asked", chosen.join(" and ")),
+            text: format!("only {} were read, as requested", chosen.join(" and ")),
         });
     }
     gaps.sort();
@@ -126,7 +126,7 @@ pub(crate) fn warn(conflicts: &[Conflict], run: Run<'_>) {
         run.observer.warn(&contested(conflict).text);
     }
     if conflicts.len() > NAMED {
-        run.observer.warn(&format!("and {} more events with different contents", conflicts.len() - NAMED));
+        run.observer.warn(&format!("and {} more events with conflicting records", conflicts.len() - NAMED));
     }
 }
 
@@ -134,9 +134,9 @@ pub(crate) fn warn(conflicts: &[Conflict], run: Run<'_>) {
 pub(crate) fn contested(conflict: &Conflict) -> Notice {
     let Conflict { account, event_id, objects, kept } = conflict;
     let counts = if kept.len() < objects.len() {
-        format!("only the one in {} counts, which a digest proves", kept.join(", "))
+        format!("only the record in {} counts, because a digest proves it", kept.join(", "))
     } else {
-        "all of them count, and where they disagree the worse for the user holds".to_owned()
+        "all of them count, and where they disagree, the less favorable one for the user is used".to_owned()
     };
     Notice {
         code: NoticeCode::EventConflict,

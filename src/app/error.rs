@@ -1,6 +1,7 @@
 //! Why a use case did not get done.
 
 use crate::causes::with_causes;
+use crate::store::StoreError;
 
 /// One sentence, with a way out where there is one (`hint: …` on a line of its own), by what can be done about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +34,14 @@ impl Error {
         match self {
             Self::Input(message) | Self::Failed(message) | Self::Stopped(message) => message,
         }
+    }
+}
+
+/// A folder that is not a store, or that this build cannot read, is a wrong argument; everything else is a failure.
+pub(crate) fn store_error(error: StoreError) -> Error {
+    match error {
+        StoreError::Absent(_) | StoreError::Occupied { .. } | StoreError::Schema { .. } => Error::input(error),
+        _ => Error::failed(error),
     }
 }
 

@@ -57,7 +57,7 @@ impl FromStr for FailOn {
                 (_, Some((name, limit))) if name.trim() == "mttd" => Self::Mttd(age(limit)?),
                 _ => {
                     return Err(format!(
-                        "it is not one of {VALUES} (hint: quote `<` and `>`, which the shell would take for itself)"
+                        "it is not one of {VALUES} (hint: quote `<` and `>`, which the shell interprets otherwise)"
                     ));
                 }
             },
@@ -130,13 +130,13 @@ fn coverage_below(report: &Report, least: f64) -> Option<String> {
     let coverage = report.figures.mfa_coverage;
     let known = coverage.and_then(|coverage| coverage.console_users_with_mfa.zip(coverage.console_users));
     let Some((covered, of)) = known else {
-        return Some("how many console users have a device is not known".to_owned());
+        return Some("the number of console users with a device is unknown".to_owned());
     };
     let partial = coverage.is_some_and(|coverage| coverage.accounts < coverage.accounts_in_report);
     let below = of > 0 && (covered as f64) * 100.0 < least * (of as f64);
     match (below, partial) {
         (true, _) => Some(format!("{covered} of {of} console users have a device")),
-        (false, true) => Some("IAM state covers only a part of the accounts".to_owned()),
+        (false, true) => Some("IAM state covers only some of the accounts".to_owned()),
         (false, false) => None,
     }
 }

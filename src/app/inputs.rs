@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Datelike, Months, NaiveTime, Utc};
 use serde::Deserialize;
 
-use super::scan::store_error;
-use super::{Error, Run, rfc3339};
+use super::{Error, Run, rfc3339, store_error};
 use crate::bundle::sha256;
 use crate::contract::{self, Figures, InputFile, Period, TrendPeriod, TrendSource};
 use crate::disk::{self, Folder, Kind};
@@ -141,7 +140,7 @@ pub(crate) fn earlier(paths: &[PathBuf], period: Period) -> Result<Vec<TrendPeri
             && one.period.to > other.period.from
         {
             return Err(Error::Input(format!(
-                "`--previous`: two of the reports are of the same time, from {}\n  hint: give each period once",
+                "`--previous`: two reports are about the same period, from {}\n  hint: give each period once",
                 rfc3339(other.period.from)
             )));
         }
@@ -205,4 +204,27 @@ fn months(period: Period) -> Vec<Period> {
         from = to;
     }
     if months.len() < 2 { Vec::new() } else { months }
+}
+
+/// How many bytes a secret must have at least.
+const SHORTEST_KEY: usize = 16;
+/// How many it may have.
+const LONGEST_KEY: u64 = 1 << 20;
+
+/// The secret that pseudonyms are made with.
+pub(crate) fn redact_key(path: &Path) -> Result<Vec<u8>, Error> {
+    let shown = path.display();
+    // A pipe is fine: secrets often come that way.
+    let key = disk::read_piped(path, LONGEST_KEY).map_err(|error| {
+        Error::Input(format!(
+            "`--redact-key`: could not read `{shown}`: {error}\n  hint: head -c 32 /dev/urandom > redact.key"
+        ))
+    })?;
+    if key.len() < SHORTEST_KEY {
+        return Err(Error::Input(format!(
+            "`--redact-key`: `{shown}` has {} bytes; a secret needs at least {SHORTEST_KEY}\n  hint: head -c 32 /dev/urandom > {shown}",
+            key.len()
+        )));
+    }
+    Ok(key)
 }

@@ -48,7 +48,7 @@ pub(crate) fn by_event(events: &[Event], objects: &BTreeMap<String, Integrity>) 
 /// What a report says of its integrity, beside windows and events. A bundle carries it: it is of the whole archive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Told {
+pub(crate) struct IntegrityStatement {
     /// Whether nothing speaks against it.
     pub(crate) whole: bool,
     /// For `coverage.integrity`.
@@ -60,7 +60,7 @@ pub(crate) struct Told {
 }
 
 /// Of a verification that ran beside the report's own scan.
-pub(crate) fn told(outcome: &Verification, period: Period, as_of: DateTime<Utc>) -> Told {
+pub(crate) fn integrity_statement(outcome: &Verification, period: Period, as_of: DateTime<Utc>) -> IntegrityStatement {
     let mut gaps = Vec::new();
     for hours in outcome.hours.iter().filter(|hours| hours.state != State::Proven) {
         let (from, to) = (hours.from.max(period.from), hours.to.min(period.to));
@@ -101,7 +101,7 @@ pub(crate) fn told(outcome: &Verification, period: Period, as_of: DateTime<Utc>)
     let notice = (!outcome.whole).then(|| {
         let what: Vec<String> = outcome.counts.iter().map(|(code, n)| format!("{code} {n}")).collect();
         format!(
-            "the archive is not proven whole: {} of {}, {} of {} ({})",
+            "the archive's integrity could not be verified: {} of {}, {} of {} ({})",
             count(outcome.digests_proven),
             plural(outcome.digests, "digest", "digests"),
             count(outcome.logs.verified),
@@ -109,12 +109,12 @@ pub(crate) fn told(outcome: &Verification, period: Period, as_of: DateTime<Utc>)
             what.join(", ")
         )
     });
-    Told { whole: outcome.whole, value: ArchiveIntegrity::Verified(outcome.clone()), gaps, notice }
+    IntegrityStatement { whole: outcome.whole, value: ArchiveIntegrity::Verified(outcome.clone()), gaps, notice }
 }
 
 /// Of what earlier scans verified: the store knows objects, and not the hours of digests or what they miss. `None` where
 /// no scan verified anything.
-pub(crate) fn stored(judged: StoredIntegrity) -> Option<Told> {
+pub(crate) fn stored(judged: StoredIntegrity) -> Option<IntegrityStatement> {
     let StoredIntegrity { verified, unsigned, failed, unknown: _ } = judged;
     if verified + unsigned + failed == 0 {
         return None;
@@ -129,7 +129,7 @@ pub(crate) fn stored(judged: StoredIntegrity) -> Option<Told> {
         .collect();
     let notice = (!why.is_empty()).then(|| format!("{}; `mfatrail scan --verify` names them", why.join(", ")));
     // What no digest names may be too new for one: where a window rests on it, that is told by itself.
-    Some(Told { whole: failed == 0, value: ArchiveIntegrity::Stored(judged), gaps: Vec::new(), notice })
+    Some(IntegrityStatement { whole: failed == 0, value: ArchiveIntegrity::Stored(judged), gaps: Vec::new(), notice })
 }
 
 /// The windows by the records alone that no digest was asked for or that a proven one names; `None` where these are all.
@@ -195,7 +195,7 @@ fn unproven(report: &Report, proven: &[Window]) -> Vec<Notice> {
         notices.push(Notice {
             code: NoticeCode::RestsOnUnproven,
             text: format!(
-                "account {}, {}: by the records that digests prove, the window {opened} is {}{}; {shown}, by records that no digest proves",
+                "account {}, {}: based only on records that digests prove, the window {opened} is {}{}; {shown}, based on records that no digest proves",
                 window.account,
                 window.principal.name,
                 told(window),
@@ -212,7 +212,7 @@ pub(crate) fn rests_on_proof(report: &Report) -> bool {
 }
 
 /// Writes it all into the report; `proven` are the windows by proven records alone, where there are others.
-pub(crate) fn tell(report: &mut Report, told: &Told, events: &ByEvent, proven: Option<&[Window]>) {
+pub(crate) fn tell(report: &mut Report, told: &IntegrityStatement, events: &ByEvent, proven: Option<&[Window]>) {
     let of = |account: &str, event: &str| events.get(&(account.to_owned(), event.to_owned())).copied();
     for event in &mut report.events {
         event.integrity = of(&event.account, &event.event_id);

@@ -11,6 +11,8 @@ pub mod device;
 mod error;
 pub mod fail_on;
 pub mod history;
+pub mod iam;
+pub mod iam_policy;
 pub mod inputs;
 pub mod integrity;
 mod observer;
@@ -20,6 +22,8 @@ pub mod report;
 pub mod request;
 pub mod respond;
 pub mod scan;
+pub mod search;
+pub mod store;
 mod unknown_name;
 pub mod verify;
 pub mod watch;
@@ -29,6 +33,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 pub use archive::Archive;
 pub use error::Error;
+pub(crate) use error::store_error;
 pub use observer::{Observer, Silent};
 pub use unknown_name::UnknownName;
 

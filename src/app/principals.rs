@@ -79,7 +79,7 @@ pub struct Examined {
 /// When the store cannot be read, or the analysis finds itself at odds with itself.
 pub fn examine(store: &Store, spans: &mut Spans, question: &Question<'_>) -> Result<Examined, Error> {
     let reach = Reach::new(store, spans, question).map_err(Error::failed)?;
-    let Gathered { mut events, whole, callers, failures } = gather(store, question).map_err(Error::failed)?;
+    let LinkedEvents { mut events, whole, callers, failures } = gather(store, question).map_err(Error::failed)?;
     let originals = originals(&events);
     let mut conflicts = mfa::fold(&mut events);
     let empty = Context::default();
@@ -172,7 +172,7 @@ fn originals(events: &[Event]) -> HashMap<EventKey, String> {
     events.iter().filter_map(said).collect()
 }
 
-struct Gathered {
+struct LinkedEvents {
     /// All that is needed, copies included.
     events: Vec<Event>,
     /// Those of the groups of which all windows are asked for.
@@ -182,12 +182,12 @@ struct Gathered {
     failures: Vec<(String, String)>,
 }
 
-fn gather(store: &Store, question: &Question<'_>) -> Result<Gathered, StoreError> {
+fn gather(store: &Store, question: &Question<'_>) -> Result<LinkedEvents, StoreError> {
     let ties = || question.iam.map(ties).unwrap_or_default();
     let found = store.gather(&EventQuery { events: question.touched, ties: ties(), ..EventQuery::default() })?;
     let (mut events, failures) = (found.events, found.failures);
     let Some(touched) = question.touched else {
-        return Ok(Gathered { events, whole: BTreeSet::new(), callers: Vec::new(), failures });
+        return Ok(LinkedEvents { events, whole: BTreeSet::new(), callers: Vec::new(), failures });
     };
     let is_new = |event: &&Event| touched.contains(&(event.account.clone(), event.id.clone()));
     // What counts where else its caller opened something: as one of several principals, a failure before, a thing made meanwhile; or
@@ -202,7 +202,7 @@ fn gather(store: &Store, question: &Question<'_>) -> Result<Gathered, StoreError
     let whole: BTreeSet<EventKey> = events.iter().map(|event| (event.account.clone(), event.id.clone())).collect();
     let callers = callers(events.iter().filter(opens), &events);
     events.extend(by(store, &callers, None, ties())?);
-    Ok(Gathered { events, whole, callers, failures })
+    Ok(LinkedEvents { events, whole, callers, failures })
 }
 
 /// The names of events that may open a window.

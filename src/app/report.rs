@@ -8,9 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::posture::{PostureRequest, PostureSource, judge_posture, read_posture};
 use super::request::{IamSource, ReportRequest};
-use super::scan::{self, LIMITS, store_error};
+use super::scan::{self, LIMITS};
 use super::{
-    Archive, Error, Run, THIS, archive, cited, coverage, inputs, integrity, rfc3339, stopped, verify, watched,
+    Archive, Error, Run, THIS, archive, cited, coverage, inputs, integrity, rfc3339, stopped, store_error, verify,
+    watched,
 };
 use crate::aws::Connection;
 use crate::contract::{self, InputFile, Notice, NoticeCode, Posture, Report, StoredIntegrity, TrendPeriod};
@@ -24,7 +25,7 @@ use crate::pipeline::{self, Scanned};
 use crate::posture::Expectations;
 use crate::report;
 use crate::source::{Selection, Source, SourceError};
-use crate::store::{Asked, Store};
+use crate::store::{EvidenceQuery, Store};
 use crate::trace::Context;
 use watched::Watch;
 
@@ -82,7 +83,7 @@ pub(crate) struct Job<'r> {
 }
 
 /// What a report rests on, and what there is to say about where it came from.
-pub(crate) struct Read {
+pub(crate) struct EvidenceRead {
     evidence: Evidence,
     scanned: Scanned,
     pub(crate) notices: Vec<Notice>,
@@ -101,11 +102,11 @@ pub(crate) struct Scratch {
 }
 
 /// A report that was put together.
-pub(crate) struct Made {
+pub(crate) struct Assembled {
     pub(crate) report: Report,
     pub(crate) complete: bool,
     /// What it says of its integrity.
-    pub(crate) integrity: Option<integrity::Told>,
+    pub(crate) integrity: Option<integrity::IntegrityStatement>,
     /// The IAM state that it rests on.
     pub(crate) iam: Option<IamState>,
     /// What there was to say of the store.
@@ -135,7 +136,7 @@ impl<'r> Job<'r> {
         let files = input_files(&request)?;
         if request.verify && archive.sources.is_empty() {
             return Err(Error::Input(
-                "`--verify` reads the archive, and there is no SOURCE\n  hint: give it, or drop `--verify`: a report from the store tells what `mfatrail scan --verify` found".to_owned(),
+                "`--verify` reads the archive, but there is no SOURCE\n  hint: add SOURCE, or drop `--verify`: a report from the store shows what `mfatrail scan --verify` found".to_owned(),
             ));
         }
         let as_of = request.as_of.or(match &iam {
@@ -145,7 +146,7 @@ impl<'r> Job<'r> {
         });
         if let Some(as_of) = as_of.filter(|as_of| *as_of <= period.from) {
             return Err(Error::Input(format!(
-                "the moment up to which windows are measured (`{}`) is not after the period's start (`{}`)\n  hint: give --as-of, or IAM state, of a time in or after the period",
+                "windows would be measured to `{}`, which is not after the start of the period (`{}`)\n  hint: use --as-of, or IAM state, from a time in or after the period",
                 rfc3339(as_of),
                 rfc3339(period.from)
             )));
@@ -179,7 +180,7 @@ impl<'r> Job<'r> {
     }
 
     /// Reads what the report rests on: from the archive, or by way of the request's store or of one that is made for it.
-    pub(crate) fn read(&mut self, scratch: Option<&Scratch>) -> Result<Read, Error> {
+    pub(crate) fn read(&mut self, scratch: Option<&Scratch>) -> Result<EvidenceRead, Error> {
         let keys = self.keys.take();
         let store = self.request.store.clone().or_else(|| scratch.map(|scratch| scratch.store.clone()));
         match store {
@@ -210,8 +211,8 @@ impl<'r> Job<'r> {
     }
 
     /// What is taken from a store.
-    pub(crate) fn asked(&self) -> Asked {
-        Asked {
+    pub(crate) fn query(&self) -> EvidenceQuery {
+        EvidenceQuery {
             selection: self.selection.clone(),
             range: self.range(),
             period: self.request.period(),
@@ -227,14 +228,14 @@ impl<'r> Job<'r> {
         store: &Path,
         excerpt: Option<&Path>,
         keys: Option<PublicKeys>,
-    ) -> Result<Read, Error> {
+    ) -> Result<EvidenceRead, Error> {
         let proven = self.request.verify.then(|| verify::prove(&self.verification(), keys)).transpose()?;
         let mut checker = None;
         if !self.archive.sources.is_empty() {
             let proof = proven.as_ref().map(|proven| &proven.proof);
             checker = scan::into_store(store, self.archive, &self.selection, LIMITS, proof, self.run)?.checker;
         }
-        let asked = self.asked();
+        let asked = self.query();
         let mut store = Store::open(store).map_err(store_error)?;
         let found = store.consistently(|store| store.evidence(&asked)).map_err(Error::failed)?;
         let notices = scan::notices(&found);
@@ -244,7 +245,7 @@ impl<'r> Job<'r> {
             store.excerpt(&asked, &snapshots, folder, &holder).map_err(Error::failed)?;
             watched::write(&self.watch, &self.selection.accounts, folder)?;
         }
-        Ok(Read {
+        Ok(EvidenceRead {
             evidence: found.evidence.checked(checker).finish(),
             scanned: found.scanned,
             notices,
@@ -254,7 +255,7 @@ impl<'r> Job<'r> {
         })
     }
 
-    fn by_archive(&self, keys: Option<PublicKeys>) -> Result<Read, Error> {
+    fn by_archive(&self, keys: Option<PublicKeys>) -> Result<EvidenceRead, Error> {
         let proven = self.request.verify.then(|| verify::prove(&self.verification(), keys)).transpose()?;
         let range = self.range();
         let checker = || proven.as_ref().map(|proven| Checker::new(Arc::clone(&proven.proof)));
@@ -263,16 +264,23 @@ impl<'r> Job<'r> {
         let (evidence, scanned) =
             self.run.scanning(&options.progress, || pipeline::scan(sources, &self.selection, options, &visitor))?;
         if scanned.stopped {
-            return Err(stopped(&scanned, "no report was written, and what was there is as it was"));
+            return Err(stopped(&scanned, "no report was written, and an earlier one is unchanged"));
         }
         let mut evidence = evidence.finish();
         if let Some(error) = evidence.error.take() {
             return Err(Error::Failed(format!(
-                "could not keep what was read in a temporary file: {error}\n  hint: free space in the temporary directory, or set TMPDIR to another"
+                "could not store evidence in a temporary file: {error}\n  hint: free space in the temporary directory, or set TMPDIR to another"
             )));
         }
         evidence.balance(scanned.coverage.records).map_err(|lost| Error::failed(SourceError::Unbalanced(lost)))?;
-        Ok(Read { evidence, scanned, notices: Vec::new(), proven, judged: StoredIntegrity::default(), store: None })
+        Ok(EvidenceRead {
+            evidence,
+            scanned,
+            notices: Vec::new(),
+            proven,
+            judged: StoredIntegrity::default(),
+            store: None,
+        })
     }
 }
 
@@ -334,7 +342,7 @@ pub(crate) fn stored_snapshot(request: &ReportRequest) -> Result<(PathBuf, Strin
     let store = Store::open(store).map_err(store_error)?;
     store.iam(request.as_of).map_err(store_error)?.ok_or_else(|| {
         Error::Input(
-            "`--iam store`: the store has no IAM snapshot of that time or before\n  hint: `mfatrail iam snapshot --store DIR` keeps one".to_owned(),
+            "`--iam store`: the store has no IAM snapshot from that time or earlier\n  hint: `mfatrail iam snapshot --store DIR` saves one".to_owned(),
         )
     })
 }
@@ -366,7 +374,7 @@ fn input_files(request: &ReportRequest) -> Result<Vec<InputFile>, Error> {
 
 /// That a temporary file cannot be read.
 pub(crate) fn unreadable(error: &std::io::Error) -> Error {
-    Error::Failed(format!("could not read back what was kept in a temporary file: {error}"))
+    Error::Failed(format!("could not read a temporary file back: {error}"))
 }
 
 /// What a scan gathered, which takes long to give back piece by piece. A process that ends now may leave it to its end.
@@ -387,8 +395,12 @@ struct Moments {
 impl Job<'_> {
     /// Puts the report together; `known` is what a bundle says of the integrity of the whole archive, of which it has only a
     /// part.
-    pub(crate) fn assemble(&mut self, read: Read, known: Option<integrity::Told>) -> Result<Made, Error> {
-        let Read { mut evidence, scanned, notices: of_store, proven, judged, store } = read;
+    pub(crate) fn assemble(
+        &mut self,
+        read: EvidenceRead,
+        known: Option<integrity::IntegrityStatement>,
+    ) -> Result<Assembled, Error> {
+        let EvidenceRead { mut evidence, scanned, notices: of_store, proven, judged, store } = read;
         let verified = self.verified(&mut evidence, &scanned, proven.as_ref())?;
         let iam = self.iam(&scanned)?;
         let Moments { as_of, future, covered } = self.moments(&scanned);
@@ -458,14 +470,14 @@ impl Job<'_> {
         };
         let integrity = match (known, &verified) {
             (Some(known), _) => Some(known),
-            (None, Some(outcome)) => Some(integrity::told(outcome, report.period, as_of)),
+            (None, Some(outcome)) => Some(integrity::integrity_statement(outcome, report.period, as_of)),
             (None, None) => integrity::stored(judged),
         };
         if let Some(integrity) = &integrity {
             integrity::tell(&mut report, integrity, &by_event, proven_windows.as_deref());
         }
         let whole = integrity.as_ref().is_none_or(|integrity| integrity.whole) && integrity::rests_on_proof(&report);
-        Ok(Made {
+        Ok(Assembled {
             complete: whole && coverage::is_complete(&report),
             report,
             integrity,
@@ -539,12 +551,12 @@ fn about_iam(iam: Option<&IamState>, scanned: &Scanned) -> Vec<Notice> {
     let Some(iam) = iam else {
         return vec![Notice {
             code: NoticeCode::NoIamState,
-            text: "no IAM state was given: who has a password or a device now, and who was without one before the archive begins, is not known (hint: `--iam`)".to_owned(),
+            text: "no IAM state was given, so it is unknown who has a password or a device now, and who was without one before the archive begins (hint: `--iam`)".to_owned(),
         }];
     };
     let without = scanned.accounts.keys().filter(|id| !iam.accounts.contains_key(*id)).map(|account| Notice {
         code: NoticeCode::IamAccountMissing,
-        text: format!("IAM state does not tell of account {account}: its windows are as certain as without it"),
+        text: format!("IAM state has no data for account {account}: its windows may stay \"possible\""),
     });
     iam.missing.iter().map(missing_input).chain(without).collect()
 }
@@ -553,7 +565,7 @@ fn future_time(future: DateTime<Utc>, as_of: DateTime<Utc>) -> Notice {
     Notice {
         code: NoticeCode::FutureTime,
         text: format!(
-            "the latest record or delivery says {}, which had not come when this report was made: somebody wrote a false time, and windows are measured to {}",
+            "the latest record or delivery has the time {}, which is after this report was made: the time is false, and windows are measured to {}",
             rfc3339(future),
             rfc3339(as_of)
         ),
@@ -577,7 +589,7 @@ fn beyond_evidence(
     Some(Notice {
         code: NoticeCode::AsOfBeyondEvidence,
         text: format!(
-            "open windows are measured to {}, and the evidence on {} ends before (the earliest at {}): what happened in between is not known, and they are possible",
+            "open windows are measured to {}, but the evidence on {} ends earlier (first at {}): what happened in between is unknown, so these windows are \"possible\"",
             rfc3339(as_of),
             report::plural(short.len(), "account", "accounts"),
             rfc3339(*first)

@@ -124,20 +124,20 @@ impl ReportRequest {
         }
         if self.from >= self.to {
             return Err(Error::Input(format!(
-                "the period from `{}` to `{}` has no second in it\n  hint: give an earlier `--from`",
+                "the period from `{}` to `{}` is empty\n  hint: use an earlier `--from`",
                 rfc3339(self.from),
                 rfc3339(self.to)
             )));
         }
         if self.per_account && !self.formats().contains(&Format::Html) {
             return Err(Error::Input(
-                "`--per-account` makes pages, and `--format` names no `html`\n  hint: add html to --format".to_owned(),
+                "`--per-account` writes HTML pages, but `--format` does not include `html`\n  hint: add html to --format".to_owned(),
             ));
         }
         let live = matches!(self.iam, Some(IamSource::Live));
         if live && self.iam_as_of.is_some() {
             return Err(Error::Input(
-                "`--iam-as-of` is for files: `--iam live` is as of now\n  hint: drop it".to_owned(),
+                "`--iam-as-of` is for files; `--iam live` is as of now\n  hint: drop `--iam-as-of`".to_owned(),
             ));
         }
         if self.iam_role.is_some() && !live {
@@ -148,13 +148,14 @@ impl ReportRequest {
         if matches!(self.iam, Some(IamSource::Store)) {
             if self.store.is_none() {
                 return Err(Error::Input(
-                    "`--iam store` takes IAM state from the store, and there is no `--store`\n  hint: add it"
+                    "`--iam store` reads IAM state from the store, but there is no `--store`\n  hint: add `--store DIR`"
                         .to_owned(),
                 ));
             }
             if self.iam_as_of.is_some() {
                 return Err(Error::Input(
-                    "`--iam-as-of` is for files: a snapshot in the store bears its time\n  hint: drop it".to_owned(),
+                    "`--iam-as-of` is for files; a snapshot in the store has its own time\n  hint: drop `--iam-as-of`"
+                        .to_owned(),
                 ));
             }
         }
@@ -214,12 +215,10 @@ pub(crate) fn passed(flag: &str, time: DateTime<Utc>, now: DateTime<Utc>) -> Res
         return Ok(time);
     }
     let (time, now) = (rfc3339(time), rfc3339(now));
-    Err(Error::Input(format!(
-        "`{flag}` (`{time}`) is in the future: now is `{now}`\n  hint: give a time that has passed"
-    )))
+    Err(Error::Input(format!("`{flag}` (`{time}`) is in the future: now is `{now}`\n  hint: use a time in the past")))
 }
 
-/// Refuses what is not an account id.
+/// Refuses what is not an account ID.
 ///
 /// # Errors
 /// [`Error::Input`] with what it may have been meant to be.
@@ -231,9 +230,9 @@ pub fn account_id(text: &str) -> Result<(), Error> {
     let hint = if short {
         format!("did a spreadsheet drop leading zeros? Then it is {text:0>12}")
     } else {
-        "account ids have 12 digits, such as 111122223333".to_owned()
+        "account IDs have 12 digits, such as 111122223333".to_owned()
     };
-    Err(Error::Input(format!("`--account`: `{text}` is not an account id\n  hint: {hint}")))
+    Err(Error::Input(format!("`--account`: `{text}` is not an account ID\n  hint: {hint}")))
 }
 
 /// Refuses what is not written like a region.

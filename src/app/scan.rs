@@ -1,19 +1,22 @@
 //! Reading an archive into an evidence store.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
-use super::{Archive, Error, Run, rfc3339, stopped};
-use crate::contract::{Integrity, Notice, NoticeCode, Period};
-use crate::digest::{Checker, Proof, Verification};
+use super::archive::check_places;
+use super::{Archive, Error, Run, THIS, integrity, rfc3339, stopped, store_error, verify};
+use crate::contract::{Integrity, Notice, NoticeCode, Period, ReadFailure, Tool};
+use crate::digest::{Bounds, Checker, Proof, Verification};
 use crate::pipeline::{self, Options, Plan, Scanned};
 use crate::source::{ObjectRef, Selection, Source, SourceError};
 use crate::store::{
-    self, BatchSink, Found, Holder, Index, IngestSummary, Limits, RunKind, Store, StoreError, StoreVisitor, Writer,
+    self, BatchSink, Holder, Index, IngestSummary, Limits, RunKind, Store, StoreError, StoreVisitor, StoredEvidence,
+    Writer,
 };
 use crate::units;
 
@@ -23,15 +26,135 @@ pub const LIMITS: Limits = Limits { objects: 2000, bytes: 16 << 20 };
 /// How many of the objects that a notice is about are named.
 const NAMED: usize = 20;
 
-/// What a scan into a store did.
-pub(crate) struct Done {
-    pub(crate) kept: IngestSummary,
+/// What is read into which store.
+#[derive(Debug, Clone)]
+pub struct ScanRequest {
+    /// The store; created if missing.
+    pub store: PathBuf,
+    /// What of the archive is read.
+    pub selection: Selection,
+    /// After how many objects what was read is committed.
+    pub commit_every: usize,
+    /// Whether the archive is verified by CloudTrail's digests while it is read.
+    pub verify: bool,
+    /// With `verify`, files of CloudTrail's public keys; empty to ask CloudTrail.
+    pub public_keys: Vec<PathBuf>,
+}
+
+/// What a scan read and stored.
+#[derive(Debug)]
+pub struct ScanOutcome {
+    /// Whether everything in range was read, by this scan or earlier ones, and proven where that was asked.
+    pub complete: bool,
+    /// What was read now.
+    pub scanned: Scanned,
+    /// What was stored.
+    pub ingested: IngestSummary,
+    /// Objects in range that an earlier scan could not read, or not whole.
+    pub failed_before: u64,
+    /// What the digests prove, where that was asked.
+    pub verification: Option<Verification>,
+}
+
+/// `mfatrail scan --format json`.
+#[derive(Debug, Serialize)]
+pub struct ScanDocument<'d> {
+    schema: &'static str,
+    tool: Tool,
+    store: String,
+    /// Whether everything in range was read, by this scan or earlier ones, and proven where that was asked.
+    complete: bool,
+    objects_listed: u64,
+    objects_read: u64,
+    objects_failed: u64,
+    objects_skipped: u64,
+    /// Read by earlier scans.
+    objects_known: u64,
+    /// Of these, found damaged.
+    objects_known_failed: u64,
+    /// Overwritten in the archive after being read.
+    objects_replaced: u64,
+    bytes_compressed: u64,
+    bytes_raw: u64,
+    records: u64,
+    events: u64,
+    failures: &'d [ReadFailure],
+    /// As `mfatrail verify --format json` has it; `null` where it was not asked.
+    verification: Option<&'d Verification>,
+}
+
+impl ScanOutcome {
+    /// Whether there was nothing in range.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.scanned.coverage.objects_read == 0 && self.scanned.objects_known == 0
+    }
+
+    /// As a document for other programs.
+    #[must_use]
+    pub fn document(&self, store: &Path) -> ScanDocument<'_> {
+        let coverage = &self.scanned.coverage;
+        ScanDocument {
+            schema: "mfatrail.scan/1",
+            tool: THIS,
+            store: store.display().to_string(),
+            complete: self.complete,
+            objects_listed: coverage.objects_listed,
+            objects_read: coverage.objects_read,
+            objects_failed: coverage.objects_failed,
+            objects_skipped: coverage.objects_skipped,
+            objects_known: self.scanned.objects_known,
+            objects_known_failed: self.failed_before,
+            objects_replaced: self.ingested.replaced,
+            bytes_compressed: coverage.bytes_compressed,
+            bytes_raw: coverage.bytes_raw,
+            records: coverage.records,
+            events: self.ingested.events,
+            failures: &coverage.failures,
+            verification: self.verification.as_ref(),
+        }
+    }
+}
+
+/// Reads what of an archive the store does not have.
+///
+/// # Errors
+/// [`Error::Input`] where the request is wrong, or the archive has no such account or region; [`Error::Failed`] where the archive
+/// cannot be listed, or the store cannot be written; [`Error::Stopped`]. An object that cannot be read is no error: the outcome
+/// names it, and is not complete.
+pub fn scan(request: &ScanRequest, archive: &Archive, run: Run<'_>) -> Result<ScanOutcome, Error> {
+    let selection = &request.selection;
+    let limits = Limits { objects: request.commit_every, ..LIMITS };
+    let keys = verify::read_keys(&request.public_keys)?;
+    let bounds = Bounds { from: selection.from, to: selection.to };
+    let task = verify::Task { archive, selection, bounds, until: selection.to, run };
+    check_places(archive, None, selection)?;
+    let proven = request.verify.then(|| verify::prove(&task, keys)).transpose()?;
+    let proof = proven.as_ref().map(|proven| &proven.proof);
+    let Ingested { ingested, scanned, failed_before, checker, remembered } =
+        into_store(&request.store, archive, selection, limits, proof, run)?;
+    let verification = checker
+        .zip(proven)
+        .map(|(checker, proven)| {
+            let latest = scanned.coverage.last_record.max(remembered);
+            integrity::outcome(&task, checker, proven.failures, &scanned.coverage.failures, latest)
+        })
+        .transpose()?;
+    let read = scanned.coverage.failures.is_empty() && failed_before == 0;
+    let outcome = ScanOutcome { complete: read, scanned, ingested, failed_before, verification };
+    let proven = outcome.verification.as_ref().is_none_or(|verification| verification.whole);
+    Ok(ScanOutcome { complete: read && proven && !outcome.is_empty(), ..outcome })
+}
+
+/// What was read into a store.
+pub(crate) struct Ingested {
+    pub(crate) ingested: IngestSummary,
     pub(crate) scanned: Scanned,
-    /// Objects in range that an earlier scan found damaged.
-    pub(crate) known_failures: u64,
+    /// Objects in range that an earlier scan could not read, or not whole.
+    pub(crate) failed_before: u64,
     /// What the digests say of what was read, where that was asked.
     pub(crate) checker: Option<Checker>,
-    /// Of what earlier scans read of the same sources, the latest delivery.
+    /// The latest delivery among what earlier scans read of the same sources.
     pub(crate) remembered: Option<DateTime<Utc>>,
 }
 
@@ -43,11 +166,11 @@ pub(crate) fn into_store(
     limits: Limits,
     proof: Option<&Arc<Proof>>,
     run: Run<'_>,
-) -> Result<Done, Error> {
+) -> Result<Ingested, Error> {
     let sources = &archive.sources;
     if sources.contains(&Source::Stdin) {
         return Err(Error::Input(
-            "standard input cannot be scanned into a store: nothing tells whether the store has it\n  hint: save it to a file, and scan that".to_owned(),
+            "standard input cannot be scanned into a store, which identifies objects by name\n  hint: save it to a file, and scan the file".to_owned(),
         ));
     }
     let sources_text = source_lines(sources);
@@ -69,7 +192,7 @@ pub(crate) fn into_store(
         selection: selection.clone(),
         ..store::Run::new(RunKind::Scan, writer.next(), run.now)
     };
-    let known_failures = AtomicU64::new(0);
+    let failed_before = AtomicU64::new(0);
     let known = |object: &ObjectRef| {
         let mut known = index.has(object);
         if let Some(proof) = proof.filter(|_| known) {
@@ -79,17 +202,18 @@ pub(crate) fn into_store(
             }
         }
         if known && index.seen(object).is_some_and(|seen| seen.status == store::Status::Failed) {
-            known_failures.fetch_add(1, Ordering::Relaxed);
+            failed_before.fetch_add(1, Ordering::Relaxed);
         }
         known
     };
     let sink = BatchSink::new(writer, Arc::clone(&index), limits, noted, HashMap::new()).map_err(store_error)?;
-    let (kept, scanned, checker) = visit(sink, archive, selection, &known, proof, run)?;
-    Ok(Done { kept, scanned, known_failures: known_failures.into_inner(), checker, remembered })
+    let (ingested, scanned, checker) = visit(sink, archive, selection, &known, proof, run)?;
+    Ok(Ingested { ingested, scanned, failed_before: failed_before.into_inner(), checker, remembered })
 }
 
 /// What [`into_store`] would read: what the store does not have, where there is one.
 pub(crate) fn plan(dir: &Path, archive: &Archive, selection: &Selection) -> Result<Plan, Error> {
+    check_places(archive, None, selection)?;
     let index = match Store::open(dir) {
         Ok(store) => Some(Index::read(&store).map_err(store_error)?),
         Err(StoreError::Absent(_)) => None,
@@ -116,13 +240,13 @@ pub(crate) fn visit(
         Ok((checker, scanned)) => (checker, Ok(scanned)),
         Err(error) => (None, Err(error)),
     };
-    let whole = scanned.as_ref().is_ok_and(|scanned| !scanned.stopped);
-    let (kept, _writer) = sink.finish(whole).map_err(store_error)?;
+    let finished = scanned.as_ref().is_ok_and(|scanned| !scanned.stopped);
+    let (ingested, _writer) = sink.finish(finished).map_err(store_error)?;
     let scanned = scanned?;
     if scanned.stopped {
-        return Err(stopped(&scanned, "what was read is in the store, and the next scan continues from there"));
+        return Err(stopped(&scanned, "what was read is in the store; the next scan continues from there"));
     }
-    Ok((kept, scanned, checker))
+    Ok((ingested, scanned, checker))
 }
 
 /// Reads what is not `known` into a sink that goes on.
@@ -149,14 +273,6 @@ pub(crate) fn open(dir: &Path, command: &str, now: DateTime<Utc>) -> Result<Writ
 /// Who writes.
 pub(crate) fn holder(command: &str, now: DateTime<Utc>) -> Holder {
     Holder::this(command.to_owned(), now)
-}
-
-/// A folder that is no store, or none that this build reads, is a wrong argument; everything else is a failure.
-pub(crate) fn store_error(error: StoreError) -> Error {
-    match error {
-        StoreError::Absent(_) | StoreError::Occupied { .. } | StoreError::Schema { .. } => Error::input(error),
-        _ => Error::failed(error),
-    }
 }
 
 /// Whether a location is that of a source, or lies in its folder.
@@ -186,19 +302,19 @@ pub(crate) fn note_report(dir: &Path, selection: &Selection, period: Period, com
     if let Err(error) = noted {
         let reason = error.message().lines().next().unwrap_or_default().to_owned();
         run.observer.warn(&format!(
-            "this report is not noted in the store: a later one will not say what has changed since: {reason}"
+            "this report could not be recorded in the store, so a later one will not show what has changed since: {reason}"
         ));
     }
 }
 
 /// What a report from a store must say that one from the archive has no reason to.
-pub(crate) fn notices(found: &Found) -> Vec<Notice> {
+pub(crate) fn notices(found: &StoredEvidence) -> Vec<Notice> {
     let mut notices = Vec::new();
     if let Some(arrived) = &found.arrived {
         notices.push(Notice {
             code: NoticeCode::Restatement,
             text: format!(
-                "this restates the report of {}: since then arrived {}, with {}",
+                "this supersedes the report of {}: {}, with {}, arrived since",
                 rfc3339(arrived.reported_at),
                 some(&arrived.objects, "object", "objects", "of this period"),
                 some(&arrived.events, "extracted event", "extracted events", "of this period"),
@@ -209,8 +325,8 @@ pub(crate) fn notices(found: &Found) -> Vec<Notice> {
         notices.push(Notice {
             code: NoticeCode::OtherSources,
             text: format!(
-                "the store holds {}: this report covers them, too (hint: `--only-source` leaves them out)",
-                some(&found.beside, "object", "objects", "that SOURCE does not have")
+                "the store has {}, which this report also covers (hint: `--only-source` excludes them)",
+                some(&found.beside, "object", "objects", "not in SOURCE")
             ),
         });
     }
@@ -218,7 +334,7 @@ pub(crate) fn notices(found: &Found) -> Vec<Notice> {
         notices.push(Notice {
             code: NoticeCode::ObjectReplaced,
             text: format!(
-                "{} overwritten in the archive after the store had read it, which CloudTrail never does: this report shows what is there now, the store keeps both",
+                "{} overwritten in the archive after being stored, which CloudTrail never does: this report uses the current version, and the store has both",
                 some(&found.replaced, "object was", "objects were", "")
             ),
         });
@@ -237,18 +353,5 @@ fn some(names: &[String], one: &str, many: &str, which: &str) -> String {
             let named: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
             format!("{} {what}{space}{which} ({}{more})", units::count(names.len() as u64), named.join(", "))
         }
-    }
-}
-
-impl Done {
-    /// Whether there was anything in range.
-    pub(crate) fn anything(&self) -> bool {
-        self.scanned.coverage.objects_read > 0 || self.scanned.objects_known > 0
-    }
-
-    /// Whether everything in range was read, by this scan or earlier ones, and proven where that was asked.
-    pub(crate) fn complete(&self, outcome: Option<&Verification>) -> bool {
-        let read = self.scanned.coverage.failures.is_empty() && self.known_failures == 0;
-        self.anything() && read && outcome.is_none_or(|outcome| outcome.whole)
     }
 }

@@ -5,14 +5,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 
-use super::{Archive, Error, Run, stopped};
+use super::archive::check_places;
+use super::{Archive, Error, Run, THIS, stopped};
 use crate::aws::Connection;
 use crate::cloudtrail::{Names, Query};
-use crate::contract::ReadFailure;
-use crate::digest::{self, Bounds, CAUSES, Causes, ChainId, Checker, Gather, Horizon, Proof, PublicKeys, Verification};
+use crate::contract::{ReadFailure, Tool};
+use crate::digest::{
+    self, Bounds, CAUSES, Causes, ChainId, Checker, DigestReader, Horizon, Proof, PublicKeys, Verification,
+};
 use crate::pipeline::{self, Options, Scanned};
-use crate::source::{ObjectRef, Product, Selection};
+use crate::source::{ObjectRef, Product, Selection, Source};
 
 /// How far the listing reaches before the range: a digest of the range's first hour can name a log of the day before.
 const BEFORE: TimeDelta = TimeDelta::days(1);
@@ -20,6 +24,62 @@ const BEFORE: TimeDelta = TimeDelta::days(1);
 /// How far it reaches after the range at least: the digest of the range's last hour, and the one after it, which may name
 /// the logs of the last minutes.
 const AFTER: TimeDelta = TimeDelta::hours(3);
+
+/// What a verification proved.
+#[derive(Debug)]
+pub struct Verified {
+    /// The result.
+    pub outcome: Verification,
+    /// Many small pieces that are of no use any more: a process that ends need not give them back one by one.
+    pub remains: Remains,
+}
+
+/// What a verification was made of.
+#[derive(Debug)]
+pub struct Remains {
+    _proof: Arc<Proof>,
+}
+
+/// A [`Verification`] as a document for other programs: `mfatrail verify --format json`.
+#[derive(Debug, Serialize)]
+pub struct VerifyDocument<'v> {
+    schema: &'static str,
+    tool: Tool,
+    #[serde(flatten)]
+    outcome: &'v Verification,
+}
+
+/// The document of a verification.
+#[must_use]
+pub fn document(outcome: &Verification) -> VerifyDocument<'_> {
+    VerifyDocument { schema: "mfatrail.verify/1", tool: THIS, outcome }
+}
+
+/// Verifies an archive by CloudTrail's digests: what `selection` lists, which was delivered in its range. `public_keys` are files of
+/// CloudTrail's public keys; without any CloudTrail is asked.
+///
+/// # Errors
+/// [`Error::Input`] where a file of keys is wrong, or the archive has no such account or region; [`Error::Failed`] where the archive
+/// cannot be listed or CloudTrail cannot be reached; [`Error::Stopped`]. What is not proven is no error: the outcome has a finding.
+pub fn verify(
+    archive: &Archive,
+    selection: &Selection,
+    public_keys: &[PathBuf],
+    run: Run<'_>,
+) -> Result<Verified, Error> {
+    if archive.sources.contains(&Source::Stdin) {
+        return Err(Error::Input(
+            "standard input holds no digests\n  hint: name the bucket or the folder that has CloudTrail-Digest beside CloudTrail".to_owned(),
+        ));
+    }
+    let keys = read_keys(public_keys)?;
+    check_places(archive, None, selection)?;
+    let bounds = Bounds { from: selection.from, to: selection.to };
+    let task = Task { archive, selection, bounds, until: selection.to, run };
+    let Proven { proof, failures, .. } = prove(&task, keys)?;
+    let outcome = check(&task, &proof, failures)?;
+    Ok(Verified { outcome, remains: Remains { _proof: proof } })
+}
 
 /// What of an archive is verified.
 pub(crate) struct Task<'a> {
@@ -50,7 +110,7 @@ pub(crate) fn scan<V: pipeline::Visitor>(
     let scan = || pipeline::scan(&task.archive.sources, selection, options, make);
     let found = task.run.scanning(&options.progress, scan)?;
     if found.1.stopped {
-        return Err(stopped(&found.1, "nothing was printed, for a part of a chain proves nothing"));
+        return Err(stopped(&found.1, "nothing was printed, because an incomplete chain proves nothing"));
     }
     Ok(found)
 }
@@ -89,7 +149,7 @@ impl Proven {
 pub(crate) fn prove(task: &Task<'_>, keys: Option<PublicKeys>) -> Result<Proven, Error> {
     let selection = Selection { product: Some(Product::Digest), ..widened(task) };
     let options = Options { progress: Arc::default(), ..task.archive.options.clone() };
-    let (gather, scanned) = scan(task, &selection, &options, &Gather::default)?;
+    let (gather, scanned) = scan(task, &selection, &options, &DigestReader::default)?;
     let gather = gather.with_earlier(options.progress.folders.earlier());
     let keys = match keys {
         Some(keys) => keys,
@@ -105,7 +165,7 @@ pub(crate) fn widened(task: &Task<'_>) -> Selection {
 }
 
 /// The keys of the digests' regions, and if they do not suffice, of their trails' home regions.
-fn ask(gather: &Gather, connection: &Connection, now: DateTime<Utc>) -> Result<PublicKeys, Error> {
+fn ask(gather: &DigestReader, connection: &Connection, now: DateTime<Utc>) -> Result<PublicKeys, Error> {
     let digests = || gather.chains().flat_map(|(_, digests)| digests);
     let Some(from) = digests().map(|digest| digest.start).min() else { return Ok(PublicKeys::default()) };
     let to = digests().map(|digest| digest.end).max().unwrap_or(from).max(now) + TimeDelta::hours(2);
@@ -122,7 +182,7 @@ fn ask(gather: &Gather, connection: &Connection, now: DateTime<Utc>) -> Result<P
 }
 
 /// Regions by their digests, those with the most first.
-fn by_digests(gather: &Gather, region: impl Fn(&ChainId) -> &String) -> Vec<String> {
+fn by_digests(gather: &DigestReader, region: impl Fn(&ChainId) -> &String) -> Vec<String> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for (chain, digests) in gather.chains() {
         *counts.entry(region(chain).clone()).or_default() += digests.len();
@@ -133,11 +193,7 @@ fn by_digests(gather: &Gather, region: impl Fn(&ChainId) -> &String) -> Vec<Stri
 }
 
 /// Reads the logs, and compares them with what the digests prove.
-pub(crate) fn check(
-    task: &Task<'_>,
-    proof: &Arc<Proof>,
-    mut failures: Vec<ReadFailure>,
-) -> Result<Verification, Error> {
+fn check(task: &Task<'_>, proof: &Arc<Proof>, mut failures: Vec<ReadFailure>) -> Result<Verification, Error> {
     let selection = Selection { product: Some(Product::Log), ..widened(task) };
     let unwanted = |object: &ObjectRef| !Checker::wants(proof, object);
     let options = Options { known: Some(&unwanted), progress: Arc::default(), ..task.archive.options.clone() };

@@ -12,6 +12,21 @@ pub fn without_user(address: &str) -> Option<String> {
     Some(format!("{scheme}://{host}{below}"))
 }
 
+/// Whether a text is `http://host`, with a port and a path or not.
+#[must_use]
+pub fn is_http(address: &str) -> bool {
+    let plain = without_user(address);
+    let Some((scheme, rest)) = plain.as_deref().unwrap_or(address).split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':').unwrap_or(port)),
+        None => authority.split_once(':').unwrap_or((authority, "")),
+    };
+    let ports = port.is_empty() || port.parse::<u16>().is_ok();
+    let odd = |text: &str| text.contains(|next: char| next.is_whitespace() || next.is_control() || next == '@');
+    matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") && !host.is_empty() && ports && !odd(rest)
+}
+
 /// A text in which whatever stands before the host of an address is left out. Up to where an address reaches can be told only
 /// where it is well formed: up to the last `@` before a quotation mark or a line's end, all of it goes. An object's name, which
 /// begins with `s3://`, is shown in full.

@@ -195,12 +195,10 @@ enum Broken {
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLong(limit) => write!(f, "the answer is longer than {limit} bytes"),
-            Self::TooMuch => f.write_str("all answers together are longer than any account's"),
-            Self::Cut(name) if name.is_empty() => {
-                f.write_str("the answer breaks off: its XML has no beginning and end")
-            }
-            Self::Cut(name) => write!(f, "the answer breaks off: it does not end with `</{name}>`"),
+            Self::TooLong(limit) => write!(f, "the response is longer than {limit} bytes"),
+            Self::TooMuch => f.write_str("all responses together are longer than any account needs"),
+            Self::Cut(name) if name.is_empty() => f.write_str("the response is truncated: its XML is incomplete"),
+            Self::Cut(name) => write!(f, "the response is truncated: it does not end with `</{name}>`"),
         }
     }
 }

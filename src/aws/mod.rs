@@ -28,7 +28,7 @@ use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 
-pub use address::{discreet, without_user};
+pub use address::{discreet, is_http, without_user};
 pub(crate) use answer::{Bound, bounded};
 pub(crate) use pages::{MOST_PAGES, Pages};
 

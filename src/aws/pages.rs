@@ -29,11 +29,11 @@ impl Pages {
     pub(crate) fn next(&mut self, more: bool, token: Option<&str>) -> Result<Option<String>, String> {
         self.count += 1;
         match token.filter(|token| !token.is_empty()) {
-            None if more => Err("a page says that more follows, but not where".to_owned()),
+            None if more => Err("a page says there are more results, but has no marker for them".to_owned()),
             None => Ok(None),
-            Some(_) if self.count >= self.most => Err(format!("it has no end: more than {} pages", self.most)),
+            Some(_) if self.count >= self.most => Err(format!("it does not end: more than {} pages", self.most)),
             Some(token) if !self.tokens.insert(self.state.hash_one(token)) => {
-                Err("a page says that it is followed by one that was there already".to_owned())
+                Err("the marker of a page leads back to an earlier page".to_owned())
             }
             Some(token) => Ok(Some(token.to_owned())),
         }
@@ -49,9 +49,9 @@ mod tests {
         let mut pages = Pages::new(4);
         assert_eq!(pages.next(true, Some("a")), Ok(Some("a".to_owned())));
         assert_eq!(pages.next(true, Some("b")), Ok(Some("b".to_owned())));
-        assert!(pages.next(true, Some("a")).is_err_and(|why| why.contains("was there already")));
+        assert!(pages.next(true, Some("a")).is_err_and(|why| why.contains("an earlier page")));
         assert!(pages.next(true, Some("c")).is_err_and(|why| why.contains("more than 4 pages")));
-        assert!(Pages::new(4).next(true, None).is_err_and(|why| why.contains("but not where")));
+        assert!(Pages::new(4).next(true, None).is_err_and(|why| why.contains("no marker for them")));
         assert!(Pages::new(4).next(true, Some("")).is_err());
         assert_eq!(Pages::new(4).next(false, None), Ok(None));
         assert_eq!(Pages::new(4).next(false, Some("")), Ok(None));

@@ -45,7 +45,7 @@ fn is_one(file: &mut File) -> bool {
 fn not_written(path: &Path, source: io::Error) -> BundleError {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     let hint = if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
-        "free space there; nothing was written"
+        "free disk space there; nothing was written"
     } else {
         "`--bundle` names a new file, or an earlier bundle, in an existing folder that you can write to"
     };
@@ -102,16 +102,16 @@ pub fn open<T: DeserializeOwned>(path: &Path, into: &Path) -> Result<(T, BTreeMa
         what: "read",
         path: path.to_owned(),
         source,
-        hint: "give a file that `mfatrail report --bundle` wrote",
+        hint: "use a file written by `mfatrail report --bundle`",
     })?;
     let size = file.metadata().map_or(0, |metadata| metadata.len());
     let mut zip = ZipArchive::new(file).map_err(|error| no_bundle(error.to_string()))?;
     if zip.has_duplicate_names() {
-        return Err(no_bundle("two of its members have one name".to_owned()));
+        return Err(no_bundle("two of its members have the same name".to_owned()));
     }
     let mut text = Vec::new();
     {
-        let head = zip.by_name(HEAD).map_err(|_| no_bundle(format!("there is no `{HEAD}` in it")))?;
+        let head = zip.by_name(HEAD).map_err(|_| no_bundle(format!("it has no `{HEAD}`")))?;
         let read = head.take(LARGEST_HEAD + 1).read_to_end(&mut text);
         read.map_err(|error| no_bundle(format!("`{HEAD}`: {error}")))?;
     }
@@ -128,7 +128,9 @@ pub fn open<T: DeserializeOwned>(path: &Path, into: &Path) -> Result<(T, BTreeMa
     let sum = members.values().fold(0_u64, |sum, listed| sum.saturating_add(listed.bytes));
     let most = size.saturating_mul(MOST_RATIO).saturating_add(FREE);
     if sum > most {
-        return Err(no_bundle(format!("it would inflate to {sum} bytes, and its {size} bytes may hold {most}")));
+        return Err(no_bundle(format!(
+            "it would inflate to {sum} bytes, but {size} bytes may inflate to at most {most}"
+        )));
     }
     for name in zip.file_names() {
         let name = name.map_err(|error| no_bundle(format!("a member's name: {error}")))?;
@@ -137,7 +139,7 @@ pub fn open<T: DeserializeOwned>(path: &Path, into: &Path) -> Result<(T, BTreeMa
         }
     }
     for (name, listed) in &members {
-        let found = zip.by_name(name).map_err(|_| member(name, "is listed, and cannot be found"))?;
+        let found = zip.by_name(name).map_err(|_| member(name, "is listed, but is missing"))?;
         extract(found, listed, into).map_err(|why| match why {
             Bad::Member(what) => member(name, &what),
             Bad::Disk(place, source) => BundleError::Io {
@@ -182,16 +184,16 @@ fn extract(mut from: impl Read, listed: &Member, into: &Path) -> Result<(), Bad>
         };
         length = length.saturating_add(u64::try_from(read.len()).unwrap_or(u64::MAX));
         if length > listed.bytes {
-            return Err(Bad::Member(format!("is larger than the {} bytes that are listed", listed.bytes)));
+            return Err(Bad::Member(format!("is larger than the listed {} bytes", listed.bytes)));
         }
         hash.update(read);
         to.write_all(read).map_err(disk)?;
     }
     if length != listed.bytes {
-        return Err(Bad::Member(format!("has {length} bytes, and {} are listed", listed.bytes)));
+        return Err(Bad::Member(format!("has {length} bytes, not the listed {}", listed.bytes)));
     }
     if hex(&hash.finalize()) != listed.sha256 {
-        return Err(Bad::Member("has another SHA-256 than is listed".to_owned()));
+        return Err(Bad::Member("does not have the listed SHA-256".to_owned()));
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub enum BundleError {
         hint: &'static str,
     },
     /// It is no zip file, or a damaged one.
-    #[error("`{}` is no bundle: {what}\n  hint: give a file that `mfatrail report --bundle` wrote", path.display())]
+    #[error("`{}` is not a bundle: {what}\n  hint: use a file that `mfatrail report --bundle` wrote", path.display())]
     NoBundle {
         /// The file.
         path: PathBuf,
@@ -28,7 +28,7 @@ pub enum BundleError {
         what: String,
     },
     /// A member is not what `bundle.json` says.
-    #[error("`{}`: its member `{member}` {what}\n  hint: the bundle was changed or damaged after it was made: get it anew", path.display())]
+    #[error("`{}`: its member `{member}` {what}\n  hint: the bundle was changed or damaged after it was made; get a new copy", path.display())]
     Member {
         /// The bundle.
         path: PathBuf,

@@ -89,7 +89,7 @@ impl<T> Manifest<T> {
         let mut members = BTreeMap::new();
         for listed in self.members {
             if !is_safe(&listed.name) || listed.name == HEAD {
-                return Err((listed.name, "has a name that no member has"));
+                return Err((listed.name, "is not among the members"));
             }
             if let Some(twice) = members.insert(listed.name.clone(), listed) {
                 return Err((twice.name, "is listed twice"));

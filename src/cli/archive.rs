@@ -12,7 +12,7 @@ use super::{plain, put, say};
 use crate::app::archive::alternatives;
 use crate::app::request::{account_id, passed, region_name};
 use crate::app::{Archive, Error, rfc3339};
-use crate::aws::{Connection, profiles, without_user};
+use crate::aws::{Connection, is_http, profiles, without_user};
 use crate::pipeline::{Options, Plan};
 use crate::source::s3::S3Options;
 use crate::source::{Selection, Source};
@@ -137,30 +137,16 @@ pub(super) fn endpoint(given: Option<&str>) -> Result<Option<String>, Error> {
         if !is_http(&address) {
             let shown = if address.contains('@') { "what it says" } else { &format!("`{address}`") };
             return Err(Error::Input(format!(
-                "`{name}`: {shown} is not the address of a server\n  hint: write it like https://s3.example.com or http://127.0.0.1:9000"
+                "`{name}`: {shown} is not an endpoint URL\n  hint: write it like https://s3.example.com or http://127.0.0.1:9000"
             )));
         }
         if without_user(&address).is_some() {
             super::say(&format!(
-                "warning: `{name}`: the user name and the password in it are not sent: requests to AWS are signed (hint: leave them out)"
+                "warning: `{name}`: the user name and password in it are not sent, because requests to AWS are signed (hint: remove them)"
             ));
         }
     }
     Ok(given.map(|address| without_user(address).unwrap_or_else(|| address.to_owned())))
-}
-
-/// Whether a text is `http://host`, with a port and a path or not.
-fn is_http(address: &str) -> bool {
-    let plain = without_user(address);
-    let Some((scheme, rest)) = plain.as_deref().unwrap_or(address).split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, port)) => (host, port.strip_prefix(':').unwrap_or(port)),
-        None => authority.split_once(':').unwrap_or((authority, "")),
-    };
-    let ports = port.is_empty() || port.parse::<u16>().is_ok();
-    let odd = |text: &str| text.contains(|next: char| next.is_whitespace() || next.is_control() || next == '@');
-    matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") && !host.is_empty() && ports && !odd(rest)
 }
 
 pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'static>, Error> {
@@ -222,7 +208,7 @@ pub(super) fn say_plan(plan: &Plan, selection: &Selection) -> Result<Status, Err
         known => format!(", {} in the store already", units::plural(known, "object is", "objects are")),
     };
     say(&format!(
-        "would read the folders from {} to {to}; {} skipped by intent{known}",
+        "would read the folders from {} to {to}; {} deliberately skipped{known}",
         selection.from.map_or_else(|| "the start".to_owned(), rfc3339),
         units::plural(plan.skipped, "object is", "objects are")
     ));

@@ -11,41 +11,41 @@ use super::Printed;
 use crate::app::fail_on::FailOn;
 use crate::report::Format;
 
-/// Make a report of a period: exposure windows, MTTD, MTTR and what they rest on
+/// Report on a period: exposure windows, MTTD, MTTR, and the evidence for them
 ///
-/// Reads the archive, rebuilds every principal's MFA state, joins IAM state and writes a folder with index.html,
+/// Reads the archive, reconstructs every principal's MFA state, joins it with IAM state and writes a folder with index.html,
 /// report.md, report.json, report.xlsx, windows.csv, events.csv and MANIFEST.sha256. The folder's path goes to standard
 /// output, a summary to standard error.
 #[derive(Debug, Args)]
 #[command(after_long_help = REPORT_HELP)]
 pub(super) struct ReportArgs {
-    /// Where the archive is: s3://bucket/prefix, a directory, a file, or - for standard input; with --store it is scanned
-    /// into the store first, and may be left out
+    /// The archive: s3://bucket/prefix, a directory, a file, or - for standard input. With --store it is first scanned into the
+    /// store, and is optional
     #[arg(value_name = "SOURCE", required_unless_present_any = ["store", "from_bundle"])]
     pub(super) sources: Vec<OsString>,
 
-    /// Report from this evidence store: from all that it holds
+    /// Report from this evidence store, on everything it holds
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE", help_heading = "Archive")]
     pub(super) store: Option<PathBuf>,
 
-    /// With SOURCE and --store, report on SOURCE alone, and not on what else the store holds
+    /// With SOURCE and --store, report on SOURCE only, not on everything else in the store
     #[arg(long, requires_all = ["sources", "store"], help_heading = "Archive")]
     pub(super) only_source: bool,
 
     #[command(flatten)]
     pub(super) period: PeriodArgs,
 
-    /// Measure open windows up to this moment, and consider nothing later [default: the time of the IAM state, else
-    /// the latest delivery among the objects read]
+    /// Measure open windows to this time, and ignore everything later [default: the time of the IAM state, else the latest
+    /// delivery among the objects read]
     #[arg(long, value_name = "TIME", help_heading = "Period")]
     pub(super) as_of: Option<String>,
 
-    /// IAM state: "live", a directory with files of the AWS CLI (for several accounts a folder per account id), a file of
-    /// `mfatrail iam snapshot`, or "store" for the latest snapshot in --store, taken at --as-of or before
+    /// IAM state: "live", a directory of AWS CLI output (for several accounts, one folder per account ID), a file from
+    /// `mfatrail iam snapshot`, or "store" for the latest snapshot in --store (with --as-of, the latest one taken by then)
     #[arg(long, value_name = "live|store|DIR|FILE", help_heading = "Inputs")]
     pub(super) iam: Option<OsString>,
 
-    /// When the AWS CLI's files in --iam were made: they bear no time
+    /// When the AWS CLI output in --iam was created: the files carry no timestamp
     #[arg(long, value_name = "TIME", requires = "iam", help_heading = "Inputs")]
     pub(super) iam_as_of: Option<String>,
 
@@ -62,7 +62,8 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) detections: Option<PathBuf>,
 
-    /// Policy, TOML: graces, look-back, takeover signals and their threshold, owner tags, who is no detector
+    /// Settings, TOML: grace periods, look-back, takeover signals and their threshold, owner tags, actors that do not count as
+    /// detectors
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) policy: Option<PathBuf>,
 
@@ -71,31 +72,30 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "live|FILE", help_heading = "Inputs")]
     pub(super) posture: Option<PathBuf>,
 
-    /// An earlier report.json, for the trend and the change since; may be repeated
+    /// An earlier report.json, for the trend and what changed since; may be repeated
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) previous: Vec<PathBuf>,
 
-    /// Verify the archive by CloudTrail's digests while it is read, and say of every window and event what its evidence
-    /// is worth
+    /// Verify the archive against CloudTrail's digest files while reading it, and show the integrity status of the evidence for
+    /// every window and event
     #[arg(long, help_heading = "Inputs")]
     pub(super) verify: bool,
 
-    /// With --verify, CloudTrail's public keys as `aws cloudtrail list-public-keys` prints them; may be repeated
-    /// [default: ask CloudTrail]
+    /// With --verify, CloudTrail's public keys, as `aws cloudtrail list-public-keys` prints them; may be repeated
+    /// [default: fetch them from CloudTrail]
     #[arg(long, value_name = "FILE", requires = "verify", help_heading = "Inputs")]
     pub(super) public_keys: Vec<PathBuf>,
 
-    /// The report's folder [default: mfatrail-report- and the period]; an earlier report in it is replaced, anything else
-    /// is not
+    /// The report's folder [default: mfatrail-report- and the period]. An earlier report in it is replaced, anything else is not
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(super) out: Option<PathBuf>,
 
-    /// Write only these kinds of files [default: all]
+    /// Write only these formats [default: all]
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', help_heading = "Output")]
     pub(super) format: Vec<FormatArg>,
 
-    /// Write report.pdf too: the page, printed by a Chromium that is installed. If that fails the other files are written all
-    /// the same, and the status is 4
+    /// Also write report.pdf: the page, printed by an installed Chromium. If that fails, the other files are still written, and
+    /// the exit status is 4
     #[arg(long, help_heading = "Output")]
     pub(super) pdf: bool,
 
@@ -103,42 +103,42 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "PATH", requires = "pdf", help_heading = "Output")]
     pub(super) chromium: Option<PathBuf>,
 
-    /// With --pdf, the sheet of paper
+    /// With --pdf, the paper size
     #[arg(long, value_name = "SIZE", requires = "pdf", default_value = "a4", help_heading = "Output")]
     pub(super) paper: PaperArg,
 
-    /// A page for each account too, linked from index.html
+    /// Also write a page for each account, linked from index.html
     #[arg(long, help_heading = "Output")]
     pub(super) per_account: bool,
 
-    /// Replace names, addresses, account ids, devices, user agents and object keys by pseudonyms, in every file
+    /// Replace names, addresses, account IDs, devices, user agents and object keys with pseudonyms in every file
     #[arg(long, help_heading = "Output")]
     pub(super) redact: bool,
 
-    /// With --redact, a file with a secret of 16 bytes or more: the same secret gives the same pseudonyms in every report
+    /// With --redact, a file with a secret of at least 16 bytes: the same secret gives the same pseudonyms in every report
     #[arg(long, value_name = "FILE", requires = "redact", help_heading = "Output")]
     pub(super) redact_key: Option<PathBuf>,
 
-    /// Write an evidence bundle too: a zip file of the report and of all that it takes to make it again elsewhere, with
-    /// --from-bundle. It holds names, addresses and policies
+    /// Also write an evidence bundle: a zip file of the report and everything needed to reproduce it elsewhere with
+    /// --from-bundle. It contains names, addresses and policies
     #[arg(long, value_name = "FILE", conflicts_with_all = ["redact", "dry_run"], help_heading = "Output")]
     pub(super) bundle: Option<PathBuf>,
 
-    /// With --bundle, also what the cited objects hold; with --verify the digests that prove them, too
+    /// With --bundle, include the cited log objects; with --verify, also the digest files that prove them
     #[arg(long, requires = "bundle", requires = "sources", help_heading = "Output")]
     pub(super) with_objects: bool,
 
-    /// How to print the summary: as text on standard error, with the folder's path on standard output; or as one JSON
-    /// document, which names the folder, on standard output
+    /// Print the summary as text on standard error, with the folder's path on standard output; or as one JSON document,
+    /// including the path, on standard output
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     pub(super) summary: Printed,
 
-    /// End with status 1 if the report holds one of these, said in a line each: open-window, not-legitimate,
+    /// Exit with status 1 if one of these conditions holds, and print each that does: open-window, not-legitimate,
     /// suspected-takeover, undetected, reconciliation, gap, stopped-trail, coverage<PERCENT, mttr>AGE, mttd>AGE
     #[arg(long, value_name = "WHAT", value_delimiter = ',', help_heading = "Output")]
     pub(super) fail_on: Vec<FailOn>,
 
-    /// Say what would be read, objects and bytes, and read nothing but one object of a bucket, to see whether that is allowed
+    /// Show how many objects and bytes would be read. Reads nothing, except one object per bucket to check permissions
     #[arg(long, help_heading = "Output")]
     pub(super) dry_run: bool,
 
@@ -150,9 +150,9 @@ pub(super) struct ReportArgs {
 }
 
 const REPORT_HELP: &str = "\
-Times are a date (2026-10-01, today, yesterday), a time with its zone (2026-10-01T08:00Z, 2026-10-01 10:00:00+02:00) or an age
-(36h, 7d, 2w). Everything is UTC, and --to is the exclusive end; it may lie in the future, no other time may. A report of several whole months has a part for
-each, and the trend. SOURCE_DATE_EPOCH, where it is set, is the time of generated_at.
+A TIME is a date (2026-10-01, today, yesterday), a time with its zone (2026-10-01T08:00Z, 2026-10-01 10:00:00+02:00) or an age
+(36h, 7d, 2w). Everything is UTC. --to is the exclusive end, and the only time that may be in the future. A report on several
+whole months has a part for each month, and the trend. If SOURCE_DATE_EPOCH is set, generated_at is that time.
 
 Examples:
   mfatrail report fixtures/archive --month 2026-10 --iam fixtures/iam --iam-as-of 2026-11-02 --out out/report
@@ -167,20 +167,20 @@ Examples:
   zcat *.json.gz | mfatrail report - --from 2026-10-01 --to 2026-10-08
 
 Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 done, but the evidence is
-incomplete; 1 done, and --fail-on found what it names; 0 done.";
+incomplete; 1 done, and a --fail-on condition holds; 0 done.";
 
 #[derive(Debug, Args)]
 #[group(id = "period", required = true, multiple = true)]
 pub(super) struct PeriodArgs {
-    /// A calendar month, UTC: 2026-10, `last`, or `this` for the one under way
+    /// A calendar month, UTC: 2026-10, `last`, or `this` for the current one
     #[arg(long, value_name = "MONTH", conflicts_with_all = ["from", "to"], help_heading = "Period")]
     pub(super) month: Option<String>,
 
-    /// The period's first moment; a month (2026-01) is its first moment
+    /// The start of the period; a month (2026-01) means its start
     #[arg(long, value_name = "TIME", help_heading = "Period")]
     pub(super) from: Option<String>,
 
-    /// Check an evidence bundle and make its report again, offline: of all other options only --out and --summary count
+    /// Check an evidence bundle and reproduce its report, offline. The only other options are --out and --summary
     #[arg(
         long,
         value_name = "FILE",
@@ -191,7 +191,7 @@ pub(super) struct PeriodArgs {
     )]
     pub(super) from_bundle: Option<PathBuf>,
 
-    /// The first moment after the period, so that --from 2026-01 --to 2026-07 is January to June [default: now]
+    /// The exclusive end of the period: --from 2026-01 --to 2026-07 is January to June [default: now]
     #[arg(long, value_name = "TIME", requires = "from", help_heading = "Period")]
     pub(super) to: Option<String>,
 }
@@ -203,7 +203,7 @@ pub(super) enum FormatArg {
     Html,
     /// report.md
     Md,
-    /// report.json, the contract
+    /// report.json
     Json,
     /// windows.csv and events.csv
     Csv,
@@ -236,16 +236,16 @@ pub(super) struct ArchiveArgs {
     #[arg(long = "account", value_name = "ID", help_heading = "Archive")]
     pub(super) accounts: Vec<String>,
 
-    /// Read only this region's folders; may be repeated. IAM's own events are in one region per partition (us-east-1,
+    /// Read only this region's folders; may be repeated. IAM events are recorded in one region per partition (us-east-1,
     /// us-gov-west-1, cn-north-1, eusc-de-east-1, us-iso-east-1, us-isob-east-1)
     #[arg(long = "region", value_name = "REGION", help_heading = "Archive")]
     pub(super) regions: Vec<String>,
 
-    /// How late CloudTrail may have delivered: the listing reaches this far past the end of the range
+    /// Allowance for late delivery: the listing extends this far past the end of the range
     #[arg(long, value_name = "DURATION", default_value = "1d", help_heading = "Archive")]
     pub(super) delivery_slack: String,
 
-    /// Refuse objects that inflate to more than this
+    /// Refuse objects that inflate to more than this size size
     #[arg(long, value_name = "SIZE", default_value = "96MiB", help_heading = "Archive")]
     pub(super) inflate_limit: String,
 
@@ -256,35 +256,35 @@ pub(super) struct ArchiveArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct AwsArgs {
-    /// Profile of the AWS CLI's configuration
+    /// A profile from the AWS CLI's configuration
     #[arg(long, value_name = "NAME", help_heading = "AWS")]
     pub(super) profile: Option<String>,
 
-    /// The region to call AWS in: the bucket's [default: AWS_REGION, the profile's, else us-east-1]
+    /// The region of the bucket and of AWS calls [default: AWS_REGION, the profile's, else us-east-1]
     #[arg(long, value_name = "REGION", help_heading = "AWS")]
     pub(super) aws_region: Option<String>,
 
-    /// Another endpoint, addressed path-style [also: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_IAM]
+    /// A custom endpoint, addressed path-style [also: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_IAM]
     #[arg(long, value_name = "URL", help_heading = "AWS")]
     pub(super) endpoint_url: Option<String>,
 
-    /// A role to assume for reading the archive
+    /// The role to assume for reading the archive
     #[arg(long, value_name = "ARN", help_heading = "AWS")]
     pub(super) role_arn: Option<String>,
 
-    /// The external id that the role asks for
+    /// The external ID that the role requires
     #[arg(long, value_name = "ID", requires = "role_arn", help_heading = "AWS")]
     pub(super) external_id: Option<String>,
 
-    /// Pay for the requests, for buckets that ask for it
+    /// Accept requester-pays charges
     #[arg(long, help_heading = "AWS")]
     pub(super) request_payer: bool,
 
-    /// Give an attempt at S3 up after this much silence
+    /// Time out an S3 request after this long without data
     #[arg(long, value_name = "DURATION", default_value = "20s", hide_short_help = true, help_heading = "AWS")]
     pub(super) s3_timeout: String,
 
-    /// Try a request to S3, or a body that breaks off, this often; the pause between is 0.5 s, and doubles
+    /// Maximum number of attempts for a failed S3 request or an interrupted download, with pauses from 0.5 s that double
     #[arg(long, value_name = "N", default_value = "8", hide_short_help = true, help_heading = "AWS")]
     pub(super) s3_attempts: NonZeroU32,
 
@@ -310,18 +310,18 @@ pub(super) enum Getting {
     Sdk,
 }
 
-/// Keep today's IAM state for later reports
+/// Save the current IAM state for later reports
 ///
-/// Reads users, MFA devices, policies, groups, tags, the credential report and the account summary, and writes one
-/// JSON file that --iam of a later report takes. What permissions do not allow is left out, and named.
+/// Reads users, MFA devices, policies, groups, tags, the credential report and the account summary, and writes one JSON file
+/// for --iam of a later report. Whatever the permissions do not allow is left out, and named.
 #[derive(Debug, Args)]
 #[command(after_long_help = SNAPSHOT_HELP)]
 pub(super) struct SnapshotArgs {
-    /// The file to write; an earlier snapshot is replaced, anything else is not
+    /// The file to write. An earlier snapshot is replaced, anything else is not
     #[arg(long, value_name = "FILE", required_unless_present = "store")]
     pub(super) out: Option<PathBuf>,
 
-    /// Keep it in this evidence store, for `report --iam store` and for its month in a trend
+    /// Save it in this evidence store, for `report --iam store` and for the trend
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE")]
     pub(super) store: Option<PathBuf>,
 
@@ -333,7 +333,7 @@ pub(super) struct SnapshotArgs {
     #[arg(long = "account", id = "accounts", value_name = "ID", requires = "iam_role")]
     pub(super) accounts: Vec<String>,
 
-    /// Profile of the AWS CLI's configuration
+    /// A profile from the AWS CLI's configuration
     #[arg(long, value_name = "NAME", help_heading = "AWS")]
     pub(super) profile: Option<String>,
 
@@ -341,13 +341,13 @@ pub(super) struct SnapshotArgs {
     #[arg(long, value_name = "REGION", help_heading = "AWS")]
     pub(super) aws_region: Option<String>,
 
-    /// Another endpoint [also: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_IAM]
+    /// A custom endpoint [also: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_IAM]
     #[arg(long, value_name = "URL", help_heading = "AWS")]
     pub(super) endpoint_url: Option<String>,
 }
 
 const SNAPSHOT_HELP: &str = "\
-Permissions, none of which writes (docs/iam-policy.json is a policy of them): iam:GetUser, iam:ListUsers,
+Permissions, all read-only (docs/iam-policy.json is a policy with exactly these): iam:GetUser, iam:ListUsers,
 iam:ListMFADevices, iam:ListVirtualMFADevices, iam:ListAccessKeys, iam:GetLoginProfile, iam:GetAccountSummary,
 iam:GetAccountAuthorizationDetails, iam:GenerateCredentialReport, iam:GetCredentialReport.
 

@@ -1,6 +1,5 @@
-//! `mfatrail generate`: shell completions, man pages, and the IAM policy that a command line needs.
+//! `mfatrail generate`: shell completions, man pages, and the IAM policy that a command line calls.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
@@ -16,14 +15,13 @@ use super::exit::Status;
 use super::respond::RespondArgs;
 use super::watch::Reads;
 use super::{Cli, Command, IamCommand, named_file, put};
-use crate::alert::channel::permission::{self, On, Permission};
+use crate::alert::channel::permission;
 use crate::app::Error;
+use crate::app::iam_policy::{AwsCalls, ChannelCalls, PolicySubject, partition_of, policy};
 use crate::app::watch::config::Entry;
 use crate::arn::{Arn, is_arn};
 use crate::device::call::Call;
 use crate::device::plan::user_name;
-use crate::posture::{ACCOUNT_ACTIONS, ORGANIZATION_ACTIONS};
-use crate::queue::sqs::Place;
 use crate::source::Source;
 use crate::{aws, disk, partition};
 
@@ -35,7 +33,7 @@ pub(super) enum GenerateCommand {
     IamPolicy(IamPolicyArgs),
 }
 
-/// Print the completions of a shell
+/// Print shell completions
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -47,7 +45,7 @@ pub(super) struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Write the man pages, one for each command
+/// Write the man pages, one per command
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -62,8 +60,8 @@ pub(super) struct ManArgs {
 /// Print the IAM policy that a command line needs: no more than it calls, and read-only but for `device`, `respond` and a
 /// watch's alerts
 ///
-/// Where the command assumes a role, its caller needs to be allowed that, and the role needs the rest: --of says whose
-/// policy is printed. Nothing is called.
+/// If the command assumes a role, its caller needs permission to assume it, and the role needs the rest: --of chooses whose
+/// policy is printed. Makes no AWS calls.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -77,11 +75,11 @@ pub(super) struct IamPolicyArgs {
     #[arg(long, value_name = "WHOSE", default_value = "caller")]
     of: Whose,
 
-    /// The key that the bucket's objects are encrypted with, where it is one of your own
+    /// The customer managed key that the bucket's objects are encrypted with, if any
     #[arg(long, value_name = "ARN")]
     kms_key: Option<String>,
 
-    /// The command line, without the program's name
+    /// The command line, without the program name
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<OsString>,
 }
@@ -98,20 +96,6 @@ enum Whose {
     /// The roles of a watch's channels (`aws.role`), which send its alerts
     ChannelRole,
 }
-
-/// Everything that `inventory::live` calls.
-const IAM_ACTIONS: [&str; 10] = [
-    "iam:GenerateCredentialReport",
-    "iam:GetAccountAuthorizationDetails",
-    "iam:GetAccountSummary",
-    "iam:GetCredentialReport",
-    "iam:GetLoginProfile",
-    "iam:GetUser",
-    "iam:ListAccessKeys",
-    "iam:ListMFADevices",
-    "iam:ListUsers",
-    "iam:ListVirtualMFADevices",
-];
 
 pub(super) fn run(command: GenerateCommand) -> Result<Status, Error> {
     match command {
@@ -162,35 +146,6 @@ fn is_page(file: &mut fs::File) -> bool {
         && head.split(|byte| *byte == b'\n').any(|line| line.starts_with(b".TH mfatrail"))
 }
 
-/// What a command line calls, and as whom.
-#[derive(Default)]
-struct Needs {
-    /// Buckets and prefixes.
-    archive: Vec<(String, String)>,
-    archive_role: Option<String>,
-    queues: Vec<Place>,
-    /// CloudTrail's public keys, with the credentials that read the archive.
-    public_keys: bool,
-    iam: bool,
-    /// Everything that the checks of guardrails ask.
-    posture: bool,
-    iam_role: Option<String>,
-    /// Accounts in which the role is assumed; empty where they are not named.
-    accounts: Vec<String>,
-    partition: String,
-    /// What `device` and `respond` need of IAM.
-    devices: Vec<Value>,
-    /// Of a watch.
-    channels: Vec<Channel>,
-    secrets: Vec<Permission>,
-}
-
-/// What a channel needs, and the role that needs it in place of the caller.
-struct Channel {
-    role: Option<String>,
-    permissions: Vec<Permission>,
-}
-
 fn iam_policy(args: &IamPolicyArgs) -> Result<Status, Error> {
     let words = std::iter::once(OsString::from("mfatrail")).chain(args.command.iter().cloned());
     let cli = Cli::try_parse_from(words).map_err(|error| {
@@ -201,61 +156,66 @@ fn iam_policy(args: &IamPolicyArgs) -> Result<Status, Error> {
             "the command line after `iam-policy` is not understood: {first}\n  hint: give it as you would run it, after `--` and without the program's name"
         ))
     })?;
-    let needs = needs(&cli.command)?;
-    let statements = statements(&needs, args)?;
-    let policy = json!({ "Version": "2012-10-17", "Statement": statements });
-    put(&format!("{policy:#}"))?;
+    let calls = AwsCalls { kms_key: args.kms_key.clone(), ..calls(&cli.command)? };
+    let subject = match args.of {
+        Whose::Caller => PolicySubject::Caller,
+        Whose::ArchiveRole => PolicySubject::ArchiveRole,
+        Whose::IamRole => PolicySubject::IamRole,
+        Whose::ChannelRole => PolicySubject::ChannelRole,
+    };
+    put(&format!("{:#}", policy(&calls, subject)?))?;
     Ok(Status::Done)
 }
 
-fn needs(command: &Command) -> Result<Needs, Error> {
+/// What a command calls of AWS.
+fn calls(command: &Command) -> Result<AwsCalls, Error> {
     match command {
         Command::Report(args) => {
-            let mut needs = archive(&args.sources, &args.archive.regions, &args.aws)?;
-            needs.posture = args.posture.as_ref().is_some_and(|posture| posture.as_os_str() == "live");
-            needs.iam = needs.posture || args.iam.as_ref().is_some_and(|iam| iam == "live");
-            needs.iam_role.clone_from(&args.iam_role);
-            needs.accounts.clone_from(&args.archive.accounts);
-            Ok(needs)
+            let mut calls = archive(&args.sources, &args.archive.regions, &args.aws)?;
+            calls.posture = args.posture.as_ref().is_some_and(|posture| posture.as_os_str() == "live");
+            calls.iam = calls.posture || args.iam.as_ref().is_some_and(|iam| iam == "live");
+            calls.iam_role.clone_from(&args.iam_role);
+            calls.accounts.clone_from(&args.archive.accounts);
+            Ok(calls)
         }
         Command::Search(args) => archive(&args.sources, &args.archive.regions, &args.aws),
         Command::Scan(args) => archive(&args.sources, &args.archive.regions, &args.aws),
         Command::Verify(args) => {
-            let mut needs = archive(&args.sources, &args.archive.regions, &args.aws)?;
-            needs.public_keys = args.public_keys.is_empty();
-            Ok(needs)
+            let mut calls = archive(&args.sources, &args.archive.regions, &args.aws)?;
+            calls.public_keys = args.public_keys.is_empty();
+            Ok(calls)
         }
         Command::Watch(args) => {
             let Reads { sources, queues, aws } = args.reads()?;
-            let mut needs = Needs { queues, ..archive(&sources, &[], aws)? };
-            channels(&args.tells()?, &mut needs);
-            Ok(needs)
+            let mut calls = AwsCalls { queues, ..archive(&sources, &[], aws)? };
+            channels(&args.tells()?, &mut calls);
+            Ok(calls)
         }
         // Which buckets `retry` reads is in the store: the policy of the scan covers it.
-        Command::History(_) | Command::Store(_) => Ok(Needs::default()),
-        Command::Iam(IamCommand::Snapshot(args)) => Ok(Needs {
+        Command::History(_) | Command::Store(_) => Ok(AwsCalls::default()),
+        Command::Iam(IamCommand::Snapshot(args)) => Ok(AwsCalls {
             iam: true,
             iam_role: args.iam_role.clone(),
             accounts: args.accounts.clone(),
             partition: partition(args.aws_region.iter()),
-            ..Needs::default()
+            ..AwsCalls::default()
         }),
-        Command::Posture(args) if args.from_files.is_none() => Ok(Needs {
+        Command::Posture(args) if args.from_files.is_none() => Ok(AwsCalls {
             iam: true,
             posture: true,
             iam_role: args.iam_role.clone(),
             accounts: args.accounts.clone(),
             partition: partition(args.aws_region.iter()),
-            ..Needs::default()
+            ..AwsCalls::default()
         }),
         Command::Device(args) => device(args),
         Command::Respond(args) => respond(args),
-        Command::Posture(_) | Command::Generate(_) => Ok(Needs::default()),
+        Command::Posture(_) | Command::Generate(_) => Ok(AwsCalls::default()),
     }
 }
 
-/// What one command on devices needs.
-fn device(args: &DeviceArgs) -> Result<Needs, Error> {
+/// What one command on devices calls.
+fn device(args: &DeviceArgs) -> Result<AwsCalls, Error> {
     let (mut reads, mut all, user, name) = match &args.command {
         DeviceCommand::List(args) => {
             let everybody = args.user.is_none().then_some("iam:ListUsers");
@@ -292,8 +252,8 @@ fn device(args: &DeviceArgs) -> Result<Needs, Error> {
     changing(args.command.caller(), user, &[name.to_owned()], [reads, entity, all])
 }
 
-/// What the runbook needs.
-fn respond(args: &RespondArgs) -> Result<Needs, Error> {
+/// What the runbook calls.
+fn respond(args: &RespondArgs) -> Result<AwsCalls, Error> {
     let mut own = vec![
         "iam:GetLoginProfile",
         "iam:GetUser",
@@ -327,7 +287,7 @@ fn changing(
     user: &str,
     devices: &[String],
     [own, entity, all]: [Vec<&'static str>; 3],
-) -> Result<Needs, Error> {
+) -> Result<AwsCalls, Error> {
     let name = user_name(user).map_err(Error::Input)?;
     let role = caller.role_arn()?;
     let arns = [Some(user), role.as_deref()].into_iter().flatten().chain(devices.iter().map(String::as_str));
@@ -366,33 +326,30 @@ fn changing(
     if !all.is_empty() {
         statements.push(statement("Account", all, json!("*")));
     }
-    Ok(Needs { devices: statements, iam_role: role, partition, ..Needs::default() })
+    Ok(AwsCalls { devices: statements, iam_role: role, partition, ..AwsCalls::default() })
 }
 
-fn archive(sources: &[OsString], regions: &[String], calls: &AwsArgs) -> Result<Needs, Error> {
-    let mut buckets = Vec::new();
-    for source in sources {
-        if let Source::S3 { bucket, prefix } = Source::parse(source).map_err(Error::input)? {
-            buckets.push((bucket, prefix));
-        }
-    }
-    let sources = sources.iter().filter_map(|source| source.to_str());
-    let arns = sources.map(|source| source.trim_start_matches("s3://")).chain(calls.role_arn.as_deref());
-    let mut named = arns.filter_map(Arn::parse).map(|arn| arn.partition);
-    let named = named.find(|partition| !partition.is_empty());
-    let partition = named.map_or_else(|| partition(regions.iter().chain(&calls.aws_region)), str::to_owned);
-    Ok(Needs { archive: buckets, archive_role: calls.role_arn.clone(), partition, ..Needs::default() })
+fn archive(sources: &[OsString], regions: &[String], aws: &AwsArgs) -> Result<AwsCalls, Error> {
+    let texts = sources.iter().filter_map(|source| source.to_str()).chain(aws.role_arn.as_deref());
+    let named = partition_of(texts).map(str::to_owned);
+    let sources = sources.iter().map(|source| Source::parse(source).map_err(Error::input));
+    Ok(AwsCalls {
+        sources: sources.collect::<Result<_, _>>()?,
+        archive_role: aws.role_arn.clone(),
+        partition: named.unwrap_or_else(|| partition(regions.iter().chain(&aws.aws_region))),
+        ..AwsCalls::default()
+    })
 }
 
-fn channels(entries: &[Entry], needs: &mut Needs) {
+fn channels(entries: &[Entry], calls: &mut AwsCalls) {
     for Entry { settings, .. } in entries {
-        let partition = permission::partition_of(settings).unwrap_or(&needs.partition);
+        let partition = permission::partition_of(settings).unwrap_or(&calls.partition);
         let permissions = settings.permissions(partition);
         if let Some(access) = settings.access() {
-            needs.channels.push(Channel { role: access.role.clone(), permissions });
+            calls.channels.push(ChannelCalls { role: access.role.clone(), permissions });
         }
         let secrets = settings.secrets();
-        needs.secrets.extend(secrets.into_iter().filter_map(|secret| permission::of_secret(secret, &needs.partition)));
+        calls.secrets.extend(secrets.into_iter().filter_map(|secret| permission::of_secret(secret, &calls.partition)));
     }
 }
 
@@ -401,191 +358,4 @@ fn partition<'a>(regions: impl Iterator<Item = &'a String>) -> String {
     let set = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().filter_map(|name| std::env::var(name).ok());
     let region = regions.cloned().chain(set).find(|region| !region.is_empty());
     partition::of_region(region.as_deref().unwrap_or(aws::DEFAULT_REGION)).into_owned()
-}
-
-fn statements(needs: &Needs, args: &IamPolicyArgs) -> Result<Vec<Value>, Error> {
-    let nothing = |what: &str| {
-        Err(Error::Input(format!("{what}\n  hint: `--of caller` prints what the command's own credentials need")))
-    };
-    let mut statements = Vec::new();
-    match args.of {
-        Whose::ArchiveRole if needs.archive_role.is_none() => {
-            return nothing("the command assumes no role for the archive");
-        }
-        Whose::IamRole if needs.iam_role.is_none() => return nothing("the command assumes no role for IAM"),
-        Whose::ArchiveRole => {
-            statements.extend(read_archive(needs, args));
-            statements.extend(read_queues(needs));
-            statements.extend(needs.public_keys.then(read_public_keys));
-        }
-        Whose::IamRole if !needs.devices.is_empty() => statements.extend(needs.devices.iter().cloned()),
-        Whose::IamRole => {
-            statements.push(read_iam());
-            statements.extend(needs.posture.then(|| read_guardrails("ReadGuardrails", &ACCOUNT_ACTIONS)));
-        }
-        Whose::ChannelRole if needs.channels.iter().all(|channel| channel.role.is_none()) => {
-            return nothing("no channel assumes a role");
-        }
-        Whose::ChannelRole => {
-            let of_roles = needs.channels.iter().filter(|channel| channel.role.is_some());
-            statements.extend(granted(of_roles.flat_map(|channel| &channel.permissions)));
-        }
-        Whose::Caller => {
-            match &needs.archive_role {
-                Some(role) if !needs.archive.is_empty() || !needs.queues.is_empty() => {
-                    statements.push(assume("AssumeTheArchiveRole", std::slice::from_ref(role)));
-                }
-                _ => {
-                    statements.extend(read_archive(needs, args));
-                    statements.extend(read_queues(needs));
-                    statements.extend(needs.public_keys.then(read_public_keys));
-                }
-            }
-            match &needs.iam_role {
-                Some(role) if !needs.devices.is_empty() => {
-                    statements.push(assume("AssumeTheRole", std::slice::from_ref(role)));
-                }
-                _ => statements.extend(needs.devices.iter().cloned()),
-            }
-            if needs.iam {
-                statements.push(match &needs.iam_role {
-                    Some(role) => {
-                        let arn = |account: &str| {
-                            format!("arn:{}:iam::{account}:role/{}", needs.partition, role.trim_start_matches('/'))
-                        };
-                        let roles: Vec<String> = match needs.accounts.as_slice() {
-                            [] => vec![arn("*")],
-                            accounts => accounts.iter().map(|account| arn(account)).collect(),
-                        };
-                        assume("AssumeTheRoleInEachAccount", &roles)
-                    }
-                    None => read_iam(),
-                });
-            }
-            if needs.posture {
-                if needs.iam_role.is_none() {
-                    statements.push(read_guardrails("ReadGuardrails", &ACCOUNT_ACTIONS));
-                }
-                statements.push(read_guardrails("ReadOrganization", &ORGANIZATION_ACTIONS));
-            }
-            let own = needs.channels.iter().filter(|channel| channel.role.is_none());
-            statements.extend(granted(own.flat_map(|channel| &channel.permissions).chain(&needs.secrets)));
-            let roles: BTreeSet<String> = needs
-                .channels
-                .iter()
-                .filter_map(|channel| Some(channel.role.as_deref()?.replace("{account}", "*")))
-                .collect();
-            if !roles.is_empty() {
-                statements.push(assume("AssumeTheRolesOfChannels", &roles.into_iter().collect::<Vec<_>>()));
-            }
-        }
-    }
-    if statements.is_empty() {
-        return Err(Error::Input(
-            "the command line calls nothing of AWS, and needs no policy\n  hint: name an s3:// source, or `--iam live`"
-                .to_owned(),
-        ));
-    }
-    Ok(statements)
-}
-
-/// A statement for each purpose, with everything that it is needed on.
-fn granted<'p>(permissions: impl Iterator<Item = &'p Permission>) -> Vec<Value> {
-    let mut purposes: Vec<(&Permission, BTreeSet<&String>)> = Vec::new();
-    for permission in permissions {
-        let (On::These(resources) | On::AllBut(resources)) = &permission.on;
-        match purposes.iter_mut().find(|(own, _)| own.purpose == permission.purpose) {
-            Some((_, all)) => all.extend(resources),
-            None => purposes.push((permission, resources.iter().collect())),
-        }
-    }
-    let statement = |(Permission { purpose, actions, on }, resources): (&Permission, BTreeSet<&String>)| {
-        let resource = if matches!(on, On::These(_)) { "Resource" } else { "NotResource" };
-        json!({ "Sid": purpose, "Effect": "Allow", "Action": actions, resource: resources })
-    };
-    purposes.into_iter().map(statement).collect()
-}
-
-fn assume(sid: &str, roles: &[String]) -> Value {
-    json!({ "Sid": sid, "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": roles })
-}
-
-fn read_public_keys() -> Value {
-    json!({ "Sid": "ReadPublicKeys", "Effect": "Allow", "Action": "cloudtrail:ListPublicKeys", "Resource": "*" })
-}
-
-fn read_queues(needs: &Needs) -> Option<Value> {
-    let arn = |place: &Place| {
-        let region = place.region().unwrap_or_else(|| "*".to_owned());
-        let partition = partition::of_region(&region);
-        let partition = if region == "*" { needs.partition.as_str() } else { &*partition };
-        format!("arn:{partition}:sqs:{region}:{}:{}", place.account().unwrap_or("*"), place.name())
-    };
-    let arns: BTreeSet<String> = needs.queues.iter().map(arn).collect();
-    let actions = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
-    (!arns.is_empty())
-        .then(|| json!({ "Sid": "WorkOffQueues", "Effect": "Allow", "Action": actions, "Resource": arns }))
-}
-
-fn read_iam() -> Value {
-    json!({ "Sid": "ReadIamState", "Effect": "Allow", "Action": IAM_ACTIONS, "Resource": "*" })
-}
-
-fn read_guardrails(sid: &str, actions: &[&str]) -> Value {
-    json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": "*" })
-}
-
-fn read_archive(needs: &Needs, args: &IamPolicyArgs) -> Vec<Value> {
-    let mut statements = Vec::new();
-    let buckets: BTreeSet<&String> = needs.archive.iter().map(|(bucket, _)| bucket).collect();
-    for (i, bucket) in buckets.into_iter().enumerate() {
-        let own = || needs.archive.iter().filter(|(name, _)| name == bucket).map(|(_, prefix)| prefix.as_str());
-        // An access point is named by its ARN already, and has its objects below a folder of that name.
-        let (arn, objects_of) = if is_arn(bucket) {
-            ((*bucket).clone(), format!("{bucket}/object"))
-        } else {
-            let arn = format!("arn:{}:s3:::{bucket}", needs.partition);
-            (arn.clone(), arn)
-        };
-        let number = if i == 0 { String::new() } else { (i + 1).to_string() };
-        let mut list = json!({
-            "Sid": format!("ListTheArchive{number}"),
-            "Effect": "Allow",
-            "Action": "s3:ListBucket",
-            "Resource": arn,
-        });
-        // Without a prefix the whole bucket is the archive, and is listed from its root.
-        if own().all(|prefix| !prefix.is_empty())
-            && let Some(list) = list.as_object_mut()
-        {
-            let prefixes: Vec<String> = own().flat_map(below).collect();
-            list.insert("Condition".to_owned(), json!({ "StringLike": { "s3:prefix": prefixes } }));
-        }
-        let objects: Vec<String> = own().flat_map(below).map(|key| format!("{objects_of}/{key}")).collect();
-        statements.push(list);
-        statements.push(json!({
-            "Sid": format!("ReadTheArchive{number}"),
-            "Effect": "Allow",
-            "Action": "s3:GetObject",
-            "Resource": objects,
-        }));
-    }
-    if let Some(key) = args.kms_key.as_ref().filter(|_| !statements.is_empty()) {
-        statements.push(json!({
-            "Sid": "DecryptTheArchive",
-            "Effect": "Allow",
-            "Action": "kms:Decrypt",
-            "Resource": key,
-        }));
-    }
-    statements
-}
-
-/// The keys that a SOURCE's prefix stands for: a folder's, or where it does not end like one, those of a key as well.
-fn below(prefix: &str) -> Vec<String> {
-    if prefix.is_empty() || prefix.ends_with('/') {
-        vec![format!("{prefix}*")]
-    } else {
-        vec![prefix.to_owned(), format!("{prefix}/*")]
-    }
 }

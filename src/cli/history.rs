@@ -7,8 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::archive::{range, time};
 use super::exit::Status;
-use super::search::say_what_lacks_room;
-use super::seen::say_unknown;
+use super::messages::{say_hidden_columns, say_unknown};
 use super::{say, terminal};
 use crate::app::history::{HistoryAnswer, HistoryRequest, Subject, ask, select};
 use crate::app::{Error, Run, coverage, rfc3339};
@@ -21,10 +20,10 @@ const NAMED: usize = 5;
 
 /// Answer an auditor's questions from the evidence store: what happened to whose MFA, who had which device when
 ///
-/// Without further options every lifecycle event in the store, attempts included, in order of time. --device, or --spans,
-/// shows instead who had which device from when to when; --as-of what everybody had at a moment. Every row cites the event,
-/// or the IAM snapshot in the store, that shows it, and the objects that hold the event. What is not known is empty, or says
-/// that it is unknown; nothing is guessed.
+/// Without further options, lists every lifecycle event in the store, including attempts, in order of time. --device or --spans
+/// shows who had which device from when to when; --as-of shows which devices everybody had at that time. Every row cites the
+/// event, or the IAM snapshot in the store, that shows it, and the objects that contain the event. Unknown values are empty or
+/// marked as unknown; nothing is guessed.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub(super) struct HistoryArgs {
@@ -32,7 +31,7 @@ pub(super) struct HistoryArgs {
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE")]
     pub(super) store: Option<PathBuf>,
 
-    /// About this user, under any name it had, or its unique id; `root` is the root user. May be repeated, as all of these
+    /// About this user, under any name it has had, or by unique ID; `root` is the root user. Filters may be repeated
     #[arg(long = "user", value_name = "NAME", help_heading = "Filters")]
     users: Vec<String>,
 
@@ -40,35 +39,35 @@ pub(super) struct HistoryArgs {
     #[arg(long = "account", value_name = "ID", help_heading = "Filters")]
     accounts: Vec<String>,
 
-    /// What this actor did to others: a user, a role, a session, a unique id or an ARN; `root` is the root user
+    /// What this actor did to others: a user, a role, a session, a unique ID or an ARN; `root` is the root user
     #[arg(long = "actor", value_name = "NAME", help_heading = "Filters")]
     actors: Vec<String>,
 
-    /// This device: its serial number or ARN, or the name at its end
+    /// This device: its serial number, its ARN, or the name at the end of the ARN
     #[arg(long = "device", value_name = "SERIAL", help_heading = "Filters")]
     devices: Vec<String>,
 
-    /// Events of this name, any extracted one, such as DeactivateMFADevice or CreateLoginProfile
+    /// Extracted events of this name, such as DeactivateMFADevice or CreateLoginProfile
     #[arg(long = "event", value_name = "NAME", help_heading = "Filters")]
     events: Vec<String>,
 
-    /// From this moment on
+    /// From this time on
     #[arg(long, value_name = "TIME", help_heading = "Filters")]
     from: Option<String>,
 
-    /// Before this moment
+    /// Before this time
     #[arg(long, value_name = "TIME", help_heading = "Filters")]
     to: Option<String>,
 
-    /// Who had which device from when to when, instead of events; --device alone asks for it, too
+    /// Who had which device from when to when, instead of events; implied by --device alone
     #[arg(long, conflicts_with_all = ["as_of", "actors", "events"], help_heading = "Questions")]
     spans: bool,
 
-    /// Which devices everybody had at this moment, and whether these are all
+    /// Which devices everybody had at this time, and whether the list is complete
     #[arg(long, value_name = "TIME", conflicts_with_all = ["actors", "events", "from", "to"], help_heading = "Questions")]
     as_of: Option<String>,
 
-    /// A statement in SQL over the tables events, calls, sightings, objects and runs
+    /// Run a SQL SELECT over the tables events, calls, sightings, objects and runs
     #[arg(
         long,
         value_name = "SELECT …",
@@ -81,28 +80,27 @@ pub(super) struct HistoryArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["spans", "as_of"], help_heading = "Questions")]
     approvals: Option<PathBuf>,
 
-    /// Only these columns
+    /// Print only these columns
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',', help_heading = "Output")]
     fields: Vec<String>,
 
-    /// How to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
     format: FormatArg,
 }
 
 const HELP: &str = "\
-Times are a date (2026-10-01, today, yesterday), a time with its zone (2026-10-01T08:00Z, 2026-10-01 10:00:00+02:00) or an age
-(36h, 7d, 2w). Everything is UTC, and --to is the exclusive end. Different filters must all
-hold; of one that is repeated, one value must. Values are compared without regard to case, and `*` stands for any
-characters, `?` for one.
+A TIME is a date (2026-10-01, today, yesterday), a time with its zone (2026-10-01T08:00Z, 2026-10-01 10:00:00+02:00) or an age
+(36h, 7d, 2w). Everything is UTC, and --to is the exclusive end. Different filters must all match;
+of a repeated filter, one value must match. Values are case-insensitive; `*` matches any characters, `?` matches one.
 
-A user is shown under its latest name. Users that had one name in turn, deleted and created again, are different users:
-their ids tell them apart. Ids and names are taken from the extracted events and from the IAM snapshot in the store (the last,
-with --as-of the last that was taken by then). A window's class takes the whole archive's calls: a report tells it.
+A user is shown under its latest name. A user that was deleted and one created later under the same name are different users,
+distinguished by their IDs. IDs and names come from the extracted events and from the IAM snapshot in the store (the latest;
+with --as-of, the latest one taken by then). The class of a window depends on calls from the whole archive: see a report.
 
-A table shows the columns that fit; the other formats have all, and --fields chooses. In SQL the tables are those of
-docs/evidence-schema.md, with rows of objects that were overwritten in the archive since; times are UTC, and may be compared
-with texts such as '2026-10-01'.
+A table shows the columns that fit the terminal; the other formats have all of them, and --fields chooses. SQL sees the tables
+described in docs/evidence-schema.md, including rows from objects that have since been overwritten in the archive; times are
+UTC, and can be compared with strings such as '2026-10-01'.
 
 Examples:
   mfatrail history --store evidence --event DeactivateMFADevice --from 2026-10-01 --to 2026-11-01
@@ -115,20 +113,20 @@ Examples:
 
 Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 done, but objects in the store
 could not be read, records of one event contradict each other, or --as-of is before an account's first record; 0 done, whether or
-not there is an answer.";
+not anything was found.";
 
 /// What --format names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FormatArg {
-    /// For eyes
+    /// Table for reading
     Table,
-    /// An array of objects
+    /// One JSON array
     Json,
-    /// One object a line
+    /// JSON lines
     Ndjson,
-    /// With a header
+    /// CSV with a header
     Csv,
-    /// A Parquet file
+    /// Parquet
     Parquet,
 }
 
@@ -186,14 +184,14 @@ fn say_unrecorded(answer: &HistoryAnswer, subject: Subject) {
     for (account, first) in accounts.iter().take(NAMED) {
         let (account, first) = (terminal_text(account), first.map(rfc3339).unwrap_or_default());
         say(&format!(
-            "warning: account {account}: who had which device then is unknown; its first record in the store is of {first}"
+            "warning: account {account}: unknown who had which device at that time; its first record in the store is from {first}"
         ));
     }
     if accounts.len() > NAMED {
-        say(&format!("warning: the same of {} more accounts", accounts.len() - NAMED));
+        say(&format!("warning: and {} more accounts", accounts.len() - NAMED));
     }
     if matches!(subject, Subject::At(_)) && answer.is_of_nothing() {
-        say("warning: who had which device then is unknown: the store has no records");
+        say("warning: unknown who had which device at that time: the store has no records");
     }
 }
 
@@ -205,7 +203,7 @@ fn format(format: FormatArg) -> Result<Format, Error> {
         FormatArg::Csv => Format::Csv,
         FormatArg::Parquet if io::stdout().is_terminal() => {
             return Err(Error::Input(
-                "`--format parquet` is no text for a terminal\n  hint: send it to a file: … --format parquet > answer.parquet".to_owned(),
+                "`--format parquet` is binary, and standard output is a terminal\n  hint: redirect it to a file: … --format parquet > answer.parquet".to_owned(),
             ));
         }
         FormatArg::Parquet => Format::Parquet,
@@ -219,7 +217,7 @@ fn give(answer: Answer, format: Format, room: &'static [&'static str]) -> Result
         Err(AnswerError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Error::failed(error)),
         Ok(columns) => {
-            say_what_lacks_room(&columns);
+            say_hidden_columns(&columns);
             Ok(())
         }
     }
@@ -229,12 +227,12 @@ fn give(answer: Answer, format: Format, room: &'static [&'static str]) -> Result
 fn reach(answer: &HistoryAnswer) -> String {
     match answer.reach() {
         Some([first, last]) => format!(
-            "note: the store's records of {} reach from {} to {}; an empty answer says nothing of other accounts and times",
+            "note: the store has records of {} from {} to {}; an empty answer says nothing about other accounts and times",
             plural(answer.covered.len(), "account", "accounts"),
             rfc3339(first),
             rfc3339(last)
         ),
-        None => "note: the store has no records: an empty answer shows nothing, not that nothing happened".to_owned(),
+        None => "note: the store has no records, so an empty answer is not evidence that nothing happened".to_owned(),
     }
 }
 
@@ -245,7 +243,7 @@ fn say_failures(failures: &[(String, String)]) {
     }
     if !failures.is_empty() {
         say(&format!(
-            "warning: {} could not be read, or not whole: what they hold is not in the answer\n  hint: `mfatrail store retry` reads them again",
+            "warning: {} could not be read completely; the answer lacks what they contain\n  hint: `mfatrail store retry` reads them again",
             plural(failures.len(), "object", "objects")
         ));
     }

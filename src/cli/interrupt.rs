@@ -70,7 +70,7 @@ fn leave() -> ! {
         // It may be in its place already, and there is nobody to be told of a failure.
         let _best_effort = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     }
-    say("interrupted: what was under way was given up, and what was there is as it was");
+    say("interrupted: nothing more was written, and what was there before is unchanged");
     process::exit(i32::from(exit_status()))
 }
 

@@ -9,15 +9,14 @@ mod history;
 mod iam;
 mod interrupt;
 mod log;
+mod messages;
 mod observer;
-mod pdf;
 mod posture;
 mod progress;
 mod report;
 mod respond;
 mod scan;
 mod search;
-mod seen;
 mod store;
 mod terminal;
 mod verify;
@@ -34,8 +33,8 @@ use crate::app::{Error, Run};
 use crate::escape::terminal as terminal_text;
 use crate::report::pretty_json;
 
-/// Who was without MFA, from when to when, who did it, did anyone notice, and how fast was it mended:
-/// answered from a CloudTrail archive and IAM.
+/// Find out who was without MFA, from when to when, who removed it, whether it was detected, and how quickly it was
+/// fixed: from a CloudTrail archive and IAM.
 #[derive(Debug, Parser)]
 #[command(name = "mfatrail", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
@@ -58,10 +57,10 @@ enum Command {
     Posture(Box<posture::PostureArgs>),
     Device(Box<device::DeviceArgs>),
     Respond(Box<respond::RespondArgs>),
-    /// IAM state
+    /// Save IAM state
     #[command(subcommand)]
     Iam(IamCommand),
-    /// Shell completions, man pages, and the IAM policy that a command line needs
+    /// Print shell completions, man pages, and the IAM policy that a command line needs
     #[command(subcommand)]
     Generate(generate::GenerateCommand),
 }
@@ -93,7 +92,7 @@ pub fn main() -> ExitCode {
         Command::History(args) => history::run(&args, run),
         Command::Search(args) => search::run(&args, run),
         Command::Verify(args) => verify::run(&args, run),
-        Command::Iam(IamCommand::Snapshot(args)) => iam::keep(*args, run),
+        Command::Iam(IamCommand::Snapshot(args)) => iam::snapshot(*args, run),
         Command::Watch(args) => watch::run(*args, run),
         Command::Posture(args) => posture::run(*args, run),
         Command::Device(args) => device::run(&args, run),
@@ -130,7 +129,7 @@ fn say(text: &str) {
 fn named_file(flag: &str, path: &Path) -> Result<(), Error> {
     if path.as_os_str() == "-" {
         return Err(Error::Input(format!(
-            "`{flag} -`: this is not written to standard output\n  hint: name a file or a folder; one that is called `-` is `./-`"
+            "`{flag} -`: cannot write to standard output\n  hint: name a file or a folder (`./-` for one named `-`)"
         )));
     }
     Ok(())

@@ -8,13 +8,13 @@ use serde::Serialize;
 use super::archive::{archive, delivery_slack, range, rescan_options, say_plan, sources, time};
 use super::args::{PaperArg, PeriodArgs, ReportArgs};
 use super::exit::Status;
-use super::{Printed, named_file, pdf, put, put_json, say, terminal};
-use crate::app::bundle::{Again, Making, open};
-use crate::app::report::{Job, Made};
+use super::{Printed, named_file, put, put_json, say, terminal};
+use crate::app::bundle::{Making, Reproduction, open};
+use crate::app::report::{Assembled, Job};
 use crate::app::request::{IamSource, ReportRequest};
-use crate::app::{Error, Run, THIS, coverage, rfc3339, scan};
+use crate::app::{Error, Run, THIS, coverage, inputs, rfc3339, scan};
 use crate::contract::{Figures, Gap, Notice, Period, ReadFailure, Report, Tool, Window};
-use crate::disk;
+use crate::pdf;
 use crate::pipeline;
 use crate::report::{self, OutputDir, Paper};
 use crate::units;
@@ -59,7 +59,7 @@ pub(super) fn run(args: ReportArgs, run: Run<'_>) -> Result<Status, Error> {
     let (formats, per_account) = (job.request.formats(), job.request.per_account);
     let mut files = report::render(&made.report, &formats, per_account).map_err(Error::failed)?;
     // A browser that fails costs no other format; the run has failed all the same.
-    let printed = output.pdf(&made.report).transpose();
+    let printed = output.pdf(&made.report, run).transpose();
     let failure = printed.map(|pdf| files.extend(pdf)).err();
     if let Some(making) = making {
         making.write(&job, &made, &files)?;
@@ -75,7 +75,7 @@ pub(super) fn run(args: ReportArgs, run: Run<'_>) -> Result<Status, Error> {
 }
 
 /// What `--fail-on` finds is said in a line each.
-fn status(args: &ReportArgs, made: &Made) -> Status {
+fn status(args: &ReportArgs, made: &Assembled) -> Status {
     let held = args.fail_on.iter().filter_map(|condition| Some((condition, condition.holds(&made.report)?)));
     let mut found = false;
     for (condition, why) in held {
@@ -96,7 +96,7 @@ fn again(file: &Path, out: Option<&Path>, summary: Printed, run: Run<'_>) -> Res
     let out = out.map_or_else(|| default_folder_of(period).into(), Path::to_path_buf);
     let target = OutputDir::prepare(&out).map_err(Error::input)?;
     run.observer.temporary(target.temporary());
-    let Again { made, files, members, changed, same_objects } = opened.again(rescan_options(), run)?;
+    let Reproduction { made, files, members, changed, same_objects } = opened.again(rescan_options(), run)?;
     let same = if changed.is_empty() {
         format!(
             "{} as listed; {} of the report {} the same, byte for byte",
@@ -105,7 +105,7 @@ fn again(file: &Path, out: Option<&Path>, summary: Printed, run: Run<'_>) -> Res
             if files.len() == 1 { "comes out" } else { "all come out" }
         )
     } else {
-        format!("warning: these files do not come out as they are in the bundle: {}", changed.join(", "))
+        format!("warning: these files differ from those in the bundle: {}", changed.join(", "))
     };
     let folder = run.uninterrupted(|| target.commit(files).map_err(Error::failed))?;
     let status = Status::of(made.complete && changed.is_empty() && same_objects);
@@ -210,46 +210,26 @@ struct Output {
     redact_key: Option<Vec<u8>>,
 }
 
-/// How many bytes a secret must have at least.
-const SHORTEST_KEY: usize = 16;
-/// How many it may have.
-const LONGEST_KEY: u64 = 1 << 20;
-
 impl Output {
     fn new(args: &ReportArgs) -> Result<Self, Error> {
         let paper = match args.paper {
             PaperArg::A4 => Paper::A4,
             PaperArg::Letter => Paper::Letter,
         };
-        let pdf = args.pdf.then(|| pdf::browser(args.chromium.as_deref())).transpose()?.map(|browser| (browser, paper));
-        let redact_key = args.redact_key.as_deref().map(redact_key).transpose()?;
+        let pdf = args.pdf.then(|| pdf::browser(args.chromium.as_deref())).transpose().map_err(Error::input)?;
+        let pdf = pdf.map(|browser| (browser, paper));
+        let redact_key = args.redact_key.as_deref().map(inputs::redact_key).transpose()?;
         Ok(Self { pdf, redact: args.redact, redact_key })
     }
 
     /// The page, printed, where that was asked for.
-    fn pdf(&self, report: &Report) -> Option<Result<report::File, Error>> {
+    fn pdf(&self, report: &Report, run: Run<'_>) -> Option<Result<report::File, Error>> {
         let (browser, paper) = self.pdf.as_ref()?;
         let page = report::printed(report, *paper)
             .map_err(|error| Error::Failed(format!("could not render the page to print: {error}")));
-        Some(page.and_then(|page| Ok(("report.pdf".to_owned(), pdf::print(browser, &page)?.into()))))
+        let print = |page: String| pdf::print(browser, &page, |folder| run.observer.temporary(folder));
+        Some(page.and_then(|page| Ok(("report.pdf".to_owned(), print(page).map_err(Error::failed)?.into()))))
     }
-}
-
-fn redact_key(path: &Path) -> Result<Vec<u8>, Error> {
-    let shown = path.display();
-    // A pipe is well: secrets often come that way.
-    let key = disk::read_piped(path, LONGEST_KEY).map_err(|error| {
-        Error::Input(format!(
-            "`--redact-key`: could not read `{shown}`: {error}\n  hint: head -c 32 /dev/urandom > redact.key"
-        ))
-    })?;
-    if key.len() < SHORTEST_KEY {
-        return Err(Error::Input(format!(
-            "`--redact-key`: `{shown}` has {} bytes, and {SHORTEST_KEY} is the least that cannot be guessed\n  hint: head -c 32 /dev/urandom > {shown}",
-            key.len()
-        )));
-    }
-    Ok(key)
 }
 
 /// When the report says that it was made: SOURCE_DATE_EPOCH, by which builds are made reproducible, else now.
@@ -260,7 +240,7 @@ fn generated_at(now: DateTime<Utc>) -> Result<DateTime<Utc>, Error> {
     };
     seconds.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0)).ok_or_else(|| {
         Error::Input(format!(
-            "the environment's SOURCE_DATE_EPOCH (`{seconds}`) is no number of seconds since 1970\n  hint: unset it, or set it to such as 1793577600"
+            "the environment variable SOURCE_DATE_EPOCH (`{seconds}`) is not a number of seconds since 1970\n  hint: unset it, or set it to a number such as 1793577600"
         ))
     })
 }
@@ -270,7 +250,7 @@ fn period(args: &PeriodArgs, now: DateTime<Utc>) -> Result<Period, Error> {
         let [from, to] = units::parse_month(month, now).map_err(|error| Error::Input(format!("`--month`: {error}")))?;
         if from > now {
             return Err(Error::Input(format!(
-                "`--month`: `{month}` has not begun: now is `{}`\n  hint: `--month this` and `--month last` are the month under way and the one before",
+                "`--month`: `{month}` has not begun: now is `{}`\n  hint: `--month this` is the current month, `--month last` the one before",
                 rfc3339(now)
             )));
         }
@@ -298,7 +278,7 @@ fn default_folder_of(period: Period) -> String {
 fn say_what_would_be_read(job: &Job<'_>) -> Result<Status, Error> {
     if job.archive.sources.is_empty() {
         return Err(Error::Input(
-            "`--dry-run` says what would be read of a SOURCE, and there is none\n  hint: `mfatrail store` shows what a store holds".to_owned(),
+            "`--dry-run` shows what would be read from SOURCE, but there is no SOURCE\n  hint: `mfatrail store` shows what a store has".to_owned(),
         ));
     }
     let plan = pipeline::plan(&job.archive.sources, &job.selection, &job.archive.options).map_err(Error::failed)?;

@@ -6,19 +6,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use serde::Serialize;
 
 use super::archive::{archive, range, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::Status;
 use super::{Printed, put, put_json, say};
-use crate::app::archive::check_places;
-use crate::app::verify::{Proven, Task, check, prove, read_keys};
-use crate::app::{Error, Run, THIS, rfc3339};
-use crate::contract::Tool;
-use crate::digest::{Bounds, Code, Finding, Severity, TrailSummary, Verification};
+use crate::app::verify::{Verified, document, verify};
+use crate::app::{Error, Run, rfc3339};
+use crate::digest::{Code, Finding, Severity, TrailSummary, Verification};
 use crate::escape::terminal as terminal_text;
-use crate::source::Source;
 use crate::units;
 
 /// How many findings of a kind, and how many trails, are shown; `--format json` has all.
@@ -26,30 +22,30 @@ const SHOWN: usize = 20;
 
 /// Check an archive against CloudTrail's digest files: nothing changed, nothing missing, nothing added
 ///
-/// Finds the digests beside the logs (CloudTrail-Digest) of all accounts, regions and trails, checks their signatures
-/// and how they are chained, then hashes every log once and compares. Works on a copy on disk and without AWS, given
-/// the public keys. The result goes to standard output.
+/// Finds the digest files (CloudTrail-Digest) of all accounts, regions and trails next to the logs, checks their signatures and
+/// their chains, then hashes and compares every log. Given the public keys, it works offline on a copy on disk. The result goes
+/// to standard output.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub(super) struct VerifyArgs {
-    /// Where the archive is, digests and logs: s3://bucket/prefix, a directory or a file
+    /// The archive, digest files and logs: s3://bucket/prefix, a directory or a file
     #[arg(value_name = "SOURCE", required = true)]
     pub(super) sources: Vec<OsString>,
 
-    /// Verify logs delivered at this moment or later [default: all that is there]
+    /// Verify logs delivered at this time or later [default: all]
     #[arg(long, value_name = "TIME", help_heading = "Range")]
     from: Option<String>,
 
-    /// Verify logs delivered before this moment [default: all that is there]
+    /// Verify logs delivered before this time [default: all]
     #[arg(long, value_name = "TIME", help_heading = "Range")]
     to: Option<String>,
 
-    /// CloudTrail's public keys, as `aws cloudtrail list-public-keys` prints them; may be repeated, for each region has
-    /// its own [default: ask CloudTrail]
+    /// CloudTrail's public keys, as `aws cloudtrail list-public-keys` prints them; may be repeated, because each region has its
+    /// own [default: fetch them from CloudTrail]
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) public_keys: Vec<PathBuf>,
 
-    /// How to print the result: as text every trail, the first findings of each kind, and the verdict; as JSON everything
+    /// Text lists every trail, the first findings of each kind, and the verdict; JSON has everything
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     format: Printed,
 
@@ -61,22 +57,21 @@ pub(super) struct VerifyArgs {
 }
 
 const HELP: &str = "\
-Times are a date (2026-10-01, today, yesterday), a time with its zone (2026-10-01T08:00Z, 2026-10-01 10:00:00+02:00) or an age
+A TIME is a date (2026-10-01, today, yesterday), a time with its zone (2026-10-01T08:00Z, 2026-10-01 10:00:00+02:00) or an age
 (36h, 7d, 2w). Everything is UTC.
 
-CloudTrail writes a digest an hour. The logs of the last hour are in none yet, and say so: verify up to two hours ago with
---to 2h. With --from and --to the chains must reach from the one to the other; only a --to of less than two hours ago excuses
-that the newest digests are not there yet. The result names the end of the last proven digest: of anything later it says
-nothing, and without --to it cannot tell whether there was more.
+CloudTrail writes a digest file every hour, so the logs of the last hour cannot be verified yet: use --to 2h. With --from and
+--to, the chains must cover the whole range; digests may be missing at its end only if --to is less than two hours ago. The
+result names the end of the last proven digest and makes no statement about anything later. Without --to, it cannot tell
+whether later digests are missing.
 
-Names and folders are not signed. A range leaves out only what both agree on.
+Object names and folders are not signed. A range excludes an object only if both its name and its folder are outside.
 
-A digest's signature is object metadata in S3, which a copy on disk lacks. All but the newest are proven by the digest after
-them; for the newest, put what `aws s3api head-object --bucket B --key K` prints into K.signature beside it, or end the range
-before it. What is proven are the inflated bytes, which CloudTrail signs, and not the gzip around them.
+A digest's signature is object metadata in S3, which a copy on disk lacks. Each digest is also proven by the one after it; for
+the newest, save the output of `aws s3api head-object --bucket B --key K` as K.signature next to it, or end the range before
+it. CloudTrail signs the inflated bytes, not the gzip container, so only those are proven.
 
-Memory: about 1 KiB for each digest and 64 bytes for each log in range, and for each thread up to 96 MiB of logs that are
-hashed side by side.
+Memory: about 1 KiB per digest and 64 bytes per log in range, and up to 96 MiB per thread for logs that are hashed in parallel.
 
 Examples:
   mfatrail verify s3://trail-bucket --from 7d --to 2h
@@ -86,43 +81,23 @@ Examples:
 Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 done, but not everything in range
 is proven, or there was nothing to verify; 0 everything in range is proven.";
 
-/// `--format json`.
-#[derive(Serialize)]
-struct Document<'v> {
-    schema: &'static str,
-    tool: Tool,
-    #[serde(flatten)]
-    outcome: &'v Verification,
-}
-
 pub(super) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Status, Error> {
     let [from, to] = range(args.from.as_deref(), args.to.as_deref(), run.now)?;
     let sources = sources(&args.sources)?;
-    if sources.contains(&Source::Stdin) {
-        return Err(Error::Input(
-            "standard input holds no digests\n  hint: give the bucket or the folder in which CloudTrail-Digest lies beside CloudTrail".to_owned(),
-        ));
-    }
-    let keys = read_keys(&args.public_keys)?;
     let selection = selection(&args.archive, from, to)?;
     let archive = archive(sources, &args.archive, &args.aws)?;
-    check_places(&archive, None, &selection)?;
-    let task = Task { archive: &archive, selection: &selection, bounds: Bounds { from, to }, until: to, run };
-    let Proven { proof, failures, .. } = prove(&task, keys)?;
-    let outcome = check(&task, &proof, failures)?;
+    let Verified { outcome, remains } = verify(&archive, &selection, &args.public_keys, run)?;
     match args.format {
         Printed::Text => put(text(&outcome).trim_end())?,
-        Printed::Json => {
-            put_json(&Document { schema: "mfatrail.verify/1", tool: THIS, outcome: &outcome })?;
-        }
+        Printed::Json => put_json(&document(&outcome))?,
     }
     if outcome.digests == 0 {
         say(
-            "warning: nothing to verify: no digest of this range is there (hint: CloudTrail-Digest lies beside CloudTrail in the bucket, if the trail validates its logs)",
+            "warning: nothing to verify: there is no digest in this range (hint: CloudTrail writes CloudTrail-Digest beside CloudTrail if log file validation is enabled)",
         );
     }
     // Digests are many small pieces. The process ends here, and gives them back at once.
-    std::mem::forget(proof);
+    std::mem::forget(remains);
     Ok(Status::of(outcome.whole))
 }
 
@@ -144,7 +119,7 @@ pub(super) fn text(outcome: &Verification) -> String {
             let _ = writeln!(out, "  {}", terminal_text(&line(finding)));
         }
         if findings.len() > SHOWN {
-            let _ = writeln!(out, "  and {} more (hint: --format json names all)", findings.len() - SHOWN);
+            let _ = writeln!(out, "  and {} more (hint: `--format json` lists all)", findings.len() - SHOWN);
         }
         out.push('\n');
     }
@@ -165,7 +140,8 @@ pub(super) fn text(outcome: &Verification) -> String {
         "NOT WHOLE"
     };
     let until = outcome.proven_until.map_or_else(String::new, |until| format!(", up to {}", rfc3339(until)));
-    let open = if outcome.whole && outcome.to.is_none() { "; whether there was more, only --to can tell" } else { "" };
+    let open =
+        if outcome.whole && outcome.to.is_none() { "; without `--to`, later digests may be missing" } else { "" };
     let _ = writeln!(out, "{verdict}: {counts}{until}{open}");
     out
 }

@@ -12,12 +12,11 @@ use super::args::AwsArgs;
 use super::exit::Status;
 use super::{Printed, put, put_json, say};
 use crate::alert::Outcome;
-use crate::app::scan::store_error;
 use crate::app::watch::config::{self, Config, Entry};
 use crate::app::watch::replay::{self, Told};
 use crate::app::watch::test::Attempt;
 use crate::app::watch::{self, Request};
-use crate::app::{Error, Run, THIS, rfc3339};
+use crate::app::{Error, Run, THIS, rfc3339, store_error};
 use crate::contract::Period;
 use crate::escape::terminal as terminal_text;
 use crate::incident::State;
@@ -276,7 +275,7 @@ fn read(store: &std::path::Path) -> Result<Ledger, Error> {
     Store::open(store).map_err(store_error)?;
     Ledger::read(store).map_err(Error::failed)?.ok_or_else(|| {
         Error::Input(format!(
-            "`{}` has no ledger: no watch ever ran with this store\n  hint: `mfatrail watch --config FILE --store {}`",
+            "`{}` has no ledger: no watch has run with this store\n  hint: `mfatrail watch --config FILE --store {}`",
             store.display(),
             store.display()
         ))

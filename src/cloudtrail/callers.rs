@@ -119,8 +119,8 @@ impl Callers {
     }
 
     /// Keeps what was found in the beginning `text`, whose place is for this object to use.
-    pub(super) fn keep(&mut self, text: &[u8], rest: &[u8], found: IdentitySpans) -> u32 {
-        let Some(hash) = hash(rest).filter(|_| text.len() <= LONGEST) else { return self.hold(found) };
+    pub(super) fn cache(&mut self, text: &[u8], rest: &[u8], found: IdentitySpans) -> u32 {
+        let Some(hash) = hash(rest).filter(|_| text.len() <= LONGEST) else { return self.once(found) };
         self.number += 1;
         let number = self.number;
         let entry = self.place();
@@ -140,7 +140,7 @@ impl Callers {
     }
 
     /// Holds what was found for the object at hand alone; gives its place.
-    pub(super) fn hold(&mut self, found: IdentitySpans) -> u32 {
+    pub(super) fn once(&mut self, found: IdentitySpans) -> u32 {
         let place = self.place();
         if let Some(entry) = self.entries.get_mut(place as usize) {
             (entry.found, entry.number) = (found, 0);

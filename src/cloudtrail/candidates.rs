@@ -26,7 +26,7 @@ use std::ops::Range;
 use super::{
     container::{Contents, Reader, Visit, WHOLE, all_usable, for_each_record},
     error::ContainerError,
-    masks::by_sight,
+    masks::dispatch,
     needles::{Literals, Names, trim_end, trim_start},
     record::Record,
     scratch::Scratch,
@@ -160,7 +160,7 @@ fn join(text: &[u8], list: usize, finds: &[usize], joined: &mut Vec<u8>) -> Opti
             joined.extend_from_slice(text.get(element).unwrap_or_default());
         }
     };
-    by_sight(Elements { text, list, each })?;
+    dispatch(Elements { text, list, each })?;
     joined.push(b']');
     Some(())
 }

@@ -52,7 +52,7 @@ pub struct Contents {
     /// Passed over by design: Insight records, which tell of rates and not of calls, and the control messages of a
     /// CloudWatch Logs subscription, with which the service checks that its destination can be reached.
     pub passed_over: usize,
-    /// Documents that are CloudTrail digests, skipped by intent.
+    /// Documents that are CloudTrail digests, deliberately skipped.
     pub digests: usize,
 }
 

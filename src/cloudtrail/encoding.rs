@@ -50,8 +50,8 @@ const FORMATS: [(&[u8], &str); 20] = [
     (b"\x89PNG\r\n", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
-    (b"\0\x05\x16\x07", "an AppleDouble file of macOS"),
-    (b"\0\0\0\x01Bud1", "a .DS_Store file of macOS"),
+    (b"\0\x05\x16\x07", "a macOS AppleDouble file"),
+    (b"\0\0\0\x01Bud1", "a macOS .DS_Store file"),
     (b"<", "XML or HTML"),
 ];
 

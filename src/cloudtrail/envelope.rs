@@ -10,7 +10,7 @@ use super::{
     container::{Contents, Reader, WHOLE, all_usable, for_each_record},
     error::ContainerError,
     identity::{ActorKind, Caller},
-    masks::{by_sight, is_ascii},
+    masks::{dispatch, is_ascii},
     record::{Record, RecordError, is_account_id},
     scratch::Scratch,
     spans::{Brief, Field, RecordSpans},
@@ -175,7 +175,7 @@ impl<'t> Envelope<'t> {
         if self.kind() != ActorKind::AssumedRole || session.is_empty() {
             return Some(None);
         }
-        let arn = by_sight(Issuer { text: self.text, session })?;
+        let arn = dispatch(Issuer { text: self.text, session })?;
         arn.map(std::str::from_utf8).transpose().ok()
     }
 
@@ -222,7 +222,7 @@ impl<'t> Envelope<'t> {
         if object.is_empty() {
             return Some(None);
         }
-        let text = by_sight(Text { text: self.text, object, key: name.as_bytes() })?;
+        let text = dispatch(Text { text: self.text, object, key: name.as_bytes() })?;
         text.map(std::str::from_utf8).transpose().ok()
     }
 }
@@ -264,7 +264,7 @@ pub trait Take {
 /// # Errors
 /// As [`for_each_record`], where the object has to be parsed in full; nothing was handed out then.
 pub fn skim(bytes: &[u8], scratch: &mut Scratch, take: &mut impl Take) -> Result<Contents, ContainerError> {
-    skim_by(bytes, scratch, take, |records| by_sight(records))
+    skim_by(bytes, scratch, take, |records| dispatch(records))
 }
 
 /// The same, with the way in which the records are looked at.
@@ -357,7 +357,7 @@ mod tests {
     use super::*;
     use crate::cloudtrail::{
         Actor,
-        masks::{Sight, Work, tests::by_every_sight},
+        masks::{Simd, Task, tests::run_on_every_simd},
     };
 
     /// What a record says, by whichever way.
@@ -466,7 +466,7 @@ mod tests {
         let mut most = 0;
         let scratch = RefCell::new(scratch);
         for all_whole in [false, true] {
-            for (contents, walked) in by_every_sight(|| Skim { text, scratch: &scratch, all_whole }) {
+            for (contents, walked) in run_on_every_simd(|| Skim { text, scratch: &scratch, all_whole }) {
                 // Damage within what nobody asked for is not seen; whatever else is wrong is said in the same words.
                 if parsed.is_err() && contents.is_ok() {
                     continue;
@@ -490,20 +490,20 @@ mod tests {
         most
     }
 
-    /// Reads a text by one sight, with what was kept of earlier ones.
+    /// Reads a text by one simd, with what was kept of earlier ones.
     struct Skim<'s, 'c> {
         text: &'s str,
         scratch: &'s RefCell<&'c mut Scratch>,
         all_whole: bool,
     }
 
-    impl Work for Skim<'_, '_> {
-        type Done = (Result<Contents, ContainerError>, Collect);
+    impl Task for Skim<'_, '_> {
+        type Output = (Result<Contents, ContainerError>, Collect);
 
-        fn by<S: Sight>(self, sight: S) -> Self::Done {
+        fn run_with<S: Simd>(self, simd: S) -> Self::Output {
             let mut walked = Collect { all_whole: self.all_whole, ..Collect::default() };
             let mut scratch = self.scratch.borrow_mut();
-            let contents = skim_by(self.text.as_bytes(), &mut scratch, &mut walked, |records| records.by(sight));
+            let contents = skim_by(self.text.as_bytes(), &mut scratch, &mut walked, |records| records.run_with(simd));
             (contents, walked)
         }
     }

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ContainerError {
     /// Nothing but white space.
-    #[error("empty: no JSON document in it")]
+    #[error("empty: it contains no JSON document")]
     Empty,
     /// No JSON, or JSON that ends too early.
     #[error("document {document} is damaged at byte {offset}: {reason}")]
@@ -23,7 +23,7 @@ pub enum ContainerError {
         offset: usize,
     },
     /// A file of another format.
-    #[error("{0}, not CloudTrail JSON (hint: logs in it have to be unpacked or exported as JSON first)")]
+    #[error("{0}, not CloudTrail JSON (hint: extract the logs, or export them as JSON, first)")]
     Format(&'static str),
     /// Text in UTF-16 that ends within a character, or holds half of one.
     #[error("damaged UTF-16 text at byte {offset}")]
@@ -32,15 +32,15 @@ pub enum ContainerError {
         offset: usize,
     },
     /// More documents than there could be records.
-    #[error("more than {most} JSON documents: most of them cannot be records")]
+    #[error("more than {most} JSON documents: they cannot all be records")]
     TooMany {
         /// The limit.
         most: usize,
     },
     /// There is no memory for the text as UTF-8.
-    #[error("no memory for its {0} bytes of UTF-16 text")]
+    #[error("not enough memory for its {0} bytes of UTF-16 text")]
     NoMemory(usize),
     /// JSON of something else.
-    #[error("JSON, but neither CloudTrail records nor a wrapping of them")]
+    #[error("JSON, but not CloudTrail records in any known format")]
     NotCloudTrail,
 }

@@ -4,8 +4,8 @@
 //! brackets: on text that is no JSON its answers mean nothing.
 //!
 //! A scan looks at most bytes of an archive here, so this is written three times: in portable code, and with the vector
-//! instructions of x86 by run-time detection, which make it five times as fast. What looks ([`Work`]) is compiled once for
-//! each ([`Sight`]). Only the calls behind that detection, and the loads, are `unsafe`. All three are tested for equality.
+//! instructions of x86 by run-time detection, which make it five times as fast. What looks ([`Task`]) is compiled once for
+//! each ([`Simd`]). Only the calls behind that detection, and the loads, are `unsafe`. All three are tested for equality.
 
 /// Bytes of one block.
 pub(super) const BLOCK: usize = 64;
@@ -54,7 +54,7 @@ pub(super) struct Carry {
 }
 
 /// How blocks are looked at: by which instructions.
-pub(super) trait Sight: Copy {
+pub(super) trait Simd: Copy {
     fn look(self, block: &[u8; BLOCK]) -> Raw;
 
     /// The quotes and the backslashes among a few bytes.
@@ -63,30 +63,30 @@ pub(super) trait Sight: Copy {
     /// The bytes that are this one.
     fn equal(self, block: &[u8; BLOCK], byte: u8) -> u64;
 
-    /// Does the work by this sight, in a function of its own.
-    fn does<W: Work>(self, work: W) -> W::Done;
+    /// Does the task by this simd, in a function of its own.
+    fn run<W: Task>(self, task: W) -> W::Output;
 }
 
-/// What is done by a [`Sight`].
-pub(super) trait Work {
-    type Done;
+/// What is done by a [`Simd`].
+pub(super) trait Task {
+    type Output;
 
-    /// Must be inlined, and what it looks by too: only so is it compiled for the instructions of the sight.
-    fn by<S: Sight>(self, sight: S) -> Self::Done;
+    /// Must be inlined, and what it looks by too: only so is it compiled for the instructions of the simd.
+    fn run_with<S: Simd>(self, simd: S) -> Self::Output;
 }
 
-/// Does the work by the widest instructions that the processor has.
-pub(super) fn by_sight<W: Work>(work: W) -> W::Done {
+/// Does the task by the widest instructions that the processor has.
+pub(super) fn dispatch<W: Task>(task: W) -> W::Output {
     #[cfg(target_arch = "x86_64")]
     {
-        if let Some(sight) = vector::Avx512::detected() {
-            return sight.does(work);
+        if let Some(simd) = vector::Avx512::detected() {
+            return simd.run(task);
         }
-        if let Some(sight) = vector::Avx2::detected() {
-            return sight.does(work);
+        if let Some(simd) = vector::Avx2::detected() {
+            return simd.run(task);
         }
     }
-    Portable.does(work)
+    Portable.run(task)
 }
 
 /// The last bytes of a text as a block.
@@ -120,23 +120,23 @@ pub(super) fn has_wide() -> bool {
     }
 }
 
-/// Does the work, compiled for vectors of 64 bytes where the processor has them, as far as it is inlined.
+/// Does the task, compiled for vectors of 64 bytes where the processor has them, as far as it is inlined.
 #[inline(always)]
 #[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "what follows was detected just before"))]
-pub(super) fn with_wide<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn with_wide<T>(task: impl FnOnce() -> T) -> T {
     #[cfg(target_arch = "x86_64")]
     if vector::has_wide() {
         // SAFETY: the processor has what the function is compiled for.
-        return unsafe { vector::wide(work) };
+        return unsafe { vector::wide(task) };
     }
-    work()
+    task()
 }
 
 /// In portable code.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Portable;
 
-impl Sight for Portable {
+impl Simd for Portable {
     #[inline(always)]
     fn look(self, block: &[u8; BLOCK]) -> Raw {
         // Most blocks have none, which is sooner seen than their mask is made.
@@ -162,8 +162,8 @@ impl Sight for Portable {
     }
 
     #[inline(never)]
-    fn does<W: Work>(self, work: W) -> W::Done {
-        work.by(self)
+    fn run<W: Task>(self, task: W) -> W::Output {
+        task.run_with(self)
     }
 }
 
@@ -226,7 +226,7 @@ mod vector {
     #[allow(clippy::wildcard_imports, reason = "each name says which instruction set it is of")]
     use std::arch::x86_64::*;
 
-    use super::{BLOCK, Raw, SHORT, Sight, Work};
+    use super::{BLOCK, Raw, SHORT, Simd, Task};
 
     pub(super) fn has_wide() -> bool {
         is_x86_feature_detected!("avx512f")
@@ -234,10 +234,10 @@ mod vector {
             && is_x86_feature_detected!("avx512vl")
     }
 
-    /// Does the work. What is inlined here is compiled for these instructions.
+    /// Does the task. What is inlined here is compiled for these instructions.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    pub(super) fn wide<T>(work: impl FnOnce() -> T) -> T {
-        work()
+    pub(super) fn wide<T>(task: impl FnOnce() -> T) -> T {
+        task()
     }
 
     fn has_bits() -> bool {
@@ -247,8 +247,8 @@ mod vector {
             && is_x86_feature_detected!("popcnt")
     }
 
-    /// A sight that there is one of only where the processor has its instructions.
-    macro_rules! sight {
+    /// A simd that there is one of only where the processor has its instructions.
+    macro_rules! simd {
         ($name:ident, $detected:expr, $instructions:literal, $look:ident, $equal:ident) => {
             #[derive(Debug, Clone, Copy)]
             pub(super) struct $name(());
@@ -260,15 +260,15 @@ mod vector {
 
                 #[inline(never)]
                 #[target_feature(enable = $instructions)]
-                fn compiled<W: Work>(self, work: W) -> W::Done {
-                    work.by(self)
+                fn compiled<W: Task>(self, task: W) -> W::Output {
+                    task.run_with(self)
                 }
             }
 
-            impl Sight for $name {
+            impl Simd for $name {
                 #[inline(always)]
                 fn look(self, block: &[u8; BLOCK]) -> Raw {
-                    // SAFETY: there is a sight only where the processor has what the function is compiled for.
+                    // SAFETY: there is a simd only where the processor has what the function is compiled for.
                     unsafe { $look(block) }
                 }
 
@@ -285,16 +285,16 @@ mod vector {
                 }
 
                 #[inline(always)]
-                fn does<W: Work>(self, work: W) -> W::Done {
+                fn run<W: Task>(self, task: W) -> W::Output {
                     // SAFETY: likewise.
-                    unsafe { self.compiled(work) }
+                    unsafe { self.compiled(task) }
                 }
             }
         };
     }
 
-    sight!(Avx512, (has_bits() && has_wide()), "avx512f,avx512bw,avx512vl,avx2,bmi1,bmi2,popcnt", by_64, equal_64);
-    sight!(Avx2, has_bits(), "avx2,bmi1,bmi2,popcnt", by_32, equal_32);
+    simd!(Avx512, (has_bits() && has_wide()), "avx512f,avx512bw,avx512vl,avx2,bmi1,bmi2,popcnt", by_64, equal_64);
+    simd!(Avx2, has_bits(), "avx2,bmi1,bmi2,popcnt", by_32, equal_32);
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
@@ -368,13 +368,13 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Does the same by every sight that there is here.
-    pub(crate) fn by_every_sight<W: Work>(work: impl Fn() -> W) -> Vec<W::Done> {
-        let mut done = vec![work().by(Portable), by_sight(work())];
+    /// Does the same by every simd that there is here.
+    pub(crate) fn run_on_every_simd<W: Task>(task: impl Fn() -> W) -> Vec<W::Output> {
+        let mut done = vec![task().run_with(Portable), dispatch(task())];
         #[cfg(target_arch = "x86_64")]
         {
-            done.extend(vector::Avx512::detected().map(|sight| work().by(sight)));
-            done.extend(vector::Avx2::detected().map(|sight| work().by(sight)));
+            done.extend(vector::Avx512::detected().map(|simd| task().run_with(simd)));
+            done.extend(vector::Avx2::detected().map(|simd| task().run_with(simd)));
         }
         done
     }
@@ -406,15 +406,15 @@ pub(super) mod tests {
     /// All blocks of a text.
     struct Blocks<'t>(&'t [u8]);
 
-    impl Work for Blocks<'_> {
-        type Done = (Vec<Block>, Vec<u64>, bool);
+    impl Task for Blocks<'_> {
+        type Output = (Vec<Block>, Vec<u64>, bool);
 
-        fn by<S: Sight>(self, sight: S) -> Self::Done {
+        fn run_with<S: Simd>(self, simd: S) -> Self::Output {
             let mut carry = Carry::default();
             let filled: Vec<[u8; BLOCK]> = self.0.chunks(BLOCK).map(filled).collect();
-            let raw: Vec<Raw> = filled.iter().map(|block| sight.look(block)).collect();
+            let raw: Vec<Raw> = filled.iter().map(|block| simd.look(block)).collect();
             let blocks = raw.iter().map(|raw| carry.step(*raw)).collect();
-            let backslashes: Vec<u64> = filled.iter().map(|block| sight.equal(block, b'\\')).collect();
+            let backslashes: Vec<u64> = filled.iter().map(|block| simd.equal(block, b'\\')).collect();
             assert!(raw.iter().map(|raw| raw.backslashes).eq(backslashes.iter().copied()));
             (blocks, backslashes, carry.in_string != 0)
         }
@@ -425,7 +425,7 @@ pub(super) mod tests {
         let bits =
             |chunk: &[u8]| (0..).zip(chunk).filter(|(_, byte)| **byte == b'\\').fold(0, |all, (at, _)| all | 1 << at);
         let backslashes: Vec<u64> = text.chunks(BLOCK).map(bits).collect();
-        for done in by_every_sight(|| Blocks(text)) {
+        for done in run_on_every_simd(|| Blocks(text)) {
             assert_eq!(done, (blocks.clone(), backslashes.clone(), in_string));
         }
         assert_eq!(is_ascii(text), text.is_ascii());

@@ -12,7 +12,7 @@ use aho_corasick::{
 };
 use memchr::memmem::Finder;
 
-use super::masks::{BLOCK, Sight, Work, by_sight, filled, has_wide};
+use super::masks::{BLOCK, Simd, Task, dispatch, filled, has_wide};
 
 /// What every escape of an ASCII character begins with.
 const ESCAPE: &str = r"\u00";
@@ -268,9 +268,9 @@ impl Two {
 
     fn each(&self, text: &[u8], find: impl FnMut(usize, usize) -> Option<()>) -> Option<()> {
         if self.any_case {
-            by_sight(Pass::<_, true> { two: self, text, find })
+            dispatch(Pass::<_, true> { two: self, text, find })
         } else {
-            by_sight(Pass::<_, false> { two: self, text, find })
+            dispatch(Pass::<_, false> { two: self, text, find })
         }
     }
 }
@@ -309,12 +309,12 @@ impl<F: FnMut(usize, usize) -> Option<()>, const ANY_CASE: bool> Pass<'_, F, ANY
 
     /// Where a pair begins in the block from `at` on.
     #[inline(always)]
-    fn pairs<S: Sight>(&self, sight: S, at: usize) -> u64 {
+    fn pairs<S: Simd>(&self, simd: S, at: usize) -> u64 {
         let equal = |at: usize, byte: u8| {
             let rest = self.text.get(at..).unwrap_or_default();
             let equal = |block| {
-                let same = sight.equal(block, byte);
-                if ANY_CASE { same | sight.equal(block, byte ^ case_bit(byte)) } else { same }
+                let same = simd.equal(block, byte);
+                if ANY_CASE { same | simd.equal(block, byte ^ case_bit(byte)) } else { same }
             };
             match rest.first_chunk() {
                 Some(block) => equal(block),
@@ -325,11 +325,11 @@ impl<F: FnMut(usize, usize) -> Option<()>, const ANY_CASE: bool> Pass<'_, F, ANY
     }
 }
 
-impl<F: FnMut(usize, usize) -> Option<()>, const ANY_CASE: bool> Work for Pass<'_, F, ANY_CASE> {
-    type Done = Option<()>;
+impl<F: FnMut(usize, usize) -> Option<()>, const ANY_CASE: bool> Task for Pass<'_, F, ANY_CASE> {
+    type Output = Option<()>;
 
     #[inline(always)]
-    fn by<S: Sight>(mut self, sight: S) -> Option<()> {
+    fn run_with<S: Simd>(mut self, simd: S) -> Option<()> {
         // Where the last find ends.
         let (mut at, mut behind) = (0, 0);
         while at < self.text.len() {
@@ -337,7 +337,7 @@ impl<F: FnMut(usize, usize) -> Option<()>, const ANY_CASE: bool> Work for Pass<'
                 at += Self::STEP;
                 continue;
             }
-            let mut pairs = self.pairs(sight, at);
+            let mut pairs = self.pairs(simd, at);
             while pairs != 0 {
                 let found = at + pairs.trailing_zeros() as usize;
                 pairs &= pairs - 1;
@@ -549,7 +549,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::masks::tests::by_every_sight;
+    use super::super::masks::tests::run_on_every_simd;
     use super::*;
 
     /// A pass that gives what it found.
@@ -558,12 +558,12 @@ mod tests {
         found: &'f RefCell<Vec<(usize, usize)>>,
     }
 
-    impl<F: FnMut(usize, usize) -> Option<()>, const ANY_CASE: bool> Work for Finds<'_, F, ANY_CASE> {
-        type Done = Vec<(usize, usize)>;
+    impl<F: FnMut(usize, usize) -> Option<()>, const ANY_CASE: bool> Task for Finds<'_, F, ANY_CASE> {
+        type Output = Vec<(usize, usize)>;
 
-        fn by<S: Sight>(self, sight: S) -> Self::Done {
+        fn run_with<S: Simd>(self, simd: S) -> Self::Output {
             self.found.borrow_mut().clear();
-            self.pass.by(sight).expect("the search goes on to the end");
+            self.pass.run_with(simd).expect("the search goes on to the end");
             self.found.borrow().clone()
         }
     }
@@ -591,7 +591,7 @@ mod tests {
                 Vec::push(&mut found.borrow_mut(), (at, needle));
                 Some(())
             };
-            for done in by_every_sight(|| Finds { pass: Pass::<_, false> { two: &two, text: text.as_bytes(), find }, found: &found }) {
+            for done in run_on_every_simd(|| Finds { pass: Pass::<_, false> { two: &two, text: text.as_bytes(), find }, found: &found }) {
                 prop_assert_eq!(Some(done), all.clone());
             }
             prop_assert_eq!(finds(Needles::Two(two.clone())), all.clone());
@@ -622,7 +622,7 @@ mod tests {
                 let near = |at: &usize| found.iter().any(|find| find.abs_diff(*at) < second.len());
                 found.iter().all(|find| plain.contains(find)) && plain.iter().all(near)
             };
-            for done in by_every_sight(|| Finds { pass: Pass::<_, true> { two: &two, text: text.as_bytes(), find }, found: &found }) {
+            for done in run_on_every_simd(|| Finds { pass: Pass::<_, true> { two: &two, text: text.as_bytes(), find }, found: &found }) {
                 prop_assert!(one(finds(done)));
             }
             let literals = Literals::any_case([second]);

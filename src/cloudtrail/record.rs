@@ -195,13 +195,13 @@ pub enum RecordError {
     #[error("no `{0}`")]
     Missing(&'static str),
     /// `eventTime` is not an RFC 3339 time.
-    #[error("`eventTime` is no RFC 3339 time")]
+    #[error("`eventTime` is not an RFC 3339 time")]
     BadTime,
     /// The text is no JSON, or holds a number that no machine number can hold.
     #[error("not valid JSON")]
     BadJson,
     /// One record larger than any that CloudTrail writes.
-    #[error("larger than {0} bytes, which no record is")]
+    #[error("larger than {0} bytes, which is more than a record can have")]
     TooLarge(usize),
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::masks::{BLOCK, Block, Carry, Sight, Work, by_sight, filled};
+use super::masks::{BLOCK, Block, Carry, Simd, Task, dispatch, filled};
 
 /// Blocks that are read together.
 const AHEAD: usize = 8;
@@ -41,7 +41,7 @@ impl Brackets {
         let rest = text.get(self.next..).filter(|rest| !rest.is_empty())?;
         self.next += AHEAD * BLOCK;
         self.block = 0;
-        by_sight(Ahead { rest, blocks: &mut self.blocks, carry: &mut self.carry });
+        dispatch(Ahead { rest, blocks: &mut self.blocks, carry: &mut self.carry });
         Some(())
     }
 }
@@ -53,17 +53,17 @@ struct Ahead<'t, 'b> {
     carry: &'b mut Carry,
 }
 
-impl Work for Ahead<'_, '_> {
-    type Done = ();
+impl Task for Ahead<'_, '_> {
+    type Output = ();
 
     #[inline(always)]
-    fn by<S: Sight>(self, sight: S) {
+    fn run_with<S: Simd>(self, simd: S) {
         let Self { rest, blocks, carry } = self;
         for (at, found) in (0..).step_by(BLOCK).zip(blocks) {
             let rest = rest.get(at..).unwrap_or_default();
             let Block { opens, closes, .. } = match rest.first_chunk() {
-                Some(block) => carry.step(sight.look(block)),
-                None => carry.step(sight.look(&filled(rest))),
+                Some(block) => carry.step(simd.look(block)),
+                None => carry.step(simd.look(&filled(rest))),
             };
             *found = opens | closes;
         }

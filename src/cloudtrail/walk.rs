@@ -18,7 +18,7 @@ use memchr::memmem::Finder;
 use super::{
     callers::Callers,
     identity::ActorKind,
-    masks::{BLOCK, Carry, Raw, Sight, Work, filled},
+    masks::{BLOCK, Carry, Raw, Simd, Task, filled},
     record::{mfa_of, parse_time},
     spans::{Field, IdentitySpans, OF_RECORD, RecordSpans, Span},
 };
@@ -152,13 +152,13 @@ pub(super) struct Records<'w, 't> {
     pub(super) sketches: &'w mut Vec<RecordSpans>,
 }
 
-impl Work for Records<'_, '_> {
-    type Done = Option<()>;
+impl Task for Records<'_, '_> {
+    type Output = Option<()>;
 
     #[inline(always)]
-    fn by<S: Sight>(self, sight: S) -> Option<()> {
+    fn run_with<S: Simd>(self, simd: S) -> Option<()> {
         let Self { text, list, callers, sketches } = self;
-        Walk::new(text, sight).elements(
+        Walk::new(text, simd).elements(
             list,
             #[inline(always)]
             |walk, at| {
@@ -186,13 +186,13 @@ pub(super) struct Elements<'t, E> {
     pub(super) each: E,
 }
 
-impl<E: FnMut(Range<usize>)> Work for Elements<'_, E> {
-    type Done = Option<()>;
+impl<E: FnMut(Range<usize>)> Task for Elements<'_, E> {
+    type Output = Option<()>;
 
     #[inline(always)]
-    fn by<S: Sight>(self, sight: S) -> Option<()> {
+    fn run_with<S: Simd>(self, simd: S) -> Option<()> {
         let Self { text, list, mut each } = self;
-        Walk::new(text, sight).elements(
+        Walk::new(text, simd).elements(
             list,
             #[inline(always)]
             |walk, at| {
@@ -213,12 +213,12 @@ pub(super) struct Text<'t, 'k> {
     pub(super) key: &'k [u8],
 }
 
-impl<'t> Work for Text<'t, '_> {
-    type Done = Option<Option<&'t [u8]>>;
+impl<'t> Task for Text<'t, '_> {
+    type Output = Option<Option<&'t [u8]>>;
 
     #[inline(always)]
-    fn by<S: Sight>(self, sight: S) -> Self::Done {
-        match Walk::new(self.text, sight).look(self.object, self.key)? {
+    fn run_with<S: Simd>(self, simd: S) -> Self::Output {
+        match Walk::new(self.text, simd).look(self.object, self.key)? {
             Some((Kind::Text(true), span)) => Some(Some(span.of(self.text)).filter(|text| !text.is_empty())),
             None | Some((Kind::Null, _)) => Some(None),
             Some(_) => None,
@@ -232,13 +232,13 @@ pub(super) struct Issuer<'t> {
     pub(super) session: Span,
 }
 
-impl<'t> Work for Issuer<'t> {
-    type Done = Option<Option<&'t [u8]>>;
+impl<'t> Task for Issuer<'t> {
+    type Output = Option<Option<&'t [u8]>>;
 
     #[inline(always)]
-    fn by<S: Sight>(self, sight: S) -> Self::Done {
-        match Walk::new(self.text, sight).look(self.session, b"sessionIssuer")? {
-            Some((Kind::Object, object)) => Text { text: self.text, object, key: b"arn" }.by(sight),
+    fn run_with<S: Simd>(self, simd: S) -> Self::Output {
+        match Walk::new(self.text, simd).look(self.session, b"sessionIssuer")? {
+            Some((Kind::Object, object)) => Text { text: self.text, object, key: b"arn" }.run_with(simd),
             None | Some((Kind::Null, _)) => Some(None),
             Some(_) => None,
         }
@@ -251,12 +251,12 @@ struct Identity<'t> {
     at: usize,
 }
 
-impl Work for Identity<'_> {
-    type Done = Option<(IdentitySpans, usize)>;
+impl Task for Identity<'_> {
+    type Output = Option<(IdentitySpans, usize)>;
 
     #[inline(always)]
-    fn by<S: Sight>(self, sight: S) -> Self::Done {
-        Walk::new(self.text, sight).identity(self.at)
+    fn run_with<S: Simd>(self, simd: S) -> Self::Output {
+        Walk::new(self.text, simd).identity(self.at)
     }
 }
 
@@ -266,12 +266,12 @@ struct Value<'t> {
     at: usize,
 }
 
-impl Work for Value<'_> {
-    type Done = Option<(Kind, Span, usize)>;
+impl Task for Value<'_> {
+    type Output = Option<(Kind, Span, usize)>;
 
     #[inline(always)]
-    fn by<S: Sight>(self, sight: S) -> Self::Done {
-        Walk::new(self.text, sight).value(self.at)
+    fn run_with<S: Simd>(self, simd: S) -> Self::Output {
+        Walk::new(self.text, simd).value(self.at)
     }
 }
 
@@ -281,16 +281,16 @@ impl Work for Value<'_> {
 #[derive(Clone, Copy)]
 struct Walk<'t, S> {
     text: &'t [u8],
-    sight: S,
+    simd: S,
     /// The last date, and when it began: neighboring records share it.
     date: [u8; 11],
     midnight: i64,
 }
 
-impl<'t, S: Sight> Walk<'t, S> {
-    fn new(text: &'t [u8], sight: S) -> Self {
+impl<'t, S: Simd> Walk<'t, S> {
+    fn new(text: &'t [u8], simd: S) -> Self {
         // No sound text has such a date.
-        Self { text, sight, date: [0xff; 11], midnight: 0 }
+        Self { text, simd, date: [0xff; 11], midnight: 0 }
     }
 
     #[inline(always)]
@@ -320,11 +320,11 @@ impl<'t, S: Sight> Walk<'t, S> {
     fn look_at(&self, at: usize) -> Option<Raw> {
         let rest = self.rest(at);
         match rest.first_chunk() {
-            Some(block) => Some(self.sight.look(block)),
+            Some(block) => Some(self.simd.look(block)),
             None if rest.is_empty() => None,
             None => match self.text.last_chunk::<BLOCK>() {
-                Some(block) => Some(self.sight.look(block).from(BLOCK - rest.len())),
-                None => Some(self.sight.look(&filled(rest))),
+                Some(block) => Some(self.simd.look(block).from(BLOCK - rest.len())),
+                None => Some(self.simd.look(&filled(rest))),
             },
         }
     }
@@ -333,7 +333,7 @@ impl<'t, S: Sight> Walk<'t, S> {
     #[inline(always)]
     fn string(&self, at: usize) -> Option<(usize, bool)> {
         if let Some(short) = self.rest(at).first_chunk() {
-            let (quotes, backslashes) = self.sight.look_short(short);
+            let (quotes, backslashes) = self.simd.look_short(short);
             if quotes != 0 && backslashes & (quotes ^ (quotes - 1)) == 0 {
                 return Some((at + quotes.trailing_zeros() as usize, true));
             }
@@ -619,21 +619,21 @@ impl<'t, S: Sight> Walk<'t, S> {
     ) -> Option<usize> {
         if field == Field::Identity && self.byte(at) == b'{' {
             once(seen, field)?;
-            let (found, after) = self.sight.does(Identity { text: self.text, at })?;
+            let (found, after) = self.simd.run(Identity { text: self.text, at })?;
             let found = IdentitySpans { spans: found.spans.map(|span| span.before(start as u32)), ..found };
             // It is the record's beginning if nothing that counts stands before it.
             sketch.caller = match self.text.get(start..after + 1) {
                 Some(text) if *seen == bit(Field::Identity) && !sketch.may_have_failed && self.byte(after) == b',' => {
-                    callers.keep(text, self.rest(start), found)
+                    callers.cache(text, self.rest(start), found)
                 }
-                _ => callers.hold(found),
+                _ => callers.once(found),
             };
             return Some(after);
         }
         if field == Field::Time {
             return self.time_of(field, at, sketch, seen).filter(|after| *after != 0);
         }
-        let value = self.sight.does(Value { text: self.text, at })?;
+        let value = self.simd.run(Value { text: self.text, at })?;
         match field {
             Field::Details => {
                 sketch.may_have_failed |= may_tell_failure(self.text.get(at..value.2).unwrap_or_default())

@@ -248,71 +248,71 @@ codes! {
     /// The kind of a finding, in the order in which they are told.
     Code {
         /// A log's bytes are not those that its digest names.
-        LogAltered = "log_altered", "logs whose bytes are not those that CloudTrail signed";
+        LogAltered = "log_altered", "logs that were modified after CloudTrail signed them";
         /// A log is no sound gzip any more.
         LogDamaged = "log_damaged", "logs that are damaged";
         /// Something follows the first gzip member, which is all that CloudTrail writes.
-        LogSurplus = "log_surplus", "logs with more behind their gzip member";
+        LogSurplus = "log_surplus", "logs with data after their gzip member";
         /// A digest names it, and it is not there.
-        LogMissing = "log_missing", "logs that a digest names and that are not there";
+        LogMissing = "log_missing", "logs listed in a digest that are missing";
         /// It lies elsewhere than its digest says.
-        LogMoved = "log_moved", "logs that lie elsewhere than CloudTrail put them";
+        LogMoved = "log_moved", "logs that are not where CloudTrail delivered them";
         /// No digest names it, though there are digests of that time.
-        LogUnnamed = "log_unnamed", "logs that no digest names";
+        LogUnnamed = "log_unnamed", "logs not listed in any digest";
         /// It could not be read.
         LogUnreadable = "log_unreadable", "objects that could not be read";
         /// A digest that is not proven names it.
-        LogUnproven = "log_unproven", "logs that only an unproven digest names";
+        LogUnproven = "log_unproven", "logs listed only in a digest that is not proven";
         /// It was delivered where digests are missing.
         LogInGap = "log_in_gap", "logs delivered while there were no digests";
         /// It is newer than the last digest.
-        LogAwaitingDigest = "log_awaiting_digest", "logs newer than the last digest: not proven yet";
+        LogAwaitingDigest = "log_awaiting_digest", "logs newer than the last digest, so not proven yet";
         /// There is no digest at all of an account and region.
         NoDigests = "no_digests", "logs of accounts and regions without any digest";
         /// A digest's bytes are not those that the next digest names.
-        DigestAltered = "digest_altered", "digests whose bytes are not those that the next digest names";
+        DigestAltered = "digest_altered", "digests that do not match the hash in the next digest";
         /// A signature does not hold.
-        DigestSignatureWrong = "digest_signature_wrong", "digests whose signature does not hold";
+        DigestSignatureWrong = "digest_signature_wrong", "digests with an invalid signature";
         /// The key that it names is not known.
-        DigestKeyUnknown = "digest_key_unknown", "digests signed with a key that is not among the public keys";
+        DigestKeyUnknown = "digest_key_unknown", "digests signed with an unknown key";
         /// CloudTrail did not tell a region's keys.
-        KeysUnavailable = "keys_unavailable", "regions that could not be asked for their public keys";
+        KeysUnavailable = "keys_unavailable", "regions whose public keys could not be fetched";
         /// It has no signature here.
         DigestSignatureUnavailable = "digest_signature_unavailable", "digests without a signature to check";
         /// It is no sound gzip.
         DigestUnreadable = "digest_unreadable", "digests that could not be read";
         /// It does not say what a digest says.
-        DigestMalformed = "digest_malformed", "digests that do not say what a digest says";
+        DigestMalformed = "digest_malformed", "malformed digest files";
         /// It lies elsewhere than it says.
-        DigestMoved = "digest_moved", "digests that lie elsewhere than CloudTrail put them";
+        DigestMoved = "digest_moved", "digests that are not where CloudTrail delivered them";
         /// The next digest names it, and it is not there.
-        DigestMissing = "digest_missing", "digests that the chain names and that are not there";
+        DigestMissing = "digest_missing", "digests missing from a chain";
         /// The chain ends before the archive does.
         DigestMissingNewest = "digest_missing_newest", "chains that end before the archive does";
         /// There is no digest in range of an account or a region that was asked for, or that had some before.
-        DigestsAbsent = "digests_absent", "accounts and regions without any digest in the range, which were asked for or had some before";
+        DigestsAbsent = "digests_absent", "accounts and regions without digests in the range that were requested or had digests before";
         /// The chain passes it over.
-        DigestUnlinked = "digest_unlinked", "digests that the chain passes over";
+        DigestUnlinked = "digest_unlinked", "digests that are not part of the chain";
         /// The chain begins anew after a time without digests.
         ChainRestart = "chain_restart", "chains that begin anew";
         /// The same, and an event tells that logging was stopped.
-        LoggingStopped = "logging_stopped", "chains that begin anew after logging was stopped";
+        LoggingStopped = "logging_stopped", "chains restarted after logging was stopped";
         /// The chain begins after the range does, and an event tells that the trail was made then.
-        TrailCreated = "trail_created", "trails that were made within the range: nothing before is proven";
+        TrailCreated = "trail_created", "trails created within the range: nothing earlier is proven";
         /// The same of an account: its first day.
-        AccountCreated = "account_created", "accounts that were made within the range: nothing before is proven";
+        AccountCreated = "account_created", "accounts created within the range: nothing earlier is proven";
         /// The chain begins after the range does.
-        ChainBegins = "chain_begins", "chains that begin after the range does";
+        ChainBegins = "chain_begins", "chains that begin after the start of the range";
         /// The trail's bucket or prefix was changed, and what lies there is not among the sources.
-        TrailMoved = "trail_moved", "trails that came from another bucket or prefix, not among the sources";
+        TrailMoved = "trail_moved", "trails that moved here from a bucket or prefix that is not a SOURCE";
         /// The same, and both are among the sources.
-        TrailMovedHere = "trail_moved_here", "trails whose bucket or prefix changed, both among the sources";
+        TrailMovedHere = "trail_moved_here", "trails whose bucket or prefix changed; both are SOURCEs";
         /// Where a chain begins when no range was given.
         ChainStart = "chain_start", "where the chains begin";
         /// Digests of logs that came too late for their own hour's.
         Backfill = "backfill", "backfill digests";
         /// Logs of proven digests beyond the folders that were looked at.
-        LogNotLookedAt = "log_not_looked_at", "logs outside the folders that were looked at";
+        LogNotLookedAt = "log_not_looked_at", "logs outside the folders that were listed";
     }
 }
 

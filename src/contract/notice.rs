@@ -9,26 +9,26 @@ codes! {
     NoticeCode {
         /// An approval that is valid for so long that it is a standing permission was used.
         ApprovalLong = "approval-long", "An approval that is valid for more than 30 days was used.";
-        /// An approval covers no deactivation.
-        ApprovalMatchedNothing = "approval-matched-nothing", "An approval covers no deactivation.";
+        /// An approval matches no deactivation.
+        ApprovalMatchedNothing = "approval-matched-nothing", "An approval matches no deactivation.";
         /// An approval's approver is the principal or the actor.
-        ApprovalNotIndependent = "approval-not-independent", "An approval clears nothing: its approver is, or may be, who made the call or whose MFA it is.";
+        ApprovalNotIndependent = "approval-not-independent", "An approval does not count: the approver is, or may be, the person who made the call or the affected user.";
         /// Approvals lie outside of what was read.
-        ApprovalNotJudged = "approval-not-judged", "Approvals are of times that this report does not read.";
+        ApprovalNotJudged = "approval-not-judged", "Approvals are for times that this report does not cover.";
         /// Windows are measured further than evidence reaches.
-        AsOfBeyondEvidence = "as-of-beyond-evidence", "The evidence on an account ends before the moment that open windows are measured to.";
+        AsOfBeyondEvidence = "as-of-beyond-evidence", "The evidence on an account ends before the time that open windows are measured to.";
         /// An object that a window rests on was not the same a second time.
-        CitedObjectChanged = "cited-object-changed", "An object that windows rest on could not be read a second time as before, so it has no hash.";
-        /// A detection is about no window.
-        DetectionMatchedNothing = "detection-matched-nothing", "A detection is about no window.";
+        CitedObjectChanged = "cited-object-changed", "An object that windows are based on could not be read a second time with the same content, so it has no hash.";
+        /// A detection matches no window.
+        DetectionMatchedNothing = "detection-matched-nothing", "A detection matches no window.";
         /// Records of one event contradict each other.
-        EventConflict = "event-conflict", "An event has records with different contents under one id.";
+        EventConflict = "event-conflict", "An event has conflicting records with the same ID.";
         /// A record or delivery bears a time that had not come.
-        FutureTime = "future-time", "A record or a delivery has a time that lay in the future when the report was made.";
+        FutureTime = "future-time", "A record or a delivery has a time that was in the future when the report was made.";
         /// IAM state lacks an account of the archive.
-        IamAccountMissing = "iam-account-missing", "IAM state has nothing of an account that the archive has.";
+        IamAccountMissing = "iam-account-missing", "IAM state has no data for an account in the archive.";
         /// IAM state lacks a part.
-        IamInputMissing = "iam-input-missing", "A part of IAM state is missing or could not be read.";
+        IamInputMissing = "iam-input-missing", "Part of IAM state is missing or could not be read.";
         /// The region that logs IAM was not read.
         IamNotSeen = "iam-not-seen", "The region that holds an account's IAM events was not read.";
         /// Digests do not prove the archive.
@@ -40,9 +40,9 @@ codes! {
         /// Nothing was read.
         NothingRead = "nothing-read", "No object was read, so this report is not evidence that nothing happened.";
         /// An object was overwritten after it was read into the store.
-        ObjectReplaced = "object-replaced", "An object was overwritten in the archive after the store had read it.";
+        ObjectReplaced = "object-replaced", "An object was overwritten in the archive after being stored.";
         /// The store holds objects that SOURCE lacks.
-        OtherSources = "other-sources", "The store holds objects that SOURCE does not have, and this report covers them too.";
+        OtherSources = "other-sources", "The store holds objects not in SOURCE, and this report covers them too.";
         /// No record lies in the period.
         PeriodNotCovered = "period-not-covered", "No record of the period was read, so this report is not evidence that nothing happened.";
         /// The period's end had not come.
@@ -50,9 +50,9 @@ codes! {
         /// The store has more than an earlier report of the same period had.
         Restatement = "restatement", "This report supersedes an earlier one of the same period: more evidence has arrived.";
         /// Windows are other ones without records that no digest proves.
-        RestsOnUnproven = "rests-on-unproven", "Without the records that no digest proves, a window would be another one.";
+        RestsOnUnproven = "rests-on-unproven", "Without the records that no digest proves, a window would be different.";
         /// Only a part was read, as asked.
-        Selection = "selection", "Only some accounts or regions were read, as asked.";
+        Selection = "selection", "Only some accounts or regions were read, as requested.";
     }
 }
 

@@ -312,7 +312,7 @@ impl Iam {
             let answer = call.set_tags(tag_list(tags)?).customize().config_override(once).send().await?;
             let device = answer.virtual_mfa_device.ok_or_else(|| incomplete("no device"))?;
             let seed = device.base32_string_seed.ok_or_else(|| incomplete("no seed"))?.into_inner();
-            let seed = String::from_utf8(seed).map_err(|_bytes| incomplete("a seed that is no text"))?;
+            let seed = String::from_utf8(seed).map_err(|_bytes| incomplete("a seed that is not text"))?;
             let png = device.qr_code_png.ok_or_else(|| incomplete("no QR code"))?.into_inner();
             Ok(Bootstrap { serial: device.serial_number, seed: Secret::new(seed), png })
         })

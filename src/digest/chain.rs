@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    ChainId, Code, Digest, Finding, Gather, PublicKeys,
+    ChainId, Code, Digest, DigestReader, Finding, PublicKeys,
     file::{end_in_name, lies_at, tail},
-    log_index::{Index, Named, State},
+    log_index::{DigestedLog, Index, State},
 };
 use crate::source::{Earlier, KeyInfo};
 use crate::units::plural;
@@ -144,8 +144,8 @@ enum Signature {
 impl Proof {
     /// Judges the digests.
     #[must_use]
-    pub fn new(gather: Gather, keys: &PublicKeys, bounds: Bounds) -> Self {
-        let Gather { chains, mut named, signatures, mut findings, next, earlier, .. } = gather;
+    pub fn new(gather: DigestReader, keys: &PublicKeys, bounds: Bounds) -> Self {
+        let DigestReader { chains, mut named, signatures, mut findings, next, earlier, .. } = gather;
         // The listing reaches further than the range, and what is wrong there is no matter.
         findings.retain(|finding| finding.object.as_deref().is_none_or(|object| !bounds.lack_digest(object)));
         let mut copies = HashSet::new();
@@ -159,7 +159,7 @@ impl Proof {
                     if !lies_at(&digest.name, &digest.bucket, &digest.object)
                         && bounds.touches(digest.start, digest.end)
                     {
-                        let text = format!("it says that it lies at s3://{}/{}", digest.bucket, digest.object);
+                        let text = format!("it says that it was delivered to s3://{}/{}", digest.bucket, digest.object);
                         findings.push(Finding::chain(Code::DigestMoved, &id, 1, text).at(&digest.name));
                     }
                 }
@@ -248,7 +248,7 @@ impl Proof {
 
     /// Whether a log that a digest names is to be looked at: it was delivered in the range, which the digest after it may
     /// tell, or the digest's hour is in it.
-    pub(super) fn has_log(&self, log: &Named) -> bool {
+    pub(super) fn has_log(&self, log: &DigestedLog) -> bool {
         self.fact(log.digest).in_range || self.named.delivered(log).is_some_and(|time| self.bounds.has(time))
     }
 
@@ -281,7 +281,7 @@ fn silent(region: &str, reason: &str, chains: &[Chain], keys: &PublicKeys, bound
     let unknown = |digest: &&Digest| bounds.touches(digest.start, digest.end) && !keys.knows(&digest.fingerprint);
     let count = u64::try_from(digests.filter(unknown).count()).unwrap_or(u64::MAX);
     let text = format!(
-        "{} in range with an unknown key: {reason} (hint: it needs `cloudtrail:ListPublicKeys`; or give --public-keys FILE, with what `aws cloudtrail list-public-keys --region {region} --start-time T --end-time T` prints)",
+        "{} in range with an unknown key: {reason} (hint: allow `cloudtrail:ListPublicKeys`, or use --public-keys FILE with the output of `aws cloudtrail list-public-keys --region {region} --start-time T --end-time T`)",
         plural(count, "digest", "digests")
     );
     (count > 0).then(|| Finding::region(Code::KeysUnavailable, region, text))
@@ -321,7 +321,7 @@ fn link(chain: &Chain, bounds: Bounds, findings: &mut Vec<Finding>) -> Vec<Vec<u
                 && next.get(passed).is_none_or(Vec::is_empty)
                 && bounds.touches(over.start, over.end)
             {
-                let text = format!("the digest after it, {}, names another as the one before", digest.object);
+                let text = format!("the next digest, {}, refers to a different previous digest", digest.object);
                 findings.push(Finding::chain(Code::DigestUnlinked, &chain.id, 1, text).at(&over.name));
             }
         }
@@ -350,12 +350,13 @@ fn begins(chain: &Chain, digest: &Digest, before: Option<&Digest>, bounds: Bound
         Some(before) => {
             let from = before.end.min(digest.start);
             if bounds.touches(from, digest.start.max(from + TimeDelta::seconds(1))) {
-                let text = "the digest names none before it: validation was off, or the trail was stopped or made anew";
+                let text =
+                    "the digest has no previous digest: validation was off, or the trail was stopped or created again";
                 findings.push(finding(Code::ChainRestart, text).between(Some(from), Some(digest.start)));
             }
         }
         None if chain.id.backfill => {}
-        None => start(chain, digest, "the first digest ever: nothing before it is proven", bounds, findings),
+        None => start(chain, digest, "the first digest: nothing before it is proven", bounds, findings),
     }
 }
 
@@ -384,7 +385,7 @@ fn missing(
     let gap = before.map(|before| before.end).or(bounds.from.filter(|from| *from < digest.start));
     let Some(from) = gap else {
         if !chain.id.backfill && bounds.from.is_none() {
-            let text = format!("an earlier one, {}, is not here", previous.object);
+            let text = format!("an earlier one, {}, is missing", previous.object);
             start(chain, digest, &text, bounds, findings);
         }
         return;
@@ -394,7 +395,7 @@ fn missing(
     }
     if moved {
         let (bucket, prefix) = (&previous.bucket, prefix(&previous.object));
-        let text = format!("the digests before it are in s3://{bucket}/{prefix} (hint: give that as a SOURCE too)");
+        let text = format!("the digests before it are in s3://{bucket}/{prefix} (hint: add it as a SOURCE)");
         let finding = Finding::chain(Code::TrailMoved, &chain.id, 1, text).at(&digest.name);
         findings.push(finding.between(Some(from), Some(digest.start)));
         return;
@@ -404,7 +405,7 @@ fn missing(
     let count = if chain.id.backfill { 1 } else { steps(digest.start - from + step / 2, step) };
     let text = match count {
         1 => format!("named by {}", digest.object),
-        _ => format!("about {count} of them in a row; the last is named by {}", digest.object),
+        _ => format!("about {count} in a row; the last one is referred to by {}", digest.object),
     };
     let finding = Finding::chain(Code::DigestMissing, &chain.id, count, text);
     let name = format!("s3://{}/{}", previous.bucket, previous.object);
@@ -485,7 +486,7 @@ fn judge(
                 named = named.or(proven.then_some(true));
             } else if signature == Signature::Holds && !proven {
                 // The signature speaks for this one, so it is the other that lies.
-                tell(Code::DigestAltered, &other.name, format!("it names another hash than that of {}", digest.object));
+                tell(Code::DigestAltered, &other.name, format!("its hash is not that of {}", digest.object));
             } else {
                 named = Some(false);
                 tell(Code::DigestAltered, &digest.name, format!("{} names another hash", other.object));
@@ -501,18 +502,18 @@ fn judge(
             Signature::HoldsElsewhere => tell(
                 Code::DigestSignatureWrong,
                 &digest.name,
-                "its own signature does not hold, though the next digest holds one that does".to_owned(),
+                "its own signature is invalid, though the signature in the next digest is valid".to_owned(),
             ),
             Signature::Wrong => tell(
                 Code::DigestSignatureWrong,
                 &digest.name,
-                "the signature is not that of these bytes at this place by this key".to_owned(),
+                "the signature does not match these bytes, this location and this key".to_owned(),
             ),
             Signature::KeyUnknown => tell(
                 Code::DigestKeyUnknown,
                 &digest.name,
                 format!(
-                    "no public key with the fingerprint {} (hint: --public-keys of {} and of that time)",
+                    "no public key with the fingerprint {} (hint: add --public-keys for {} at that time)",
                     digest.fingerprint, chain.id.region
                 ),
             ),
@@ -520,7 +521,7 @@ fn judge(
                 Code::DigestSignatureUnavailable,
                 &digest.name,
                 format!(
-                    "neither in metadata nor in a next digest (hint: aws s3api head-object --bucket {} --key {} > {}.signature; or end the range with --to {})",
+                    "neither in metadata nor in the next digest (hint: aws s3api head-object --bucket {} --key {} > {}.signature; or end the range with --to {})",
                     digest.bucket,
                     digest.object,
                     digest.name.rsplit('/').next().unwrap_or_default(),

@@ -136,10 +136,10 @@ impl Checker {
             counted |= proof.has_log(log);
             let more = surplus.filter(|(_, first)| [hash, *first].contains(&log.hash));
             if let Some((members, _)) = more {
-                let text = format!("{members} gzip members: CloudTrail writes one");
+                let text = format!("{members} gzip members; CloudTrail writes one");
                 self.findings.push(Finding::object(Code::LogSurplus, &object.name, text));
             } else if log.hash != hash {
-                let text = "the SHA-256 of its inflated bytes is not the one that its digest names";
+                let text = "the SHA-256 of its inflated bytes is not the one in its digest";
                 self.findings.push(Finding::object(Code::LogAltered, &object.name, text));
             } else {
                 log.note(State::Same);
@@ -153,7 +153,7 @@ impl Checker {
             verdict = Integrity::Failed;
         }
         if let Some(path) = elsewhere.filter(|_| !found) {
-            let text = format!("its digest names it as s3://{path}");
+            let text = format!("its digest lists it as s3://{path}");
             self.findings.push(Finding::object(Code::LogMoved, &object.name, text));
             verdict = Integrity::Failed;
         }
@@ -202,7 +202,7 @@ impl Checker {
         let proven = key.account.as_deref().zip(key.region.as_deref());
         let proven = proven.and_then(|(account, region)| self.proof.proven(account, region));
         if key.delivered_at.zip(proven).is_some_and(|(time, proven)| proven.has(time) && proven.has(time + LATEST)) {
-            let text = "no proven digest names it, and those of its time are here";
+            let text = "no proven digest lists it, although the digests of that time are present";
             self.findings.push(Finding::object(Code::LogUnproven, name, text));
         } else {
             self.aside = Some(Code::LogUnproven);
@@ -212,7 +212,7 @@ impl Checker {
     fn unnamed(&mut self, object: &ObjectRef) {
         let code = self.why_unnamed(&object.key);
         if code == Code::LogUnnamed {
-            let text = "no digest names it, and those of its time are here";
+            let text = "no digest lists it, although the digests of that time are present";
             self.findings.push(Finding::object(code, &object.name, text));
         } else if self.proof.bounds.lack(&object.key) {
             self.aside = Some(code);

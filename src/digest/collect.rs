@@ -24,7 +24,7 @@ use crate::{
 
 /// All digests that were read, not judged yet.
 #[derive(Debug, Default)]
-pub struct Gather {
+pub struct DigestReader {
     pub(super) chains: BTreeMap<ChainId, Vec<Digest>>,
     pub(super) named: Index,
     /// Signatures from files beside the digests, by the digest's name.
@@ -55,7 +55,7 @@ struct Metadata {
     signature: String,
 }
 
-impl Gather {
+impl DigestReader {
     /// Notes who had digests before the listing begins.
     #[must_use]
     pub fn with_earlier(self, earlier: Earlier) -> Self {
@@ -69,7 +69,7 @@ impl Gather {
 
     fn digest(&mut self, name: &str, bytes: &Bytes<'_>) -> Result<(), String> {
         if bytes.inflated.members > 1 {
-            return Err(format!("{} gzip members: CloudTrail writes one", bytes.inflated.members));
+            return Err(format!("{} gzip members; CloudTrail writes one", bytes.inflated.members));
         }
         let (mut digest, logs) = file::parse(name, bytes.inflated.bytes, bytes.signature)?;
         let hashes = logs.iter().map(LogField::hash).collect::<Result<Vec<_>, _>>()?;
@@ -77,7 +77,7 @@ impl Gather {
         let before = file::before_time(&digest.object);
         if before.is_none() || self.run.as_ref().is_none_or(|(_, of_run)| of_run.as_deref() != before) {
             let chain = ChainId::parse(&digest.object)
-                .ok_or_else(|| format!("`digestS3Object` is no digest's key: `{}`", digest.object))?;
+                .ok_or_else(|| format!("`digestS3Object` is not the key of a digest: `{}`", digest.object))?;
             self.end_run();
             self.run = Some((chain, before.map(Box::from)));
         }
@@ -116,7 +116,7 @@ impl Gather {
             Err(problem) => (Box::default(), Some(problem)),
         };
         if signature.is_empty() {
-            let text = "neither a signature in hexadecimal nor what `aws s3api head-object` prints of a digest";
+            let text = "neither a hexadecimal signature nor the output of `aws s3api head-object` for a digest";
             let text = malformed.map_or_else(|| text.to_owned(), |problem| format!("{text}: {problem}"));
             self.findings.push(Finding::object(Code::DigestMalformed, name, text));
         }
@@ -124,7 +124,7 @@ impl Gather {
     }
 }
 
-impl Visitor for Gather {
+impl Visitor for DigestReader {
     fn bytes(&mut self, object: &Arc<ObjectRef>, bytes: &Bytes<'_>) -> Next {
         match object.key.product {
             Product::Signature => self.signature(&object.name, bytes.inflated.bytes),
@@ -230,7 +230,7 @@ mod tests {
         let selection = Selection { product: Some(Product::Digest), ..Selection::default() };
         for threads in [1, 2] {
             let options = Options { threads, ..Options::default() };
-            let (gather, _) = scan(&sources, &selection, &options, &Gather::default).unwrap();
+            let (gather, _) = scan(&sources, &selection, &options, &DigestReader::default).unwrap();
             assert_eq!(gather.findings, []);
             assert_eq!(gather.chains().count(), 3);
             let told = gather.chains().flat_map(|(id, digests)| {

@@ -203,7 +203,7 @@ impl LogField<'_> {
 
 fn hash(text: &str) -> Result<Hash, String> {
     let bytes = unhex(text).and_then(|bytes| Hash::try_from(bytes).ok());
-    bytes.ok_or_else(|| format!("`{text}` is no SHA-256 in hexadecimal"))
+    bytes.ok_or_else(|| format!("`{text}` is not a hexadecimal SHA-256"))
 }
 
 /// A signature as it stands in metadata, a file or the next digest. What is no hexadecimal can be no signature, and is
@@ -248,7 +248,7 @@ pub(super) fn parse<'d>(
         ("previousDigestSignature", previous_signature, 8 << 10),
     ] {
         if let Some(text) = text.filter(|text| text.len() > most) {
-            return Err(format!("`{key}` has {} bytes, which none has", text.len()));
+            return Err(format!("`{key}` is too long ({} bytes)", text.len()));
         }
     }
     let previous = match (fields.previous_digest_s3_bucket, fields.previous_digest_s3_object) {
@@ -260,7 +260,7 @@ pub(super) fn parse<'d>(
             signature_text: previous_signature.filter(|text| !is_usual(text)).map(Box::from),
         }),
         (None, None) if previous_signature.is_none() => None,
-        _ => return Err("it names the digest before it by half".to_owned()),
+        _ => return Err("its reference to the previous digest is incomplete".to_owned()),
     };
     let digest = Digest {
         number: 0,

@@ -28,7 +28,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// The file cannot be read.
-    #[error("could not read `{file}`: {error}\n  hint: give a file that `aws cloudtrail list-public-keys` printed")]
+    #[error("could not read `{file}`: {error}\n  hint: use the output of `aws cloudtrail list-public-keys`")]
     Io {
         /// The file.
         file: String,
@@ -38,7 +38,7 @@ pub enum KeysError {
     },
     /// It is not what the AWS CLI prints.
     #[error(
-        "`{file}`: {problem}\n  hint: give what `aws cloudtrail list-public-keys --start-time T --end-time T --output json` prints"
+        "`{file}`: {problem}\n  hint: use the output of `aws cloudtrail list-public-keys --start-time T --end-time T --output json`"
     )]
     Malformed {
         /// The file.
@@ -47,7 +47,7 @@ pub enum KeysError {
         problem: Problem,
     },
     /// A key in it is none.
-    #[error("`{place}`: {reason}\n  hint: fetch it anew with `aws cloudtrail list-public-keys`")]
+    #[error("`{place}`: {reason}\n  hint: fetch the keys again with `aws cloudtrail list-public-keys`")]
     Key {
         /// The file and the element.
         place: String,
@@ -56,7 +56,7 @@ pub enum KeysError {
     },
     /// There is no key in it.
     #[error(
-        "`{0}`: no key in `PublicKeyList`\n  hint: ask for the time of the digests: `aws cloudtrail list-public-keys --start-time T --end-time T`"
+        "`{0}`: no key in `PublicKeyList`\n  hint: fetch the keys for the time of the digests: `aws cloudtrail list-public-keys --start-time T --end-time T`"
     )]
     Empty(String),
 }
@@ -118,11 +118,11 @@ impl PublicKeys {
     /// Adds a key.
     ///
     /// # Errors
-    /// In words, when the bytes are no RSA public key of 2048 bits or more.
+    /// In words, when the bytes are not an RSA public key of at least 2048 bits.
     pub fn add(&mut self, fingerprint: &str, der: &[u8]) -> Result<(), String> {
         let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der)
             .parse()
-            .map_err(|_rejected| "no RSA public key of 2048 bits or more".to_owned())?;
+            .map_err(|_rejected| "not an RSA public key of at least 2048 bits".to_owned())?;
         self.keys.insert(fingerprint.to_ascii_lowercase(), (key, der.to_vec()));
         Ok(())
     }

@@ -31,7 +31,7 @@ pub enum LiveError {
     Start(#[source] std::io::Error),
     /// No usable credentials.
     #[error(
-        "could not ask CloudTrail for its public keys: no usable AWS credentials: {0}\n  hint: give --profile, or --public-keys FILE, with what `aws cloudtrail list-public-keys --start-time T --end-time T` prints"
+        "could not fetch CloudTrail's public keys: no usable AWS credentials: {0}\n  hint: use --profile, or --public-keys FILE with the output of `aws cloudtrail list-public-keys --start-time T --end-time T`"
     )]
     NoCredentials(String),
 }
@@ -67,7 +67,7 @@ async fn read(
     let mut asked = JoinSet::new();
     let mut rest = regions.iter().take(MOST_REGIONS);
     for region in regions.iter().skip(MOST_REGIONS) {
-        keys.is_silent(region, format!("it was not asked: {MOST_REGIONS} others were, which have more digests"));
+        keys.is_silent(region, format!("not fetched: {MOST_REGIONS} other regions have more digests"));
     }
     loop {
         while asked.len() < AT_A_TIME

@@ -24,7 +24,7 @@ pub(super) enum State {
 
 /// A log that a digest names.
 #[derive(Debug)]
-pub(super) struct Named {
+pub(super) struct DigestedLog {
     /// The random part of its name, or a hash of an unusual name.
     word: [u8; 16],
     pub(super) hash: Hash,
@@ -39,7 +39,7 @@ pub(super) struct Named {
 
 const UNUSUAL: u32 = u32::MAX;
 
-impl Named {
+impl DigestedLog {
     pub(super) fn state(&self) -> State {
         match self.state.load(Ordering::Relaxed) {
             0 => State::Unseen,
@@ -57,7 +57,7 @@ impl Named {
 /// All logs that digests name.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    logs: Vec<Named>,
+    logs: Vec<DigestedLog>,
     /// Bucket and key down to the region, and how the file name begins.
     folders: Vec<(Box<str>, Box<str>)>,
     numbers: HashMap<(Box<str>, Box<str>), u32>,
@@ -75,7 +75,7 @@ impl Index {
         if folder == UNUSUAL {
             self.unusual.push(path.into());
         }
-        self.logs.push(Named { word, hash, digest, folder, minute, state: AtomicU8::new(0) });
+        self.logs.push(DigestedLog { word, hash, digest, folder, minute, state: AtomicU8::new(0) });
     }
 
     /// The folder's number and the minute, where these and the word make the whole path.
@@ -136,7 +136,7 @@ impl Index {
     }
 
     /// The logs that bear the file name of an object, and whether each lies where the object does.
-    pub(super) fn find(&self, object: &str) -> impl Iterator<Item = (&Named, bool)> {
+    pub(super) fn find(&self, object: &str) -> impl Iterator<Item = (&DigestedLog, bool)> {
         let word = word(object);
         let first = self.logs.partition_point(|log| log.word < word);
         let with_word = self.logs.get(first..).unwrap_or_default().iter().take_while(move |log| log.word == word);
@@ -146,12 +146,12 @@ impl Index {
         })
     }
 
-    pub(super) fn all(&self) -> &[Named] {
+    pub(super) fn all(&self) -> &[DigestedLog] {
         &self.logs
     }
 
     /// The minute in which a log was delivered, as its name tells it.
-    pub(super) fn delivered(&self, log: &Named) -> Option<DateTime<Utc>> {
+    pub(super) fn delivered(&self, log: &DigestedLog) -> Option<DateTime<Utc>> {
         if log.folder == UNUSUAL {
             return time(&self.path(log));
         }
@@ -159,7 +159,7 @@ impl Index {
     }
 
     /// Bucket and key.
-    pub(super) fn path(&self, log: &Named) -> String {
+    pub(super) fn path(&self, log: &DigestedLog) -> String {
         match self.folders.get(usize::try_from(log.folder).unwrap_or(usize::MAX)) {
             Some((base, begin)) => rebuild(base, begin, log.minute, &log.word),
             None => {
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn every_name_comes_back() {
-        assert!(size_of::<Named>() <= 64);
+        assert!(size_of::<DigestedLog>() <= 64);
         let usual =
             format!("{FOLDER}/2024/01/31/111122223333_CloudTrail_us-east-1_20240131T2355Z_AbCdEfGhIjKlMnOp.json.gz");
         let names = [

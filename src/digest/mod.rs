@@ -5,7 +5,7 @@
 //! RSA with a key that CloudTrail publishes, stands in the object's metadata. So a digest is proven by its signature,
 //! which a copy on disk finds in the next digest, and everything that a proven digest names is proven by its hash.
 //!
-//! Two passes: [`Gather`] reads the digests, [`Proof::new`] judges them and keeps the hashes that they name; then
+//! Two passes: [`DigestReader`] reads the digests, [`Proof::new`] judges them and keeps the hashes that they name; then
 //! [`Checker`] hashes every log once, the very bytes that a parser is given, and compares. What was not named, what is
 //! named and not there, and the hours without a digest are told by [`Checker::finish`]. Nothing but proven bytes is ever
 //! called verified.
@@ -32,7 +32,7 @@ mod sha256x16;
 pub use crate::contract::integrity::{Code, Finding, Hours, LogCounts, Severity, State, TrailSummary, Verification};
 pub use chain::{Bounds, Chain, Proof, Trust};
 pub use check::Checker;
-pub use collect::Gather;
+pub use collect::DigestReader;
 pub use file::{ChainId, Digest, Previous, string_to_sign};
 pub use gap_causes::{About, CAUSES, Cause, Causes};
 pub use keys::{KeysError, PublicKeys};

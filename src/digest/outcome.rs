@@ -8,7 +8,7 @@ use super::{
     About, Cause, Chain, Checker, Code, Digest, Finding, Hours, LogCounts, Proof, Severity, State, TrailSummary, Trust,
     Verification,
     chain::{length, steps},
-    log_index::State as Named,
+    log_index::State as LogState,
 };
 use crate::{
     contract::ReadFailure,
@@ -68,18 +68,18 @@ impl Checker {
             }
             let named = || proof.named.find(&failure.object).filter(|(_, here)| *here);
             // Its bytes are those that were signed; that they are no sound JSON is another matter.
-            if named().any(|(log, _)| log.state() == Named::Same) {
+            if named().any(|(log, _)| log.state() == LogState::Same) {
                 continue;
             }
             findings.push(Finding::object(Code::LogUnreadable, &failure.object, &*failure.error));
-            named().for_each(|(log, _)| log.note(Named::Bad));
+            named().for_each(|(log, _)| log.note(LogState::Bad));
         }
         let hours = hours(proof);
         let mut trails = summaries(proof);
         let logs = LogCounts { bytes: self.bytes, ..count_logs(proof, selection, &mut trails, &mut findings) };
         for ((account, region, code), unnamed) in self.unnamed {
             let text = match &unnamed.example {
-                Some(example) => format!("the first by name is {example}"),
+                Some(example) => format!("for example {example}"),
                 None => String::new(),
             };
             findings.push(Finding {
@@ -205,7 +205,7 @@ fn summaries(proof: &Proof) -> Vec<Option<TrailSummary>> {
 fn hours(proof: &Proof) -> Vec<Hours> {
     // Digests with a log that is not as named.
     let bad: BTreeSet<u32> =
-        proof.named.all().iter().filter(|log| log.state() != Named::Same).map(|log| log.digest).collect();
+        proof.named.all().iter().filter(|log| log.state() != LogState::Same).map(|log| log.digest).collect();
     let mut places: BTreeMap<(&str, &str), Vec<&super::Digest>> = BTreeMap::new();
     for chain in proof.chains.iter().filter(|chain| !chain.id.backfill) {
         let digests = chain.digests.iter().filter(|digest| proof.fact(digest.number).in_range);
@@ -275,19 +275,19 @@ fn count_logs(
             trail.logs += 1;
         }
         match (log.state(), fact.trust) {
-            (Named::Same, Trust::Proven) => {
+            (LogState::Same, Trust::Proven) => {
                 counts.verified += 1;
                 if let Some(trail) = &mut trail {
                     trail.logs_verified += 1;
                 }
             }
-            (Named::Same, _) => *unproven.entry(fact.chain).or_default() += 1,
-            (Named::Bad, _) => {}
-            (Named::Unseen, _) => {
+            (LogState::Same, _) => *unproven.entry(fact.chain).or_default() += 1,
+            (LogState::Bad, _) => {}
+            (LogState::Unseen, _) => {
                 let path = proof.named.path(log);
                 if selection.includes(&KeyInfo::parse(&path)) {
                     let trail = trail.map(|trail| trail.trail.clone());
-                    let text = "a digest names it, and it is not there";
+                    let text = "a digest lists it, but it is missing";
                     let name = format!("s3://{path}");
                     findings.push(Finding { trail, ..Finding::object(Code::LogMissing, &name, text) });
                 } else {
@@ -302,11 +302,15 @@ fn count_logs(
             findings.push(Finding::chain(code, &chain.id, count, text));
         }
     };
-    tell(Code::LogUnproven, unproven, "their bytes are those that the digest names, but the digest is not proven");
-    tell(Code::LogNotLookedAt, unlisted, "named, but outside the accounts, regions and days that were listed");
+    tell(Code::LogUnproven, unproven, "they match the digest, but the digest is not proven");
+    tell(
+        Code::LogNotLookedAt,
+        unlisted,
+        "listed in digests, but outside the accounts, regions and days that were read",
+    );
     for trail in trails.iter().flatten().filter(|trail| trail.backfill) {
         let logs = plural(trail.logs, "log", "logs");
-        let text = format!("they name {logs} that came too late for their own hour's digest");
+        let text = format!("they list {logs} delivered too late for the digest of their own hour");
         findings.push(Finding {
             code: Code::Backfill,
             account: Some(trail.account.clone()),
@@ -387,11 +391,11 @@ fn absent(proof: &Proof, selection: &Selection, findings: &[Finding], until: Opt
         proof.earlier.iter().flat_map(|(account, regions)| regions.iter().map(move |region| (account, region)));
     for (account, region) in earlier {
         if selection.has_account(account) && selection.has_region(region) && known.insert((account, region)) {
-            let text = "its digests end before the range begins: later ones were removed, or it is not logged any more";
+            let text = "its digests end before the range begins: later ones were removed, or it is no longer logged";
             tell(Some(account), Some(region), text.to_owned());
         }
     }
-    let asked = "it was asked for, and there is no digest and no log of it".to_owned();
+    let asked = "it was requested, but has neither digests nor logs".to_owned();
     for account in &selection.accounts {
         if !known.iter().any(|(known, _)| known == account) {
             tell(Some(account), None, asked.clone());

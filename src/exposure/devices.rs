@@ -58,7 +58,7 @@ pub(super) struct Devices {
     pub(super) missing: Vec<Missing>,
     timelines: BTreeMap<String, Timeline>,
     together: Together,
-    complete: Known,
+    complete: Completeness,
     /// Enrollments that no event tells of, by their `EnableDate`.
     dated: Vec<Key>,
     /// Where IAM says that there is a device which no input names.
@@ -69,7 +69,7 @@ pub(super) struct Devices {
 
 /// When the set of known devices is known to be whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum Completeness {
     /// All were known at one moment, and the events before and after follow from that.
     Always,
     /// The user's creation was seen, at this event.
@@ -118,7 +118,7 @@ impl Devices {
             missing: Vec::new(),
             timelines: reader.timelines(),
             together: Together::default(),
-            complete: Known::Never,
+            complete: Completeness::Never,
             dated: Vec::new(),
             unseen: None,
             none: reader.facts.none,
@@ -146,10 +146,10 @@ impl Devices {
             devices.missing.extend(between.map(|between| Missing::new(None, FindingCode::UnseenDevice, between)));
         }
         devices.complete = match (devices.unseen, reader.known_whole(), entity.created) {
-            (Some(_), ..) => Known::Never,
-            (None, true, _) => Known::Always,
-            (None, false, Some(created)) => Known::Since(created),
-            (None, false, None) => Known::Never,
+            (Some(_), ..) => Completeness::Never,
+            (None, true, _) => Completeness::Always,
+            (None, false, Some(created)) => Completeness::Since(created),
+            (None, false, None) => Completeness::Never,
         };
         devices
     }
@@ -166,16 +166,16 @@ impl Devices {
     }
 
     /// Since when the set of known devices is known to be whole.
-    pub(super) fn known(&self) -> Known {
+    pub(super) fn known(&self) -> Completeness {
         self.complete
     }
 
     /// Whether all devices are known at the event at `index`.
     pub(super) fn complete_at(&self, index: EventId) -> bool {
         match self.complete {
-            Known::Always => true,
-            Known::Since(created) => created <= index,
-            Known::Never => false,
+            Completeness::Always => true,
+            Completeness::Since(created) => created <= index,
+            Completeness::Never => false,
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
-use super::devices::{Bounds, Devices, Known, Point, Span};
+use super::devices::{Bounds, Completeness, Devices, Point, Span};
 use super::ids::Table;
 use super::ledger::{Entity, EntityId, EventId, Ledger};
 use super::windows::{self, Draft};
@@ -251,7 +251,7 @@ pub struct History<'a> {
 }
 
 /// Why nothing is known of a moment.
-const BEFORE: &str = "unknown: the moment is before the account's first record in the store";
+const BEFORE: &str = "unknown: the time is before the account's first record in the store";
 
 impl<'a> History<'a> {
     /// Of events in any order, duplicates allowed; `covered` says, per account, of when the first and the last record are.
@@ -569,26 +569,26 @@ impl<'a> History<'a> {
     ) -> (bool, &'static str) {
         let covered = self.covered.get(&entity.account).copied();
         let taken_at = self.ledger.taken_at;
-        let last = covered.map(|[_, last]| last).max(taken_at.filter(|_| devices.known() == Known::Always));
+        let last = covered.map(|[_, last]| last).max(taken_at.filter(|_| devices.known() == Completeness::Always));
         if hidden {
-            return (false, "a device was enabled unseen before or after this moment");
+            return (false, "a device was enabled before or after this time without an event");
         }
         if last.is_none_or(|last| moment > last) {
-            return (false, "the moment is after the last record that was read");
+            return (false, "the time is after the last record that was read");
         }
         if !self.reaches(&entity.account, moment) {
             return (false, BEFORE);
         }
         match devices.known() {
-            Known::Always => (true, "IAM told all devices, and the events tell the rest"),
-            Known::Since(index) => {
+            Completeness::Always => (true, "IAM listed all devices, and events show the rest"),
+            Completeness::Since(index) => {
                 let created = self.ledger.events.get(index).is_some_and(|event| event.time <= moment);
                 match created {
-                    true => (true, "the user's creation was seen, and all events since"),
-                    false => (false, "the user's creation was seen later"),
+                    true => (true, "an event shows the user's creation, and all events since are known"),
+                    false => (false, "an event shows the user's creation at a later time"),
                 }
             }
-            Known::Never => (false, "the user's creation was not seen, and IAM does not tell all devices"),
+            Completeness::Never => (false, "no event shows the user's creation, and IAM did not list all devices"),
         }
     }
 }

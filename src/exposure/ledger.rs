@@ -17,7 +17,7 @@ use super::listed::Listed;
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{Principal, PrincipalKind};
 use crate::inventory::{AsOf, DeviceOwner, IamState, RootState, UserState};
-pub(super) use crate::mfa::Kept;
+pub(super) use crate::mfa::LedgerEvent;
 use crate::mfa::{self, Action, Event, Target, user_id, user_name};
 pub(super) use crate::trace::ABOUT_ROOT;
 use crate::trace::Call;
@@ -26,7 +26,7 @@ use crate::trace::Call;
 pub(super) type Entities<'a> = Table<EntityId, Entity<'a>>;
 
 /// Events in order.
-pub(super) type Events<'a> = Table<EventId, Kept<'a>>;
+pub(super) type Events<'a> = Table<EventId, LedgerEvent<'a>>;
 
 /// Whose each event is.
 type Owners = Table<EventId, Option<EntityId>>;
@@ -448,8 +448,8 @@ fn uses(events: &Events<'_>) -> HashMap<(String, String), Vec<EventId>> {
 }
 
 /// Sorts, and leaves every event once: one in two objects is held by both.
-fn in_order<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<Kept<'a>> {
-    let mut events: Vec<Kept<'_>> = events.map(Kept::new).collect();
+fn in_order<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<LedgerEvent<'a>> {
+    let mut events: Vec<LedgerEvent<'_>> = events.map(LedgerEvent::new).collect();
     mfa::fold(&mut events);
     events.sort_by(|a, b| a.order().cmp(&b.order()));
     events
@@ -457,7 +457,7 @@ fn in_order<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<Kept<'a>> {
 
 /// Calls of `AssumeRoot` sessions appear as the member account's root user. They are joined by access key, and are the
 /// doing of whoever assumed it. Returns who is behind which access key.
-fn attribute_assumed_root(events: &mut [Kept<'_>]) -> BTreeMap<String, Actor> {
+fn attribute_assumed_root(events: &mut [LedgerEvent<'_>]) -> BTreeMap<String, Actor> {
     let assumed: BTreeMap<String, (Actor, Option<bool>)> = events
         .iter()
         .filter(|event| event.succeeded())

@@ -548,8 +548,8 @@ fn unmatched(facts: Facts<'_>, drafts: &[Draft], deactivations: &[Deactivation],
         notices.push(Notice {
             code: NoticeCode::ApprovalNotJudged,
             text: match beyond.len() {
-                1 => "1 approval is of a time that this report does not read".to_owned(),
-                many => format!("{many} approvals are of times that this report does not read"),
+                1 => "1 approval is for a time that this report does not cover".to_owned(),
+                many => format!("{many} approvals are for times that this report does not cover"),
             },
         });
     }

@@ -148,10 +148,10 @@ impl Client {
             let body = Limited::new(response.into_body(), self.largest).collect().await;
             let body = body.map_err(|error| {
                 if error.is::<LengthLimitError>() {
-                    Error::Unknown(format!("status {status}, and the answer is larger than {} bytes", self.largest))
+                    Error::Unknown(format!("status {status}, and the response is larger than {} bytes", self.largest))
                 } else {
                     Error::Unknown(format!(
-                        "status {status}, and the answer broke off: {}",
+                        "status {status}, and the response broke off: {}",
                         with_causes(error.as_ref())
                     ))
                 }
@@ -170,7 +170,7 @@ fn build(request: &Request) -> Result<hyper::Request<Full<Bytes>>, Error> {
     let uri: Uri = request.url.parse().map_err(|_bad| Error::Invalid("the address is no URL".to_owned()))?;
     let mut built = hyper::Request::builder().method(request.method.clone()).uri(uri);
     for (name, value) in &request.headers {
-        let bad = |what: &str| Error::Invalid(format!("the header `{name}` has {what} that HTTP does not allow"));
+        let bad = |what: &str| Error::Invalid(format!("the header `{name}` has {what}, which HTTP does not allow"));
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_bad| bad("a name"))?;
         let value = HeaderValue::from_str(value).map_err(|_bad| bad("a value"))?;
         built = built.header(key, value);

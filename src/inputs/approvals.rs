@@ -37,7 +37,7 @@ pub fn from_text(file: &str, text: &str) -> Result<Sheet<Approval>, InputError> 
         if let (Some(from), Some(to)) = (from, to)
             && to <= from
         {
-            let what = "is not after `valid_from` (hint: swap them, or mend the one that is wrong)";
+            let what = "is not after `valid_from` (hint: swap them, or correct the wrong one)";
             problems.push(Problem::at(row.place_of("valid_to"), Some("valid_to"), what));
         }
         if let (Some(ticket), Some(account), Some(user), Some(approver), Some(valid_from), Some(valid_to)) =
@@ -84,13 +84,13 @@ mod tests {
         // The form is checked first: cells beyond the header shift everything after them.
         assert_eq!(
             error(&text),
-            "`approvals.csv`: line 4, column 7: `x` is beyond the 6 columns of the header (hint: quote cells that hold the separator)"
+            "`approvals.csv`: line 4, column 7: `x` is beyond the 6 columns of the header (hint: quote cells that contain the separator)"
         );
         assert_eq!(
             error(&text.replace(",x\n", "\n")),
-            "`approvals.csv`: line 2, column 6 (`valid_to`): is not after `valid_from` (hint: swap them, or mend the one that is wrong)\n\
+            "`approvals.csv`: line 2, column 6 (`valid_to`): is not after `valid_from` (hint: swap them, or correct the wrong one)\n\
              `approvals.csv`: line 3 (`user`): is empty\n\
-             `approvals.csv`: line 3, column 2 (`account`): `1122223333` is not an account id (hint: account ids have 12 digits; spreadsheets drop leading zeros unless the column is text)\n\
+             `approvals.csv`: line 3, column 2 (`account`): `1122223333` is not an account ID (hint: account IDs have 12 digits; spreadsheets drop leading zeros unless the column is text)\n\
              `approvals.csv`: line 3, column 5 (`valid_from`): `2026-03-01T00:00:00` has no time zone (hint: write `2026-03-01T00:00:00Z` for UTC, or append an offset such as `+01:00`)\n\
              `approvals.csv`: line 3, column 6 (`valid_to`): `2026-03-02` is not an RFC 3339 time (hint: write `2026-03-01T08:30:00Z`)"
         );
@@ -102,7 +102,7 @@ mod tests {
             let message =
                 error(&format!("{HEADER}CHG-1,{cell},alice,jane,2026-03-01T00:00:00Z,2026-03-02T00:00:00Z\n"));
             assert!(
-                message.contains("line 2, column 2 (`account`)") && message.contains("not an account id"),
+                message.contains("line 2, column 2 (`account`)") && message.contains("not an account ID"),
                 "{message}"
             );
         }

@@ -78,9 +78,8 @@ impl<'a> Reader<'a> {
             return Ok(None);
         };
         let Some((separator, _)) = SEPARATORS.iter().find(|(separator, _)| named.as_bytes() == [*separator]) else {
-            let what = format!(
-                "`{bare}` names no separator that is read (hint: write `sep=,` or `sep=;`, or leave the line out)"
-            );
+            let what =
+                format!("`{bare}` is not a supported separator (hint: write `sep=,` or `sep=;`, or remove the line)");
             return Err(Problem::at(place, None, what));
         };
         self.at += line.len();
@@ -162,7 +161,7 @@ impl<'a> Reader<'a> {
                 let column = u64::try_from(row.cells.len()).unwrap_or(u64::MAX).saturating_add(1);
                 let place = Place { line: self.line, column };
                 if row.cells.len() == WIDEST {
-                    return Err(Problem::at(place, None, format!("is one of more than {WIDEST} cells of a row")));
+                    return Err(Problem::at(place, None, format!("is in a row of more than {WIDEST} cells")));
                 }
                 row.cells.push(self.cell(place)?);
                 match self.byte() {
@@ -198,8 +197,7 @@ impl<'a> Reader<'a> {
         loop {
             let rest = self.rest();
             let Some(length) = rest.find('"') else {
-                let what =
-                    "is in quotes that are not closed (hint: close them, or double a quote that belongs to the text)";
+                let what = "has an opening quote that is not closed (hint: close it, or double a quote that is part of the text)";
                 return Err(Problem::at(place, None, what));
             };
             text += rest.get(..length).unwrap_or_default();
@@ -219,7 +217,7 @@ impl<'a> Reader<'a> {
             None | Some(b'\r' | b'\n') => {}
             Some(byte) if byte == self.separator => {}
             Some(_) => {
-                let what = "goes on after its closing quote (hint: double a quote that belongs to the text, or separate the cells)";
+                let what = "continues after its closing quote (hint: double a quote that is part of the text, or separate the cells)";
                 return Err(Problem::at(place, None, what));
             }
         }
@@ -242,7 +240,7 @@ impl<'a> Reader<'a> {
 }
 
 fn too_long(place: Place) -> Problem {
-    Problem::at(place, None, format!("is longer than {LONGEST} bytes (hint: is a quote missing before?)"))
+    Problem::at(place, None, format!("is longer than {LONGEST} bytes (hint: is a quote missing earlier in the file?)"))
 }
 
 #[cfg(test)]
@@ -277,7 +275,7 @@ mod tests {
             (format!("a,b\n1,{long}\n"), "line 2, column 2: is longer than 65536 bytes"),
             (format!("a,b\n1,\"{long}\"\n"), "line 2, column 2: is longer than 65536 bytes"),
             (format!("a,b\n\"{}\",1\n", "\"\"".repeat(LONGEST + 1)), "line 2, column 1: is longer than 65536 bytes"),
-            (format!("a,b\n{}\n", "1,".repeat(WIDEST)), "line 2, column 1001: is one of more than 1000 cells of a row"),
+            (format!("a,b\n{}\n", "1,".repeat(WIDEST)), "line 2, column 1001: is in a row of more than 1000 cells"),
         ] {
             let said = rows(&text).expect_err("a bound");
             assert!(said.contains(error), "{said}");
@@ -333,9 +331,9 @@ mod tests {
         for (text, expected) in [
             ("a,b;c\n1,2", "line 1, column 1: the columns are separated by commas and by semicolons"),
             ("\n\r\na\tb,c;a\n", "line 3, column 1: the columns are separated by semicolons and by tabs"),
-            ("sep=x\na,b", "line 1, column 1: `sep=x` names no separator"),
-            ("a,b\r\n1,2\r\n3,\"4\r\n5,6\r\n", "line 3, column 2: is in quotes that are not closed"),
-            ("a,b\r\r\"1\"x,2", "line 3, column 1: goes on after its closing quote"),
+            ("sep=x\na,b", "line 1, column 1: `sep=x` is not a supported separator"),
+            ("a,b\r\n1,2\r\n3,\"4\r\n5,6\r\n", "line 3, column 2: has an opening quote that is not closed"),
+            ("a,b\r\r\"1\"x,2", "line 3, column 1: continues after its closing quote"),
         ] {
             let error = rows(text).expect_err(text);
             assert!(error.starts_with(expected), "{text:?}: {error}");

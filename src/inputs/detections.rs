@@ -45,7 +45,7 @@ pub fn from_text(file: &str, text: &str) -> Result<Sheet<Detection>, InputError>
                     }
                     _ => (
                         "event_id",
-                        "is empty, and so are `account` and `user`: the row says nothing of what was detected",
+                        "is empty, and so are `account` and `user`: the row does not say what was detected",
                     ),
                 };
                 problems.push(Problem { column: None, ..Problem::at(row.place, Some(key), what) });

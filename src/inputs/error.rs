@@ -208,7 +208,7 @@ fn utf8(bytes: Vec<u8>) -> Result<String, Problem> {
     match text.find('\0') {
         None => Ok(text),
         Some(at) => {
-            let what = "holds a NUL byte, as UTF-16 without a byte order mark does (hint: save it as UTF-8)";
+            let what = "contains a NUL byte, as does UTF-16 without a byte order mark (hint: save it as UTF-8)";
             Err(Problem::at(Place::of_byte(&text, at), None, what))
         }
     }
@@ -276,7 +276,7 @@ mod tests {
         assert!(error(&little[..little.len() - 1]).starts_with("line 2, column 3: is not UTF-16"));
         assert!(error(&little[..10]).starts_with("line 2, column 1: is not UTF-16"), "half of a pair");
         assert!(error(&little[2..]).starts_with("line 1, column"), "without its mark");
-        assert!(error(b"a\0\n\0").starts_with("line 1, column 2: holds a NUL byte, as UTF-16"));
+        assert!(error(b"a\0\n\0").starts_with("line 1, column 2: contains a NUL byte, as does UTF-16"));
         assert!(error(b"\xff\xfe\0\0a\0\0\0").contains("UTF-32"));
         assert_eq!(error(b"\xef\xbb\xbfa\r\xff"), "line 2, column 1: is not UTF-8 (hint: save it as UTF-8)");
     }

@@ -110,7 +110,7 @@ pub(crate) fn from_table(text: &str, table: &DeTable<'_>) -> (Settings, Vec<Prob
     let signals = settings.takeover_signals.len();
     if reader.problems.is_empty() && signals > 0 && settings.takeover_threshold > signals {
         let what = format!(
-            "{} can never be reached by {signals} signals (hint: lower it, or name more in `takeover_signals`)",
+            "{} cannot be reached with {signals} signals (hint: lower it, or add signals to `takeover_signals`)",
             settings.takeover_threshold
         );
         reader.problem_at("takeover_threshold", threshold_at, what);
@@ -148,7 +148,7 @@ impl Reader<'_> {
         };
         match parse_duration(text) {
             Ok(duration) if duration.num_seconds() > 0 => *setting = duration.num_seconds(),
-            Ok(_) => self.problem(key, value, "must be longer than nothing".to_owned()),
+            Ok(_) => self.problem(key, value, "must be greater than zero".to_owned()),
             Err(error) => self.problem(key, value, error.to_string()),
         }
     }
@@ -177,7 +177,7 @@ impl Reader<'_> {
             let arn = pattern.starts_with(['*', '?']) || pattern.to_ascii_lowercase().starts_with("arn:");
             let what = match (any, arn) {
                 (false, true) => continue,
-                (true, _) => format!("`{pattern}` matches everybody (hint: name whom, such as {EXAMPLE})"),
+                (true, _) => format!("`{pattern}` matches everybody (hint: be specific, such as {EXAMPLE})"),
                 (false, false) => format!("`{pattern}` matches no ARN (hint: write one, such as {EXAMPLE})"),
             };
             self.problem_at(key, *at, what);
@@ -238,7 +238,7 @@ mod tests {
             error(text),
             "`policy.toml`: line 1, column 1: unknown key `ofboarding_grace` (hint: did you mean `offboarding_grace`?)\n\
              `policy.toml`: line 2, column 21 (`replacement_grace`): must be a string such as \"24h\"\n\
-             `policy.toml`: line 3, column 12 (`lookback`): must be longer than nothing\n\
+             `policy.toml`: line 3, column 12 (`lookback`): must be greater than zero\n\
              `policy.toml`: line 4, column 22 (`takeover_threshold`): must be a whole number of at least 1\n\
              `policy.toml`: line 5, column 21 (`takeover_signals`): unknown signal `new_sorce` (hint: did you mean `new_source`?)\n\
              `policy.toml`: line 5, column 34 (`takeover_signals`): must be a string\n\
@@ -253,7 +253,7 @@ mod tests {
         assert!(error("takeover_threshold = -1").contains("at least 1"));
         assert!(error("takeover_threshold = 2.0").contains("at least 1"));
         assert!(error("takeover_threshold = 99999999999999999999").contains("at least 1"));
-        assert!(error("takeover_threshold = 8").contains("can never be reached by 7 signals"));
+        assert!(error("takeover_threshold = 8").contains("cannot be reached with 7 signals"));
         assert!(error("owner_tags = [\" \"]").contains("cannot be empty"));
         for (pattern, what) in [
             ("*", "matches everybody"),

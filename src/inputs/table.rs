@@ -24,7 +24,7 @@ const SLIPS: usize = 2;
 const MOST: usize = if cfg!(test) { 1_000 } else { 100_000 };
 
 fn too_many(place: Place) -> Problem {
-    let what = format!("more than {MOST} rows are not read from one file (hint: leave out those of other periods)");
+    let what = format!("a file may have at most {MOST} rows (hint: remove those of other periods)");
     Problem::at(place, None, what)
 }
 
@@ -103,7 +103,7 @@ impl Row {
         // `="001122223333"` and `'001122223333` are ways to keep a spreadsheet from taking it for one.
         if (digits && text.len() < 12) || number || text.contains(['=', '"', '\'']) {
             let what = format!(
-                "`{text}` is not an account id (hint: account ids have 12 digits; spreadsheets drop leading zeros unless the column is text)"
+                "`{text}` is not an account ID (hint: account IDs have 12 digits; spreadsheets drop leading zeros unless the column is text)"
             );
             problems.push(Problem::at(self.place_of(name), Some(name), what));
         }
@@ -187,7 +187,7 @@ fn csv_row(cells: &Cells<'_>, header: &[Head], problems: &mut Vec<Problem>) -> R
             Some(Head::Ignored) => {}
             Some(Head::Nameless) => problem(format!("`{text}` is in a column without a name")),
             None => problem(format!(
-                "`{text}` is beyond the {} columns of the header (hint: quote cells that hold the separator)",
+                "`{text}` is beyond the {} columns of the header (hint: quote cells that contain the separator)",
                 header.len()
             )),
         }

@@ -160,8 +160,9 @@ fn rows(text: &str) -> Result<Vec<ReportRow>, Problem> {
     let (mut rows, mut names) = (Vec::new(), HashSet::new());
     while let Some(cells) = reader.row()? {
         if rows.len() == MOST_USERS {
-            let what =
-                format!("more than {MOST_USERS} rows are no credential report: IAM allows 5,000 users in an account");
+            let what = format!(
+                "more than {MOST_USERS} rows cannot be a credential report: IAM allows 5,000 users per account"
+            );
             return Err(Problem { line: Some(cells.line), ..Problem::whole(what) });
         }
         let row = columns.row(&cells)?;
@@ -188,7 +189,10 @@ mod tests {
         };
         assert_eq!(report(MOST_USERS).expect("a report").rows.len(), MOST_USERS);
         let error = report(MOST_USERS + 1).expect_err("a bound").to_string();
-        assert!(error.contains("line 502") && error.contains("more than 500 rows are no credential report"), "{error}");
+        assert!(
+            error.contains("line 502") && error.contains("more than 500 rows cannot be a credential report"),
+            "{error}"
+        );
     }
 
     #[test]

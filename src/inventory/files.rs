@@ -43,7 +43,7 @@ pub fn read(path: &Path, iam_as_of: Option<DateTime<Utc>>) -> Result<IamState, I
         let home = Home { folder: disk::Folder::open(path).map_err(io)?, path };
         for (entry, kind) in home.list(Path::new(""))? {
             if kind == Kind::File && file_name(&entry).is_some_and(|name| is_account(&name)) {
-                let why = "it is a file, where an account's folder would be";
+                let why = "it is a file, but should be the folder of an account";
                 return Err(home.failed(&entry)(std::io::Error::new(std::io::ErrorKind::NotADirectory, why)));
             } else if kind == Kind::File {
                 flat.add(&home, &entry)?;
@@ -67,7 +67,7 @@ pub fn read(path: &Path, iam_as_of: Option<DateTime<Utc>>) -> Result<IamState, I
         if snapshot::names_a_schema(&text) {
             if iam_as_of.is_some() {
                 return Err(InventoryError::Unusable(format!(
-                    "`{}` is a snapshot, which bears its own time (hint: drop `--iam-as-of`)",
+                    "`{}` is a snapshot, which has its own time (hint: drop `--iam-as-of`)",
                     path.display()
                 )));
             }
@@ -78,14 +78,14 @@ pub fn read(path: &Path, iam_as_of: Option<DateTime<Utc>>) -> Result<IamState, I
     if flat.files > 0 {
         if !folders.is_empty() {
             return Err(InventoryError::Unusable(format!(
-                "`{}` holds both files and account folders (hint: move the files into the folder of their account)",
+                "`{}` contains both files and account folders (hint: move the files into the folder of their account)",
                 path.display()
             )));
         }
         folders.insert(flat.only_account(path)?, std::mem::take(&mut flat));
     } else if folders.values().all(|folder| folder.files == 0) {
         return Err(InventoryError::Unusable(format!(
-            "`{}` holds nothing that `aws iam` prints (hint: give `credential-report.csv`, `account-authorization-details.json`, `virtual-mfa-devices.json` or `mfa-devices-<user>.json`, for several accounts in a folder per account id)",
+            "`{}` contains no `aws iam` output (hint: add `credential-report.csv`, `account-authorization-details.json`, `virtual-mfa-devices.json` or `mfa-devices-<user>.json`, for several accounts in one folder per account ID)",
             path.display()
         )));
     }
@@ -159,13 +159,13 @@ fn time(
     let untimed = folders.values().find_map(|folder| folder.untimed.as_ref());
     match (iam_as_of, generated, untimed) {
         (Some(as_of), Some(generated), _) if as_of < generated => Err(InventoryError::Unusable(format!(
-            "`--iam-as-of` ({as_of:?}) is before the credential report in `{}` was generated ({generated:?}) (hint: it is the time at which the files were printed)",
+            "`--iam-as-of` ({as_of:?}) is before the credential report in `{}` was generated ({generated:?}) (hint: it is the time at which the files were created)",
             path.display()
         ))),
         (Some(as_of), _, _) => Ok(as_of),
         (None, Some(generated), None) => Ok(generated),
         (None, _, file) => Err(InventoryError::Unusable(format!(
-            "`{}` does not say when it was printed (hint: give `--iam-as-of`)",
+            "`{}` does not say when it was created (hint: add `--iam-as-of`)",
             file.map_or(path.display().to_string(), Clone::clone)
         ))),
     }
@@ -175,7 +175,7 @@ fn note_not_understood(missing: &mut Vec<MissingInput>, account: Option<&str>, f
     missing.extend(files.iter().map(|file| MissingInput {
         account: account.map(str::to_owned),
         what: format!("file `{file}`"),
-        why: "it is nothing that mfatrail reads from `aws iam`, and was left alone".to_owned(),
+        why: "it is not `aws iam` output that mfatrail reads, and was ignored".to_owned(),
     }));
 }
 
@@ -240,8 +240,7 @@ impl Folder {
 
     fn add_report(&mut self, file: &str, text: &str, generated: Option<DateTime<Utc>>) -> Result<(), InventoryError> {
         if self.answers.report.is_some() {
-            let what =
-                "is a second credential report of the account (hint: keep one; give each account its own folder)";
+            let what = "is a second credential report for the account (hint: keep one; use one folder per account)";
             return Err(InventoryError::malformed(file, Problem::whole(what)));
         }
         let report = credential_report::parse(file, text, generated)?;
@@ -264,7 +263,7 @@ impl Folder {
             understood |= self.add_page(file, name, page)?;
         }
         if !understood && is_expected(name) {
-            let what = "holds nothing that mfatrail reads from `aws iam` (hint: print it without `--query`)";
+            let what = "contains no `aws iam` output that mfatrail reads (hint: print it without `--query`)";
             return Err(fail(Problem::whole(what)));
         }
         Ok(understood)
@@ -310,7 +309,7 @@ impl Folder {
         if let Some(summary) = page.summary_map {
             kind = Some("account-summary".to_owned());
             if self.answers.summary.replace(summary).is_some() {
-                return Err(fail("is a second account summary of the account (hint: keep one)"));
+                return Err(fail("is a second account summary for the account (hint: keep one)"));
             }
         }
         if let Some(users) = page.users {
@@ -322,7 +321,7 @@ impl Folder {
             list.extend(users.into_iter().map(UserPage::into_listed));
         }
         if self.answers.largest().max(of_user) > MOST_USERS {
-            let what = format!("makes more than {MOST_USERS} users or devices of the account: IAM allows 5,000");
+            let what = format!("brings the account to more than {MOST_USERS} users or devices; IAM allows 5,000");
             return Err(fail(&what));
         }
         if let Some(kind) = kind {
@@ -340,7 +339,7 @@ impl Folder {
             let packed: String = content.split_whitespace().collect();
             let bytes = STANDARD.decode(packed).ok();
             let decoded = bytes.and_then(|bytes| decode(bytes).ok());
-            decoded.ok_or_else(|| fail("has a `Content` that is not base64 of a credential report"))?
+            decoded.ok_or_else(|| fail("has a `Content` that is not a base64-encoded credential report"))?
         };
         // Its lines are not the file's.
         self.add_report(&format!("{file} (decoded Content)"), &report, page.generated_time)?;
@@ -402,11 +401,11 @@ impl Folder {
         match (accounts.next(), accounts.next()) {
             (Some((account, _)), None) => Ok(account.clone()),
             (Some((one, file)), Some((other, other_file))) => Err(InventoryError::Unusable(format!(
-                "the files of `{}` are of several accounts: `{file}` of {one}, `{other_file}` of {other} (hint: put each account's files into a folder named by its id)",
+                "the files in `{}` are from several accounts: `{file}` from {one}, `{other_file}` from {other} (hint: put each account's files into a folder named after its ID)",
                 path.display()
             ))),
             _ => Err(InventoryError::Unusable(format!(
-                "no file of `{}` says of which account it is (hint: put them into a folder named by the account id)",
+                "no file in `{}` says which account it is from (hint: put the files into a folder named after the account ID)",
                 path.display()
             ))),
         }
@@ -416,7 +415,7 @@ impl Folder {
         match self.accounts.iter().find(|(other, _)| other.as_str() != account) {
             None => Ok(()),
             Some((other, file)) => Err(InventoryError::Unusable(format!(
-                "`{file}` is of account {other} and lies in the folder of {account} (hint: move it to the folder of its account)"
+                "`{file}` is from account {other}, but is in the folder of {account} (hint: move it to the folder of its account)"
             ))),
         }
     }
@@ -426,7 +425,7 @@ impl Folder {
         match self.pages.iter().find(|(_, (more, pages, _))| more >= pages) {
             None => Ok(()),
             Some((_, (_, _, file))) => {
-                let what = "breaks off: it says that there are more pages (hint: print it without `--no-paginate` and `--max-items`)";
+                let what = "is incomplete: it says there are more pages (hint: print it without `--no-paginate` and `--max-items`)";
                 Err(InventoryError::malformed(file, Problem::whole(what)))
             }
         }
@@ -441,12 +440,12 @@ impl Folder {
         match &answers.report {
             None => add(
                 "credential report",
-                "not given: console passwords and access keys are not known, nor is whether users without a list of devices have MFA".to_owned(),
+                "not given: console passwords and access keys are unknown, and so is whether users without a list of devices have MFA".to_owned(),
             ),
             Some(report) => match report.generated_at {
                 Some(generated) if (taken_at - generated).num_seconds() > SAME_MOMENT_S => add(
                     "credential report",
-                    format!("generated at {generated:?}: what only it tells is of that moment, not of {taken_at:?}"),
+                    format!("generated at {generated:?}: data found only there is as of that time, not of {taken_at:?}"),
                 ),
                 _ => {}
             },
@@ -454,21 +453,21 @@ impl Folder {
         if answers.details.is_none() {
             add(
                 "policies",
-                "`account-authorization-details.json` not given: owners (tags), MFA enforced by policy and privileges are not known".to_owned(),
+                "`account-authorization-details.json` not given: owners (tags), MFA enforced by policy, and privileges are unknown".to_owned(),
             );
         }
         if answers.virtual_devices.is_none() {
             add(
                 "virtual MFA devices",
-                "`virtual-mfa-devices.json` not given: devices without owner, and the root user's virtual device, are not known".to_owned(),
+                "`virtual-mfa-devices.json` not given: devices without an owner, and the root user's virtual device, are unknown".to_owned(),
             );
         }
         if answers.report.is_none() && answers.details.is_none() && answers.users.is_none() {
-            add("list of users", "not given: users that no file names are not known".to_owned());
+            add("list of users", "not given: users that no file names are unknown".to_owned());
         }
         let has_root_row = answers.report.iter().flat_map(|report| &report.rows).any(|row| row.is_root());
         if !has_root_row && answers.summary.is_none() {
-            add("root user", "neither a credential report nor an account summary tells whether it has MFA".to_owned());
+            add("root user", "neither a credential report nor an account summary shows whether it has MFA".to_owned());
         }
         let without: Vec<String> =
             state.users.iter().filter(|user| user.devices.is_none()).map(|user| user.name.clone()).collect();
@@ -476,7 +475,7 @@ impl Folder {
             add(
                 "MFA devices of users",
                 format!(
-                    "`mfa-devices-<user>.json` not given for {}: which hardware keys and tokens they have, and since when, is not known",
+                    "`mfa-devices-<user>.json` not given for {}: which hardware keys and tokens they have, and since when, is unknown",
                     some(&without)
                 ),
             );
@@ -492,12 +491,12 @@ fn user_of_devices(name: &str, devices: &[DevicePage]) -> Result<String, String>
     if let Some(named) = named
         && let Some(other) = users.iter().find(|user| **user != Name(named.to_owned()))
     {
-        return Err(format!("holds devices of `{}`, its name says `{named}` (hint: rename it)", other.0));
+        return Err(format!("lists devices of `{}`, but its name says `{named}` (hint: rename it)", other.0));
     }
     match (users.pop_first(), users.pop_first(), named) {
         (Some(user), None, _) => Ok(user.0),
         (Some(one), Some(other), _) => {
-            Err(format!("holds devices of `{}` and of `{}` (hint: one file per user)", one.0, other.0))
+            Err(format!("lists devices of `{}` and of `{}` (hint: use one file per user)", one.0, other.0))
         }
         (None, _, Some(named)) => Ok(named.to_owned()),
         (None, _, None) => {
@@ -601,7 +600,7 @@ impl Home<'_> {
     fn other(&self, relative: &Path) -> Result<String, InventoryError> {
         let name = file_name(relative).unwrap_or_default();
         if has_extension(&name, "json") || has_extension(&name, "csv") {
-            let why = "it is a directory, where a file would be";
+            let why = "it is a directory, but should be a file";
             return Err(self.failed(relative)(std::io::Error::new(std::io::ErrorKind::IsADirectory, why)));
         }
         Ok(self.shown(relative))
@@ -894,10 +893,10 @@ mod tests {
         let file = directory.path().join("snapshot.json");
         fs::write(&file, &bytes).expect("a file");
         assert_eq!(read(&file, None).expect("a state"), state);
-        assert!(read(&file, Some(now())).expect_err("two times").to_string().contains("bears its own time"));
+        assert!(read(&file, Some(now())).expect_err("two times").to_string().contains("has its own time"));
         let newer = String::from_utf8(bytes).expect("text").replace("snapshot/1", "snapshot/2");
         fs::write(&file, &newer).expect("a file");
-        assert!(read(&file, None).expect_err("newer").to_string().contains("schema 2, this build reads up to 1"));
+        assert!(read(&file, None).expect_err("newer").to_string().contains("schema 2; this build reads up to 1"));
         fs::write(&file, newer.replace("mfatrail.iam-snapshot/2", "other/1")).expect("a file");
         assert!(read(&file, None).expect_err("another").to_string().contains("has schema `other/1`"));
     }
@@ -942,7 +941,7 @@ mod tests {
         let devices = ("virtual-mfa-devices.json", virtual_devices().to_string());
         assert!(
             error(&[report.clone(), devices], None)
-                .contains("virtual-mfa-devices.json` does not say when it was printed (hint: give `--iam-as-of`)")
+                .contains("virtual-mfa-devices.json` does not say when it was created (hint: add `--iam-as-of`)")
         );
         assert!(error(&[("credential-report.csv", REPORT.to_owned())], None).contains("--iam-as-of"));
         assert!(error(&[report], Some(at("2026-03-08T08:00:00Z"))).contains("is before the credential report"));
@@ -966,11 +965,11 @@ mod tests {
         let misplaced = [("111122223333/credential-report.csv", other.clone())];
         assert!(
             error(&misplaced, Some(now()))
-                .contains("is of account 000011112222 and lies in the folder of 111122223333")
+                .contains("is from account 000011112222, but is in the folder of 111122223333")
         );
         let mixed =
             [("111122223333/credential-report.csv", REPORT.to_owned()), ("credential-report.csv", REPORT.to_owned())];
-        assert!(error(&mixed, Some(now())).contains("holds both files and account folders"));
+        assert!(error(&mixed, Some(now())).contains("contains both files and account folders"));
         let several = [
             ("credential-report.csv", REPORT.to_owned()),
             (
@@ -978,11 +977,11 @@ mod tests {
                 json!({"Users": [{"UserName": "x", "Arn": "arn:aws:iam::000011112222:user/x"}]}).to_string(),
             ),
         ];
-        assert!(error(&several, Some(now())).contains("are of several accounts"));
+        assert!(error(&several, Some(now())).contains("are from several accounts"));
         let none = [("account-summary.json", json!({"SummaryMap": {"AccountMFAEnabled": 1}}).to_string())];
-        assert!(error(&none, Some(now())).contains("says of which account it is"));
-        assert!(error(&[], Some(now())).contains("holds nothing that `aws iam` prints"));
-        assert!(error(&[("production/users.json", "{}".to_owned())], Some(now())).contains("folder per account id"));
+        assert!(error(&none, Some(now())).contains("says which account it is from"));
+        assert!(error(&[], Some(now())).contains("contains no `aws iam` output"));
+        assert!(error(&[("production/users.json", "{}".to_owned())], Some(now())).contains("folder per account ID"));
     }
 
     #[test]
@@ -1003,11 +1002,14 @@ mod tests {
                 .contains("line 2, column 20: invalid type")
         );
         assert!(one("virtual-mfa-devices.json", "{\"VirtualMFADevices\": [").contains("line 1, column 23"));
-        assert!(one("account-authorization-details.json", "{}").contains("holds nothing that mfatrail reads"));
+        assert!(
+            one("account-authorization-details.json", "{}")
+                .contains("contains no `aws iam` output that mfatrail reads")
+        );
         assert!(one("account-authorization-details.json", "[]").contains("is not a JSON object"));
         assert!(one("users.json", " ").contains("is empty"));
         assert!(one("credential-report.csv", "dXNlcixhcm4=").contains("column `user` is missing"));
-        assert!(one("credential-report.json", "{\"Content\": \"!!\"}").contains("not base64"));
+        assert!(one("credential-report.json", "{\"Content\": \"!!\"}").contains("not a base64-encoded"));
         assert!(one("devices.json", "{\"MFADevices\": []}").contains("does not say whose devices"));
         let other = json!({"MFADevices": [{"UserName": "bob", "SerialNumber": "GAHT12345678"}]}).to_string();
         assert!(one("mfa-devices-alice.json", &other).contains("its name says `alice`"));

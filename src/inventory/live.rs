@@ -118,7 +118,7 @@ async fn read(options: &LiveOptions, policies: &mut BTreeMap<String, Details>) -
             ask(&config, own_account, options.now).await.map_err(Unanswered::into_error)?;
         if let Some(other) = options.accounts.iter().find(|other| **other != account) {
             return Err(InventoryError::Unusable(format!(
-                "the credentials are of account {account}, account {other} was asked for (hint: name a role to assume there with `--iam-role`)"
+                "the credentials are for account {account}, not for {other} (hint: use `--iam-role` with a role to assume there)"
             )));
         }
         add(&mut state, &account, &answers, clock.since(started), missing);
@@ -127,7 +127,7 @@ async fn read(options: &LiveOptions, policies: &mut BTreeMap<String, Details>) -
     };
     if options.accounts.is_empty() {
         return Err(InventoryError::Unusable(format!(
-            "the role `{role}` is to be assumed, but in no account (hint: name the accounts with `--account`)"
+            "no account is given in which to assume the role `{role}` (hint: add `--account`)"
         )));
     }
     let partition = partition::of_region(config.region().map_or(aws::DEFAULT_REGION, AsRef::as_ref));
@@ -149,7 +149,7 @@ async fn read(options: &LiveOptions, policies: &mut BTreeMap<String, Details>) -
                 state.missing.push(MissingInput {
                     account: Some(account.clone()),
                     what: "IAM state".to_owned(),
-                    why: format!("{why}; nothing of this account's users, devices and policies is known"),
+                    why: format!("{why}; this account's users, devices and policies are unknown"),
                 });
                 reason = why;
             }
@@ -253,7 +253,7 @@ async fn ask(
     if gaps.answered == 0 {
         let reason = gaps.list.first().map(|gap| gap.1.clone()).unwrap_or_default();
         return Err(Unanswered::Account(format!(
-            "IAM answered none of the questions: {reason} (hint: the AWS managed policy `SecurityAudit` allows them)"
+            "every IAM call was refused: {reason} (hint: the AWS managed policy `SecurityAudit` allows them)"
         )));
     }
     let account = match account.or_else(|| account_in(&answers)) {
@@ -263,7 +263,7 @@ async fn ask(
             let caller = client.get_user().send().await.ok().and_then(|answer| answer.user);
             caller.and_then(|user| account_of(&user.arn).map(str::to_owned)).ok_or_else(|| {
                 Unanswered::Account(
-                    "IAM does not tell which account it answered for (hint: allow `iam:ListUsers`)".to_owned(),
+                    "the IAM responses do not show the account (hint: allow `iam:ListUsers`)".to_owned(),
                 )
             })?
         }
@@ -295,42 +295,42 @@ struct Question {
 const LIST_USERS: Question = Question {
     what: "list of users",
     permission: "iam:ListUsers",
-    lacks: "users are known from the other answers only",
+    lacks: "users are known only from the other responses",
 };
 const DETAILS: Question = Question {
     what: "policies",
     permission: "iam:GetAccountAuthorizationDetails",
-    lacks: "owners (tags), MFA enforced by policy and privileges are not known",
+    lacks: "owners (tags), MFA enforced by policy, and privileges are unknown",
 };
 const VIRTUAL_DEVICES: Question = Question {
     what: "virtual MFA devices",
     permission: "iam:ListVirtualMFADevices",
-    lacks: "devices without owner, and the root user's virtual device, are not known",
+    lacks: "devices without an owner, and the root user's virtual device, are unknown",
 };
 const SUMMARY: Question = Question {
     what: "account summary",
     permission: "iam:GetAccountSummary",
-    lacks: "whether the root user has MFA and a password is known from the credential report only",
+    lacks: "whether the root user has MFA and a password is known only from the credential report",
 };
 const REPORT: Question = Question {
     what: "credential report",
     permission: "iam:GenerateCredentialReport, iam:GetCredentialReport",
-    lacks: "users are asked about one by one, and the root user is known from the account summary only",
+    lacks: "users are read one by one, and the root user is known only from the account summary",
 };
 const DEVICES: Question = Question {
     what: "MFA devices of users",
     permission: "iam:ListMFADevices",
-    lacks: "which hardware keys and tokens they have, and since when, is not known",
+    lacks: "which hardware keys and tokens they have, and since when, is unknown",
 };
 const PASSWORDS: Question = Question {
     what: "console passwords",
     permission: "iam:GetLoginProfile",
-    lacks: "whether they have a console password is known from the credential report only",
+    lacks: "whether they have a console password is known only from the credential report",
 };
 const ACCESS_KEYS: Question = Question {
     what: "access keys",
     permission: "iam:ListAccessKeys",
-    lacks: "whether they have active access keys is known from the credential report only",
+    lacks: "whether they have active access keys is known only from the credential report",
 };
 
 /// Why a question has no answer.
@@ -392,7 +392,7 @@ impl Gaps {
                 self.note(question, &reason, "");
                 Ok(None)
             }
-            Err(Refusal::All(reason)) => Err(Unanswered::Everything(format!("IAM cannot be asked: {reason}"))),
+            Err(Refusal::All(reason)) => Err(Unanswered::Everything(format!("IAM cannot be called: {reason}"))),
         }
     }
 
@@ -409,7 +409,7 @@ impl Gaps {
         let stale = self.stale.filter(|_| fallback).map(|generated| MissingInput {
             account: None,
             what: REPORT.what.to_owned(),
-            why: format!("IAM gave one generated at {generated:?}: what only it tells is of that moment"),
+            why: format!("IAM returned one generated at {generated:?}: data found only there is as of that time"),
         });
         let gaps = self.list.into_iter().map(|(gap, _)| gap).chain(stale);
         gaps.map(|gap| MissingInput { account: Some(account.to_owned()), ..gap }).collect()
@@ -600,7 +600,7 @@ async fn each_user(
     let (mut devices, mut passwords, mut keys) = <[Vec<(Name, String)>; 3]>::default().into();
     while let Some(user) = tasks.join_next().await {
         let user =
-            user.map_err(|error| Unanswered::Everything(format!("a question about a user broke off: {error}")))?;
+            user.map_err(|error| Unanswered::Everything(format!("a call about a user did not finish: {error}")))?;
         let mut sort = Sorter { gaps, name: user.name };
         if let Some(list) = sort.take(user.devices, &mut devices)? {
             answers.devices.insert(sort.name.clone(), list);
@@ -650,7 +650,7 @@ impl Sorter<'_> {
                 refused.push((self.name.clone(), reason));
                 Ok(None)
             }
-            Err(Refusal::All(reason)) => Err(Unanswered::Everything(format!("IAM cannot be asked: {reason}"))),
+            Err(Refusal::All(reason)) => Err(Unanswered::Everything(format!("IAM cannot be called: {reason}"))),
         }
     }
 }

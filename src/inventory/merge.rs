@@ -209,7 +209,7 @@ pub(crate) fn join(
         {
             notes.add(
                 "list of users",
-                format!("`{}` is another user there ({id}) than in the authorization details ({known}): they were printed at different times, and the authorization details are used", user.name.0),
+                format!("`{}` is a different user there ({id}) than in the authorization details ({known}): the files were created at different times, and the authorization details are used", user.name.0),
             );
             continue;
         }
@@ -237,7 +237,7 @@ pub(crate) fn join(
                 if user.mfa_active == Some(false) {
                     notes.add(
                         "credential report",
-                        format!("it shows `{}` without MFA, the list of virtual devices shows one: the list is used, for a report can be four hours old", name.0),
+                        format!("it shows `{}` without MFA, but the list of virtual devices has one: the list is used, because a report can be four hours old", name.0),
                     );
                 }
                 user.mfa_active = Some(true);
@@ -263,7 +263,7 @@ pub(crate) fn join(
     }
     if !unjudged.is_empty() {
         let why = format!(
-            "documents that apply to {} are not in the authorization details: whether MFA is enforced, and whether the user is privileged, cannot be told for all of them",
+            "policies that apply to {} are not in the authorization details: whether MFA is enforced, and who is privileged, is not known for all of them",
             some(&unjudged)
         );
         notes.add("policy documents", why);
@@ -329,7 +329,7 @@ fn enter_row(
         let Some(known) = users.get(&name) else {
             notes.add(
                 "credential report",
-                format!("it shows `{}`, whom the lists of users do not: the user was deleted after the report, and is left out", row.name),
+                format!("it shows `{}`, who is not in the lists of users: the user was deleted after the report, and is left out", row.name),
             );
             return;
         };
@@ -338,7 +338,7 @@ fn enter_row(
         {
             notes.add(
                 "credential report",
-                format!("its row of `{}` is about a user created at {theirs:?}, the lists show one created at {ours:?}: the row is not used", row.name),
+                format!("its row for `{}` is about a user created at {theirs:?}, but the lists show one created at {ours:?}: the row is not used", row.name),
             );
             return;
         }

@@ -71,13 +71,13 @@ pub fn from_text(file: &str, text: &str) -> Result<IamState, InventoryError> {
         Some(newer) if newer > VERSION => Err(InventoryError::malformed(
             file,
             Problem::whole(format!(
-                "is a snapshot of schema {newer}, this build reads up to {VERSION} (hint: use the version of mfatrail that wrote it, or a newer one)"
+                "is a snapshot with schema {newer}; this build reads up to {VERSION} (hint: use the version of mfatrail that wrote it, or a newer one)"
             )),
         )),
         _ => Err(InventoryError::malformed(
             file,
             Problem::whole(format!(
-                "has schema `{schema}`, a snapshot has `{SCHEMA}` (hint: `mfatrail iam snapshot` writes one)"
+                "has schema `{schema}`; a snapshot has `{SCHEMA}` (hint: `mfatrail iam snapshot` writes one)"
             )),
         )),
     }

@@ -75,7 +75,7 @@ pub fn fold<T: Logged>(all: &mut Vec<T>) -> Vec<Conflict> {
     }
     let mut conflicts = Vec::new();
     for ((account, _), records) in apart {
-        conflicts.extend(kept(account, settled(records), all));
+        conflicts.extend(retain(account, settled(records), all));
     }
     conflicts.sort();
     sort(all);
@@ -290,7 +290,7 @@ fn settled<T: Logged>(mut records: Vec<(usize, T)>) -> Vec<T> {
 }
 
 /// Keeps what counts of the things that are said of one act.
-fn kept<T: Logged>(account: &str, mut variants: Vec<T>, all: &mut Vec<T>) -> Option<Conflict> {
+fn retain<T: Logged>(account: &str, mut variants: Vec<T>, all: &mut Vec<T>) -> Option<Conflict> {
     let id = variants.first()?.identity().1.to_owned();
     let several = variants.len() > 1;
     let objects = variants.iter().flat_map(Logged::objects).collect();
@@ -313,12 +313,12 @@ fn kept<T: Logged>(account: &str, mut variants: Vec<T>, all: &mut Vec<T>) -> Opt
 
 /// An event as it was given, or what was made of it.
 #[derive(Debug, Clone)]
-pub struct Kept<'a> {
+pub struct LedgerEvent<'a> {
     given: &'a Event,
     own: Option<Box<Event>>,
 }
 
-impl<'a> Kept<'a> {
+impl<'a> LedgerEvent<'a> {
     /// As it was given.
     #[must_use]
     pub fn new(given: &'a Event) -> Self {
@@ -331,7 +331,7 @@ impl<'a> Kept<'a> {
     }
 }
 
-impl Deref for Kept<'_> {
+impl Deref for LedgerEvent<'_> {
     type Target = Event;
 
     fn deref(&self) -> &Event {
@@ -357,7 +357,7 @@ impl Holds for Event {
     }
 }
 
-impl Holds for Kept<'_> {
+impl Holds for LedgerEvent<'_> {
     fn event(&self) -> &Event {
         self
     }

@@ -181,7 +181,7 @@ impl<'o, V: Visitor> Worker<'o, V> {
         }
         let text = match text {
             Ok(text) => text,
-            Err(error) => return tally.failed(object.name.clone(), format!("in the gzip data within it: {error}")),
+            Err(error) => return tally.failed(object.name.clone(), format!("in the gzip data inside it: {error}")),
         };
         let mut visits = Visits { visitor, tally, object };
         let mut visit = |index: usize, record: Result<Record<'_, '_>, RecordError>| visits.record(index, record);

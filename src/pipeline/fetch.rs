@@ -326,6 +326,6 @@ pub(super) async fn trial(connection: &Connection, object: ObjectRef, limit: usi
         return Some(ReadFailure { object: object.name, error });
     }
     let fetched = connection.fetch_by_sdk(bucket, key, object.size, object.etag.as_deref()).await;
-    let error = format!("reading was tried with this object: {}", fetched.err()?.reason);
+    let error = format!("access was checked with this object: {}", fetched.err()?.reason);
     Some(ReadFailure { object: object.name, error })
 }

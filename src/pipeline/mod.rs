@@ -185,10 +185,10 @@ impl Stop {
 }
 
 /// Whether an object was read by an earlier scan.
-pub type Known<'k> = &'k (dyn Fn(&ObjectRef) -> bool + Sync);
+pub type IsKnown<'k> = &'k (dyn Fn(&ObjectRef) -> bool + Sync);
 
 /// Told of an object.
-pub type Told<'t> = &'t (dyn Fn(&ObjectRef) + Sync);
+pub type OnObject<'t> = &'t (dyn Fn(&ObjectRef) + Sync);
 
 /// How to scan.
 #[derive(Clone)]
@@ -200,9 +200,9 @@ pub struct Options<'o> {
     /// How to reach S3.
     pub s3: S3Options,
     /// Objects for which this holds are not read again; they are counted apart, and are not among the listed.
-    pub known: Option<Known<'o>>,
+    pub known: Option<IsKnown<'o>>,
     /// Told of every object that is skipped for its key, by the thread that lists.
-    pub skipped: Option<Told<'o>>,
+    pub skipped: Option<OnObject<'o>>,
     /// Visit only the records that this wants; then the rest need not be parsed, nor is it counted.
     pub only: Option<Arc<Query>>,
     /// Kept up to date during the scan.
@@ -243,7 +243,7 @@ pub struct Plan {
     pub objects: u64,
     /// Their bytes as stored.
     pub bytes: u64,
-    /// Objects skipped by intent.
+    /// Objects deliberately skipped.
     pub skipped: u64,
     /// Objects that an earlier scan has read.
     pub known: u64,

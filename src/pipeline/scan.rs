@@ -366,12 +366,12 @@ mod tests {
         assert_eq!(
             failures,
             [
-                format!("appended.json.gz: 7 bytes that are no gzip data follow the last member, from byte {whole}"),
-                "empty.json.gz: empty: no JSON document in it".to_owned(),
+                format!("appended.json.gz: 7 bytes that are not gzip data follow the last member, from byte {whole}"),
+                "empty.json.gz: empty: it contains no JSON document".to_owned(),
                 "no-json.json.gz: not CloudTrail JSON (byte 1)".to_owned(),
                 "partly.json: 1 of 3 records unusable: first is record 2: no `eventTime`".to_owned(),
                 format!("truncated.json.gz: truncated gzip data: it ends at byte {}, within a member", whole - 3),
-                "useless.json: its one record is not usable: first is record 1: no `eventTime`".to_owned(),
+                "useless.json: its only record is not usable: first is record 1: no `eventTime`".to_owned(),
             ]
         );
         assert_eq!(coverage.first_record.unwrap().to_rfc3339(), "2024-02-01T01:00:00+00:00");
@@ -484,10 +484,10 @@ mod tests {
         assert_eq!(
             errors,
             [
-                "gzip data, compressed more than twice, not CloudTrail JSON (hint: logs in it have to be unpacked or exported as JSON first)",
-                "in the gzip data within it: truncated gzip data: it ends at byte 50, within a member",
-                "a zip archive, not CloudTrail JSON (hint: logs in it have to be unpacked or exported as JSON first)",
-                "a Parquet file, not CloudTrail JSON (hint: logs in it have to be unpacked or exported as JSON first)",
+                "gzip data, compressed more than twice, not CloudTrail JSON (hint: extract the logs, or export them as JSON, first)",
+                "in the gzip data inside it: truncated gzip data: it ends at byte 50, within a member",
+                "a zip archive, not CloudTrail JSON (hint: extract the logs, or export them as JSON, first)",
+                "a Parquet file, not CloudTrail JSON (hint: extract the logs, or export them as JSON, first)",
                 "not CloudTrail JSON (byte 3)",
             ]
         );
@@ -496,7 +496,7 @@ mod tests {
         assert!(
             scanned.coverage.failures.iter().any(|failure| failure.object == "f-utf16-twice"
                 && failure.error
-                    == "in the gzip data within it: inflates to more than the limit of 300B (hint: `--inflate-limit`)"),
+                    == "in the gzip data inside it: inflates to more than the limit of 300B (hint: `--inflate-limit`)"),
             "{:?}",
             scanned.coverage.failures
         );
@@ -675,7 +675,7 @@ mod tests {
             "documents",
             || "{}\n".repeat(1_001).into_bytes(),
             0,
-            "more than 1000 JSON documents: most of them cannot be records",
+            "more than 1000 JSON documents: they cannot all be records",
         ),
         (
             "unusable documents",
@@ -702,7 +702,7 @@ mod tests {
             "gzip in gzip",
             || gzip_of(&gzip(&" ".repeat(1_990_000))),
             0,
-            "in the gzip data within it: inflates to more than the limit of 2000000B (hint: `--inflate-limit`)",
+            "in the gzip data inside it: inflates to more than the limit of 2000000B (hint: `--inflate-limit`)",
         ),
         (
             "white space",
@@ -714,14 +714,14 @@ mod tests {
             "one record",
             || records(&[record(&"A".repeat(1 << 20), 1)]).into_bytes(),
             0,
-            "larger than 1048576 bytes, which no record is",
+            "larger than 1048576 bytes, which is more than a record can have",
         ),
         ("nesting", || "[".repeat(100_000).into_bytes(), 0, "document 1 is damaged"),
         (
             "a number",
             || format!("{{\"Records\":[{{\"eventVersion\":{}}}]}}", "1".repeat(1_000_000)).into_bytes(),
             0,
-            "its one record is not usable",
+            "its only record is not usable",
         ),
     ];
 

@@ -47,7 +47,7 @@ impl Scanned {
             ));
         }
         match self.records_visited {
-            Some(visited) if visited != records => Err(format!("{records} records read, but {visited} looked at")),
+            Some(visited) if visited != records => Err(format!("{records} records read, but {visited} processed")),
             _ => Ok(()),
         }
     }
@@ -227,7 +227,7 @@ impl Tally {
             let rest = if contents.is_cut() { "; what follows them was not read" } else { "" };
             if contents.records == 0 {
                 let none = if all == 1 {
-                    "its one record is not usable".to_owned()
+                    "its only record is not usable".to_owned()
                 } else {
                     format!("none of its {all} records is usable")
                 };
@@ -282,7 +282,7 @@ impl Tally {
                 self.failures.push(ReadFailure { object: object.name.clone(), error });
             }
         };
-        left_out(count(records), "more than is kept of one object".to_owned());
+        left_out(count(records), "more than the limit for one object".to_owned());
         left_out(self.beyond_accounts, format!("it names more than {ACCOUNTS} accounts"));
     }
 
@@ -383,7 +383,7 @@ impl Tally {
 pub(super) struct Listing {
     /// Everything in range, but the known.
     pub(super) listed: u64,
-    /// Of these, skipped by intent for their keys.
+    /// Of these, deliberately skipped for their keys.
     pub(super) skipped: u64,
     /// Read by an earlier scan.
     pub(super) known: u64,
@@ -422,7 +422,7 @@ mod tests {
         let stopped = Scanned { stopped: true, ..tally().finish(&listing(8)) };
         assert_eq!(stopped.balance(), Ok(()), "a scan that was stopped knows no more");
         let scanned = Tally { visited: 6, ..tally() }.finish(&listing(7));
-        assert_eq!(scanned.balance().unwrap_err(), "7 records read, but 6 looked at");
+        assert_eq!(scanned.balance().unwrap_err(), "7 records read, but 6 processed");
         assert_eq!(Scanned { records_visited: None, ..scanned }.balance(), Ok(()), "a search looks at candidates");
     }
 }

@@ -224,7 +224,7 @@ impl PostureFiles {
         }
         if more > 0 && more == pages {
             let file = shelf.path.join(format!("{}.json", call.file())).display().to_string();
-            let what = "breaks off: it says that there are more pages (hint: print it without `--no-paginate` and `--max-items`)";
+            let what = "is incomplete: it says there are more pages (hint: print it without `--no-paginate` and `--max-items`)";
             return Err(InventoryError::malformed(&file, Problem::whole(what)));
         }
         Ok(Ok(all.unwrap_or_default()))

@@ -133,7 +133,7 @@ fn object(body: &str, shape: &Shape<'_>, depth: usize, notices: &mut Vec<Notice>
         Shape { kind: Some(kind), message: Some(message), .. } => match text(Some(kind)).as_deref() {
             Some("Notification") => match text(Some(message)) {
                 Some(message) => return inner(&message, depth, notices),
-                None => Notice::Unrecognized("a notification of SNS whose `Message` is no text".to_owned()),
+                None => Notice::Unrecognized("an SNS notification whose `Message` is not text".to_owned()),
             },
             // Whoever sent it wants an address to be asked.
             kind => Notice::Unrecognized(format!("a message of SNS of the type `{}`", kind.unwrap_or("?"))),
@@ -171,7 +171,7 @@ fn event(shape: &Shape<'_>, detail: &RawValue) -> Notice {
     if kind.ends_with(" via CloudTrail") {
         return match serde_json::from_str(detail.get()) {
             Ok(shape) => record(detail.get(), &shape),
-            Err(error) => Notice::Unrecognized(format!("the detail of the event is no record: {error}")),
+            Err(error) => Notice::Unrecognized(format!("the detail of the event is not a record: {error}")),
         };
     }
     match source.as_str() {
@@ -200,7 +200,7 @@ fn list(records: &RawValue, notices: &mut Vec<Notice>) {
     notices.extend(records.into_iter().map(|one| match serde_json::from_str::<Shape<'_>>(one.get()) {
         Ok(shape) if shape.s3.is_some() => notification(&shape),
         Ok(shape) => record(one.get(), &shape),
-        Err(error) => Notice::Unrecognized(format!("one of its `Records` is no object: {error}")),
+        Err(error) => Notice::Unrecognized(format!("one of its `Records` is not an object: {error}")),
     }));
 }
 
@@ -243,14 +243,14 @@ fn trail(bucket: &RawValue, keys: &RawValue, notices: &mut Vec<Notice>) {
 fn written(bucket: String, key: String) -> Notice {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if bucket.is_empty() || bucket.len() > 255 || !bucket.chars().all(is_name) {
-        return Notice::Unrecognized("the name of its bucket is no bucket's name".to_owned());
+        return Notice::Unrecognized("its bucket name is not a valid one".to_owned());
     }
     if key.is_empty() || key.len() > LONGEST_KEY {
         return Notice::Unrecognized(format!("a key of {} bytes", key.len()));
     }
     match KeyInfo::parse(&key).product {
         Product::Log | Product::Stray => Notice::Object { bucket, key },
-        product => Notice::Beside(format!("an object that is no log ({product:?})")),
+        product => Notice::Beside(format!("an object that is not a log ({product:?})")),
     }
 }
 

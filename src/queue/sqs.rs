@@ -97,7 +97,7 @@ impl Place {
     pub fn check(&self) -> Result<(), String> {
         for address in std::iter::once(&self.url).chain(&self.endpoint) {
             let uri: Uri =
-                address.parse().map_err(|_bad| format!("`{address}` is no address (hint: https://HOST/…)"))?;
+                address.parse().map_err(|_bad| format!("`{address}` is not an address (hint: https://HOST/…)"))?;
             let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
             let local = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|one| one.is_loopback());
             match uri.scheme_str() {
@@ -143,7 +143,7 @@ impl Queue {
     /// # Errors
     /// Where nobody can be called.
     pub fn open(connection: &Connection, place: &Place, deadline: Duration) -> Result<Self, String> {
-        let (host, region) = place.host().ok_or_else(|| format!("`{}` is no address", place.url))?;
+        let (host, region) = place.host().ok_or_else(|| format!("`{}` is not an address", place.url))?;
         let own = Connection { region: place.region().or_else(|| connection.region.clone()), ..connection.clone() };
         let caller = Caller::open(&own, deadline)?;
         let origin = || {

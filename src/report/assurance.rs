@@ -69,7 +69,7 @@ pub(super) enum Unknown {
     NotProven,
     /// The moment measured to lies beyond the last evidence.
     BeyondEvidence,
-    /// Only some accounts or regions were read, as asked.
+    /// Only some accounts or regions were read, as requested.
     Selection,
     /// There is no IAM state.
     NoIamState,
@@ -221,7 +221,7 @@ impl Unknown {
             Self::Conflicts => "records contradict each other about the same event".to_owned(),
             Self::NotProven => "the archive's integrity could not be verified".to_owned(),
             Self::BeyondEvidence => "the evidence ends before the moment that open windows are measured to".to_owned(),
-            Self::Selection => "only some accounts or regions were read, as asked".to_owned(),
+            Self::Selection => "only some accounts or regions were read, as requested".to_owned(),
             Self::NoIamState => "no IAM state was given".to_owned(),
             Self::IamAccounts { of, all } => {
                 format!("IAM state covers {} of {}", format::size(of), plural(all, "account", "accounts"))

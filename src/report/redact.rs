@@ -543,8 +543,8 @@ mod tests {
         let notice = |code, text: &str| super::super::Notice { code, text: text.to_owned() };
         report.notices = vec![
             notice(NoticeCode::IamNotSeen, "account acme-payroll: nothing of us-east-1"),
-            notice(NoticeCode::IamAccountMissing, "IAM state does not tell of account acme-unheard-of: its windows"),
-            notice(NoticeCode::Selection, "only accounts acme-payroll and 444455556666 were read, as asked"),
+            notice(NoticeCode::IamAccountMissing, "IAM state has no data for account acme-unheard-of: its windows"),
+            notice(NoticeCode::Selection, "only accounts acme-payroll and 444455556666 were read, as requested"),
         ];
         for key in [None, Some(b"0123456789abcdef".as_slice())] {
             let redacted = redact(report.clone(), key);
@@ -553,7 +553,7 @@ mod tests {
             assert_eq!(redacted.policy.owner_tags[..2], ["owner-email", "owner"]);
             assert!(redacted.notices[0].text.starts_with("account account-"), "{:?}", redacted.notices);
             assert_eq!(redacted.notices[1].text, LEFT_OUT);
-            assert!(redacted.notices[2].text.ends_with(" were read, as asked"), "{:?}", redacted.notices);
+            assert!(redacted.notices[2].text.ends_with(" were read, as requested"), "{:?}", redacted.notices);
             for (name, text) in everything(&redacted) {
                 for original in ["acme", "jane", "444455556666"] {
                     assert!(!text.contains(original), "{name} holds `{original}`");

@@ -715,10 +715,10 @@ fn what_is_no_report_is_not_replaced() {
     let error = || OutputDir::prepare(&target).expect_err("foreign").to_string();
     std::fs::create_dir(&target).expect("made");
     write("report.json", "{}");
-    assert!(error().contains("it lacks `MANIFEST.sha256`") && error().contains("(hint: "), "{}", error());
+    assert!(error().contains("`MANIFEST.sha256` is missing or empty") && error().contains("(hint: "), "{}", error());
     for manifest in ["", "notes\n", &format!("{}  a-note.txt\n", "0".repeat(64))] {
         write("MANIFEST.sha256", manifest);
-        assert!(error().contains("it lacks `MANIFEST.sha256`"), "{}", error());
+        assert!(error().contains("`MANIFEST.sha256` is missing or empty"), "{}", error());
     }
     write("a-note.txt", "mine");
     assert!(error().contains("did not write: `a-note.txt` (hint: "), "{}", error());
@@ -750,7 +750,7 @@ fn a_report_that_was_changed_is_not_replaced() {
             std::fs::remove_file(report.join("index.html")).expect("removed");
             std::fs::create_dir(report.join("index.html")).expect("made");
         }),
-        ("it lacks `MANIFEST.sha256`", &|report| {
+        ("`MANIFEST.sha256` is missing or empty", &|report| {
             std::fs::remove_file(report.join("MANIFEST.sha256")).expect("removed")
         }),
         #[cfg(unix)]

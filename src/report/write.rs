@@ -50,7 +50,7 @@ pub enum RenderError {
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// The path has no name to give a directory, such as `/` or `..`.
-    #[error("`{}` is no name for a report's directory (hint: name a new directory, such as `report-2026-10`)", .0.display())]
+    #[error("`{}` is not a valid name for a report's directory (hint: name a new directory, such as `report-2026-10`)", .0.display())]
     NoName(PathBuf),
     /// The path is a file.
     #[error("`{}` exists and is not a directory (hint: choose another name)", .0.display())]
@@ -68,7 +68,7 @@ pub enum OutputError {
     },
     /// A file of the earlier report is not what its manifest says.
     #[error(
-        "`{}` contains `{}`, which was changed after mfatrail had written it (hint: choose a new directory, or move that file away)",
+        "`{}` contains `{}`, which was changed after mfatrail wrote it (hint: choose a new directory, or move that file away)",
         path.display(), entry.display()
     )]
     Changed {
@@ -78,7 +78,7 @@ pub enum OutputError {
         entry: PathBuf,
     },
     /// The directory holds some files of a report, but not its manifest, or one that is not of a report.
-    #[error("`{}` is not empty and not a report: it lacks `{missing}`, or that lists nothing (hint: choose a new directory, or empty it)", path.display())]
+    #[error("`{}` is not empty and not a report: `{missing}` is missing or empty (hint: choose a new directory, or empty it)", path.display())]
     NotAReport {
         /// The directory.
         path: PathBuf,
@@ -100,9 +100,9 @@ pub enum OutputError {
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            "free space there; what was there before is as it was"
+            "free disk space there; what was there before is unchanged"
         }
-        _ => "`--out` names a directory in a place that exists and is yours",
+        _ => "`--out` must be a directory in an existing folder that you can write to",
     }
 }
 
@@ -291,7 +291,7 @@ impl OutputDir {
         }
         if let Err(source) = fs::rename(&self.temporary, &self.target) {
             let error = io_error("rename the report to", &self.target)(source);
-            fs::rename(&aside, &self.target).map_err(io_error("put back the earlier report from", &aside))?;
+            fs::rename(&aside, &self.target).map_err(io_error("restore the earlier report from", &aside))?;
             return Err(error);
         }
         fs::remove_dir_all(&aside)
@@ -324,7 +324,7 @@ fn make_sibling(target: &Path, purpose: &str) -> Result<PathBuf, OutputError> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
     let made = builder.tempdir_in(beside);
-    made.map(tempfile::TempDir::keep).map_err(io_error("create a directory beside", target))
+    made.map(tempfile::TempDir::keep).map_err(io_error("create a directory next to", target))
 }
 
 /// Whether a report may take the place of what is at `path`: nothing, an empty directory, or a report as it was written and

@@ -25,7 +25,7 @@ use crate::{
 
 mod copies;
 
-use copies::{Found, Told};
+use copies::{Candidate, EventClaim};
 
 /// Bytes of text that one worker keeps in memory.
 const IN_MEMORY: usize = if cfg!(test) { 1 << 10 } else { 8 << 20 };
@@ -187,7 +187,7 @@ impl Hits {
                 continue;
             }
             self.read(*at, &mut text)?;
-            let Told { account, original, .. } = self.told(*at, &text)?;
+            let EventClaim { account, original, .. } = self.told(*at, &text)?;
             let before = original.and_then(|original| first.get(&event(&account, &original)));
             unsure.insert(place);
             unsure.extend(before.copied());
@@ -199,7 +199,7 @@ impl Hits {
             let told = self.told(*at, &text)?;
             let Some((object, find)) = self.object(*at).zip(self.find(*at)) else { continue };
             let (delivered_at, objects) = (object.delivered_at(), [object.name.clone()].into());
-            found.push(Found { told, objects, delivered_at, time: find.time, place: *place });
+            found.push(Candidate { told, objects, delivered_at, time: find.time, place: *place });
         }
         let conflicts = mfa::fold(&mut found);
         let kept: HashSet<usize> = found.iter().map(|one| one.place).collect();
@@ -227,11 +227,11 @@ impl Hits {
         columns.unwrap_or(text)
     }
 
-    fn told(&self, at: (usize, usize), text: &[u8]) -> io::Result<Told> {
+    fn told(&self, at: (usize, usize), text: &[u8]) -> io::Result<EventClaim> {
         let account = self.object(at).and_then(|object| object.key.account.as_deref());
         match (&self.columns, memchr::memchr(b'\n', text).and_then(|end| text.get(..end))) {
             (Some(_), Some(told)) => Ok(serde_json::from_slice(told)?),
-            _ => Told::read(text, account),
+            _ => EventClaim::read(text, account),
         }
     }
 }
@@ -248,7 +248,7 @@ impl Part {
         let before = self.text.len();
         match columns {
             Some(columns) => {
-                serde_json::to_writer(&mut self.text, &Told::of(record))?;
+                serde_json::to_writer(&mut self.text, &EventClaim::of(record))?;
                 self.text.push(b'\n');
                 columns.keep(record, &mut self.text)?;
             }

@@ -8,8 +8,8 @@ use crate::arn::{self, Arn};
 use crate::{aws, partition};
 
 /// What is wrong with an address that has a user name or a password in it, and what to do.
-const USER: &str = "is followed by a user name or a password";
-const NO_USER: &str = "give the address without it: credentials come from the AWS configuration, see --profile";
+const USER: &str = "contains a user name or a password";
+const NO_USER: &str = "remove it: credentials come from the AWS configuration, see --profile";
 
 /// Tells what a text means; `None` for what can only be the name of a file. A file of that name is meant where a text is
 /// nothing else: nobody has one that is called `s3:/…`, but nothing forbids it.
@@ -20,12 +20,12 @@ pub(super) fn parse(text: &str) -> Result<Option<Source>, SourceError> {
     let Some((scheme, rest)) = text.split_once(':') else { return Ok(None) };
     let parsed = match (scheme.to_ascii_lowercase().as_str(), rest.strip_prefix("//")) {
         ("s3" | "s3a" | "s3n", Some(rest)) => url(text, rest),
-        ("s3", None) => Err(wrong(text, "is not an S3 URL: two slashes follow `s3:`", meant(rest))),
+        ("s3", None) => Err(wrong(text, "is not an S3 URL: `s3:` needs two slashes after it", meant(rest))),
         ("arn", _) => bucket_arn(text, &format!("arn:{rest}")),
         ("http" | "https", Some(rest)) => address(text, scheme, rest),
         ("file", Some(path)) if path.starts_with('/') => Ok(Source::Local(path.into())),
         (_, Some(_)) => {
-            Err(wrong(text, "is neither a path nor in S3", "give s3://bucket/prefix, or a path".to_owned()))
+            Err(wrong(text, "is neither a path nor an S3 location", "use s3://bucket/prefix, or a path".to_owned()))
         }
         _ => return Ok(None),
     };
@@ -43,7 +43,7 @@ fn url(text: &str, rest: &str) -> Result<Source, SourceError> {
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     match bucket {
         "" if rest.trim_start_matches('/').is_empty() => Err(SourceError::NoBucket(text.to_owned())),
-        "" => Err(wrong(text, "has no bucket: two slashes follow `s3:`", meant(rest))),
+        "" => Err(wrong(text, "has no bucket: write two slashes after `s3:`", meant(rest))),
         // Nobody is shown it: what stands there may be a password.
         _ if bucket.contains('@') => Err(wrong("s3://", USER, NO_USER.to_owned())),
         _ => Ok(s3(bucket, prefix)),
@@ -52,7 +52,7 @@ fn url(text: &str, rest: &str) -> Result<Source, SourceError> {
 
 /// `arn:<partition>:s3:::bucket/prefix`, or an access point's, with what is below it as in a URL or as in a policy.
 fn bucket_arn(text: &str, arn: &str) -> Result<Source, SourceError> {
-    let hint = || "give arn:aws:s3:::bucket/prefix, an access point's ARN, or s3://bucket/prefix".to_owned();
+    let hint = || "use arn:aws:s3:::bucket/prefix, the ARN of an access point, or s3://bucket/prefix".to_owned();
     let other = || Err(wrong(text, "is not the ARN of a bucket or an access point", hint()));
     let Some(Arn { service, resource, .. }) = Arn::parse(arn) else { return other() };
     // What a policy says of all objects, and of all whose keys begin in one way.
@@ -86,11 +86,11 @@ fn address(text: &str, scheme: &str, rest: &str) -> Result<Source, SourceError> 
     let is_s3 = |label: &str| label == "s3" || label.starts_with("s3-");
     let ends_in_aws = |at: usize| labels.get(at + 1..).is_some_and(|rest| partition::is_domain(&rest.join(".")));
     let Some(at) = labels.iter().rposition(|label| is_s3(label)).filter(|at| ends_in_aws(*at)) else {
-        let hint = format!("for another S3 than AWS's give s3://bucket/prefix and --endpoint-url {scheme}://{host}");
-        return Err(wrong(text, "is not an address of S3", hint));
+        let hint = format!("for S3-compatible storage, use s3://bucket/prefix and --endpoint-url {scheme}://{host}");
+        return Err(wrong(text, "is not an S3 address", hint));
     };
     if labels.get(at).is_some_and(|label| label.starts_with("s3-accesspoint") || label.starts_with("s3-control")) {
-        return Err(wrong(text, "is an access point's address", "give the access point's ARN".to_owned()));
+        return Err(wrong(text, "is an access point's address", "use the ARN of the access point".to_owned()));
     }
     let bucket = labels.get(..at).unwrap_or_default().join(".");
     let path = decoded(path, false);
@@ -102,7 +102,11 @@ fn address(text: &str, scheme: &str, rest: &str) -> Result<Source, SourceError> 
         ("", _) => Err(SourceError::NoBucket(text.to_owned())),
         (_, "") => Ok(s3(bucket, key)),
         // A version, a signature or a listing: something else than the key alone says.
-        _ => Err(wrong(text, "asks S3 for more than a key", format!("give s3://{bucket}/{key}"))),
+        _ => Err(wrong(
+            text,
+            "has query parameters that are not part of an address",
+            format!("give s3://{bucket}/{key}"),
+        )),
     }
 }
 
@@ -110,8 +114,8 @@ fn address(text: &str, scheme: &str, rest: &str) -> Result<Source, SourceError> 
 fn console(text: &str, path: &str, query: &str) -> Result<Source, SourceError> {
     let bucket = ["s3/buckets/", "s3/object/"].iter().find_map(|folder| path.strip_prefix(folder));
     let Some(bucket) = bucket.map(|bucket| bucket.trim_end_matches('/')).filter(|bucket| !bucket.is_empty()) else {
-        let hint = "open the bucket in the console and give the address, or type s3://bucket/prefix".to_owned();
-        return Err(wrong(text, "is an address of the console that names no bucket", hint));
+        let hint = "open the bucket in the console and copy the address, or write s3://bucket/prefix".to_owned();
+        return Err(wrong(text, "is a console address without a bucket", hint));
     };
     let prefix = query.split('&').find_map(|field| field.strip_prefix("prefix=")).unwrap_or_default();
     Ok(s3(&decoded(bucket, false), &decoded(prefix, true)))

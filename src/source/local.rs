@@ -99,7 +99,7 @@ pub fn read(
             whole(&mut file.take(most), 0, buffer)
         }
         Location::Stdin => whole(&mut io::stdin().lock().take(most), 0, buffer),
-        Location::S3 { .. } => return Err("an object of a bucket is no file".to_owned()),
+        Location::S3 { .. } => return Err("an object in a bucket is not a file".to_owned()),
     };
     let length = length.map_err(failed)?;
     if length > limit { Err(too_large()) } else { Ok(length) }
@@ -220,7 +220,7 @@ impl Walk<'_> {
         match path.canonicalize() {
             Ok(target) if self.roots.iter().any(|root| target.starts_with(root)) => {}
             Ok(target) if self.roots.iter().any(|root| root.starts_with(&target)) => {
-                let error = io::Error::other("a symbolic link to a directory that holds the one being read");
+                let error = io::Error::other("a symbolic link to a parent directory");
                 self.failed(self.relative(&path), &error)?;
             }
             Ok(target) => {
@@ -260,7 +260,7 @@ impl Walk<'_> {
     }
 
     fn failed(&mut self, name: String, error: &io::Error) -> ControlFlow<()> {
-        (self.emit)(Listed::Failed { name, error: format!("could not look at it: {error}") })
+        (self.emit)(Listed::Failed { name, error: format!("could not access it: {error}") })
     }
 
     fn relative(&self, path: &Path) -> String {
@@ -445,8 +445,8 @@ mod tests {
         let names = names(&archive, &Selection::default());
         assert_eq!(names.iter().filter(|name| name.ends_with("a.json")).count(), 1, "{names:?}");
         assert_eq!(names.iter().filter(|name| name.ends_with("b.json")).count(), 1, "{names:?}");
-        assert!(names.iter().any(|name| name.starts_with("up: could not look at it: a symbolic link")), "{names:?}");
-        assert!(names.iter().any(|name| name.starts_with("zzz-dangling: could not look at it: ")), "{names:?}");
+        assert!(names.iter().any(|name| name.starts_with("up: could not access it: a symbolic link")), "{names:?}");
+        assert!(names.iter().any(|name| name.starts_with("zzz-dangling: could not access it: ")), "{names:?}");
         let mut read_back = 0;
         let _ = list(&archive, &Selection::default(), &mut |step| {
             if let Listed::Object(object) = step {

@@ -123,7 +123,7 @@ pub enum Listed {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// An empty argument.
-    #[error("the SOURCE is empty (hint: give s3://bucket/prefix, a directory, a file, or - for standard input)")]
+    #[error("the SOURCE is empty (hint: use s3://bucket/prefix, a directory, a file, or - for standard input)")]
     Empty,
     /// `s3://` without a bucket.
     #[error("no bucket in `{0}` (hint: s3://bucket/prefix)")]
@@ -139,7 +139,7 @@ pub enum SourceError {
         hint: String,
     },
     /// A path that cannot be looked at.
-    #[error("could not read the SOURCE `{}`: {error} (hint: give a directory, a file, s3://bucket/prefix, or - for standard input)", path.display())]
+    #[error("could not read the SOURCE `{}`: {error} (hint: use a directory, a file, s3://bucket/prefix, or - for standard input)", path.display())]
     Path {
         /// The path.
         path: PathBuf,
@@ -151,10 +151,10 @@ pub enum SourceError {
     #[error(transparent)]
     S3(#[from] s3::S3Error),
     /// Threads or the I/O runtime could not be started.
-    #[error("could not start the threads of the scan: {0}")]
+    #[error("could not start threads: {0}")]
     Threads(String),
     /// A count does not come out: something was lost, and no result can be trusted.
-    #[error("the scan's own counts contradict each other: {0} (hint: this is a fault of mfatrail; please report it)")]
+    #[error("the scan's own counts contradict each other: {0} (hint: this is a bug in mfatrail; please report it)")]
     Unbalanced(String),
 }
 
@@ -236,19 +236,19 @@ mod tests {
             ("s3:trail-bucket", "type s3://trail-bucket"),
             ("s3:///trail-bucket/a", "type s3://trail-bucket/a"),
             ("s3://", "s3://bucket/prefix"),
-            ("s3:", "give s3://bucket/prefix"),
+            ("s3:", "s3://bucket/prefix"),
             ("arn:aws:s3:::", "arn:aws:s3:::bucket/prefix"),
             ("arn:aws:s3:::/a", "arn:aws:s3:::bucket/prefix"),
             ("arn:aws:iam::111122223333:role/Ops", "arn:aws:s3:::bucket/prefix"),
-            ("arn:aws:s3:us-east-1:111122223333:accesspoint/", "an access point's ARN"),
-            ("s3://arn:aws", "an access point's ARN"),
+            ("arn:aws:s3:us-east-1:111122223333:accesspoint/", "the ARN of an access point"),
+            ("s3://arn:aws", "the ARN of an access point"),
             ("https://s3.eu-central-1.amazonaws.com/", "s3://bucket/prefix"),
-            ("https://trail-bucket.s3.amazonaws.com/a?X-Amz-Signature=0", "give s3://trail-bucket/a"),
+            ("https://trail-bucket.s3.amazonaws.com/a?X-Amz-Signature=0", "s3://trail-bucket/a"),
             ("https://minio.example.com:9000/trail-bucket/a", "--endpoint-url https://minio.example.com:9000"),
             ("https://trail-bucket.s3.amazonaws.com.example.com/a", "--endpoint-url"),
-            ("https://logs-111122223333.s3-accesspoint.eu-west-1.amazonaws.com/a", "access point's ARN"),
-            ("https://eu-central-1.console.aws.amazon.com/cloudtrail/home", "type s3://bucket/prefix"),
-            ("gs://trail-bucket/a", "give s3://bucket/prefix"),
+            ("https://logs-111122223333.s3-accesspoint.eu-west-1.amazonaws.com/a", "the ARN of the access point"),
+            ("https://eu-central-1.console.aws.amazon.com/cloudtrail/home", "s3://bucket/prefix"),
+            ("gs://trail-bucket/a", "s3://bucket/prefix"),
         ] {
             let error = Source::parse(OsStr::new(text)).unwrap_err().to_string();
             assert!(error.contains(&format!("`{text}`")) && error.contains(hint), "{text}: {error}");

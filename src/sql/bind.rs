@@ -662,7 +662,7 @@ fn literal(value: &Literal) -> Result<Node> {
             }
             Err(_) => match digits.parse::<f64>() {
                 Ok(number) if number.is_finite() => Node::constant(Value::Float(number), Type::Float),
-                _ => return wrong(format!("{digits} is no number")),
+                _ => return wrong(format!("{digits} is not a valid number")),
             },
         },
         Literal::SingleQuotedString(text) => Node::constant(Value::Text(text.clone()), Type::Text),

@@ -416,7 +416,7 @@ impl Function {
 
     fn joined(&self, args: &Arguments<'_>) -> Result<Column> {
         let mut parts = (0..args.columns.len()).map(|place| args.texts(place)).collect::<Result<Vec<_>>>()?;
-        let mut made = Made::new(most_text(args.rows));
+        let mut made = BoundedTexts::new(most_text(args.rows));
         for _row in 0..args.rows {
             let row: Vec<Option<&str>> = parts.iter_mut().map(|part| part.next().flatten()).collect();
             let text = match self {
@@ -432,7 +432,7 @@ impl Function {
     }
 
     fn text(&self, args: &Arguments<'_>) -> Result<Column> {
-        let mut made = Made::new(if *self == Self::Replace { most_text(args.rows) } else { usize::MAX });
+        let mut made = BoundedTexts::new(if *self == Self::Replace { most_text(args.rows) } else { usize::MAX });
         let second = || match self {
             Self::Trim(..) if args.columns.len() < 2 => {
                 Ok(Box::new(std::iter::repeat_n(Some(" "), args.rows)) as Values<'_, &str>)
@@ -544,13 +544,13 @@ impl<'c> Arguments<'c> {
 }
 
 /// Texts that a function made, within [`most_text`] where it makes longer ones of shorter ones.
-struct Made {
+struct BoundedTexts {
     texts: Vec<Option<String>>,
     bytes: usize,
     most: usize,
 }
 
-impl Made {
+impl BoundedTexts {
     const fn new(most: usize) -> Self {
         Self { texts: Vec::new(), bytes: 0, most }
     }

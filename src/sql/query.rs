@@ -43,7 +43,7 @@ fn position(expr: &Expr, places: usize) -> Result<Option<usize>> {
     match &value.value {
         Literal::Number(digits, _) => match digits.parse::<usize>() {
             Ok(place @ 1..) if place <= places => Ok(Some(place - 1)),
-            _ => wrong(format!("{digits} is no column: SELECT has {places}")),
+            _ => wrong(format!("{digits} is not a column: SELECT has {places}")),
         },
         other => unsupported(
             format!("ordering or grouping by the constant {other}"),

@@ -66,10 +66,10 @@ fn of_record(row: &EventRow, scratch: &mut Scratch) -> Option<&'static str> {
     let Lineage { content, original, .. } = &row.event.lineage;
     match (read, told.as_slice()) {
         (Err(_), _) => Some("its record is no JSON"),
-        (Ok(_), [(id, _)]) if *id != row.event.id => Some("its record is another's"),
+        (Ok(_), [(id, _)]) if *id != row.event.id => Some("its record belongs to another event"),
         (Ok(_), [(_, lineage)]) if (&lineage.0, &lineage.1) == (content, original) => None,
-        (Ok(_), [_]) => Some("its record is not what its row says"),
-        (Ok(_), _) => Some("its record is another's"),
+        (Ok(_), [_]) => Some("its record does not match its row"),
+        (Ok(_), _) => Some("its record belongs to another event"),
     }
 }
 
@@ -119,11 +119,11 @@ fn misplaced(home: &Folder, path: &Path, kind: Kind) -> Result<Option<&'static s
     let is_folder = [STAGING, COMMITS].iter().any(|name| path == Path::new(name));
     if is_lock && kind == Kind::File {
         let file = home.file(path).and_then(|file| file.metadata()).map_err(io_error("open", path))?;
-        return Ok((file.len() > lock::LARGEST).then_some("it is larger than a lock of mfatrail's"));
+        return Ok((file.len() > lock::LARGEST).then_some("it is too large for a lock file"));
     }
     Ok(match kind {
-        Kind::Folder if is_lock => Some("it is a folder, where the lock would be"),
-        Kind::File if is_folder => Some("it is a file, where a folder would be"),
+        Kind::Folder if is_lock => Some("it is a folder, but should be the lock file"),
+        Kind::File if is_folder => Some("it is a file, but should be a folder"),
         _ => None,
     })
 }
@@ -141,7 +141,7 @@ impl Check {
         let rows = self.read(&at, bytes, path, dataset)?;
         self.checked.rows += rows;
         if rows != entry.rows {
-            self.problem(path, format!("it has {}, and the log says {}", plural(rows, "row", "rows"), entry.rows));
+            self.problem(path, format!("it has {}, but the log says {}", plural(rows, "row", "rows"), entry.rows));
         }
         Ok(())
     }
@@ -191,7 +191,7 @@ impl Check {
             self.problem(path, format!("object {} is in it twice", row.name));
         }
         if row.status != Status::Replaced && !self.locations.insert(location_key(&row.location)) {
-            self.problem(path, format!("object {} has two rows that count", row.name));
+            self.problem(path, format!("object {} has two current rows", row.name));
         }
         let accounts: Result<std::collections::BTreeMap<String, crate::pipeline::AccountSpan>, _> =
             serde_json::from_str(&row.accounts);

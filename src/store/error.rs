@@ -10,13 +10,13 @@ use crate::disk;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// An earlier step of the same run failed.
-    #[error("the store is not written any more: an earlier step failed")]
+    #[error("the store is no longer written to, because an earlier step failed")]
     Ended,
     /// Nothing there.
-    #[error("no evidence store in `{}`\n  hint: `mfatrail scan SOURCE --store {}` makes one", .0.display(), .0.display())]
+    #[error("no evidence store in `{}`\n  hint: `mfatrail scan SOURCE --store {}` creates one", .0.display(), .0.display())]
     Absent(PathBuf),
     /// The folder belongs to something else.
-    #[error("`{}` is no evidence store: it holds `{entry}`\n  hint: name a new or an empty directory", path.display())]
+    #[error("`{}` is not an evidence store: it contains `{entry}`\n  hint: name a new or an empty directory", path.display())]
     Occupied {
         /// The folder.
         path: PathBuf,
@@ -24,7 +24,7 @@ pub enum StoreError {
         entry: String,
     },
     /// Another version of the format.
-    #[error("`{}` is of schema `{found}`, this build reads `{SCHEMA}`\n  hint: {hint}", path.display())]
+    #[error("`{}` has schema `{found}`; this build reads `{SCHEMA}`\n  hint: {hint}", path.display())]
     Schema {
         /// The file.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub enum StoreError {
         hint: &'static str,
     },
     /// Somebody else writes.
-    #[error("the store `{}` is being written by {holder}\n  hint: wait until that has ended, or end it: nothing is lost by it", path.display())]
+    #[error("the store `{}` is being written by {holder}\n  hint: wait until that process ends, or stop it; no committed data is lost", path.display())]
     Locked {
         /// The store.
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A file is not what the log says.
-    #[error("`{}` is damaged: {what}\n  hint: `mfatrail store check` names every damaged file; restore it from a copy, or remove the store and scan again", path.display())]
+    #[error("`{}` is damaged: {what}\n  hint: `mfatrail store check` lists all damaged files; restore them from a copy, or delete the store and scan again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -62,7 +62,7 @@ pub enum StoreError {
     },
     /// What was read could not be kept for a while.
     #[error(
-        "could not keep what was read in a temporary file: {0}\n  hint: free space in the temporary directory, or set TMPDIR to another"
+        "could not store evidence in a temporary file: {0}\n  hint: free space in the temporary directory, or set TMPDIR to another"
     )]
     Temporary(#[source] io::Error),
 }
@@ -70,10 +70,12 @@ pub enum StoreError {
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            "free space there; the store holds what was committed before, and the next scan continues from it"
+            "free disk space there; everything committed so far is in the store, and the next scan continues from there"
         }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "give a store in a place that is yours",
-        _ => "the store holds what was committed before, and the next scan continues from it",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "use a store in a folder that you can write to"
+        }
+        _ => "everything committed so far is in the store, and the next scan continues from there",
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::frame::Row;
 use super::id::id_of;
 use super::lock::Holder;
-use super::read::{Asked, Store, read_file};
+use super::read::{EvidenceQuery, Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::tables::{Month, Tables, month_of};
 use super::write::{NewFile, Writer};
@@ -24,7 +24,13 @@ impl Store {
     ///
     /// # Errors
     /// When a file cannot be read, or the new store not be written.
-    pub fn excerpt(&self, asked: &Asked, iam: &[String], dir: &Path, holder: &Holder) -> Result<(), StoreError> {
+    pub fn excerpt(
+        &self,
+        asked: &EvidenceQuery,
+        iam: &[String],
+        dir: &Path,
+        holder: &Holder,
+    ) -> Result<(), StoreError> {
         let (mut objects, mut taken) = (Vec::new(), Taken::new());
         self.objects(None, &mut |row| {
             if asked.includes(&row) {

@@ -310,7 +310,7 @@ pub(super) fn frame(path: &Path, bytes: Vec<u8>, dataset: Dataset, columns: usiz
 /// A store may come from a stranger, and polars is made for files that are sound: where it panics, that is damage too.
 fn read(path: &Path, bytes: Vec<u8>, parallel: ParallelStrategy, wanted: &[Column]) -> Result<DataFrame, StoreError> {
     catch_unwind(move || decoded(path, bytes, parallel, wanted))
-        .unwrap_or_else(|_panic| Err(damaged(path, "it is no Parquet file that can be read")))
+        .unwrap_or_else(|_panic| Err(damaged(path, "it is not a readable Parquet file")))
 }
 
 fn decoded(
@@ -345,7 +345,7 @@ fn decoded(
         let series = frame.column(column.name).map_err(|error| damaged(path, error))?;
         if *series.dtype() != column.kind.data_type() {
             let (name, is, want) = (column.name, series.dtype(), column.kind.name());
-            return Err(damaged(path, format!("its column `{name}` is {is}, and not {want}")));
+            return Err(damaged(path, format!("its column `{name}` is {is}, not {want}")));
         }
     }
     // In the order of the schema, whatever the file's order is.

@@ -105,7 +105,7 @@ impl BatchSink {
         }
     }
 
-    /// Keeps an object that is skipped by intent, once.
+    /// Keeps an object that is deliberately skipped, once.
     pub fn skipped(&self, object: &ObjectRef) {
         if self.index.seen(object).is_none() {
             let row = self.row(object, Status::Skipped);

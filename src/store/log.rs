@@ -169,7 +169,10 @@ pub(super) fn load(store: &Path) -> Result<State, StoreError> {
         }
         let named = commit.add.iter().map(|entry| &entry.path).chain(&commit.remove);
         if let Some(foreign) = named.into_iter().find(|path| !is_own(path)) {
-            return Err(damaged(&path, format!("it names `{}`, which is no file of a store", foreign.escape_debug())));
+            return Err(damaged(
+                &path,
+                format!("it names `{}`, which is not a file of a store", foreign.escape_debug()),
+            ));
         }
         let enough = commit.checkpoint;
         commits.push(commit);

@@ -48,7 +48,7 @@ pub use lock::Holder;
 pub use notes::{Arrived, Run, RunKind};
 pub use principals::{Arrivals, Spans};
 pub use query::{EventQuery, EventSet, Key};
-pub use read::{Asked, Found, Store};
+pub use read::{EvidenceQuery, Store, StoredEvidence};
 pub use rows::{ObjectRow, Status, location};
 pub use schema::{Column, Dataset, Kind, SCHEMA};
 pub use session::Session;

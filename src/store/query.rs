@@ -249,7 +249,7 @@ impl LinkKeys<'_> {
 }
 
 /// The rows of one file.
-struct Looked {
+struct FileScan {
     path: String,
     /// Each row's node, and whether the row itself is of the kind that is asked for.
     rows: Vec<(Option<u32>, bool)>,
@@ -310,7 +310,7 @@ impl Store {
             for (path, frame) in frames {
                 let frame = frame?;
                 gathered.rows += frame.height() as u64;
-                files.push(look(&frame, path, needed, &sessions, &mut groups, &mut users, &mut devices)?);
+                files.push(scan_file(&frame, path, needed, &sessions, &mut groups, &mut users, &mut devices)?);
             }
             Ok::<(), StoreError>(())
         })?;
@@ -401,7 +401,7 @@ impl Store {
                 }
             }
             if closer {
-                self.closer(path, needed, gathered, &mut seen.replaced)?;
+                self.read_object_outcomes(path, needed, gathered, &mut seen.replaced)?;
             }
         }
         gathered.failures.sort();
@@ -409,7 +409,7 @@ impl Store {
     }
 
     /// Objects of which more than their key and their times matters.
-    fn closer(
+    fn read_object_outcomes(
         &self,
         path: &str,
         needed: &EventQuery<'_>,
@@ -523,7 +523,7 @@ fn actor(frame: &DataFrame, row: usize) -> Result<Actor, StoreError> {
     Ok(super::rows::actor([kind, account, id, name, arn, access_key, None]))
 }
 
-fn look(
+fn scan_file(
     frame: &DataFrame,
     path: String,
     needed: &EventQuery<'_>,
@@ -531,7 +531,7 @@ fn look(
     groups: &mut Groups,
     users: &mut HashSet<u32>,
     devices: &mut HashSet<u32>,
-) -> Result<Looked, StoreError> {
+) -> Result<FileScan, StoreError> {
     let [accounts, events, originals, targets, names, ids, new_names, serials, actions] =
         TIES.map(|name| frame::text(frame, name));
     let (accounts, events, originals) = (accounts?, events?, originals?);
@@ -586,5 +586,5 @@ fn look(
         }
         rows.push((node, of_kind));
     }
-    Ok(Looked { path, rows, always })
+    Ok(FileScan { path, rows, always })
 }

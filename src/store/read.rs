@@ -41,7 +41,7 @@ pub struct Store {
 
 /// What a report asks for.
 #[derive(Debug)]
-pub struct Asked {
+pub struct EvidenceQuery {
     /// Which objects.
     pub selection: Selection,
     /// Which of their records.
@@ -54,7 +54,7 @@ pub struct Asked {
     pub only_roots: bool,
 }
 
-impl Asked {
+impl EvidenceQuery {
     /// Whether an object is of a source that was named.
     fn names(&self, row: &ObjectRow) -> bool {
         self.roots.is_empty() || row.unlisted() || self.roots.iter().any(|root| is_under(&row.location, root))
@@ -75,7 +75,7 @@ fn is_under(location: &str, root: &str) -> bool {
 
 /// What the store has of it.
 #[derive(Debug)]
-pub struct Found {
+pub struct StoredEvidence {
     /// What a scan would have kept.
     pub evidence: Evidence,
     /// What a scan would have counted.
@@ -112,11 +112,11 @@ const LARGEST: u64 = 4 << 30;
 pub(super) fn read_file(dir: &Path, state: &State, path: &str) -> Result<(PathBuf, Vec<u8>), StoreError> {
     let place = dir.join(path);
     let entry = state.files.get(path).map(|(entry, _)| entry);
-    let changed = || damaged(&place, "its bytes are not those that were written");
+    let changed = || damaged(&place, "its content has changed since it was written");
     let bytes = match read_any(&log::open(dir)?, state, path, entry.map_or(0, |entry| entry.bytes.min(LARGEST))) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(damaged(&place, "the log names it, and it is not there"));
+            return Err(damaged(&place, "the log lists it, but it is missing"));
         }
         Err(error) if matches!(disk::refusal(&error), Some(disk::Refusal::TooLarge(_))) => return Err(changed()),
         Err(error) => return Err(io_error("read", &place)(error)),
@@ -331,7 +331,7 @@ impl Store {
     ///
     /// # Errors
     /// When a file cannot be read, or a temporary one not be written.
-    pub fn evidence(&self, asked: &Asked) -> Result<Found, StoreError> {
+    pub fn evidence(&self, asked: &EvidenceQuery) -> Result<StoredEvidence, StoreError> {
         let period = asked.period;
         let earlier = self.runs()?.into_iter().rev().find(|run| {
             run.kind == RunKind::Report
@@ -431,7 +431,15 @@ impl Store {
             objects.sort();
             Arrived { reported_at: run.started_at, objects, events: arrived.into_iter().map(|(_, id)| id).collect() }
         });
-        Ok(Found { evidence, scanned: sum.finish(), judged, replaced, beside, arrived, commit: self.state.commit })
+        Ok(StoredEvidence {
+            evidence,
+            scanned: sum.finish(),
+            judged,
+            replaced,
+            beside,
+            arrived,
+            commit: self.state.commit,
+        })
     }
 }
 

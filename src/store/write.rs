@@ -164,7 +164,7 @@ impl Writer {
                 self.make(to.parent().unwrap_or(Path::new("")))?;
                 self.home.rename(&from, &to).map_err(self.failed("move into its place", &to))?;
             } else if !self.is_there(&to)? {
-                return Err(damaged(&self.dir.join(&to), "the log names it, and it is not there"));
+                return Err(damaged(&self.dir.join(&to), "the log lists it, but it is missing"));
             }
         }
         for path in self.state.retired.iter().map(Path::new) {

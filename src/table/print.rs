@@ -53,7 +53,7 @@ const RARE: [&str; 4] = ["edgeDeviceDetails", "eventContext", "insightDetails", 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ColumnError {
     /// A path with an empty step.
-    #[error("`{0}` is no field\n  hint: give keys with dots between them, such as userIdentity.arn")]
+    #[error("`{0}` is not a field\n  hint: write keys with dots between them, such as userIdentity.arn")]
     NoPath(String),
     /// It begins with what no record has.
     #[error("`{path}`: no record has `{first}`\n  hint: {hint}")]
@@ -407,7 +407,7 @@ impl Counts {
         self.bytes += VALUE + row.iter().map(text).sum::<usize>();
         if self.bytes > MOST {
             return Err(io::Error::other(format!(
-                "more than {} of different values to count (hint: narrow the search, or count by a field that has fewer)",
+                "more than {} of different values to count (hint: narrow the search, or count by a field with fewer values)",
                 display_size(u64::try_from(MOST).unwrap_or(u64::MAX))
             )));
         }
@@ -534,7 +534,7 @@ mod tests {
         assert!(error(&["eventname"]).ends_with("hint: did you mean eventName?"), "{}", error(&["eventname"]));
         assert!(error(&["sourceIpAdress.x"]).contains("did you mean sourceIPAddress?"));
         assert!(error(&["wholly-other"]).contains("fields begin with one of: eventVersion, "));
-        assert!(error(&["a..b"]).contains("is no field"));
+        assert!(error(&["a..b"]).contains("is not a field"));
         assert!(error(&["eventTime", "eventTime"]).contains("given twice"));
     }
 }

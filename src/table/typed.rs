@@ -20,7 +20,7 @@ use crate::table::print::{self, Rows};
 #[derive(Debug, thiserror::Error)]
 pub enum AnswerError {
     /// The table cannot be made.
-    #[error("could not make a table of the answer: {0}")]
+    #[error("could not create the table: {0}")]
     Table(#[from] PolarsError),
     /// The output cannot be written.
     #[error("could not write the answer: {0}")]

@@ -164,11 +164,15 @@ fn a_store_keeps_what_the_digests_say() {
     // What was never verified is read again; what is verified is not, and nothing of it is late.
     let ran = mfa(home.path(), &[&scan[..], &verify[..]].concat());
     assert!(ran.status == 0 && ran.stderr.contains("WHOLE: "), "{}", ran.stderr);
-    assert!(ran.stderr.contains(" 0 known before"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(" 0 already in the store"), "{}", ran.stderr);
     let ran = mfa(home.path(), &[&scan[..], &verify[..]].concat());
     assert!(ran.status == 0 && ran.stderr.contains("WHOLE: "), "{}", ran.stderr);
     // The newest digest has no signature on disk, so the three logs that it names are not verified yet.
-    assert!(ran.stderr.contains("3 objects read") && ran.stderr.contains("; 20 known before"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("3 objects read") && ran.stderr.contains("; 20 already in the store"),
+        "{}",
+        ran.stderr
+    );
     let ran = mfa(home.path(), &report);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     let report = json(&home.path().join("out"));
@@ -227,11 +231,11 @@ fn what_was_changed_in_a_bundle_is_named() {
     for name in sound.keys().filter(|name| *name != "bundle.json") {
         refused(
             &|members| *members.get_mut(name).and_then(|bytes| bytes.last_mut()).expect("a byte") ^= 1,
-            &format!("its member `{name}` has another SHA-256"),
+            &format!("its member `{name}` does not have the listed SHA-256"),
         );
     }
     let log = sound.keys().find(|name| name.starts_with("objects/")).expect("an object").clone();
-    refused(&|members| drop(members.remove(&log)), "is listed, and cannot be found");
+    refused(&|members| drop(members.remove(&log)), "is listed, but is missing");
     refused(&|members| drop(members.insert("more".to_owned(), Vec::new())), "its member `more` is not listed");
     refused(&|members| members.get_mut(&log).expect("the log").push(b'\n'), "is larger than the ");
     for name in ["../evil", "/evil", "a/../../evil", "a\\..\\evil", "C:evil", "a//b"] {
@@ -239,7 +243,7 @@ fn what_was_changed_in_a_bundle_is_named() {
             members.insert(name.to_owned(), b"evil".to_vec());
             list(members);
         };
-        refused(&add, "has a name that no member has");
+        refused(&add, "is not among the members");
     }
     assert!(!home.path().join("evil").exists() && !home.path().parent().expect("a folder").join("evil").exists());
     refused(&|members| head(members, |head| head["members"][0]["bytes"] = (1_u64 << 40).into()), "would inflate to");
@@ -248,8 +252,11 @@ fn what_was_changed_in_a_bundle_is_named() {
         list(members);
     };
     refused(&bomb, "would inflate to");
-    refused(&|members| head(members, |head| head["run"]["iam"] = "/etc".into()), "which is no input in it");
-    refused(&|members| head(members, |head| head["run"]["policy"] = "inputs/../x".into()), "which is no input in it");
+    refused(&|members| head(members, |head| head["run"]["iam"] = "/etc".into()), "which is not an input in it");
+    refused(
+        &|members| head(members, |head| head["run"]["policy"] = "inputs/../x".into()),
+        "which is not an input in it",
+    );
     refused(
         &|members| head(members, |head| head["run"]["delivery_slack"] = "--pdf".into()),
         "`--pdf` is not a duration",
@@ -257,14 +264,14 @@ fn what_was_changed_in_a_bundle_is_named() {
     for elsewhere in ["live", "store"] {
         refused(
             &|members| head(members, |head| head["run"]["iam"] = elsewhere.into()),
-            "asks for IAM state from elsewhere",
+            "refers to IAM state outside the bundle",
         );
     }
     refused(&|members| head(members, |head| head["schema"] = "mfatrail.bundle/2".into()), "its schema is");
     refused(&|members| drop(members.insert("bundle.json".to_owned(), b"{".to_vec())), "`bundle.json`: ");
     fs::write(home.path().join("bad.zip"), b"no zip").expect("a file");
     let ran = mfa(home.path(), &["report", "--from-bundle", "bad.zip"]);
-    assert!(ran.status == 2 && ran.stderr.contains("is no bundle"), "{}", ran.stderr);
+    assert!(ran.status == 2 && ran.stderr.contains("is not a bundle"), "{}", ran.stderr);
 
     // Whoever changes an object and the list still does not have the digest's signature, nor the excerpt's records.
     let mut changed = sound.clone();
@@ -273,8 +280,12 @@ fn what_was_changed_in_a_bundle_is_named() {
     list(&mut changed);
     let ran = again(&changed);
     assert_eq!(ran.status, 3, "{}", ran.stderr);
-    assert!(ran.stderr.contains("its records are not those that the report rests on"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("is said to be verified, and the digests here do not prove it"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("its records differ from those in the report's evidence"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("is marked as verified, but the digests in the bundle do not prove it"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn archive() -> BTreeMap<String, Vec<u8>> {
     objects(&root().join("fixtures/archive"))
 }
 
-/// Objects that are read: the fixtures have digests too, which are skipped by intent.
+/// Objects that are read: the fixtures have digests too, which are deliberately skipped.
 fn logs(archive: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
     archive.keys().filter(|key| key.contains("/CloudTrail/us-east-1/2026/10/")).cloned().collect()
 }
@@ -150,21 +150,21 @@ fn what_is_not_is_named_and_counted() {
     let clean = clean();
     let faults = [
         (Fault::Refuse(403, "AccessDenied"), "hint: the credentials need `s3:GetObject`"),
-        (Fault::Refuse(404, "NoSuchKey"), "hint: it was deleted between the listing and the reading"),
-        (Fault::Refuse(403, "InvalidObjectState"), "hint: it lies in an archive storage class"),
+        (Fault::Refuse(404, "NoSuchKey"), "hint: it was deleted after being listed"),
+        (Fault::Refuse(403, "InvalidObjectState"), "hint: it is in an archive storage class"),
         (Fault::Refuse(400, "ExpiredToken"), "hint: the credentials are wrong or have expired"),
         (Fault::Refuse(403, "RequestTimeTooSkewed"), "hint: this machine's clock is wrong"),
         (Fault::Refuse(500, "InternalError"), "InternalError: in words"),
-        (Fault::Replaced, "hint: it was replaced between the listing and the reading"),
-        (Fault::Truncate, "its body broke off: "),
-        (Fault::Endless, "it has more bytes, but was listed with"),
-        (Fault::Longer, "it has more bytes, but was listed with"),
-        (Fault::Shorter, "but was listed with"),
+        (Fault::Replaced, "hint: it was replaced after being listed"),
+        (Fault::Truncate, "the download broke off: "),
+        (Fault::Endless, "were listed: it changed"),
+        (Fault::Longer, "were listed: it changed"),
+        (Fault::Shorter, "were listed: it changed"),
         (Fault::Flipped, "checksum"),
-        (Fault::Silence, "could not get it: "),
-        (Fault::Stall, "its body "),
-        (Fault::Proxy(503), "could not get it: HTTP status 503"),
-        (Fault::Noise, "could not get it: "),
+        (Fault::Silence, "could not download it: "),
+        (Fault::Stall, "the download "),
+        (Fault::Proxy(503), "could not download it: HTTP status 503"),
+        (Fault::Noise, "could not download it: "),
     ];
     for (seed, way) in [1, 2].into_iter().zip(WAYS) {
         let mut random = Random(seed);
@@ -217,12 +217,12 @@ fn credentials_that_expire_on_the_way_lose_what_is_left_and_say_so() {
 fn a_listing_that_cannot_be_trusted_ends_the_run() {
     for (fault, words) in [
         (Fault::Refuse(403, "AccessDenied"), "hint: the credentials need `s3:ListBucket`"),
-        (Fault::Refuse(404, "NoSuchBucket"), "hint: check the bucket's name"),
+        (Fault::Refuse(404, "NoSuchBucket"), "hint: check the bucket name"),
         (Fault::Refuse(400, "ExpiredToken"), "hint: the credentials are wrong or have expired"),
         (Fault::Refuse(403, "RequestTimeTooSkewed"), "hint: this machine's clock is wrong"),
         (Fault::Refuse(503, "SlowDown"), "SlowDown: in words"),
-        (Fault::NoToken, "a page says that more follows, but not where"),
-        (Fault::SamePage, "were there already"),
+        (Fault::NoToken, "a page says there are more results, but has no marker for them"),
+        (Fault::SamePage, "out of order or repeated"),
         (Fault::Truncate, "could not list `s3://trail/"),
         (Fault::Silence, "could not list `s3://trail/"),
         (Fault::Endless, "could not list `s3://trail/"),
@@ -466,7 +466,7 @@ fn a_full_disk_leaves_all_as_it_was() {
         let ran = finish(&mut with_full_disk(blocks, &report));
         assert_eq!(ran.status, 4, "{}", ran.stderr);
         assert!(ran.stderr.contains("could not write `"), "{}", ran.stderr);
-        assert!(ran.stderr.contains("hint: free space there"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("hint: free disk space there"), "{}", ran.stderr);
         assert_eq!(fs::read(out.join("report.json")).unwrap(), before, "the earlier report is as it was");
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "and nothing lies beside it");
     }
@@ -477,7 +477,7 @@ fn a_full_disk_leaves_all_as_it_was() {
     let ran = finish(&mut with_full_disk(60, &bundled));
     assert_eq!(ran.status, 4, "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("could not write `") && ran.stderr.contains("hint: free space there"),
+        ran.stderr.contains("could not write `") && ran.stderr.contains("hint: free disk space there"),
         "{}",
         ran.stderr
     );
@@ -542,7 +542,7 @@ fn a_reader_that_has_gone_is_no_failure_and_a_full_device_is_one() {
     if Path::new("/dev/full").exists() {
         let ran = shell("\"$0\" search fixtures/archive >/dev/full");
         assert_eq!(ran.status, 4, "{}", ran.stderr);
-        assert!(ran.stderr.contains("could not write what was found: "), "{}", ran.stderr);
+        assert!(ran.stderr.contains("could not write the search results: "), "{}", ran.stderr);
     }
 }
 
@@ -669,7 +669,7 @@ fn a_dry_run_tries_whether_objects_may_be_read() {
     let ran = run(&refused);
     assert_eq!((ran.status, gets(&refused)), (3, 1), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("reading was tried with this object: could not get it: AccessDenied"),
+        ran.stderr.contains("access was checked with this object: could not download it: AccessDenied"),
         "{}",
         ran.stderr
     );

@@ -107,14 +107,14 @@ fn what_could_be_read_in_two_ways_is_refused() {
     let row = "CHG-1,111122223333,alice,lead,2026-10-06T08:00:00Z,2026-10-06T12:00:00Z";
     for (text, expected) in [
         (format!("{APPROVALS},\"x\"y\n{row}\n"), "line 1"),
-        (format!("{APPROVALS}\n{row}\n\"CHG-2,1\n"), "line 3, column 1: is in quotes that are not closed"),
+        (format!("{APPROVALS}\n{row}\n\"CHG-2,1\n"), "line 3, column 1: has an opening quote that is not closed"),
         (format!("{APPROVALS}\n{row},lead, Jane\n"), "line 2, column 7: `lead` is beyond the 6 columns"),
         (format!("{APPROVALS},\n{row},lead\n"), "line 2, column 7: `lead` is in a column without a name"),
         (
             format!("{APPROVALS};x;user\n{row}\n"),
             "line 1, column 1: the columns are separated by commas and by semicolons",
         ),
-        (format!("sep=:\n{APPROVALS}\n{row}\n"), "line 1, column 1: `sep=:` names no separator"),
+        (format!("sep=:\n{APPROVALS}\n{row}\n"), "line 1, column 1: `sep=:` is not a supported separator"),
         (format!("sep=;\n{APPROVALS}\n{row}\n"), "line 2: column `ticket` is missing"),
         (format!("{}\n{row}\n", APPROVALS.replace("approver", "approved_by")), "line 1: column `approver` is missing"),
         (format!("{APPROVALS},user\n{row},bob\n"), "line 1, column 7 (`user`): is named twice"),

@@ -406,7 +406,7 @@ fn what_is_no_ledger_is_refused_with_one_error() {
     assert!(foreign.contains("is not a ledger that mfatrail wrote: it is not a SQLite database"), "{foreign}");
     let execute = |sql: &'static str| move |place: &Path| Connection::open(place).unwrap().execute_batch(sql).unwrap();
     let other = refused(execute("PRAGMA application_id = 1"));
-    assert!(other.contains("it is a SQLite database of something else"), "{other}");
+    assert!(other.contains("it is a SQLite database of another program"), "{other}");
     let newer = refused(execute("PRAGMA user_version = 7"));
     assert!(newer.contains("newer version of mfatrail (ledger version 7; this one reads 1)"), "{newer}");
     for sql in [
@@ -415,7 +415,7 @@ fn what_is_no_ledger_is_refused_with_one_error() {
         "CREATE VIEW v AS SELECT 1",
     ] {
         let changed = refused(execute(sql));
-        assert!(changed.contains("its tables are not those that mfatrail makes"), "{sql}: {changed}");
+        assert!(changed.contains("its tables are not those that mfatrail creates"), "{sql}: {changed}");
     }
 }
 

@@ -37,6 +37,7 @@ mod store_sequences;
 mod strangers;
 mod trend;
 mod usage;
+mod use_cases;
 mod verify;
 mod watch;
 mod watch_operation;

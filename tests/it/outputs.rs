@@ -438,7 +438,7 @@ fn policies_are_read_only_and_no_more_than_is_called() {
     assert!(actions(&policy(&kms)).contains("kms:Decrypt"));
 
     for (arguments, needle) in [
-        (vec!["--", "report", "fixtures/archive", "--month", "2026-10"], "calls nothing of AWS"),
+        (vec!["--", "report", "fixtures/archive", "--month", "2026-10"], "does not call AWS"),
         (vec!["--", "report", "s3://trail-bucket"], "--month"),
         (vec!["--of", "iam-role", "--", "report", "s3://b", "--month", "2026-10"], "assumes no role"),
     ] {

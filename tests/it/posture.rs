@@ -1201,7 +1201,7 @@ fn the_exit_status_tells_what_stands() {
     }
     for (arguments, what) in [
         (&["--fail-on", "rootmfa"][..], "is not one of trail-logging"),
-        (&["--account", "12"], "account id"),
+        (&["--account", "12"], "is not an account ID"),
         (&["--account", "444455556666"], "has no folder"),
         (&["--archive", "./copy"], "a trail writes to a bucket"),
         (&["--profile", "x"], "cannot be used with"),
@@ -1287,7 +1287,7 @@ fn malformed_files_are_named() {
         ("event-rules.json", json!("{\"Rules\": ["), "event-rules.json`: line 1"),
         ("event-rules.json", json!("{\"rules\": []}"), "it has no `Rules`"),
         ("trails.json", json!("<html>"), "trails.json`: line 1"),
-        ("metric-filters.json", json!("{\"metricFilters\": [], \"nextToken\": \"x\"}"), "breaks off"),
+        ("metric-filters.json", json!("{\"metricFilters\": [], \"nextToken\": \"x\"}"), "there are more pages"),
         ("alarms.json", json!("[]"), "it has no `MetricAlarms`"),
         ("account-summary.json", json!("{"), "account-summary.json"),
     ];

@@ -266,7 +266,7 @@ fn control_messages_alone_and_among_data_are_no_damage() {
         assert_eq!(told, (0, [2, 0, 0]));
     }
     let found = ran(&["search", home.path().to_str().unwrap()]);
-    assert!(found.stderr.contains("3 Insight records and control messages passed over"), "{}", found.stderr);
+    assert!(found.stderr.contains("3 Insight records and control messages ignored"), "{}", found.stderr);
 }
 
 #[test]

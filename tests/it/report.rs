@@ -241,7 +241,7 @@ fn a_dry_run_says_what_would_be_read_and_writes_nothing() {
     let (ran, out) = report(&with(&["--dry-run"]), "report");
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(ran.stdout.starts_with("215 objects, "), "{}", ran.stdout);
-    assert!(ran.stderr.contains("2 objects are skipped by intent"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 objects are deliberately skipped"), "{}", ran.stderr);
     assert!(!out.exists());
 }
 

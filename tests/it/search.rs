@@ -153,7 +153,7 @@ fn what_could_not_be_read_is_named() {
     let empty = tempfile::tempdir().expect("a folder");
     let ran = search(empty.path(), &[]);
     assert_eq!((ran.status, ran.stdout.as_str()), (3, ""));
-    assert!(ran.stderr.contains("no object at all was read"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no object was read"), "{}", ran.stderr);
 }
 
 #[test]
@@ -350,7 +350,9 @@ fn what_is_printed_can_be_chosen() {
     );
     let misspelt = ran(&archive, "--event-name DeactivateMFADevice --count-by userIdentity.nme,vpcEndpointId");
     assert_eq!(misspelt.stdout, "count  userIdentity.nme  vpcEndpointId\n22     -                 -\n");
-    assert!(misspelt.stderr.starts_with("warning: none of the events found has `userIdentity.nme`\n22 events found"));
+    assert!(
+        misspelt.stderr.starts_with("warning: no matching event has the field `userIdentity.nme`\n22 events found")
+    );
     assert_eq!(
         ran(&archive, "--user lucas.ferri --event-name *MFADevice --count-by eventName,errorCode").stdout,
         "count  eventName               errorCode\n\
@@ -444,11 +446,11 @@ fn a_wrong_filter_is_told_before_any_work() {
     for (arguments, told) in [
         (
             "--ip 192.0.2.0/33",
-            "error: `--ip`: `192.0.2.0/33` is neither an address nor a range\n  hint: give 192.0.2.7, ",
+            "error: `--ip`: `192.0.2.0/33` is neither an address nor a range\n  hint: write it like 192.0.2.7, ",
         ),
         (
             "--event-name Delete[A-Z]*",
-            "`--event-name`: `Delete[A-Z]*` is no pattern\n  hint: `*` stands for any characters",
+            "`--event-name`: `Delete[A-Z]*` is not a pattern\n  hint: `*` matches any characters",
         ),
         (
             "--fields eventTime,eventname",
@@ -458,8 +460,8 @@ fn a_wrong_filter_is_told_before_any_work() {
             "--count-by sourceIpAddres",
             "`--count-by`: `sourceIpAddres`: no record has `sourceIpAddres`\n  hint: did you mean sourceIPAddress?",
         ),
-        ("--role arn:aws:iam::111122223333:user/x", "is no role's ARN\n  hint: "),
-        ("--access-key AKIA,ASIA", "is no access key's id\n  hint: "),
+        ("--role arn:aws:iam::111122223333:user/x", "is not the ARN of a role\n  hint: "),
+        ("--access-key AKIA,ASIA", "is not an access key ID\n  hint: "),
         ("--follow", "`--follow` needs somebody to follow\n  hint: add --user"),
         ("--follow --ip 192.0.2.7", "`--follow` needs somebody to follow"),
         ("--read-only --writes", "cannot be used with"),
@@ -497,7 +499,7 @@ fn regions(day: &str, regions: &[&str]) -> tempfile::TempDir {
 
 #[test]
 fn a_search_for_iam_reads_only_the_region_that_records_iam_and_says_so() {
-    const NOTE: &str = "note: only the region in which CloudTrail records IAM";
+    const NOTE: &str = "note: reading only the region that records IAM events";
     let iam = ["--event-source", "iam"];
     for (listed, wanted) in [
         (&["us-east-1", "eu-west-1"][..], 1),

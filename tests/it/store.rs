@@ -231,8 +231,8 @@ fn a_second_scan_reads_nothing() {
     let ran = home.scan(&[]);
     assert_eq!(ran.status, 3);
     assert!(ran.stderr.contains("0 objects read (0 B, 0 B inflated), 1 failed"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("; 221 known before and not read again"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("4 objects were found damaged by an earlier scan"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("; 221 already in the store"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("4 objects were damaged when an earlier scan read them"), "{}", ran.stderr);
     assert_same(&rows(&home.store()), &before, "after");
     // Nor does the order or the size of the commits tell anything.
     let other = Home::new();
@@ -274,7 +274,7 @@ fn what_arrives_late_restates_the_months_next_report() {
     assert_eq!(home.scan(&[]).status, 0);
     let notes = home.assert_same_report(OCTOBER);
     let text = notes[0]["text"].as_str().unwrap();
-    assert!(text.starts_with("this restates the report of 20"), "{text}");
+    assert!(text.starts_with("this supersedes the report of 20"), "{text}");
     assert!(text.contains("objects of this period (AWSLogs/o-exampleorg/") && text.contains("20261008T"), "{text}");
     assert!(text.contains("extracted event"), "{text}");
     assert!(home.assert_same_report(OCTOBER).is_empty(), "said once");
@@ -360,7 +360,7 @@ fn two_writers_are_kept_apart_and_readers_are_not() {
     let report = ["report", "--month", "2026-10", "--out", out.to_str().unwrap()];
     let ran = home.run(&report);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
-    assert!(ran.stderr.contains("warning: this report is not noted in the store"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("warning: this report could not be recorded in the store"), "{}", ran.stderr);
     drop(writer);
     assert_eq!(home.scan(&[]).status, 0);
 }
@@ -382,7 +382,7 @@ fn a_full_disk_leaves_the_store_as_it_was() {
     let ran = limited(&home);
     assert_eq!(ran.status, 4, "{}", ran.stderr);
     assert!(ran.stderr.starts_with("error: could not write `"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("\n  hint: free space there"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("\n  hint: free disk space there"), "{}", ran.stderr);
     assert_eq!(ran.stderr.lines().count(), 2, "{}", ran.stderr);
     home.check();
     assert_same(&rows(&home.store()), &before, "after");
@@ -404,7 +404,7 @@ fn damage_in_the_store_is_named() {
     fs::write(&events, &bad).unwrap();
     let ran = home.run(&["store", "check"]);
     assert_eq!(ran.status, 3);
-    assert!(ran.stdout.contains("its bytes are not those that were written"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("its content has changed since it was written"), "{}", ran.stdout);
     fs::write(&events, &bytes[..bytes.len() / 2]).unwrap();
     let ran = home.run(&["report", "--month", "2026-10", "--out", home.0.path().join("out").to_str().unwrap()]);
     assert_eq!(ran.status, 4);
@@ -412,7 +412,7 @@ fn damage_in_the_store_is_named() {
     assert!(!home.0.path().join("out").exists());
     fs::remove_file(&events).unwrap();
     let ran = home.run(&["store", "check"]);
-    assert!(ran.stdout.contains("the log names it, and it is not there"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("the log lists it, but it is missing"), "{}", ran.stdout);
 }
 
 /// All that a store tells, as text; or its one error.
@@ -608,7 +608,7 @@ fn what_is_no_store_is_left_alone() {
     fs::write(home.store().join("notes.txt"), "mine").unwrap();
     let ran = home.scan(&[]);
     assert_eq!(ran.status, 2);
-    assert!(ran.stderr.contains("is no evidence store: it holds `notes.txt`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is not an evidence store: it contains `notes.txt`"), "{}", ran.stderr);
     assert_eq!(fs::read_dir(home.store()).unwrap().count(), 1);
     fs::remove_file(home.store().join("notes.txt")).unwrap();
     let ran = home.run(&["scan", "-"]);

@@ -335,7 +335,7 @@ fn a_broken_snapshot_is_an_error_that_names_it() {
     let october = folder.into_iter().find(|path| path.to_str().unwrap().contains("20261101")).unwrap();
     let text = fs::read_to_string(&october).unwrap().replace("\"mfa_active\":false", "\"mfa_active\":true");
     fs::write(&october, text).unwrap();
-    fails(&home, "20261101T000000Z-", 4, "is damaged: its bytes are not those that were written\n  hint: ");
+    fails(&home, "20261101T000000Z-", 4, "is damaged: its content has changed since it was written\n  hint: ");
 }
 
 #[test]

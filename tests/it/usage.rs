@@ -76,8 +76,8 @@ fn accounts_and_regions_that_are_not_there_are_refused_before_any_work() {
         for (flag, value, told) in [
             ("--account", "111122223334", &["has no account `111122223334`", "did you mean 111122223333? it has "][..]),
             ("--account", "999900001111", &["has no account `999900001111`", "111122223333, ", "444455556666"]),
-            ("--account", "1111-2222-3333", &["`1111-2222-3333` is not an account id", "12 digits"]),
-            ("--account", "11112222333", &["is not an account id", "Then it is 011112222333"]),
+            ("--account", "1111-2222-3333", &["`1111-2222-3333` is not an account ID", "12 digits"]),
+            ("--account", "11112222333", &["is not an account ID", "Then it is 011112222333"]),
             ("--region", "us-east-3", &["has no region `us-east-3`", "did you mean us-east-1?"]),
             ("--region", "US-EAST-1", &["`US-EAST-1` is not a region", "write it like us-east-1"]),
             ("--region", "virginia", &["`virginia` is not a region"]),
@@ -91,7 +91,7 @@ fn accounts_and_regions_that_are_not_there_are_refused_before_any_work() {
     for (value, told) in [
         ("111122223334", "has no account `111122223334`"),
         ("9*", "has no account `9*`"),
-        ("staging", "is not an account id"),
+        ("staging", "is not an account ID"),
     ] {
         let ran = ran(&["history", "--store", &store, "--account", value]);
         assert!(ran.status == 2 && ran.stderr.contains(told), "{value}: {}", ran.stderr);
@@ -244,7 +244,7 @@ fn tables_fit_the_terminal_and_break_no_time_and_no_id() {
     assert!(plain.stdout.lines().next().is_some_and(|head| head.trim_end().ends_with("objects")), "{}", plain.stdout);
     assert!(!plain.stderr.contains("lack of room"), "{}", plain.stderr);
     let narrow = terminal::of(80, &["history", "--store", &store], "");
-    assert!(narrow.contains("not shown for lack of room: ") && narrow.contains("--fields"), "{narrow}");
+    assert!(narrow.contains("columns not shown: ") && narrow.contains("--fields"), "{narrow}");
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn a_check_tells_consequences_under_their_cause() {
         let found: Value = serde_json::from_str(&ran.stdout).expect("JSON");
         let flaws = found["flaws"].as_array().expect("flaws");
         assert_eq!(flaws.len(), 1, "{table}: {found:#}");
-        assert!(flaws[0]["what"].as_str().is_some_and(|what| what.contains("it is not there")), "{found:#}");
+        assert!(flaws[0]["what"].as_str().is_some_and(|what| what.contains("but it is missing")), "{found:#}");
         assert!(!flaws[0]["consequences"].as_array().expect("consequences").is_empty(), "{table}: {found:#}");
         assert!(ran.stderr.contains(", 1 problem\n"), "{}", ran.stderr);
         let text = self::ran(&["store", "check", "--store", &store]);

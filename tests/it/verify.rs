@@ -633,7 +633,7 @@ fn it_is_said_up_to_when_a_verification_speaks() {
     let ran = disk.verify(&[]);
     assert_eq!(ran.status, 0, "{}", ran.stdout);
     assert!(
-        ran.stdout.contains(", up to 2026-10-03T04:05:31Z; whether there was more, only --to can tell"),
+        ran.stdout.contains(", up to 2026-10-03T04:05:31Z; without `--to`, later digests may be missing"),
         "{}",
         ran.stdout
     );
@@ -1100,7 +1100,7 @@ mod online {
         assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
         let ran = on_s3(&server.endpoint(), &keys, &[&["s3://trail-bucket"], &["--from", "2026-10-02"][..]].concat());
         assert!(ran.status == 3 && ran.stdout.contains("trail_moved (1): "), "{}", ran.stdout);
-        assert!(ran.stdout.contains("s3://old-bucket/old/ (hint: give that as a SOURCE too)"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("s3://old-bucket/old/ (hint: add it as a SOURCE)"), "{}", ran.stdout);
         let ran = on_s3(&server.endpoint(), &keys, &["s3://copy", "--account", B]);
         assert!(ran.status == 3 && ran.stdout.contains("log_altered (1): "), "{}", ran.stdout);
         assert!(ran.stdout.contains(&format!("s3://copy/{last}")), "{}", ran.stdout);

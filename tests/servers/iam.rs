@@ -326,11 +326,11 @@ fn wrong_credentials_are_one_error() {
     assert!(matches!(error, InventoryError::Aws(_)));
     assert_eq!(
         error.to_string(),
-        "IAM cannot be asked: InvalidClientTokenId: scripted (hint: check the AWS credentials and the clock)"
+        "IAM cannot be called: InvalidClientTokenId: scripted (hint: check the AWS credentials and the clock)"
     );
     let server = Double::start(|_, _| fault(403, "AccessDenied"));
     let error = read_live(&options(&server.endpoint)).expect_err("no permission at all").to_string();
-    assert!(error.starts_with("IAM answered none of the questions: AccessDenied: scripted"), "{error}");
+    assert!(error.starts_with("every IAM call was refused: AccessDenied: scripted"), "{error}");
     let role = LiveOptions {
         role_name: Some("audit".to_owned()),
         accounts: vec!["111122223333".to_owned()],

@@ -370,11 +370,11 @@ fn single_objects(double: &Double, options: &Options<'static>) {
     assert_eq!((coverage.objects_listed, coverage.objects_read, coverage.objects_failed), (11, 5, 6));
     let expected = [
         ("always-500.json", "InternalError: words", 4),
-        ("always-cut.json", "its body broke off: ", 4),
+        ("always-cut.json", "the download broke off: ", 4),
         ("denied.json", "AccessDenied: words (hint: the credentials need `s3:GetObject`", 1),
         ("glacier.json", "InvalidObjectState: words (hint: it lies in an archive storage class", 1),
-        ("gone.json", "NoSuchKey: words (hint: it was deleted between the listing and the reading", 1),
-        ("grown.json", "but was listed with", 4),
+        ("gone.json", "NoSuchKey: words (hint: it was deleted after being listed", 1),
+        ("grown.json", "were listed: it changed", 4),
     ];
     assert_eq!(coverage.failures.len(), expected.len(), "{:?}", coverage.failures);
     for (failure, (name, error, requests)) in coverage.failures.iter().zip(expected) {
@@ -425,11 +425,11 @@ fn a_listing_that_fails_is_fatal() {
     };
     assert_eq!(
         listing(403, "AccessDenied"),
-        "could not list `s3://trail/b/`: AccessDenied: words (hint: the credentials need `s3:ListBucket` on this bucket and prefix; --request-payer where the requester pays; request id R1)"
+        "could not list `s3://trail/b/`: AccessDenied: words (hint: the credentials need `s3:ListBucket` on this bucket and prefix; a requester-pays bucket needs --request-payer; request id R1)"
     );
     assert_eq!(
         listing(301, "PermanentRedirect"),
-        "could not list `s3://trail/b/`: PermanentRedirect: words (hint: the bucket is in another region: give it with --aws-region eu-west-3; request id R1)"
+        "could not list `s3://trail/b/`: PermanentRedirect: words (hint: the bucket is in another region; set it with --aws-region eu-west-3; request id R1)"
     );
     assert!(listing(503, "SlowDown").starts_with("could not list `s3://trail/b/`: SlowDown: words"));
 
@@ -589,7 +589,7 @@ fn listings_that_lie_are_refused() {
         (
             "fewer names than are counted",
             whole(page(2, &contents("a.json"), None)),
-            "says that it has 2 names, and has 1",
+            "says that it has 2 keys, but has 1",
         ),
         ("more names than are counted", whole(page(1, &two, None)), "says that it has 1 names, and has 2"),
         ("no names, and two counted", whole(page(2, "", None)), "says that it has 2 names, and has 0"),
@@ -626,12 +626,12 @@ fn listings_that_lie_are_refused() {
         (
             "empty pages without an end",
             { Box::new(|_, n| Page::Whole(page(0, "", Some(&n.to_string())))) },
-            "more than 20 pages with next to nothing on them",
+            "more than 20 nearly empty pages",
         ),
         (
             "a name on each of endless pages",
             { Box::new(|_, n| Page::Whole(page(1, &contents(&format!("README-{n:09}")), Some(&n.to_string())))) },
-            "more than 20 pages with next to nothing on them",
+            "more than 20 nearly empty pages",
         ),
         (
             "full pages without an end",

@@ -90,7 +90,7 @@ fn hint(refusal: &Refusal) -> &'static str {
         _ if refusal.is_denied() => " (hint: `mfatrail generate iam-policy -- watch` prints what a watch needs)",
         Some("SignatureDoesNotMatch" | "InvalidSignatureException") => " (hint: the secret access key is wrong)",
         None if matches!(refusal.response.status, 300..=399) => " (hint: no redirect is followed; correct the address)",
-        None => " (hint: this is no answer of AWS's: check the address)",
+        None => " (hint: this is not an answer from AWS: check the address)",
         Some(_) => "",
     }
 }

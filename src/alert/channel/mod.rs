@@ -127,7 +127,7 @@ impl Settings {
             "servicenow" => servicenow::Settings::deserialize(from).map(Self::ServiceNow),
             "zendesk" => zendesk::Settings::deserialize(from).map(Self::Zendesk),
             "jira" => jira::Settings::deserialize(from).map(Self::Jira),
-            other => Err(serde::de::Error::custom(format!("no channel is of the kind `{other}`"))),
+            other => Err(serde::de::Error::custom(format!("unknown kind of channel `{other}`"))),
         }
     }
 

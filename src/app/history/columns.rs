@@ -73,7 +73,9 @@ impl Subject {
         for field in fields {
             let Some(column) = all.iter().find(|column| *column == field) else {
                 let known = all.join(", ");
-                return Err(Error::Input(format!("`--fields`: there is no `{field}`\n  hint: there is {known}")));
+                return Err(Error::Input(format!(
+                    "`--fields`: there is no column `{field}`\n  hint: the columns are {known}"
+                )));
             };
             if columns.contains(column) {
                 return Err(Error::Input(format!("`--fields`: `{field}` is given twice")));

@@ -160,7 +160,7 @@ fn duration<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, D::Er
     let text = String::deserialize(from)?;
     let parsed = units::parse_duration(&text).map_err(D::Error::custom)?;
     parsed.to_std().ok().filter(|every| *every >= Duration::from_secs(1)).ok_or_else(|| {
-        D::Error::custom(format!("`{text}` is shorter than a second (hint: write it like \"60s\" or \"5m\")"))
+        D::Error::custom(format!("`{text}` is shorter than one second (hint: write it like \"60s\" or \"5m\")"))
     })
 }
 
@@ -209,10 +209,7 @@ pub fn from_text(file: &str, text: &str) -> Result<Config, InputError> {
         let at = entry.span().start;
         if let Some(entry) = reader.channel(entry) {
             if channels.iter().any(|other| other.name == entry.name) {
-                reader.problem(
-                    at,
-                    format!("two channels are called `{}` (hint: give each a name of its own)", entry.name),
-                );
+                reader.problem(at, format!("two channels are named `{}` (hint: give each its own name)", entry.name));
             }
             channels.push(entry);
         }
@@ -224,16 +221,16 @@ pub fn from_text(file: &str, text: &str) -> Result<Config, InputError> {
         if let Some(route) = reader.value::<Route>(entry) {
             for name in route.channels.iter().filter(|name| !names.contains(name.as_str())) {
                 let hint = match names.is_empty() {
-                    true => "there is no channel at all".to_owned(),
+                    true => "there are no channels".to_owned(),
                     false => meant(name, names.iter().copied(), "channels", '`'),
                 };
-                reader.problem(at, format!("no channel is called `{name}` (hint: {hint})"));
+                reader.problem(at, format!("no channel is named `{name}` (hint: {hint})"));
             }
             routes.push(route);
         }
     }
     if reader.problems.is_empty() && inputs.is_empty() && queues.is_empty() {
-        reader.problems.push(Problem::whole("there is no input: nothing would ever be read (hint: add an [[input]] with kind = \"sqs\" and its url, or with kind = \"archive\" and its source)"));
+        reader.problems.push(Problem::whole("there is no input to read (hint: add an [[input]] with kind = \"sqs\" and its url, or with kind = \"archive\" and its source)"));
     }
     if !reader.problems.is_empty() {
         return Err(reader.error());
@@ -364,12 +361,15 @@ impl<'t> Reader<'t> {
         if name.get_ref().is_empty() || name.get_ref().contains(odd) {
             self.problem(
                 name.span().start,
-                format!("`{}` is no channel's name (hint: letters, digits, `-`, `_` and `.`)", name.get_ref()),
+                format!(
+                    "`{}` is not a valid channel name (hint: use letters, digits, `-`, `_` and `.`)",
+                    name.get_ref()
+                ),
             );
         }
         if !channel::KINDS.contains(&kind.get_ref().as_str()) {
             let hint = meant(kind.get_ref(), channel::KINDS, "kinds", '"');
-            self.problem(kind.span().start, format!("no channel is of the kind `{}` (hint: {hint})", kind.get_ref()));
+            self.problem(kind.span().start, format!("unknown kind of channel `{}` (hint: {hint})", kind.get_ref()));
             return None;
         }
         let at = rest.span().start;
@@ -452,7 +452,7 @@ mod tests {
         let input = "[[input]]\nkind = \"archive\"\nsource = \"a\"\n";
         let channel = "[[channel]]\nname = \"soc\"\nkind = \"webhook\"\nurl = \"https://a\"\nsecret = \"env:A\"\n";
         for (text, told) in [
-            (String::new(), "there is no input"),
+            (String::new(), "there is no input to read"),
             ("[[input]\n".to_owned(), "line 1"),
             ("[[inputs]]\n".to_owned(), "line 1, column 3: unknown table `inputs` (hint: did you mean `input`?)"),
             (
@@ -476,7 +476,7 @@ mod tests {
             ("[[input]]\nkind = \"sqs\"\nurl = \"https://h/q\"\nquarantine_after = 0\n".to_owned(), "line 4"),
             ("[[input]]\nsource = \"a\"\n".to_owned(), "missing field `kind`"),
             (format!("{input}evry = \"5s\"\n"), "line 4, column 1: unknown field `evry`"),
-            (format!("{input}every = \"0s\"\n"), "line 4, column 9: `0s` is shorter than a second"),
+            (format!("{input}every = \"0s\"\n"), "line 4, column 9: `0s` is shorter than one second"),
             (format!("{input}[policy]\nlookbak = \"5d\"\n"), "line 5, column 1: unknown key `lookbak`"),
             (format!("{input}[approvals]\nfile = \"a\"\n"), "line 5, column 1: unknown field `file`"),
             (format!("{input}[iam]\nfile = \"a\"\n"), "line 5, column 1: unknown field `file`"),
@@ -485,10 +485,10 @@ mod tests {
             (format!("{input}[incidents]\nattempt = 5\n"), "line 5, column 1: unknown field `attempt`"),
             (
                 format!("{input}[[channel]]\nname = \"a\"\nkind = \"webhok\"\n"),
-                "line 6, column 8: no channel is of the kind `webhok` (hint: did you mean \"webhook\"?)",
+                "line 6, column 8: unknown kind of channel `webhok` (hint: did you mean \"webhook\"?)",
             ),
-            (format!("{input}{channel}{channel}"), "line 9, column 1: two channels are called `soc`"),
-            (format!("{input}{channel}timeout = \"0s\"\n"), "line 9, column 11: `0s` is shorter than a second"),
+            (format!("{input}{channel}{channel}"), "line 9, column 1: two channels are named `soc`"),
+            (format!("{input}{channel}timeout = \"0s\"\n"), "line 9, column 11: `0s` is shorter than one second"),
             (
                 format!("{input}[[channel]]\nname = \"a\"\nkind = \"slack\"\ntoken = \"env:A\"\nchannel = \"#soc\"\n"),
                 "`channel` is not the ID of a channel",
@@ -526,7 +526,7 @@ mod tests {
             (format!("{input}{}", channel.replace("url", "ur1")), "unknown field `ur1`"),
             (
                 format!("{input}{channel}[[route]]\nchannels = [\"sok\"]\n"),
-                "no channel is called `sok` (hint: did you mean `soc`?)",
+                "no channel is named `sok` (hint: did you mean `soc`?)",
             ),
             (format!("{input}{channel}[[route]]\nseverity = [\"bad\"]\n"), "line 10, column 13: unknown variant `bad`"),
         ] {

@@ -2,9 +2,8 @@
 //! and nobody else can put a snapshot there; without one, the store's latest snapshot.
 
 use super::config::Config;
-use crate::app::Error;
 use crate::app::principals::tags;
-use crate::app::scan::store_error;
+use crate::app::{Error, store_error};
 use crate::hash::sha256;
 use crate::incident::derive::Tags;
 use crate::inputs::read_text;

@@ -161,8 +161,8 @@ impl Metrics {
         };
         family("objects_total", "counter", "Objects read into the store.", one(counts.objects));
         family("records_total", "counter", "CloudTrail records in them.", one(counts.records));
-        family("events_total", "counter", "Extracted events that were new.", one(counts.events));
-        family("read_failures_total", "counter", "Objects that could not be read, or not whole.", one(counts.failures));
+        family("events_total", "counter", "New extracted events.", one(counts.events));
+        family("read_failures_total", "counter", "Objects that could not be read completely.", one(counts.failures));
         let states =
             standing.incidents.iter().map(|(state, count)| (format!("{{state=\"{state}\"}}"), count.to_string()));
         family("incidents", "gauge", "Incidents, by state.", states.collect());
@@ -175,16 +175,16 @@ impl Metrics {
         let waiting = standing.undelivered.iter();
         let waiting =
             waiting.map(|(channel, count)| (format!("{{channel=\"{}\"}}", label(channel)), count.to_string()));
-        family("undelivered", "gauge", "Alerts that wait for a channel.", waiting.collect());
+        family("undelivered", "gauge", "Alerts waiting for a channel.", waiting.collect());
         let waited =
             now.zip(standing.oldest).map_or(0, |(now, since)| (now - since).num_seconds().max(0)).unsigned_abs();
         family(
             "oldest_undelivered_seconds",
             "gauge",
-            "For how long the oldest of them has waited; 0 without any.",
+            "How long the oldest pending alert has waited; 0 if there is none.",
             one(waited),
         );
-        family("lag_seconds", "histogram", "From an event to the delivery of its alert.", counts.lags.rows());
+        family("lag_seconds", "histogram", "Time from an event to the delivery of its alert.", counts.lags.rows());
         family(
             "messages_total",
             "counter",
@@ -204,7 +204,7 @@ impl Metrics {
         family(
             "last_pass_timestamp_seconds",
             "gauge",
-            "When what had come was last read to its end; 0 for never.",
+            "When all inputs were last read to the end; 0 for never.",
             one(last),
         );
         text

@@ -29,8 +29,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::principals::{EventKey, Examined, Question, examine};
-use super::scan::store_error;
-use super::{Error, Run};
+use super::{Error, Run, store_error};
 use crate::alert::channel::{Channel, Opening};
 use crate::alert::secret::SecretRef;
 use crate::alert::vault::AwsVault;
@@ -134,7 +133,7 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
     if let Some((listener, address)) = listener {
         let ledger = Ledger::connect(&request.store).map_err(Error::failed)?;
         serve(listener, ledger, &request.config, &metrics)?;
-        run.observer.note(&format!("figures are at http://{address}/metrics"));
+        run.observer.note(&format!("metrics are at http://{address}/metrics"));
     }
     let connect = |_entry: &Entry| Ledger::connect(&request.store).map_err(Error::failed);
     let ledgers = request.config.channels.iter().map(connect).collect::<Result<Vec<_>, Error>>()?;
@@ -217,7 +216,7 @@ fn sources(config: &Config) -> Result<Vec<Source>, Error> {
     let parse = |input: &Input| {
         let source = Source::parse(input.source.as_ref()).map_err(Error::input)?;
         if source == Source::Stdin {
-            return Err(Error::Input("an input cannot be standard input (hint: name a bucket or a folder)".to_owned()));
+            return Err(Error::Input("standard input cannot be an input (hint: name a bucket or a folder)".to_owned()));
         }
         Ok(source)
     };
@@ -434,7 +433,7 @@ fn serve(
         "/healthz" => Some(Page { status: 200, content_type: "text/plain", text: "ok\n".to_owned() }),
         _ => None,
     };
-    server::serve(listener, Arc::new(pages)).map_err(|error| Error::Failed(format!("could not serve figures: {error}")))
+    server::serve(listener, Arc::new(pages)).map_err(|error| Error::Failed(format!("could not serve metrics: {error}")))
 }
 
 fn standing(ledger: &Ledger, channels: &[String]) -> Result<Standing, Error> {

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use crate::app::scan::{LIMITS, fill, holder, store_error};
-use crate::app::{Error, Run};
+use crate::app::scan::{LIMITS, fill, holder};
+use crate::app::{Error, Run, store_error};
 use crate::causes::with_causes;
 use crate::contract::ReadFailure;
 use crate::pipeline::{Options, Scanned};

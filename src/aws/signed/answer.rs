@@ -109,7 +109,7 @@ impl Answer {
     }
 
     fn garbage(&self, why: &str) -> Error {
-        Error::Garbage(format!("status {}, and the answer cannot be understood: {why}", self.0.status))
+        Error::Garbage(format!("status {}, and the response cannot be parsed: {why}", self.0.status))
     }
 }
 

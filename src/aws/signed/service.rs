@@ -133,7 +133,7 @@ fn checked(address: &str) -> Result<String, String> {
     if usable && !plain.contains('?') {
         Ok(plain.trim_end_matches('/').to_owned())
     } else {
-        Err(format!("the endpoint URL `{}` is not an address (hint: https://HOST)", address::discreet(&plain)))
+        Err(format!("the endpoint URL `{}` is not a URL (hint: https://HOST)", address::discreet(&plain)))
     }
 }
 
@@ -142,9 +142,8 @@ fn host(service: &Service, region: &str, fips: bool, dual_stack: bool) -> Result
         (1..=63).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let domains = label(region).then(|| partition::endpoint_domains(region)).flatten();
-    let (plain, dual) = domains.ok_or_else(|| {
-        format!("the services of the region `{region}` have no address that is known (hint: AWS_ENDPOINT_URL says where they are)")
-    })?;
+    let (plain, dual) = domains
+        .ok_or_else(|| format!("the endpoints of the region `{region}` are unknown (hint: set AWS_ENDPOINT_URL)"))?;
     let govcloud = partition::of_region(region) == "aws-us-gov";
     let by_itself = govcloud && !dual_stack && FIPS_BY_ITSELF.contains(&service.host);
     let begin = if fips && !by_itself { format!("{}-fips", service.host) } else { service.host.to_owned() };

@@ -167,7 +167,7 @@ impl Ledger {
         let read = || Ok((number("application_id")?, number("user_version")?));
         let (application, version) = read().map_err(|error| self.failed(error))?;
         if application != schema::APPLICATION {
-            let why = "it is a SQLite database of something else".to_owned();
+            let why = "it is a SQLite database of another program".to_owned();
             return Err(LedgerError::Foreign(self.place.clone(), why));
         }
         if version > VERSION {
@@ -177,7 +177,7 @@ impl Ledger {
         if made == schema::definitions() {
             return Ok(());
         }
-        Err(LedgerError::Damaged(self.place.clone(), "its tables are not those that mfatrail makes".to_owned()))
+        Err(LedgerError::Damaged(self.place.clone(), "its tables are not those that mfatrail creates".to_owned()))
     }
 
     fn definitions(&self) -> rusqlite::Result<Vec<String>> {

@@ -58,17 +58,17 @@ impl Test {
             Err(FilterError { flag: by.flag(), value, reason, hint })
         };
         if value.is_empty() {
-            return refuse("is empty", "leave the option out to look at all records");
+            return refuse("is empty", "omit the option to search all records");
         }
         if by != By::Text && value.trim() != value {
-            return refuse("has white space around it", "no such value has any");
+            return refuse("has leading or trailing white space", "no such value has any");
         }
         if matches!(by, By::EventName | By::EventSource | By::Error)
             && value.contains(['[', ']', '{', '}', '|', '^', '$', '\\'])
         {
             return refuse(
-                "is no pattern",
-                "`*` stands for any characters and `?` for one; repeat the option for several values",
+                "is not a pattern",
+                "`*` matches any characters and `?` matches one; repeat the option for several values",
             );
         }
         let pattern = Pattern::new(value);
@@ -80,22 +80,28 @@ impl Test {
             }
             By::User if value.eq_ignore_ascii_case("root") => Self::Root,
             By::User if is_arn(value) => {
-                return refuse("is an ARN", "give the user's name; `--account` tells users of one name apart");
+                return refuse("is an ARN", "use the user's name; `--account` distinguishes users with the same name");
             }
             By::User => Self::User(pattern),
             By::PrincipalId if value.contains('/') || is_arn(value) => {
-                return refuse("is no unique id", "give an id such as AIDAEXAMPLE, AROAEXAMPLE or AROAEXAMPLE:session");
+                return refuse(
+                    "is not a unique ID",
+                    "use an ID such as AIDAEXAMPLE, AROAEXAMPLE or AROAEXAMPLE:session",
+                );
             }
             By::PrincipalId => Self::PrincipalId(Pattern::id(value)),
             By::Role if is_arn(value) => match Role::arn(value) {
                 Some(role) => Self::Role(role),
                 None => {
-                    return refuse("is no role's ARN", "give arn:aws:iam::111122223333:role/Name, or the name alone");
+                    return refuse(
+                        "is not the ARN of a role",
+                        "use arn:aws:iam::111122223333:role/Name, or just the name",
+                    );
                 }
             },
             By::Role => Self::Role(Role::Name(pattern)),
             By::AccessKey if !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"*?".contains(&byte)) => {
-                return refuse("is no access key's id", "give the id, such as AKIAIOSFODNN7EXAMPLE, not the secret");
+                return refuse("is not an access key ID", "use the ID, such as AKIAIOSFODNN7EXAMPLE, not the secret");
             }
             By::AccessKey => Self::AccessKey(Pattern::id(value)),
             By::Ip if is_address_pattern(value) => Self::Address(pattern),
@@ -104,13 +110,13 @@ impl Test {
                 None if value == "AWS Internal" || partition::service(value).is_some() => {
                     return refuse(
                         "is the name of a service, not an address",
-                        "use `--text` with it; no address is known of calls that AWS made for somebody",
+                        "use `--text`; calls that AWS makes on somebody's behalf have no address",
                     );
                 }
                 None => {
                     return refuse(
                         "is neither an address nor a range",
-                        "give 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
+                        "write it like 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
                     );
                 }
             },

@@ -352,15 +352,19 @@ fn what_has_a_literal_is_searched_for() {
 fn values_that_make_no_sense_are_refused() {
     for (by, value, told) in [
         (By::EventName, "", "`--event-name` is empty\n  hint: "),
-        (By::EventName, "Delete[A-Z]*", "is no pattern"),
-        (By::Error, "a|b", "is no pattern"),
-        (By::EventName, "DeleteUser ", "white space around it"),
+        (By::EventName, "Delete[A-Z]*", "is not a pattern"),
+        (By::Error, "a|b", "is not a pattern"),
+        (By::EventName, "DeleteUser ", "leading or trailing white space"),
         (By::User, "arn:aws:iam::111122223333:user/alice", "is an ARN"),
-        (By::PrincipalId, "role/Admin", "is no unique id"),
-        (By::Role, "arn:aws:iam::111122223333:user/alice", "is no role's ARN"),
-        (By::Role, "arn:aws:sts::111122223333:assumed-role/Admin/alice", "is no role's ARN"),
-        (By::AccessKey, "AKIA/EXAMPLE", "is no access key's id"),
-        (By::Ip, "192.0.2.0/33", "`--ip`: `192.0.2.0/33` is neither an address nor a range\n  hint: give 192.0.2.7"),
+        (By::PrincipalId, "role/Admin", "is not a unique ID"),
+        (By::Role, "arn:aws:iam::111122223333:user/alice", "is not the ARN of a role"),
+        (By::Role, "arn:aws:sts::111122223333:assumed-role/Admin/alice", "is not the ARN of a role"),
+        (By::AccessKey, "AKIA/EXAMPLE", "is not an access key ID"),
+        (
+            By::Ip,
+            "192.0.2.0/33",
+            "`--ip`: `192.0.2.0/33` is neither an address nor a range\n  hint: write it like 192.0.2.7",
+        ),
         (By::Text, "", "is empty"),
     ] {
         let error = Filter::default().only(by, &[value.to_owned()]).unwrap_err().to_string();

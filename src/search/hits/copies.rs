@@ -12,7 +12,7 @@ use crate::{
 
 /// What a record says of itself, as far as it decides which event it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Told {
+pub(super) struct EventClaim {
     pub(super) account: String,
     pub(super) id: String,
     pub(super) original: Option<String>,
@@ -21,7 +21,7 @@ pub(super) struct Told {
     failed: bool,
 }
 
-impl Told {
+impl EventClaim {
     pub(super) fn of(record: &Record<'_, '_>) -> Self {
         Self {
             account: record.account().unwrap_or_default().to_owned(),
@@ -50,8 +50,8 @@ impl Told {
 
 /// A find that another one may be the same event as.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) told: Told,
+pub(super) struct Candidate {
+    pub(super) told: EventClaim,
     pub(super) objects: BTreeSet<String>,
     pub(super) delivered_at: Option<DateTime<Utc>>,
     pub(super) time: DateTime<Utc>,
@@ -59,7 +59,7 @@ pub(super) struct Found {
     pub(super) place: usize,
 }
 
-impl Logged for Found {
+impl Logged for Candidate {
     fn identity(&self) -> (&str, &str) {
         (&self.told.account, &self.told.id)
     }

@@ -150,7 +150,7 @@ pub enum S3Error {
     },
     /// No usable credentials.
     #[error(
-        "no usable AWS credentials: {0} (hint: give --profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`)"
+        "no usable AWS credentials: {0} (hint: use --profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`)"
     )]
     NoCredentials(String),
     /// The role cannot be assumed.
@@ -164,7 +164,7 @@ pub enum S3Error {
         reason: String,
     },
     /// Nothing may be read.
-    #[error("each of the first {count} objects of `s3://{bucket}` was denied, so the rest was not tried: {reason}")]
+    #[error("each of the first {count} objects of `s3://{bucket}` was denied, so the others were not tried: {reason}")]
     Denied {
         /// The bucket.
         bucket: String,
@@ -467,12 +467,12 @@ impl Connection {
             let reason = match request.send().await {
                 // Throttling passes, as long as it may take: with many requests in flight the SDK's attempts are soon spent.
                 Err(error) if garbled(&error) || error.code() == Some("SlowDown") => {
-                    format!("could not get it: {}", explain(&error, Operation::Get))
+                    format!("could not download it: {}", explain(&error, Operation::Get))
                 }
                 // Every other repetition that makes sense was the SDK's.
                 Err(error) => {
                     let denied = error.raw_response().is_some_and(|answer| answer.status().as_u16() == 403);
-                    let reason = format!("could not get it: {}", explain(&error, Operation::Get));
+                    let reason = format!("could not download it: {}", explain(&error, Operation::Get));
                     return Err(FetchError { reason, denied });
                 }
                 Ok(output) => match time::timeout(deadline, whole(output.body, size)).await {
@@ -481,7 +481,7 @@ impl Connection {
                         return Ok(Fetched { bytes: Box::new(bytes), signature });
                     }
                     Ok(Err(reason)) => reason,
-                    Err(_elapsed) => format!("its body took longer than {} s", deadline.as_secs()),
+                    Err(_elapsed) => format!("the download took longer than {} s", deadline.as_secs()),
                 },
             };
             tracing::debug!(key, attempt, reason, "fetching failed");
@@ -521,12 +521,13 @@ impl std::fmt::Debug for Fetched {
 
 /// All of a body that is as long as was listed. One that is longer is given up at once: it might never end.
 async fn whole(mut body: ByteStream, size: u64) -> Result<Vec<u8>, String> {
-    let changed =
-        |length: &str| format!("it has {length} bytes, but was listed with {size}: it changed while being read");
+    let changed = |length: &str| format!("it has {length} bytes, but {size} were listed: it changed in the meantime");
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(size).map_err(|error| format!("no memory for its {size} bytes: {error}"))?;
-    while let Some(chunk) = body.try_next().await.map_err(|error| format!("its body broke off: {}", chain(&error)))? {
+    bytes.try_reserve_exact(size).map_err(|error| format!("not enough memory for its {size} bytes: {error}"))?;
+    while let Some(chunk) =
+        body.try_next().await.map_err(|error| format!("the download broke off: {}", chain(&error)))?
+    {
         if chunk.len() > size - bytes.len() {
             return Err(changed("more"));
         }
@@ -828,7 +829,7 @@ impl Lister {
             return Ok(());
         }
         let reason =
-            format!("more than {folders} folders (hint: name the folder that holds AWSLogs: s3://bucket/prefix)");
+            format!("more than {folders} folders (hint: name the folder that contains AWSLogs: s3://bucket/prefix)");
         Err(self.refused(prefix, reason))
     }
 
@@ -869,7 +870,7 @@ impl Listing<'_> {
     /// on: a page that steps back would be counted twice, or for ever.
     fn next(&mut self, page: &ListObjectsV2Output) -> Result<Option<String>, S3Error> {
         self.step(page).map_err(|reason| {
-            let reason = format!("{reason} (hint: this is no S3 as AWS has it; check --endpoint-url)");
+            let reason = format!("{reason} (hint: the endpoint does not behave like S3; check --endpoint-url)");
             self.lister.refused(self.prefix, reason)
         })
     }
@@ -879,13 +880,13 @@ impl Listing<'_> {
         let ascend = |names: &[Cow<'_, str>]| names.is_sorted_by(|a, b| a < b);
         let back = [&keys, &folders].iter().any(|names| names.first().is_some_and(|first| **first <= *self.last));
         if back || !ascend(&keys) || !ascend(&folders) {
-            return Err("the names on a page are not in order, or were there already".to_owned());
+            return Err("the keys on a page are out of order or repeated".to_owned());
         }
         let next = self.pages.next(page.is_truncated() == Some(true), page.next_continuation_token())?;
         let bound = self.lister.connection.bounds.sparse_pages;
         self.sparse += u32::from(next.is_some() && keys.len() + folders.len() < SPARSE);
         if self.sparse > bound {
-            return Err(format!("it has no end: more than {bound} pages with next to nothing on them"));
+            return Err(format!("it does not end: more than {bound} nearly empty pages"));
         }
         if let Some(last) = keys.last().max(folders.last()) {
             self.last = last.to_string();
@@ -907,17 +908,17 @@ fn whole_page(prefix: &str, page: &ListObjectsV2Output) -> Result<(), String> {
     let count = keys.len() + folders.len();
     if let Some(said) = page.key_count().filter(|said| usize::try_from(*said) != Ok(count)) {
         return Err(format!(
-            "a page says that it has {said} names, and has {count}: it was cut, or changed on the way (hint: this is no S3 as AWS has it; check --endpoint-url and what lies between)"
+            "a page says that it has {said} keys, but has {count}: it was truncated or changed in transit (hint: the endpoint does not behave like S3; check --endpoint-url and any proxy)"
         ));
     }
     let strange = |name: &&Cow<'_, str>| !name.starts_with(prefix) || name.len() > LONGEST_NAME;
     let no_folder = |name: &&Cow<'_, str>| name.len() == prefix.len() || !name.ends_with('/');
     if let Some(name) = keys.iter().find(strange).or_else(|| folders.iter().find(strange)) {
         let shown: String = name.chars().take(100).collect();
-        return Err(format!("a page has a name that was not asked for, or that no object can have: `{shown}`"));
+        return Err(format!("a page has a key that was not requested, or that is not valid: `{shown}`"));
     }
     match folders.iter().find(no_folder) {
-        Some(name) => Err(format!("a page has a folder that is none: `{name}`")),
+        Some(name) => Err(format!("a page has a folder that is not one: `{name}`")),
         None => Ok(()),
     }
 }
@@ -980,14 +981,14 @@ where
         (None, _, None) => chain(error),
     };
     let hint = match (error.code().unwrap_or_default(), status, operation) {
-        ("NoSuchBucket", ..) => "check the bucket's name, and --endpoint-url where one is given".to_owned(),
+        ("NoSuchBucket", ..) => "check the bucket name, and --endpoint-url if it is set".to_owned(),
         ("NoSuchKey", ..) | (_, Some(404), Operation::Get) => {
-            "it was deleted between the listing and the reading".to_owned()
+            "it was deleted after being listed".to_owned()
         }
         ("PreconditionFailed", ..) | (_, Some(412), Operation::Get) => {
-            "it was replaced between the listing and the reading: run it again".to_owned()
+            "it was replaced after being listed; run again".to_owned()
         }
-        ("InvalidObjectState", ..) => "it lies in an archive storage class: restore it first".to_owned(),
+        ("InvalidObjectState", ..) => "it is in an archive storage class; restore it first".to_owned(),
         (
             "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken" | "TokenRefreshRequired",
             ..,
@@ -997,14 +998,14 @@ where
         | (_, Some(301 | 307), _) => {
             let region = response.and_then(|response| response.headers().get("x-amz-bucket-region"));
             let region = region.map_or_else(String::new, |region| format!(" {region}"));
-            format!("the bucket is in another region: give it with --aws-region{region}")
+            format!("the bucket is in another region; set it with --aws-region{region}")
         }
         (_, Some(403), Operation::List) => {
-            "the credentials need `s3:ListBucket` on this bucket and prefix; --request-payer where the requester pays"
+            "the credentials need `s3:ListBucket` on this bucket and prefix; a requester-pays bucket needs --request-payer"
                 .to_owned()
         }
         (_, Some(403), Operation::Get) => {
-            "the credentials need `s3:GetObject` on it, and `kms:Decrypt` where it is encrypted with a KMS key"
+            "the credentials need `s3:GetObject` on it, and `kms:Decrypt` if it is encrypted with a KMS key"
                 .to_owned()
         }
         (_, None, _) => "check the network, --aws-region and --endpoint-url".to_owned(),

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::app::Error;
 use crate::disk;
+use crate::escape::terminal as terminal_text;
 
 /// What Chromium is called by those who package it.
 const NAMES: [&str; 6] =
@@ -39,14 +39,22 @@ const OFFLINE: [&str; 5] = [
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
 ];
 
+/// Why there is no browser, or why it did not print: one sentence, with a way out on a line of its own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PdfError(String);
+
 /// Finds the browser before any work: the one that was named, or the first on the PATH.
-pub(super) fn browser(named: Option<&Path>) -> Result<PathBuf, Error> {
+///
+/// # Errors
+/// Where it is not an executable, or none is installed.
+pub fn browser(named: Option<&Path>) -> Result<PathBuf, PdfError> {
     if let Some(path) = named {
         return if is_program(path) {
             Ok(path.to_owned())
         } else {
-            Err(Error::Input(format!(
-                "`--chromium`: `{}` is no program that can be run\n  hint: give the browser's own path, such as /usr/bin/chromium",
+            Err(PdfError(format!(
+                "`--chromium`: `{}` is not an executable\n  hint: use the path of the browser, such as /usr/bin/chromium",
                 path.display()
             )))
         };
@@ -54,7 +62,7 @@ pub(super) fn browser(named: Option<&Path>) -> Result<PathBuf, Error> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let candidates = NAMES.iter().flat_map(|name| std::env::split_paths(&folders).map(move |folder| folder.join(name)));
     candidates.into_iter().find(|path| is_program(path)).ok_or_else(|| {
-        Error::Input(format!(
+        PdfError(format!(
             "`--pdf` needs Chromium or Chrome, and none of `{}` is on the PATH\n  hint: install one, name it with `--chromium PATH`, or print index.html from any browser",
             NAMES.join("`, `")
         ))
@@ -72,11 +80,14 @@ fn is_program(path: &Path) -> bool {
     path.is_file()
 }
 
-/// Prints a page.
-pub(super) fn print(browser: &Path, page: &str) -> Result<Vec<u8>, Error> {
-    let io = |error: std::io::Error| Error::Failed(format!("could not print the page: {error}"));
+/// Prints a page of HTML. `temporary` is told which folder has to be removed if the process ends meanwhile.
+///
+/// # Errors
+/// Where the browser cannot be started, does not end in time, or writes anything but a PDF.
+pub fn print(browser: &Path, page: &str, temporary: impl FnOnce(&Path)) -> Result<Vec<u8>, PdfError> {
+    let io = |error: std::io::Error| PdfError(format!("could not print the page: {error}"));
     let folder = disk::temporary_folder(None).map_err(io)?;
-    super::interrupt::remove_at_exit(folder.path());
+    temporary(folder.path());
     let at = |name: &str| folder.path().join(name);
     let (html, pdf, log) = (at("page.html"), at("page.pdf"), at("log"));
     private(&html).and_then(|mut file| file.write_all(page.as_bytes())).map_err(io)?;
@@ -105,9 +116,9 @@ pub(super) fn print(browser: &Path, page: &str) -> Result<Vec<u8>, Error> {
         let said = disk::read(&log, LONGEST_LOG).unwrap_or_default();
         let said = String::from_utf8_lossy(&said);
         let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-        let last = crate::escape::terminal(last);
-        Error::Failed(format!(
-            "`{}` did not print the page: {why}; its last words: {last}\n  hint: the other files were written; print index.html by hand, or try another browser with `--chromium`",
+        let last = terminal_text(last);
+        PdfError(format!(
+            "`{}` did not print the page: {why}; its last message: {last}\n  hint: the other files were written; print index.html by hand, or try another browser with `--chromium`",
             browser.display()
         ))
     };
@@ -120,7 +131,7 @@ pub(super) fn print(browser: &Path, page: &str) -> Result<Vec<u8>, Error> {
                 // It may have ended this very moment; that it did not print in time is what is told.
                 let _ended = child.kill();
                 let _reaped = child.wait();
-                return Err(failed(format!("it was not done after {} s", patience.as_secs())));
+                return Err(failed(format!("it did not finish within {} s", patience.as_secs())));
             }
             None => std::thread::sleep(Duration::from_millis(20)),
         }
