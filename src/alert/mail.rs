@@ -1,16 +1,14 @@
-//! An alert as a mail: a subject, a text and HTML that say the same, for every channel that sends mail; what makes a window one thread;
-//! and who of a mail's recipients has it.
+//! An alert as a mail: a subject, a text and HTML that say the same, for every channel that sends mail; and what makes a window one
+//! thread.
 //!
 //! The HTML loads nothing, has no script and only inline styles, as mail clients need it. Everything that a stranger chose is escaped by the
 //! template and cut before.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use askama::Template;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
-use serde::{Deserialize, Serialize};
 
 use super::limit::{Limit, first, line};
 use super::{Alert, Delivery, plain};
@@ -275,62 +273,6 @@ fn split(next_step: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Who of a transition's recipients has its mail already, and who is refused for good: the ledger's reference while others have it not
-/// yet.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Progress {
-    /// The transition.
-    sequence: u64,
-    /// Who has it, as the channel names its recipients.
-    delivered: BTreeSet<String>,
-    /// Who will not get it.
-    refused: BTreeSet<String>,
-}
-
-impl Progress {
-    /// What is known of a delivery; nothing, where the reference is of another transition.
-    #[must_use]
-    pub fn of(delivery: &Delivery<'_>) -> Self {
-        let sequence = delivery.alert.sequence;
-        let earlier = delivery.reference.and_then(|text| serde_json::from_str::<Self>(text).ok());
-        earlier.filter(|own| own.sequence == sequence).unwrap_or(Self { sequence, ..Self::default() })
-    }
-
-    /// As the ledger keeps it.
-    #[must_use]
-    pub fn reference(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
-    /// Whether nothing is left to do for a recipient.
-    #[must_use]
-    pub fn is_done(&self, recipient: &str) -> bool {
-        self.delivered.contains(recipient) || self.refused.contains(recipient)
-    }
-
-    /// A recipient has it.
-    pub fn delivered(&mut self, recipient: &str) {
-        self.delivered.insert(recipient.to_owned());
-    }
-
-    /// A recipient is refused for good.
-    pub fn refused(&mut self, recipient: &str) {
-        self.refused.insert(recipient.to_owned());
-    }
-
-    /// Whether anybody has it.
-    #[must_use]
-    pub fn is_delivered(&self) -> bool {
-        !self.delivered.is_empty()
-    }
-
-    /// Those who are refused.
-    #[must_use]
-    pub const fn without(&self) -> &BTreeSet<String> {
-        &self.refused
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -470,27 +412,5 @@ mod tests {
         assert_eq!(own(&next, "References"), own(&first, "Message-ID"));
         assert_eq!(own(&next, "In-Reply-To"), own(&first, "Message-ID"));
         assert_ne!(own(&next, "Message-ID"), own(&first, "Message-ID"));
-    }
-
-    #[test]
-    fn progress_is_of_one_transition() {
-        let alert = alert();
-        let mut progress = Progress::of(&delivery(&alert));
-        progress.delivered("a@example.com");
-        progress.refused("b@example.com");
-        let reference = progress.reference();
-        let again = Delivery { reference: Some(&reference), ..delivery(&alert) };
-        assert_eq!(Progress::of(&again), progress);
-        assert!(
-            progress.is_done("a@example.com")
-                && progress.is_done("b@example.com")
-                && !progress.is_done("c@example.com")
-        );
-        let mut later = alert.clone();
-        later.sequence = 2;
-        let later = Delivery { alert: &later, ..again };
-        assert!(!Progress::of(&later).is_delivered());
-        let other = Delivery { reference: Some("<mfatrail.1@x>"), ..delivery(&alert) };
-        assert!(!Progress::of(&other).is_delivered());
     }
 }

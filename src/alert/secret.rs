@@ -19,7 +19,7 @@ const PLACES: [(&str, Place); 4] = [
 ];
 
 /// Where a secret can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Place {
     /// A variable of the environment.
     Environment,

@@ -21,19 +21,27 @@ use crate::aws::signed::{Answer, Caller, Error, SECRETS_MANAGER, SSM, patiently}
 /// How long one question may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The vaults of AWS, in the region that a name's ARN says, or else in that of the configuration.
-#[derive(Debug)]
+/// The vaults of AWS, in the region that a name's ARN says, or else in that of the configuration. Each secret is got once: to see what
+/// it is later takes another [`AwsVault`].
 pub struct AwsVault {
     connection: Connection,
     /// By the region that an ARN said, if one did.
     callers: RefCell<HashMap<Option<String>, Caller>>,
+    /// What was got.
+    texts: RefCell<HashMap<(Place, String), String>>,
+}
+
+impl std::fmt::Debug for AwsVault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AwsVault").field("connection", &self.connection).finish_non_exhaustive()
+    }
 }
 
 impl AwsVault {
     /// Calls nobody before it is asked.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
-        Self { connection, callers: RefCell::default() }
+        Self { connection, callers: RefCell::default(), texts: RefCell::default() }
     }
 }
 
@@ -48,6 +56,16 @@ impl Vault for AwsVault {
 
 impl AwsVault {
     fn text(&self, place: Place, name: &str) -> Result<String, String> {
+        let own = (place, name.to_owned());
+        if let Some(known) = self.texts.borrow().get(&own) {
+            return Ok(known.clone());
+        }
+        let text = self.ask(place, name)?;
+        self.texts.borrow_mut().insert(own, text.clone());
+        Ok(text)
+    }
+
+    fn ask(&self, place: Place, name: &str) -> Result<String, String> {
         let region = Arn::parse(name).map(|arn| arn.region.to_owned()).filter(|region| !region.is_empty());
         let mut callers = self.callers.borrow_mut();
         let caller = match callers.entry(region.clone()) {

@@ -1,19 +1,23 @@
-//! HTTP/1.1 for requests that no SDK makes: TLS by the system's roots, a deadline, a bound for the answer, no redirect. Whether a
-//! request that failed may have had its effect is told, for who sends it again must know.
+//! HTTP/1.1 for requests that no SDK makes: TLS by the system's roots, the environment's proxy, a deadline, a bound for the answer, no
+//! redirect. Whether a request that failed may have had its effect is told, for who sends it again must know.
 
+mod proxy;
 pub mod server;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioExecutor;
 use tower_service::Service as _;
 
+use self::proxy::Way;
 use crate::causes::with_causes;
 
 /// How much of an answer is read, unless [`Client::largest`] says otherwise.
@@ -77,29 +81,30 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Client {
     runtime: tokio::runtime::Runtime,
-    client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    connector: HttpsConnector<HttpConnector>,
+    client: legacy::Client<HttpsConnector<Way>, Full<Bytes>>,
+    connector: HttpsConnector<Way>,
     deadline: Duration,
     largest: usize,
 }
 
 impl Client {
-    /// A client that waits so long for a whole answer.
+    /// A client that waits so long for a whole answer, through the proxies that the environment names.
     ///
     /// # Errors
-    /// Where no runtime can be had, or the system has no root certificates.
+    /// Where no runtime can be had, the system has no root certificates, or the environment names a proxy that is none.
     pub fn new(deadline: Duration) -> std::io::Result<Self> {
+        Self::through(deadline, proxy::of_environment()?)
+    }
+
+    fn through(deadline: Duration, proxies: Matcher) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.set_nodelay(true);
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(provider)?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
+        let tls = tls()?;
+        let to_proxy = HttpsConnector::from((tcp.clone(), Arc::clone(&tls)));
+        let connector = HttpsConnector::from((Way::new(tcp, to_proxy, proxies), tls));
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_idle_timeout(Duration::from_secs(20))
             .build(connector.clone());
@@ -166,6 +171,17 @@ impl Client {
     }
 }
 
+/// Certificates are trusted that the system trusts.
+fn tls() -> std::io::Result<Arc<rustls::ClientConfig>> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(std::io::Error::other)?
+        .with_native_roots()?
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
 fn build(request: &Request) -> Result<hyper::Request<Full<Bytes>>, Error> {
     let uri: Uri = request.url.parse().map_err(|_bad| Error::Invalid("the address is no URL".to_owned()))?;
     let mut built = hyper::Request::builder().method(request.method.clone()).uri(uri);
@@ -208,9 +224,14 @@ mod tests {
         Request { method: Method::POST, url: url.to_owned(), headers: Vec::new(), body: b"x".to_vec() }
     }
 
+    /// Whatever the environment of the tests names.
+    fn client() -> Client {
+        Client::through(Duration::from_millis(500), Matcher::builder().build()).unwrap()
+    }
+
     #[test]
     fn what_is_known_of_an_effect_is_told() {
-        let client = Client::new(Duration::from_millis(500)).unwrap();
+        let client = client();
         let url = server(vec![
             b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno",
             b"HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
@@ -229,5 +250,47 @@ mod tests {
         assert!(matches!(client.send(&post(&format!("http://{unused}/"))), Err(Error::NotSent(_))));
         assert!(matches!(client.reach(&format!("http://{unused}/")), Err(Error::NotSent(_))));
         assert!(matches!(client.send(&post("no address")), Err(Error::Invalid(_))));
+    }
+
+    /// Of a proxy, by these answers to `CONNECT`: what is told of a request through it, and what it was asked.
+    fn proxied(answer: &'static [u8]) -> (Error, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let proxy = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 4096];
+            let length = stream.read(&mut asked).unwrap();
+            let _ = stream.write_all(answer);
+            if answer.is_empty() {
+                thread::sleep(Duration::from_secs(1));
+            }
+            String::from_utf8(asked[..length].to_vec()).unwrap()
+        });
+        let proxies = Matcher::builder().https(format!("http://mfatrail:hunter2@{address}")).build();
+        let client = Client::through(Duration::from_millis(500), proxies).unwrap();
+        let error = client.send(&post("https://soc.example.com/mfa")).unwrap_err();
+        (error, proxy.join().unwrap())
+    }
+
+    #[test]
+    fn a_proxy_that_gives_no_connection_is_told_and_nothing_was_sent() {
+        for (answer, expected) in [
+            (&b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"[..], "status 407: it asks for a user and a password"),
+            (
+                b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+                "status 403: it gives no connection to soc.example.com:443",
+            ),
+            (b"HTTP/1.1 200 OK\r\n\r\nno TLS at all", "InvalidContentType"),
+            (b"nonsense\r\n\r\n", "invalid HTTP"),
+            (b"HTTP/1.1 200", "the proxy 127.0.0.1"),
+        ] {
+            let (error, asked) = proxied(answer);
+            let Error::NotSent(reason) = &error else { panic!("{error:?}") };
+            assert!(reason.contains(expected) && !reason.contains("hunter2"), "{reason}");
+            assert!(asked.starts_with("CONNECT soc.example.com:443 HTTP/1.1\r\n"), "{asked}");
+            // "mfatrail:hunter2"
+            assert!(asked.contains("proxy-authorization: Basic bWZhdHJhaWw6aHVudGVyMg=="), "{asked}");
+        }
+        assert!(matches!(proxied(b"").0, Error::NotSent(_) | Error::Unknown(_)));
     }
 }

@@ -22,9 +22,11 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use serde::Deserialize;
 
+use super::line::complaint;
+use super::recipients::Round;
 use super::redaction::Redaction;
 use super::{Channel, Opening, answer};
-use crate::alert::mail::{Audience, Mail, Progress, Sender, message_id};
+use crate::alert::mail::{Audience, Mail, Sender, message_id};
 use crate::alert::secret::{Secret, SecretRef};
 use crate::alert::{Alert, Delivery, Outcome};
 use crate::disk;
@@ -211,17 +213,16 @@ fn parameters(host: &str, certificates: Option<&std::path::Path>) -> Result<TlsP
     builder.build_rustls().map_err(|error| format!("could not set up TLS: {error}"))
 }
 
-/// What came of a mail for one recipient.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Fate {
-    Delivered,
-    /// Not yet.
-    Later(String),
-    /// Never.
-    Refused(String),
-    /// Nobody knows.
-    Unknown(String),
+fn later(reason: String) -> Outcome {
+    Outcome::RepeatAfter { wait: None, reason }
 }
+
+fn unknown(reason: String) -> Outcome {
+    Outcome::Unknown { wait: None, reason }
+}
+
+/// What became of a mail, of some of its recipients.
+type Fate = (Vec<String>, Outcome);
 
 /// A mail server.
 pub(super) struct Email {
@@ -256,98 +257,49 @@ impl Email {
     }
 
     fn tell(&self, delivery: &Delivery<'_>) -> Result<Outcome, Outcome> {
-        let mut progress = Progress::of(delivery);
+        let mut round = Round::new(delivery);
         let (letters, note) = self.letters(delivery.alert);
-        let mut fates: Vec<(String, Fate)> = Vec::new();
+        // An owner whom nobody may write to is no fault of the channel's.
+        if letters.is_empty() {
+            let nobody = || "nobody was told: the alert names no owner, and `to` is empty".to_owned();
+            return Ok(Outcome::Delivered { reference: None, note: Some(note.unwrap_or_else(nobody)) });
+        }
         let mut connection: Option<SmtpConnection> = None;
         for letter in &letters {
             let rest: Vec<&Address> =
-                letter.to.iter().map(|one| &one.email).filter(|one| !progress.is_done(one.as_ref())).collect();
+                letter.to.iter().map(|one| &one.email).filter(|one| !round.is_done(one.as_ref())).collect();
             if rest.is_empty() {
                 continue;
             }
-            let mut open = match connection.take().map_or_else(|| self.connect(), Ok) {
-                Ok(open) => open,
-                Err(fate) => {
-                    fates.extend(rest.iter().map(|one| (one.to_string(), fate.clone())));
-                    continue;
+            let fates = match connection.take().map_or_else(|| self.connect(), Ok) {
+                Ok(mut open) => {
+                    let fates = self.send(&mut open, &rest, letter, delivery)?;
+                    connection = Some(open).filter(|open| !open.has_broken());
+                    fates
                 }
+                Err(outcome) => vec![(rest.iter().map(ToString::to_string).collect(), outcome)],
             };
-            let sender = Sender {
-                from: &self.settings.keys.from.0,
-                reply_to: self.settings.keys.reply_to.as_ref().map(|one| &one.0),
-            };
-            let message = Mail::new(delivery, letter.audience)
-                .message(delivery, sender, letter.audience, &letter.to)
-                .map_err(|reason| Outcome::Permanent { reason })?;
-            fates.extend(self.send(&mut open, &rest, &message));
-            if !open.has_broken() {
-                connection = Some(open);
-            }
+            fates.into_iter().for_each(|(recipients, outcome)| round.all(&recipients, outcome));
         }
         if let Some(mut open) = connection {
             let _ended = open.quit();
         }
-        for (recipient, fate) in &fates {
-            match fate {
-                Fate::Delivered => progress.delivered(recipient),
-                Fate::Refused(_) => progress.refused(recipient),
-                Fate::Later(_) | Fate::Unknown(_) => {}
-            }
-        }
-        Ok(self.outcome(delivery.alert, &progress, &fates, note))
-    }
-
-    /// What became of the whole.
-    fn outcome(&self, alert: &Alert, progress: &Progress, fates: &[(String, Fate)], note: Option<String>) -> Outcome {
-        let unknown = fates.iter().any(|(_, fate)| matches!(fate, Fate::Unknown(_)));
-        let open = unknown || fates.iter().any(|(_, fate)| matches!(fate, Fate::Later(_)));
-        let mut reasons: Vec<String> = reasons(fates);
-        reasons.extend(note);
-        let reason = reasons.join("; ");
-        match (open, progress.is_delivered()) {
-            (true, true) => Outcome::Partial { reference: progress.reference(), unknown, wait: None, reason },
-            (true, false) if unknown => Outcome::Unknown { wait: None, reason },
-            (true, false) => Outcome::RepeatAfter { wait: None, reason },
-            (false, false) if reason.is_empty() => Outcome::Delivered {
-                reference: None,
-                note: Some("nobody was told: the alert names no owner, and `to` is empty".to_owned()),
-            },
-            // An owner whom nobody may write to is no fault of the channel's.
-            (false, false) if fates.is_empty() && self.settings.keys.to.is_empty() => {
-                Outcome::Delivered { reference: None, note: Some(reason) }
-            }
-            (false, false) => Outcome::Permanent { reason },
-            (false, true) => {
-                let earlier: Vec<&str> = progress
-                    .without()
-                    .iter()
-                    .filter(|one| !fates.iter().any(|(own, _)| own == *one))
-                    .map(String::as_str)
-                    .collect();
-                if !earlier.is_empty() {
-                    reasons.insert(0, format!("refused before: {}", earlier.join(", ")));
-                }
-                let audience = if self.settings.keys.to.is_empty() { Audience::Owner } else { Audience::Team };
-                let id = message_id(alert, audience, self.settings.keys.from.0.email.domain());
-                Outcome::Delivered { reference: Some(id), note: (!reasons.is_empty()).then(|| reasons.join("; ")) }
-            }
-        }
+        Ok(round.outcome(note))
     }
 
     /// Connects, encrypts and signs in.
-    fn connect(&self) -> Result<SmtpConnection, Fate> {
+    fn connect(&self) -> Result<SmtpConnection, Outcome> {
         let Settings { keys, tls, port } = &self.settings;
         let address = (keys.host.as_str(), *port);
         let name = ClientId::default();
         let own = self.tls.as_ref();
         let first = own.filter(|_| *tls == Tls::Implicit);
         let mut connection = SmtpConnection::connect(address, Some(self.deadline), &name, first, None)
-            .map_err(|error| self.fate("could not connect", &error, Fate::Later))?;
+            .map_err(|error| self.fate("could not connect", &error, later))?;
         if let Some(parameters) = own.filter(|_| *tls == Tls::Starttls) {
             if !connection.can_starttls() {
                 connection.abort();
-                return Err(Fate::Later(format!(
+                return Err(later(format!(
                     "the mail server at {}:{port} does not offer STARTTLS, and nothing is sent in the clear (hint: port 465 with \
                      `tls = \"implicit\"`; where it offered it before, somebody may be in between)",
                     keys.host
@@ -355,77 +307,91 @@ impl Email {
             }
             connection
                 .starttls(parameters, &name)
-                .map_err(|error| self.fate("could not connect: STARTTLS", &error, Fate::Later))?;
+                .map_err(|error| self.fate("could not connect: STARTTLS", &error, later))?;
         }
         if let Some(credentials) = &self.credentials {
             let answer = connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials).map_err(|error| {
-                let fate = self.fate("the server does not sign us in", &error, Fate::Later);
+                let fate = self.fate("the server does not sign us in", &error, later);
                 connection.abort();
                 match fate {
-                    Fate::Refused(reason) => Fate::Refused(format!("{reason} (hint: check `user` and `password`)")),
+                    Outcome::Permanent { reason } => {
+                        Outcome::Permanent { reason: format!("{reason} (hint: check `user` and `password`)") }
+                    }
                     _ if error.is_client() => {
-                        Fate::Refused("the mail server offers neither AUTH PLAIN nor AUTH LOGIN".to_owned())
+                        let reason = "the mail server offers neither AUTH PLAIN nor AUTH LOGIN".to_owned();
+                        Outcome::Permanent { reason }
                     }
                     other => other,
                 }
             })?;
-            expected(&answer, 235).map_err(Fate::Later)?;
+            expected(&answer, 235).map_err(later)?;
         }
         Ok(connection)
     }
 
-    /// One mail to several recipients, each with its own fate.
-    fn send(&self, connection: &mut SmtpConnection, to: &[&Address], message: &[u8]) -> Vec<(String, Fate)> {
-        let all = |fate: &Fate| to.iter().map(|one| (one.to_string(), fate.clone())).collect();
-        let from = From::new(Some(self.settings.keys.from.0.email.clone()), Vec::new());
+    /// One mail to several of its recipients, each with its own fate.
+    fn send(
+        &self,
+        connection: &mut SmtpConnection,
+        to: &[&Address],
+        letter: &Letter,
+        delivery: &Delivery<'_>,
+    ) -> Result<Vec<Fate>, Outcome> {
+        let keys = &self.settings.keys;
+        let sender = Sender { from: &keys.from.0, reply_to: keys.reply_to.as_ref().map(|one| &one.0) };
+        let message = Mail::new(delivery, letter.audience)
+            .message(delivery, sender, letter.audience, &letter.to)
+            .map_err(|reason| Outcome::Permanent { reason })?;
+        let names: Vec<String> = to.iter().map(ToString::to_string).collect();
+        let from = From::new(Some(keys.from.0.email.clone()), Vec::new());
         if let Err(error) = connection.command(from) {
-            let fate = self.fate("the sender", &error, Fate::Later);
+            let fate = self.fate("the sender", &error, later);
             self.leave(connection, &error);
-            return all(&fate);
+            return Ok(vec![(names, fate)]);
         }
-        let mut fates: Vec<(String, Fate)> = Vec::new();
+        let mut fates: Vec<Fate> = Vec::new();
         let mut accepted: Vec<String> = Vec::new();
-        for one in to {
+        for (one, name) in to.iter().zip(&names) {
             match connection.command(Rcpt::new((*one).clone(), Vec::new())) {
-                Ok(_answer) => accepted.push(one.to_string()),
+                Ok(_answer) => accepted.push(name.clone()),
                 Err(error) if error.status().is_none() => {
                     // Without a connection nothing was sent to anybody.
                     connection.abort();
-                    return all(&self.fate("the connection ended", &error, Fate::Later));
+                    return Ok(vec![(names, self.fate("the connection ended", &error, later))]);
                 }
-                Err(error) => fates.push((one.to_string(), self.fate(one.as_ref(), &error, Fate::Later))),
+                Err(error) => fates.push((vec![name.clone()], self.fate(name, &error, later))),
             }
         }
         if accepted.is_empty() {
             let _begun_anew = connection.command(Rset).map_err(|_broken| connection.abort());
-            return fates;
+            return Ok(fates);
         }
-        let fate = self.data(connection, message);
-        fates.extend(accepted.into_iter().map(|one| (one, fate.clone())));
-        fates
+        let id = message_id(delivery.alert, letter.audience, keys.from.0.email.domain());
+        fates.push((accepted, self.data(connection, &message, id)));
+        Ok(fates)
     }
 
     /// The mail itself. From the first byte on, what is lost may have arrived.
-    fn data(&self, connection: &mut SmtpConnection, message: &[u8]) -> Fate {
+    fn data(&self, connection: &mut SmtpConnection, message: &[u8], id: String) -> Outcome {
         let begun = connection.command(Data).map_err(|error| {
-            let fate = self.fate("DATA", &error, Fate::Later);
+            let fate = self.fate("DATA", &error, later);
             self.leave(connection, &error);
             fate
         });
         // Another answer is that to something else: of what was injected before the connection was encrypted, say.
-        let begun = begun.and_then(|answer| expected(&answer, 354).map_err(Fate::Later));
+        let begun = begun.and_then(|answer| expected(&answer, 354).map_err(later));
         if let Err(fate) = begun {
             connection.abort();
             return fate;
         }
         match connection.message(message) {
-            Ok(answer) if answer.code().severity as u8 == 2 => Fate::Delivered,
+            Ok(answer) if answer.code().severity as u8 == 2 => Outcome::Delivered { reference: Some(id), note: None },
             Ok(answer) => {
                 connection.abort();
-                Fate::Unknown(expected(&answer, 250).err().unwrap_or_default())
+                unknown(expected(&answer, 250).err().unwrap_or_default())
             }
             Err(error) => {
-                let fate = self.fate("the mail", &error, Fate::Unknown);
+                let fate = self.fate("the mail", &error, unknown);
                 self.leave(connection, &error);
                 fate
             }
@@ -440,51 +406,37 @@ impl Email {
     }
 
     /// What an error means: by its code, or `otherwise`.
-    fn fate(&self, what: &str, error: &Error, otherwise: fn(String) -> Fate) -> Fate {
+    fn fate(&self, what: &str, error: &Error, otherwise: fn(String) -> Outcome) -> Outcome {
         let text = match error.status() {
             None if is_silence(error) => format!("no answer within {} s", self.deadline.as_secs_f32()),
             _ => answer::quote(&error.to_string(), &self.redaction),
         };
         let reason = format!("{what}: {text}");
         match () {
-            () if error.is_transient() => Fate::Later(reason),
-            () if error.is_permanent() => Fate::Refused(reason),
+            () if error.is_transient() => later(reason),
+            () if error.is_permanent() => Outcome::Permanent { reason },
             () => otherwise(reason),
         }
     }
 
     /// Signs in and names sender and recipients, and then takes all of it back.
-    fn looked(&self) -> Result<(), Fate> {
+    fn looked(&self) -> Result<(), Outcome> {
         let mut connection = self.connect()?;
         let from = From::new(Some(self.settings.keys.from.0.email.clone()), Vec::new());
-        let sender =
-            connection.command(from).map(|_answer| ()).map_err(|error| self.fate("the sender", &error, Fate::Later));
+        let sender = connection.command(from).map(|_answer| ()).map_err(|error| self.fate("the sender", &error, later));
         let recipients = self.settings.keys.to.iter().map(|one| &one.0.email);
-        let refused: Vec<Fate> = recipients
+        let refused: Vec<Outcome> = recipients
             .filter_map(|one| {
                 let answer = connection.command(Rcpt::new(one.clone(), Vec::new()));
-                answer.err().map(|error| self.fate(one.as_ref(), &error, Fate::Later))
+                answer.err().map(|error| self.fate(one.as_ref(), &error, later))
             })
-            .filter(|fate| matches!(fate, Fate::Refused(_)))
+            .filter(|outcome| matches!(outcome, Outcome::Permanent { .. }))
             .collect();
         let _taken_back = connection.command(Rset);
         connection.abort();
         sender?;
         refused.into_iter().next().map_or(Ok(()), Err)
     }
-}
-
-/// Why, of everybody who has it not: each reason once.
-fn reasons(fates: &[(String, Fate)]) -> Vec<String> {
-    let mut reasons: Vec<String> = Vec::new();
-    for (_, fate) in fates {
-        if let Fate::Later(reason) | Fate::Refused(reason) | Fate::Unknown(reason) = fate
-            && !reasons.contains(reason)
-        {
-            reasons.push(reason.clone());
-        }
-    }
-    reasons
 }
 
 /// Whether an answer is the one that has to come.
@@ -517,10 +469,7 @@ impl Channel for Email {
     }
 
     fn check(&mut self) -> Result<(), String> {
-        self.looked().map_err(|fate| match fate {
-            Fate::Later(reason) | Fate::Refused(reason) | Fate::Unknown(reason) => reason,
-            Fate::Delivered => String::new(),
-        })
+        self.looked().map_err(complaint)
     }
 }
 

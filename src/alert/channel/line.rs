@@ -23,7 +23,7 @@ pub(super) struct Line {
 impl Line {
     /// A line that waits so long for an answer, and never quotes these secrets.
     pub(super) fn new(deadline: Duration, secrets: &[Secret]) -> Result<Self, String> {
-        let client = Client::new(deadline).map_err(|error| format!("could not set up TLS: {error}"))?;
+        let client = Client::new(deadline).map_err(|error| format!("could not set up connections: {error}"))?;
         Ok(Self { client, secrets: Redaction::new(secrets) })
     }
 

@@ -69,6 +69,12 @@ impl Round {
         self.progress.before.as_deref()
     }
 
+    /// Whether nothing is left to do for a recipient.
+    pub(super) fn is_done(&self, recipient: &str) -> bool {
+        let mark = mark(recipient);
+        self.progress.have.contains(&mark) || self.progress.refused.contains_key(&mark)
+    }
+
     /// Whether an earlier attempt came to an end for nobody.
     pub(super) fn is_first(&self) -> bool {
         self.progress.have.is_empty() && self.progress.refused.is_empty()
@@ -76,17 +82,7 @@ impl Round {
 
     /// What came of one message to all of these.
     pub(super) fn all(&mut self, recipients: &[String], outcome: Outcome) {
-        match outcome {
-            Outcome::Delivered { reference, .. } => {
-                self.progress.first = self.progress.first.take().or(reference);
-                self.progress.have.extend(recipients.iter().map(|recipient| mark(recipient)));
-            }
-            Outcome::Permanent { reason } => {
-                let reason: String = reason.chars().take(REASON).collect();
-                self.progress.refused.extend(recipients.iter().map(|recipient| (mark(recipient), reason.clone())));
-            }
-            other => self.later(other, |reason| reason.to_owned()),
-        }
+        self.note(recipients, outcome, str::to_owned);
     }
 
     /// Sends to each who has it not yet. `send` gives [`Outcome::Delivered`] with the service's own reference of the message; `shown`
@@ -98,38 +94,41 @@ impl Round {
         mut send: impl FnMut(&str) -> Outcome,
     ) {
         for recipient in recipients {
-            let mark = mark(recipient);
-            if self.progress.have.contains(&mark) || self.progress.refused.contains_key(&mark) {
+            if self.is_done(recipient) {
                 continue;
             }
             if self.ends {
                 self.untried += 1;
                 continue;
             }
-            let named = |reason: &str| format!("{}: {reason}", shown(recipient));
-            match send(recipient) {
-                Outcome::Delivered { reference, .. } => {
-                    self.progress.first = self.progress.first.take().or(reference);
-                    self.progress.have.push(mark);
-                }
-                Outcome::Permanent { reason } => {
-                    let reason = named(&reason).chars().take(REASON).collect();
-                    self.progress.refused.insert(mark, reason);
-                }
-                other => self.later(other, named),
-            }
+            self.note(std::slice::from_ref(recipient), send(recipient), |reason| {
+                format!("{}: {reason}", shown(recipient))
+            });
         }
     }
 
-    fn later(&mut self, outcome: Outcome, named: impl Fn(&str) -> String) {
-        let (unknown, wait, reason) = match outcome {
-            Outcome::RepeatAfter { wait, reason } => (false, wait, reason),
-            Outcome::Partial { unknown, wait, reason, .. } => (unknown, wait, reason),
-            Outcome::Unknown { wait, reason } => (true, wait, reason),
-            Outcome::Delivered { .. } | Outcome::Permanent { .. } => return,
-        };
+    fn note(&mut self, recipients: &[String], outcome: Outcome, named: impl Fn(&str) -> String) {
+        let marks = recipients.iter().map(|recipient| mark(recipient));
+        match outcome {
+            Outcome::Delivered { reference, .. } => {
+                self.progress.first = self.progress.first.take().or(reference);
+                self.progress.have.extend(marks);
+            }
+            Outcome::Permanent { reason } => {
+                let reason: String = named(&reason).chars().take(REASON).collect();
+                self.progress.refused.extend(marks.map(|mark| (mark, reason.clone())));
+            }
+            Outcome::RepeatAfter { wait, reason } => self.later(false, wait, named(&reason)),
+            Outcome::Partial { unknown, wait, reason, .. } => self.later(unknown, wait, named(&reason)),
+            Outcome::Unknown { wait, reason } => self.later(true, wait, named(&reason)),
+        }
+    }
+
+    fn later(&mut self, unknown: bool, wait: Option<Duration>, reason: String) {
         self.wait = self.wait.max(wait);
-        self.reasons.push(named(&reason));
+        if !self.reasons.contains(&reason) {
+            self.reasons.push(reason);
+        }
         self.unknown += usize::from(unknown);
         // A connection or a limit, whatever it is, the next one meets it too.
         self.ends |= !unknown || self.unknown >= UNKNOWN;

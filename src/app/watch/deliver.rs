@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Request;
 use super::metrics::Metrics;
 use super::refusal::Refusal;
+use super::rotation::Rotation;
 use crate::alert::channel::Channel;
 use crate::alert::{Alert, Delivery, Outcome};
 use crate::app::Error;
@@ -23,6 +24,8 @@ const IDLE: Duration = Duration::from_millis(100);
 pub(super) struct Sender<'s> {
     pub(super) name: &'s str,
     pub(super) channel: Box<dyn Channel>,
+    /// By which it is opened again when its secrets are others.
+    pub(super) rotation: Rotation<'s>,
     /// What the watch is asked, with the other channels.
     pub(super) request: &'s Request,
     pub(super) ledger: Ledger,
@@ -81,13 +84,26 @@ impl Sender<'_> {
         }
     }
 
+    /// Sends, and once more with other secrets, where the channel refuses those that it was opened with.
+    fn tell(&mut self, delivery: &Delivery<'_>) -> Outcome {
+        let outcome = self.channel.deliver(delivery);
+        let reopened = matches!(outcome, Outcome::Permanent { .. }).then(|| self.rotation.reopened()).flatten();
+        match reopened {
+            Some(channel) => {
+                self.channel = channel;
+                self.channel.deliver(delivery)
+            }
+            None => outcome,
+        }
+    }
+
     fn send(&mut self, due: &Due) -> Result<(), Error> {
         let now = (self.now)();
         let (outcome, alert) = match serde_json::from_str::<Alert>(&due.alert) {
             Ok(alert) => {
                 let reference = due.reference.as_deref();
                 let delivery = Delivery { alert: &alert, reference, repetition: due.repetition, now };
-                (self.channel.deliver(&delivery), Some(alert))
+                (self.tell(&delivery), Some(alert))
             }
             Err(error) => (Outcome::Permanent { reason: format!("the ledger's alert cannot be read: {error}") }, None),
         };

@@ -17,6 +17,7 @@ pub mod metrics;
 mod reading;
 mod refusal;
 pub mod replay;
+mod rotation;
 pub mod test;
 
 use std::collections::BTreeSet;
@@ -50,6 +51,7 @@ use iam::Iam;
 use messages::{Batch, Queues};
 use metrics::{Metrics, Standing};
 use reading::{Outcome, Polled, Reading};
+use rotation::Rotation;
 
 /// How often it is looked whether something is to be done.
 const TICK: Duration = Duration::from_millis(100);
@@ -91,6 +93,11 @@ pub struct Summary {
 /// # Errors
 /// When a secret is not there, or an address cannot be used: everything that is wrong, each with its place.
 pub fn open_channels(entries: &[Entry], aws: &Connection) -> Result<Vec<Box<dyn Channel>>, Error> {
+    Ok(opened(entries, aws)?.into_iter().map(|(channel, _secrets)| channel).collect())
+}
+
+/// The channels, each with what it takes to open it again when its secrets are others.
+fn opened<'e>(entries: &'e [Entry], aws: &Connection) -> Result<Vec<(Box<dyn Channel>, Rotation<'e>)>, Error> {
     let aws = Connection { role_arn: None, external_id: None, ..aws.clone() };
     let vault = AwsVault::new(aws.clone());
     let (mut channels, mut problems) = (Vec::new(), Vec::new());
@@ -101,12 +108,17 @@ pub fn open_channels(entries: &[Entry], aws: &Connection) -> Result<Vec<Box<dyn 
         if let Some(caution) = entry.settings.caution() {
             tracing::warn!(channel = entry.name, "{caution}");
         }
-        match entry.settings.open(&Opening { deadline: entry.timeout, vault: &vault, aws: &aws }) {
+        let channel = open(entry, &vault, &aws);
+        match channel.and_then(|channel| Ok((channel, Rotation::new(entry, &aws, &vault)?))) {
             Ok(channel) => channels.push(channel),
             Err(problem) => problems.push(format!("{}: channel `{}`: {problem}", entry.place, entry.name)),
         }
     }
     if problems.is_empty() { Ok(channels) } else { Err(Error::Input(problems.join("\n"))) }
+}
+
+fn open(entry: &Entry, vault: &AwsVault, aws: &Connection) -> Result<Box<dyn Channel>, String> {
+    entry.settings.open(&Opening { deadline: entry.timeout, vault, aws })
 }
 
 /// Watches until `stop` is asked, or, with [`Request::once`], until everything was read and what was due was sent.
@@ -116,7 +128,7 @@ pub fn open_channels(entries: &[Entry], aws: &Connection) -> Result<Vec<Box<dyn 
 /// and tried again.
 pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Error> {
     let sources = sources(&request.config)?;
-    let channels = open_channels(&request.config.channels, &request.options.s3.connection)?;
+    let channels = opened(&request.config.channels, &request.options.s3.connection)?;
     let approvals = Approvals::open(&request.config.approvals)?;
     let iam = iam::read(&request.config, None, None)?;
     let names: Vec<String> = sources.iter().map(Source::root).collect();
@@ -142,11 +154,23 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
     let stopped = || stop.asked() || failed.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
         let mut senders = Vec::new();
-        for ((entry, channel), ledger) in request.config.channels.iter().zip(channels).zip(ledgers) {
+        for ((entry, (channel, rotation)), ledger) in request.config.channels.iter().zip(channels).zip(ledgers) {
             let (name, metrics) = (entry.name.as_str(), &*metrics);
             let (now, draining, stopped) = (&now, &draining, &stopped);
             let (idle, all) = (&idle, request.config.channels.len());
-            let sender = Sender { name, channel, request, ledger, metrics, now, draining, idle, senders: all, stopped };
+            let sender = Sender {
+                name,
+                channel,
+                rotation,
+                request,
+                ledger,
+                metrics,
+                now,
+                draining,
+                idle,
+                senders: all,
+                stopped,
+            };
             let failed = &failed;
             senders.push(scope.spawn(move || {
                 let result = sender.run();
