@@ -27,7 +27,7 @@ use crate::store::Store;
 use crate::units;
 
 /// How long a watch may take to finish what is in hand.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(9);
 
 /// Tell people within minutes when somebody loses MFA, and again when it is over
 ///

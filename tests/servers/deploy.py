@@ -1,7 +1,9 @@
 """Makes stacks of a template in a stand-in of AWS, and sends messages their way: ENDPOINT TEMPLATE STACK... What came of each, as one JSON
 document. A record that EventBridge has from AWS can be sent to moto alone: others refuse to take it from anybody else, as AWS does."""
 
+import gzip
 import json
+import pathlib
 import sys
 import time
 
@@ -65,7 +67,8 @@ def received(url):
 
 def record(source="aws.iam", detail_type="AWS API Call via CloudTrail", **changes):
     """Sends a record; whether it was taken."""
-    detail = json.dumps({**RECORD, **changes})
+    # What has an id of its own is a whole record.
+    detail = json.dumps(changes if "eventID" in changes else {**RECORD, **changes})
     answer = events.put_events(Entries=[{"Source": source, "DetailType": detail_type, "Detail": detail}])
     return answer["FailedEntryCount"] == 0
 
@@ -137,6 +140,26 @@ def by_bucket(_topic):
     tested = received(url)
     s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"{}")
     return {"outputs": outputs, "resources": resources, "tested": tested, "objects": received(url), "queue": attributes(url)}
+
+
+def watched(_topic):
+    """A stack whose queue nobody reads here: what of the fixtures' month is about somebody's device is written into its bucket, and a
+    part of the records come by themselves, too."""
+    outputs, _ = made("watched", TrailBucket=BUCKET)
+    s3.put_bucket_notification_configuration(
+        Bucket=BUCKET, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    count, archive = 0, pathlib.Path("fixtures/archive")
+    for path in sorted(archive.rglob("*.json.gz")):
+        text = gzip.decompress(path.read_bytes())
+        if b"MFADevice" not in text:
+            continue
+        s3.put_object(Bucket=BUCKET, Key=path.relative_to(archive).as_posix(), Body=path.read_bytes())
+        for one in json.loads(text)["Records"][::2]:
+            if one["eventSource"] == "iam.amazonaws.com" and not one.get("readOnly"):
+                record(**one)
+        count += 1
+    return {"outputs": outputs, "objects": count, "queue": attributes(outputs["QueueUrl"])}
 
 
 s3.create_bucket(Bucket=BUCKET)

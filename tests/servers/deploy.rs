@@ -212,6 +212,25 @@ parsing.clean_json = without_no_value
         assert!(number("dead_letter_queue") > number("queue"));
     }
 
+    /// The queue that the template makes, with messages that came its way, and the watch that reads it.
+    #[test]
+    fn a_watch_reads_the_queue_that_was_made() {
+        let server = Moto::with(WITHOUT_NO_VALUE);
+        let said = &made(&server.endpoint(), &["watched"])["watched"];
+        let url = said["outputs"]["QueueUrl"].as_str().unwrap();
+        let waiting = said["queue"]["ApproximateNumberOfMessages"].as_str().unwrap().parse::<u64>().unwrap();
+        let objects = said["objects"].as_u64().unwrap();
+        assert!(objects > 10 && waiting > objects, "{said}");
+        let stage = crate::queue::Stage::new("");
+        stage.configure(&format!("[[input]]\nkind = \"sqs\"\nurl = \"{url}\"\nbuckets = [\"trail-bucket\"]\n"));
+        let arguments = [&crate::queue::WATCH[..], &["--once"]].concat();
+        let mut command = crate::queue::command(stage.home.path(), &server.endpoint(), &arguments);
+        let ran = crate::support::run::finish(&mut command);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        assert!(ran.stderr.contains(" 0 not delivered"), "{}", ran.stderr);
+        assert!(stage.equals_the_report() > 5);
+    }
+
     #[test]
     fn every_way_of_notices_reaches_the_queue_and_no_other_sender_may() {
         let server = Ministack::start();

@@ -5,6 +5,8 @@ mod email;
 mod faults;
 mod online;
 mod pagerduty;
+mod proxy;
+mod rotation;
 mod slack;
 mod tickets;
 mod watch;

@@ -5,6 +5,7 @@ pub mod aws;
 pub mod iam;
 pub mod jira;
 pub mod pagerduty;
+pub mod proxy;
 pub mod servicenow;
 pub mod slack;
 pub mod sqs;
@@ -17,6 +18,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -34,6 +36,8 @@ pub struct Request {
     /// Names in lower case.
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
+    /// Whether what was asked was done, whatever was answered.
+    pub done: bool,
 }
 
 impl Request {
@@ -102,6 +106,8 @@ pub enum Fault {
     DoneBut(Answer),
     /// No answer; whether it was done.
     Silence(bool),
+    /// No answer for longer than anybody waits; nothing was done.
+    Stall,
     /// The connection is reset; whether it was done.
     Reset(bool),
     /// It was done, and of the answer half arrives.
@@ -121,6 +127,8 @@ struct Shared<A> {
     api: Mutex<A>,
     faults: Mutex<VecDeque<Fault>>,
     requests: Mutex<Vec<Request>>,
+    /// Whether requests are not kept.
+    forgets: AtomicBool,
 }
 
 /// A running stand-in. It ends with the test process.
@@ -152,7 +160,8 @@ impl<A: Api> StandIn<A> {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("{scheme}://{}", listener.local_addr().unwrap());
-        let shared = Arc::new(Shared { api: Mutex::new(api), faults: Mutex::default(), requests: Mutex::default() });
+        let (faults, requests, forgets) = (Mutex::default(), Mutex::default(), AtomicBool::default());
+        let shared = Arc::new(Shared { api: Mutex::new(api), faults, requests, forgets });
         let (own, wrap) = (Arc::clone(&shared), Arc::new(wrap));
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -179,6 +188,11 @@ impl<A: Api> StandIn<A> {
         self.shared.faults.lock().unwrap().extend(faults);
     }
 
+    /// Keeps no requests from now on: where very many come.
+    pub fn forget_requests(&self) {
+        self.shared.forgets.store(true, Ordering::Relaxed);
+    }
+
     pub fn requests(&self) -> Vec<Request> {
         self.shared.requests.lock().unwrap().clone()
     }
@@ -195,8 +209,21 @@ impl<T: Read + Write + Send> Stream for T {}
 impl<A: Api> Shared<A> {
     /// Answers; an error where the connection is to end.
     fn meet(&self, request: &Request, stream: &mut dyn Stream, raw: &TcpStream) -> std::io::Result<()> {
-        self.requests.lock().unwrap().push(request.clone());
         let fault = self.faults.lock().unwrap().pop_front();
+        let undone = matches!(
+            fault,
+            Some(
+                Fault::Refuse(_)
+                    | Fault::Silence(false)
+                    | Fault::Stall
+                    | Fault::Reset(false)
+                    | Fault::Garbage
+                    | Fault::Echo(_)
+            )
+        );
+        if !self.forgets.load(Ordering::Relaxed) {
+            self.requests.lock().unwrap().push(Request { done: !undone, ..request.clone() });
+        }
         let done = || self.api.lock().unwrap().answer(request);
         let end = || Err(std::io::ErrorKind::ConnectionAborted.into());
         match fault {
@@ -209,6 +236,10 @@ impl<A: Api> Shared<A> {
             Some(Fault::Silence(is_done)) => {
                 is_done.then(done);
                 thread::sleep(Duration::from_secs(5));
+                return end();
+            }
+            Some(Fault::Stall) => {
+                thread::sleep(Duration::from_secs(60));
                 return end();
             }
             Some(Fault::Reset(is_done)) => {
@@ -263,7 +294,7 @@ fn read(stream: &mut dyn Stream) -> std::io::Result<Option<Request>> {
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let query = pairs.map(|(name, value)| (name.to_owned(), crate::support::percent::decode(value))).collect();
-    Ok(Some(Request { method, path: path.to_owned(), query, headers, body }))
+    Ok(Some(Request { method, path: path.to_owned(), query, headers, body, done: false }))
 }
 
 fn reset(stream: &TcpStream) -> std::io::Result<()> {
@@ -276,12 +307,12 @@ fn reset(stream: &TcpStream) -> std::io::Result<()> {
     stream.into_std()?.shutdown(std::net::Shutdown::Both)
 }
 
-/// A key and a certificate for this machine that nobody but itself has signed, made by `openssl`.
+/// A key and a certificate for this machine and for names of `example.com` that nobody but itself has signed, made by `openssl`.
 pub fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
     let (key, certificate, config) =
         (folder.join("key.pem"), folder.join("certificate.pem"), folder.join("openssl.cnf"));
     let text = "[req]\ndistinguished_name=dn\nx509_extensions=own\nprompt=no\n[dn]\nCN=127.0.0.1\n[own]\n\
-                subjectAltName=IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\n";
+                subjectAltName=IP:127.0.0.1,DNS:soc.example.com,DNS:aws.example.com,DNS:*.aws.example.com\nbasicConstraints=critical,CA:FALSE\n";
     std::fs::write(&config, text).unwrap();
     let options = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
     let made = Command::new("openssl")
