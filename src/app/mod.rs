@@ -3,6 +3,7 @@
 //! Nothing here knows a terminal, an argument or an exit status, and nothing reads the clock: [`Run`] has the time and an
 //! [`Observer`].
 
+pub mod approved;
 pub mod archive;
 pub mod bundle;
 pub mod cited;

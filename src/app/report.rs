@@ -10,7 +10,7 @@ use super::posture::{PostureRequest, PostureSource, judge_posture, read_posture}
 use super::request::{IamSource, ReportRequest};
 use super::scan::{self, LIMITS};
 use super::{
-    Archive, Error, Run, THIS, archive, cited, coverage, inputs, integrity, rfc3339, stopped, store_error, verify,
+    Archive, Error, Run, THIS, approved, archive, cited, coverage, inputs, integrity, rfc3339, stopped, store_error, verify,
     watched,
 };
 use crate::aws::Connection;
@@ -27,6 +27,7 @@ use crate::report;
 use crate::source::{Selection, Source, SourceError};
 use crate::store::{EvidenceQuery, Store};
 use crate::trace::Context;
+use approved::Recorded;
 use watched::Watch;
 
 /// A report, and what it is worth.
@@ -72,6 +73,8 @@ pub(crate) struct Job<'r> {
     as_of: Option<DateTime<Utc>>,
     iam: Iam,
     approvals: Vec<Approval>,
+    /// Those of them that the store has.
+    recorded: Option<Recorded>,
     detections: Vec<Detection>,
     /// What the watch of the store left.
     watch: Watch,
@@ -126,7 +129,9 @@ impl<'r> Job<'r> {
         let period = request.period();
         let settings =
             request.policy.as_deref().map(policy_file::read).transpose().map_err(Error::input)?.unwrap_or_default();
-        let approvals = inputs::rows(request.approvals.as_deref(), approvals::read, run)?;
+        let mut approvals = inputs::rows(request.approvals.as_deref(), approvals::read, run)?;
+        let recorded = request.store.as_deref().map(approved::of_store).transpose()?.flatten();
+        approvals.extend(recorded.iter().flat_map(|recorded| recorded.rows.iter().cloned()));
         let detections = inputs::rows(request.detections.as_deref(), detections::read, run)?;
         let watch = request.store.as_deref().map(watched::read).transpose()?.unwrap_or_default();
         let keys = verify::read_keys(&request.public_keys)?;
@@ -164,6 +169,7 @@ impl<'r> Job<'r> {
             as_of,
             iam,
             approvals,
+            recorded,
             detections,
             watch,
             settings,
@@ -244,6 +250,7 @@ impl<'r> Job<'r> {
             let holder = scan::holder("mfatrail report", self.run.now);
             store.excerpt(&asked, &snapshots, folder, &holder).map_err(Error::failed)?;
             watched::write(&self.watch, &self.selection.accounts, folder)?;
+            self.recorded.as_ref().map_or(Ok(()), |recorded| recorded.write(folder))?;
         }
         Ok(EvidenceRead {
             evidence: found.evidence.checked(checker).finish(),
@@ -531,9 +538,11 @@ impl Job<'_> {
         Moments { as_of, future: latest.filter(|latest| *latest > now), covered }
     }
 
-    /// The files that the report was made from: those that were given, and the snapshots that a month's coverage is from.
+    /// The files that the report was made from: those that were given, the approvals of the store, and the snapshots that a month's
+    /// coverage is from.
     fn inputs_of(&self, trend: &[TrendPeriod]) -> Vec<InputFile> {
-        let mut inputs = self.inputs.clone();
+        let recorded = self.recorded.iter().map(|recorded| recorded.file.clone());
+        let mut inputs: Vec<InputFile> = self.inputs.iter().cloned().chain(recorded).collect();
         for (taken_at, file) in &self.trend.snapshots {
             // The one that `--iam store` takes is listed already, and a later one that was given is of the month instead.
             let shown =

@@ -8,9 +8,10 @@ use super::device::{ApplyArgs, CallerArgs, LONGEST_STEP, codes};
 use super::exit::Status;
 use super::{plain, put, say};
 use crate::app::respond::notice::Channels;
-use crate::app::respond::{self, Decision, Request, Work};
-use crate::app::{Error, Run, rfc3339};
+use crate::app::respond::{self, Decision, Exposure, Request, Work};
+use crate::app::{Error, Run, approved, rfc3339};
 use crate::aws::Connection;
+use crate::contract::{Class, Window};
 use crate::device::call::Call;
 use crate::device::plan::{PasswordStep, Situation};
 use crate::escape::terminal as terminal_text;
@@ -75,6 +76,10 @@ pub(super) struct RespondArgs {
     /// Add the approval to this CSV file, which `mfatrail report --approvals` reads
     #[arg(long, value_name = "FILE", requires = "approver", help_heading = "Record")]
     approvals_out: Option<PathBuf>,
+
+    /// The evidence store: its open windows of the user are shown, and the approval is recorded in it, where every report reads it
+    #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE", help_heading = "Record")]
+    store: Option<PathBuf>,
 
     /// The log: a line of JSON for each step is added; --resume goes on by it
     #[arg(long, value_name = "FILE", default_value = "mfatrail-respond.jsonl", help_heading = "Record")]
@@ -169,6 +174,7 @@ impl RespondArgs {
             ticket: self.ticket.clone(),
             approver: self.approver.clone(),
             approvals_out: self.approvals_out.clone(),
+            store: self.store.clone(),
             log: self.log.clone(),
             resume: self.resume,
             apply: self.apply.apply,
@@ -181,7 +187,7 @@ pub(super) fn run(args: &RespondArgs, run: Run<'_>) -> Result<Status, Error> {
     super::named_file("--log", &args.log)?;
     // The root user is refused before anybody is called.
     crate::device::plan::user_name(&args.user).map_err(Error::Input)?;
-    args.approvals_out.as_deref().map_or(Ok(()), respond::check_approvals)?;
+    args.approvals_out.as_deref().map_or(Ok(()), approved::check)?;
     // Channels in AWS are the caller's matter, or that of a role of their own.
     let aws = Connection { role_arn: None, external_id: None, ..args.caller.connection()? };
     let mut channels = args.watch_config.as_deref().map(|path| Channels::open(path, &aws)).transpose()?;
@@ -220,6 +226,26 @@ pub(super) fn run(args: &RespondArgs, run: Run<'_>) -> Result<Status, Error> {
     Ok(Status::of(outcome.differences.is_empty() && unheard.is_empty()))
 }
 
+/// What a store knows of the user's windows.
+fn exposed(exposure: &Exposure) -> Vec<String> {
+    let Some(known_to) = exposure.known_to else {
+        return vec!["  open window: not known, the store has no record of the account".to_owned()];
+    };
+    if exposure.open.is_empty() {
+        return vec![format!("  open window: none, by the store's records up to {}", rfc3339(known_to))];
+    }
+    let line = |window: &Window| {
+        let since = window.opened_at.map_or_else(|| "before the store's first record".to_owned(), rfc3339);
+        let class = window.class.map_or("not classified", Class::name);
+        let event = window.opened_by_event.as_deref().unwrap_or("none");
+        format!(
+            "  open window: without MFA since {since} ({class}, event {event}), by the store's records up to {}",
+            rfc3339(known_to)
+        )
+    };
+    exposure.open.iter().map(line).collect()
+}
+
 /// Shows the state on standard error, and the plan on standard output.
 fn show(work: &Work) -> Result<(), Error> {
     let user = &work.user;
@@ -256,6 +282,7 @@ fn show(work: &Work) -> Result<(), Error> {
         None => say("  groups: not known"),
     }
     user.gaps.iter().for_each(|gap| say(&plain(&format!("warning: {gap}"))));
+    work.exposure.as_ref().map_or_else(Vec::new, exposed).iter().for_each(|line| say(&plain(line)));
     let steps = &work.begin.plan.steps;
     say(&format!("{} for {}:", plural(steps.len(), "step", "steps"), work.begin.situation.option()));
     for (number, step) in steps.iter().enumerate() {

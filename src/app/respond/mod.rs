@@ -1,17 +1,16 @@
 //! The runbook for a user whose MFA device is lost, stolen, replaced or out of sync: decided as a whole, logged step by step, compared
 //! with what IAM says afterwards.
 
+mod exposure;
 pub mod notice;
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::app::device::{connect, patiently, stale, unknown_user};
-use crate::app::{Error, Run, rfc3339};
+use crate::app::{Error, Run, approved, rfc3339};
 use crate::aws::Connection;
 use crate::device::call::{Call, word};
 use crate::device::client::{Failure, Iam, Secrets};
@@ -19,9 +18,9 @@ use crate::device::journal::{Begin, Event, Journal, PastRun, Progress};
 use crate::device::plan::{PasswordStep, Question, Situation, plan, user_name};
 use crate::device::secret::{self, Codes};
 use crate::device::state::{Caller, User};
-use crate::disk;
-use crate::inputs::approvals;
 use crate::pipeline::Stop;
+
+pub use exposure::Exposure;
 
 /// How much earlier and later than by this machine's clock AWS may have recorded the calls.
 const CLOCKS: TimeDelta = TimeDelta::minutes(2);
@@ -29,8 +28,6 @@ const CLOCKS: TimeDelta = TimeDelta::minutes(2);
 const IN_SYNC: TimeDelta = TimeDelta::minutes(10);
 /// How long it may take until IAM shows what was done.
 const CONSISTENT: Duration = Duration::from_secs(30);
-/// The columns of a file of approvals.
-const COLUMNS: &str = "ticket,account,user,approver,valid_from,valid_to";
 
 /// What is asked.
 #[derive(Debug)]
@@ -59,6 +56,8 @@ pub struct Request {
     pub approver: Option<String>,
     /// Where the approval is written.
     pub approvals_out: Option<PathBuf>,
+    /// The evidence store whose windows are shown, and where the approval is recorded.
+    pub store: Option<PathBuf>,
     /// The log.
     pub log: PathBuf,
     /// Whether an earlier run goes on.
@@ -84,6 +83,8 @@ pub struct Work {
     journal: Option<Journal>,
     /// What IAM says of the user.
     pub user: User,
+    /// What the store says of the user, where there is one.
+    pub exposure: Option<Exposure>,
     /// What is done, and why.
     pub begin: Begin,
     /// Which steps were done by an earlier run, from 0.
@@ -119,12 +120,14 @@ pub fn decide(request: &Request, run: Run<'_>) -> Result<Decision, Error> {
     }
     let account = iam.caller().account.clone();
     let user = iam.user(name).map_err(|failure| unknown_user(failure, name, &iam))?;
+    let of = |store: &PathBuf| exposure::of(store, &account, &user.name, run.now);
+    let exposure = request.store.as_ref().map(of).transpose()?;
     let journal = (request.apply || request.log.exists()).then(|| Journal::open(&request.log)).transpose();
     let journal = journal.map_err(Error::input)?;
     let last = journal.as_ref().and_then(|journal| journal.of(&account, &user.name).next_back().cloned());
     let unfinished = last.clone().filter(|last| last.differences.is_none());
     if request.resume {
-        return resumed(request, last, iam, journal, user);
+        return resumed(request, last, Known { iam, journal, user, exposure });
     }
     if let Some(unfinished) = unfinished {
         return Err(Error::Input(format!(
@@ -160,7 +163,7 @@ pub fn decide(request: &Request, run: Run<'_>) -> Result<Decision, Error> {
         approver: request.approver.clone(),
         plan,
     };
-    Ok(Decision::Work(Box::new(Work { iam, journal, user, begin, done: Vec::new(), earlier: None })))
+    Ok(Decision::Work(Box::new(Work { iam, journal, user, exposure, begin, done: Vec::new(), earlier: None })))
 }
 
 /// An approval by whom it serves clears nothing in a report.
@@ -187,13 +190,16 @@ fn vacant(path: &Path) -> Result<(), Error> {
     })
 }
 
-fn resumed(
-    request: &Request,
-    last: Option<PastRun>,
+/// What is known before anything is decided.
+struct Known {
     iam: Iam,
     journal: Option<Journal>,
     user: User,
-) -> Result<Decision, Error> {
+    exposure: Option<Exposure>,
+}
+
+fn resumed(request: &Request, last: Option<PastRun>, known: Known) -> Result<Decision, Error> {
+    let Known { iam, journal, user, exposure } = known;
     let Some(last) = last else {
         return Err(Error::Input(format!(
             "`--resume`: the log `{}` has no run for user {}\n  hint: leave --resume out, or name the log of that run with --log",
@@ -216,7 +222,7 @@ fn resumed(
         )));
     }
     let PastRun { run, begun_at, begin, done, .. } = last;
-    Ok(Decision::Work(Box::new(Work { iam, journal, user, begin, done, earlier: Some((run, begun_at)) })))
+    Ok(Decision::Work(Box::new(Work { iam, journal, user, exposure, begin, done, earlier: Some((run, begun_at)) })))
 }
 
 /// Whether an earlier run did what is asked, and nothing is otherwise since.
@@ -299,7 +305,7 @@ pub fn apply(work: Work, request: &Request, codes: Option<Codes>, run: Run<'_>, 
         }
     }
     let differences = differences(&iam, &begin, request.patience)?;
-    if let (Some(path), Some(ticket), Some(approver)) = (&request.approvals_out, &begin.ticket, &begin.approver) {
+    if let (Some(ticket), Some(approver)) = (&begin.ticket, &begin.approver) {
         let row = [
             ticket.clone(),
             begin.account.clone(),
@@ -308,7 +314,8 @@ pub fn apply(work: Work, request: &Request, codes: Option<Codes>, run: Run<'_>, 
             rfc3339(begun_at - CLOCKS),
             rfc3339(now() + CLOCKS),
         ];
-        approve(path, &row)?;
+        request.approvals_out.as_deref().map_or(Ok(()), |path| approved::add(path, &row))?;
+        request.store.as_deref().map_or(Ok(()), |store| approved::add_to_store(store, &row))?;
     }
     journal.add(&name, now(), Event::End { differences: differences.clone() }).map_err(Error::failed)?;
     Ok(Outcome { run: name, differences })
@@ -348,58 +355,4 @@ fn differences(iam: &Iam, begin: &Begin, patience: Duration) -> Result<Vec<Strin
         }
         std::thread::sleep(Duration::from_secs(1));
     }
-}
-
-/// Checks that approvals can be added to a file.
-///
-/// # Errors
-/// When it is something else.
-pub fn check_approvals(path: &Path) -> Result<(), Error> {
-    let wrong = |why: String| {
-        Error::Input(format!(
-            "`--approvals-out`: cannot add to `{}`: {why}\n  hint: name a new file, or a CSV file with the columns {COLUMNS}",
-            path.display()
-        ))
-    };
-    let any = |_file: &mut std::fs::File| true;
-    if !disk::occupied(path, "a file of approvals", any).map_err(|error| wrong(error.to_string()))? {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        return if folder.is_dir() { Ok(()) } else { Err(wrong("there is no such folder".to_owned())) };
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    approvals::read(path).map_err(|error| wrong(error.to_string()))?;
-    if text.lines().next().map(str::trim) == Some(COLUMNS) {
-        Ok(())
-    } else {
-        Err(wrong("its columns are others".to_owned()))
-    }
-}
-
-/// Adds a row to a file of approvals, unless it is there.
-fn approve(path: &Path, row: &[String; 6]) -> Result<(), Error> {
-    check_approvals(path)?;
-    let failed =
-        |error: std::io::Error| Error::Failed(format!("could not add the approval to `{}`: {error}", path.display()));
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let before = if path.exists() { std::fs::read_to_string(path).map_err(failed)? } else { String::new() };
-    let cells: Vec<String> = row.iter().map(|cell| crate::escape::csv_quoted(cell)).collect();
-    // Everything but its end: a run that was killed after it was written ends later.
-    let [start, _end] = [cells.get(..5).unwrap_or_default().join(","), cells.join(",")];
-    if before.lines().any(|line| line.starts_with(&start)) {
-        return Ok(());
-    }
-    let mut text = String::new();
-    if before.is_empty() {
-        text.push_str(COLUMNS);
-        text.push('\n');
-    } else if !before.ends_with('\n') {
-        text.push('\n');
-    }
-    text.push_str(&cells.join(","));
-    text.push('\n');
-    let mut file = options.open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }

@@ -1,19 +1,22 @@
-//! The approvals that a watch goes by: files that are read again at every pass, because tickets come while it runs.
+//! The approvals that a watch goes by: files, and what was recorded in its store, read again at every pass, because tickets come while
+//! it runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::app::Error;
+use crate::app::{Error, approved};
 use crate::inputs::{Approval, approvals};
 
-/// What the files say, one after the other.
+/// What the files say, one after the other, and then the store.
 ///
 /// # Errors
 /// With everything that is wrong with the first one that cannot be used.
-pub(super) fn read(files: &[PathBuf]) -> Result<Vec<Approval>, Error> {
+pub(super) fn read(files: &[PathBuf], store: Option<&Path>) -> Result<Vec<Approval>, Error> {
     let mut all = Vec::new();
     for file in files {
         all.extend(approvals::read(file).map_err(Error::input)?.rows);
     }
+    let recorded = store.map(approved::of_store).transpose()?.flatten();
+    all.extend(recorded.into_iter().flat_map(|recorded| recorded.rows));
     Ok(all)
 }
 
@@ -21,6 +24,7 @@ pub(super) fn read(files: &[PathBuf]) -> Result<Vec<Approval>, Error> {
 #[derive(Debug)]
 pub(super) struct Approvals<'f> {
     files: &'f [PathBuf],
+    store: &'f Path,
     rows: Vec<Approval>,
 }
 
@@ -29,8 +33,8 @@ impl<'f> Approvals<'f> {
     ///
     /// # Errors
     /// As of [`read`].
-    pub(super) fn open(files: &'f [PathBuf]) -> Result<Self, Error> {
-        Ok(Self { files, rows: read(files)? })
+    pub(super) fn open(files: &'f [PathBuf], store: &'f Path) -> Result<Self, Error> {
+        Ok(Self { files, store, rows: read(files, Some(store))? })
     }
 
     pub(super) fn rows(&self) -> &[Approval] {
@@ -40,7 +44,7 @@ impl<'f> Approvals<'f> {
     /// Reads them again, and says whether they say something else now. Whoever saves a file may have written half of it: where one
     /// cannot be used, that is logged, and what they said before stands.
     pub(super) fn renew(&mut self) -> bool {
-        match read(self.files) {
+        match read(self.files, Some(self.store)) {
             Ok(rows) if rows == self.rows => false,
             Ok(rows) => {
                 self.rows = rows;
@@ -65,9 +69,9 @@ mod tests {
         let head = "ticket,account,user,approver,valid_from,valid_to\n";
         let row = |ticket: &str| format!("{ticket},111122223333,ann,jo,2026-10-05T00:00:00Z,2026-10-06T00:00:00Z\n");
         let files = vec![file.clone()];
-        assert!(Approvals::open(&files).is_err());
+        assert!(Approvals::open(&files, home.path()).is_err());
         std::fs::write(&file, head).unwrap();
-        let mut approvals = Approvals::open(&files).unwrap();
+        let mut approvals = Approvals::open(&files, home.path()).unwrap();
         assert!(!approvals.renew() && approvals.rows().is_empty());
         std::fs::write(&file, format!("{head}{}", row("CHG-1"))).unwrap();
         assert!(approvals.renew());
@@ -78,5 +82,10 @@ mod tests {
         }
         std::fs::remove_file(&file).unwrap();
         assert!(!approvals.renew() && approvals.rows().len() == 1);
+        // Somebody responds meanwhile.
+        std::fs::write(&file, format!("{head}{}", row("CHG-1"))).unwrap();
+        let cells = ["CHG-3", "111122223333", "ann", "jo", "2026-10-07T00:00:00Z", "2026-10-08T00:00:00Z"];
+        approved::add_to_store(home.path(), &cells.map(str::to_owned)).unwrap();
+        assert!(approvals.renew() && approvals.rows().len() == 2);
     }
 }

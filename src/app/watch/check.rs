@@ -17,7 +17,7 @@ pub fn check(config: &Config, options: &Options<'static>) -> Result<Vec<String>,
     for source in &sources {
         source.check().map_err(Error::input)?;
     }
-    approvals::read(&config.approvals)?;
+    approvals::read(&config.approvals, None)?;
     iam::read(config, None, None)?;
     let mut channels = open_channels(&config.channels, &options.s3.connection)?;
     let queues = config.queues.iter().map(|queue| messages::check(queue, &options.s3.connection));

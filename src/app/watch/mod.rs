@@ -129,7 +129,7 @@ fn open(entry: &Entry, vault: &AwsVault, aws: &Connection) -> Result<Box<dyn Cha
 pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Error> {
     let sources = sources(&request.config)?;
     let channels = opened(&request.config.channels, &request.options.s3.connection)?;
-    let approvals = Approvals::open(&request.config.approvals)?;
+    let approvals = Approvals::open(&request.config.approvals, &request.store)?;
     let iam = iam::read(&request.config, None, None)?;
     let names: Vec<String> = sources.iter().map(Source::root).collect();
     let metrics = Arc::new(Metrics::default());

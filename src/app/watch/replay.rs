@@ -67,7 +67,7 @@ pub fn replay(request: &Request, run: Run<'_>) -> Result<Outcome, Error> {
         spans: Spans::default(),
         iam,
         nobody: Tags::new(),
-        approvals: approvals::read(&request.config.approvals)?,
+        approvals: approvals::read(&request.config.approvals, Some(&request.store))?,
         entries: BTreeMap::new(),
         recipients: BTreeMap::new(),
     };

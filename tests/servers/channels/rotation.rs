@@ -45,7 +45,7 @@ impl Stage {
         configuration(home.path(), &[("soc", "webhook", format!("url = \"{}/mfa\"\n{secret}", server.url))]);
         let config = fs::read_to_string(home.path().join("watch.toml")).unwrap();
         let line = config.lines().find(|line| line.starts_with("source")).unwrap();
-        let config = config.replace(line, "source = \"archive\"\nevery = \"200ms\"\ndays = 365");
+        let config = config.replace(line, "source = \"archive\"\nevery = \"1s\"\ndays = 365");
         fs::write(home.path().join("watch.toml"), config).unwrap();
         fs::create_dir(home.path().join("archive")).unwrap();
         Self { home, server, vault, written: 0 }

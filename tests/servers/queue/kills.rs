@@ -73,7 +73,11 @@ fn feed(stage: &Stage, messages: &[Sent], ends: &AtomicBool, pause: Duration) ->
 fn stored(home: &Path) -> Option<(BTreeSet<String>, BTreeSet<String>)> {
     let store = Store::open(home).ok()?;
     let mut locations = BTreeSet::new();
-    store.objects(None, &mut |row| drop(locations.insert(row.location))).unwrap();
+    store
+        .objects(None, &mut |row| {
+            locations.insert(row.location);
+        })
+        .unwrap();
     let mut events = BTreeSet::new();
     for location in locations.iter().filter(|location| location.contains("watch/records/")) {
         let path = location.strip_prefix("file://").unwrap_or(location);
