@@ -1,6 +1,6 @@
 //! What to do next: steps that exist today, and the command that shows the whole story.
 
-use crate::contract::{Class, PrincipalKind};
+use crate::contract::{Class, PrincipalKind, playbook};
 use crate::incident::diff::Step;
 use crate::incident::{Incident, Kind, Transition};
 
@@ -34,6 +34,17 @@ pub(super) fn next_step(step: &Step, store: &str) -> String {
         ),
     };
     format!("{advice}{more}")
+}
+
+/// The section of the playbook that says more.
+pub(super) fn section(step: &Step) -> Option<&'static str> {
+    let incident = &step.entry.incident;
+    match incident.kind {
+        _ if step.transition == Transition::Withdrawn => None,
+        Kind::Window => incident.principal.as_ref().and_then(|one| playbook(one.kind, incident.class)),
+        Kind::Attempts | Kind::Burst => Some("docs/playbook.md#suspected-takeover"),
+        Kind::Evidence => Some("docs/playbook.md#trail-weakened"),
+    }
 }
 
 /// Whether an event shows that a trail records again.
@@ -162,6 +173,26 @@ fn quoted(word: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each section that is named is one of the document.
+    #[test]
+    fn every_section_is_in_the_playbook() {
+        let document = include_str!("../../docs/playbook.md");
+        let titles = document.lines().filter_map(|line| line.strip_prefix("## "));
+        let anchors: Vec<String> = titles.map(|title| title.to_lowercase().replace(' ', "-")).collect();
+        let classes = Class::ALL.iter().copied().map(Some).chain([None]);
+        let of = |class| [PrincipalKind::IamUser, PrincipalKind::Root].map(|kind| playbook(kind, class));
+        let named = classes.flat_map(of).flatten();
+        let others = [
+            "docs/playbook.md#suspected-takeover",
+            "docs/playbook.md#trail-weakened",
+            "docs/playbook.md#guardrail-missing",
+        ];
+        for section in named.chain(others) {
+            let (file, anchor) = section.split_once('#').unwrap();
+            assert!(file == "docs/playbook.md" && anchors.iter().any(|own| own == anchor), "{section}");
+        }
+    }
 
     #[test]
     fn a_name_never_becomes_a_command() {

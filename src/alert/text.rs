@@ -411,6 +411,7 @@ fn facts(step: &Step, setting: Setting<'_>) -> Vec<Fact> {
         let signals: Vec<&str> = signals.map(|signal| signal_words(&signal.rule)).collect();
         facts.add_known("Signals", (!signals.is_empty()).then(|| signals.join("; ")));
     }
+    facts.add_known("Playbook", super::advice::section(step).map(str::to_owned));
     if incident.kind == Kind::Burst {
         facts.add("Users", Some(names(incident, setting)));
     }

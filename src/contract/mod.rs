@@ -32,5 +32,5 @@ pub use reconciliation::{Finding, FindingCode, LeftoverDevice};
 pub use report::{InputFile, Report, SCHEMA, Tool, WatchCoverage, WatchGap};
 pub use window::{
     Activity, ActorActivity, Approved, Certainty, Class, CloseReason, ConsolePassword, Detected, DetectionKind, Made,
-    Reason, Window, WindowKind,
+    Reason, Window, WindowKind, playbook,
 };

@@ -258,6 +258,19 @@ impl Window {
     }
 }
 
+/// The section of the playbook about somebody without MFA: the file in this program's repository, and the anchor. `None` where no section
+/// is.
+#[must_use]
+pub const fn playbook(who: PrincipalKind, class: Option<Class>) -> Option<&'static str> {
+    match (class, who) {
+        (Some(Class::Approved | Class::Offboarding), _) => None,
+        (_, PrincipalKind::Root) => Some("docs/playbook.md#root-user"),
+        (Some(Class::SuspectedTakeover | Class::Unexplained), _) => Some("docs/playbook.md#suspected-takeover"),
+        (Some(Class::Replacement | Class::Workaround), _) => Some("docs/playbook.md#replaced"),
+        (None, _) => None,
+    }
+}
+
 /// A rule or a signal that held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reason {

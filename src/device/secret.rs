@@ -107,7 +107,9 @@ pub fn password() -> Result<Secret, String> {
 pub fn qr_code(address: &Secret) -> Result<Secret, String> {
     let code = qrcode::QrCode::new(address.reveal().as_bytes()).map_err(|error| format!("no QR code: {error}"))?;
     let drawn = code.render::<qrcode::render::unicode::Dense1x2>().quiet_zone(true).build();
-    Ok(Secret::new(drawn))
+    // Black on bright white, whatever the colors of the terminal: many applications read no code that is light on dark.
+    let lines = drawn.lines().map(|line| format!("\u{1b}[30;107m{line}\u{1b}[0m"));
+    Ok(Secret::new(lines.collect::<Vec<_>>().join("\n")))
 }
 
 #[cfg(test)]

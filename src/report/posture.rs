@@ -120,7 +120,11 @@ fn of_verdict(posture: &Posture, verdict: Verdict) -> Vec<Block<'static>> {
 
 /// What is missing, each with its commands.
 fn missing(checks: &[&PostureCheck]) -> Vec<Block<'static>> {
-    let mut blocks = vec![Block::List(checks.iter().take(SHOWN).map(|check| one(check)).collect())];
+    let section = "What to do: docs/playbook.md#guardrail-missing.";
+    let mut blocks = vec![
+        Block::Paragraph(words(section)),
+        Block::List(checks.iter().take(SHOWN).map(|check| one(check)).collect()),
+    ];
     blocks.extend(rest(checks.len()).map(|more| Block::Paragraph(words(more))));
     blocks
 }

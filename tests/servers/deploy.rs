@@ -222,9 +222,12 @@ parsing.clean_json = without_no_value
         let objects = said["objects"].as_u64().unwrap();
         assert!(objects > 10 && waiting > objects, "{said}");
         let stage = crate::queue::Stage::new("");
-        stage.configure(&format!("[[input]]\nkind = \"sqs\"\nurl = \"{url}\"\nbuckets = [\"trail-bucket\"]\n"));
+        let endpoint = server.endpoint();
+        stage.configure(&format!(
+            "[[input]]\nkind = \"sqs\"\nurl = \"{url}\"\nendpoint = \"{endpoint}\"\nbuckets = [\"trail-bucket\"]\n"
+        ));
         let arguments = [&crate::queue::WATCH[..], &["--once"]].concat();
-        let mut command = crate::queue::command(stage.home.path(), &server.endpoint(), &arguments);
+        let mut command = crate::queue::command(stage.home.path(), &endpoint, &arguments);
         let ran = crate::support::run::finish(&mut command);
         assert_eq!(ran.status, 0, "{}", ran.stderr);
         assert!(ran.stderr.contains(" 0 not delivered"), "{}", ran.stderr);

@@ -232,3 +232,74 @@ fn a_new_device_is_asked_for_once_only() {
     let ran = run(&standin, folder.path(), &create, "");
     assert!(ran.status == 2 && ran.stderr.contains("left over"), "{}", ran.stderr);
 }
+
+/// The modules of a QR code on a terminal, dark ones `true`, and the lines around it.
+fn drawn(screen: &str) -> (Vec<Vec<bool>>, Vec<&str>) {
+    let (begin, end) = ("\u{1b}[30;107m", "\u{1b}[0m");
+    let (mut modules, mut rest) = (Vec::new(), Vec::new());
+    for line in screen.lines() {
+        let Some(line) = line.strip_prefix(begin).and_then(|line| line.strip_suffix(end)) else {
+            rest.push(line);
+            continue;
+        };
+        assert!(line.chars().count() <= 80, "it does not fit: {line}");
+        for of in [['\u{2580}', '\u{2588}'], ['\u{2584}', '\u{2588}']] {
+            modules.push(line.chars().map(|c| of.contains(&c)).collect());
+        }
+    }
+    (modules, rest)
+}
+
+/// On a real terminal: the name is typed, codes are asked for, and the QR code is the one of the seed, dark on light.
+#[test]
+fn a_terminal_is_asked_and_shows_a_code_that_can_be_read() {
+    let (standin, folder) = (StandIn::start(Iam::new()), tempfile::tempdir().unwrap());
+    let on_terminal = |arguments: &[&str], dialog: &[(&str, &str)]| {
+        crate::support::terminal::typed(&command(&standin, folder.path(), arguments), dialog)
+    };
+    let create = ["device", "create", "phone", "--qr", "--apply"];
+    for (typed, told) in
+        [("Phone\n", "`Phone` is not `phone`"), ("\n", "`` is not `phone`"), ("\u{4}", "`` is not `phone`")]
+    {
+        let (status, screen) = on_terminal(&create, &[("Type phone to go on: ", typed)]);
+        assert!(status == 2 && screen.contains(told) && screen.contains("nothing was changed"), "{typed:?}: {screen}");
+    }
+    assert!(changing(&standin).is_empty());
+    let (status, screen) = on_terminal(&create, &[("Type phone to go on: ", "phone\n")]);
+    assert_eq!(status, 0, "{screen}");
+    let seed = standin.with(|iam| iam.entities[&serial("phone")].seed.clone());
+    let address = format!(
+        "otpauth://totp/Amazon%20Web%20Services:phone@111122223333?secret={}&issuer=Amazon%20Web%20Services",
+        iam::base32(&seed)
+    );
+    let code = qrcode::QrCode::new(&address).unwrap();
+    let (modules, rest) = drawn(&screen);
+    let quiet = (modules[0].len() - code.width()) / 2;
+    assert!(quiet >= 4, "an application needs space around it");
+    for y in 0..code.width() {
+        for x in 0..code.width() {
+            let dark = code[(x, y)] == qrcode::Color::Dark;
+            assert_eq!(modules[y + quiet][x + quiet], dark, "{x}, {y}");
+        }
+    }
+    let rest = rest.join("\n");
+    assert!(!rest.contains(&iam::base32(&seed)) && rest.contains("mfatrail device enable --user USER"), "{rest}");
+    let codes = codes(&seed, 0);
+    let (first, second) = codes.trim_end().split_once('\n').unwrap();
+    let enable = ["device", "enable", "--user", "carol", "--serial", &serial("phone"), "--apply"];
+    let (first, second) = (format!("{first}\n"), format!("{second}\n"));
+    let dialog = [
+        ("Type carol to go on: ", "carol\n"),
+        ("Code that the device shows: ", first.as_str()),
+        ("The next code, after at most 30 seconds: ", second.as_str()),
+    ];
+    let (status, screen) = on_terminal(&enable, &dialog);
+    assert_eq!(status, 0, "{screen}");
+    assert_eq!(changing(&standin), ["CreateVirtualMFADevice", "EnableMFADevice"]);
+    // The runbook asks likewise, after its plan.
+    let respond = ["respond", "alice", "--lost", "--apply"];
+    let (status, screen) = on_terminal(&respond, &[("Type alice to go on: ", "ALICE\n")]);
+    assert!(status == 2 && screen.contains("aws iam deactivate-mfa-device --user-name alice"), "{screen}");
+    let (status, screen) = on_terminal(&respond, &[("Type alice to go on: ", "alice\n")]);
+    assert!(status == 0 && screen.contains("done: IAM shows what was planned"), "{screen}");
+}

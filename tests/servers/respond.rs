@@ -263,6 +263,93 @@ fn a_report_of_what_was_done_classes_it_approved() {
     }
 }
 
+/// A record about a user's device, so many hours ago, as those that IAM's calls leave.
+fn record_of(like: &Value, name: &str, user: &str, id: u64, hours: i64) -> Value {
+    let at: chrono::DateTime<chrono::Utc> = like["eventTime"].as_str().unwrap().parse().unwrap();
+    let mut record = like.clone();
+    record["eventName"] = json!(name);
+    record["eventID"] = json!(format!("0a1b2c3d-0000-4000-8000-{id:012}"));
+    record["requestParameters"] = json!({ "userName": user, "serialNumber": serial(user) });
+    record["eventTime"] = json!((at - chrono::TimeDelta::hours(hours)).to_rfc3339().replace("+00:00", "Z"));
+    record
+}
+
+#[test]
+fn a_store_shows_the_open_window_and_takes_the_approval() {
+    let (standin, folder) = (StandIn::start(Iam::new()), tempfile::tempdir().unwrap());
+    let path = |name: &str| folder.path().join(name);
+    let ran = |arguments: &[&str]| {
+        let ran = finish(mfatrail().current_dir(folder.path()).args(arguments));
+        assert!([0, 3].contains(&ran.status), "{arguments:?}: {}", ran.stderr);
+        ran
+    };
+    let scanned = |name: &str, records: &[Value]| {
+        std::fs::write(path(name), json!({ "Records": records }).to_string()).unwrap();
+        ran(&["scan", name, "--store", "store"]);
+    };
+    let planned = |user: &str| run(&standin, folder.path(), &["respond", user, "--lost", "--store", "store"], "");
+    let none = planned("alice");
+    assert!(none.status == 2 && none.stderr.contains("no evidence store"), "{}", none.stderr);
+    // What a first call leaves is the pattern of all records.
+    let (other, elsewhere) = (StandIn::start(Iam::new()), tempfile::tempdir().unwrap());
+    assert_eq!(respond(&other, elsewhere.path(), "alice", &["--lost"], "").status, 0);
+    let like = other.with(|iam| iam.records[0].clone());
+    let mut foreign = record_of(&like, "EnableMFADevice", "alice", 1, 30);
+    foreign["recipientAccountId"] = json!("444455556666");
+    scanned("foreign.json", &[foreign]);
+    let unknown = planned("alice");
+    assert!(unknown.status == 0 && unknown.stderr.contains("open window: not known"), "{}", unknown.stderr);
+    let lost = record_of(&like, "DeactivateMFADevice", "dave", 4, 3);
+    let enabled = |user: &str, id: u64| record_of(&like, "EnableMFADevice", user, id, 20);
+    scanned("before.json", &[enabled("alice", 2), enabled("dave", 3), lost.clone()]);
+    let since = format!("open window: without MFA since {} (unexplained", lost["eventTime"].as_str().unwrap());
+    let open = planned("dave");
+    assert!(open.status == 0 && open.stderr.contains(&since), "{}", open.stderr);
+    let shut = planned("alice");
+    assert!(
+        shut.status == 0 && shut.stderr.contains("open window: none, by the store's records up to"),
+        "{}",
+        shut.stderr
+    );
+    assert!(!path("store/watch").exists(), "a plan leaves nothing in the store");
+    // The approval is in the store, and what was done is approved in whatever comes from it.
+    let arguments = ["--lost", "--ticket", "INC-4711", "--approver", "jane.roe", "--store", "store"];
+    let done = respond(&standin, folder.path(), "alice", &arguments, "");
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    scanned("after.json", &standin.with(|iam| iam.records.clone()));
+    let to = (chrono::Utc::now() + chrono::TimeDelta::days(1)).format("%Y-%m-%d").to_string();
+    let period = ["--from", "2d", "--to", &to, "--format", "json"];
+    ran(&[&["report", "--store", "store", "--out", "out", "--bundle", "out.zip"], &period[..]].concat());
+    let text = std::fs::read_to_string(path("out/report.json")).unwrap();
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let of = |user: &str| {
+        let windows = report["windows"].as_array().unwrap().iter();
+        let own: Vec<&Value> = windows.filter(|window| window["principal"]["name"] == user).collect();
+        assert_eq!(own.len(), 1, "{own:#?}");
+        own[0].clone()
+    };
+    assert_eq!((&of("alice")["class"], &of("alice")["approval"]["ticket"]), (&json!("approved"), &json!("INC-4711")));
+    assert_eq!(of("dave")["class"], "unexplained");
+    let inputs = report["inputs"].as_array().unwrap();
+    assert!(inputs.iter().any(|one| one["path"] == "watch/approvals.csv" && one["kind"] == "approvals"), "{inputs:?}");
+    ran(&["report", "--from-bundle", "out.zip", "--out", "again"]);
+    assert_eq!(std::fs::read_to_string(path("again/report.json")).unwrap(), text, "the bundle has it too");
+    let history = ran(&["history", "--store", "store", "--user", "alice", "--format", "json"]);
+    assert!(history.stdout.contains("INC-4711"), "{}", history.stdout);
+    let channel =
+        "[[channel]]\nname = \"soc\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\nsecret = \"env:SOC\"\n";
+    std::fs::write(path("watch.toml"), format!("[[input]]\nkind = \"archive\"\nsource = \"empty\"\n{channel}"))
+        .unwrap();
+    let replay = ["watch", "replay", "--config", "watch.toml", "--store", "store", "--from", "2d", "--format", "json"];
+    let replayed = ran(&replay);
+    assert!(replayed.stdout.contains("INC-4711"), "{}", replayed.stdout);
+    // What is no file of approvals makes no report: what was approved would be called unexplained.
+    std::fs::write(path("store/watch/approvals.csv"), "what,is,this\n").unwrap();
+    let wrong =
+        finish(mfatrail().current_dir(folder.path()).args(["report", "--store", "store", "--out", "no"]).args(period));
+    assert!(wrong.status == 2 && wrong.stderr.contains("approvals.csv"), "{}", wrong.stderr);
+}
+
 #[test]
 fn the_policy_that_is_printed_is_just_enough() {
     let respond_lines: [(&str, &[&str]); 4] = [

@@ -1,6 +1,9 @@
 //! The real binary on a terminal of its own, by util-linux's `script`.
 
-use std::process::Command;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use super::run;
 
@@ -37,4 +40,44 @@ fn shown(text: &str) -> String {
         plain + rest + "\n"
     };
     text.lines().map(line).collect()
+}
+
+/// A run on a terminal of 80 columns, to which somebody types: each line as soon as what is expected before it stands there. The exit
+/// status, and all that was written, what is typed included.
+pub fn typed(program: &Command, dialog: &[(&str, &str)]) -> (i32, String) {
+    let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_str().expect("text").replace('\'', r"'\''"));
+    let words: Vec<String> = std::iter::once(program.get_program()).chain(program.get_args()).map(quoted).collect();
+    let mut command = Command::new("script");
+    command.args(["-qefc", &format!("stty cols 80 rows 24; exec {}", words.join(" ")), "/dev/null"]).env_clear();
+    command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("TERM", "xterm");
+    command.current_dir(program.get_current_dir().unwrap_or(run::root()));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("`script` is there, of util-linux");
+    let (mut to, mut from) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
+    let screen: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let own = Arc::clone(&screen);
+    let reading = std::thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while let Ok(length @ 1..) = from.read(&mut piece) {
+            own.lock().expect("the screen").extend_from_slice(&piece[..length]);
+        }
+    });
+    let text = || String::from_utf8_lossy(&screen.lock().expect("the screen")).replace("\r\n", "\n");
+    let start = Instant::now();
+    let mut seen = 0;
+    for (expected, line) in dialog {
+        let at = loop {
+            let shown = text();
+            if let Some(at) = shown.get(seen..).and_then(|rest| rest.find(expected)) {
+                break seen + at + expected.len();
+            }
+            assert!(start.elapsed() < run::HANG, "{expected:?} does not come: {shown}");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        seen = at;
+        to.write_all(line.as_bytes()).and_then(|()| to.flush()).expect("it is typed");
+    }
+    let status = child.wait().expect("its state");
+    reading.join().expect("its output");
+    (status.code().expect("it was not killed"), text())
 }

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use super::archive::absent;
 use super::principals::ties;
 use super::request::account_id;
-use super::{Error, Run, UnknownName, coverage, inputs, store_error};
+use super::{Error, Run, UnknownName, approved, coverage, inputs, store_error};
 use crate::arn;
 use crate::cloudtrail::Actor;
 use crate::contract::Conflict;
@@ -169,7 +169,8 @@ impl HistoryAnswer {
     }
 }
 
-/// Answers a question from a store; `approvals` is a file of tickets, CSV or JSON, that events are matched with.
+/// Answers a question from a store; `approvals` is a file of tickets, CSV or JSON, that events are matched with, beside those that the
+/// store has.
 ///
 /// # Errors
 /// [`Error::Input`] where there is no such store, no such account in it, or the file is wrong; [`Error::Failed`] where the store
@@ -180,7 +181,8 @@ pub fn ask(
     approvals: Option<&Path>,
     run: Run<'_>,
 ) -> Result<HistoryAnswer, Error> {
-    let approvals = inputs::rows(approvals, approvals::read, run)?;
+    let mut approvals = inputs::rows(approvals, approvals::read, run)?;
+    approvals.extend(approved::of_store(dir)?.into_iter().flat_map(|recorded| recorded.rows));
     let mut store = Store::open(dir).map_err(store_error)?;
     answer(&mut store, request, &approvals)
 }

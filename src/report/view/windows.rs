@@ -8,6 +8,7 @@ use super::{
     Block, Line, Section, Span, Table, Tag, WindowView, head, id, key, lasting, none, numeric, opened, principal, raw,
     raws, still_open, table, text, time, window_id, window_link, words, yes_no,
 };
+use crate::contract::playbook;
 use crate::report::assurance;
 use crate::report::format::{self, NONE};
 use crate::report::rows::Rows;
@@ -186,7 +187,7 @@ fn story(i: usize, w: &Window, as_of: DateTime<Utc>, proofs: &Proofs<'_>) -> Win
     if is_contested(w) {
         tags.push(Tag { text: "approval contested", bad: true });
     }
-    let facts = vec![
+    let mut facts = vec![
         ("Affected user", whose(w)),
         ("How it began", vec![began(w)]),
         ("Who did it, from where", vec![who_did_it(w)]),
@@ -196,6 +197,7 @@ fn story(i: usize, w: &Window, as_of: DateTime<Utc>, proofs: &Proofs<'_>) -> Win
         ("How it ended", vec![ended(w, as_of)]),
         ("Why this class", reasons(w)),
     ];
+    facts.extend(playbook(w.principal.kind, w.class).map(|section| ("What to do", vec![words(section)])));
     WindowView { id: window_id(i), number: i + 1, key: key(w), summary, tags, facts, proof: proof(i, w, proofs) }
 }
 

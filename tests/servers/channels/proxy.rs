@@ -119,7 +119,10 @@ fn aws_is_reached_through_the_same_proxy() {
     };
     let endpoint = ["--endpoint-url", "https://aws.example.com"];
     asked(&[&["iam", "snapshot", "--out", "iam.json"], &endpoint[..]].concat(), "aws.example.com:443");
-    asked(&[&["search", "s3://trail-bucket", "--month", "2026-10"], &endpoint[..]].concat(), "aws.example.com:443");
+    asked(
+        &[&["search", "s3://trail-bucket", "--from", "2026-10-01", "--to", "2026-11-01"], &endpoint[..]].concat(),
+        "aws.example.com:443",
+    );
     queue(stage.home.path());
     asked(&["watch", "check", "--config", "queue.toml"], "sqs.us-east-1.amazonaws.com:443");
 }

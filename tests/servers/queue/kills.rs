@@ -112,7 +112,7 @@ fn nothing_is_deleted_too_soon(stage: &Stage, messages: &[Sent]) {
 }
 
 /// Each request that comes after one that was done says that it may be a repetition: of those of one transition, told apart by
-/// `identity`. How many came after such a one.
+/// `identity`. How many were done again.
 pub(super) fn repetitions_are_marked(requests: &[Request], identity: impl Fn(&Request) -> String) -> usize {
     let (mut done, mut repeated) = (BTreeSet::new(), 0);
     for request in requests {
@@ -121,7 +121,7 @@ pub(super) fn repetitions_are_marked(requests: &[Request], identity: impl Fn(&Re
         let is_marked = text.contains("\"repetition\":true") || text.contains("Possible repetition");
         if done.contains(&own) {
             assert!(is_marked, "this comes again and does not say so: {text}");
-            repeated += 1;
+            repeated += usize::from(request.done);
         }
         if request.done {
             done.insert(own);
@@ -195,8 +195,8 @@ fn kills(kills: usize) {
     let twice = repetitions_are_marked(&slack.requests(), of_slack_request);
     assert_eq!(written.len() - different.len(), twice, "what is twice in the chat was sent again");
     println!(
-        "{kills} kills, {} messages, {fed} of them meanwhile: {} transitions; webhook: {} requests, {again} again, marked; Slack: {} \
-         requests, {twice} again, marked",
+        "{kills} kills, {} messages, {fed} of them meanwhile: {} transitions; webhook: {} requests, {again} done again, marked; Slack: \
+         {} requests, {twice} done again, marked",
         messages.len(),
         taken.len(),
         stage.hook.requests().len(),

@@ -55,7 +55,8 @@ fn time(second: u64) -> String {
     (at + chrono::TimeDelta::seconds(i64::try_from(second).unwrap())).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
-/// The n-th message: one user after the other enrolls, loses the device and has it again; the rest matters to nobody.
+/// The n-th message: one user after the other enrolls, loses the device by an administrator of its own and has it again; the rest
+/// matters to nobody.
 fn message(n: u64) -> String {
     let user = format!("user-{}", n / EVERY);
     let (id, name) = match n % EVERY {
@@ -64,7 +65,12 @@ fn message(n: u64) -> String {
         2 => (format!("again-{n}"), "EnableMFADevice"),
         _ => (format!("other-{n}"), "ListMFADevices"),
     };
-    of_record(&record(&id, &time(n), name, &user), usize::try_from(n % 12).unwrap())
+    let mut record = record(&id, &time(n), name, &user);
+    let admin = format!("admin-{}", n / EVERY);
+    record["userIdentity"]["arn"] = format!("arn:aws:iam::111122223333:user/{admin}").into();
+    record["userIdentity"]["principalId"] = format!("AIDA{}", admin.to_uppercase()).into();
+    record["userIdentity"]["userName"] = admin.into();
+    of_record(&record, usize::try_from(n % 12).unwrap())
 }
 
 /// The keys of both transitions of every user of the first messages.
