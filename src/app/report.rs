@@ -10,8 +10,8 @@ use super::posture::{PostureRequest, PostureSource, judge_posture, read_posture}
 use super::request::{IamSource, ReportRequest};
 use super::scan::{self, LIMITS};
 use super::{
-    Archive, Error, Run, THIS, approved, archive, cited, coverage, inputs, integrity, rfc3339, stopped, store_error, verify,
-    watched,
+    Archive, Error, Run, THIS, approved, archive, cited, coverage, inputs, integrity, rfc3339, stopped, store_error,
+    verify, watched,
 };
 use crate::aws::Connection;
 use crate::contract::{self, InputFile, Notice, NoticeCode, Posture, Report, StoredIntegrity, TrendPeriod};

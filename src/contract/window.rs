@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::ByClass;
 use super::integrity::Integrity;
-use super::principal::Principal;
+use super::principal::{Principal, PrincipalKind};
 use super::whole_seconds;
 
 /// Why a principal that should have MFA has none.

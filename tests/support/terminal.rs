@@ -44,6 +44,7 @@ fn shown(text: &str) -> String {
 
 /// A run on a terminal of 80 columns, to which somebody types: each line as soon as what is expected before it stands there. The exit
 /// status, and all that was written, what is typed included.
+#[allow(dead_code, reason = "not every target types")]
 pub fn typed(program: &Command, dialog: &[(&str, &str)]) -> (i32, String) {
     let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_str().expect("text").replace('\'', r"'\''"));
     let words: Vec<String> = std::iter::once(program.get_program()).chain(program.get_args()).map(quoted).collect();
