@@ -24,7 +24,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use http_body::{Body, Frame, SizeHint};
 
-use super::address;
+use super::{address, trust::Trust};
 
 /// The longest error message, in bytes.
 const LONGEST_REFUSAL: u64 = 1 << 20;
@@ -40,17 +40,23 @@ pub(crate) struct Bound {
     pub(crate) all: u64,
 }
 
-/// `config`, with clients of its own that read no more than this.
-pub(crate) fn bounded(config: &SdkConfig, bound: Bound) -> SdkConfig {
+/// `config`, with clients of its own that read no more than this, of servers that are trusted.
+pub(crate) fn bounded(config: &SdkConfig, trust: &Trust, bound: Bound) -> SdkConfig {
     let mut builder = config.to_builder();
-    builder.set_http_client(client(bound));
+    builder.set_http_client(client(trust, bound));
     builder.build()
 }
 
-/// The SDK's own client, bounded; `None` where the SDK was built without one, and then says so itself.
-pub(super) fn client(bound: Bound) -> Option<SharedHttpClient> {
-    let plugin = default_http_client_plugin_v2(BehaviorVersion::latest())?;
-    let inner = plugin.runtime_components(&RuntimeComponentsBuilder::new("bounded")).http_client()?;
+/// A client that trusts these servers, bounded: the SDK's own where no others are named. `None` where the SDK was built without
+/// one, and then says so itself.
+pub(super) fn client(trust: &Trust, bound: Bound) -> Option<SharedHttpClient> {
+    let inner = match trust.client() {
+        Some(client) => client,
+        None => {
+            let plugin = default_http_client_plugin_v2(BehaviorVersion::latest())?;
+            plugin.runtime_components(&RuntimeComponentsBuilder::new("bounded")).http_client()?
+        }
+    };
     Some(SharedHttpClient::new(Client { inner, bound, left: Arc::new(AtomicU64::new(bound.all)) }))
 }
 

@@ -9,6 +9,7 @@ mod address;
 mod answer;
 mod pages;
 pub mod signed;
+mod trust;
 
 use std::collections::BTreeSet;
 use std::error::Error as StdError;
@@ -31,6 +32,7 @@ use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 pub use address::{discreet, is_http, without_user};
 pub(crate) use answer::{Bound, bounded};
 pub(crate) use pages::{MOST_PAGES, Pages};
+pub(crate) use trust::Trust;
 
 /// Attempts per call, the first included.
 const ATTEMPTS: u32 = 8;
@@ -61,6 +63,17 @@ pub struct Connection {
 /// The configuration for all clients. Makes no call but those that the SDK's region chain makes: a wrong credential is
 /// found by the first call that needs it.
 pub(crate) async fn sdk_config(connection: &Connection) -> SdkConfig {
+    trusting(connection, &Trust::of(connection.profile.as_deref()).await).await
+}
+
+/// As [`sdk_config`], for clients that read no more than this.
+pub(crate) async fn bounded_config(connection: &Connection, bound: Bound) -> SdkConfig {
+    let trust = Trust::of(connection.profile.as_deref()).await;
+    bounded(&trusting(connection, &trust).await, &trust, bound)
+}
+
+/// As [`sdk_config`], where it is known who is trusted.
+pub(crate) async fn trusting(connection: &Connection, trust: &Trust) -> SdkConfig {
     let mut chain = DefaultRegionChain::builder();
     if let Some(profile) = &connection.profile {
         chain = chain.profile_name(profile);
@@ -80,8 +93,9 @@ pub(crate) async fn sdk_config(connection: &Connection) -> SdkConfig {
                 .operation_attempt_timeout(Duration::from_secs(60))
                 .build(),
         );
-    if let Some(client) = answer::client(BOUND) {
-        loader = loader.http_client(client);
+    let client = answer::client(trust, BOUND);
+    if let Some(client) = &client {
+        loader = loader.http_client(client.clone());
     }
     if let Ok(name) = AppName::new("mfatrail") {
         loader = loader.app_name(name);
@@ -89,10 +103,11 @@ pub(crate) async fn sdk_config(connection: &Connection) -> SdkConfig {
     if let Some(profile) = &connection.profile {
         // The default chain would prefer keys from the environment to the profile that was asked for, and fall back to
         // the machine's own role where it does not exist: either is another account than the one meant.
-        let provider = ProfileFileCredentialsProvider::builder()
-            .configure(&ProviderConfig::default().with_region(region))
-            .profile_name(profile)
-            .build();
+        let mut own = ProviderConfig::default().with_region(region);
+        if let Some(client) = client {
+            own = own.with_http_client(client);
+        }
+        let provider = ProfileFileCredentialsProvider::builder().configure(&own).profile_name(profile).build();
         loader = loader.profile_name(profile).credentials_provider(provider);
     }
     if let Some(url) = &connection.endpoint_url {

@@ -195,7 +195,7 @@ impl Iam {
     pub fn connect(connection: &Connection) -> Result<Self, String> {
         let caller = caller(connection)?;
         let runtime = aws::runtime().map_err(|error| format!("cannot start the AWS client: {error}"))?;
-        let config = aws::bounded(&runtime.block_on(aws::sdk_config(connection)), BOUND);
+        let config = runtime.block_on(aws::bounded_config(connection, BOUND));
         let settings = aws_sdk_iam::config::Builder::from(&config).retry_partition(aws::retry_partition("iam")).build();
         Ok(Self { runtime, client: Client::from_conf(settings), caller })
     }

@@ -61,7 +61,7 @@ async fn read(
     if regions.is_empty() {
         return Ok(keys);
     }
-    let config = aws::bounded(&aws::sdk_config(connection).await, BOUND);
+    let config = aws::bounded_config(connection, BOUND).await;
     let provider = config.credentials_provider().ok_or_else(|| LiveError::NoCredentials("none are set".to_owned()))?;
     provider.provide_credentials().await.map_err(|error| LiveError::NoCredentials(aws::causes(&error)))?;
     let mut asked = JoinSet::new();

@@ -93,16 +93,23 @@ impl Client {
     /// # Errors
     /// Where no runtime can be had, the system has no root certificates, or the environment names a proxy that is none.
     pub fn new(deadline: Duration) -> std::io::Result<Self> {
-        Self::through(deadline, proxy::of_environment()?)
+        Self::of(tls()?, deadline, proxy::of_environment()?)
     }
 
-    fn through(deadline: Duration, proxies: Matcher) -> std::io::Result<Self> {
+    /// A client that trusts the servers that this configuration does.
+    ///
+    /// # Errors
+    /// Where no runtime can be had, or the environment names a proxy that is none.
+    pub(crate) fn trusting(tls: rustls::ClientConfig, deadline: Duration) -> std::io::Result<Self> {
+        Self::of(Arc::new(tls), deadline, proxy::of_environment()?)
+    }
+
+    fn of(tls: Arc<rustls::ClientConfig>, deadline: Duration, proxies: Matcher) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.set_nodelay(true);
-        let tls = tls()?;
         let to_proxy = HttpsConnector::from((tcp.clone(), Arc::clone(&tls)));
         let connector = HttpsConnector::from((Way::new(tcp, to_proxy, proxies), tls));
         let client = legacy::Client::builder(TokioExecutor::new())
@@ -226,7 +233,7 @@ mod tests {
 
     /// Whatever the environment of the tests names.
     fn client() -> Client {
-        Client::through(Duration::from_millis(500), Matcher::builder().build()).unwrap()
+        Client::of(tls().unwrap(), Duration::from_millis(500), Matcher::builder().build()).unwrap()
     }
 
     #[test]
@@ -267,7 +274,7 @@ mod tests {
             String::from_utf8(asked[..length].to_vec()).unwrap()
         });
         let proxies = Matcher::builder().https(format!("http://mfatrail:hunter2@{address}")).build();
-        let client = Client::through(Duration::from_millis(500), proxies).unwrap();
+        let client = Client::of(tls().unwrap(), Duration::from_millis(500), proxies).unwrap();
         let error = client.send(&post("https://soc.example.com/mfa")).unwrap_err();
         (error, proxy.join().unwrap())
     }

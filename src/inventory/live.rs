@@ -30,7 +30,7 @@ use super::files::{account_of, owner};
 use super::merge::{Answers, DetailedUser, Details, Grants, Inline, ListedUser, Name, join, some};
 use super::policy::Policy;
 use super::state::{AsOf, Device, IamState, MissingInput, VirtualDevice};
-use crate::aws::{self, Bound, Connection, Pages};
+use crate::aws::{self, Bound, Connection, Pages, Trust};
 use crate::partition;
 
 /// Calls about single users at a time. IAM throttles an account at a few dozen calls a second.
@@ -86,7 +86,7 @@ pub(crate) fn read_live_with_policies(
 pub(crate) fn organization_features(connection: &Connection) -> Result<Vec<String>, (Option<String>, String)> {
     let failed = |error: std::io::Error| (None, format!("cannot start the AWS client: {error}"));
     aws::runtime().map_err(failed)?.block_on(async {
-        let client = Client::new(&aws::bounded(&aws::sdk_config(connection).await, BOUND));
+        let client = Client::new(&aws::bounded_config(connection, BOUND).await);
         match client.list_organizations_features().send().await {
             Ok(answer) => Ok(answer.enabled_features().iter().map(|feature| feature.as_str().to_owned()).collect()),
             Err(error) => Err((aws::error_code(&error).map(str::to_owned), aws::describe(&error))),
@@ -101,7 +101,8 @@ async fn read(options: &LiveOptions, policies: &mut BTreeMap<String, Details>) -
         endpoint_url: options.endpoint_url.clone(),
         ..Connection::default()
     };
-    let config = aws::sdk_config(&connection).await;
+    let trust = Trust::of(connection.profile.as_deref()).await;
+    let config = aws::trusting(&connection, &trust).await;
     let own_account = credentials(&config).await.map_err(|reason| {
         InventoryError::Aws(match &options.profile {
             Some(profile) => format!("no usable AWS credentials in the profile `{profile}`: {reason}"),
@@ -115,7 +116,7 @@ async fn read(options: &LiveOptions, policies: &mut BTreeMap<String, Details>) -
     let Some(role) = &options.role_name else {
         let started = clock.now();
         let (account, answers, missing) =
-            ask(&config, own_account, options.now).await.map_err(Unanswered::into_error)?;
+            ask(&config, &trust, own_account, options.now).await.map_err(Unanswered::into_error)?;
         if let Some(other) = options.accounts.iter().find(|other| **other != account) {
             return Err(InventoryError::Unusable(format!(
                 "the credentials are for account {account}, not for {other} (hint: use `--iam-role` with a role to assume there)"
@@ -137,7 +138,7 @@ async fn read(options: &LiveOptions, policies: &mut BTreeMap<String, Details>) -
         let started = clock.now();
         let member = aws::assume(&config, &arn, None).await;
         let answered = match credentials(&member).await {
-            Ok(_) => ask(&member, Some(account.clone()), options.now).await,
+            Ok(_) => ask(&member, &trust, Some(account.clone()), options.now).await,
             Err(why) => Err(Unanswered::Account(format!("`{arn}` cannot be assumed: {why}"))),
         };
         match answered {
@@ -219,10 +220,11 @@ async fn credentials(config: &SdkConfig) -> Result<Option<String>, String> {
 /// One account's answers. `account` is its id, where it is known already.
 async fn ask(
     config: &SdkConfig,
+    trust: &Trust,
     account: Option<String>,
     now: DateTime<Utc>,
 ) -> Result<(String, Answers, Vec<MissingInput>), Unanswered> {
-    let config = aws::bounded(config, BOUND);
+    let config = aws::bounded(config, trust, BOUND);
     let settings = aws_sdk_iam::config::Builder::from(&config).retry_partition(aws::retry_partition("iam")).build();
     let client = Client::from_conf(settings);
     let mut gaps = Gaps::default();

@@ -65,7 +65,7 @@ pub(super) async fn fetch_all(
     let handover = Arc::new(Handover { queue: queue.clone(), waiting: Mutex::default() });
     let fetcher =
         Fetcher { connection: connection.clone(), handover, access: Arc::clone(&access), limit: options.object_limit };
-    let mut fetchers = Fetchers::start(&fetcher, options.s3.threads.unwrap_or_else(io_threads))?;
+    let mut fetchers = Fetchers::start(fetcher, options.s3.threads.unwrap_or_else(io_threads))?;
     for (bucket, wanted) in buckets {
         let (sender, mut listed) = mpsc::channel(QUEUE);
         let mut lister = JoinSet::new();
@@ -122,19 +122,19 @@ struct Fetcher {
 }
 
 impl Fetcher {
-    async fn run(self, job: Job) {
+    async fn run(self: Arc<Self>, job: Job) {
         let work = fetch(&self.connection, job.object, self.limit, job.permit, &self.access).await;
         self.handover.give(work).await;
         drop(job.flight);
     }
 
     /// Gets what is asked for, on a thread of its own, until nothing more is, or nobody wants it.
-    async fn serve(self, mut jobs: mpsc::UnboundedReceiver<Job>) -> Result<(), S3Error> {
+    async fn serve(self: Arc<Self>, mut jobs: mpsc::UnboundedReceiver<Job>) -> Result<(), S3Error> {
         let mut running = JoinSet::new();
         let queue = self.handover.queue.clone();
         let all = async {
             while let Some(job) = jobs.recv().await {
-                running.spawn(self.clone().run(job));
+                running.spawn(Arc::clone(&self).run(job));
                 while let Some(done) = running.try_join_next() {
                     ended(Some(done), "")?;
                 }
@@ -158,20 +158,20 @@ type Other = (mpsc::UnboundedSender<Job>, oneshot::Receiver<Result<(), S3Error>>
 
 /// The thread that lists gets objects too; the others do nothing else. Each has connections of its own.
 struct Fetchers {
-    own: Fetcher,
+    own: Arc<Fetcher>,
     running: JoinSet<()>,
     others: Vec<Other>,
     turn: usize,
 }
 
 impl Fetchers {
-    fn start(fetcher: &Fetcher, threads: usize) -> Result<Self, SourceError> {
+    fn start(own: Fetcher, threads: usize) -> Result<Self, SourceError> {
         let mut others = Vec::new();
         for number in 1..threads {
             let (jobs, to_do) = mpsc::unbounded_channel();
             let (outcome, ended) = oneshot::channel();
             let runtime = current_thread()?;
-            let fetcher = Fetcher { connection: fetcher.connection.of_its_own(), ..fetcher.clone() };
+            let fetcher = Arc::new(Fetcher { connection: own.connection.of_its_own(), ..own.clone() });
             let run = move || {
                 // Nobody asks once the scan is being given up.
                 let _ = outcome.send(runtime.block_on(fetcher.serve(to_do)));
@@ -182,7 +182,7 @@ impl Fetchers {
                 .map_err(|error| SourceError::Threads(error.to_string()))?;
             others.push((jobs, ended));
         }
-        Ok(Self { own: fetcher.clone(), running: JoinSet::new(), others, turn: 0 })
+        Ok(Self { own: Arc::new(own), running: JoinSet::new(), others, turn: 0 })
     }
 
     fn give(&mut self, job: Job) -> Result<(), S3Error> {
@@ -193,7 +193,7 @@ impl Fetchers {
         match self.others.get(self.turn) {
             Some((jobs, _)) => jobs.send(job).map_err(|_gone| gone()),
             None => {
-                self.running.spawn(self.own.clone().run(job));
+                self.running.spawn(Arc::clone(&self.own).run(job));
                 Ok(())
             }
         }

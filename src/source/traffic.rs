@@ -16,11 +16,12 @@ use aws_sdk_s3::{
         ConfigBag, Intercept, RuntimeComponents,
         interceptors::{
             BeforeDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextRef,
-            BeforeTransmitInterceptorContextRef,
+            BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
         },
     },
     error::BoxError,
 };
+use aws_smithy_runtime_api::client::result::ConnectorError;
 
 /// An object that takes longer is slow.
 const SLOW: Duration = Duration::from_secs(5);
@@ -34,7 +35,7 @@ pub struct Traffic {
     calls: AtomicU64,
     /// Requests sent.
     requests: AtomicU64,
-    /// Answers that ask for fewer requests.
+    /// Answers that ask for fewer requests, and requests without an answer in time.
     slowed: AtomicU64,
     /// The slowest of the objects that took long, the slowest first.
     slow: Mutex<Vec<(Duration, String)>>,
@@ -66,7 +67,7 @@ impl Traffic {
         self.slow.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Answers that asked for fewer requests, so far.
+    /// Answers that asked for fewer requests, and requests without an answer in time, so far.
     #[must_use]
     pub fn slowed(&self) -> u64 {
         self.slowed.load(Relaxed)
@@ -82,7 +83,7 @@ impl Traffic {
         self.calls.fetch_add(1, Relaxed);
     }
 
-    /// S3 asks for fewer requests.
+    /// S3 asks for fewer requests, or does not answer.
     pub(super) fn note_slowed(&self) {
         self.slowed.fetch_add(1, Relaxed);
     }
@@ -138,6 +139,20 @@ impl Intercept for Counter {
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if context.response().status().as_u16() == 503 {
+            self.0.note_slowed();
+        }
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(Err(error)) = context.output_or_error()
+            && (error.is_timeout_error() || error.as_connector_error().is_some_and(ConnectorError::is_timeout))
+        {
             self.0.note_slowed();
         }
         Ok(())

@@ -13,6 +13,7 @@ mod standin;
 mod channels;
 mod deploy;
 mod device;
+mod distant;
 mod iam;
 mod ministack;
 mod own_process;

@@ -27,7 +27,7 @@ pub use service::{
 };
 use signature::Scope;
 
-use super::{Connection, DEFAULT_REGION, causes, profiles, runtime, sdk_config};
+use super::{Connection, DEFAULT_REGION, Trust, causes, profiles, runtime, sdk_config, trusting};
 use crate::http::{Client, Request};
 
 /// How much of an answer is read: ten messages of a queue, each of 1 MiB and escaped in JSON.
@@ -84,8 +84,10 @@ impl Caller {
     pub fn open(connection: &Connection, deadline: Duration) -> Result<Self, String> {
         let unavailable = |error: std::io::Error| format!("cannot call AWS: {error}");
         let runtime = runtime().map_err(unavailable)?;
-        let client = Client::new(deadline).map_err(unavailable)?.largest(LARGEST);
-        let config = runtime.block_on(sdk_config(connection));
+        let trust = runtime.block_on(Trust::of(connection.profile.as_deref()));
+        let client =
+            Client::trusting(trust.rustls().map_err(unavailable)?, deadline).map_err(unavailable)?.largest(LARGEST);
+        let config = runtime.block_on(trusting(connection, &trust));
         let region = config.region().map_or(DEFAULT_REGION, Region::as_ref).to_owned();
         Ok(Self {
             connection: connection.clone(),

@@ -8,6 +8,8 @@
 //! that breaks off, and its shared budget of retries runs dry when hundreds of requests are throttled at once: so each
 //! object has its own loop, and the client an unlimited budget with a bounded number of attempts.
 
+mod answer;
+mod buffers;
 mod direct;
 mod pool;
 mod sigv4;
@@ -46,7 +48,7 @@ use super::{
     traffic::Traffic,
 };
 use crate::{
-    aws::{self, Pages},
+    aws::{self, Pages, Trust},
     units::plural,
 };
 
@@ -153,6 +155,9 @@ pub enum S3Error {
         "no usable AWS credentials: {0} (hint: use --profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`)"
     )]
     NoCredentials(String),
+    /// The file of the authorities that are to be trusted is of no use.
+    #[error("S3 cannot be reached by TLS: {0}")]
+    NoTrust(String),
     /// The role cannot be assumed.
     #[error(
         "could not assume the role `{role}`: {reason} (hint: the caller needs `sts:AssumeRole` on it, and its trust policy must name the caller and the --external-id)"
@@ -196,22 +201,25 @@ pub struct Connection {
     traffic: Arc<Traffic>,
     options: S3Options,
     config: SdkConfig,
+    trust: Trust,
 }
 
 impl Connection {
     /// Resolves configuration and credentials.
     ///
     /// # Errors
-    /// Without a region or without credentials.
+    /// Without a region, without credentials, or where nobody can be trusted.
     pub async fn open(options: &S3Options) -> Result<Self, S3Error> {
         let connection = &options.connection;
-        let own = aws::bounded(
-            &match &options.sdk {
-                Some(sdk) => sdk.clone(),
-                None => aws::sdk_config(&aws::Connection { role_arn: None, ..connection.clone() }).await,
-            },
-            BOUND,
-        );
+        let trust = Trust::of(connection.profile.as_deref()).await;
+        if let Some(reason) = trust.refusal() {
+            return Err(S3Error::NoTrust(reason.to_owned()));
+        }
+        let config = match &options.sdk {
+            Some(sdk) => sdk.clone(),
+            None => aws::trusting(&aws::Connection { role_arn: None, ..connection.clone() }, &trust).await,
+        };
+        let own = aws::bounded(&config, &trust, BOUND);
         let credentials = |config: &SdkConfig| {
             config.credentials_provider().ok_or_else(|| S3Error::NoCredentials("none are set".to_owned()))
         };
@@ -228,15 +236,16 @@ impl Connection {
             }
             None => own,
         };
-        Ok(Self::of(options, config))
+        Ok(Self::of(options, config, trust))
     }
 
     /// The same, with connections of its own: for another thread.
     pub(crate) fn of_its_own(&self) -> Self {
-        Self::of(&self.options, aws::bounded(&self.config, BOUND))
+        let config = aws::bounded(&self.config, &self.trust, BOUND);
+        Self::of(&self.options, config, self.trust.clone())
     }
 
-    fn of(options: &S3Options, config: SdkConfig) -> Self {
+    fn of(options: &S3Options, config: SdkConfig, trust: Trust) -> Self {
         let endpoint = config.endpoint_url().is_some()
             || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some_and(|url| !url.is_empty());
         let s3 = aws_sdk_s3::config::Builder::from(&config)
@@ -260,7 +269,7 @@ impl Connection {
                     .grace_period(options.patience.min(Duration::from_secs(5)))
                     .build(),
             );
-        let direct = if options.direct { Direct::open(options, &config, &s3) } else { None };
+        let direct = if options.direct { Direct::open(options, &config, &s3, &trust) } else { None };
         let s3 = s3.interceptor(Arc::clone(&options.traffic).counter()).build();
         Self {
             client: Client::from_conf(s3),
@@ -273,6 +282,7 @@ impl Connection {
             traffic: Arc::clone(&options.traffic),
             options: options.clone(),
             config,
+            trust,
         }
     }
 
@@ -436,7 +446,8 @@ impl Connection {
         };
         let fetched = match direct {
             Some(fetched) => fetched,
-            None => self.fetch_by_sdk(bucket, key, size, etag).await?,
+            // On the heap, for it is rare and large.
+            None => Box::pin(self.fetch_by_sdk(bucket, key, size, etag)).await?,
         };
         self.traffic.fetched(key, started.elapsed());
         Ok(fetched)

@@ -1,31 +1,29 @@
-//! Connections to an endpoint that are kept open: HTTP/1.1 by hyper, TLS by rustls and the system's certificates, one request at a
-//! time on each, spread over all addresses that the endpoint's name has.
+//! Connections to an endpoint that are kept open: TLS by rustls, one request at a time on each, spread over all addresses that the
+//! endpoint's name has.
 
 use std::{
+    future::poll_fn,
     io,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    task::Poll,
     time::Duration,
 };
 
-use http_body_util::Empty;
-use hyper::{
-    Request, Response,
-    body::{Bytes, Incoming},
-    client::conn::http1::{self, SendRequest},
-};
-use hyper_rustls::ConfigBuilderExt as _;
-use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, pki_types::ServerName};
+use rustls::pki_types::ServerName;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, lookup_host},
+    task::unconstrained,
     time::{self, Instant},
 };
 use tokio_rustls::TlsConnector;
+
+use crate::aws::Trust;
 
 /// How long the addresses of a name are used. S3 gives eight of hundreds, for a few seconds.
 const RESOLVED_FOR: Duration = Duration::from_secs(5);
@@ -33,7 +31,12 @@ const RESOLVED_FOR: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(4);
 
 /// One connection.
-type Sender = SendRequest<Empty<Bytes>>;
+pub(super) type Line = Box<dyn Transport>;
+
+/// What bytes go over.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for T {}
 
 /// The connections to one host.
 pub(super) struct Pool {
@@ -41,17 +44,17 @@ pub(super) struct Pool {
     port: u16,
     tls: Option<TlsConnector>,
     patience: Duration,
-    idle: Mutex<Vec<(Sender, Instant)>>,
+    idle: Mutex<Vec<(Line, Instant)>>,
     addresses: tokio::sync::Mutex<(Vec<SocketAddr>, Option<Instant>)>,
     turn: AtomicUsize,
 }
 
 impl Pool {
-    /// Connects to nothing yet; `patience` is how long one connection may take.
+    /// `patience` is for a connection.
     ///
     /// # Errors
-    /// When the address is none, or the system has no certificates to trust.
-    pub(super) fn new(secure: bool, authority: &str, patience: Duration) -> io::Result<Self> {
+    /// When the address is none, or there are no certificates to trust.
+    pub(super) fn new(secure: bool, authority: &str, patience: Duration, trust: &Trust) -> io::Result<Self> {
         let wrong = || io::Error::new(io::ErrorKind::InvalidInput, "no host and port");
         let parsed: hyper::http::uri::Authority = authority.parse().map_err(|_bad| wrong())?;
         let host = parsed.host().trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -59,7 +62,7 @@ impl Pool {
         Ok(Self {
             host,
             port,
-            tls: if secure { Some(tls()?) } else { None },
+            tls: if secure { Some(tls(trust)?) } else { None },
             patience,
             idle: Mutex::default(),
             addresses: tokio::sync::Mutex::default(),
@@ -67,45 +70,36 @@ impl Pool {
         })
     }
 
-    /// Sends a request on a connection that is free, or on a new one, and gives the answer's head.
+    /// A connection that is free, or a new one.
     ///
     /// # Errors
-    /// When there is no connection, or no answer that is HTTP.
-    pub(super) async fn send(&self, request: Request<Empty<Bytes>>) -> io::Result<(Response<Incoming>, Sender)> {
-        let mut sender = loop {
-            let Some(mut sender) = self.free() else {
-                break time::timeout(self.patience, self.connect())
-                    .await
-                    .map_err(|_late| io::ErrorKind::TimedOut)??;
-            };
-            // Its last answer was read to the end: it is ready as soon as its own task has seen so, or it is closed.
-            if sender.ready().await.is_ok() {
-                break sender;
+    /// When there is none.
+    pub(super) async fn line(&self) -> io::Result<Line> {
+        while let Some(mut line) = self.free() {
+            if unconstrained(is_quiet(&mut line)).await {
+                return Ok(line);
             }
-        };
-        let answer = sender.send_request(request).await.map_err(io::Error::other)?;
-        Ok((answer, sender))
+        }
+        time::timeout(self.patience, self.connect()).await.map_err(|_late| io::ErrorKind::TimedOut)?
     }
 
-    /// Takes a connection back, once its answer was read to the end.
-    pub(super) fn give_back(&self, sender: Sender) {
-        if !sender.is_closed() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((sender, Instant::now()));
-        }
+    /// Takes a connection back, once exactly its last answer's bytes were read.
+    pub(super) fn give_back(&self, line: Line) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((line, Instant::now()));
     }
 
     /// The one that was used last: the others may then end for want of use.
-    fn free(&self) -> Option<Sender> {
+    fn free(&self) -> Option<Line> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let (sender, since) = idle.pop()?;
+        let (line, since) = idle.pop()?;
         if since.elapsed() > IDLE {
             idle.clear();
             return None;
         }
-        Some(sender)
+        Some(line)
     }
 
-    async fn connect(&self) -> io::Result<Sender> {
+    async fn connect(&self) -> io::Result<Line> {
         let addresses = self.resolve().await?;
         let mut last = io::Error::other("the name has no address");
         for _ in 0..addresses.len().min(3) {
@@ -122,10 +116,10 @@ impl Pool {
         Err(last)
     }
 
-    async fn greet(&self, stream: TcpStream) -> io::Result<Sender> {
-        let Some(tls) = &self.tls else { return handshake(stream).await };
+    async fn greet(&self, stream: TcpStream) -> io::Result<Line> {
+        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
         let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
-        handshake(tls.connect(name, stream).await?).await
+        Ok(Box::new(tls.connect(name, stream).await?))
     }
 
     async fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
@@ -137,22 +131,15 @@ impl Pool {
     }
 }
 
-async fn handshake(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> io::Result<Sender> {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    // What goes wrong with it, its request is told.
-    tokio::spawn(async move {
-        let _ = connection.await;
-    });
-    Ok(sender)
+/// Whether nothing came since the last answer, not even the end: whatever it is, it is no answer to the next request.
+async fn is_quiet(line: &mut Line) -> bool {
+    let mut byte = [0];
+    let mut read = ReadBuf::new(&mut byte);
+    poll_fn(|context| Poll::Ready(Pin::new(&mut *line).poll_read(context, &mut read).is_pending())).await
 }
 
-fn tls() -> io::Result<TlsConnector> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_native_roots()?
-        .with_no_client_auth();
+fn tls(trust: &Trust) -> io::Result<TlsConnector> {
+    let mut config = trust.rustls()?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsConnector::from(Arc::new(config)))
 }
