@@ -2,7 +2,7 @@
 //!
 //! With requests that wait for the network, twice as many get twice as much, until the network, a processor, or the service is
 //! at its limit; from there on they cost memory and connections, and win nothing. So the number grows while throughput grows
-//! (twofold at first, then by an eighth), steps back where it does not, and is halved where the service asks for fewer or falls
+//! (twofold at first while that gets much more, then by an eighth), steps back where it does not, and is halved where the service asks for fewer or falls
 //! silent, as TCP does with its window.
 
 use std::{
@@ -27,8 +27,10 @@ const FILES: usize = 128;
 const SHORTEST: Duration = Duration::from_millis(200);
 /// and ends after so long even where few requests came back.
 const LONGEST: Duration = Duration::from_secs(2);
-/// So much more throughput is growth.
+/// So much more throughput is growth,
 const GROWTH: f64 = 1.05;
+/// and so much more is worth doubling again: of less, most is spent on connections.
+const DOUBLED: f64 = 1.4;
 /// So many looks pass before growth is tried again.
 const PAUSE: u32 = 10;
 
@@ -108,6 +110,10 @@ impl Level {
         let mut look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
         let limit = self.limit.load(Relaxed);
         let done = self.done.load(Relaxed);
+        // A time in which nothing was asked tells nothing.
+        if done == look.done && self.in_flight.load(Relaxed) == 0 {
+            look.since = now;
+        }
         let took = now.duration_since(look.since);
         let enough = took >= SHORTEST && done - look.done >= 2 * limit as u64;
         if !enough && took < LONGEST {
@@ -144,7 +150,8 @@ impl Look {
                 (self.before, self.doubles, self.pause) = (None, false, PAUSE);
                 before
             }
-            _ => {
+            last => {
+                self.doubles &= last.is_none_or(|(_, then)| rate >= then * DOUBLED);
                 self.before = Some((limit, rate));
                 if self.doubles { limit * 2 } else { limit + (limit / 8).max(4) }
             }
@@ -200,6 +207,22 @@ mod tests {
         let level = Level::new(None, None);
         let limits = Service { latency: 0.03, most: 1_500.0, refuses: false }.play(&level, 200);
         assert!(limits.iter().skip(3).all(|limit| *limit <= 128), "{limits:?}");
+    }
+
+    #[test]
+    fn it_does_not_double_for_little() {
+        let level = Level::new(None, None);
+        // The second 64 get a sixth more.
+        let limits = Service { latency: 0.03, most: 2_500.0, refuses: false }.play(&level, 200);
+        assert!(limits.iter().all(|limit| (128..=144).contains(limit)), "{limits:?}");
+    }
+
+    #[test]
+    fn what_is_not_asked_does_not_count() {
+        let level = Level::new(None, None);
+        let begun = level.look.lock().unwrap().since;
+        level.adjust(begun + Duration::from_secs(60), 0);
+        assert_eq!(level.look.lock().unwrap().since, begun + Duration::from_secs(60));
     }
 
     #[test]

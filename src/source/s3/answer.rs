@@ -255,8 +255,11 @@ fn checksum(name: &str) -> Option<ChecksumAlgorithm> {
 mod tests {
     use std::{
         io::{Read as _, Write as _},
-        net::{TcpListener, TcpStream},
-        sync::{Arc, Mutex},
+        net::{Shutdown, TcpListener, TcpStream},
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicUsize, Ordering::SeqCst},
+        },
         thread,
     };
 
@@ -306,11 +309,20 @@ mod tests {
         with(&format!("Content-Length: {}\r\n{more}", BODY.len()))
     }
 
-    /// Answers request after request by a script, on any number of connections, and gives the numbers of these.
-    fn server(script: Vec<Sent>) -> (String, Arc<Mutex<Vec<usize>>>) {
+    /// What a server did.
+    #[derive(Default)]
+    struct Log {
+        /// The number of the connection of each request.
+        asked: Mutex<Vec<usize>>,
+        /// How many answers were sent whole.
+        sent: AtomicUsize,
+    }
+
+    /// Answers request after request by a script, on any number of connections.
+    fn server(script: Vec<Sent>) -> (String, Arc<Log>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let (script, log) = (Arc::new(Mutex::new(script.into_iter())), Arc::new(Mutex::new(Vec::new())));
+        let (script, log) = (Arc::new(Mutex::new(script.into_iter())), Arc::new(Log::default()));
         let answered = Arc::clone(&log);
         thread::spawn(move || {
             for (stream, number) in listener.incoming().zip(0..) {
@@ -326,7 +338,7 @@ mod tests {
         mut stream: TcpStream,
         number: usize,
         script: &Mutex<std::vec::IntoIter<Sent>>,
-        log: &Mutex<Vec<usize>>,
+        log: &Log,
     ) -> io::Result<()> {
         stream.set_nodelay(true)?;
         loop {
@@ -336,15 +348,16 @@ mod tests {
                 stream.read_exact(&mut byte)?;
                 request.push(byte[0]);
             }
-            log.lock().unwrap().push(number);
+            log.asked.lock().unwrap().push(number);
             let Some(sent) = script.lock().unwrap().next() else { return Ok(()) };
             for (pause, piece) in sent.pieces {
                 thread::sleep(pause);
                 stream.write_all(&piece)?;
             }
             if sent.closes {
-                return Ok(());
+                stream.shutdown(Shutdown::Both)?;
             }
+            log.sent.fetch_add(1, SeqCst);
         }
     }
 
@@ -371,18 +384,24 @@ mod tests {
         Odd,
     }
 
-    async fn fate(sent: &Sent, pause: Duration) -> Fate {
+    async fn fate(sent: &Sent) -> Fate {
         let next = [head("200 OK", &format!("Content-Length: {}\r\n", NEXT.len())).as_bytes(), NEXT].concat();
         let (endpoint, log) = server(vec![sent.clone(), at_once(next)]);
         let direct = direct(&endpoint).await;
-        let get = async || direct.get("trail", "a", BODY.len() as u64, Some("0123")).await;
-        let first = get().await.map(|fetched| (*fetched.bytes).as_ref().to_vec());
+        let get = async || {
+            let fetched = direct.get("trail", "a", BODY.len() as u64, Some("0123")).await;
+            fetched.map(|fetched| (*fetched.bytes).as_ref().to_vec())
+        };
+        let first = get().await;
         assert!(first.as_deref().is_none_or(|first| first == BODY), "{first:?}");
-        tokio::time::sleep(pause).await;
-        let second = get().await.map(|fetched| (*fetched.bytes).as_ref().to_vec());
-        assert_eq!(second.as_deref(), Some(NEXT));
-        let log = log.lock().unwrap();
-        match (first.is_some(), log.as_slice()) {
+        // All that the server sends is there before it is asked again.
+        while first.is_some() && log.sent.load(SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(get().await.as_deref(), Some(NEXT));
+        let asked = log.asked.lock().unwrap();
+        match (first.is_some(), asked.as_slice()) {
             (true, [0, 0]) => Fate::Stays,
             (true, [0, 1]) => Fate::Ends,
             (false, [0, 1]) => Fate::Odd,
@@ -501,9 +520,7 @@ mod tests {
         crate::aws::runtime().unwrap().block_on(async {
             let mut wrong = Vec::new();
             for (what, sent, expected) in cases() {
-                // What the server does after the body reaches the client before its next request.
-                let pause = Duration::from_millis(if sent.closes { 60 } else { 0 });
-                let fate = fate(&sent, pause).await;
+                let fate = fate(&sent).await;
                 if fate != expected {
                     wrong.push((what, fate, expected));
                 }
@@ -525,7 +542,7 @@ mod tests {
                 assert!(!get().await);
             }
             assert!(get().await && direct.traffic().slowed() == 40);
-            assert_eq!(log.lock().unwrap().len(), 41);
+            assert_eq!(log.asked.lock().unwrap().len(), 41);
 
             let (endpoint, log) = server([vec![at_once(nothing); 16], vec![at_once(plain("")); 2]].concat());
             let direct = self::direct(&endpoint).await;
@@ -535,7 +552,7 @@ mod tests {
                 misses += 1;
                 assert!(misses < 2_000);
             }
-            assert_eq!((misses, log.lock().unwrap().len()), (1_024, 17));
+            assert_eq!((misses, log.asked.lock().unwrap().len()), (1_024, 17));
             assert!(get().await && direct.traffic().slowed() == 0);
         });
     }
@@ -555,7 +572,7 @@ mod tests {
                 ("the end", late(b"")),
             ] {
                 sent.closes = what == "the end";
-                assert_eq!(fate(&sent, Duration::from_millis(150)).await, Fate::Ends, "{what}");
+                assert_eq!(fate(&sent).await, Fate::Ends, "{what}");
             }
         });
     }
