@@ -80,7 +80,7 @@ pub struct S3Options {
     pub requests: Option<usize>,
     /// Threads that get objects; `None` for as many as pay.
     pub threads: Option<usize>,
-    /// Compressed bytes in flight; one larger object is let through alone.
+    /// Compressed bytes in flight, those included that wait to be inflated; one larger object is let through alone.
     pub bytes_in_flight: usize,
     /// Whether objects are got without the SDK's machinery where all goes well; the SDK does the rest in any case.
     pub direct: bool,
@@ -125,7 +125,7 @@ impl Default for S3Options {
             requests: None,
             threads: None,
             direct: true,
-            bytes_in_flight: 256 << 20,
+            bytes_in_flight: 64 << 20,
             attempts: 8,
             backoff: Duration::from_millis(500),
             patience: Duration::from_secs(20),
