@@ -342,7 +342,10 @@ fn a_store_shows_the_open_window_and_takes_the_approval() {
         .unwrap();
     let replay = ["watch", "replay", "--config", "watch.toml", "--store", "store", "--from", "2d", "--format", "json"];
     let replayed = ran(&replay);
-    assert!(replayed.stdout.contains("INC-4711"), "{}", replayed.stdout);
+    let replayed: Value = serde_json::from_str(&replayed.stdout).unwrap();
+    let alerts = replayed["alerts"].as_array().unwrap().iter().filter(|alert| alert["subject"] == "alice");
+    let classes: Vec<&Value> = alerts.map(|alert| &alert["class"]).collect();
+    assert_eq!(classes, ["approved"], "{replayed:#}");
     // What is no file of approvals makes no report: what was approved would be called unexplained.
     std::fs::write(path("store/watch/approvals.csv"), "what,is,this\n").unwrap();
     let wrong =
