@@ -70,7 +70,7 @@ impl Trust {
         let path = Path::new(&path);
         match Bundle::read(path) {
             Ok(bundle) => Self::Bundle(Arc::new(bundle)),
-            Err(reason) => Self::Nobody(format!("{who} names `{}`, {reason}", path.display()).into()),
+            Err(reason) => Self::Nobody(format!("the CA bundle `{}` ({who}) {reason}", path.display()).into()),
         }
     }
 
@@ -133,7 +133,7 @@ async fn setting(profile: Option<&str>) -> Option<(String, String)> {
 
 impl Bundle {
     fn read(path: &Path) -> Result<Self, String> {
-        let bytes = disk::read_piped(path, LARGEST).map_err(|error| format!("which cannot be read: {error}"))?;
+        let bytes = disk::read_piped(path, LARGEST).map_err(|error| format!("cannot be read: {error}"))?;
         Self::parse(&bytes)
     }
 
@@ -150,11 +150,11 @@ impl Bundle {
             }
         }
         match (bundle.roots.is_empty(), unusable) {
-            (true, None) => Err(
-                "in which there is no certificate in PEM form (hint: it begins with `-----BEGIN CERTIFICATE-----`; `openssl x509 -inform der` makes it of DER)"
-                    .to_owned(),
-            ),
-            (true, Some(error)) => Err(format!("whose certificates are none of an authority: {error}")),
+            (true, None) => {
+                Err("contains no certificate in PEM format (hint: convert DER with `openssl x509 -inform der`)"
+                    .to_owned())
+            }
+            (true, Some(error)) => Err(format!("contains no usable CA certificate: {error}")),
             (false, _) => Ok(bundle),
         }
     }
@@ -164,11 +164,11 @@ impl Bundle {
 fn damaged(error: &pem::Error, number: usize) -> String {
     let what = match error {
         pem::Error::MissingSectionEnd { .. } => "has no end line".to_owned(),
-        pem::Error::IllegalSectionStart { .. } => "begins with a line that is none of PEM".to_owned(),
-        pem::Error::Base64Decode(_) => "is not base64".to_owned(),
+        pem::Error::IllegalSectionStart { .. } => "starts with a line that is not PEM".to_owned(),
+        pem::Error::Base64Decode(_) => "is not valid base64".to_owned(),
         other => other.to_string(),
     };
-    format!("whose certificate {number} {what}: it is damaged")
+    format!("is damaged: certificate {number} {what}")
 }
 
 fn written(certificate: &CertificateDer<'_>) -> String {

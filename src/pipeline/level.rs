@@ -111,7 +111,7 @@ impl Level {
         let limit = self.limit.load(Relaxed);
         let done = self.done.load(Relaxed);
         // A time in which nothing was asked tells nothing.
-        if done == look.done && self.in_flight.load(Relaxed) == 0 {
+        if (done, slowed) == (look.done, look.slowed) && self.in_flight.load(Relaxed) == 0 {
             look.since = now;
         }
         let took = now.duration_since(look.since);

@@ -168,16 +168,16 @@ fn a_bundle_that_is_of_no_use_is_one_clear_error() {
     fs::write(file("no-der"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     let bucket = authority.bucket();
     for (name, words) in [
-        ("absent", "which cannot be read: "),
-        (".", "which cannot be read: "),
-        ("empty", "in which there is no certificate in PEM form (hint: "),
-        ("text", "in which there is no certificate in PEM form (hint: "),
-        ("authority.der", "in which there is no certificate in PEM form (hint: "),
-        ("key.pem", "in which there is no certificate in PEM form (hint: "),
-        ("cut", "whose certificate 1 has no end line: it is damaged"),
-        ("letters", "whose certificate 1 is not base64: it is damaged"),
-        ("second", "whose certificate 2 is not base64: it is damaged"),
-        ("no-der", "whose certificates are none of an authority: "),
+        ("absent", "cannot be read: "),
+        (".", "cannot be read: "),
+        ("empty", "contains no certificate in PEM format (hint: "),
+        ("text", "contains no certificate in PEM format (hint: "),
+        ("authority.der", "contains no certificate in PEM format (hint: "),
+        ("key.pem", "contains no certificate in PEM format (hint: "),
+        ("cut", "is damaged: certificate 1 has no end line"),
+        ("letters", "is damaged: certificate 1 is not valid base64"),
+        ("second", "is damaged: certificate 2 is not valid base64"),
+        ("no-der", "contains no usable CA certificate: "),
     ] {
         for (way, by_profile) in [("direct", false), ("sdk", false), ("direct", true)] {
             let mut command = command(&bucket, way);
@@ -192,7 +192,7 @@ fn a_bundle_that_is_of_no_use_is_one_clear_error() {
                 "`AWS_CA_BUNDLE`"
             };
             let ran = finish(&mut command);
-            let beginning = format!("error: S3 cannot be reached by TLS: {who} names `{}`, {words}", path.display());
+            let beginning = format!("error: the CA bundle `{}` ({who}) {words}", path.display());
             assert!(ran.status == 4 && ran.stderr.starts_with(&beginning), "{name}: {}", ran.stderr);
             assert_eq!(
                 ran.stderr.matches("error").count(),
@@ -257,7 +257,7 @@ fn services_without_an_sdk_say_that_a_bundle_is_of_no_use() {
     let test = "distant::services_without_an_sdk_say_that_a_bundle_is_of_no_use";
     if in_own_process(test, &[("AWS_CA_BUNDLE", "absent/bundle.pem")]) {
         let error = Caller::open(&Connection::default(), Duration::from_secs(20)).unwrap_err();
-        let expected = "cannot call AWS: `AWS_CA_BUNDLE` names `absent/bundle.pem`, which cannot be read: ";
+        let expected = "cannot call AWS: the CA bundle `absent/bundle.pem` (`AWS_CA_BUNDLE`) cannot be read: ";
         assert!(error.starts_with(expected), "{error}");
     }
 }

@@ -155,8 +155,8 @@ pub enum S3Error {
         "no usable AWS credentials: {0} (hint: use --profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`)"
     )]
     NoCredentials(String),
-    /// The file of the authorities that are to be trusted is of no use.
-    #[error("S3 cannot be reached by TLS: {0}")]
+    /// The CA bundle cannot be used.
+    #[error("{0}")]
     NoTrust(String),
     /// The role cannot be assumed.
     #[error(
