@@ -96,8 +96,10 @@ pub fn open_channels(entries: &[Entry], aws: &Connection) -> Result<Vec<Box<dyn 
     Ok(opened(entries, aws)?.into_iter().map(|(channel, _secrets)| channel).collect())
 }
 
-/// The channels, each with what it takes to open it again when its secrets are others.
-fn opened<'e>(entries: &'e [Entry], aws: &Connection) -> Result<Vec<(Box<dyn Channel>, Rotation<'e>)>, Error> {
+/// A channel, and what it takes to open it again when its secrets are others.
+type Opened<'e> = (Box<dyn Channel>, Rotation<'e>);
+
+fn opened<'e>(entries: &'e [Entry], aws: &Connection) -> Result<Vec<Opened<'e>>, Error> {
     let aws = Connection { role_arn: None, external_id: None, ..aws.clone() };
     let vault = AwsVault::new(aws.clone());
     let (mut channels, mut problems) = (Vec::new(), Vec::new());
