@@ -32,7 +32,7 @@ const SIGNAL_SPAN: TimeDelta = TimeDelta::hours(1);
 const SEVERAL: usize = 2;
 
 /// Of the events that make one signal hold so many are named: of a thousand deactivations each would else name all others.
-const EVIDENCE: usize = 100;
+const EVIDENCE: usize = 20;
 
 /// The reason that stands beside the class where an approval covers what has the signals of a takeover.
 const CONTESTED: &str = "approval_contested";
