@@ -61,6 +61,9 @@ const REGION_PARTS: [&str; 14] = ["us", "eu", "ap", "sa", "ca", "me", "af", "il"
 /// The keys of tags that every set-up has.
 const KNOWN_TAGS: [&str; 2] = ["owner", "owner-email"];
 
+/// The kind of pseudonym of an account.
+const ACCOUNT: &str = "account";
+
 const LEFT_OUT: &str = "(left out: the report that is not redacted has it)";
 
 /// Replaces what tells who and where by pseudonyms; `key` makes them the same in every report that has it.
@@ -227,6 +230,8 @@ struct Names {
     key: Option<hmac::Key>,
     known: BTreeMap<(&'static str, String), String>,
     counts: BTreeMap<&'static str, usize>,
+    /// How long the ids of accounts are, in bytes: of thousands of accounts a sentence is looked through for few lengths.
+    lengths: BTreeSet<usize>,
 }
 
 impl Names {
@@ -248,6 +253,9 @@ impl Names {
             }
         };
         self.known.insert((kind, value.to_owned()), name.clone());
+        if kind == ACCOUNT && !value.is_empty() {
+            self.lengths.insert(value.len());
+        }
         name
     }
 
@@ -264,7 +272,16 @@ impl Names {
     }
 
     fn account(&mut self, id: &str) -> String {
-        self.of("account", id)
+        self.of(ACCOUNT, id)
+    }
+
+    /// The account whose id a text begins with, and no longer word does; the longest, for an id may be the beginning of another.
+    fn account_at(&self, text: &str) -> Option<(usize, &String)> {
+        self.lengths.iter().rev().find_map(|length| {
+            let (id, after) = text.split_at_checked(*length)?;
+            let name = self.known.get(&(ACCOUNT, id.to_owned()))?;
+            (!after.starts_with(is_of_id)).then_some((*length, name))
+        })
     }
 
     /// IAM compares names without regard to case.
@@ -319,26 +336,16 @@ impl Names {
 
     /// Account ids within a sentence of the report's own: those that are known, and whatever has twelve digits.
     fn accounts_in(&mut self, text: &str) -> String {
-        let mut known: Vec<(String, String)> = self
-            .known
-            .iter()
-            .filter(|((kind, id), _)| *kind == "account" && !id.is_empty())
-            .map(|((_, id), name)| (id.clone(), name.clone()))
-            .collect();
-        // The longest first: an id may be the beginning of another.
-        known.sort_by_key(|(id, _)| std::cmp::Reverse(id.len()));
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
             let begins = !out.ends_with(is_of_id);
-            let id = known.iter().find(|(id, _)| {
-                begins && rest.strip_prefix(id.as_str()).is_some_and(|after| !after.starts_with(is_of_id))
-            });
+            let id = if begins { self.account_at(rest) } else { None };
             let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
             let length = match id {
-                Some((id, name)) => {
+                Some((length, name)) => {
                     out.push_str(name);
-                    id.len()
+                    length
                 }
                 None if begins && digits == 12 => {
                     let name = self.account(rest.get(..digits).unwrap_or_default());
@@ -591,6 +598,46 @@ mod tests {
             "é",
         ] {
             assert!(!is_error_code(code), "{code}");
+        }
+    }
+
+    /// A sentence with the ids replaced that are known, each looked for everywhere.
+    fn plainly(names: &Names, text: &str) -> String {
+        let mut known: Vec<(&str, &str)> = names
+            .known
+            .iter()
+            .filter(|((kind, id), _)| *kind == ACCOUNT && !id.is_empty())
+            .map(|((_, id), name)| (id.as_str(), name.as_str()))
+            .collect();
+        known.sort_by_key(|(id, _)| std::cmp::Reverse(id.len()));
+        let (mut out, mut rest) = (String::new(), text);
+        while let Some(first) = rest.chars().next() {
+            let begins = !out.ends_with(is_of_id);
+            let is = |id: &str| begins && rest.strip_prefix(id).is_some_and(|after| !after.starts_with(is_of_id));
+            match known.iter().find(|(id, _)| is(id)) {
+                Some((id, name)) => {
+                    out.push_str(name);
+                    rest = &rest[id.len()..];
+                }
+                None => {
+                    out.push(first);
+                    rest = &rest[first.len_utf8()..];
+                }
+            }
+        }
+        out
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn accounts_in_a_sentence_are_those_that_a_look_for_each_finds(
+            ids in proptest::collection::vec("[ab1é -]{0,3}", 0..6),
+            text in "[ab1é ,-]{0,24}",
+        ) {
+            let mut names = Names::default();
+            ids.iter().for_each(|id| drop(names.account(id)));
+            let expected = plainly(&names, &text);
+            proptest::prop_assert_eq!(names.accounts_in(&text), expected);
         }
     }
 
