@@ -226,7 +226,7 @@ impl Visitor for Evidence {
             }
             Some(mut event) => {
                 *extracted += 1;
-                event.objects.insert(object.name.clone());
+                event.objects.insert(object.name.as_str());
                 event.delivered_at = object.delivered_at();
                 event.lineage.verified = self.current == Some(Integrity::Verified);
                 if let Some(integrity) = self.current {
@@ -280,7 +280,7 @@ mod tests {
         fn record(&mut self, object: &Arc<ObjectRef>, record: &Record<'_, '_>) {
             self.0.record(object, record);
             let event = mfa::extract(record).filter(|_| self.0.range.includes(record));
-            let objects = [object.name.clone()].into();
+            let objects = [object.name.as_str()].into_iter().collect();
             self.1.extend(event.map(|event| Event { objects, delivered_at: object.delivered_at(), ..event }));
         }
 

@@ -28,7 +28,7 @@ use crate::escape::terminal as terminal_text;
 use crate::evidence::Evidence;
 use crate::inputs::error::LARGEST;
 use crate::inventory::{IamState, snapshot};
-use crate::mfa::Event;
+use crate::mfa::{Event, Names};
 use crate::pipeline::{Bytes, Next, Options, Visitor};
 use crate::report::File;
 use crate::source::{ObjectRef, Product, Selection, Source};
@@ -618,10 +618,10 @@ fn integrities(path: &Path, name: &dyn Fn(&String) -> String) -> Result<BTreeMap
 fn by_object(events: &[Event], name: &impl Fn(&String) -> String) -> BTreeMap<String, BTreeSet<String>> {
     let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for event in events {
-        let mut bare = Event { objects: BTreeSet::new(), delivered_at: None, ..event.clone() };
+        let mut bare = Event { objects: Names::default(), delivered_at: None, ..event.clone() };
         bare.lineage.verified = false;
-        for object in &event.objects {
-            told.entry(name(object)).or_default().insert(format!("{bare:?}"));
+        for object in event.objects.iter() {
+            told.entry(name(&object.to_string())).or_default().insert(format!("{bare:?}"));
         }
     }
     told

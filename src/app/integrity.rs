@@ -37,8 +37,8 @@ pub(crate) type ByEvent = BTreeMap<(String, String), Integrity>;
 pub(crate) fn by_event(events: &[Event], objects: &BTreeMap<String, Integrity>) -> ByEvent {
     let mut known = ByEvent::new();
     for event in events {
-        for integrity in event.objects.iter().filter_map(|object| objects.get(object)) {
-            let worst = known.entry((event.account.clone(), event.id.clone())).or_insert(*integrity);
+        for integrity in event.objects.iter().filter_map(|object| objects.get(object.as_str())) {
+            let worst = known.entry((event.account.to_string(), event.id.clone())).or_insert(*integrity);
             *worst = (*worst).max(*integrity);
         }
     }
@@ -137,7 +137,7 @@ pub(crate) fn stored(judged: StoredIntegrity) -> Option<IntegrityStatement> {
 /// # Errors
 /// As of [`exposure::analyse`].
 pub(crate) fn proven_windows(input: &Input<'_>, integrity: &ByEvent) -> Result<Option<Vec<Window>>, Inconsistent> {
-    let of = |event: &Event| integrity.get(&(event.account.clone(), event.id.clone()));
+    let of = |event: &Event| integrity.get(&(event.account.to_string(), event.id.clone()));
     let is_proven =
         |event: &&Event| event.lineage.verified || of(event).is_none_or(|worst| *worst == Integrity::Verified);
     if input.context.is_proven() && input.events.iter().all(|event| is_proven(&event)) {

@@ -22,7 +22,7 @@ use crate::exposure::{self, Input};
 use crate::incident::derive::Tags;
 use crate::inputs::{Approval, Detection, Settings};
 use crate::inventory::{self, IamState};
-use crate::mfa::{self, Action, Conflict, Event, user_name};
+use crate::mfa::{self, Action, Conflict, Event, Text, user_name};
 use crate::names::Pattern;
 use crate::store::{EventQuery, Key, Spans, Store, StoreError};
 use crate::trace::Context;
@@ -114,7 +114,10 @@ pub fn examine(store: &Store, spans: &mut Spans, question: &Question<'_>) -> Res
             let trail = matches!(event.action, Action::TrailChanged { .. });
             trail || question.touched.is_none() || known(&event.account, &event.id) || by_caller(event)
         })
-        .flat_map(|event| event.lineage.addenda.iter().chain([&event.id]).map(|id| (event.account.clone(), id.clone())))
+        .flat_map(|event| {
+            let ids = event.lineage.addenda.iter().map(Text::as_str).chain([event.id.as_str()]);
+            ids.map(|id| (event.account.to_string(), id.to_owned()))
+        })
         .collect();
     // A new event that is not here any more was in an object that has been overwritten since: nothing follows from it.
     scope.extend(question.touched.into_iter().flatten().cloned());
@@ -168,7 +171,7 @@ impl Reach {
 
 /// By account and id, which event a record says again.
 fn originals(events: &[Event]) -> HashMap<EventKey, String> {
-    let said = |event: &Event| Some(((event.account.clone(), event.id.clone()), event.lineage.original.clone()?));
+    let said = |event: &Event| Some(((event.account.to_string(), event.id.clone()), event.lineage.original.clone()?));
     events.iter().filter_map(said).collect()
 }
 
@@ -189,7 +192,7 @@ fn gather(store: &Store, question: &Question<'_>) -> Result<LinkedEvents, StoreE
     let Some(touched) = question.touched else {
         return Ok(LinkedEvents { events, whole: BTreeSet::new(), callers: Vec::new(), failures });
     };
-    let is_new = |event: &&Event| touched.contains(&(event.account.clone(), event.id.clone()));
+    let is_new = |event: &&Event| touched.contains(&(event.account.to_string(), event.id.clone()));
     // What counts where else its caller opened something: as one of several principals, a failure before, a thing made meanwhile; or
     // it tells who is behind a root session.
     let counts = |event: &&Event| {
@@ -199,7 +202,7 @@ fn gather(store: &Store, question: &Question<'_>) -> Result<LinkedEvents, StoreE
     let new = callers(events.iter().filter(is_new).filter(counts), &events);
     let names: Vec<Pattern> = OPENINGS.iter().map(|name| Pattern::new(name)).collect();
     events.extend(by(store, &new, Some(&names), ties())?);
-    let whole: BTreeSet<EventKey> = events.iter().map(|event| (event.account.clone(), event.id.clone())).collect();
+    let whole: BTreeSet<EventKey> = events.iter().map(|event| (event.account.to_string(), event.id.clone())).collect();
     let callers = callers(events.iter().filter(opens), &events);
     events.extend(by(store, &callers, None, ties())?);
     Ok(LinkedEvents { events, whole, callers, failures })
@@ -234,7 +237,7 @@ fn callers<'e>(made: impl Iterator<Item = &'e Event>, events: &[Event]) -> Vec<A
     let mut assumed = HashMap::new();
     for event in events {
         if let Action::RootAssumed { access_key: Some(key), .. } = &event.action {
-            assumed.insert(key.as_str(), &event.actor);
+            assumed.insert(key.as_str(), event.actor.as_ref());
         }
     }
     let behind = |actor: &'e Actor| actor.access_key.as_deref().and_then(|key| assumed.get(key).copied());

@@ -447,7 +447,7 @@ impl Job<'_> {
         let proof = match known_store {
             Some(store) => cited::by_store(parts.proof, store)?,
             None => {
-                let said_again = events.iter().flat_map(|event| &event.lineage.addenda).cloned().collect();
+                let said_again = events.iter().flat_map(|event| event.lineage.addenda.to_strings()).collect();
                 cited::by_reading(parts.proof, self.archive, &self.selection, said_again, &mut notices)
             }
         };

@@ -17,7 +17,7 @@ use crate::disk::Folder;
 use crate::incident::ledger::view::Delivered;
 use crate::incident::ledger::{FOLDER, Ledger};
 use crate::inputs::{Detection, DetectionSubject, detections};
-use crate::mfa::Event;
+use crate::mfa::{Event, Text};
 use crate::units;
 
 /// The file of detections in the folder of the watch, where there is no ledger.
@@ -171,9 +171,9 @@ pub(crate) fn not_watched(watch: &WatchCoverage, period: Period, as_of: DateTime
 pub(crate) fn of_events<'w>(watched: &'w [Watched], events: &[Event]) -> impl Iterator<Item = &'w Detection> {
     let mut known = HashSet::new();
     for event in events.iter().filter(|_| !watched.is_empty()) {
-        for id in event.lineage.addenda.iter().chain([&event.id]) {
-            known.insert((event.account.clone(), id.clone()));
-            known.insert((String::new(), id.clone()));
+        for id in event.lineage.addenda.iter().map(Text::as_str).chain([event.id.as_str()]) {
+            known.insert((event.account.to_string(), id.to_string()));
+            known.insert((String::new(), id.to_string()));
         }
     }
     let is_known =

@@ -41,7 +41,7 @@ pub(super) fn activity(facts: Facts<'_>, draft: &Draft) -> Activity {
 
 /// What the actor of a window's opening call did in `[from, to)`; `None` where the record does not tell who it was.
 fn by_actor(facts: Facts<'_>, opening: &Event, [from, to]: [DateTime<Utc>; 2]) -> Option<ActorActivity> {
-    let Actor { id, arn, name, .. } = &opening.actor;
+    let Actor { id, arn, name, .. } = &*opening.actor;
     if [id, arn, name].iter().all(|text| text.is_none()) && opening.actor.kind != ActorKind::Root {
         return None;
     }

@@ -168,7 +168,7 @@ fn people(ledger: &Ledger<'_>) -> HashMap<String, People> {
         if let Some(name) = user_name(actor).filter(|_| own && event.succeeded())
             && ledger.entity_of(actor, account, event.time).is_none()
         {
-            people.entry(account.clone()).or_default().strangers.insert(name.to_lowercase());
+            people.entry(account.to_string()).or_default().strangers.insert(name.to_lowercase());
         }
     }
     people

@@ -89,7 +89,7 @@ fn inferred(facts: Facts<'_>, draft: &Draft) -> Option<Detected> {
         .filter(|event| from <= event.time && event.time < to)
         .filter(|event| event.succeeded() && event.lineage.dispute.is_none() && event.id != opening.id)
         .filter(|event| watch.notices(&event.actor, &event.account, event.time))
-        .map(|event| (event.time, event.id.as_str(), &event.actor));
+        .map(|event| (event.time, event.id.as_str(), &*event.actor));
     let (at, reference, actor) = call.into_iter().chain(events).min_by_key(|(time, id, _)| (*time, *id))?;
     Some(Detected {
         at,

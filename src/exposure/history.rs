@@ -149,7 +149,7 @@ pub struct Cited {
 
 impl Cited {
     fn of(event: &Event) -> Self {
-        Self { event_id: event.id.clone(), objects: event.objects.iter().cloned().collect() }
+        Self { event_id: event.id.clone(), objects: event.objects.to_strings() }
     }
 }
 
@@ -353,22 +353,22 @@ impl<'a> History<'a> {
         let Cited { event_id, objects } = Cited::of(event);
         Happened {
             time: event.time,
-            account: event.account.clone(),
+            account: event.account.to_string(),
             principal: entity.map(Entity::principal),
-            event_name: Some(event.name.clone()),
+            event_name: Some(event.name.to_string()),
             outcome: Some(if event.failure.is_none() { Outcome::Success } else { Outcome::Failed }),
-            error_code: event.failure.as_ref().and_then(|failure| failure.code.clone()),
+            error_code: event.failure.as_ref().and_then(|failure| failure.code.as_deref().map(str::to_owned)),
             device: event.action.serial().map(str::to_owned),
             remaining_devices: self.remaining.get(&index).copied(),
             actor: Some(event.actor.display()),
             actor_mfa: event.actor_mfa,
             by_itself,
-            source_ip: event.source_ip.clone(),
+            source_ip: event.source_ip.as_deref().map(str::to_owned),
             approval,
             window,
             event_id: Some(event_id),
             objects,
-            addenda: event.lineage.addenda.iter().cloned().collect(),
+            addenda: event.lineage.addenda.to_strings(),
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -97,7 +98,7 @@ pub(super) struct Ledger<'a> {
     /// Refused deactivations and failed sign-ins.
     failures: Vec<EventId>,
     /// Who is behind the access keys of `AssumeRoot` sessions.
-    assumed_roots: BTreeMap<String, Actor>,
+    assumed_roots: BTreeMap<String, Arc<Actor>>,
     directory: Directory,
 }
 
@@ -402,7 +403,7 @@ impl<'a> Ledger<'a> {
     /// Who really called: `AssumeRoot` sessions appear as the member account's root user.
     pub(super) fn caller<'s>(&'s self, actor: &'s Actor) -> &'s Actor {
         let key = actor.access_key.as_ref().filter(|_| actor.kind == ActorKind::Root);
-        key.and_then(|key| self.assumed_roots.get(key)).unwrap_or(actor)
+        key.and_then(|key| self.assumed_roots.get(key)).map_or(actor, Arc::as_ref)
     }
 
     /// Whether a caller that appears as a root user is a session of `AssumeRoot`.
@@ -441,7 +442,7 @@ fn uses(events: &Events<'_>) -> HashMap<(String, String), Vec<EventId>> {
             _ => true,
         };
         if let Some(serial) = event.action.serial().filter(|_| proves && event.succeeded()) {
-            uses.entry((event.account.clone(), serial.to_owned())).or_default().push(index);
+            uses.entry((event.account.to_string(), serial.to_owned())).or_default().push(index);
         }
     }
     uses
@@ -457,8 +458,8 @@ fn in_order<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<LedgerEvent<'a>>
 
 /// Calls of `AssumeRoot` sessions appear as the member account's root user. They are joined by access key, and are the
 /// doing of whoever assumed it. Returns who is behind which access key.
-fn attribute_assumed_root(events: &mut [LedgerEvent<'_>]) -> BTreeMap<String, Actor> {
-    let assumed: BTreeMap<String, (Actor, Option<bool>)> = events
+fn attribute_assumed_root(events: &mut [LedgerEvent<'_>]) -> BTreeMap<String, Arc<Actor>> {
+    let assumed: BTreeMap<String, (Arc<Actor>, Option<bool>)> = events
         .iter()
         .filter(|event| event.succeeded())
         .filter_map(|event| match &event.action {
@@ -471,7 +472,8 @@ fn attribute_assumed_root(events: &mut [LedgerEvent<'_>]) -> BTreeMap<String, Ac
     for event in events.iter_mut().filter(|event| event.actor.kind == ActorKind::Root) {
         let Some((who, mfa)) = event.actor.access_key.as_ref().and_then(|key| assumed.get(key)) else { continue };
         let event = event.to_mut();
-        event.actor = Actor { kind: ActorKind::AssumedRoot, access_key: event.actor.access_key.take(), ..who.clone() };
+        let access_key = event.actor.access_key.clone();
+        event.actor = Arc::new(Actor { kind: ActorKind::AssumedRoot, access_key, ..Actor::clone(who) });
         event.actor_mfa = *mfa;
     }
     assumed.into_iter().map(|(key, (actor, _))| (key, actor)).collect()

@@ -192,10 +192,10 @@ impl Wanted {
         match actor.kind {
             ActorKind::IamUser => {
                 let keys = user_name(actor).map(str::to_lowercase).into_iter().chain(user_id(actor).map(str::to_owned));
-                self.users.extend(keys.map(|key| (event.account.clone(), key)));
+                self.users.extend(keys.map(|key| (event.account.to_string(), key)));
             }
             ActorKind::Root | ActorKind::AssumedRoot => {
-                self.roots.insert(event.account.clone());
+                self.roots.insert(event.account.to_string());
             }
             ActorKind::IdentityCenter => self.identity_center.extend(actor.id.clone()),
             _ => {}
@@ -386,11 +386,11 @@ fn window(facts: Facts<'_>, draft: &Draft, credentials: &Credentials, input: &In
         opened_at: opening.map(|_| draft.opened_at),
         open_since_before: opening.is_none().then_some(draft.opened_at),
         opened_by_event: opening.map(|opening| opening.id.clone()),
-        opened_by: opening.map(|opening| opening.name.clone()),
+        opened_by: opening.map(|opening| opening.name.to_string()),
         device: opening.and_then(|opening| opening.action.serial()).map(str::to_owned),
         actor: opening.map(|opening| opening.actor.display()),
         actor_mfa: opening.and_then(|opening| opening.actor_mfa),
-        source_ip: opening.and_then(|opening| opening.source_ip.clone()),
+        source_ip: opening.and_then(|opening| opening.source_ip.as_deref().map(str::to_owned)),
         delivered_at: opening.and_then(|opening| opening.delivered_at),
         closed_at: draft.close.filter(|close| close.reason != CloseReason::EndedUnseen).map(|close| close.at),
         closed_by_event: draft.close.and_then(|close| Some(ledger.events.get(close.event?)?.id.clone())),
@@ -441,12 +441,12 @@ fn lifecycle_events(ledger: &Ledger<'_>, deactivations: &[Deactivation], input: 
         .map(|(index, event)| LifecycleEvent {
             event_id: event.id.clone(),
             event_time: event.time,
-            event_name: event.name.clone(),
-            addenda: event.lineage.addenda.iter().cloned().collect(),
+            event_name: event.name.to_string(),
+            addenda: event.lineage.addenda.to_strings(),
             outcome: if event.failure.is_none() { Outcome::Success } else { Outcome::Failed },
-            error_code: event.failure.as_ref().and_then(|failure| failure.code.clone()),
-            account: event.account.clone(),
-            region: event.region.clone(),
+            error_code: event.failure.as_ref().and_then(|failure| failure.code.as_deref().map(str::to_owned)),
+            account: event.account.to_string(),
+            region: event.region.to_string(),
             principal: ledger
                 .owners
                 .get(index)
@@ -457,10 +457,10 @@ fn lifecycle_events(ledger: &Ledger<'_>, deactivations: &[Deactivation], input: 
             device: event.action.serial().map(str::to_owned),
             actor: event.actor.display(),
             actor_mfa: event.actor_mfa,
-            source_ip: event.source_ip.clone(),
-            user_agent: event.user_agent.clone(),
+            source_ip: event.source_ip.as_deref().map(str::to_owned),
+            user_agent: event.user_agent.as_deref().map(str::to_owned),
             remaining_devices: remaining.get(&index).copied(),
-            objects: event.objects.iter().cloned().collect(),
+            objects: event.objects.to_strings(),
             integrity: None,
         })
         .collect()

@@ -95,11 +95,11 @@ fn proof(ledger: &Ledger<'_>, calls: &Calls<'_>, windows: &[Window]) -> Vec<Proo
     let mut proof: Vec<Proof> = events
         .map(|event| Proof {
             event_id: event.id.clone(),
-            event_name: event.name.clone(),
+            event_name: event.name.to_string(),
             event_time: event.time,
-            account: event.account.clone(),
+            account: event.account.to_string(),
             actor: event.actor.display(),
-            objects: event.objects.iter().cloned().collect(),
+            objects: event.objects.to_strings(),
             sha256: vec![None; event.objects.len()],
         })
         .collect();

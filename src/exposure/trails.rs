@@ -53,11 +53,11 @@ pub fn gaps(events: &[Event], period: Period, end: DateTime<Utc>) -> Vec<Gap> {
         let until = if change.stops() { change.resumed.map_or(end, |resumed| resumed.time) } else { event.time };
         if until >= period.from && event.time < end {
             gaps.push(Gap {
-                account: event.account.clone(),
+                account: event.account.to_string(),
                 region: None,
                 from: event.time,
                 to: until,
-                cause: event.name.clone(),
+                cause: event.name.to_string(),
                 event_id: Some(event.id.clone()),
             });
         }

@@ -1,10 +1,11 @@
 //! The typed event that everything after the scan works on.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::text::{self, Names, Text};
 use crate::cloudtrail::Actor;
 
 /// The name that console calls bear in `requestParameters.userName` when the root user is meant. With its spaces it can
@@ -22,29 +23,30 @@ pub struct Event {
     /// `eventTime`: when AWS took the request, whole seconds.
     pub time: DateTime<Utc>,
     /// `recipientAccountId`: whose record it is.
-    pub account: String,
+    pub account: Text,
     /// `awsRegion`.
-    pub region: String,
+    pub region: Text,
     /// `eventSource`.
-    pub source: String,
+    pub source: Text,
     /// `eventName`.
-    pub name: String,
+    pub name: Text,
     /// What was done.
     pub action: Action,
     /// About whom, as far as this record alone tells.
     pub target: Target,
     /// Who did it.
-    pub actor: Actor,
+    #[serde(with = "text::actor")]
+    pub actor: Arc<Actor>,
     /// Whether the actor's session was MFA-authenticated; `None` where that cannot be known.
     pub actor_mfa: Option<bool>,
     /// `sourceIPAddress`: an address, or a service's host name.
-    pub source_ip: Option<String>,
+    pub source_ip: Option<Text>,
     /// `userAgent`, as sent by the client: attacker-controlled text.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Text>,
     /// The failure of an attempt; `None` where the call succeeded.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// The objects that hold the record: more than one where several trails deliver to the archive.
-    pub objects: BTreeSet<String>,
+    pub objects: Names,
     /// When CloudTrail delivered the first of those objects; `None` for objects whose key does not tell.
     pub delivered_at: Option<DateTime<Utc>>,
     /// How its record stands to others of the same event.
@@ -60,7 +62,7 @@ pub struct Lineage {
     /// `addendum.originalEventID`: the event that the record says again. `None` once it is taken in there.
     pub original: Option<String>,
     /// Ids of the records that say this event again, and were taken in.
-    pub addenda: BTreeSet<String>,
+    pub addenda: Names,
     /// Whether a proven digest names an object that holds the record.
     pub verified: bool,
     /// Set where another record of this event says something else.
@@ -83,7 +85,7 @@ pub enum Dispute {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// `errorCode`; `None` for a failed sign-in, which bears none.
-    pub code: Option<String>,
+    pub code: Option<Text>,
     /// `errorMessage`.
     pub message: Option<String>,
 }
@@ -390,7 +392,7 @@ impl Event {
     /// Whether all that is kept of two records is equal, wherever they lie.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
         let said = |event: &Self| Self {
-            objects: BTreeSet::new(),
+            objects: Names::default(),
             delivered_at: None,
             lineage: Lineage { original: event.lineage.original.clone(), ..Lineage::default() },
             ..event.clone()

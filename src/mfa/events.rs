@@ -7,7 +7,7 @@ use std::io;
 
 use serde::Deserialize;
 
-use super::Event;
+use super::{Event, Texts};
 use crate::spill::Spill;
 
 /// Events in memory of one worker: some 3 MiB.
@@ -63,9 +63,12 @@ impl Events {
     pub fn take(&mut self) -> io::Result<Vec<Event>> {
         let Self { recent, spills, count } = std::mem::take(self);
         let mut events = Vec::with_capacity(count);
+        let mut texts = Texts::default();
         for mut spill in spills {
             spill.for_each(|reader| {
-                events.push(Event::deserialize(&mut serde_json::Deserializer::from_reader(reader))?);
+                let mut event = Event::deserialize(&mut serde_json::Deserializer::from_reader(reader))?;
+                texts.share_with(&mut event);
+                events.push(event);
                 Ok(())
             })?;
         }

@@ -2,10 +2,11 @@
 //!
 //! A record counts by its exact `eventSource` and `eventName` alone: the names also occur inside other records' fields.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::event::{Action, Event, Failure, Lineage, ROOT_USER_NAME, Target};
 use super::refusal::{self, Named};
+use super::text::{Names, Text};
 use crate::arn::{self, Arn, is_arn};
 use crate::cloudtrail::{Actor, ActorKind, Record, same};
 
@@ -87,7 +88,7 @@ pub fn extract(record: &Record<'_, '_>) -> Option<Event> {
     let action = action(record)?;
     let actor = record.actor();
     let failure = record.failed().then(|| Failure {
-        code: record.error_code().map(str::to_owned),
+        code: record.error_code().map(Text::from),
         message: record.text(&["errorMessage"]).map(str::to_owned),
     });
     let target = target(record, &action, &actor, failure.as_ref());
@@ -95,18 +96,18 @@ pub fn extract(record: &Record<'_, '_>) -> Option<Event> {
     Some(Event {
         id: record.id().into_owned(),
         time: record.time,
-        account: record.account().unwrap_or_default().to_owned(),
-        region: record.text(&["awsRegion"]).unwrap_or_default().to_owned(),
-        source: record.source.to_owned(),
-        name: record.name.to_owned(),
+        account: record.account().unwrap_or_default().into(),
+        region: record.text(&["awsRegion"]).unwrap_or_default().into(),
+        source: record.source.into(),
+        name: record.name.into(),
         action,
         target,
         actor_mfa: record.session_mfa(actor.kind),
-        actor,
-        source_ip: record.text(&["sourceIPAddress"]).map(str::to_owned),
-        user_agent: record.text(&["userAgent"]).map(str::to_owned),
-        failure,
-        objects: BTreeSet::new(),
+        actor: Arc::new(actor),
+        source_ip: record.text(&["sourceIPAddress"]).map(Text::from),
+        user_agent: record.text(&["userAgent"]).map(Text::from),
+        failure: failure.map(Box::new),
+        objects: Names::default(),
         delivered_at: None,
         lineage: Lineage {
             content: Some(record.content()),

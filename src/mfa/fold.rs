@@ -130,7 +130,7 @@ pub fn contest<C: Logged + Said>(events: &mut Vec<Event>, calls: &[C]) -> Vec<Co
         }
         let proven = [own.iter().any(|event| event.lineage.verified), others.iter().any(|call| call.is_verified())];
         let [event_counts, call_counts] = if proven[0] == proven[1] { [true; 2] } else { proven };
-        let of_events: BTreeSet<String> = own.iter().flat_map(|event| event.objects.iter().cloned()).collect();
+        let of_events: BTreeSet<String> = own.iter().flat_map(|event| event.objects.to_strings()).collect();
         let of_calls: BTreeSet<String> = others.iter().flat_map(|call| call.objects()).collect();
         let kept = [(event_counts, &of_events), (call_counts, &of_calls)];
         conflicts.push(Conflict {
@@ -400,7 +400,7 @@ impl<T: Holds> Logged for T {
     }
 
     fn objects(&self) -> BTreeSet<String> {
-        self.event().objects.clone()
+        self.event().objects.to_strings().into_iter().collect()
     }
 
     fn is_verified(&self) -> bool {
@@ -435,11 +435,11 @@ impl<T: Holds> Logged for T {
         let old = self.event_mut();
         // What was gathered grows by one record at a time, and is not put together anew for each.
         let addenda = std::mem::replace(&mut new.lineage.addenda, std::mem::take(&mut old.lineage.addenda));
-        new.lineage.addenda.extend(addenda);
+        new.lineage.addenda.extend(addenda.iter().cloned());
         new.lineage.addenda.insert(std::mem::replace(&mut new.id, std::mem::take(&mut old.id)));
         new.lineage.original = old.lineage.original.take();
         let objects = std::mem::replace(&mut new.objects, std::mem::take(&mut old.objects));
-        new.objects.extend(objects);
+        new.objects.extend(objects.iter().cloned());
         new.delivered_at = delivery(old, &new);
         *old = new;
     }
@@ -477,7 +477,7 @@ mod tests {
 
     use super::*;
     use crate::cloudtrail::{Actor, ActorKind};
-    use crate::mfa::{Action, Lineage, Target};
+    use crate::mfa::{Action, Lineage, Target, Text};
 
     fn event(id: &str, original: Option<&str>, content: u128, object: &str) -> Event {
         let actor = Actor {
@@ -492,18 +492,18 @@ mod tests {
         Event {
             id: id.to_owned(),
             time: DateTime::from_timestamp(1_790_000_000, 0).expect("a time"),
-            account: "111122223333".to_owned(),
-            region: String::new(),
-            source: "iam.amazonaws.com".to_owned(),
-            name: "DeactivateMFADevice".to_owned(),
+            account: "111122223333".into(),
+            region: Text::default(),
+            source: "iam.amazonaws.com".into(),
+            name: "DeactivateMFADevice".into(),
             action: Action::DeviceDeactivated { serial: Some(format!("s{}", content / 2)) },
             target: Target::Nobody,
-            actor,
+            actor: actor.into(),
             actor_mfa: None,
             source_ip: None,
             user_agent: None,
             failure: None,
-            objects: BTreeSet::from([object.to_owned()]),
+            objects: [object].into_iter().collect(),
             delivered_at: None,
             lineage: Lineage { content: Some(content), original: original.map(str::to_owned), ..Lineage::default() },
         }
@@ -572,7 +572,7 @@ mod tests {
             for event in &events {
                 let object = event.objects.first().expect("one");
                 let kept = all.iter().any(|one| one.has_id(&event.id) && one.objects.contains(object));
-                let named = conflicts.iter().any(|conflict| conflict.objects.contains(object));
+                let named = conflicts.iter().any(|conflict| conflict.objects.contains(object.as_str()));
                 prop_assert!(kept || named, "{event:?}");
             }
             // What is said in several ways is named.

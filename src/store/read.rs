@@ -385,12 +385,12 @@ impl Store {
                     arrived.push((event.time, event.id.clone()));
                 }
                 if let (Some(integrity), Some(object)) = (*integrity, event.objects.first()) {
-                    let worst = evidence.integrity.entry(object.clone()).or_insert(integrity);
+                    let worst = evidence.integrity.entry(object.to_string()).or_insert(integrity);
                     *worst = (*worst).max(integrity);
                 }
                 event.lineage.verified = *integrity == Some(Integrity::Verified);
                 if let Some(original) = &event.lineage.original {
-                    originals.insert((event.account.clone(), event.id.clone()), original.clone());
+                    originals.insert((event.account.to_string(), event.id.clone()), original.clone());
                 }
                 evidence.events.push(event).map_err(StoreError::Temporary)?;
             }

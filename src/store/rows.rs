@@ -13,7 +13,7 @@ use super::id::{id_of, text_of};
 use super::schema::Dataset;
 use crate::cloudtrail::{Actor, ActorKind, Scratch, for_each_record, mfa_of};
 use crate::contract::Integrity;
-use crate::mfa::{Action, Event, Failure, Lineage, Target};
+use crate::mfa::{Action, Event, Failure, Lineage, Target, Text};
 use crate::source::{KeyInfo, Location, ObjectRef, Product};
 use crate::trace::{self, Call, Sighting};
 
@@ -371,9 +371,8 @@ impl Row for EventRow {
     fn lay(&self, into: &mut Table) {
         let event = &self.event;
         into.time(Some(event.time));
-        [&event.id, &event.account, &event.region, &event.source, &event.name]
-            .into_iter()
-            .for_each(|text| into.text(text));
+        into.text(&event.id);
+        [&event.account, &event.region, &event.source, &event.name].into_iter().for_each(|text| into.text(text));
         lay_action(&event.action, into);
         lay_target(&event.target, into);
         lay_actor(&event.actor, into);
@@ -391,7 +390,7 @@ impl Row for EventRow {
         into.optional(event.lineage.content.map(text_of).as_deref());
         into.time(event.delivered_at);
         into.text(&self.object_id);
-        into.optional(event.objects.first().map(String::as_str));
+        into.optional(event.objects.first().map(Text::as_str));
         into.optional(self.etag.as_deref());
         into.count(self.size);
         into.optional(self.sha256.as_deref());
@@ -401,28 +400,28 @@ impl Row for EventRow {
 
     fn read(from: &mut Cells<'_>) -> Option<Self> {
         let (time, id) = (from.time()?, from.text()?);
-        let (account, region, source, name) = (from.text()?, from.text()?, from.text()?, from.text()?);
+        let (account, region, source, name) = (from.shared()?, from.shared()?, from.shared()?, from.shared()?);
         let (action, target, actor) = (read_action(from)?, read_target(from)?, read_actor(from)?);
-        let (actor_mfa, source_ip, user_agent) = (from.flag(), from.optional(), from.optional());
+        let (actor_mfa, source_ip, user_agent) = (from.flag(), from.shared(), from.shared());
         let failed = from.flag()?;
-        let (code, message) = (from.optional(), from.optional());
+        let (code, message) = (from.shared().map(Text::from), from.optional());
         let (original, content) = (from.optional(), from.optional());
         let (delivered_at, object_id) = (from.time(), from.text()?);
         let event = Event {
             id,
             time,
-            account,
-            region,
-            source,
-            name,
+            account: account.into(),
+            region: region.into(),
+            source: source.into(),
+            name: name.into(),
             action,
             target,
             // Earlier versions kept what the record says of any caller.
             actor_mfa: mfa_of(actor.kind, actor_mfa),
-            actor,
-            source_ip,
-            user_agent,
-            failure: failed.then_some(Failure { code, message }),
+            actor: actor.into(),
+            source_ip: source_ip.map(Text::from),
+            user_agent: user_agent.map(Text::from),
+            failure: failed.then(|| Failure { code, message }.into()),
             objects: from.optional().into_iter().collect(),
             delivered_at,
             lineage: Lineage { original, content: content.map(|content| id_of(&content)), ..Lineage::default() },
@@ -557,10 +556,10 @@ mod tests {
         Event {
             id: "id".to_owned(),
             time: DateTime::from_timestamp(1_790_000_000, 0).unwrap(),
-            account: "111122223333".to_owned(),
-            region: String::new(),
-            source: "iam.amazonaws.com".to_owned(),
-            name: "Name".to_owned(),
+            account: "111122223333".into(),
+            region: Text::default(),
+            source: "iam.amazonaws.com".into(),
+            name: "Name".into(),
             action: of,
             target: Target::User { name: some("a"), id: None },
             actor: Actor {
@@ -571,12 +570,13 @@ mod tests {
                 arn: None,
                 access_key: some("ASIA"),
                 issuer: some("arn:aws:iam::111122223333:role/path/r"),
-            },
+            }
+            .into(),
             actor_mfa: None,
-            source_ip: some("192.0.2.1"),
+            source_ip: Some("192.0.2.1".into()),
             user_agent: None,
-            failure: Some(Failure { code: None, message: some("no") }),
-            objects: ["o".to_owned()].into(),
+            failure: Some(Failure { code: None, message: some("no") }.into()),
+            objects: ["o"].into_iter().collect(),
             delivered_at: None,
             lineage: Lineage { content: Some(7 << 70), original: some("other"), ..Lineage::default() },
         }

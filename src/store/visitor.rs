@@ -3,7 +3,7 @@
 //! It is gathered by [`Evidence`], object by object and, within an object, by the account and region of the records, for by these a
 //! report selects.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::id::text_of;
@@ -233,7 +233,7 @@ impl Visitor for StoreVisitor<'_> {
                 Err(error) => return sink.fail(StoreError::Temporary(error)),
             };
             for (mut event, (number, record)) in kept.into_iter().zip(group.records) {
-                event.objects = BTreeSet::from([row.name.clone()]);
+                event.objects = [row.name.as_str()].into_iter().collect();
                 events.push(EventRow {
                     event,
                     object_id: row.object_id.clone(),

@@ -113,7 +113,7 @@ fn with_facts<T>(input: &Input<'_>, rules: &Rules, work: impl FnOnce(Facts<'_>) 
 }
 
 fn scope(events: &[Event]) -> Scope {
-    Scope::Events(events.iter().map(|event| (event.account.clone(), event.id.clone())).collect())
+    Scope::Events(events.iter().map(|event| (event.account.to_string(), event.id.clone())).collect())
 }
 
 // ---------------------------------------------------------------------------------------------------- the property
@@ -467,7 +467,7 @@ fn refused_deactivations_are_one_incident_that_ends_when_they_do() {
     let mut story = Story::new();
     let refused = |number: usize, at: &str, story: &mut Story| {
         let mut event = event(number, &format!("{at} removes ann phone"));
-        event.failure = Some(Failure { code: Some("AccessDenied".to_owned()), message: None });
+        event.failure = Some(Failure { code: Some("AccessDenied".into()), message: None }.into());
         story.events.push(event);
         story.pass()
     };
@@ -488,8 +488,8 @@ fn a_trail_that_is_weakened_is_an_incident_until_it_records_again() {
     let mut story = Story::new();
     let change = |number: usize, at: &str, name: &str, story: &mut Story| {
         let mut event = event(number, &format!("{at} creates nobody"));
-        event.name = name.to_owned();
-        event.source = "cloudtrail.amazonaws.com".to_owned();
+        event.name = name.into();
+        event.source = "cloudtrail.amazonaws.com".into();
         event.target = Target::Nobody;
         event.action = Action::TrailChanged { trail: Some("main".to_owned()) };
         story.events.push(event);

@@ -106,7 +106,7 @@ impl Fixture {
 }
 
 fn key(event: &Event) -> EventKey {
-    (event.account.clone(), event.id.clone())
+    (event.account.to_string(), event.id.clone())
 }
 
 /// As the report has them, but for what an integrity check alone tells.
@@ -259,7 +259,7 @@ fn what_followed_from_an_object_that_was_overwritten_is_withdrawn() {
     // Of one whose object holds nothing else that opened anything.
     let object = |id: &String| {
         let event = examined.events.iter().find(|event| event.id == *id).unwrap();
-        event.objects.first().unwrap().clone()
+        event.objects.first().unwrap().to_string()
     };
     let openings: Vec<String> =
         examined.windows.iter().map(|window| object(window.opened_by_event.as_ref().unwrap())).collect();

@@ -3,7 +3,7 @@
 //!
 //! An event is `DAY.HH:MM what …` of October 2026; IAM's state is of 1 November. What is not said is not there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use mfatrail::cloudtrail::{Actor, ActorKind};
@@ -93,18 +93,18 @@ pub fn event(number: usize, line: &str) -> Event {
     Event {
         id: format!("event-{number}"),
         time: october(when),
-        account: ACCOUNT.to_owned(),
-        region: "us-east-1".to_owned(),
-        source: "iam.amazonaws.com".to_owned(),
-        name: name.to_owned(),
+        account: ACCOUNT.into(),
+        region: "us-east-1".into(),
+        source: "iam.amazonaws.com".into(),
+        name: name.into(),
         action,
         target,
-        actor,
+        actor: actor.into(),
         actor_mfa: None,
-        source_ip: Some("192.0.2.10".to_owned()),
+        source_ip: Some("192.0.2.10".into()),
         user_agent: None,
         failure: None,
-        objects: BTreeSet::from([format!("object-{number}")]),
+        objects: [format!("object-{number}")].into_iter().collect(),
         delivered_at: None,
         lineage: Default::default(),
     }

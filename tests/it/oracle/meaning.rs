@@ -7,7 +7,7 @@ use chrono::Duration;
 use mfatrail::cloudtrail::{Actor, ActorKind};
 use mfatrail::contract::{Activity, Approved, Class, CloseReason, Detected, DetectionKind, Reason, Window};
 use mfatrail::inputs::{Approval, DetectionSubject, Signal};
-use mfatrail::mfa::{Action, Event};
+use mfatrail::mfa::{Action, Event, Text};
 use mfatrail::trace::Call;
 
 use super::proofs::everything;
@@ -205,7 +205,7 @@ impl Oracle<'_> {
         let t = opening.time;
         let hour = Duration::hours(1);
         let actor = &opening.actor;
-        let strange = |ip: &Option<String>, seen: &BTreeSet<String>| {
+        let strange = |ip: &Option<Text>, seen: &BTreeSet<String>| {
             !seen.is_empty() && address(ip.as_deref()).is_some_and(|ip| !seen.contains(&ip))
         };
         match signal {

@@ -183,29 +183,29 @@ pub fn archive(archive: &Path) -> (Vec<Event>, Context) {
         }
         let Some(action) = action(record) else { continue };
         if let Some(known) = events.iter_mut().find(|e| e.id == id && e.account == account) {
-            known.objects.insert(object.clone());
+            known.objects.insert(object.as_str());
             known.delivered_at = known.delivered_at.min(Some(*delivered));
             continue;
         }
         let target = target(record, &actor, &action);
-        let code = text(&record["errorCode"]);
+        let code = text(&record["errorCode"]).map(Into::into);
         events.push(Event {
-            failure: failed.then(|| Failure { code, message: text(&record["errorMessage"]) }),
-            region: text(&record["awsRegion"]).unwrap(),
-            user_agent: text(&record["userAgent"]),
-            objects: BTreeSet::from([object.clone()]),
+            failure: failed.then(|| Failure { code, message: text(&record["errorMessage"]) }.into()),
+            region: text(&record["awsRegion"]).unwrap().into(),
+            user_agent: text(&record["userAgent"]).map(Into::into),
+            objects: [object.as_str()].into_iter().collect(),
             delivered_at: Some(*delivered),
             lineage: Default::default(),
             actor_mfa: session,
             time: at,
             id,
-            account,
-            source,
-            name,
+            account: account.into(),
+            source: source.into(),
+            name: name.into(),
             action,
             target,
-            actor,
-            source_ip,
+            actor: actor.into(),
+            source_ip: source_ip.map(Into::into),
         });
     }
     (events, context)

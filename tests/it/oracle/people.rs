@@ -73,7 +73,7 @@ impl Oracle<'_> {
             if event.actor.kind == ActorKind::IamUser
                 && let Some(name) = &event.actor.name
             {
-                let account = event.actor.account.clone().unwrap_or_else(|| event.account.clone());
+                let account = event.actor.account.clone().unwrap_or_else(|| event.account.to_string());
                 self.bearer(&account, name, event.actor.id.as_deref(), &place);
             }
             let done = event.succeeded();

@@ -199,11 +199,11 @@ impl<'a> Oracle<'a> {
         Window {
             opened_at: Some(by.time),
             opened_by_event: Some(by.id.clone()),
-            opened_by: Some(by.name.clone()),
+            opened_by: Some(by.name.to_string()),
             device: by.action.serial().map(str::to_owned),
             actor: Some(by.actor.display()),
             actor_mfa: meaning::session_mfa(by),
-            source_ip: by.source_ip.clone(),
+            source_ip: by.source_ip.as_deref().map(str::to_owned),
             delivered_at: by.delivered_at,
             console_password: console_password(walk.evidence.password_at(place, true)),
             ..self.blank(life, kind)

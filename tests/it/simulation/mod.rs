@@ -413,19 +413,20 @@ impl Simulation {
         self.events.push(Event {
             id,
             time: self.now,
-            account,
+            account: account.into(),
             region: "us-east-1".into(),
-            source: source.to_owned(),
-            name: name.to_owned(),
+            source: source.into(),
+            name: name.into(),
             action,
             target,
-            actor: actor.clone(),
+            actor: actor.clone().into(),
             actor_mfa: session,
-            source_ip: Some(source_ip),
+            source_ip: Some(source_ip.into()),
             user_agent: None,
-            failure: fail
-                .then(|| Failure { code: (name != "ConsoleLogin").then(|| "AccessDenied".to_owned()), message: None }),
-            objects: BTreeSet::from(["one.json.gz".to_owned()]),
+            failure: fail.then(|| {
+                Failure { code: (name != "ConsoleLogin").then(|| "AccessDenied".into()), message: None }.into()
+            }),
+            objects: ["one.json.gz"].into_iter().collect(),
             delivered_at: Some(self.now + Duration::seconds(300)),
             lineage: mfa::Lineage::default(),
         });
@@ -1124,7 +1125,7 @@ fn detections(plan: &Plan, events: &[Event]) -> Vec<Detection> {
         events.iter().filter(|e| matches!(e.action, Action::DeviceDeactivated { .. }) && e.succeeded()).collect();
     let row = |(n, (which, later, how)): (usize, &(usize, i64, u8))| {
         let event = lost.get(which % lost.len().max(1))?;
-        let account = event.account.clone();
+        let account = event.account.to_string();
         let subject = match (&event.target, how) {
             (_, 0) => DetectionSubject::Event(event.id.clone()),
             (Target::User { .. }, 1) => DetectionSubject::Principal { account, user: format!("user{}", which % 4) },
