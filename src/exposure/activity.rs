@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::calls::Who;
 use super::classify::Facts;
-use super::ledger::{EntityId, EventId, IamEntry};
+use super::ledger::{EntityId, EventId, IamEntry, Thing};
 use super::windows::Draft;
 use crate::cloudtrail::{Actor, ActorKind, address};
 use crate::contract::{Activity, ActorActivity, Made};
@@ -47,17 +47,15 @@ fn by_actor(facts: Facts<'_>, opening: &Event, [from, to]: [DateTime<Utc>; 2]) -
     }
     let ledger = facts.ledger;
     let who = ledger.entity_of(&opening.actor, &opening.account, opening.time);
-    let calls = facts.calls.of(who.map_or(Who::Actor(&opening.actor), Who::Entity), from, to);
+    let calls = facts.calls.count(who.map_or(Who::Actor(&opening.actor), Who::Entity), from, to);
     let makings = ledger.makings_by(&opening.actor, who, [from, to]);
-    let makings = makings.into_iter().filter_map(|index| Some((index, ledger.events.get(index)?)));
-    let mut makings = makings.filter(|(_, event)| event.time < to);
-    let made = makings.by_ref().take(MADE).filter_map(|(index, event)| made(facts, index, event)).collect();
-    let made_left_out = makings.count();
+    let end = makings.partition_point(|index| ledger.events.get(*index).is_some_and(|event| event.time < to));
+    let listed = makings.iter().take(end.min(MADE)).filter_map(|index| Some((*index, ledger.events.get(*index)?)));
     Some(ActorActivity {
-        events: calls.as_ref().map(Vec::len),
-        writes: calls.map(|calls| calls.iter().filter(|call| !call.read_only).count()),
-        made,
-        made_left_out,
+        events: calls.map(|[events, _]| events),
+        writes: calls.map(|[_, writes]| writes),
+        made: listed.filter_map(|(index, event)| made(facts, index, event)).collect(),
+        made_left_out: end.saturating_sub(MADE),
     })
 }
 
@@ -99,10 +97,7 @@ fn still_there(facts: Facts<'_>, index: EventId, event: &Event, owner: EntityId)
         return None;
     }
     let entity = facts.ledger.entities.get(owner)?;
-    let later =
-        entity.events.iter().filter(|later| **later > index).filter_map(|later| facts.ledger.events.get(*later));
-    let mut later = later.filter(|later| later.succeeded() && later.time <= facts.as_of);
-    if later.any(|later| takes_away(later, event)) {
+    if is_taken_away(facts, index, event, owner) {
         return Some(false);
     }
     match (&entity.iam, facts.iam) {
@@ -110,6 +105,19 @@ fn still_there(facts: Facts<'_>, index: EventId, event: &Event, owner: EntityId)
         (IamEntry::User(user), Some(iam)) => in_iam(facts, user, event, iam.as_of(&entity.account)),
         _ => Some(true),
     }
+}
+
+/// Whether a later event up to `as_of` took away what an event made.
+pub(super) fn is_taken_away(facts: Facts<'_>, index: EventId, event: &Event, owner: EntityId) -> bool {
+    let find = || {
+        let things = [Some(Thing::User), Thing::of(&event.action)];
+        let mut later = things.into_iter().flatten().flat_map(|thing| {
+            let later = facts.ledger.removals_of(owner, thing, index);
+            later.take_while(|later| later.time <= facts.as_of)
+        });
+        (later.any(|later| takes_away(later, event)), 1)
+    };
+    *facts.ledger.taken_away.of(&index, find)
 }
 
 /// Whether IAM said something after the event, and not after `as_of`.
@@ -135,7 +143,7 @@ fn in_iam(facts: Facts<'_>, user: &UserState, event: &Event, listed: AsOf) -> Op
 }
 
 /// Whether a later event about the same principal takes away what `made` made.
-fn takes_away(later: &Event, made: &Event) -> bool {
+pub(super) fn takes_away(later: &Event, made: &Event) -> bool {
     match (&later.action, &made.action) {
         (Action::UserDeleted, _) | (Action::PasswordRemoved, Action::PasswordCreated | Action::PasswordReset) => true,
         // Somebody else's password took its place.

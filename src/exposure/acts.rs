@@ -1,7 +1,9 @@
 //! The acts of one caller, without a look at those of all others: a window for each of many events makes that the square of them.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::rc::Rc;
 
 use crate::cloudtrail::{Actor, ActorKind};
 
@@ -17,29 +19,90 @@ enum Common<'a> {
     Name(Option<&'a str>, &'a str, [bool; 2]),
 }
 
-/// Acts by who did them, in the order in which they were added.
+/// Acts by who did them.
 #[derive(Debug)]
 pub(super) struct Acts<A> {
-    by: HashMap<u64, Vec<A>>,
+    /// Each act by the hashes of what its caller may have in common with others, in order.
+    by: Vec<(u64, A)>,
     hasher: RandomState,
+    lists: Memo<Vec<A>>,
 }
 
 impl<A> Default for Acts<A> {
     fn default() -> Self {
-        Self { by: HashMap::new(), hasher: RandomState::default() }
+        Self { by: Vec::new(), hasher: RandomState::default(), lists: Memo::default() }
     }
 }
 
-impl<A: Copy> Acts<A> {
-    pub(super) fn add(&mut self, actor: &Actor, act: A) {
-        for known in [by_itself(actor), by_arn(actor), by_name(actor)].into_iter().flatten() {
-            let hash = self.hash(actor, &known);
-            self.by.entry(hash).or_default().push(act);
+/// So many values that were found for callers are kept, and each that was found takes what so many take, beside its own.
+const REMEMBERED: usize = 1 << 18;
+const FOUND: usize = 32;
+
+/// What was found for callers: windows come in masses by one. Who is asked for decides how much that is, so it is forgotten where it
+/// grows.
+#[derive(Debug)]
+pub(super) struct Memo<T, K = Actor> {
+    known: RefCell<HashMap<K, Rc<T>>>,
+    /// Of how many values these are.
+    values: Cell<usize>,
+}
+
+impl<T, K> Default for Memo<T, K> {
+    fn default() -> Self {
+        Self { known: RefCell::default(), values: Cell::default() }
+    }
+}
+
+impl<T, K: Clone + Eq + Hash> Memo<T, K> {
+    /// What `find` finds, and of how many values that is.
+    pub(super) fn of(&self, key: &K, find: impl FnOnce() -> (T, usize)) -> Rc<T> {
+        if let Some(known) = self.known.borrow().get(key) {
+            return Rc::clone(known);
         }
+        let (found, values) = find();
+        let found = Rc::new(found);
+        let mut known = self.known.borrow_mut();
+        if self.values.get().saturating_add(values) > REMEMBERED {
+            known.clear();
+            self.values.set(0);
+        }
+        self.values.set(self.values.get().saturating_add(values + FOUND));
+        known.insert(key.clone(), Rc::clone(&found));
+        found
+    }
+}
+
+/// A caller without what [`Actor::same_as`] does not look at.
+pub(super) fn alike(actor: &Actor) -> Actor {
+    Actor { access_key: None, issuer: None, ..actor.clone() }
+}
+
+impl<A: Copy + Ord> Acts<A> {
+    pub(super) fn new<'a>(acts: impl Iterator<Item = (&'a Actor, A)>) -> Self {
+        let mut all = Self::default();
+        for (actor, act) in acts {
+            let known = [by_itself(actor), by_arn(actor), by_name(actor)].into_iter().flatten();
+            let hashes: Vec<u64> = known.map(|known| all.hash(actor, &known)).collect();
+            all.by.extend(hashes.into_iter().map(|hash| (hash, act)));
+        }
+        all.by.sort_unstable();
+        all.by.shrink_to_fit();
+        all
+    }
+
+    /// The acts of a caller, in order; `is` says whether one is its own.
+    pub(super) fn list(&self, actor: &Actor, is: impl Fn(A) -> bool) -> Rc<Vec<A>> {
+        self.lists.of(&alike(actor), || {
+            let mut list: Vec<A> =
+                self.of(actor).into_iter().flatten().map(|(_, act)| *act).filter(|act| is(*act)).collect();
+            list.sort_unstable();
+            let length = list.len();
+            (list, length)
+        })
     }
 
     /// Lists of acts that no act is in twice, and that hold all of a caller; of another's hardly any.
-    pub(super) fn of(&self, actor: &Actor) -> Vec<&[A]> {
+    fn of(&self, actor: &Actor) -> Vec<&[(u64, A)]> {
         let Actor { account, id, name, arn, .. } = actor;
         let mut sought: Vec<Common<'_>> = by_itself(actor).into_iter().collect();
         if actor.kind != ActorKind::Root {
@@ -50,8 +113,12 @@ impl<A: Copy> Acts<A> {
             let name = |[id, arn]: [bool; 2]| Some(Common::Name(account.as_deref(), name.as_deref()?, [id, arn]));
             sought.extend(ids.iter().flat_map(|id| arns.iter().filter_map(move |arn| name([*id, *arn]))));
         }
-        let lists = sought.iter().filter_map(|common| self.by.get(&self.hash(actor, common)));
-        lists.map(Vec::as_slice).collect()
+        let list = |common: &Common<'_>| {
+            let hash = self.hash(actor, common);
+            let start = self.by.partition_point(|(known, _)| *known < hash);
+            self.by.get(start..self.by.partition_point(|(known, _)| *known <= hash)).unwrap_or_default()
+        };
+        sought.iter().map(list).collect()
     }
 
     fn hash(&self, actor: &Actor, common: &Common<'_>) -> u64 {
@@ -100,13 +167,16 @@ mod tests {
     proptest! {
         #[test]
         fn a_callers_acts_are_those_of_all_who_are_the_same(actors in prop::collection::vec(actor(), 1..40)) {
-            let mut acts = Acts::default();
-            actors.iter().enumerate().for_each(|(act, actor)| acts.add(actor, act));
+            let acts = Acts::new(actors.iter().enumerate().map(|(act, actor)| (actor, act)));
             for actor in &actors {
-                let mut found = acts.of(actor).concat();
+                let mut found: Vec<usize> = acts.of(actor).concat().into_iter().map(|(_, act)| act).collect();
                 found.sort_unstable();
                 let same = |act: &usize| actors[*act].same_as(actor);
-                prop_assert_eq!(found, (0..actors.len()).filter(same).collect::<Vec<_>>(), "{:?}", actor);
+                let expected: Vec<usize> = (0..actors.len()).filter(same).collect();
+                prop_assert_eq!(&found, &expected, "{:?}", actor);
+                for _twice in 0..2 {
+                    prop_assert_eq!(&*acts.list(actor, |act| same(&act)), &expected, "{:?}", actor);
+                }
             }
         }
     }

@@ -4,7 +4,7 @@
 //! bore it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -13,8 +13,8 @@ use super::windows::Deactivation;
 use crate::arn::Arn;
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{Notice, NoticeCode, PrincipalKind};
-use crate::inputs::Approval;
-use crate::mfa::{Event, user_name};
+use crate::inputs::{Approval, Detection, DetectionSubject};
+use crate::mfa::{Event, Text, user_name};
 
 /// How people and credential reports call the root user.
 const ROOT_NAMES: [&str; 3] = ["root", "<root_account>", ABOUT_ROOT];
@@ -36,40 +36,126 @@ pub(super) fn means(user: &str, entity: &Entity<'_>, at: DateTime<Utc>) -> bool 
     }
 }
 
-/// The approvals of an entity that hold at a moment.
-pub(super) fn covering<'f>(
-    approvals: &'f [Approval],
-    entity: &Entity<'_>,
-    at: DateTime<Utc>,
-) -> impl Iterator<Item = &'f Approval> {
-    approvals.iter().filter(move |approval| {
-        approval.account == entity.account
-            && approval.valid_from <= at
-            && at < approval.valid_to
-            && means(&approval.user, entity, at)
-    })
+/// Rows of an input by whom they may mean: of thousands each window is held against few.
+#[derive(Debug)]
+pub(super) struct ByUser<'f, T> {
+    rows: &'f [T],
+    /// By account, and by what a name ends with, in lower case.
+    by: HashMap<(&'f str, String), Vec<usize>>,
+}
+
+impl<'f, T> ByUser<'f, T> {
+    /// `subject` says of which account and user a row is, if it is of one.
+    pub(super) fn new(rows: &'f [T], subject: impl Fn(&'f T) -> Option<(&'f str, &'f str)>) -> Self {
+        let mut by: HashMap<(&str, String), Vec<usize>> = HashMap::new();
+        for (place, row) in rows.iter().enumerate() {
+            if let Some((account, user)) = subject(row) {
+                by.entry((account, ending(user))).or_default().push(place);
+            }
+        }
+        Self { rows, by }
+    }
+
+    /// The rows that may mean an entity, with their numbers, in order.
+    pub(super) fn of(&self, entity: &Entity<'_>) -> impl Iterator<Item = (usize, &'f T)> {
+        let names = entity.names.iter().map(|span| span.name.as_str()).chain(entity.id.as_deref());
+        let roots = ROOT_NAMES.into_iter().filter(|_| entity.kind == PrincipalKind::Root);
+        let endings: BTreeSet<String> = names.chain(roots).map(ending).collect();
+        let lists = endings.into_iter().filter_map(|ending| self.by.get(&(entity.account.as_str(), ending)));
+        let places: BTreeSet<usize> = lists.flatten().copied().collect();
+        places.into_iter().filter_map(|place| Some((place, self.rows.get(place)?)))
+    }
+}
+
+fn ending(name: &str) -> String {
+    last(name).to_ascii_lowercase()
+}
+
+/// Approvals by whom they mean.
+pub(super) type Approvals<'f> = ByUser<'f, Approval>;
+
+impl<'f> Approvals<'f> {
+    pub(super) fn of_all(approvals: &'f [Approval]) -> Self {
+        Self::new(approvals, |approval| Some((&approval.account, &approval.user)))
+    }
+
+    /// The approvals of an entity that hold at a moment, with their numbers.
+    pub(super) fn covering(
+        &self,
+        entity: &Entity<'_>,
+        at: DateTime<Utc>,
+    ) -> impl Iterator<Item = (usize, &'f Approval)> {
+        self.of(entity).filter(move |(_, approval)| {
+            approval.account == entity.account
+                && approval.valid_from <= at
+                && at < approval.valid_to
+                && means(&approval.user, entity, at)
+        })
+    }
+}
+
+/// Detections by what they are about.
+#[derive(Debug)]
+pub(super) struct Alerts<'f> {
+    by_user: ByUser<'f, Detection>,
+    by_event: HashMap<&'f str, Vec<usize>>,
+}
+
+impl<'f> Alerts<'f> {
+    pub(super) fn of_all(detections: &'f [Detection]) -> Self {
+        let by_user = ByUser::new(detections, |row| match &row.subject {
+            DetectionSubject::Principal { account, user } => Some((account, user)),
+            DetectionSubject::Event(_) => None,
+        });
+        let mut by_event: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (place, row) in detections.iter().enumerate() {
+            if let DetectionSubject::Event(id) = &row.subject {
+                by_event.entry(id).or_default().push(place);
+            }
+        }
+        Self { by_user, by_event }
+    }
+
+    /// Those that may speak of what an event did to an entity, with their numbers, in order.
+    pub(super) fn of(&self, event: &Event, entity: &Entity<'_>) -> BTreeMap<usize, &'f Detection> {
+        let ids = std::iter::once(event.id.as_str()).chain(event.lineage.addenda.iter().map(Text::as_str));
+        let about_event = ids.filter_map(|id| self.by_event.get(id)).flatten();
+        let about_event = about_event.filter_map(|place| Some((*place, self.by_user.rows.get(*place)?)));
+        about_event.chain(self.by_user.of(entity)).collect()
+    }
 }
 
 /// The approval of a deactivation that counts, of the independent ones: that which began last, by ticket among equals.
-pub(super) fn approval<'f>(approvals: &'f [Approval], entity: &Entity<'_>, event: &Event) -> Option<&'f Approval> {
-    covering(approvals, entity, event.time)
+pub(super) fn approval<'f>(approvals: &Approvals<'f>, entity: &Entity<'_>, event: &Event) -> Option<&'f Approval> {
+    let covering = approvals.covering(entity, event.time).map(|(_, approval)| approval);
+    covering
         .filter(|approval| is_independent(&approval.approver, entity, &event.actor))
         .min_by_key(|approval| (Reverse(approval.valid_from), approval.ticket.as_str()))
 }
 
-/// What is to be said of an approval that covers a deactivation: that it clears nothing, or that it is a standing permission.
-pub(super) fn notices(
-    entities: &Entities<'_>,
-    events: &Events<'_>,
+/// By the numbers of approvals, the deactivations that they cover: principal and event of each.
+pub(super) fn covered<'l>(
+    approvals: &Approvals<'_>,
+    entities: &'l Entities<'l>,
+    events: &'l Events<'l>,
     deactivations: &[Deactivation],
-    approval: &Approval,
-) -> Vec<Notice> {
+) -> HashMap<usize, Vec<(&'l Entity<'l>, &'l Event)>> {
+    let mut covered: HashMap<usize, Vec<(&Entity<'_>, &Event)>> = HashMap::new();
+    for one in deactivations {
+        if let (Some(entity), Some(event)) = (entities.get(one.entity), events.get(one.event)) {
+            for (place, _) in approvals.covering(entity, event.time) {
+                covered.entry(place).or_default().push((entity, event));
+            }
+        }
+    }
+    covered
+}
+
+/// What is to be said of an approval that covers deactivations: that it clears nothing, or that it is a standing permission.
+pub(super) fn notices(covered: &[(&Entity<'_>, &Event)], approval: &Approval) -> Vec<Notice> {
     let Approval { ticket, account, user, approver, .. } = approval;
-    let covered = deactivations.iter().filter_map(|one| Some((entities.get(one.entity)?, events.get(one.event)?)));
-    let covered =
-        covered.filter(|(entity, event)| covering(std::slice::from_ref(approval), entity, event.time).next().is_some());
     let (independent, own): (Vec<_>, Vec<_>) =
-        covered.partition(|(entity, event)| is_independent(approver, entity, &event.actor));
+        covered.iter().partition(|(entity, event)| is_independent(approver, entity, &event.actor));
     let mut notices: Vec<Notice> = own
         .into_iter()
         .map(|(_, event)| Notice {
@@ -174,6 +260,7 @@ fn pieces(name: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ledger::{NameSpan, new_entity};
     use super::*;
 
     fn actor(kind: ActorKind, id: &str, arn: &str) -> Actor {
@@ -186,6 +273,58 @@ mod tests {
             arn: some(arn),
             access_key: None,
             issuer: None,
+        }
+    }
+
+    fn entity(kind: PrincipalKind, id: Option<&str>, names: &[&str]) -> Entity<'static> {
+        let span = |name: &&str| NameSpan { name: (*name).to_owned(), from: None, to: None };
+        let mut entity = new_entity("111122223333", kind, "", id.map(str::to_owned), None);
+        entity.names = names.iter().map(span).collect();
+        entity
+    }
+
+    #[test]
+    fn whoever_a_row_means_is_among_those_that_it_is_found_by() {
+        let users = [
+            "root",
+            "Root",
+            "<root_account>",
+            "AWS Root User",
+            "user/root",
+            "user/path/Alice",
+            "alice",
+            "ALICE",
+            "a:lice",
+            "group/alice",
+            "u-1",
+            "U-1",
+            "people/u-1",
+            "bob",
+            "user/",
+            "",
+            "user/x:alice",
+            "Bob",
+        ];
+        let rows: Vec<(&str, &str)> = ["111122223333", "444455556666"]
+            .into_iter()
+            .flat_map(|account| users.map(|user| (account, user)))
+            .collect();
+        let index = ByUser::new(&rows, |(account, user)| Some((*account, *user)));
+        let entities = [
+            entity(PrincipalKind::Root, None, &["root"]),
+            entity(PrincipalKind::IamUser, Some("AIDA1"), &["alice", "Bob"]),
+            entity(PrincipalKind::IamUser, None, &["root"]),
+            entity(PrincipalKind::IamUser, None, &["a:lice", "x/alice"]),
+            entity(PrincipalKind::IdentityCenter, Some("u-1"), &["u-1"]),
+            entity(PrincipalKind::IdentityCenter, Some("u-2"), &["people/u-1"]),
+        ];
+        let at = DateTime::UNIX_EPOCH;
+        for entity in &entities {
+            let is = |(account, user): &(&str, &str)| *account == entity.account && means(user, entity, at);
+            let found: Vec<usize> = index.of(entity).filter(|(_, row)| is(row)).map(|(place, _)| place).collect();
+            let all: Vec<usize> = (0..rows.len()).filter(|place| is(&rows[*place])).collect();
+            assert_eq!(found, all, "{entity:?}");
+            assert!(index.of(entity).count() < rows.len() / 2, "{entity:?}");
         }
     }
 

@@ -1,11 +1,14 @@
 //! The trace's calls by whom they are and about whom, and where an actor was seen before: the look-back behind
 //! `new_source` and `foreign_enrolment`.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::acts::{Acts, Memo, alike};
 use super::ledger::{EntityId, IamEntry, Ledger};
 use crate::cloudtrail::{Actor, ActorKind, address};
 use crate::contract::PrincipalKind;
@@ -25,6 +28,14 @@ pub(super) struct Calls<'c> {
     by_assumed: HashMap<&'c str, Vec<&'c Call>>,
     sightings: HashMap<&'c str, Vec<&'c Sighting>>,
     people: HashMap<String, People>,
+    /// What was asked of actors that are no principals, and of principals.
+    seen: Memo<Seen>,
+    seen_by: Memo<Seen, EntityId>,
+    counted: Memo<Option<Counted>>,
+    counted_by: Memo<Option<Counted>, EntityId>,
+    /// Reading calls about users, by their places.
+    readings: OnceCell<Acts<usize>>,
+    sweeps: Memo<bool, (Actor, Arc<str>, DateTime<Utc>)>,
 }
 
 /// The users of an account.
@@ -62,6 +73,12 @@ impl<'c> Calls<'c> {
             by_assumed: HashMap::new(),
             sightings: HashMap::new(),
             people: people(ledger),
+            seen: Memo::default(),
+            seen_by: Memo::default(),
+            counted: Memo::default(),
+            counted_by: Memo::default(),
+            readings: OnceCell::new(),
+            sweeps: Memo::default(),
         };
         for call in &calls.all {
             let assumed = call.actor.access_key.as_deref().filter(|_| ledger.is_assumed_root(&call.actor));
@@ -90,11 +107,6 @@ impl<'c> Calls<'c> {
         &self.all
     }
 
-    /// All calls in `[from, to)`.
-    pub(super) fn all(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> &[&'c Call] {
-        between(&self.all, from, to)
-    }
-
     /// The principal's own calls in `[from, to)`.
     pub(super) fn by(&self, entity: EntityId, from: DateTime<Utc>, to: DateTime<Utc>) -> &[&'c Call] {
         self.by.get(&entity).map_or(&[], |calls| between(calls, from, to))
@@ -105,30 +117,73 @@ impl<'c> Calls<'c> {
         self.about.get(&entity).map_or(&[], |calls| between(calls, from, to))
     }
 
-    /// The calls of an actor in `[from, to)`; `None` where the calls of its kind are not kept one by one.
-    pub(super) fn of(&self, who: Who<'_>, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Vec<&'c Call>> {
+    /// How many calls of an actor there are in `[from, to)`, and how many of them write; `None` where the calls of its kind are not
+    /// kept one by one.
+    pub(super) fn count(&self, who: Who<'_>, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<[usize; 2]> {
+        let count = || {
+            let counted = self.of(who).map(|calls| Counted::new(&calls));
+            let calls = counted.as_ref().map_or(0, |counted| counted.times.len());
+            (counted, calls)
+        };
+        let counted = match who {
+            Who::Entity(entity) => self.counted_by.of(&entity, count),
+            Who::Actor(actor) => self.counted.of(&known_as(actor), count),
+        };
+        (*counted).as_ref().map(|counted| counted.between(from, to))
+    }
+
+    /// The calls of an actor, in order of time; `None` where the calls of its kind are not kept one by one.
+    fn of(&self, who: Who<'_>) -> Option<Vec<&'c Call>> {
         let actor = match who {
-            Who::Entity(entity) => return Some(self.by(entity, from, to).to_vec()),
+            Who::Entity(entity) => return Some(self.by.get(&entity).cloned().unwrap_or_default()),
             Who::Actor(actor) => actor,
         };
         if actor.kind == ActorKind::AssumedRoot {
-            let calls = self.by_assumed.get(actor.access_key.as_deref()?).map_or(&[][..], Vec::as_slice);
-            return Some(between(calls, from, to).to_vec());
+            return Some(self.by_assumed.get(actor.access_key.as_deref()?).cloned().unwrap_or_default());
         }
         if sighting_key(actor).is_some() || !is_person(actor.kind) {
             return None;
         }
         let account = actor.account.as_deref().unwrap_or_default();
         let calls = self.by_strangers.get(&(account, called(actor))).map_or(&[][..], Vec::as_slice);
-        Some(between(calls, from, to).iter().copied().filter(|call| call.actor.same_as(actor)).collect())
+        Some(calls.iter().copied().filter(|call| call.actor.same_as(actor)).collect())
+    }
+
+    /// The reading calls about users in `[from, to)` by the actor of a call, in order of time.
+    pub(super) fn readings(&self, actor: &Actor, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<&'c Call> {
+        let readings = self.readings.get_or_init(|| {
+            let reads = |call: &Call| call.read_only && call.about_user.is_some();
+            let readings = self.all.iter().enumerate().filter(|(_, call)| reads(call));
+            Acts::new(readings.map(|(place, call)| (&*call.actor, place)))
+        });
+        let list = readings.list(actor, |place| self.all.get(place).is_some_and(|call| call.actor.same_as(actor)));
+        let time = |place: &usize| self.all.get(*place).map(|call| call.time);
+        let start = list.partition_point(|place| time(place).is_some_and(|time| time < from));
+        let end = list.partition_point(|place| time(place).is_some_and(|time| time < to));
+        list.get(start..end).unwrap_or_default().iter().filter_map(|place| self.all.get(*place).copied()).collect()
+    }
+
+    /// Whether a call is one of a sweep, which is the same of all calls of its actor in its account and second.
+    pub(super) fn sweeps(&self, call: &Call, is_sweep: impl FnOnce() -> bool) -> bool {
+        *self.sweeps.of(&(alike(&call.actor), Arc::clone(&call.account), call.time), || (is_sweep(), 1))
     }
 
     /// Whether `who` was seen at any address at all in `[from, to)`, and whether it was seen at `source_ip`. Seen is who made a
     /// successful call that no other record contradicts; where a service's name stands for the address, nothing was seen.
-    pub(super) fn seen(&self, who: Who<'_>, source_ip: IpAddr, [from, to]: [DateTime<Utc>; 2]) -> (bool, bool) {
-        let among = |addresses: &mut dyn Iterator<Item = &str>| {
-            addresses.filter_map(address).fold((false, false), |(_, there), seen| (true, there || seen == source_ip))
+    pub(super) fn seen(&self, who: Who<'_>, source_ip: IpAddr, between: [DateTime<Utc>; 2]) -> (bool, bool) {
+        let find = || {
+            let seen = self.seen_of(who);
+            let times = seen.anywhere.0.len();
+            (seen, times)
         };
+        let seen = match who {
+            Who::Entity(entity) => self.seen_by.of(&entity, find),
+            Who::Actor(actor) => self.seen.of(&known_as(actor), find),
+        };
+        (seen.anywhere.touch(between), seen.at.get(&source_ip).is_some_and(|there| there.touch(between)))
+    }
+
+    fn seen_of(&self, who: Who<'_>) -> Seen {
         let key = match who {
             Who::Entity(_) => None,
             Who::Actor(actor) => sighting_key(actor),
@@ -138,19 +193,96 @@ impl<'c> Calls<'c> {
             // between them, and then the calls of the day count as seen.
             Some(key) => {
                 let seen = self.sightings.get(key).into_iter().flatten();
-                let seen = seen.filter(|sighting| sighting.first < to && sighting.last >= from);
-                among(&mut seen.map(|sighting| &*sighting.source_ip))
+                Seen::new(seen.map(|sighting| (&*sighting.source_ip, [sighting.first, sighting.last], true)))
             }
             None => {
-                let calls = self.of(who, from, to).unwrap_or_default();
-                let of = |disputed: bool| {
-                    let calls = calls.iter().filter(|call| !call.failed && (disputed || !call.lineage.is_disputed));
-                    among(&mut calls.filter_map(|call| call.source_ip.as_deref()))
-                };
+                let calls = self.of(who).unwrap_or_default();
+                let calls = calls.iter().filter(|call| !call.failed);
                 // What is contradicted makes no address known, and yet whoever it is was seen.
-                (of(true).0, of(false).1)
+                let seen = calls
+                    .filter_map(|call| Some((call.source_ip.as_deref()?, [call.time; 2], !call.lineage.is_disputed)));
+                Seen::new(seen)
             }
         }
+    }
+}
+
+/// Under what an actor's calls are found: an access key is what a session of `AssumeRoot` is known by, and nobody else.
+fn known_as(actor: &Actor) -> Actor {
+    match actor.kind {
+        ActorKind::AssumedRoot => Actor { access_key: actor.access_key.clone(), ..alike(actor) },
+        _ => alike(actor),
+    }
+}
+
+/// An actor's calls in order of time.
+#[derive(Debug)]
+struct Counted {
+    times: Vec<DateTime<Utc>>,
+    /// How many of the calls before each write, and of all.
+    writes: Vec<usize>,
+}
+
+impl Counted {
+    fn new(calls: &[&Call]) -> Self {
+        let mut writes = vec![0];
+        for call in calls {
+            writes.push(writes.last().copied().unwrap_or_default() + usize::from(!call.read_only));
+        }
+        Self { times: calls.iter().map(|call| call.time).collect(), writes }
+    }
+
+    /// Calls in `[from, to)`, and those that write.
+    fn between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> [usize; 2] {
+        let start = self.times.partition_point(|time| *time < from);
+        let end = self.times.partition_point(|time| *time < to).max(start);
+        let writes = |place: usize| self.writes.get(place).copied().unwrap_or_default();
+        [end - start, writes(end) - writes(start)]
+    }
+}
+
+/// When and where an actor was seen.
+#[derive(Debug)]
+struct Seen {
+    anywhere: Times,
+    at: HashMap<IpAddr, Times>,
+}
+
+impl Seen {
+    /// Of what stands for addresses, with an interval each, and whether it makes the address known.
+    fn new<'t>(seen: impl Iterator<Item = (&'t str, [DateTime<Utc>; 2], bool)>) -> Self {
+        let (mut anywhere, mut at) = (Vec::new(), HashMap::<IpAddr, Vec<_>>::new());
+        for (text, interval, is_known) in seen {
+            let Some(address) = address(text) else { continue };
+            anywhere.push(interval);
+            if is_known {
+                at.entry(address).or_default().push(interval);
+            }
+        }
+        let at = at.into_iter().map(|(address, intervals)| (address, Times::new(intervals))).collect();
+        Self { anywhere: Times::new(anywhere), at }
+    }
+}
+
+/// Intervals in order of their beginnings, each with the last end of those up to it.
+#[derive(Debug)]
+struct Times(Vec<[DateTime<Utc>; 2]>);
+
+impl Times {
+    fn new(mut intervals: Vec<[DateTime<Utc>; 2]>) -> Self {
+        intervals.sort_unstable();
+        let mut last = None;
+        for [_, end] in &mut intervals {
+            *end = last.map_or(*end, |last| (*end).max(last));
+            last = Some(*end);
+        }
+        Self(intervals)
+    }
+
+    /// Whether one of them lies in `[from, to)` in part.
+    fn touch(&self, [from, to]: [DateTime<Utc>; 2]) -> bool {
+        let begun = self.0.partition_point(|[first, _]| *first < to);
+        begun.checked_sub(1).and_then(|last| self.0.get(last)).is_some_and(|[_, last]| *last >= from)
     }
 }
 

@@ -13,16 +13,16 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::approvals::approval;
+use super::approvals::{Alerts, Approvals, approval};
 use super::calls::{Calls, Who};
 use super::credentials::Credentials;
 use super::ids::Table;
 use super::ledger::{Entity, EntityId, EventId, IamEntry, Ledger};
 use super::windows::Draft;
 use crate::cloudtrail::{ActorKind, address};
-use crate::contract::{Class, CloseReason, PrincipalKind, Reason, WindowKind};
+use crate::contract::{Class, CloseReason, Reason, WindowKind};
 use crate::inputs::{Approval, Settings, Signal};
-use crate::inventory::{self, IamState};
+use crate::inventory::IamState;
 use crate::mfa::{Action, Event};
 
 /// How far around a deactivation its signals are looked for; specified as one hour.
@@ -45,6 +45,8 @@ pub(super) struct Facts<'f> {
     /// By entity.
     pub(super) credentials: &'f Table<EntityId, Credentials>,
     pub(super) iam: Option<&'f IamState>,
+    pub(super) approvals: &'f Approvals<'f>,
+    pub(super) alerts: &'f Alerts<'f>,
     pub(super) settings: &'f Settings,
     pub(super) as_of: DateTime<Utc>,
     /// What lies before it was not read.
@@ -60,14 +62,14 @@ pub(super) struct Verdict<'f> {
 }
 
 /// Classifies one window; `None` for windows that no deactivation opened.
-pub(super) fn classify<'f>(facts: Facts<'f>, draft: &Draft, approvals: &'f [Approval]) -> Option<Verdict<'f>> {
+pub(super) fn classify<'f>(facts: Facts<'f>, draft: &Draft) -> Option<Verdict<'f>> {
     let case = Case::new(facts, draft)?;
     let signals: Vec<Reason> = Signal::ALL
         .into_iter()
         .filter(|signal| facts.settings.takeover_signals.contains(signal))
         .filter_map(|signal| Some(Reason { rule: signal.name(), event_ids: case.ids(case.signal(signal)?) }))
         .collect();
-    let approval = approval(approvals, case.entity, case.opening);
+    let approval = approval(facts.approvals, case.entity, case.opening);
     let takeover = (signals.len() >= facts.settings.takeover_threshold).then(|| {
         let mut unique = BTreeSet::new();
         let evidence = signals.iter().flat_map(|reason| &reason.event_ids);
@@ -93,27 +95,14 @@ pub(super) fn classify<'f>(facts: Facts<'f>, draft: &Draft, approvals: &'f [Appr
     Some(Verdict { class, reasons, approval })
 }
 
-/// The successful events about a principal after the one at `index`, up to `as_of`, in order.
-fn later<'f>(
-    ledger: &'f Ledger<'_>,
-    entity: &'f Entity<'_>,
-    index: EventId,
-    as_of: DateTime<Utc>,
-) -> impl Iterator<Item = (EventId, &'f Event)> {
-    let after = entity.events.iter().filter(move |later| **later > index);
-    after
-        .filter_map(|later| Some((*later, &**ledger.events.get(*later)?)))
-        .filter(move |(_, event)| event.succeeded() && event.time <= as_of)
-}
-
 /// The first device that was enabled for a principal after the event at `index`.
 pub(super) fn next_enrolment<'f>(
     ledger: &'f Ledger<'_>,
-    entity: &'f Entity<'_>,
+    id: EntityId,
     index: EventId,
     as_of: DateTime<Utc>,
 ) -> Option<(EventId, &'f Event)> {
-    later(ledger, entity, index, as_of).find(|(_, event)| matches!(event.action, Action::DeviceEnabled { .. }))
+    ledger.next_enrollment(id, index).filter(|(_, event)| event.time <= as_of)
 }
 
 /// One deactivation that opened a window.
@@ -145,26 +134,18 @@ impl<'f> Case<'f> {
         events.into_iter().filter_map(|index| Some(self.facts.ledger.events.get(index)?.id.clone())).collect()
     }
 
-    fn later(&self) -> impl Iterator<Item = (EventId, &'f Event)> {
-        later(self.facts.ledger, self.entity, self.opened, self.facts.as_of)
-    }
-
     fn by_principal(&self, event: &Event) -> bool {
         self.facts.ledger.is_entity(self.entity, &event.actor, &event.account, event.time)
     }
 
     fn offboarding(&self) -> Option<Vec<EventId>> {
         let until = self.time + TimeDelta::seconds(self.facts.settings.offboarding_grace_s);
-        let gone = |event: &Event| match event.action {
-            Action::UserDeleted => true,
-            Action::PasswordRemoved => self.entity.kind == PrincipalKind::Root,
-            _ => false,
-        };
-        self.later().find(|(_, event)| event.time <= until && gone(event)).map(|(index, _)| vec![index])
+        let gone = self.facts.ledger.next_ending(self.draft.entity, self.opened);
+        gone.filter(|(_, event)| event.time <= until.min(self.facts.as_of)).map(|(index, _)| vec![index])
     }
 
     fn next_enrolment(&self) -> Option<(EventId, &'f Event)> {
-        next_enrolment(self.facts.ledger, self.entity, self.opened, self.facts.as_of)
+        next_enrolment(self.facts.ledger, self.draft.entity, self.opened, self.facts.as_of)
     }
 
     /// A device enabled within the grace. Where only IAM tells of it, the evidence is the deactivation itself.
@@ -251,7 +232,7 @@ impl<'f> Case<'f> {
         let mut others = BTreeSet::new();
         let mut evidence = Vec::new();
         let until = self.facts.as_of.min(self.time + SIGNAL_SPAN);
-        for index in ledger.deactivations_by(&self.opening.actor, [self.time - SIGNAL_SPAN, until]) {
+        for index in ledger.deactivations_by(&self.opening.actor, [self.time - SIGNAL_SPAN, until]).iter().copied() {
             let owner = ledger.owners.get(index).copied().flatten();
             let Some(other) = owner.filter(|owner| *owner != self.draft.entity) else { continue };
             let tells = others.len() < SEVERAL && others.insert(other);
@@ -266,44 +247,17 @@ impl<'f> Case<'f> {
 
     fn persistence(&self) -> Option<Vec<EventId>> {
         let until = self.facts.as_of.min(self.time + SIGNAL_SPAN);
-        let opened = self.opened;
-        let ledger = self.facts.ledger;
-        let gained = |event: &Event| match &event.action {
-            Action::AccessKeyCreated { .. } | Action::PasswordCreated => true,
-            Action::PasswordReset | Action::PasswordChanged => !self.by_principal(event),
-            Action::PolicyAttached { arn } => arn.as_deref().is_some_and(inventory::is_full_access_arn),
-            Action::PolicyPut { document, .. } => {
-                document.as_deref().and_then(inventory::allows_everything) == Some(true)
-            }
-            _ => false,
-        };
-        let evidence: Vec<EventId> = self
-            .entity
-            .events
-            .iter()
-            .copied()
-            .filter(|index| *index != opened)
-            .filter(|index| {
-                ledger.events.get(*index).is_some_and(|event| {
-                    event.succeeded() && self.time <= event.time && event.time <= until && gained(event)
-                })
-            })
-            .collect();
-        (!evidence.is_empty()).then_some(evidence)
+        evidence(&self.facts.ledger.gains_of(self.draft.entity, [self.time, until]))
     }
 
+    /// Failed sign-ins lack the ARN, and sometimes the id.
     fn prior_failures(&self) -> Option<Vec<EventId>> {
-        let failures = self.facts.ledger.failures_between(self.time - SIGNAL_SPAN, self.time);
-        let evidence: Vec<EventId> =
-            failures.filter(|(_, event)| self.by_the_actor(event)).map(|(index, _)| index).take(EVIDENCE).collect();
-        (!evidence.is_empty()).then_some(evidence)
+        let before = [self.time - SIGNAL_SPAN, self.time];
+        evidence(&self.facts.ledger.failures_by(&self.opening.actor, self.actor, before))
     }
+}
 
-    /// Whether the opening call's actor made `event` too. Failed sign-ins lack the ARN, and sometimes the id.
-    fn by_the_actor(&self, event: &Event) -> bool {
-        match self.actor.and_then(|actor| self.facts.ledger.entities.get(actor)) {
-            Some(entity) => self.facts.ledger.is_entity(entity, &event.actor, &event.account, event.time),
-            None => event.actor.same_as(&self.opening.actor),
-        }
-    }
+/// The first of the events that make a signal hold; `None` where there is none.
+fn evidence(events: &[EventId]) -> Option<Vec<EventId>> {
+    (!events.is_empty()).then(|| events.iter().copied().take(EVIDENCE).collect())
 }

@@ -17,7 +17,7 @@ use crate::names::Pattern;
 use crate::trace::Call;
 
 /// How many principals one actor reads within [`SWEEP_SPAN`] for it to be a sweep, which notices nothing.
-const SWEEP: usize = 5;
+pub(super) const SWEEP: usize = 5;
 /// In an account with fewer console users all of them are enough, if they are as many as this: who reads one user looks at
 /// that one.
 const SMALLEST_SWEEP: usize = 2;
@@ -25,17 +25,21 @@ pub(super) const SWEEP_SPAN: TimeDelta = TimeDelta::minutes(10);
 
 /// The first detection of a window's opening. Only a deactivation can be noticed by a look at the principal: there are
 /// many reasons to look at a user that was just created.
-pub(super) fn detect(
-    facts: Facts<'_>,
-    draft: &Draft,
-    detections: &[Detection],
-    by_deactivation: bool,
-) -> Option<Detected> {
-    reported(facts, draft, detections).or_else(|| inferred(facts, draft).filter(|_| by_deactivation))
+pub(super) fn detect(facts: Facts<'_>, draft: &Draft, by_deactivation: bool) -> Option<Detected> {
+    reported(facts, draft).or_else(|| inferred(facts, draft).filter(|_| by_deactivation))
 }
 
-/// Which detections speak of a window: by the opening event's id, else by time and the name that the principal bears then.
-pub(super) fn speaks_of(facts: Facts<'_>, draft: &Draft, detection: &Detection) -> bool {
+/// The detections that speak of a window, with their numbers, in order.
+pub(super) fn alerts<'f>(facts: Facts<'f>, draft: &Draft) -> Vec<(usize, &'f Detection)> {
+    let opening = draft.opened.and_then(|opened| facts.ledger.events.get(opened));
+    let entity = facts.ledger.entities.get(draft.entity);
+    let Some((opening, entity)) = opening.zip(entity) else { return Vec::new() };
+    let own = facts.alerts.of(opening, entity).into_iter();
+    own.filter(|(_, detection)| speaks_of(facts, draft, detection)).collect()
+}
+
+/// Whether a detection speaks of a window: by the opening event's id, else by time and the name that the principal bears then.
+fn speaks_of(facts: Facts<'_>, draft: &Draft, detection: &Detection) -> bool {
     let (Some(opening), Some(entity)) =
         (draft.opened.and_then(|opened| facts.ledger.events.get(opened)), facts.ledger.entities.get(draft.entity))
     else {
@@ -53,11 +57,9 @@ pub(super) fn speaks_of(facts: Facts<'_>, draft: &Draft, detection: &Detection) 
     }
 }
 
-fn reported(facts: Facts<'_>, draft: &Draft, detections: &[Detection]) -> Option<Detected> {
-    let first = detections
-        .iter()
-        .filter(|detection| speaks_of(facts, draft, detection))
-        .min_by_key(|detection| (detection.detected_at, &detection.source, &detection.reference))?;
+fn reported(facts: Facts<'_>, draft: &Draft) -> Option<Detected> {
+    let own = alerts(facts, draft).into_iter().map(|(_, detection)| detection);
+    let first = own.min_by_key(|detection| (detection.detected_at, &detection.source, &detection.reference))?;
     Some(Detected {
         at: first.detected_at,
         kind: DetectionKind::Reported,
@@ -81,12 +83,13 @@ fn inferred(facts: Facts<'_>, draft: &Draft) -> Option<Detected> {
             tells && watch.notices(&call.actor, &call.account, call.time) && !(call.read_only && is_sweep(facts, call))
         })
         .map(|call| (call.time, call.event_id.as_str(), ledger.caller(&call.actor)));
-    let events = watch
-        .entity
-        .events
+    let own = &watch.entity.events;
+    let before = own.partition_point(|index| ledger.events.get(*index).is_some_and(|event| event.time < from));
+    let events = own
         .iter()
+        .skip(before)
         .filter_map(|index| ledger.events.get(*index))
-        .filter(|event| from <= event.time && event.time < to)
+        .take_while(|event| event.time < to)
         .filter(|event| event.succeeded() && event.lineage.dispute.is_none() && event.id != opening.id)
         .filter(|event| watch.notices(&event.actor, &event.account, event.time))
         .map(|event| (event.time, event.id.as_str(), &*event.actor));
@@ -139,29 +142,33 @@ fn is_same(one: &Actor, other: &Actor) -> bool {
 
 /// Whether a reading call is one of a sweep: within ten minutes that hold it its actor read five or more principals, or in an
 /// account with fewer console users all of these.
-fn is_sweep(facts: Facts<'_>, call: &Call) -> bool {
-    let near: Vec<&&Call> = facts
-        .calls
-        .all(call.time - SWEEP_SPAN, call.time + SWEEP_SPAN + TimeDelta::seconds(1))
-        .iter()
-        .filter(|other| other.read_only && other.about_user.is_some() && other.actor.same_as(&call.actor))
-        .collect();
+pub(super) fn is_sweep(facts: Facts<'_>, call: &Call) -> bool {
+    facts.calls.sweeps(call, || reads_many(facts, call))
+}
+
+fn reads_many(facts: Facts<'_>, call: &Call) -> bool {
+    let until = call.time + SWEEP_SPAN + TimeDelta::seconds(1);
+    let near = facts.calls.readings(&call.actor, call.time - SWEEP_SPAN, until);
+    // Of many calls about one user in one second each says what all say.
+    let near: BTreeSet<(DateTime<Utc>, (&str, &str))> =
+        near.into_iter().filter_map(|one| Some((one.time, (&*one.account, one.about_user.as_deref()?)))).collect();
+    let firsts: BTreeSet<DateTime<Utc>> = near.iter().map(|(time, _)| *time).collect();
     let few = few_console_users(facts, call);
-    near.iter().filter(|first| first.time <= call.time && call.time <= first.time + SWEEP_SPAN).any(|first| {
-        let principals: BTreeSet<(&str, &str)> = near
-            .iter()
-            .filter(|other| first.time <= other.time && other.time <= first.time + SWEEP_SPAN)
-            .filter_map(|other| Some((&*other.account, other.about_user.as_deref()?)))
-            .collect();
+    firsts.range(call.time - SWEEP_SPAN..=call.time).any(|first| {
+        let within = near.range((*first, ("", ""))..).take_while(|(time, _)| *time <= *first + SWEEP_SPAN);
+        let mut principals = BTreeSet::new();
+        if within.map(|(_, principal)| principals.insert(*principal)).filter(|new| *new).take(SWEEP).count() == SWEEP {
+            return true;
+        }
         let all =
             |users: &BTreeSet<String>| users.iter().all(|user| principals.contains(&(&*call.account, user.as_str())));
-        principals.len() >= SWEEP || few.as_ref().is_some_and(all)
+        few.as_ref().is_some_and(all)
     })
 }
 
 /// The names, in lower case, of all users of a call's account that may have a console password then, where these are so few
 /// that to read them all is a sweep: by IAM's list, or else as far as the archive knows them.
-fn few_console_users(facts: Facts<'_>, call: &Call) -> Option<BTreeSet<String>> {
+pub(super) fn few_console_users(facts: Facts<'_>, call: &Call) -> Option<BTreeSet<String>> {
     let people = facts.calls.people(&call.account)?;
     let listed = facts.iam.and_then(|iam| iam.accounts.get(&*call.account)).is_some_and(|state| state.users_complete);
     let mut users = BTreeSet::new();

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::ledger::{Entity, EntityId, EventId, IamEntry, Ledger};
+use super::ledger::{Entity, EntityId, EventId, IamEntry, Ledger, Use};
 use super::timeline::{Basis, Key, Missing, Proof, Timeline, fact_key};
 use crate::arn::Arn;
 use crate::contract::{FindingCode, PrincipalKind};
@@ -269,6 +269,8 @@ impl Together {
                 Basis::Date | Basis::Iam => None,
             }));
         }
+        // Most principals have hardly any, and there may be many of them.
+        together.active.reserve_exact(1 + steps.len());
         together.active.push((None, count));
         steps.sort_unstable();
         for (place, now) in steps {
@@ -439,9 +441,12 @@ impl Reader<'_, '_> {
         }
         let whole = self.whole_proofs();
         let timelines = proofs.into_iter().map(|(serial, mut own)| {
-            own.extend(self.foreign_proofs(&serial));
-            own.extend(self.iam_proofs(&serial, &own));
+            let elsewhere = self.facts.others.get(&serial).into_iter().flatten();
+            let of_iam = self.iam_proofs(&serial, &own);
+            own.extend(elsewhere.map(|key| Proof::constant(*key, false, Basis::Iam)));
+            own.extend(of_iam);
             own.extend(&whole);
+            own.extend(self.foreign_proofs(&serial, own.iter().map(|proof| proof.key)));
             (serial, Timeline::new(own, self.bounds.from()))
         });
         timelines.collect()
@@ -483,26 +488,26 @@ impl Reader<'_, '_> {
         proofs
     }
 
-    /// By what others did with the device, and by its entity's making and deletion: then it is nobody's.
-    fn foreign_proofs(&self, serial: &str) -> Vec<Proof> {
+    /// By what others did with the device, and by its entity's making and deletion: then it is nobody's. Between two of the
+    /// `others`, the places of all that is proven else, the first and the last of these tell what all tell: a thousand users of one
+    /// device would else each have the proofs of all.
+    fn foreign_proofs(&self, serial: &str, others: impl Iterator<Item = Key>) -> Vec<Proof> {
         let uses = self.ledger.uses_of(&self.entity.account, serial);
-        let event = |index: EventId| self.ledger.events.get(index);
-        let removes =
-            |action: &Action| matches!(action, Action::DeviceDeactivated { .. } | Action::DeviceDeleted { .. });
-        let removals = uses.iter().filter_map(|index| event(*index)).filter(|event| removes(&event.action));
-        let removals: BTreeSet<DateTime<Utc>> = removals.map(|event| event.time).collect();
-        let of_nobody = |index: EventId| {
-            event(index).is_some_and(|event| match event.action {
-                Action::DeviceDeleted { .. } => true,
-                // The order within a second is not known: made, or removed and made again.
-                Action::DeviceCreated { .. } => !removals.contains(&event.time),
-                _ => self.ledger.owners.get(index).copied().flatten().is_some_and(|owner| owner != self.id),
-            })
-        };
-        let nobody = uses.iter().copied().filter(|index| of_nobody(*index));
-        let elsewhere = self.facts.others.get(serial).into_iter().flatten();
-        let elsewhere = elsewhere.map(|key| Proof::constant(*key, false, Basis::Iam));
-        nobody.filter_map(|index| self.proof(index, Some(false), Some(false))).chain(elsewhere).collect()
+        let key = |one: &Use| Key::event(&self.ledger.events, one.index);
+        let mut bounds: Vec<usize> =
+            others.map(|other| uses.partition_point(|one| key(one).is_some_and(|key| key <= other))).collect();
+        bounds.extend([0, uses.len()]);
+        bounds.sort_unstable();
+        bounds.dedup();
+        let foreign = |one: &&Use| one.owner != Some(self.id);
+        let mut proofs = Vec::new();
+        for between in bounds.windows(2).filter_map(|pair| uses.get(*pair.first()?..*pair.last()?)) {
+            let first = between.iter().find(foreign);
+            let last = between.iter().rfind(foreign).filter(|last| Some(*last) != first);
+            let indices = first.into_iter().chain(last).map(|one| one.index);
+            proofs.extend(indices.filter_map(|index| self.proof(index, Some(false), Some(false))));
+        }
+        proofs
     }
 
     /// By the user's creation and deletion, and by IAM's word that there is no device.
@@ -679,7 +684,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::cloudtrail::{Actor, ActorKind};
     use crate::exposure::ids::Id as _;
+    use crate::mfa::{Failure, Lineage, Names, Target, Text};
 
     fn proofs() -> impl Strategy<Value = Vec<Proof>> {
         let word = || prop::option::of(any::<bool>());
@@ -693,7 +700,167 @@ mod tests {
         prop::collection::vec(proof, 0..6)
     }
 
+    /// When who did what with which device, and whether it failed.
+    type Deed = (i64, usize, usize, usize, bool);
+    type Holding = (usize, usize, i64);
+
+    /// Three users, two devices: who did what with which, second by second, and what IAM lists after some of them.
+    #[derive(Debug, Clone)]
+    struct Story {
+        deeds: Vec<Deed>,
+        /// When, and who has which device since when.
+        listed: Option<(i64, Vec<Holding>)>,
+    }
+
+    fn story() -> impl Strategy<Value = Story> {
+        let deed = (0_i64..12, 0_usize..3, 0_usize..2, 0_usize..8, prop::bool::weighted(0.1));
+        let listed = (0_i64..14, prop::collection::vec((0_usize..3, 0_usize..2, 0_i64..12), 0..4));
+        (prop::collection::vec(deed, 0..24), prop::option::of(listed))
+            .prop_map(|(deeds, listed)| Story { deeds, listed })
+    }
+
+    const ACCOUNT: &str = "111122223333";
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_790_000_000 + second, 0).unwrap_or_default()
+    }
+
+    impl Story {
+        fn events(&self) -> Vec<Event> {
+            let event = |(number, (second, user, device, what, failed)): (usize, &Deed)| {
+                let serial = Some(format!("arn:aws:iam::{ACCOUNT}:mfa/{device}"));
+                let user = Target::User { name: Some(format!("user-{user}")), id: None };
+                let (action, target) = match what {
+                    0 | 1 => (Action::DeviceEnabled { serial }, user),
+                    2 | 3 => (Action::DeviceDeactivated { serial }, user),
+                    4 => (Action::DeviceResynced { serial }, user),
+                    5 => (Action::DeviceCreated { serial }, Target::Nobody),
+                    6 => (Action::DeviceDeleted { serial }, Target::DeviceOnly),
+                    _ => (Action::UserDeleted, user),
+                };
+                let actor = Actor {
+                    kind: ActorKind::Other,
+                    account: None,
+                    id: None,
+                    name: None,
+                    arn: None,
+                    access_key: None,
+                    issuer: None,
+                };
+                let failure = failed.then(|| Failure { code: None, message: None }.into());
+                Event {
+                    id: number.to_string(),
+                    time: at(*second),
+                    account: ACCOUNT.into(),
+                    region: Text::default(),
+                    source: Text::default(),
+                    name: Text::default(),
+                    action,
+                    target,
+                    actor: actor.into(),
+                    actor_mfa: None,
+                    source_ip: None,
+                    user_agent: None,
+                    failure,
+                    objects: Names::default(),
+                    delivered_at: None,
+                    lineage: Lineage::default(),
+                }
+            };
+            self.deeds.iter().enumerate().map(event).collect()
+        }
+
+        fn iam(&self) -> Option<IamState> {
+            let (second, devices) = self.listed.as_ref()?;
+            let user = |user: usize| UserState {
+                name: format!("user-{user}"),
+                devices: Some(
+                    devices
+                        .iter()
+                        .filter(|(owner, ..)| *owner == user)
+                        .map(|(_, device, enabled)| Device {
+                            serial: format!("arn:aws:iam::{ACCOUNT}:mfa/{device}"),
+                            enabled_at: Some(at(*enabled)),
+                        })
+                        .collect(),
+                ),
+                ..UserState::default()
+            };
+            let account = AccountState { users: (0..3).map(user).collect(), ..AccountState::default() };
+            Some(IamState {
+                taken_at: at(*second),
+                accounts: [(ACCOUNT.to_owned(), account)].into(),
+                missing: Vec::new(),
+            })
+        }
+    }
+
+    impl Reader<'_, '_> {
+        /// What a device's timeline is with everything that others did with it.
+        fn plain_timeline(&self, serial: &str, mut own: Vec<Proof>) -> Timeline {
+            let events = &self.ledger.events;
+            let named = |event: &Event| event.succeeded() && event.action.serial() == Some(serial);
+            let removes =
+                |action: &Action| matches!(action, Action::DeviceDeactivated { .. } | Action::DeviceDeleted { .. });
+            let removed = |time: DateTime<Utc>| {
+                events.values().any(|event| named(event) && removes(&event.action) && event.time == time)
+            };
+            let of_nobody = |event: &Event, owner: Option<EntityId>| match event.action {
+                Action::DeviceDeleted { .. } => true,
+                Action::DeviceCreated { .. } => !removed(event.time),
+                _ => owner.is_some_and(|owner| owner != self.id),
+            };
+            let nobody = events.iter().zip(self.ledger.owners.values());
+            let nobody = nobody.filter(|((_, event), owner)| named(event) && of_nobody(event, **owner));
+            own.extend(nobody.filter_map(|((index, _), _)| self.proof(index, Some(false), Some(false))));
+            let elsewhere = self.facts.others.get(serial).into_iter().flatten();
+            own.extend(elsewhere.map(|key| Proof::constant(*key, false, Basis::Iam)));
+            own.extend(self.iam_proofs(serial, &own));
+            own.extend(self.whole_proofs());
+            Timeline::new(own, self.bounds.from())
+        }
+    }
+
     proptest! {
+        /// Of what others did with a device, the first and the last between two places tell what all tell.
+        #[test]
+        fn a_timeline_says_what_it_says_with_all_that_others_did(story in story(), from in 0_i64..6) {
+            let (events, iam) = (story.events(), story.iam());
+            let ledger = Ledger::new(events.iter(), &[], iam.as_ref());
+            let bounds = Bounds { covered: Some([at(0), at(12)]), read_from: at(from) };
+            let keys = || ledger.events.iter().filter_map(|(index, _)| Key::event(&ledger.events, index));
+            for (id, entity) in ledger.entities.iter() {
+                let facts = Facts::of(&ledger, entity, iam.as_ref());
+                let reader = Reader { ledger: &ledger, id, entity, facts, bounds };
+                let mut own = reader.own_proofs();
+                let timelines = reader.timelines();
+                let plain: BTreeMap<String, Timeline> = timelines
+                    .keys()
+                    .map(|serial| (serial.clone(), reader.plain_timeline(serial, own.remove(serial).unwrap_or_default())))
+                    .collect();
+                for (serial, timeline) in &timelines {
+                    let plain = &plain[serial];
+                    let contradictions = |of: &Timeline| of.contradictions().collect::<Vec<_>>();
+                    prop_assert_eq!(contradictions(timeline), contradictions(plain));
+                    let (missing, all) = (reader.missing(serial, timeline), reader.missing(serial, plain));
+                    prop_assert_eq!(&missing, &all);
+                    prop_assert_eq!(spans(serial, timeline, &missing), spans(serial, plain, &all));
+                    for key in keys() {
+                        let states = |of: &Timeline| [false, true].map(|after| of.state(key, after));
+                        prop_assert_eq!(states(timeline), states(plain), "{} {:?}", serial, key);
+                    }
+                }
+                let [sparse, whole] = [Together::new(&timelines), Together::new(&plain)];
+                prop_assert_eq!(sparse.first, whole.first);
+                prop_assert_eq!(&sparse.changes, &whole.changes);
+                prop_assert_eq!(&sparse.given_away, &whole.given_away);
+                for key in keys() {
+                    let active = |of: &Together| [false, true].map(|after| of.active(key, after));
+                    prop_assert_eq!(active(&sparse), active(&whole));
+                }
+            }
+        }
+
         /// What is kept of all devices together is what each says for itself.
         #[test]
         fn all_devices_together_are_each_of_them(devices in prop::collection::vec(proofs(), 0..4)) {

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
+use super::Inconsistent;
+use super::approvals::{self, Approvals};
 use super::devices::{Bounds, Completeness, Devices, Point, Span};
 use super::ids::Table;
 use super::ledger::{Entity, EntityId, EventId, Ledger};
 use super::windows::{self, Draft};
-use super::{Inconsistent, approvals};
 use crate::arn;
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{Certainty, CloseReason, Outcome, Principal, PrincipalKind, WindowKind};
@@ -288,21 +289,29 @@ impl<'a> History<'a> {
         self.ledger.entities.get((*self.ledger.owners.get(index)?)?)
     }
 
-    /// The events that are asked for, in order of time.
-    #[must_use]
-    pub fn events(&self, question: &Question, approvals: &[Approval]) -> Vec<Happened> {
-        let mut rows = Vec::new();
-        for (index, event) in self.ledger.events.iter() {
+    /// The events that are asked for, in order of time, each when it is asked for: there may be as many as the store has.
+    pub fn events<'h>(
+        &'h self,
+        question: &'h Question,
+        approvals: &'h [Approval],
+    ) -> impl Iterator<Item = Happened> + 'h {
+        let mut standing: Vec<&Draft> = self.standing.iter().collect();
+        standing.sort_by_key(|draft| draft.key.time);
+        let standing = standing.into_iter().filter_map(|draft| self.stands(question, draft));
+        let approvals = Approvals::of_all(approvals);
+        let events = self.ledger.events.iter().filter_map(move |(index, event)| {
             let entity = self.owner(index);
             let by_itself =
                 entity.map(|entity| self.ledger.is_entity(entity, &event.actor, &event.account, event.time));
-            if question.wants(event, entity, by_itself) {
-                rows.push(self.happened(index, event, entity, by_itself, approvals));
-            }
-        }
-        rows.extend(self.standing.iter().filter_map(|draft| self.stands(question, draft)));
-        rows.sort_by_key(|row| row.time);
-        rows
+            let wanted = question.wants(event, entity, by_itself);
+            wanted.then(|| self.happened(index, event, entity, by_itself, &approvals))
+        });
+        let (mut standing, mut events) = (standing.peekable(), events.peekable());
+        std::iter::from_fn(move || match (events.peek(), standing.peek()) {
+            (Some(event), Some(stands)) if stands.time < event.time => standing.next(),
+            (Some(_), _) => events.next(),
+            (None, _) => standing.next(),
+        })
     }
 
     /// Whom IAM shows without MFA, where nothing but that is asked for that could be said of it.
@@ -342,7 +351,7 @@ impl<'a> History<'a> {
         event: &Event,
         entity: Option<&Entity<'_>>,
         by_itself: Option<bool>,
-        tickets: &[Approval],
+        tickets: &Approvals<'_>,
     ) -> Happened {
         let deactivates = matches!(event.action, Action::DeviceDeactivated { .. });
         let approval = entity

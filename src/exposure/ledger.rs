@@ -5,21 +5,23 @@
 //! unique ids, where a record tells one, win over names. IAM state is joined at its own moment.
 
 use std::cell::LazyCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::{Deref, Range};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::Inconsistent;
-use super::acts::Acts;
+use super::acts::{Acts, Memo};
 use super::ids::Table;
 pub(super) use super::ids::{EntityId, EventId};
 use super::listed::Listed;
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{Principal, PrincipalKind};
-use crate::inventory::{AsOf, DeviceOwner, IamState, RootState, UserState};
+use crate::inventory::{self, AsOf, DeviceOwner, IamState, RootState, UserState};
 pub(super) use crate::mfa::LedgerEvent;
-use crate::mfa::{self, Action, Event, Target, user_id, user_name};
+use crate::mfa::{self, Action, Event, Target, Text, user_id, user_name};
 pub(super) use crate::trace::ABOUT_ROOT;
 use crate::trace::Call;
 
@@ -78,6 +80,63 @@ pub(super) enum IamEntry<'a> {
     Root(&'a RootState),
 }
 
+/// Some events of one principal or caller, in order.
+pub(super) enum Own<'l> {
+    Part(&'l [EventId]),
+    Found(Rc<Vec<EventId>>, Range<usize>),
+}
+
+impl Deref for Own<'_> {
+    type Target = [EventId];
+
+    fn deref(&self) -> &[EventId] {
+        match self {
+            Self::Part(part) => part,
+            Self::Found(all, range) => all.get(range.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// What a principal has, by what names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Thing {
+    /// Itself.
+    User,
+    Password,
+    AccessKey(Option<String>),
+    AttachedPolicy(Option<String>),
+    InlinePolicy(Option<String>),
+    Group(Option<String>),
+    Device(Option<String>),
+}
+
+impl Thing {
+    /// What an event makes or takes away.
+    pub(super) fn of(action: &Action) -> Option<Self> {
+        Some(match action {
+            Action::UserDeleted => Self::User,
+            Action::PasswordCreated | Action::PasswordReset | Action::PasswordRemoved => Self::Password,
+            Action::AccessKeyCreated { key } | Action::AccessKeyDeleted { key } => Self::AccessKey(key.clone()),
+            Action::PolicyAttached { arn } | Action::PolicyDetached { arn } => Self::AttachedPolicy(arn.clone()),
+            Action::PolicyPut { policy, .. } | Action::PolicyDeleted { policy } => Self::InlinePolicy(policy.clone()),
+            Action::GroupChanged { group, .. } => Self::Group(group.clone()),
+            Action::DeviceEnabled { serial } | Action::DeviceDeactivated { serial } => Self::Device(serial.clone()),
+            _ => return None,
+        })
+    }
+}
+
+/// Events of principals, in order.
+type ByEntity = HashMap<EntityId, Vec<EventId>>;
+
+/// A successful event that names a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Use {
+    pub(super) index: EventId,
+    /// Whose the device was at the event; `None` where its entity was made or deleted, and so was nobody's.
+    pub(super) owner: Option<EntityId>,
+}
+
 /// Events in order, each with its principal.
 #[derive(Debug)]
 pub(super) struct Ledger<'a> {
@@ -88,15 +147,26 @@ pub(super) struct Ledger<'a> {
     pub(super) taken_at: Option<DateTime<Utc>>,
     iam: Option<&'a IamState>,
     pub(super) listed: Listed<'a>,
-    /// The successful events that name a device, by account and serial number.
-    uses: HashMap<(String, String), Vec<EventId>>,
+    /// By account and serial number of a device, what shows that it was nobody's or somebody's.
+    uses: HashMap<(String, String), Vec<Use>>,
     /// The successful deactivations.
     deactivations: Acts<EventId>,
     /// What was made successfully that may outlast a window, and the same by the principals that made it.
     makings: Acts<EventId>,
-    makings_by: HashMap<EntityId, Vec<EventId>>,
-    /// Refused deactivations and failed sign-ins.
-    failures: Vec<EventId>,
+    makings_by: ByEntity,
+    /// Refused deactivations and failed sign-ins, and the same by the principals that tried.
+    failures: Acts<EventId>,
+    failures_by: ByEntity,
+    /// About each principal: devices that were enabled, what ends it, and what gives it more power.
+    enrollments: ByEntity,
+    endings: ByEntity,
+    gains: ByEntity,
+    /// About each principal, what may take away something that it has.
+    removals: HashMap<(EntityId, Thing), Vec<EventId>>,
+    /// Whether what an event made was taken away later: of one actor's windows each tells it.
+    pub(super) taken_away: Memo<bool, EventId>,
+    /// Events of which several records say different things, by account, id and what they tell.
+    disputed: HashMap<(Text, String, String), Vec<EventId>>,
     /// Who is behind the access keys of `AssumeRoot` sessions.
     assumed_roots: BTreeMap<String, Arc<Actor>>,
     directory: Directory,
@@ -105,7 +175,8 @@ pub(super) struct Ledger<'a> {
 /// Where to look for a caller: a name has had several bearers, an id has one.
 #[derive(Debug, Default)]
 struct Directory {
-    by_name: HashMap<(String, String), Vec<EntityId>>,
+    /// By account and then by name, in lower case.
+    by_name: HashMap<String, HashMap<String, Vec<EntityId>>>,
     /// By account and then by id, so that a call's are looked up without a copy.
     by_id: HashMap<String, HashMap<String, EntityId>>,
     roots: HashMap<String, EntityId>,
@@ -127,8 +198,9 @@ impl Directory {
                 PrincipalKind::IamUser => {
                     directory.by_id.entry(account()).or_default().extend(entity.id.clone().map(|unique| (unique, id)));
                     let names: BTreeSet<String> = entity.names.iter().map(|span| span.name.to_lowercase()).collect();
+                    let by_name = directory.by_name.entry(account()).or_default();
                     for name in names {
-                        directory.by_name.entry((account(), name)).or_default().push(id);
+                        by_name.entry(name).or_default().push(id);
                     }
                 }
             }
@@ -137,7 +209,8 @@ impl Directory {
     }
 
     fn named(&self, account: &str, name: &str) -> impl Iterator<Item = EntityId> {
-        self.by_name.get(&(account.to_owned(), name.to_lowercase())).into_iter().flatten().copied()
+        let by_name = self.by_name.get(account);
+        by_name.and_then(|by_name| by_name.get(&name.to_lowercase())).into_iter().flatten().copied()
     }
 }
 
@@ -208,7 +281,7 @@ impl<'a> Ledger<'a> {
             }
         }
         let directory = Directory::new(&entities);
-        let uses = uses(&events);
+        let uses = uses(&events, &owners);
         let taken_at = iam.map(|iam| iam.taken_at);
         let mut ledger = Self {
             events,
@@ -221,12 +294,20 @@ impl<'a> Ledger<'a> {
             deactivations: Acts::default(),
             makings: Acts::default(),
             makings_by: HashMap::new(),
-            failures: Vec::new(),
+            failures: Acts::default(),
+            failures_by: HashMap::new(),
+            enrollments: HashMap::new(),
+            endings: HashMap::new(),
+            gains: HashMap::new(),
+            removals: HashMap::new(),
+            taken_away: Memo::default(),
+            disputed: HashMap::new(),
             assumed_roots,
             directory,
         };
         ledger.note_actors();
         ledger.note_signals();
+        ledger.note_turns();
         ledger
     }
 
@@ -247,23 +328,102 @@ impl<'a> Ledger<'a> {
 
     /// Which events tell of takeovers, so that not all are looked at for each window.
     fn note_signals(&mut self) {
-        let mut makings_by: HashMap<EntityId, Vec<EventId>> = HashMap::new();
-        for (index, event) in self.events.iter() {
-            let deactivated = matches!(event.action, Action::DeviceDeactivated { .. });
-            if event.failure.is_some() {
-                if deactivated || matches!(event.action, Action::ConsoleLogin { .. }) {
-                    self.failures.push(index);
-                }
-            } else if deactivated && event.succeeded() {
-                self.deactivations.add(&event.actor, index);
-            } else if event.action.makes() && event.succeeded() {
-                self.makings.add(&event.actor, index);
+        let events = || self.events.iter();
+        let acts = |is: &dyn Fn(&Event) -> bool| {
+            Acts::new(events().filter(|(_, event)| is(event)).map(|(index, event)| (&*event.actor, index)))
+        };
+        let by_entity = |is: &dyn Fn(&Event) -> bool| {
+            let mut by = ByEntity::new();
+            for (index, event) in events().filter(|(_, event)| is(event)) {
                 for entity in self.entities_of(&event.actor, &event.account, event.time) {
-                    makings_by.entry(entity).or_default().push(index);
+                    by.entry(entity).or_default().push(index);
                 }
             }
+            by
+        };
+        let deactivates = |event: &Event| matches!(event.action, Action::DeviceDeactivated { .. });
+        let fails = |event: &Event| {
+            event.failure.is_some() && (deactivates(event) || matches!(event.action, Action::ConsoleLogin { .. }))
+        };
+        let makes = |event: &Event| event.action.makes() && event.succeeded();
+        let deactivations = acts(&|event| deactivates(event) && event.succeeded());
+        let (makings, failures) = (acts(&makes), acts(&fails));
+        let (makings_by, failures_by) = (by_entity(&makes), by_entity(&fails));
+        (self.deactivations, self.makings, self.failures) = (deactivations, makings, failures);
+        (self.makings_by, self.failures_by) = (makings_by, failures_by);
+    }
+
+    /// Which events turn what a principal is, so that not all about it are looked at for each of its windows.
+    fn note_turns(&mut self) {
+        let (mut enrollments, mut endings, mut gains) = (ByEntity::new(), ByEntity::new(), ByEntity::new());
+        for ((index, event), owner) in self.events.iter().zip(self.owners.values()) {
+            if event.lineage.dispute.is_some() {
+                self.disputed.entry(told(event)).or_default().push(index);
+            }
+            let Some((owner, entity)) = owner.and_then(|owner| Some((owner, self.entities.get(owner)?))) else {
+                continue;
+            };
+            if !event.succeeded() {
+                continue;
+            }
+            if let Some(thing) = Thing::of(&event.action) {
+                self.removals.entry((owner, thing)).or_default().push(index);
+            }
+            let turns = match &event.action {
+                Action::DeviceEnabled { .. } => Some(&mut enrollments),
+                Action::UserDeleted => Some(&mut endings),
+                Action::PasswordRemoved if entity.kind == PrincipalKind::Root => Some(&mut endings),
+                _ if self.is_gain(entity, event) => Some(&mut gains),
+                _ => None,
+            };
+            turns.into_iter().for_each(|turns| turns.entry(owner).or_default().push(index));
         }
-        self.makings_by = makings_by;
+        (self.enrollments, self.endings, self.gains) = (enrollments, endings, gains);
+    }
+
+    /// Whether a principal can do more by what an event made.
+    pub(super) fn is_gain(&self, entity: &Entity<'_>, event: &Event) -> bool {
+        match &event.action {
+            Action::AccessKeyCreated { .. } | Action::PasswordCreated => true,
+            Action::PasswordReset | Action::PasswordChanged => {
+                !self.is_entity(entity, &event.actor, &event.account, event.time)
+            }
+            Action::PolicyAttached { arn } => arn.as_deref().is_some_and(inventory::is_full_access_arn),
+            Action::PolicyPut { document, .. } => {
+                document.as_deref().and_then(inventory::allows_everything) == Some(true)
+            }
+            _ => false,
+        }
+    }
+
+    /// The first event of some kind about a principal after the one at `index`.
+    fn next<'l>(&'l self, of: &ByEntity, id: EntityId, index: EventId) -> Option<(EventId, &'l Event)> {
+        let own = of.get(&id)?;
+        let next = *own.get(own.partition_point(|one| *one <= index))?;
+        Some((next, self.events.get(next)?))
+    }
+
+    /// The first device that was enabled for a principal after the event at `index`.
+    pub(super) fn next_enrollment(&self, id: EntityId, index: EventId) -> Option<(EventId, &Event)> {
+        self.next(&self.enrollments, id, index)
+    }
+
+    /// Where a user was deleted, or the root user's password, after the event at `index`.
+    pub(super) fn next_ending(&self, id: EntityId, index: EventId) -> Option<(EventId, &Event)> {
+        self.next(&self.endings, id, index)
+    }
+
+    /// Events about a principal after the one at `index` that make or take away a thing, in order.
+    pub(super) fn removals_of(&self, id: EntityId, thing: Thing, index: EventId) -> impl Iterator<Item = &Event> {
+        let own = self.removals.get(&(id, thing)).map_or(&[][..], Vec::as_slice);
+        let later = own.get(own.partition_point(|one| *one <= index)..).unwrap_or_default();
+        later.iter().filter_map(|index| self.events.get(*index)).map(Deref::deref)
+    }
+
+    /// The events that tell of the same as a disputed one, with their indices.
+    pub(super) fn others_of(&self, event: &Event) -> impl Iterator<Item = (EventId, &Event)> {
+        let same = self.disputed.get(&told(event));
+        same.into_iter().flatten().filter_map(|index| Some((*index, &**self.events.get(*index)?)))
     }
 
     /// Whether every principal and every event that was asked for was there.
@@ -276,66 +436,53 @@ impl<'a> Ledger<'a> {
     }
 
     /// The successful deactivations of `[from, to]` by a caller, in order.
-    pub(super) fn deactivations_by<'l>(
-        &'l self,
-        actor: &'l Actor,
-        between: [DateTime<Utc>; 2],
-    ) -> impl Iterator<Item = EventId> + 'l {
+    pub(super) fn deactivations_by(&self, actor: &Actor, between: [DateTime<Utc>; 2]) -> Own<'_> {
         self.acts_by(&self.deactivations, actor, between)
     }
 
     /// What a caller made successfully in `[from, to]` that may outlast a window, in order: by the principal, where it is one.
-    pub(super) fn makings_by<'l>(
-        &'l self,
-        actor: &'l Actor,
-        entity: Option<EntityId>,
-        between: [DateTime<Utc>; 2],
-    ) -> Vec<EventId> {
+    pub(super) fn makings_by(&self, actor: &Actor, entity: Option<EntityId>, between: [DateTime<Utc>; 2]) -> Own<'_> {
         match entity {
-            Some(entity) => {
-                let own = self.makings_by.get(&entity).map_or(&[][..], Vec::as_slice);
-                self.within(own, between).to_vec()
-            }
-            None => self.acts_by(&self.makings, actor, between).collect(),
+            Some(entity) => self.own(&self.makings_by, entity, between),
+            None => self.acts_by(&self.makings, actor, between),
         }
     }
 
-    fn acts_by<'l>(
-        &'l self,
-        acts: &'l Acts<EventId>,
-        actor: &'l Actor,
-        between: [DateTime<Utc>; 2],
-    ) -> impl Iterator<Item = EventId> + 'l {
-        let mut rest: Vec<&[EventId]> = acts.of(actor).into_iter().map(|list| self.within(list, between)).collect();
-        let in_order = std::iter::from_fn(move || {
-            let next = rest.iter_mut().filter(|list| !list.is_empty()).min_by_key(|list| list.first().copied())?;
-            let (first, others) = next.split_first()?;
-            *next = others;
-            Some(*first)
-        });
-        in_order.filter(|index| self.events.get(*index).is_some_and(|event| event.actor.same_as(actor)))
+    /// Refused deactivations and failed sign-ins of `[from, to]` by a caller, in order: by the principal, where it is one.
+    pub(super) fn failures_by(&self, actor: &Actor, entity: Option<EntityId>, between: [DateTime<Utc>; 2]) -> Own<'_> {
+        match entity {
+            Some(entity) => self.own(&self.failures_by, entity, between),
+            None => self.acts_by(&self.failures, actor, between),
+        }
     }
 
-    /// Refused deactivations and failed sign-ins of `[from, to]`, with their indices.
-    pub(super) fn failures_between(
-        &self,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-    ) -> impl Iterator<Item = (EventId, &Event)> {
-        let failures = self.within(&self.failures, [from, to]).iter();
-        failures.filter_map(|index| Some((*index, &**self.events.get(*index)?)))
+    /// What gave a principal more power in `[from, to]`, in order.
+    pub(super) fn gains_of(&self, id: EntityId, between: [DateTime<Utc>; 2]) -> Own<'_> {
+        self.own(&self.gains, id, between)
+    }
+
+    fn own<'l>(&'l self, of: &'l ByEntity, id: EntityId, between: [DateTime<Utc>; 2]) -> Own<'l> {
+        let all = of.get(&id).map_or(&[][..], Vec::as_slice);
+        Own::Part(all.get(self.within(all, between)).unwrap_or_default())
+    }
+
+    fn acts_by(&self, acts: &Acts<EventId>, actor: &Actor, between: [DateTime<Utc>; 2]) -> Own<'static> {
+        let is = |index: EventId| self.events.get(index).is_some_and(|event| event.actor.same_as(actor));
+        let all = acts.list(actor, is);
+        let range = self.within(&all, between);
+        Own::Found(all, range)
     }
 
     /// Of events in order those of `[from, to]`.
-    fn within<'l>(&self, indices: &'l [EventId], [from, to]: [DateTime<Utc>; 2]) -> &'l [EventId] {
+    fn within(&self, indices: &[EventId], [from, to]: [DateTime<Utc>; 2]) -> Range<usize> {
         let time = |index: &EventId| self.events.get(*index).map(|event| event.time);
         let start = indices.partition_point(|index| time(index).is_some_and(|time| time < from));
         let end = indices.partition_point(|index| time(index).is_some_and(|time| time <= to));
-        indices.get(start..end).unwrap_or_default()
+        start..end.max(start)
     }
 
-    /// The successful events that name a device, in order.
-    pub(super) fn uses_of(&self, account: &str, serial: &str) -> &[EventId] {
+    /// What shows whose a device was, in order of the events.
+    pub(super) fn uses_of(&self, account: &str, serial: &str) -> &[Use] {
         self.uses.get(&(account.to_owned(), serial.to_owned())).map_or(&[], Vec::as_slice)
     }
 
@@ -390,16 +537,6 @@ impl<'a> Ledger<'a> {
         named.find(|id| self.entities.get(*id).is_some_and(|entity| entity.is_called(about, call.time)))
     }
 
-    /// The events of `[from, to]`, with their indices.
-    pub(super) fn events_between(
-        &self,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-    ) -> impl Iterator<Item = (EventId, &Event)> {
-        let events = self.events.behind(move |event| event.time < from).map(|(id, event)| (id, &**event));
-        events.take_while(move |(_, event)| event.time <= to)
-    }
-
     /// Who really called: `AssumeRoot` sessions appear as the member account's root user.
     pub(super) fn caller<'s>(&'s self, actor: &'s Actor) -> &'s Actor {
         let key = actor.access_key.as_ref().filter(|_| actor.kind == ActorKind::Root);
@@ -432,17 +569,35 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// Where devices are named by events that succeeded.
-fn uses(events: &Events<'_>) -> HashMap<(String, String), Vec<EventId>> {
-    let mut uses: HashMap<(String, String), Vec<EventId>> = HashMap::new();
-    for (index, event) in events.iter() {
-        let proves = match &event.action {
-            Action::DeviceTagged { .. } | Action::DeviceUntagged { .. } => false,
-            Action::ConsoleLogin { mfa_used, .. } => *mfa_used == Some(true),
-            _ => true,
+/// Account and id of an event, and what was done when, and to whom.
+fn told(event: &Event) -> (Text, String, String) {
+    let Event { account, id, time, action, target, .. } = event;
+    (account.clone(), id.clone(), format!("{time} {action:?} {target:?}"))
+}
+
+/// What shows whose devices were: the events that name one and succeeded, but for those that tell nothing of it.
+fn uses(events: &Events<'_>, owners: &Owners) -> HashMap<(String, String), Vec<Use>> {
+    let removes = |action: &Action| matches!(action, Action::DeviceDeactivated { .. } | Action::DeviceDeleted { .. });
+    let named = |event: &LedgerEvent<'_>| {
+        let serial = event.action.serial().filter(|_| event.succeeded())?;
+        Some((event.account.to_string(), serial.to_owned()))
+    };
+    let removals = events.values().filter(|event| removes(&event.action));
+    let removals: HashSet<_> = removals.filter_map(|event| Some((named(event)?, event.time))).collect();
+    let mut uses: HashMap<(String, String), Vec<Use>> = HashMap::new();
+    for ((index, event), owner) in events.iter().zip(owners.values()) {
+        let Some(device) = named(event) else { continue };
+        let shows = match &event.action {
+            Action::DeviceTagged { .. } | Action::DeviceUntagged { .. } => None,
+            Action::ConsoleLogin { mfa_used, .. } if *mfa_used != Some(true) => None,
+            Action::DeviceDeleted { .. } => Some(None),
+            // The order within a second is not known: made, or removed and made again.
+            Action::DeviceCreated { .. } if removals.contains(&(device.clone(), event.time)) => None,
+            Action::DeviceCreated { .. } => Some(None),
+            _ => owner.map(Some),
         };
-        if let Some(serial) = event.action.serial().filter(|_| proves && event.succeeded()) {
-            uses.entry((event.account.to_string(), serial.to_owned())).or_default().push(index);
+        if let Some(owner) = shows {
+            uses.entry(device).or_default().push(Use { index, owner });
         }
     }
     uses
@@ -709,26 +864,18 @@ impl<'a> Replay<'a> {
 
     /// Leaves out the entities that turned out to be others, and gives their events to those.
     fn finish(self, owners: &mut Owners) -> Entities<'a> {
-        let mut places: Table<EntityId, EntityId> = Table::with_capacity(self.entities.len());
-        let mut kept = Entities::default();
-        kept.note(&self.entities);
-        let ids: Vec<EntityId> = self.entities.iter().map(|(id, _)| id).collect();
-        for (id, entity) in ids.into_iter().zip(self.entities.into_values()) {
-            places.push(kept.next());
-            if !self.same.contains_key(&id) {
-                kept.push(entity);
-            }
-        }
+        let Self { mut entities, same, .. } = self;
+        let places: Table<EntityId, EntityId> = entities.retain(|id| !same.contains_key(&id));
         for owner in owners.values_mut() {
             *owner = owner.and_then(|mut id| {
-                while let Some(same) = self.same.get(&id) {
-                    id = *same;
+                while let Some(known) = same.get(&id) {
+                    id = *known;
                 }
                 places.get(id).copied()
             });
         }
-        kept.note(&places);
-        kept
+        entities.note(&places);
+        entities
     }
 
     fn bear(&mut self, account: &str, name: &str, entity: EntityId) {
@@ -771,7 +918,7 @@ impl<'a> Replay<'a> {
     }
 }
 
-fn new_entity<'a>(
+pub(super) fn new_entity<'a>(
     account: &str,
     kind: PrincipalKind,
     name: &str,

@@ -23,6 +23,8 @@ mod ids;
 mod ledger;
 mod listed;
 mod parts;
+#[cfg(test)]
+mod plain;
 mod reconcile;
 mod timeline;
 mod trails;
@@ -41,6 +43,7 @@ use crate::inputs::{Approval, Detection, DetectionSubject, Settings};
 use crate::inventory::{IamState, UserState};
 use crate::mfa::{Action, Event, user_id, user_name};
 use crate::trace::{Call, Context, Selection, sighting_key};
+use approvals::{Alerts, Approvals};
 use calls::Calls;
 use classify::{Facts, Verdict};
 use credentials::Credentials;
@@ -216,12 +219,12 @@ pub fn wanted(input: &Input<'_>) -> Result<Wanted, Inconsistent> {
     // Every deactivation, whatever it did: whether it opened a window may hang on whose the name was, which these calls
     // tell.
     let openings = windows.iter().map(|draft| (draft.entity, draft.opened));
-    for (entity, opened) in openings.chain(deactivations.iter().map(|one| (one.entity, Some(one.event)))) {
-        let Some(entity) = ledger.entities.get(entity) else { continue };
+    for (id, opened) in openings.chain(deactivations.iter().map(|one| (one.entity, Some(one.event)))) {
+        let Some(entity) = ledger.entities.get(id) else { continue };
         wanted.add(entity);
         let Some(opened) = opened else { continue };
         // Whoever enabled the next device, too: was that one seen at the address before?
-        let enrolment = classify::next_enrolment(&ledger, entity, opened, input.as_of).map(|(_, enrolment)| enrolment);
+        let enrolment = classify::next_enrolment(&ledger, id, opened, input.as_of).map(|(_, enrolment)| enrolment);
         for event in ledger.events.get(opened).map(|event| &**event).into_iter().chain(enrolment) {
             wanted.add_actor(&ledger, event);
         }
@@ -308,11 +311,14 @@ fn conclude(replayed: Replayed<'_>, input: &Input<'_>, months: &[Month]) -> Resu
     let Replayed { ledger, windows: drafts, mut deactivations, findings, leftovers, credentials } = replayed;
     deactivations.retain(|one| ledger.events.get(one.event).is_some_and(|event| event.time <= input.as_of));
     let calls = Calls::new(&ledger, input.context);
+    let (approvals, alerts) = (Approvals::of_all(input.approvals), Alerts::of_all(input.detections));
     let facts = Facts {
         ledger: &ledger,
         calls: &calls,
         credentials: &credentials,
         iam: input.iam,
+        approvals: &approvals,
+        alerts: &alerts,
         settings: input.settings,
         as_of: input.as_of,
         read_from: input.period.from - TimeDelta::seconds(input.settings.lookback_s),
@@ -348,19 +354,14 @@ fn accounts_of<'i>(input: &'i Input<'_>) -> BTreeSet<&'i String> {
 }
 
 /// Of an opening that several records tell of, the one that is worst for the principal.
-fn worst(facts: Facts<'_>, draft: &Draft, approvals: &[Approval]) -> Draft {
+fn worst(facts: Facts<'_>, draft: &Draft) -> Draft {
     let ledger = facts.ledger;
     let opening = draft.opened.and_then(|opened| ledger.events.get(opened));
     let Some(opening) = opening.filter(|event| event.lineage.dispute.is_some()) else { return draft.clone() };
-    let tells = |event: &Event| {
-        (&event.id, &event.account) == (&opening.id, &opening.account)
-            && (&event.action, &event.target) == (&opening.action, &opening.target)
-            && event.failure.is_none()
-    };
-    let others = ledger.events_between(opening.time, opening.time).filter(|(_, event)| tells(event));
+    let others = ledger.others_of(opening).filter(|(_, event)| event.failure.is_none());
     let drafts = others.map(|(opened, _)| Draft { opened: Some(opened), ..draft.clone() });
     let severity = |draft: &Draft| {
-        let class = classify::classify(facts, draft, approvals).map(|verdict| verdict.class);
+        let class = classify::classify(facts, draft).map(|verdict| verdict.class);
         class.map(|class| (!class.legitimate(), class == Class::SuspectedTakeover))
     };
     drafts.max_by_key(severity).unwrap_or_else(|| draft.clone())
@@ -368,11 +369,11 @@ fn worst(facts: Facts<'_>, draft: &Draft, approvals: &[Approval]) -> Draft {
 
 fn window(facts: Facts<'_>, draft: &Draft, credentials: &Credentials, input: &Input<'_>) -> Option<Window> {
     let ledger = facts.ledger;
-    let draft = &worst(facts, draft, input.approvals);
+    let draft = &worst(facts, draft);
     let opening = draft.opened.and_then(|opened| ledger.events.get(opened));
     let entity = ledger.entities.get(draft.entity)?;
-    let verdict = classify::classify(facts, draft, input.approvals);
-    let detection = detect::detect(facts, draft, input.detections, verdict.is_some());
+    let verdict = classify::classify(facts, draft);
+    let detection = detect::detect(facts, draft, verdict.is_some());
     let (class, reasons, approval) = match verdict {
         Some(Verdict { class, reasons, approval }) => (Some(class), reasons, approval),
         None => (None, Vec::<Reason>::new(), None),
@@ -540,10 +541,11 @@ fn unmatched(facts: Facts<'_>, drafts: &[Draft], deactivations: &[Deactivation],
     let ledger = facts.ledger;
     let mut notices = Vec::new();
     let read_from = input.period.from - TimeDelta::seconds(input.settings.lookback_s);
-    let (judged, beyond): (Vec<&Approval>, Vec<&Approval>) = input
+    let (judged, beyond): (Vec<_>, Vec<_>) = input
         .approvals
         .iter()
-        .partition(|approval| approval.valid_from <= input.as_of && approval.valid_to > read_from);
+        .enumerate()
+        .partition(|(_, approval)| approval.valid_from <= input.as_of && approval.valid_to > read_from);
     if !beyond.is_empty() {
         notices.push(Notice {
             code: NoticeCode::ApprovalNotJudged,
@@ -553,36 +555,31 @@ fn unmatched(facts: Facts<'_>, drafts: &[Draft], deactivations: &[Deactivation],
             },
         });
     }
-    for approval in judged {
-        let matched = deactivations.iter().any(|one| {
-            let (Some(entity), Some(event)) = (ledger.entities.get(one.entity), ledger.events.get(one.event)) else {
-                return false;
-            };
-            approvals::covering(std::slice::from_ref(approval), entity, event.time).next().is_some()
-        });
-        if matched {
-            notices.extend(approvals::notices(&ledger.entities, &ledger.events, deactivations, approval));
-        } else {
-            notices.push(Notice {
+    let covered = approvals::covered(facts.approvals, &ledger.entities, &ledger.events, deactivations);
+    for (place, approval) in judged {
+        match covered.get(&place) {
+            Some(covered) => notices.extend(approvals::notices(covered, approval)),
+            None => notices.push(Notice {
                 code: NoticeCode::ApprovalMatchedNothing,
                 text: format!(
                     "approval {} for user {} of account {} matched no deactivation",
                     approval.ticket, approval.user, approval.account
                 ),
-            });
+            }),
         }
     }
-    for detection in input.detections.iter().filter(|detection| input.period.contains(detection.detected_at)) {
-        if !drafts.iter().any(|draft| detect::speaks_of(facts, draft, detection)) {
-            let subject = match &detection.subject {
-                DetectionSubject::Event(id) => format!("event {id}"),
-                DetectionSubject::Principal { account, user } => format!("user {user} of account {account}"),
-            };
-            notices.push(Notice {
-                code: NoticeCode::DetectionMatchedNothing,
-                text: format!("detection {} about {subject} matched no window", detection.reference),
-            });
-        }
+    let matched: BTreeSet<usize> =
+        drafts.iter().flat_map(|draft| detect::alerts(facts, draft)).map(|(place, _)| place).collect();
+    let of_period = |(_, detection): &(usize, &Detection)| input.period.contains(detection.detected_at);
+    for (_, detection) in input.detections.iter().enumerate().filter(of_period).filter(|(n, _)| !matched.contains(n)) {
+        let subject = match &detection.subject {
+            DetectionSubject::Event(id) => format!("event {id}"),
+            DetectionSubject::Principal { account, user } => format!("user {user} of account {account}"),
+        };
+        notices.push(Notice {
+            code: NoticeCode::DetectionMatchedNothing,
+            text: format!("detection {} about {subject} matched no window", detection.reference),
+        });
     }
     notices.sort();
     notices
