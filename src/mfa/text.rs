@@ -287,6 +287,35 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn what_events_share_is_kept_once_and_says_what_it_said() {
+        let event = |id: usize| {
+            let actor = format!(r#"{{"kind":"iam_user","account":"111122223333","id":"AIDA{}"}}"#, id % 2);
+            let text = format!(
+                r#"{{"id":"{id}","time":"2026-10-01T00:00:00Z","account":"111122223333","region":"us-east-1","source":"iam.amazonaws.com","name":"DeleteUser","action":{{"action":"user_deleted"}},"target":"root","actor":{actor},"actor_mfa":null,"source_ip":"192.0.2.1","user_agent":"{}","failure":{{"code":"AccessDenied","message":null}},"objects":["a","b"],"delivered_at":null}}"#,
+                id % 3
+            );
+            serde_json::from_str::<Event>(&text).expect("an event")
+        };
+        let mut texts = Texts::default();
+        let shared: Vec<Event> = (0..6)
+            .map(|id| {
+                let mut one = event(id);
+                texts.share_with(&mut one);
+                assert_eq!(one, event(id));
+                one
+            })
+            .collect();
+        let same = |one: &Text, other: &Text| Arc::ptr_eq(&one.0, &other.0);
+        for (one, other) in shared.iter().flat_map(|one| shared.iter().map(move |other| (one, other))) {
+            assert!(same(&one.account, &other.account) && same(&one.name, &other.name));
+            assert!(one.objects.iter().zip(other.objects.iter()).all(|(one, other)| same(one, other)));
+            assert_eq!(Arc::ptr_eq(&one.actor, &other.actor), one.actor == other.actor);
+            let agents = [one, other].map(|event| event.user_agent.as_ref().expect("one"));
+            assert_eq!(same(agents[0], agents[1]), agents[0] == agents[1]);
+        }
+    }
+
     proptest! {
         #[test]
         fn names_are_a_set_in_order(added in prop::collection::vec("[a-d]{0,2}", 0..6), asked in "[a-d]{0,2}") {
