@@ -389,9 +389,17 @@ fn row<R: Row>(path: &Path, frame: &DataFrame, number: usize) -> Result<R, Store
     R::read(&mut cells).ok_or_else(|| damaged(path, format!("its row {} lacks a value that every row has", number + 1)))
 }
 
-/// Some rows of a frame, by their numbers.
-pub(super) fn some_rows<R: Row>(path: &Path, frame: &DataFrame, wanted: &[usize]) -> Result<Vec<R>, StoreError> {
-    wanted.iter().map(|number| row(path, frame, *number)).collect()
+/// Gives out some rows of a frame, by their numbers.
+pub(super) fn some_rows<R: Row>(
+    path: &Path,
+    frame: &DataFrame,
+    wanted: &[usize],
+    each: &mut dyn FnMut(R),
+) -> Result<(), StoreError> {
+    wanted.iter().try_for_each(|number| {
+        each(row(path, frame, *number)?);
+        Ok(())
+    })
 }
 
 /// Reads rows and gives them out one by one, for a row takes many times what it takes in the frame; the last `leave` columns are left

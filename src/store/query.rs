@@ -21,7 +21,7 @@ use super::rows::{EventRow, Status};
 use super::schema::Dataset;
 use crate::cloudtrail::Actor;
 use crate::contract::Integrity;
-use crate::mfa::{Event, ROOT_NAMES};
+use crate::mfa::{Event, ROOT_NAMES, Texts};
 use crate::names::Pattern;
 use crate::source::Places;
 
@@ -323,6 +323,7 @@ impl Store {
             }
         }
         let everyone = needed.users.is_empty() && needed.device.is_none();
+        let mut texts = Texts::default();
         for file in files {
             let mut wanted: Vec<usize> = file.always;
             for (row, (node, of_kind)) in file.rows.into_iter().enumerate() {
@@ -348,6 +349,7 @@ impl Store {
                 if !replaced.contains(&object) {
                     let mut event = row.event;
                     event.lineage.verified = verified.contains(&object);
+                    texts.share_with(&mut event);
                     gathered.events.push(event);
                 }
             })?;

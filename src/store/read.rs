@@ -236,8 +236,7 @@ impl Store {
         let names: Vec<&str> =
             columns.iter().take(columns.len().saturating_sub(leave)).map(|column| column.name).collect();
         let frame = frame::pick(&at, bytes, R::DATASET, &names)?;
-        frame::some_rows(&at, &frame, wanted)?.into_iter().for_each(each);
-        Ok(())
+        frame::some_rows(&at, &frame, wanted, each)
     }
 
     /// Every object, or those in the folders of some months.

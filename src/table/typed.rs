@@ -8,8 +8,8 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use polars_core::prelude::{
-    AnyValue, BooleanChunked, Column, DataFrame, Int64Chunked, IntoSeries, ListChunked, NamedFrom, NewChunkedArray,
-    PolarsError, Series, TimeUnit,
+    AnyValue, BooleanChunked, Column, DataFrame, Int64Chunked, IntoSeries, ListBuilderTrait, ListStringChunkedBuilder,
+    NamedFrom, NewChunkedArray, PolarsError, Series, TimeUnit,
 };
 use polars_io::parquet::write::ParquetWriter;
 
@@ -57,6 +57,9 @@ pub enum Format {
     Parquet,
 }
 
+/// So many rows are a piece of an answer: what they are made of takes more than they do.
+const PIECE: usize = if cfg!(test) { 2 } else { 1 << 12 };
+
 /// A table.
 #[derive(Debug, Clone)]
 pub struct Answer(DataFrame);
@@ -80,8 +83,11 @@ impl Values {
                 times.into_datetime(TimeUnit::Microseconds, None).into_series()
             }
             Self::List(lists) => {
-                let lists: Vec<Series> = lists.into_iter().map(|list| Series::new("".into(), list)).collect();
-                ListChunked::from_iter(lists).with_name(name).into_series()
+                // With room for what there is: by itself the builder takes some hundred bytes for each list.
+                let texts = lists.iter().map(Vec::len).sum();
+                let mut builder = ListStringChunkedBuilder::new(name, lists.len(), texts);
+                lists.iter().for_each(|list| builder.append_values_iter(list.iter().map(String::as_str)));
+                builder.finish().into_series()
             }
         }
     }
@@ -96,6 +102,26 @@ impl Answer {
         let columns: Vec<Column> =
             columns.into_iter().map(|(name, values)| Column::from(values.series(name))).collect();
         Ok(Self(DataFrame::new(height, columns)?))
+    }
+
+    /// Of what `table` makes of the rows, piece by piece.
+    ///
+    /// # Errors
+    /// With what `table` fails with, or when its tables have other columns than the first.
+    pub fn in_pieces<R>(
+        rows: impl IntoIterator<Item = R>,
+        table: impl Fn(&[R]) -> Result<Self, AnswerError>,
+    ) -> Result<Self, AnswerError> {
+        let mut rows = rows.into_iter();
+        let mut next = || table(&rows.by_ref().take(PIECE).collect::<Vec<R>>());
+        let mut answer = next()?;
+        loop {
+            let more = next()?;
+            if more.rows() == 0 {
+                return Ok(answer);
+            }
+            answer.0.vstack_mut(&more.0)?;
+        }
     }
 
     /// How many rows there are.
@@ -133,14 +159,8 @@ impl Answer {
             }
         };
         if format == Format::Json {
-            // Lines of objects are made an array; a line break within a text is escaped, so a line ends where an object ends.
-            let mut lines = Vec::new();
-            self.give(rows, room, &mut lines)?;
             out.write_all(b"[")?;
-            for (place, line) in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).enumerate() {
-                out.write_all(if place == 0 { b"\n" } else { b",\n" })?;
-                out.write_all(line)?;
-            }
+            self.give(rows, room, Elements { out: &mut out, between: b"\n", is_ended: true })?;
             out.write_all(b"\n]\n")?;
             out.flush()?;
             return Ok(Vec::new());
@@ -156,12 +176,45 @@ impl Answer {
     ) -> Result<Vec<String>, AnswerError> {
         let names = self.0.get_column_names().iter().map(|name| name.to_string()).collect();
         let mut shown = Rows::new(format, names, out)?.fitting(room);
-        let columns: Vec<&Series> = self.0.columns().iter().map(Column::as_materialized_series).collect();
-        for row in 0..self.0.height() {
-            let cells = columns.iter().map(|column| Ok(cell(&column.get(row)?, format == print::Format::Json)));
-            shown.add(&cells.collect::<Result<Vec<Cell>, PolarsError>>()?)?;
+        // A value in a column of many pieces would be looked for in each of them.
+        for start in (0..self.0.height()).step_by(PIECE) {
+            let piece = self.0.slice(i64::try_from(start).unwrap_or(i64::MAX), PIECE);
+            let columns: Vec<&Series> = piece.columns().iter().map(Column::as_materialized_series).collect();
+            for row in 0..piece.height() {
+                let cells = columns.iter().map(|column| Ok(cell(&column.get(row)?, format == print::Format::Json)));
+                shown.add(&cells.collect::<Result<Vec<Cell>, PolarsError>>()?)?;
+            }
         }
         Ok(shown.finish()?)
+    }
+}
+
+/// Makes lines of objects the elements of an array; a line break within a text is escaped, so a line ends where an object ends.
+struct Elements<W> {
+    out: W,
+    /// What stands before the next.
+    between: &'static [u8],
+    /// Whether the last one is whole.
+    is_ended: bool,
+}
+
+impl<W: Write> Write for Elements<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (line, ends) = part.strip_suffix(b"\n").map_or((part, false), |line| (line, true));
+            if !line.is_empty() {
+                if self.is_ended {
+                    self.out.write_all(std::mem::replace(&mut self.between, b",\n"))?;
+                }
+                self.out.write_all(line)?;
+            }
+            self.is_ended = ends || (self.is_ended && line.is_empty());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 
@@ -246,6 +299,32 @@ mod tests {
         );
         let table = written(answer(), Format::Table(None));
         assert!(table.contains("=cmd()\\u{1b}[2J\\n") && !table.contains('\u{1b}'), "{table}");
+    }
+
+    #[test]
+    fn lines_become_elements_however_they_are_cut() {
+        let text = "{\"a\":1}\n\n{\"b\":[2]}\n{}\n";
+        for step in 1..=text.len() {
+            let mut elements = Elements { out: Vec::new(), between: b"\n", is_ended: true };
+            text.as_bytes().chunks(step).for_each(|part| elements.write_all(part).unwrap());
+            assert_eq!(String::from_utf8(elements.out).unwrap(), "\n{\"a\":1},\n{\"b\":[2]},\n{}", "by {step}");
+        }
+    }
+
+    #[test]
+    fn an_answer_in_pieces_is_that_of_the_whole() {
+        let table = |rows: &[i64]| {
+            let lists = rows.iter().map(|n| (0..*n).map(|n| n.to_string()).collect()).collect();
+            let numbers = rows.iter().map(|n| (n % 3 > 0).then_some(*n)).collect();
+            Answer::new(rows.len(), vec![("n", Values::Integer(numbers)), ("list", Values::List(lists))])
+        };
+        for count in 0..8 {
+            let rows: Vec<i64> = (0..count).collect();
+            for format in [Format::NdJson, Format::Json, Format::Csv, Format::Table(None)] {
+                let pieces = Answer::in_pieces(rows.iter().copied(), table).unwrap();
+                assert_eq!(written(pieces, format), written(table(&rows).unwrap(), format), "{count} {format:?}");
+            }
+        }
     }
 
     #[test]

@@ -202,7 +202,7 @@ pub fn answer(store: &mut Store, request: &HistoryRequest, approvals: &[Approval
     let contested = coverage::by_event(mfa::fold(&mut events));
     let history = History::new(&events, state.as_ref(), &covered);
     let rows = match request.subject {
-        Subject::Events => Rows::Events(history.events(&question, approvals)),
+        Subject::Events => Rows::Events(history.events(&question, approvals).collect()),
         Subject::Spans => Rows::Spans(history.devices(&question)),
         Subject::At(at) => Rows::At(history.at(&question, at)),
     };
