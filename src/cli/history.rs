@@ -135,8 +135,7 @@ pub(super) fn run(args: &HistoryArgs, run: Run<'_>) -> Result<Status, Error> {
     let dir = args.store.as_deref().ok_or_else(|| {
         Error::Input("`--store` is missing\n  hint: give --store DIR, or set MFATRAIL_STORE".to_owned())
     })?;
-    let request = request(args, run)?;
-    let columns = request.subject.columns(&args.fields, matches!(format, Format::Table(_)))?;
+    let request = request(args, format, run)?;
     if let Some(statement) = &args.sql {
         let answer = select(dir, statement)?;
         say(&plural(answer.rows(), "row", "rows"));
@@ -147,18 +146,18 @@ pub(super) fn run(args: &HistoryArgs, run: Run<'_>) -> Result<Status, Error> {
     say_unrecorded(&answer, request.subject);
     answer.unknown.iter().for_each(|name| say_unknown("no event in the store", name));
     let room = if args.fields.is_empty() { request.subject.room() } else { &[] };
-    give(answer.table()?.select(columns).map_err(Error::failed)?, format, room)?;
-    let rows = plural(answer.rows.len(), "row", "rows");
-    say(&format!("{rows}, from {} in the store", plural(answer.events, "event", "events")));
-    if answer.rows.is_empty() && !matches!(request.subject, Subject::At(_)) {
-        say(&reach(&answer));
+    let (rows, complete, reach) = (answer.table.rows(), answer.is_complete(), reach(&answer));
+    give(answer.table, format, room)?;
+    say(&format!("{}, from {} in the store", plural(rows, "row", "rows"), plural(answer.events, "event", "events")));
+    if rows == 0 && !matches!(request.subject, Subject::At(_)) {
+        say(&reach);
     }
     coverage::warn(&answer.contested, run);
     say_failures(&answer.failures);
-    Ok(Status::of(answer.is_complete()))
+    Ok(Status::of(complete))
 }
 
-fn request(args: &HistoryArgs, run: Run<'_>) -> Result<HistoryRequest, Error> {
+fn request(args: &HistoryArgs, format: Format, run: Run<'_>) -> Result<HistoryRequest, Error> {
     let [from, to] = range(args.from.as_deref(), args.to.as_deref(), run.now)?;
     let only_device = !args.devices.is_empty() && args.actors.is_empty() && args.events.is_empty();
     let subject = match args.as_of.as_deref().map(|text| time("--as-of", text, run.now)).transpose()? {
@@ -168,6 +167,7 @@ fn request(args: &HistoryArgs, run: Run<'_>) -> Result<HistoryRequest, Error> {
     };
     Ok(HistoryRequest {
         subject,
+        columns: subject.columns(&args.fields, matches!(format, Format::Table(_)))?,
         accounts: args.accounts.clone(),
         users: args.users.clone(),
         actors: args.actors.clone(),
@@ -180,15 +180,14 @@ fn request(args: &HistoryArgs, run: Run<'_>) -> Result<HistoryRequest, Error> {
 
 /// Says of which accounts nothing is known at the moment, for no record is so old. Silence would be taken for "nobody had a device".
 fn say_unrecorded(answer: &HistoryAnswer, subject: Subject) {
-    let accounts = answer.unrecorded();
-    for (account, first) in accounts.iter().take(NAMED) {
+    for (account, first) in answer.unrecorded().take(NAMED) {
         let (account, first) = (terminal_text(account), first.map(rfc3339).unwrap_or_default());
         say(&format!(
             "warning: account {account}: unknown who had which device at that time; its first record in the store is from {first}"
         ));
     }
-    if accounts.len() > NAMED {
-        say(&format!("warning: and {} more accounts", accounts.len() - NAMED));
+    if answer.unrecorded.len() > NAMED {
+        say(&format!("warning: and {} more accounts", answer.unrecorded.len() - NAMED));
     }
     if matches!(subject, Subject::At(_)) && answer.is_of_nothing() {
         say("warning: unknown who had which device at that time: the store has no records");

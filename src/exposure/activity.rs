@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::calls::Who;
 use super::classify::Facts;
-use super::ledger::{EntityId, EventId, IamEntry, Thing};
+use super::ledger::{EntityId, EventId, IamEntry};
+use super::signals::Thing;
 use super::windows::Draft;
 use crate::cloudtrail::{Actor, ActorKind, address};
 use crate::contract::{Activity, ActorActivity, Made};
@@ -117,7 +118,7 @@ pub(super) fn is_taken_away(facts: Facts<'_>, index: EventId, event: &Event, own
         });
         (later.any(|later| takes_away(later, event)), 1)
     };
-    *facts.ledger.taken_away.of(&index, find)
+    *facts.ledger.signals().taken_away.of(&index, find)
 }
 
 /// Whether IAM said something after the event, and not after `as_of`.

@@ -19,19 +19,36 @@ enum Common<'a> {
     Name(Option<&'a str>, &'a str, [bool; 2]),
 }
 
+/// Numbers by the hash of what each is looked up by: what is found may be of another, if hardly ever.
+#[derive(Debug)]
+pub(super) struct ByHash<A> {
+    rows: Vec<(u64, A)>,
+    hasher: RandomState,
+}
+
+impl<A: Copy + Ord> ByHash<A> {
+    pub(super) fn new<K: Hash>(rows: impl Iterator<Item = (K, A)>) -> Self {
+        let hasher = RandomState::default();
+        let mut rows: Vec<(u64, A)> = rows.map(|(key, row)| (hasher.hash_one(key), row)).collect();
+        rows.sort_unstable();
+        rows.shrink_to_fit();
+        Self { rows, hasher }
+    }
+
+    /// What may be of `key`, in order.
+    pub(super) fn of(&self, key: &impl Hash) -> &[(u64, A)] {
+        let hash = self.hasher.hash_one(key);
+        let start = self.rows.partition_point(|(known, _)| *known < hash);
+        self.rows.get(start..self.rows.partition_point(|(known, _)| *known <= hash)).unwrap_or_default()
+    }
+}
+
 /// Acts by who did them.
 #[derive(Debug)]
 pub(super) struct Acts<A> {
-    /// Each act by the hashes of what its caller may have in common with others, in order.
-    by: Vec<(u64, A)>,
-    hasher: RandomState,
+    /// Each act by what its caller may have in common with others.
+    by: ByHash<A>,
     lists: Memo<Vec<A>>,
-}
-
-impl<A> Default for Acts<A> {
-    fn default() -> Self {
-        Self { by: Vec::new(), hasher: RandomState::default(), lists: Memo::default() }
-    }
 }
 
 /// So many values that were found for callers are kept, and each that was found takes what so many take, beside its own.
@@ -79,15 +96,9 @@ pub(super) fn alike(actor: &Actor) -> Actor {
 
 impl<A: Copy + Ord> Acts<A> {
     pub(super) fn new<'a>(acts: impl Iterator<Item = (&'a Actor, A)>) -> Self {
-        let mut all = Self::default();
-        for (actor, act) in acts {
-            let known = [by_itself(actor), by_arn(actor), by_name(actor)].into_iter().flatten();
-            let hashes: Vec<u64> = known.map(|known| all.hash(actor, &known)).collect();
-            all.by.extend(hashes.into_iter().map(|hash| (hash, act)));
-        }
-        all.by.sort_unstable();
-        all.by.shrink_to_fit();
-        all
+        let common = |actor: &'a Actor| [by_itself(actor), by_arn(actor), by_name(actor)].into_iter().flatten();
+        let by = acts.flat_map(|(actor, act)| common(actor).map(move |common| ((actor.kind, common), act)));
+        Self { by: ByHash::new(by), lists: Memo::default() }
     }
 
     /// The acts of a caller, in order; `is` says whether one is its own.
@@ -113,16 +124,7 @@ impl<A: Copy + Ord> Acts<A> {
             let name = |[id, arn]: [bool; 2]| Some(Common::Name(account.as_deref(), name.as_deref()?, [id, arn]));
             sought.extend(ids.iter().flat_map(|id| arns.iter().filter_map(move |arn| name([*id, *arn]))));
         }
-        let list = |common: &Common<'_>| {
-            let hash = self.hash(actor, common);
-            let start = self.by.partition_point(|(known, _)| *known < hash);
-            self.by.get(start..self.by.partition_point(|(known, _)| *known <= hash)).unwrap_or_default()
-        };
-        sought.iter().map(list).collect()
-    }
-
-    fn hash(&self, actor: &Actor, common: &Common<'_>) -> u64 {
-        self.hasher.hash_one((actor.kind, common))
+        sought.into_iter().map(|common| self.by.of(&(actor.kind, common))).collect()
     }
 }
 

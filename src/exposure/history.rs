@@ -11,8 +11,7 @@ use chrono::{DateTime, Utc};
 use super::Inconsistent;
 use super::approvals::{self, Approvals};
 use super::devices::{Bounds, Completeness, Devices, Point, Span};
-use super::ids::Table;
-use super::ledger::{Entity, EntityId, EventId, Ledger};
+use super::ledger::{Entity, EventId, Ledger};
 use super::windows::{self, Draft};
 use crate::arn;
 use crate::cloudtrail::{Actor, ActorKind};
@@ -242,13 +241,19 @@ fn is_principal(entity: &Entity<'_>, wanted: &Pattern) -> bool {
 #[derive(Debug)]
 pub struct History<'a> {
     ledger: Ledger<'a>,
-    devices: Table<EntityId, Devices>,
-    remaining: HashMap<EventId, usize>,
-    opened: HashMap<EventId, Draft>,
-    standing: Vec<Draft>,
+    iam: Option<&'a IamState>,
     covered: &'a BTreeMap<String, [DateTime<Utc>; 2]>,
     /// The accounts that IAM's state is of.
     told: BTreeSet<&'a str>,
+}
+
+/// What events led to.
+#[derive(Default)]
+struct Effects {
+    /// Of deactivations, how many known devices remained.
+    remaining: HashMap<EventId, usize>,
+    /// The windows that events opened.
+    opened: HashMap<EventId, Draft>,
 }
 
 /// Why nothing is known of a moment.
@@ -263,18 +268,24 @@ impl<'a> History<'a> {
         covered: &'a BTreeMap<String, [DateTime<Utc>; 2]>,
     ) -> Self {
         let ledger = Ledger::new(events.iter(), &[], iam);
-        let mut devices = Table::with_capacity(ledger.entities.len());
-        let (mut remaining, mut opened, mut standing) = (HashMap::new(), HashMap::new(), Vec::new());
-        for (id, entity) in ledger.entities.iter() {
-            let bounds = Bounds { covered: covered.get(&entity.account).copied(), read_from: DateTime::<Utc>::MIN_UTC };
-            let replayed = windows::replay(&ledger, id, entity, iam, bounds);
-            remaining.extend(replayed.deactivations.iter().map(|one| (one.event, one.remaining)));
-            standing.extend(replayed.windows.iter().filter(|draft| draft.opened.is_none()).cloned());
-            opened.extend(replayed.windows.into_iter().filter_map(|draft| Some((draft.opened?, draft))));
-            devices.push(replayed.devices);
-        }
         let told = iam.iter().flat_map(|state| state.accounts.keys().map(String::as_str)).collect();
-        Self { ledger, devices, remaining, opened, standing, covered, told }
+        Self { ledger, iam, covered, told }
+    }
+
+    fn bounds(&self, entity: &Entity<'_>) -> Bounds {
+        Bounds { covered: self.covered.get(&entity.account).copied(), read_from: DateTime::<Utc>::MIN_UTC }
+    }
+
+    /// What the events of all principals led to, and the windows that no event opened.
+    fn effects(&self) -> (Effects, Vec<Draft>) {
+        let (mut effects, mut standing) = (Effects::default(), Vec::new());
+        for (id, entity) in self.ledger.entities.iter() {
+            let replayed = windows::replay(&self.ledger, id, entity, self.iam, self.bounds(entity));
+            effects.remaining.extend(replayed.deactivations.iter().map(|one| (one.event, one.remaining)));
+            standing.extend(replayed.windows.iter().filter(|draft| draft.opened.is_none()).cloned());
+            effects.opened.extend(replayed.windows.into_iter().filter_map(|draft| Some((draft.opened?, draft))));
+        }
+        (effects, standing)
     }
 
     /// Whether all that was answered is told of every principal and event that it is about.
@@ -295,16 +306,16 @@ impl<'a> History<'a> {
         question: &'h Question,
         approvals: &'h [Approval],
     ) -> impl Iterator<Item = Happened> + 'h {
-        let mut standing: Vec<&Draft> = self.standing.iter().collect();
+        let (effects, mut standing) = self.effects();
         standing.sort_by_key(|draft| draft.key.time);
-        let standing = standing.into_iter().filter_map(|draft| self.stands(question, draft));
+        let standing = standing.into_iter().filter_map(|draft| self.stands(question, &draft));
         let approvals = Approvals::of_all(approvals);
         let events = self.ledger.events.iter().filter_map(move |(index, event)| {
             let entity = self.owner(index);
             let by_itself =
                 entity.map(|entity| self.ledger.is_entity(entity, &event.actor, &event.account, event.time));
             let wanted = question.wants(event, entity, by_itself);
-            wanted.then(|| self.happened(index, event, entity, by_itself, &approvals))
+            wanted.then(|| Self::happened(&effects, (index, event), entity, by_itself, &approvals))
         });
         let (mut standing, mut events) = (standing.peekable(), events.peekable());
         std::iter::from_fn(move || match (events.peek(), standing.peek()) {
@@ -346,9 +357,8 @@ impl<'a> History<'a> {
     }
 
     fn happened(
-        &self,
-        index: EventId,
-        event: &Event,
+        effects: &Effects,
+        (index, event): (EventId, &Event),
         entity: Option<&Entity<'_>>,
         by_itself: Option<bool>,
         tickets: &Approvals<'_>,
@@ -358,7 +368,7 @@ impl<'a> History<'a> {
             .filter(|_| deactivates)
             .and_then(|entity| approvals::approval(tickets, entity, event))
             .map(|approval| (approval.ticket.clone(), approval.approver.clone()));
-        let window = self.opened.get(&index).map(Opened::from);
+        let window = effects.opened.get(&index).map(Opened::from);
         let Cited { event_id, objects } = Cited::of(event);
         Happened {
             time: event.time,
@@ -368,7 +378,7 @@ impl<'a> History<'a> {
             outcome: Some(if event.failure.is_none() { Outcome::Success } else { Outcome::Failed }),
             error_code: event.failure.as_ref().and_then(|failure| failure.code.as_deref().map(str::to_owned)),
             device: event.action.serial().map(str::to_owned),
-            remaining_devices: self.remaining.get(&index).copied(),
+            remaining_devices: effects.remaining.get(&index).copied(),
             actor: Some(event.actor.display()),
             actor_mfa: event.actor_mfa,
             by_itself,
@@ -381,8 +391,10 @@ impl<'a> History<'a> {
         }
     }
 
-    fn entities(&self) -> impl Iterator<Item = (&Entity<'a>, &Devices)> {
-        self.ledger.entities.values().zip(self.devices.values())
+    /// The principals that a question is about, with their devices.
+    fn entities(&self, question: &Question) -> impl Iterator<Item = (&Entity<'a>, Devices)> {
+        let about = self.ledger.entities.iter().filter(|(_, entity)| question.is_about(entity));
+        about.map(|(id, entity)| (entity, Devices::new(&self.ledger, id, entity, self.iam, self.bounds(entity))))
     }
 
     /// Who had which device when, in order of account, principal and time, or where devices are named of device and time. Of the question the names of events and the
@@ -390,7 +402,7 @@ impl<'a> History<'a> {
     #[must_use]
     pub fn devices(&self, question: &Question) -> Vec<Had> {
         let mut rows = Vec::new();
-        for (entity, devices) in self.entities().filter(|(entity, _)| question.is_about(entity)) {
+        for (entity, devices) in self.entities(question) {
             for span in &devices.spans {
                 let wanted = question.devices.is_empty()
                     || question.devices.iter().any(|device| is_device(&span.serial, device));
@@ -404,14 +416,15 @@ impl<'a> History<'a> {
         }
         // Of one device its owners in turn, of one owner its devices.
         let by_device = !question.devices.is_empty();
-        let key = |had: &Had| {
-            let device = had.device.clone();
-            let (first, last) = if by_device { (device, None) } else { (None, device) };
-            let until = had.removed.at;
-            let owner = (!by_device).then(|| had.principal.clone());
-            (had.account.clone(), first, owner, had.enabled.at, until, had.principal.clone(), last)
-        };
-        rows.sort_by_cached_key(key);
+        rows.sort_by(|one, other| {
+            let [one, other] = [one, other].map(|had| {
+                let device = had.device.as_deref();
+                let (first, last) = if by_device { (device, None) } else { (None, device) };
+                let owner = (!by_device).then_some(&had.principal);
+                (&had.account, first, owner, had.enabled.at, had.removed.at, &had.principal, last)
+            });
+            one.cmp(&other)
+        });
         rows
     }
 
@@ -475,14 +488,17 @@ impl<'a> History<'a> {
     pub fn at(&self, question: &Question, moment: DateTime<Utc>) -> Vec<Held> {
         let time = |index: EventId| self.ledger.events.get(index).map(|event| event.time);
         let mut rows = Vec::new();
-        for (entity, devices) in self.entities().filter(|(entity, _)| question.is_about(entity)) {
+        for (entity, devices) in self.entities(question) {
             let born = entity.created.and_then(time).is_none_or(|at| at <= moment);
             let lives = entity.deleted.and_then(time).is_none_or(|at| at > moment);
             if born && lives {
-                self.held(entity, devices, moment, &mut rows);
+                self.held(entity, &devices, moment, &mut rows);
             }
         }
-        rows.sort_by_cached_key(|held| (held.account.clone(), held.principal.clone(), held.device.clone()));
+        rows.sort_by(|one, other| {
+            let [one, other] = [one, other].map(|held| (&held.account, &held.principal, &held.device));
+            one.cmp(&other)
+        });
         rows.retain(|held| {
             question.devices.is_empty()
                 || held

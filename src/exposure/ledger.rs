@@ -4,24 +4,22 @@
 //! another principal. The ledger replays the events in order and gives each the principal that bore the name *then*;
 //! unique ids, where a record tells one, win over names. IAM state is joined at its own moment.
 
-use std::cell::LazyCell;
+use std::cell::{LazyCell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ops::{Deref, Range};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::Inconsistent;
-use super::acts::{Acts, Memo};
 use super::ids::Table;
 pub(super) use super::ids::{EntityId, EventId};
 use super::listed::Listed;
+use super::signals::Signals;
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::{Principal, PrincipalKind};
-use crate::inventory::{self, AsOf, DeviceOwner, IamState, RootState, UserState};
+use crate::inventory::{AsOf, DeviceOwner, IamState, RootState, UserState};
 pub(super) use crate::mfa::LedgerEvent;
-use crate::mfa::{self, Action, Event, Target, Text, user_id, user_name};
+use crate::mfa::{self, Action, Event, Target, user_id, user_name};
 pub(super) use crate::trace::ABOUT_ROOT;
 use crate::trace::Call;
 
@@ -80,55 +78,6 @@ pub(super) enum IamEntry<'a> {
     Root(&'a RootState),
 }
 
-/// Some events of one principal or caller, in order.
-pub(super) enum Own<'l> {
-    Part(&'l [EventId]),
-    Found(Rc<Vec<EventId>>, Range<usize>),
-}
-
-impl Deref for Own<'_> {
-    type Target = [EventId];
-
-    fn deref(&self) -> &[EventId] {
-        match self {
-            Self::Part(part) => part,
-            Self::Found(all, range) => all.get(range.clone()).unwrap_or_default(),
-        }
-    }
-}
-
-/// What a principal has, by what names it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Thing {
-    /// Itself.
-    User,
-    Password,
-    AccessKey(Option<String>),
-    AttachedPolicy(Option<String>),
-    InlinePolicy(Option<String>),
-    Group(Option<String>),
-    Device(Option<String>),
-}
-
-impl Thing {
-    /// What an event makes or takes away.
-    pub(super) fn of(action: &Action) -> Option<Self> {
-        Some(match action {
-            Action::UserDeleted => Self::User,
-            Action::PasswordCreated | Action::PasswordReset | Action::PasswordRemoved => Self::Password,
-            Action::AccessKeyCreated { key } | Action::AccessKeyDeleted { key } => Self::AccessKey(key.clone()),
-            Action::PolicyAttached { arn } | Action::PolicyDetached { arn } => Self::AttachedPolicy(arn.clone()),
-            Action::PolicyPut { policy, .. } | Action::PolicyDeleted { policy } => Self::InlinePolicy(policy.clone()),
-            Action::GroupChanged { group, .. } => Self::Group(group.clone()),
-            Action::DeviceEnabled { serial } | Action::DeviceDeactivated { serial } => Self::Device(serial.clone()),
-            _ => return None,
-        })
-    }
-}
-
-/// Events of principals, in order.
-type ByEntity = HashMap<EntityId, Vec<EventId>>;
-
 /// A successful event that names a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Use {
@@ -149,24 +98,8 @@ pub(super) struct Ledger<'a> {
     pub(super) listed: Listed<'a>,
     /// By account and serial number of a device, what shows that it was nobody's or somebody's.
     uses: HashMap<(String, String), Vec<Use>>,
-    /// The successful deactivations.
-    deactivations: Acts<EventId>,
-    /// What was made successfully that may outlast a window, and the same by the principals that made it.
-    makings: Acts<EventId>,
-    makings_by: ByEntity,
-    /// Refused deactivations and failed sign-ins, and the same by the principals that tried.
-    failures: Acts<EventId>,
-    failures_by: ByEntity,
-    /// About each principal: devices that were enabled, what ends it, and what gives it more power.
-    enrollments: ByEntity,
-    endings: ByEntity,
-    gains: ByEntity,
-    /// About each principal, what may take away something that it has.
-    removals: HashMap<(EntityId, Thing), Vec<EventId>>,
-    /// Whether what an event made was taken away later: of one actor's windows each tells it.
-    pub(super) taken_away: Memo<bool, EventId>,
-    /// Events of which several records say different things, by account, id and what they tell.
-    disputed: HashMap<(Text, String, String), Vec<EventId>>,
+    /// What a window hangs on, where it is asked for.
+    pub(super) signals: OnceCell<Signals>,
     /// Who is behind the access keys of `AssumeRoot` sessions.
     assumed_roots: BTreeMap<String, Arc<Actor>>,
     directory: Directory,
@@ -291,23 +224,11 @@ impl<'a> Ledger<'a> {
             iam,
             listed,
             uses,
-            deactivations: Acts::default(),
-            makings: Acts::default(),
-            makings_by: HashMap::new(),
-            failures: Acts::default(),
-            failures_by: HashMap::new(),
-            enrollments: HashMap::new(),
-            endings: HashMap::new(),
-            gains: HashMap::new(),
-            removals: HashMap::new(),
-            taken_away: Memo::default(),
-            disputed: HashMap::new(),
+            signals: OnceCell::new(),
             assumed_roots,
             directory,
         };
         ledger.note_actors();
-        ledger.note_signals();
-        ledger.note_turns();
         ledger
     }
 
@@ -326,106 +247,6 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Which events tell of takeovers, so that not all are looked at for each window.
-    fn note_signals(&mut self) {
-        let events = || self.events.iter();
-        let acts = |is: &dyn Fn(&Event) -> bool| {
-            Acts::new(events().filter(|(_, event)| is(event)).map(|(index, event)| (&*event.actor, index)))
-        };
-        let by_entity = |is: &dyn Fn(&Event) -> bool| {
-            let mut by = ByEntity::new();
-            for (index, event) in events().filter(|(_, event)| is(event)) {
-                for entity in self.entities_of(&event.actor, &event.account, event.time) {
-                    by.entry(entity).or_default().push(index);
-                }
-            }
-            by
-        };
-        let deactivates = |event: &Event| matches!(event.action, Action::DeviceDeactivated { .. });
-        let fails = |event: &Event| {
-            event.failure.is_some() && (deactivates(event) || matches!(event.action, Action::ConsoleLogin { .. }))
-        };
-        let makes = |event: &Event| event.action.makes() && event.succeeded();
-        let deactivations = acts(&|event| deactivates(event) && event.succeeded());
-        let (makings, failures) = (acts(&makes), acts(&fails));
-        let (makings_by, failures_by) = (by_entity(&makes), by_entity(&fails));
-        (self.deactivations, self.makings, self.failures) = (deactivations, makings, failures);
-        (self.makings_by, self.failures_by) = (makings_by, failures_by);
-    }
-
-    /// Which events turn what a principal is, so that not all about it are looked at for each of its windows.
-    fn note_turns(&mut self) {
-        let (mut enrollments, mut endings, mut gains) = (ByEntity::new(), ByEntity::new(), ByEntity::new());
-        for ((index, event), owner) in self.events.iter().zip(self.owners.values()) {
-            if event.lineage.dispute.is_some() {
-                self.disputed.entry(told(event)).or_default().push(index);
-            }
-            let Some((owner, entity)) = owner.and_then(|owner| Some((owner, self.entities.get(owner)?))) else {
-                continue;
-            };
-            if !event.succeeded() {
-                continue;
-            }
-            if let Some(thing) = Thing::of(&event.action) {
-                self.removals.entry((owner, thing)).or_default().push(index);
-            }
-            let turns = match &event.action {
-                Action::DeviceEnabled { .. } => Some(&mut enrollments),
-                Action::UserDeleted => Some(&mut endings),
-                Action::PasswordRemoved if entity.kind == PrincipalKind::Root => Some(&mut endings),
-                _ if self.is_gain(entity, event) => Some(&mut gains),
-                _ => None,
-            };
-            turns.into_iter().for_each(|turns| turns.entry(owner).or_default().push(index));
-        }
-        (self.enrollments, self.endings, self.gains) = (enrollments, endings, gains);
-    }
-
-    /// Whether a principal can do more by what an event made.
-    pub(super) fn is_gain(&self, entity: &Entity<'_>, event: &Event) -> bool {
-        match &event.action {
-            Action::AccessKeyCreated { .. } | Action::PasswordCreated => true,
-            Action::PasswordReset | Action::PasswordChanged => {
-                !self.is_entity(entity, &event.actor, &event.account, event.time)
-            }
-            Action::PolicyAttached { arn } => arn.as_deref().is_some_and(inventory::is_full_access_arn),
-            Action::PolicyPut { document, .. } => {
-                document.as_deref().and_then(inventory::allows_everything) == Some(true)
-            }
-            _ => false,
-        }
-    }
-
-    /// The first event of some kind about a principal after the one at `index`.
-    fn next<'l>(&'l self, of: &ByEntity, id: EntityId, index: EventId) -> Option<(EventId, &'l Event)> {
-        let own = of.get(&id)?;
-        let next = *own.get(own.partition_point(|one| *one <= index))?;
-        Some((next, self.events.get(next)?))
-    }
-
-    /// The first device that was enabled for a principal after the event at `index`.
-    pub(super) fn next_enrollment(&self, id: EntityId, index: EventId) -> Option<(EventId, &Event)> {
-        self.next(&self.enrollments, id, index)
-    }
-
-    /// Where a user was deleted, or the root user's password, after the event at `index`.
-    pub(super) fn next_ending(&self, id: EntityId, index: EventId) -> Option<(EventId, &Event)> {
-        self.next(&self.endings, id, index)
-    }
-
-    /// Events about a principal after the one at `index` that make or take away a thing, in order.
-    pub(super) fn removals_of(&self, id: EntityId, thing: Thing, index: EventId) -> impl Iterator<Item = &Event> {
-        let own = self.removals.get(&(id, thing)).map_or(&[][..], Vec::as_slice);
-        let later = own.get(own.partition_point(|one| *one <= index)..).unwrap_or_default();
-        later.iter().filter_map(|index| self.events.get(*index)).map(Deref::deref)
-    }
-
-    /// The events that tell of the same as a disputed one, with their indices.
-    pub(super) fn others_of(&self, event: &Event) -> impl Iterator<Item = (EventId, &Event)> {
-        let same = self.disputed.get(&told(event));
-        same.into_iter().flatten().filter_map(|index| Some((*index, &**self.events.get(*index)?)))
-    }
-
     /// Whether every principal and every event that was asked for was there.
     ///
     /// # Errors
@@ -433,52 +254,6 @@ impl<'a> Ledger<'a> {
     pub(super) fn check(&self) -> Result<(), Inconsistent> {
         let sound = self.events.is_sound() && self.owners.is_sound() && self.entities.is_sound();
         if sound { Ok(()) } else { Err(Inconsistent) }
-    }
-
-    /// The successful deactivations of `[from, to]` by a caller, in order.
-    pub(super) fn deactivations_by(&self, actor: &Actor, between: [DateTime<Utc>; 2]) -> Own<'_> {
-        self.acts_by(&self.deactivations, actor, between)
-    }
-
-    /// What a caller made successfully in `[from, to]` that may outlast a window, in order: by the principal, where it is one.
-    pub(super) fn makings_by(&self, actor: &Actor, entity: Option<EntityId>, between: [DateTime<Utc>; 2]) -> Own<'_> {
-        match entity {
-            Some(entity) => self.own(&self.makings_by, entity, between),
-            None => self.acts_by(&self.makings, actor, between),
-        }
-    }
-
-    /// Refused deactivations and failed sign-ins of `[from, to]` by a caller, in order: by the principal, where it is one.
-    pub(super) fn failures_by(&self, actor: &Actor, entity: Option<EntityId>, between: [DateTime<Utc>; 2]) -> Own<'_> {
-        match entity {
-            Some(entity) => self.own(&self.failures_by, entity, between),
-            None => self.acts_by(&self.failures, actor, between),
-        }
-    }
-
-    /// What gave a principal more power in `[from, to]`, in order.
-    pub(super) fn gains_of(&self, id: EntityId, between: [DateTime<Utc>; 2]) -> Own<'_> {
-        self.own(&self.gains, id, between)
-    }
-
-    fn own<'l>(&'l self, of: &'l ByEntity, id: EntityId, between: [DateTime<Utc>; 2]) -> Own<'l> {
-        let all = of.get(&id).map_or(&[][..], Vec::as_slice);
-        Own::Part(all.get(self.within(all, between)).unwrap_or_default())
-    }
-
-    fn acts_by(&self, acts: &Acts<EventId>, actor: &Actor, between: [DateTime<Utc>; 2]) -> Own<'static> {
-        let is = |index: EventId| self.events.get(index).is_some_and(|event| event.actor.same_as(actor));
-        let all = acts.list(actor, is);
-        let range = self.within(&all, between);
-        Own::Found(all, range)
-    }
-
-    /// Of events in order those of `[from, to]`.
-    fn within(&self, indices: &[EventId], [from, to]: [DateTime<Utc>; 2]) -> Range<usize> {
-        let time = |index: &EventId| self.events.get(*index).map(|event| event.time);
-        let start = indices.partition_point(|index| time(index).is_some_and(|time| time < from));
-        let end = indices.partition_point(|index| time(index).is_some_and(|time| time <= to));
-        start..end.max(start)
     }
 
     /// What shows whose a device was, in order of the events.
@@ -501,7 +276,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Every principal that a caller may be: a name that moves is two principals' for a second.
-    fn entities_of(&self, actor: &Actor, account: &str, time: DateTime<Utc>) -> BTreeSet<EntityId> {
+    pub(super) fn entities_of(&self, actor: &Actor, account: &str, time: DateTime<Utc>) -> BTreeSet<EntityId> {
         self.candidates(actor, account).filter(|id| self.is(*id, actor, account, time)).collect()
     }
 
@@ -567,12 +342,6 @@ impl<'a> Ledger<'a> {
             }
         }
     }
-}
-
-/// Account and id of an event, and what was done when, and to whom.
-fn told(event: &Event) -> (Text, String, String) {
-    let Event { account, id, time, action, target, .. } = event;
-    (account.clone(), id.clone(), format!("{time} {action:?} {target:?}"))
 }
 
 /// What shows whose devices were: the events that name one and succeeded, but for those that tell nothing of it.

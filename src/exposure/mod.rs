@@ -26,6 +26,7 @@ mod parts;
 #[cfg(test)]
 mod plain;
 mod reconcile;
+mod signals;
 mod timeline;
 mod trails;
 mod windows;

@@ -91,7 +91,7 @@ pub struct Failure {
 }
 
 /// About whom an event is, as far as the record itself tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// An IAM user of the event's account. The id is known where the user made the call, or was created by it.
@@ -117,7 +117,7 @@ pub enum Target {
 }
 
 /// What an event did, or tried to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "action")]
 pub enum Action {
     /// A device entity was created (`CreateVirtualMFADevice`, Identity Center's `Start…Registration`): protects nobody yet.

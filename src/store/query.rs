@@ -253,8 +253,8 @@ struct FileScan {
     path: String,
     /// Each row's node, and whether the row itself is of the kind that is asked for.
     rows: Vec<(Option<u32>, bool)>,
-    /// Those that are needed whoever they are about.
-    always: Vec<usize>,
+    /// Those that are needed: at first, those that are whoever they are about.
+    wanted: Vec<usize>,
 }
 
 /// Objects of which more than their rows matters, by id.
@@ -323,10 +323,8 @@ impl Store {
             }
         }
         let everyone = needed.users.is_empty() && needed.device.is_none();
-        let mut texts = Texts::default();
-        for file in files {
-            let mut wanted: Vec<usize> = file.always;
-            for (row, (node, of_kind)) in file.rows.into_iter().enumerate() {
+        for file in &mut files {
+            for (row, (node, of_kind)) in std::mem::take(&mut file.rows).into_iter().enumerate() {
                 let picked = match node.map(|node| groups.root(node)) {
                     None => everyone && of_kind,
                     Some(root) => {
@@ -336,15 +334,17 @@ impl Store {
                     }
                 };
                 if picked {
-                    wanted.push(row);
+                    file.wanted.push(row);
                 }
             }
-            if wanted.is_empty() {
-                continue;
-            }
-            wanted.sort_unstable();
-            wanted.dedup();
-            self.some_rows(&file.path, LEAVE, &wanted, &mut |row: EventRow| {
+            file.wanted.sort_unstable();
+            file.wanted.dedup();
+        }
+        drop((groups, met));
+        gathered.events.reserve_exact(files.iter().map(|file| file.wanted.len()).sum());
+        let mut texts = Texts::default();
+        for file in files.iter().filter(|file| !file.wanted.is_empty()) {
+            self.some_rows(&file.path, LEAVE, &file.wanted, &mut |row: EventRow| {
                 let object = id_of(&row.object_id);
                 if !replaced.contains(&object) {
                     let mut event = row.event;
@@ -544,11 +544,11 @@ fn scan_file(
     let keys = if needed.actor.is_some() { Some(frame::text(frame, "actor_access_key")?) } else { None };
     let mut known_actors: HashMap<Actor, bool> = HashMap::new();
     let mut rows = Vec::with_capacity(frame.height());
-    let mut always = Vec::new();
+    let mut wanted = Vec::new();
     for row in 0..frame.height() {
         let action = actions.get(row).unwrap_or_default();
         if action == "root_assumed" || (action == "trail_changed" && needed.events.is_some()) {
-            always.push(row);
+            wanted.push(row);
         }
         let tied = LinkKeys {
             account: accounts.get(row).unwrap_or_default(),
@@ -588,5 +588,5 @@ fn scan_file(
         }
         rows.push((node, of_kind));
     }
-    Ok(FileScan { path, rows, always })
+    Ok(FileScan { path, rows, wanted })
 }

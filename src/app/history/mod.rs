@@ -17,14 +17,14 @@ use super::{Error, Run, UnknownName, approved, coverage, inputs, store_error};
 use crate::arn;
 use crate::cloudtrail::Actor;
 use crate::contract::Conflict;
-use crate::exposure::{Had, Happened, Held, History, Question, is_actor, is_device};
+use crate::exposure::{History, Question, is_actor, is_device};
 use crate::inputs::{Approval, approvals};
 use crate::inventory::{self, IamState};
 use crate::mfa;
 use crate::names::Pattern;
 use crate::sql::SqlError;
 use crate::store::{Dataset, EventQuery, EventSet, Store, StoreError};
-use crate::table::typed;
+use crate::table::typed::{self, AnswerError};
 
 /// What is asked of a store. Names may have wildcards (`*`, `?`) and are compared without regard to case; an empty list asks of
 /// all. Different filters must all hold; of one, any value will do.
@@ -32,6 +32,8 @@ use crate::table::typed;
 pub struct HistoryRequest {
     /// What the rows of the answer are.
     pub subject: Subject,
+    /// The columns of the answer, as [`Subject::columns`] gives them.
+    pub columns: Vec<&'static str>,
     /// Account ids.
     pub accounts: Vec<String>,
     /// Users, under any name that they had, or their unique ids; `root` is the root user.
@@ -63,10 +65,12 @@ pub enum Subject {
 /// An answer, and what it rests on.
 #[derive(Debug)]
 pub struct HistoryAnswer {
-    /// The rows.
-    pub rows: Rows,
-    /// The IAM snapshot in the store that rows without an event cite; `None` where there is none.
-    pub snapshot: Option<PathBuf>,
+    /// What its rows are.
+    pub subject: Subject,
+    /// The rows, in the columns that were asked for.
+    pub table: typed::Answer,
+    /// Of [`Subject::At`], the accounts of which nothing is known at that moment, for none of their records is so old.
+    pub unrecorded: Vec<String>,
     /// Rows of events in the store.
     pub events: u64,
     /// By account: the first and the last record in the store.
@@ -77,17 +81,6 @@ pub struct HistoryAnswer {
     pub contested: Vec<Conflict>,
     /// Where nothing was found: names that no event has.
     pub unknown: Vec<UnknownName>,
-}
-
-/// The rows of an answer, by its [`Subject`].
-#[derive(Debug)]
-pub enum Rows {
-    /// For [`Subject::Events`].
-    Events(Vec<Happened>),
-    /// For [`Subject::Spans`].
-    Spans(Vec<Had>),
-    /// For [`Subject::At`].
-    At(Vec<Held>),
 }
 
 impl HistoryRequest {
@@ -104,52 +97,17 @@ impl HistoryRequest {
     }
 }
 
-impl Rows {
-    /// How many.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Events(rows) => rows.len(),
-            Self::Spans(rows) => rows.len(),
-            Self::At(rows) => rows.len(),
-        }
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
 impl HistoryAnswer {
-    /// As a table of all columns.
-    ///
-    /// # Errors
-    /// [`Error::Failed`] where the table cannot be made.
-    pub fn table(&self) -> Result<typed::Answer, Error> {
-        let snapshot = self.snapshot.as_ref().map(|path| path.display().to_string());
-        match &self.rows {
-            Rows::Events(rows) => columns::events(rows, snapshot.as_deref()),
-            Rows::Spans(rows) => columns::spans(rows, snapshot.as_deref()),
-            Rows::At(rows) => columns::held(rows, snapshot.as_deref()),
-        }
-        .map_err(Error::failed)
-    }
-
-    /// Of [`Subject::At`], the accounts of which nothing is known at that moment, for none of their records is so old, with the
-    /// first record.
-    #[must_use]
-    pub fn unrecorded(&self) -> Vec<(&str, Option<DateTime<Utc>>)> {
-        let Rows::At(rows) = &self.rows else { return Vec::new() };
-        let accounts = rows.iter().filter(|row| row.principal.is_none()).map(|row| row.account.as_str());
-        accounts.map(|account| (account, self.covered.get(account).map(|[first, _]| *first))).collect()
+    /// The accounts of which nothing is known, each with its first record.
+    pub fn unrecorded(&self) -> impl ExactSizeIterator<Item = (&str, Option<DateTime<Utc>>)> {
+        let accounts = self.unrecorded.iter();
+        accounts.map(|account| (account.as_str(), self.covered.get(account).map(|[first, _]| *first)))
     }
 
     /// Whether nothing at all is known: nobody is in the answer, and the store has no records.
     #[must_use]
     pub fn is_of_nothing(&self) -> bool {
-        self.rows.is_empty() && self.covered.is_empty()
+        self.table.rows() == 0 && self.covered.is_empty()
     }
 
     /// From when to when the store's records reach; `None` where it has none.
@@ -163,8 +121,8 @@ impl HistoryAnswer {
     /// Whether all that the answer rests on was read, is without contradiction, and reaches back to the moment that was asked for.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        let at_a_moment = matches!(self.rows, Rows::At(_));
-        let unseen = at_a_moment && (self.is_of_nothing() || !self.unrecorded().is_empty());
+        let at_a_moment = matches!(self.subject, Subject::At(_));
+        let unseen = at_a_moment && (self.is_of_nothing() || !self.unrecorded.is_empty());
         self.failures.is_empty() && self.contested.is_empty() && !unseen
     }
 }
@@ -201,14 +159,42 @@ pub fn answer(store: &mut Store, request: &HistoryRequest, approvals: &[Approval
         store.consistently(|store| store.gather(&query)).map_err(store_error)?;
     let contested = coverage::by_event(mfa::fold(&mut events));
     let history = History::new(&events, state.as_ref(), &covered);
-    let rows = match request.subject {
-        Subject::Events => Rows::Events(history.events(&question, approvals).collect()),
-        Subject::Spans => Rows::Spans(history.devices(&question)),
-        Subject::At(at) => Rows::At(history.at(&question, at)),
-    };
+    let cited = snapshot.map(|path| path.display().to_string());
+    let (table, unrecorded) = table(&history, &question, request, approvals, cited.as_deref())?;
     history.check().map_err(Error::failed)?;
-    let unknown = if rows.is_empty() { unknown_names(store, request)? } else { Vec::new() };
-    Ok(HistoryAnswer { rows, snapshot, events: in_store, covered, failures, contested, unknown })
+    let unknown = if table.rows() == 0 { unknown_names(store, request)? } else { Vec::new() };
+    let subject = request.subject;
+    Ok(HistoryAnswer { subject, table, unrecorded, events: in_store, covered, failures, contested, unknown })
+}
+
+/// The rows, a piece of them at a time, and the accounts of which nothing is known.
+fn table(
+    history: &History<'_>,
+    question: &Question,
+    request: &HistoryRequest,
+    approvals: &[Approval],
+    snapshot: Option<&str>,
+) -> Result<(typed::Answer, Vec<String>), Error> {
+    let columns = &request.columns;
+    let mut unrecorded = Vec::new();
+    let table = match request.subject {
+        Subject::Events => pieces(history.events(question, approvals), |rows| columns::events(rows, snapshot), columns),
+        Subject::Spans => pieces(history.devices(question), |rows| columns::spans(rows, snapshot), columns),
+        Subject::At(at) => {
+            let rows = history.at(question, at);
+            unrecorded.extend(rows.iter().filter(|row| row.principal.is_none()).map(|row| row.account.clone()));
+            pieces(rows, |rows| columns::held(rows, snapshot), columns)
+        }
+    };
+    Ok((table.map_err(Error::failed)?, unrecorded))
+}
+
+fn pieces<R>(
+    rows: impl IntoIterator<Item = R>,
+    table: impl Fn(&[R]) -> Result<typed::Answer, AnswerError>,
+    columns: &[&'static str],
+) -> Result<typed::Answer, AnswerError> {
+    typed::Answer::in_pieces(rows, |rows| table(rows)?.select(columns.iter().copied()))
 }
 
 /// What a statement in SQL, one SELECT, makes of the store's tables.
