@@ -416,6 +416,11 @@ mod unix {
         })
     }
 
+    /// Refuses a file that has another name, which may be anywhere.
+    fn sole(file: &File) -> io::Result<()> {
+        if file.metadata()?.nlink() > 1 { Err(Refusal::Shared.into()) } else { Ok(()) }
+    }
+
     /// A folder below which no link is followed.
     #[derive(Debug)]
     pub struct Folder(OwnedFd);
@@ -469,7 +474,19 @@ mod unix {
             let (folder, name) = self.place(relative)?;
             let flags = OFlags::RDWR | OFlags::CREATE | CAUTIOUS;
             let file = regular(File::from(open_at(&folder, name, flags, OWNER_FILE)?))?;
-            if file.metadata()?.nlink() > 1 { Err(Refusal::Shared.into()) } else { Ok(file) }
+            sole(&file)?;
+            Ok(file)
+        }
+
+        /// Refuses what [`Self::open_own`] refuses, for somebody else who is about to open it; nothing may be there.
+        ///
+        /// # Errors
+        /// When it cannot be opened, is something else than a regular file, or has another name too.
+        pub fn check_own(&self, relative: &Path) -> io::Result<()> {
+            match self.file(relative) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                file => sole(&file?),
+            }
         }
 
         /// Writes a file that is new, for its owner alone, to the disk; what has its name is removed first, and not written to.
@@ -671,6 +688,17 @@ mod by_path {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
             regular(options.open(self.place(relative)?)?)
+        }
+
+        /// Refuses what [`Self::open_own`] refuses, for somebody else who is about to open it; nothing may be there.
+        ///
+        /// # Errors
+        /// When it cannot be opened, or is something else than a regular file.
+        pub fn check_own(&self, relative: &Path) -> io::Result<()> {
+            match self.file(relative) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                file => file.map(|_file| ()),
+            }
         }
 
         /// Writes a file that is new to the disk; what has its name is removed first, and not written to.

@@ -483,3 +483,35 @@ fn two_writers_wait_for_each_other() {
     change.commit().unwrap();
     assert_eq!(waiting.join().unwrap(), 2);
 }
+
+/// SQLite opens files beside the ledger by itself: it waits for a pipe's writer, and writes to whatever they are.
+#[cfg(unix)]
+#[test]
+fn what_lies_beside_the_ledger_is_neither_waited_for_nor_written_to() {
+    let bytes = vec![b'v'; 40_000];
+    for (end, kind) in
+        ["wal", "shm", "journal"].iter().flat_map(|end| ["link", "name", "pipe", "folder"].map(|kind| (end, kind)))
+    {
+        let home = tempfile::tempdir().unwrap();
+        let (store, victim) = (home.path().join("store"), home.path().join("victim"));
+        fs::create_dir(&store).unwrap();
+        drop(Ledger::open(&store).unwrap());
+        fs::write(&victim, &bytes).unwrap();
+        let place = store.join(format!("{PLACE}-{end}"));
+        let _none = fs::remove_file(&place);
+        match kind {
+            "link" => std::os::unix::fs::symlink(&victim, &place).unwrap(),
+            "name" => fs::hard_link(&victim, &place).unwrap(),
+            "pipe" => {
+                let made = std::process::Command::new("mkfifo").arg(&place).status().unwrap();
+                assert!(made.success());
+            }
+            _ => fs::create_dir(&place).unwrap(),
+        }
+        for refused in [Ledger::open(&store).err(), Ledger::connect(&store).err(), Ledger::read(&store).err()] {
+            let error = refused.map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains(&format!("ledger.sqlite-{end}")), "{end} {kind}: {error}");
+        }
+        assert!(fs::read(&victim).unwrap() == bytes, "{end} {kind}");
+    }
+}

@@ -102,6 +102,7 @@ impl Ledger {
         home.make(Path::new(FOLDER)).map_err(opened)?;
         let file = home.open_own(Path::new(PLACE)).map_err(opened)?;
         let is_new = begins(file, &place)?;
+        check_beside(&home, store)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
         let mut ledger = Self::at(store, place, flags)?;
         ledger.writable(is_new)?;
@@ -123,6 +124,7 @@ impl Ledger {
         if begins(file, &place)? {
             return Ok(None);
         }
+        check_beside(&home, store)?;
         let ledger = Self::at(store, place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         ledger.known()?;
         ledger.check()?;
@@ -203,6 +205,15 @@ impl Ledger {
             _ => LedgerError::Sql(self.place.clone(), error),
         }
     }
+}
+
+/// Refuses what SQLite would open beside the ledger, wait for or write to, where it is no file of the ledger's own.
+fn check_beside(home: &Folder, store: &Path) -> Result<(), LedgerError> {
+    for end in ["wal", "shm", "journal"] {
+        let place = format!("{PLACE}-{end}");
+        home.check_own(Path::new(&place)).map_err(|error| LedgerError::Io(store.join(place), error))?;
+    }
+    Ok(())
 }
 
 /// Whether the file is empty; what is no file of SQLite is refused.
