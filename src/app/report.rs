@@ -429,6 +429,7 @@ impl Job<'_> {
         };
         let mut wanted = exposure::wanted(&Input { events: &events, ..given.clone() }).map_err(Error::failed)?;
         let mut context = evidence.trace.collect(&mut wanted).map_err(|error| unreadable(&error))?;
+        drop(wanted);
         let known_store = store.as_ref().map(|(store, _)| store);
         conflicts.extend(cited::named(std::mem::take(&mut context.conflicts), known_store)?);
         conflicts.extend(cited::named(mfa::contest(&mut events, &context.calls), known_store)?);
@@ -448,6 +449,8 @@ impl Job<'_> {
             Some(store) => cited::by_store(parts.proof, store)?,
             None => {
                 let said_again = events.iter().flat_map(|event| event.lineage.addenda.to_strings()).collect();
+                // Given back before objects are read again.
+                drop((events, context));
                 cited::by_reading(parts.proof, self.archive, &self.selection, said_again, &mut notices)
             }
         };

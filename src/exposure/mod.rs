@@ -333,8 +333,9 @@ fn conclude(replayed: Replayed<'_>, input: &Input<'_>, months: &[Month]) -> Resu
             || (draft.opened_at < input.period.from && end > input.period.from)
     };
     let known = |draft: &Draft| credentials.get(draft.entity);
-    let windows: Vec<Window> =
-        drafts.iter().filter(touches).filter_map(|draft| window(facts, draft, known(draft)?, input)).collect();
+    // With room for all: what grows is twice there while it is moved.
+    let mut windows: Vec<Window> = Vec::with_capacity(drafts.iter().filter(touches).count());
+    windows.extend(drafts.iter().filter(touches).filter_map(|draft| window(facts, draft, known(draft)?, input)));
     let events = lifecycle_events(&ledger, &deactivations, input);
     let figures = Figures {
         mfa_coverage: input.iam.map(|iam| figures::mfa_coverage(iam, accounts_of(input).len())),
@@ -435,37 +436,33 @@ fn owner(user: &UserState, settings: &Settings) -> Option<String> {
 
 fn lifecycle_events(ledger: &Ledger<'_>, deactivations: &[Deactivation], input: &Input<'_>) -> Vec<LifecycleEvent> {
     let remaining: BTreeMap<EventId, usize> = deactivations.iter().map(|one| (one.event, one.remaining)).collect();
-    let in_period = ledger.events.iter();
-    in_period
-        .filter(|(_, event)| {
+    let in_period = || {
+        ledger.events.iter().filter(|(_, event)| {
             event.action.is_lifecycle() && input.period.contains(event.time) && event.time <= input.as_of
         })
-        .map(|(index, event)| LifecycleEvent {
-            event_id: event.id.clone(),
-            event_time: event.time,
-            event_name: event.name.to_string(),
-            addenda: event.lineage.addenda.to_strings(),
-            outcome: if event.failure.is_none() { Outcome::Success } else { Outcome::Failed },
-            error_code: event.failure.as_ref().and_then(|failure| failure.code.as_deref().map(str::to_owned)),
-            account: event.account.to_string(),
-            region: event.region.to_string(),
-            principal: ledger
-                .owners
-                .get(index)
-                .copied()
-                .flatten()
-                .and_then(|id| ledger.entities.get(id))
-                .map(Entity::principal),
-            device: event.action.serial().map(str::to_owned),
-            actor: event.actor.display(),
-            actor_mfa: event.actor_mfa,
-            source_ip: event.source_ip.as_deref().map(str::to_owned),
-            user_agent: event.user_agent.as_deref().map(str::to_owned),
-            remaining_devices: remaining.get(&index).copied(),
-            objects: event.objects.to_strings(),
-            integrity: None,
-        })
-        .collect()
+    };
+    let mut events = Vec::with_capacity(in_period().count());
+    events.extend(in_period().map(|(index, event)| LifecycleEvent {
+        event_id: event.id.clone(),
+        event_time: event.time,
+        event_name: event.name.to_string(),
+        addenda: event.lineage.addenda.to_strings(),
+        outcome: if event.failure.is_none() { Outcome::Success } else { Outcome::Failed },
+        error_code: event.failure.as_ref().and_then(|failure| failure.code.as_deref().map(str::to_owned)),
+        account: event.account.to_string(),
+        region: event.region.to_string(),
+        principal:
+            ledger.owners.get(index).copied().flatten().and_then(|id| ledger.entities.get(id)).map(Entity::principal),
+        device: event.action.serial().map(str::to_owned),
+        actor: event.actor.display(),
+        actor_mfa: event.actor_mfa,
+        source_ip: event.source_ip.as_deref().map(str::to_owned),
+        user_agent: event.user_agent.as_deref().map(str::to_owned),
+        remaining_devices: remaining.get(&index).copied(),
+        objects: event.objects.to_strings(),
+        integrity: None,
+    }));
+    events
 }
 
 /// What figures are over: a period, of all accounts or of one.

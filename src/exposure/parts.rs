@@ -103,12 +103,13 @@ fn proof(ledger: &Ledger<'_>, calls: &Calls<'_>, windows: &[Window]) -> Vec<Proo
             sha256: vec![None; event.objects.len()],
         })
         .collect();
-    let place = |proof: &Proof| (proof.account.clone(), proof.event_id.clone());
-    let known: HashSet<(String, String)> = proof.iter().map(place).collect();
-    let unknown = |account: &str, id: &str| !known.contains(&(account.to_owned(), id.to_owned()));
+    proof.shrink_to_fit();
+    let known: HashSet<(&str, &str)> = proof.iter().map(place).collect();
+    let unknown = |account: &str, id: &str| !known.contains(&(account, id));
+    let mut called = Vec::new();
     if sought.iter().any(|(account, id)| unknown(account, id)) {
         let others = calls.every().iter().filter(|call| ids.contains(call.event_id.as_str()));
-        proof.extend(others.filter(|call| unknown(&call.account, &call.event_id)).map(|call| Proof {
+        called.extend(others.filter(|call| unknown(&call.account, &call.event_id)).map(|call| Proof {
             event_id: call.event_id.clone(),
             event_name: call.name.to_string(),
             event_time: call.time,
@@ -118,15 +119,21 @@ fn proof(ledger: &Ledger<'_>, calls: &Calls<'_>, windows: &[Window]) -> Vec<Proo
             sha256: vec![None; call.lineage.objects.len()],
         }));
     }
+    proof.extend(called);
     // What is not in the window's account is what an actor did in another one.
-    let found: HashSet<(String, String)> = proof.iter().map(place).collect();
-    sought.retain(|(account, id)| found.contains(&((*account).to_owned(), (*id).to_owned())));
+    let found: HashSet<(&str, &str)> = proof.iter().map(place).collect();
+    sought.retain(|one| found.contains(one));
     let own: HashSet<&str> = sought.iter().map(|(_, id)| *id).collect();
     proof.retain(|proof| {
         sought.contains(&(proof.account.as_str(), proof.event_id.as_str())) || !own.contains(proof.event_id.as_str())
     });
-    proof.sort_by_key(|proof| (proof.event_time, proof.account.clone(), proof.event_id.clone()));
+    proof.sort_by(|one, other| (one.event_time, place(one)).cmp(&(other.event_time, place(other))));
     proof
+}
+
+/// Account and id.
+fn place(proof: &Proof) -> (&str, &str) {
+    (&proof.account, &proof.event_id)
 }
 
 /// Coverage of a report about so many accounts.

@@ -12,7 +12,7 @@ use super::calls::{Calls, Who};
 use super::classify::Facts;
 use super::detect::{SWEEP, SWEEP_SPAN, few_console_users, is_sweep};
 use super::ids::Table;
-use super::ledger::{EventId, LedgerEvent, Ledger};
+use super::ledger::{EventId, Ledger, LedgerEvent};
 use crate::cloudtrail::{Actor, ActorKind, address};
 use crate::contract::PrincipalKind;
 use crate::inputs::Settings;

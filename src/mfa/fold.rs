@@ -445,6 +445,10 @@ impl<T: Holds> Logged for T {
     }
 
     fn stand_beside(&mut self, id: &str) {
+        // What stands there already need not be copied to be changed.
+        if self.event().id == id && self.event().lineage.original.is_none() {
+            return;
+        }
         let event = self.event_mut();
         let own = std::mem::replace(&mut event.id, id.to_owned());
         if own != id {
@@ -466,7 +470,10 @@ impl<T: Holds> Logged for T {
         let mut seen = BTreeSet::new();
         for variant in variants {
             let new = seen.insert(effect(variant));
-            variant.event_mut().lineage.dispute = Some(if new { first } else { Dispute::Repeated });
+            let dispute = Some(if new { first } else { Dispute::Repeated });
+            if variant.event().lineage.dispute != dispute {
+                variant.event_mut().lineage.dispute = dispute;
+            }
         }
     }
 }
