@@ -239,7 +239,7 @@ more = dict(commit, commit=2, add=[snapshot], remove=[entry["path"]])
 put("store", "two", several(text({"schema": schema}), text(commit), text(more)))
 put("store", "checkpoint", several(text({"schema": schema}), text(commit), text(dict(more, checkpoint=True)), text(dict(commit, commit=3))))
 put("store", "empty", text({"schema": schema}))
-put("store", "newer", several(text({"schema": "mfatrail.store/3"}), text(commit)))
+put("store", "newer", several(text({"schema": "mfatrail.store/4"}), text(commit)))
 put("store", "hole", several(text({"schema": schema}), text(more)))
 put("store", "elsewhere", several(text({"schema": schema}), text(dict(commit, add=[dict(entry, path="events/../../other/x.json")], remove=["/tmp/other"]))))
 
@@ -287,4 +287,4 @@ for name, entries in {
     "store": [(0, 1), (2, 7), (3, 2), (4, 3)],
     "sound": [(0, 1), (7, 1)],
 }.items():
-    put("strangers", name, bytes([len(entries)]) + bytes(part for entry in entries for part in entry) + b'{"schema":"mfatrail.store/3"}')
+    put("strangers", name, bytes([len(entries)]) + bytes(part for entry in entries for part in entry) + b'{"schema":"mfatrail.store/4"}')

@@ -747,7 +747,7 @@ pub fn strangers(data: &[u8]) {
         }
         let file = outside.join("credential-report.csv");
         fs::write(&file, &outside_text).expect("a temporary file");
-        fs::write(outside.join("store.json"), r#"{"schema":"mfatrail.store/3"}"#).expect("a temporary file");
+        fs::write(outside.join("store.json"), r#"{"schema":"mfatrail.store/4"}"#).expect("a temporary file");
         let mut links = BTreeSet::new();
         for entry in entries.chunks_exact(2) {
             let name = NAMES[usize::from(entry[0]) % NAMES.len()];

@@ -11,6 +11,7 @@ use crate::contract::InputFile;
 use crate::disk::{self, Folder};
 use crate::inputs::error::LARGEST;
 use crate::inputs::{Approval, approvals};
+use crate::store::Place;
 
 /// The columns of a file of approvals.
 const COLUMNS: &str = "ticket,account,user,approver,valid_from,valid_to";
@@ -31,16 +32,22 @@ pub(crate) struct Recorded {
 ///
 /// # Errors
 /// When there is a file of them that cannot be read: what was approved would be called unexplained.
-pub(crate) fn of_store(store: &Path) -> Result<Option<Recorded>, Error> {
-    if !store.is_dir() {
-        return Ok(None);
-    }
-    let place = store.join(PLACE).display().to_string();
-    let bytes = match Folder::open(store).and_then(|home| home.read(Path::new(PLACE), LARGEST)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::Failed(format!("could not read `{place}`: {error}{}", disk::hint(&error)))),
-        Ok(bytes) => bytes,
+pub(crate) fn of_store(store: &Place) -> Result<Option<Recorded>, Error> {
+    let place = format!("{store}/{PLACE}");
+    let bytes = match store.folder() {
+        None => store.beside(PLACE, LARGEST).map_err(Error::failed)?,
+        Some(folder) if folder.is_dir() => {
+            match Folder::open(folder).and_then(|home| home.read(Path::new(PLACE), LARGEST)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => {
+                    return Err(Error::Failed(format!("could not read `{place}`: {error}{}", disk::hint(&error))));
+                }
+                Ok(bytes) => Some(bytes),
+            }
+        }
+        Some(_nothing) => None,
     };
+    let Some(bytes) = bytes else { return Ok(None) };
     let rows = approvals::from_text(&place, &String::from_utf8_lossy(&bytes)).map_err(Error::input)?.rows;
     let file = InputFile { kind: "approvals", path: PLACE.to_owned(), sha256: sha256(&bytes) };
     Ok(Some(Recorded { file, rows, bytes }))
@@ -68,7 +75,7 @@ impl Recorded {
 /// When the file is something else, or cannot be written.
 pub(crate) fn add_to_store(store: &Path, row: &[String; 6]) -> Result<(), Error> {
     // What is there is a file and no link, and says what approvals say.
-    of_store(store)?;
+    of_store(&store.into())?;
     let place = Path::new(PLACE);
     let made = Folder::open(store).and_then(|home| place.parent().map_or(Ok(()), |folder| home.make(folder)));
     made.map_err(|error| Error::Failed(format!("could not write into `{}`: {error}", store.display())))?;
@@ -143,24 +150,27 @@ mod tests {
     #[test]
     fn a_store_has_what_was_added_once_and_nothing_that_is_no_file_of_approvals() {
         let store = tempfile::tempdir().unwrap();
-        assert!(of_store(store.path()).unwrap().is_none() && of_store(&store.path().join("none")).unwrap().is_none());
+        assert!(
+            of_store(&store.path().into()).unwrap().is_none()
+                && of_store(&store.path().join("none").into()).unwrap().is_none()
+        );
         for ticket in ["CHG-1", "CHG-2", "CHG-1"] {
             add_to_store(store.path(), &row(ticket)).unwrap();
         }
-        let recorded = of_store(store.path()).unwrap().unwrap();
+        let recorded = of_store(&store.path().into()).unwrap().unwrap();
         let tickets: Vec<&str> = recorded.rows.iter().map(|row| row.ticket.as_str()).collect();
         assert_eq!((tickets, recorded.rows[0].approver.as_str()), (vec!["CHG-1", "CHG-2"], "Roe, Jo"));
         let part = tempfile::tempdir().unwrap();
         recorded.write(part.path()).unwrap();
-        assert_eq!(of_store(part.path()).unwrap().unwrap().file, recorded.file);
+        assert_eq!(of_store(&part.path().into()).unwrap().unwrap().file, recorded.file);
         std::fs::write(store.path().join(PLACE), "who,knows\n1,2\n").unwrap();
-        assert!(of_store(store.path()).is_err() && add_to_store(store.path(), &row("CHG-3")).is_err());
+        assert!(of_store(&store.path().into()).is_err() && add_to_store(store.path(), &row("CHG-3")).is_err());
         #[cfg(unix)]
         {
             let other = store.path().join("other");
             std::fs::rename(store.path().join(PLACE), &other).unwrap();
             std::os::unix::fs::symlink(&other, store.path().join(PLACE)).unwrap();
-            assert!(of_store(store.path()).is_err() && add_to_store(store.path(), &row("CHG-3")).is_err());
+            assert!(of_store(&store.path().into()).is_err() && add_to_store(store.path(), &row("CHG-3")).is_err());
             assert_eq!(std::fs::read_to_string(other).unwrap(), "who,knows\n1,2\n");
         }
     }

@@ -1,14 +1,13 @@
 //! Where an archive is, and whether it has what was asked for.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::{Error, store_error};
 use crate::escape::terminal as terminal_text;
 use crate::names::near;
 use crate::pipeline::{self, Options};
 use crate::source::{Selection, Source};
-use crate::store::{Store, StoreError};
+use crate::store::{Place, Store, StoreError};
 
 /// How many accounts, regions or profiles are named.
 const NAMED: usize = 12;
@@ -24,7 +23,7 @@ pub struct Archive {
 
 /// Refuses a choice of accounts and regions that the sources and the store do not have. Where records alone tell whose they
 /// are, nothing is refused.
-pub(crate) fn check_places(archive: &Archive, store: Option<&Path>, selection: &Selection) -> Result<(), Error> {
+pub(crate) fn check_places(archive: &Archive, store: Option<&Place>, selection: &Selection) -> Result<(), Error> {
     let Archive { sources, options } = archive;
     if selection.accounts.is_empty() && selection.regions.is_empty() {
         return Ok(());

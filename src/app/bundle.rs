@@ -32,7 +32,7 @@ use crate::mfa::{Event, Names};
 use crate::pipeline::{Bytes, Next, Options, Visitor};
 use crate::report::File;
 use crate::source::{ObjectRef, Product, Selection, Source};
-use crate::store::Store;
+use crate::store::{Place, Store};
 use crate::units::plural;
 
 const EVIDENCE: &str = "evidence";
@@ -470,7 +470,7 @@ impl Opened {
         job.generated_at = about.generated_at;
         job.inputs = about.inputs.iter().map(|one| input(one, &members)).collect::<Result<_, _>>().map_err(said)?;
         let differing = recheck(&job, folder.path(), &members)?;
-        let mut read = job.by_store(&folder.path().join(EVIDENCE), None, None)?;
+        let mut read = job.by_store(&folder.path().join(EVIDENCE).into(), None, None)?;
         read.notices = about.notices.into_iter().map(notice).collect::<Result<_, _>>().map_err(said)?;
         let mut made = job.assemble(read, about.integrity)?;
         if about.run.hashes == Some(false) {
@@ -508,7 +508,7 @@ fn unpacked(
         }
     }
     let mut own = ReportRequest {
-        store: Some(folder.join(EVIDENCE)),
+        store: Some(folder.join(EVIDENCE).into()),
         only_source: false,
         verify: false,
         public_keys: Vec::new(),
@@ -561,7 +561,7 @@ fn recheck(job: &Job<'_>, folder: &Path, members: &BTreeMap<String, Member>) -> 
     let proven = signed.then(|| verify::prove(&check, keys)).transpose()?;
     let proof = proven.as_ref().map(|proven| &proven.proof);
     let again = folder.join("again");
-    into_store(&again, &archive, &selection, LIMITS, proof, job.run)?;
+    into_store(&Place::from(&*again), &archive, &selection, LIMITS, proof, job.run)?;
     let asked = job.query();
     let found = |store: &Path| {
         let mut store = Store::open(store).map_err(store_error)?;

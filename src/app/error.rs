@@ -40,7 +40,11 @@ impl Error {
 /// A folder that is not a store, or that this build cannot read, is a wrong argument; everything else is a failure.
 pub(crate) fn store_error(error: StoreError) -> Error {
     match error {
-        StoreError::Absent(_) | StoreError::Occupied { .. } | StoreError::Schema { .. } => Error::input(error),
+        StoreError::Absent(_)
+        | StoreError::NoPlace { .. }
+        | StoreError::Occupied { .. }
+        | StoreError::Schema { .. }
+        | StoreError::Unconditional(_) => Error::input(error),
         _ => Error::failed(error),
     }
 }

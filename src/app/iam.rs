@@ -9,6 +9,7 @@ use super::scan::open;
 use super::{Error, Run, store_error};
 use crate::disk::{Draft, Readers};
 use crate::inventory::{self, LiveOptions, MissingInput, snapshot};
+use crate::store::Place;
 
 /// Whose IAM state is read, and where it is saved.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +17,7 @@ pub struct SnapshotRequest {
     /// The file; an earlier snapshot in its place is replaced, anything else is not.
     pub out: Option<PathBuf>,
     /// The evidence store.
-    pub store: Option<PathBuf>,
+    pub store: Option<Place>,
     /// The role to assume in each of `accounts`.
     pub role_name: Option<String>,
     /// Account ids; with a role, at least one.
@@ -52,7 +53,7 @@ pub fn take_snapshot(request: SnapshotRequest, run: Run<'_>) -> Result<SnapshotO
     if let Some(file) = &file {
         run.observer.temporary(file.path());
     }
-    let writer = request.store.as_deref().map(|store| open(store, "mfatrail iam snapshot", run.now)).transpose()?;
+    let writer = request.store.as_ref().map(|store| open(store, "mfatrail iam snapshot", run.now)).transpose()?;
     let state = inventory::read_live(&LiveOptions {
         profile: request.profile,
         region: request.region,

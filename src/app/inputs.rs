@@ -15,7 +15,7 @@ use crate::inputs::error::{LARGEST, decode, json_problem};
 use crate::inputs::{InputError, Sheet};
 use crate::inventory::{IamState, snapshot};
 use crate::source::Selection;
-use crate::store::{Store, StoreError};
+use crate::store::{Place, Store, StoreError};
 
 /// How many columns that are not used are named, and how much of each name is shown.
 const NAMED: usize = 10;
@@ -159,7 +159,7 @@ pub(crate) struct Trend {
 /// the store is still to be made, too.
 pub(crate) fn trend(
     period: Period,
-    store: Option<&Path>,
+    store: Option<&Place>,
     as_of: Option<DateTime<Utc>>,
     selection: &Selection,
 ) -> Result<Trend, Error> {

@@ -25,7 +25,7 @@ use crate::pipeline::{self, Scanned};
 use crate::posture::Expectations;
 use crate::report;
 use crate::source::{Selection, Source, SourceError};
-use crate::store::{EvidenceQuery, Store};
+use crate::store::{EvidenceQuery, Place, Store};
 use crate::trace::Context;
 use approved::Recorded;
 use watched::Watch;
@@ -130,10 +130,10 @@ impl<'r> Job<'r> {
         let settings =
             request.policy.as_deref().map(policy_file::read).transpose().map_err(Error::input)?.unwrap_or_default();
         let mut approvals = inputs::rows(request.approvals.as_deref(), approvals::read, run)?;
-        let recorded = request.store.as_deref().map(approved::of_store).transpose()?.flatten();
+        let recorded = request.store.as_ref().map(approved::of_store).transpose()?.flatten();
         approvals.extend(recorded.iter().flat_map(|recorded| recorded.rows.iter().cloned()));
         let detections = inputs::rows(request.detections.as_deref(), detections::read, run)?;
-        let watch = request.store.as_deref().map(watched::read).transpose()?.unwrap_or_default();
+        let watch = request.store.as_ref().and_then(Place::folder).map(watched::read).transpose()?.unwrap_or_default();
         let keys = verify::read_keys(&request.public_keys)?;
         let iam = iam(&request, archive, run.now)?;
         let earlier = inputs::earlier(&request.previous, period)?;
@@ -158,7 +158,7 @@ impl<'r> Job<'r> {
         }
         let read_from = period.from - TimeDelta::seconds(settings.lookback_s);
         let selection = request.selection(Some(read_from), as_of);
-        let trend = inputs::trend(period, request.store.as_deref(), as_of, &selection)?;
+        let trend = inputs::trend(period, request.store.as_ref(), as_of, &selection)?;
         Ok(Self {
             generated_at: DateTime::from_timestamp(run.now.timestamp(), 0).unwrap_or(run.now),
             request,
@@ -182,13 +182,13 @@ impl<'r> Job<'r> {
 
     /// Refuses accounts and regions that neither the archive nor the store has.
     pub(crate) fn check_places(&self) -> Result<(), Error> {
-        archive::check_places(self.archive, self.request.store.as_deref(), &self.selection)
+        archive::check_places(self.archive, self.request.store.as_ref(), &self.selection)
     }
 
     /// Reads what the report rests on: from the archive, or by way of the request's store or of one that is made for it.
     pub(crate) fn read(&mut self, scratch: Option<&Scratch>) -> Result<EvidenceRead, Error> {
         let keys = self.keys.take();
-        let store = self.request.store.clone().or_else(|| scratch.map(|scratch| scratch.store.clone()));
+        let store = self.request.store.clone().or_else(|| scratch.map(|scratch| Place::from(&scratch.store)));
         match store {
             Some(store) => self.by_store(&store, scratch.map(|scratch| scratch.excerpt.as_path()), keys),
             None => self.by_archive(keys),
@@ -231,7 +231,7 @@ impl<'r> Job<'r> {
     /// store that it is.
     pub(crate) fn by_store(
         &self,
-        store: &Path,
+        store: &Place,
         excerpt: Option<&Path>,
         keys: Option<PublicKeys>,
     ) -> Result<EvidenceRead, Error> {
@@ -345,8 +345,8 @@ fn iam(request: &ReportRequest, archive: &Archive, now: DateTime<Utc>) -> Result
 
 /// The store's snapshot that `--iam store` means: its file and what it says.
 pub(crate) fn stored_snapshot(request: &ReportRequest) -> Result<(PathBuf, String), Error> {
-    let store = request.store.as_deref().unwrap_or_else(|| Path::new(""));
-    let store = Store::open(store).map_err(store_error)?;
+    let nowhere = Place::from(Path::new(""));
+    let store = Store::open(request.store.as_ref().unwrap_or(&nowhere)).map_err(store_error)?;
     store.iam(request.as_of).map_err(store_error)?.ok_or_else(|| {
         Error::Input(
             "`--iam store`: the store has no IAM snapshot from that time or earlier\n  hint: `mfatrail iam snapshot --store DIR` saves one".to_owned(),

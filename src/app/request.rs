@@ -9,6 +9,7 @@ use super::{Error, rfc3339};
 use crate::contract::Period;
 use crate::report::Format;
 use crate::source::{Selection, is_account, is_region};
+use crate::store::Place;
 
 /// How late CloudTrail may have delivered, where nothing else is said.
 pub const DELIVERY_SLACK: TimeDelta = TimeDelta::days(1);
@@ -57,7 +58,7 @@ pub struct ReportRequest {
     pub iam_role: Option<String>,
     /// The evidence store that the report is made from, and that the sources are read into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub store: Option<PathBuf>,
+    pub store: Option<Place>,
     /// Whether the report is of the sources alone, whatever else the store holds.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only_source: bool,

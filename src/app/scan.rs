@@ -1,7 +1,7 @@
 //! Reading an archive into an evidence store.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,8 +15,8 @@ use crate::digest::{Bounds, Checker, Proof, Verification};
 use crate::pipeline::{self, Options, Plan, Scanned};
 use crate::source::{ObjectRef, Selection, Source, SourceError};
 use crate::store::{
-    self, BatchSink, Holder, Index, IngestSummary, Limits, RunKind, Store, StoreError, StoreVisitor, StoredEvidence,
-    Writer,
+    self, BatchSink, Holder, Index, IngestSummary, Limits, Place, RunKind, Store, StoreError, StoreVisitor,
+    StoredEvidence, Writer,
 };
 use crate::units;
 
@@ -30,7 +30,7 @@ const NAMED: usize = 20;
 #[derive(Debug, Clone)]
 pub struct ScanRequest {
     /// The store; created if missing.
-    pub store: PathBuf,
+    pub store: Place,
     /// What of the archive is read.
     pub selection: Selection,
     /// After how many objects what was read is committed.
@@ -72,6 +72,8 @@ pub struct ScanDocument<'d> {
     objects_known: u64,
     /// Of these, found damaged.
     objects_known_failed: u64,
+    /// In other shards than the one that was read.
+    objects_elsewhere: u64,
     /// Overwritten in the archive after being read.
     objects_replaced: u64,
     bytes_compressed: u64,
@@ -87,17 +89,18 @@ impl ScanOutcome {
     /// Whether there was nothing in range.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.scanned.coverage.objects_read == 0 && self.scanned.objects_known == 0
+        let scanned = &self.scanned;
+        scanned.coverage.objects_read + scanned.objects_known + scanned.objects_elsewhere == 0
     }
 
     /// As a document for other programs.
     #[must_use]
-    pub fn document(&self, store: &Path) -> ScanDocument<'_> {
+    pub fn document(&self, store: &Place) -> ScanDocument<'_> {
         let coverage = &self.scanned.coverage;
         ScanDocument {
             schema: "mfatrail.scan/1",
             tool: THIS,
-            store: store.display().to_string(),
+            store: store.to_string(),
             complete: self.complete,
             objects_listed: coverage.objects_listed,
             objects_read: coverage.objects_read,
@@ -105,6 +108,7 @@ impl ScanOutcome {
             objects_skipped: coverage.objects_skipped,
             objects_known: self.scanned.objects_known,
             objects_known_failed: self.failed_before,
+            objects_elsewhere: self.scanned.objects_elsewhere,
             objects_replaced: self.ingested.replaced,
             bytes_compressed: coverage.bytes_compressed,
             bytes_raw: coverage.bytes_raw,
@@ -160,7 +164,7 @@ pub(crate) struct Ingested {
 
 /// Reads what the store does not have.
 pub(crate) fn into_store(
-    dir: &Path,
+    store: &Place,
     archive: &Archive,
     selection: &Selection,
     limits: Limits,
@@ -174,22 +178,27 @@ pub(crate) fn into_store(
         ));
     }
     let sources_text = source_lines(sources);
-    let writer = open(dir, &format!("mfatrail scan {}", sources_text.replace('\n', " ")), run.now)?;
-    let store = Store::open(dir).map_err(store_error)?;
+    let writer = open(store, &format!("mfatrail scan {}", sources_text.replace('\n', " ")), run.now)?;
+    let mut store = Store::open(store).map_err(store_error)?;
     let roots: Vec<String> = sources.iter().map(Source::root).collect();
-    let mut remembered: Option<DateTime<Utc>> = None;
-    let index = Index::read_noting(&store, &mut |row| {
-        // Without a time in its name, all that tells of a delivery is when a copy was written.
-        let delivered = row.delivered_at.filter(|time| row.day == Some(time.date_naive()));
-        if proof.is_some() && delivered > remembered && row.status == store::Status::Read {
-            let asked = selection.includes(&row.key()) && roots.iter().any(|root| lies_in(&row.location, root));
-            remembered = if asked { delivered } else { remembered };
-        }
+    let read = store.consistently(|store| {
+        let mut remembered: Option<DateTime<Utc>> = None;
+        let index = Index::read_noting(store, &mut |row| {
+            // Without a time in its name, all that tells of a delivery is when a copy was written.
+            let delivered = row.delivered_at.filter(|time| row.day == Some(time.date_naive()));
+            if proof.is_some() && delivered > remembered && row.status == store::Status::Read {
+                let asked = selection.includes(&row.key()) && roots.iter().any(|root| lies_in(&row.location, root));
+                remembered = if asked { delivered } else { remembered };
+            }
+        })?;
+        Ok((index, remembered))
     });
-    let index = Arc::new(index.map_err(store_error)?);
+    let (index, remembered) = read.map_err(store_error)?;
+    let index = Arc::new(index);
     let noted = store::Run {
         sources: sources_text,
         selection: selection.clone(),
+        shard: Some(archive.options.shard),
         ..store::Run::new(RunKind::Scan, writer.next(), run.now)
     };
     let failed_before = AtomicU64::new(0);
@@ -212,9 +221,9 @@ pub(crate) fn into_store(
 }
 
 /// What [`into_store`] would read: what the store does not have, where there is one.
-pub(crate) fn plan(dir: &Path, archive: &Archive, selection: &Selection) -> Result<Plan, Error> {
+pub(crate) fn plan(store: &Place, archive: &Archive, selection: &Selection) -> Result<Plan, Error> {
     check_places(archive, None, selection)?;
-    let index = match Store::open(dir) {
+    let index = match Store::open(store) {
         Ok(store) => Some(Index::read(&store).map_err(store_error)?),
         Err(StoreError::Absent(_)) => None,
         Err(error) => return Err(store_error(error)),
@@ -266,8 +275,8 @@ pub(crate) fn fill(
 }
 
 /// Opens a store for writing.
-pub(crate) fn open(dir: &Path, command: &str, now: DateTime<Utc>) -> Result<Writer, Error> {
-    Writer::open(dir, &holder(command, now)).map_err(store_error)
+pub(crate) fn open(store: &Place, command: &str, now: DateTime<Utc>) -> Result<Writer, Error> {
+    Writer::open(store, &holder(command, now)).map_err(store_error)
 }
 
 /// Who writes.
@@ -290,14 +299,14 @@ fn source_lines(sources: &[Source]) -> String {
 
 /// Notes that a period was reported on, so that a later report can say what has changed. A store that cannot be written to
 /// now serves for reports all the same.
-pub(crate) fn note_report(dir: &Path, selection: &Selection, period: Period, commit: u64, run: Run<'_>) {
-    let noted = open(dir, "mfatrail report", run.now).and_then(|mut writer| {
+pub(crate) fn note_report(store: &Place, selection: &Selection, period: Period, commit: u64, run: Run<'_>) {
+    let noted = open(store, "mfatrail report", run.now).and_then(|mut writer| {
         let noted = store::Run {
             selection: Selection { from: Some(period.from), to: Some(period.to), ..selection.clone() },
             commit,
             ..store::Run::new(RunKind::Report, writer.next(), run.now)
         };
-        store::record(&mut writer, noted).map_err(store_error)
+        store::record(&mut writer, noted).map(drop).map_err(store_error)
     });
     if let Err(error) = noted {
         let reason = error.message().lines().next().unwrap_or_default().to_owned();

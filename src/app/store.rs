@@ -1,19 +1,20 @@
 //! An evidence store by itself: what it covers, whether it is sound, and reading once more what could not be read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use super::archive::check_places;
-use super::scan::{LIMITS, open, visit};
+use super::scan::{LIMITS, holder, open, visit};
 use super::{Archive, Error, Run, THIS, store_error};
-use crate::contract::Tool;
+use crate::contract::{ReadFailure, Tool};
 use crate::pipeline::Scanned;
 use crate::source::{ObjectRef, Selection, Source};
-use crate::store::{self, BatchSink, Checked, Flaw, Index, ObjectRow, RunKind, Status, Store, StoreError};
+use crate::store::{
+    self, BatchSink, Checked, Flaw, Index, Merged, ObjectRow, Place, RunKind, Status, Store, StoreError,
+};
 
 /// What a store covers: `mfatrail store --format json`.
 #[derive(Debug, Clone, Serialize)]
@@ -37,6 +38,8 @@ pub struct StoreCoverage {
     pub records: u64,
     /// Extracted events.
     pub events: u64,
+    /// Scans that have not ended, and shards that were never scanned; each counts among the failed objects.
+    pub unfinished: Vec<ReadFailure>,
     /// Commands that wrote to the store.
     pub runs: usize,
     /// When the last scan began; `None` where there was none.
@@ -173,15 +176,19 @@ fn tally(store: &Store) -> Result<(Regions, Tally), StoreError> {
 ///
 /// # Errors
 /// [`Error::Input`] where there is no such store; [`Error::Failed`] where it cannot be read.
-pub fn coverage(dir: &Path) -> Result<StoreCoverage, Error> {
-    let mut store = Store::open(dir).map_err(store_error)?;
-    let (regions, all) = store.consistently(tally).map_err(store_error)?;
+pub fn coverage(place: impl Into<Place>) -> Result<StoreCoverage, Error> {
+    let place = place.into();
+    let mut store = Store::open(&place).map_err(store_error)?;
+    let (regions, mut all) = store.consistently(tally).map_err(store_error)?;
+    let unfinished = store.consistently(|store| store.unfinished(None)).map_err(store_error)?;
+    unfinished.iter().for_each(|row| all.add(row));
+    let failure = |row: ObjectRow| ReadFailure { object: row.name, error: row.error.unwrap_or_default() };
     let runs = store.consistently(|store| store.runs()).map_err(store_error)?;
     let (files, bytes) = store.size();
     Ok(StoreCoverage {
         schema: "mfatrail.store/1",
         tool: THIS,
-        store: dir.display().to_string(),
+        store: place.to_string(),
         files,
         bytes,
         objects_read: all.read,
@@ -190,7 +197,8 @@ pub fn coverage(dir: &Path) -> Result<StoreCoverage, Error> {
         objects_replaced: all.replaced,
         records: all.records,
         events: all.events,
-        runs: runs.len(),
+        unfinished: unfinished.into_iter().map(failure).collect(),
+        runs: runs.iter().filter(|run| run.kind != RunKind::End).count(),
         last_scan_at: runs.iter().rev().find(|run| run.kind == RunKind::Scan).map(|run| run.started_at),
         coverage: regions.into_iter().map(|(place, tally)| tally.coverage(place)).collect(),
     })
@@ -200,18 +208,46 @@ pub fn coverage(dir: &Path) -> Result<StoreCoverage, Error> {
 ///
 /// # Errors
 /// As [`coverage`]. Damage is no error: it is in the result.
-pub fn check(dir: &Path) -> Result<StoreCheck, Error> {
-    let mut store = Store::open(dir).map_err(store_error)?;
+pub fn check(place: impl Into<Place>) -> Result<StoreCheck, Error> {
+    let place = place.into();
+    let mut store = Store::open(&place).map_err(store_error)?;
     let Checked { files, rows, flaws } = store.consistently(store::check).map_err(store_error)?;
     Ok(StoreCheck {
         schema: "mfatrail.store-check/1",
         tool: THIS,
-        store: dir.display().to_string(),
+        store: place.to_string(),
         sound: flaws.is_empty(),
         files,
         rows,
         flaws,
     })
+}
+
+/// Removes what writers left that were killed, and names it.
+///
+/// # Errors
+/// [`Error::Input`] where there is no such store; [`Error::Failed`] where it cannot be written.
+pub fn repair(place: &Place, run: Run<'_>) -> Result<Vec<String>, Error> {
+    let repaired = store::repair(place, &holder("mfatrail store check --repair", run.now)).map_err(store_error)?;
+    Ok(repaired.removed)
+}
+
+/// Takes over what the stores `from` hold into another, which is created if missing; gives what each brought.
+///
+/// # Errors
+/// [`Error::Input`] where one of them is no store, or is the one that takes over; [`Error::Failed`] where one cannot be read or
+/// written: then the ones before it are in the result.
+pub fn merge(from: &[Place], into: &Place, run: Run<'_>) -> Result<Vec<Merged>, Error> {
+    if let Some(same) = from.iter().find(|from| *from == into) {
+        return Err(Error::Input(format!(
+            "`{same}` is both a store to merge and the store to merge into\n  hint: name another store last"
+        )));
+    }
+    // All of them are looked at before the first is taken over.
+    let stores: Vec<Store> =
+        from.iter().map(|place| Store::open(place).map_err(store_error)).collect::<Result<_, _>>()?;
+    let mut writer = open(into, "mfatrail store merge", run.now)?;
+    stores.into_iter().map(|from| store::merge(from, &mut writer).map_err(store_error)).collect()
 }
 
 /// Whether a location is one object. A store may come from a stranger: it sends nobody through a disk or a bucket, and has nobody
@@ -230,15 +266,22 @@ fn is_object(source: &Source) -> bool {
 ///
 /// # Errors
 /// As [`coverage`], and [`Error::Stopped`]. An object that cannot be read now either is no error: the result counts it.
-pub fn retry(dir: &Path, selection: Selection, archive: Archive, run: Run<'_>) -> Result<RetryOutcome, Error> {
+pub fn retry(
+    place: impl Into<Place>,
+    selection: Selection,
+    archive: Archive,
+    run: Run<'_>,
+) -> Result<RetryOutcome, Error> {
+    let place = place.into();
     // Asking for what failed in a store does not create one.
-    Store::open(dir).map_err(store_error)?;
+    Store::open(&place).map_err(store_error)?;
     let archive = Archive { sources: Vec::new(), ..archive };
-    check_places(&archive, Some(dir), &selection)?;
-    let writer = open(dir, "mfatrail store retry", run.now)?;
-    let store = Store::open(dir).map_err(store_error)?;
-    let index = Arc::new(Index::read(&store).map_err(store_error)?);
-    let failed = failed_objects(&store, &selection)?;
+    check_places(&archive, Some(&place), &selection)?;
+    let writer = open(&place, "mfatrail store retry", run.now)?;
+    let mut store = Store::open(&place).map_err(store_error)?;
+    let read = store.consistently(|store| Ok((Index::read(store)?, failed_objects(store, &selection)?)));
+    let (index, failed) = read.map_err(store_error)?;
+    let index = Arc::new(index);
     let failed_before = failed.len() as u64;
     let (mut sources, mut names) = (Vec::new(), HashMap::new());
     for row in failed.into_iter().filter(|row| !row.unlisted()) {
@@ -260,13 +303,13 @@ pub fn retry(dir: &Path, selection: Selection, archive: Archive, run: Run<'_>) -
     Ok(RetryOutcome { failed_before, still_failed, events: ingested.events, scanned })
 }
 
-fn failed_objects(store: &Store, selection: &Selection) -> Result<Vec<ObjectRow>, Error> {
+fn failed_objects(store: &Store, selection: &Selection) -> Result<Vec<ObjectRow>, StoreError> {
     let mut failed = Vec::new();
     let mut add = |row: ObjectRow| {
         if row.status == Status::Failed && selection.includes(&row.key()) {
             failed.push(row);
         }
     };
-    store.objects(None, &mut add).map_err(store_error)?;
+    store.objects(None, &mut add)?;
     Ok(failed)
 }

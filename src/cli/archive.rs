@@ -2,20 +2,22 @@
 
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::args::{ArchiveArgs, AwsArgs, Getting};
+use super::args::{ArchiveArgs, AwsArgs, CacheArgs, Getting, PlaceArgs};
 use super::exit::Status;
 use super::{plain, put, say};
 use crate::app::archive::alternatives;
 use crate::app::request::{account_id, passed, region_name};
-use crate::app::{Archive, Error, rfc3339};
+use crate::app::{Archive, Error, rfc3339, store_error};
 use crate::aws::{Connection, is_http, profiles, without_user};
 use crate::pipeline::{Options, Plan};
 use crate::source::s3::S3Options;
 use crate::source::{Selection, Source};
+use crate::store::Place;
 use crate::units;
 
 /// Who waits longer does not want a time-out, but a connection that works.
@@ -159,6 +161,42 @@ pub(super) fn options(archive: &ArchiveArgs, aws: &AwsArgs) -> Result<Options<'s
     })
 }
 
+/// Where a store is. A bucket is reached as the archives are, but by the caller itself: `--role-arn` is for reading these.
+pub(super) fn place(store: &Path, cache: &CacheArgs, s3: &S3Options) -> Result<Place, Error> {
+    if !Place::is_bucket(store.as_os_str()) {
+        return Place::parse(store.as_os_str(), s3, None).map_err(Error::input);
+    }
+    let connection = Connection { role_arn: None, external_id: None, ..s3.connection.clone() };
+    let options = S3Options { connection, request_payer: false, ..s3.clone() };
+    Place::parse(store.as_os_str(), &options, cache_folder(cache).as_deref()).map_err(store_error)
+}
+
+/// The same, where a store may be in a bucket and nothing else is read from S3.
+pub(super) fn place_alone(store: &Path, args: &PlaceArgs) -> Result<Place, Error> {
+    check_profile(args.profile.as_deref())?;
+    let connection = Connection {
+        profile: args.profile.clone(),
+        region: args.aws_region.clone(),
+        endpoint_url: endpoint(args.endpoint_url.as_deref())?,
+        ..Connection::default()
+    };
+    place(store, &args.cache, &S3Options { connection, traffic: super::log::traffic(), ..S3Options::default() })
+}
+
+/// Where copies of files are kept; `None` for nowhere.
+fn cache_folder(args: &CacheArgs) -> Option<PathBuf> {
+    match &args.store_cache {
+        Some(none) if none.as_os_str() == "none" => None,
+        Some(folder) => Some(folder.clone()),
+        None => {
+            let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+            let caches = set("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+            let caches = caches.or_else(|| set("HOME").map(|home| home.join(".cache")));
+            Some(caches?.join("mfatrail/store"))
+        }
+    }
+}
+
 /// How archives are reached.
 pub(super) fn connection(aws: &AwsArgs) -> Result<Options<'static>, Error> {
     check_profile(aws.profile.as_deref())?;
@@ -207,8 +245,12 @@ pub(super) fn say_plan(plan: &Plan, selection: &Selection) -> Result<Status, Err
         0 => String::new(),
         known => format!(", {} in the store already", units::plural(known, "object is", "objects are")),
     };
+    let elsewhere = match plan.elsewhere {
+        0 => String::new(),
+        elsewhere => format!(", {} in other shards", units::plural(elsewhere, "object is", "objects are")),
+    };
     say(&format!(
-        "would read the folders from {} to {to}; {} deliberately skipped{known}",
+        "would read the folders from {} to {to}; {} deliberately skipped{known}{elsewhere}",
         selection.from.map_or_else(|| "the start".to_owned(), rfc3339),
         units::plural(plan.skipped, "object is", "objects are")
     ));
@@ -234,7 +276,7 @@ pub(super) fn say_plan(plan: &Plan, selection: &Selection) -> Result<Status, Err
             price(1)
         ))?;
     }
-    Ok(Status::of(plan.failures.is_empty() && (plan.objects > 0 || plan.known > 0)))
+    Ok(Status::of(plan.failures.is_empty() && plan.objects + plan.known + plan.elsewhere > 0))
 }
 
 #[cfg(test)]

@@ -24,9 +24,12 @@ pub(super) struct ReportArgs {
     #[arg(value_name = "SOURCE", required_unless_present_any = ["store", "from_bundle"])]
     pub(super) sources: Vec<OsString>,
 
-    /// Report from this evidence store, on everything it holds
+    /// Report from this evidence store, a directory or s3://bucket/prefix, on everything it holds
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE", help_heading = "Archive")]
     pub(super) store: Option<PathBuf>,
+
+    #[command(flatten, next_help_heading = "Archive")]
+    pub(super) cache: CacheArgs,
 
     /// With SOURCE and --store, report on SOURCE only, not on everything else in the store
     #[arg(long, requires_all = ["sources", "store"], help_heading = "Archive")]
@@ -301,6 +304,34 @@ pub(super) struct AwsArgs {
     pub(super) s3_get: Getting,
 }
 
+/// How a store in a bucket is reached, by commands that read nothing else there.
+#[derive(Debug, Args)]
+pub(super) struct PlaceArgs {
+    #[command(flatten)]
+    pub(super) cache: CacheArgs,
+
+    /// With --store s3://bucket/prefix, a profile of the AWS CLI's configuration
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub(super) profile: Option<String>,
+
+    /// With --store s3://bucket/prefix, the bucket's region [default: AWS_REGION, the profile's, else us-east-1]
+    #[arg(long, value_name = "REGION", help_heading = "AWS")]
+    pub(super) aws_region: Option<String>,
+
+    /// With --store s3://bucket/prefix, another endpoint, addressed path-style [also: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3]
+    #[arg(long, value_name = "URL", help_heading = "AWS")]
+    pub(super) endpoint_url: Option<String>,
+}
+
+/// Where copies of the files of a store in a bucket are.
+#[derive(Debug, Args)]
+pub(super) struct CacheArgs {
+    /// With --store s3://bucket/prefix, a folder for copies of its files, which are checked by their hashes; `none` for no copies
+    /// [default: mfatrail in the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE_CACHE")]
+    pub(super) store_cache: Option<PathBuf>,
+}
+
 /// How objects are got from S3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Getting {
@@ -324,6 +355,9 @@ pub(super) struct SnapshotArgs {
     /// Save it in this evidence store, for `report --iam store` and for the trend
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE")]
     pub(super) store: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) cache: CacheArgs,
 
     /// The role to assume in each --account
     #[arg(long, value_name = "NAME", requires = "accounts")]

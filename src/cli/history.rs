@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::archive::{range, time};
+use super::archive::{place_alone, range, time};
+use super::args::PlaceArgs;
 use super::exit::Status;
 use super::messages::{say_hidden_columns, say_unknown};
 use super::{say, terminal};
@@ -27,9 +28,12 @@ const NAMED: usize = 5;
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub(super) struct HistoryArgs {
-    /// The evidence store
+    /// The evidence store: a directory or s3://bucket/prefix
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE")]
     pub(super) store: Option<PathBuf>,
+
+    #[command(flatten)]
+    place: PlaceArgs,
 
     /// About this user, under any name it has had, or by unique ID; `root` is the root user. Filters may be repeated
     #[arg(long = "user", value_name = "NAME", help_heading = "Filters")]
@@ -135,14 +139,15 @@ pub(super) fn run(args: &HistoryArgs, run: Run<'_>) -> Result<Status, Error> {
     let dir = args.store.as_deref().ok_or_else(|| {
         Error::Input("`--store` is missing\n  hint: give --store DIR, or set MFATRAIL_STORE".to_owned())
     })?;
+    let store = place_alone(dir, &args.place)?;
     let request = request(args, format, run)?;
     if let Some(statement) = &args.sql {
-        let answer = select(dir, statement)?;
+        let answer = select(&store, statement)?;
         say(&plural(answer.rows(), "row", "rows"));
         give(answer, format, &[])?;
         return Ok(Status::Done);
     }
-    let answer = ask(dir, &request, args.approvals.as_deref(), run)?;
+    let answer = ask(&store, &request, args.approvals.as_deref(), run)?;
     say_unrecorded(&answer, request.subject);
     answer.unknown.iter().for_each(|name| say_unknown("no event in the store", name));
     let room = if args.fields.is_empty() { request.subject.room() } else { &[] };

@@ -1,11 +1,13 @@
 //! `mfatrail iam snapshot`.
 
-use super::archive::{check_profile, endpoint};
+use super::archive::{check_profile, endpoint, place};
 use super::args::SnapshotArgs;
 use super::exit::Status;
 use super::{named_file, plain, put, say};
 use crate::app::iam::{SnapshotRequest, take_snapshot};
 use crate::app::{Error, Run};
+use crate::aws::Connection;
+use crate::source::s3::S3Options;
 use crate::units::plural;
 
 pub(super) fn snapshot(args: SnapshotArgs, run: Run<'_>) -> Result<Status, Error> {
@@ -14,10 +16,18 @@ pub(super) fn snapshot(args: SnapshotArgs, run: Run<'_>) -> Result<Status, Error
     if let Some(out) = &args.out {
         named_file("--out", out)?;
     }
-    let place = args.out.clone().or_else(|| args.store.clone());
+    let made = args.out.clone().or_else(|| args.store.clone());
+    let connection = Connection {
+        profile: args.profile.clone(),
+        region: args.aws_region.clone(),
+        endpoint_url: endpoint_url.clone(),
+        ..Connection::default()
+    };
+    let s3 = S3Options { connection, ..S3Options::default() };
+    let store = args.store.as_deref().map(|store| place(store, &args.cache, &s3)).transpose()?;
     let request = SnapshotRequest {
         out: args.out,
-        store: args.store,
+        store,
         role_name: args.iam_role,
         accounts: args.accounts,
         profile: args.profile,
@@ -31,8 +41,8 @@ pub(super) fn snapshot(args: SnapshotArgs, run: Run<'_>) -> Result<Status, Error
     }
     let accounts = plural(outcome.accounts, "account", "accounts");
     say(&format!("saved {} of {accounts}", plural(outcome.users, "user", "users")));
-    if let Some(place) = place {
-        put(&place.display().to_string())?;
+    if let Some(made) = made {
+        put(&made.display().to_string())?;
     }
     Ok(Status::of(outcome.missing.is_empty()))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Datelike, Utc};
 use serde::Serialize;
 
-use super::archive::{archive, delivery_slack, range, rescan_options, say_plan, sources, time};
+use super::archive::{archive, connection, delivery_slack, place, range, rescan_options, say_plan, sources, time};
 use super::args::{PaperArg, PeriodArgs, ReportArgs};
 use super::exit::Status;
 use super::{Printed, named_file, put, put_json, say, terminal};
@@ -65,7 +65,7 @@ pub(super) fn run(args: ReportArgs, run: Run<'_>) -> Result<Status, Error> {
         making.write(&job, &made, &files)?;
     }
     let folder = run.uninterrupted(|| out.commit(files).map_err(Error::failed))?;
-    if let Some((store, commit)) = job.request.store.as_deref().zip(made.commit) {
+    if let Some((store, commit)) = job.request.store.as_ref().zip(made.commit) {
         scan::note_report(store, &job.selection, job.request.period(), commit, run);
     }
     summarize(&made.report, &folder, args.summary, status)?;
@@ -143,7 +143,7 @@ fn request(args: &ReportArgs, now: DateTime<Utc>) -> Result<ReportRequest, Error
         regions: args.archive.regions.clone(),
         delivery_slack: delivery_slack(&args.archive)?,
         iam_role: args.iam_role.clone(),
-        store: args.store.clone(),
+        store: args.store.as_deref().map(|store| place(store, &args.cache, &connection(&args.aws)?.s3)).transpose()?,
         only_source: args.only_source,
         verify: args.verify,
         public_keys: args.public_keys.clone(),

@@ -2,17 +2,19 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
-use super::archive::{archive, range, say_plan, selection, sources};
-use super::args::{ArchiveArgs, AwsArgs};
+use super::archive::{archive, place, range, say_plan, selection, sources};
+use super::args::{ArchiveArgs, AwsArgs, CacheArgs};
 use super::exit::Status;
 use super::messages::{NOTHING_READ, outcomes, say_failures};
 use super::{Printed, put_json, say, verify};
 use crate::app::scan::{LIMITS, ScanOutcome, ScanRequest, plan, scan};
 use crate::app::{Error, Run};
+use crate::source::Shard;
+use crate::store::Place;
 use crate::units;
 
 /// Read an archive into an evidence store
@@ -26,9 +28,23 @@ pub(super) struct ScanArgs {
     #[arg(value_name = "SOURCE", required = true)]
     pub(super) sources: Vec<OsString>,
 
-    /// The evidence store; created if missing
+    /// The evidence store, a directory or s3://bucket/prefix; created if missing
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE", help_heading = "Store")]
     store: PathBuf,
+
+    #[command(flatten, next_help_heading = "Store")]
+    cache: CacheArgs,
+
+    /// Read only this shard of the archive, such as 3/8: N scans with shards 1/N to N/N, into one store, read all of it
+    #[arg(
+        long,
+        value_name = "I/N",
+        default_value = "1/1",
+        hide_default_value = true,
+        conflicts_with = "verify",
+        help_heading = "Store"
+    )]
+    shard: Shard,
 
     /// Commit after this many objects: a scan that is stopped loses at most this many
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(LIMITS.objects).unwrap_or(NonZeroUsize::MIN), help_heading = "Store")]
@@ -73,6 +89,10 @@ A TIME is a date (2026-10-01, today, yesterday), a time with its zone (2026-10-0
 With --verify, the bytes that are parsed are also hashed and compared with the digests, and the result is printed as by
 `mfatrail verify`. Objects in the store that are not verified yet are read again; verified ones are not.
 
+With --shard, an object belongs to a shard by a hash of its key below SOURCE, whatever else the archive holds. All N scans must have
+the same SOURCE and range: give times, not ages. Until all have ended, reports from the store are incomplete and name the shards that
+are missing. An archive is verified as a whole, not by shards.
+
 Examples:
   mfatrail scan fixtures/archive --store evidence
   mfatrail scan fixtures/archive --store evidence --format json
@@ -80,6 +100,7 @@ Examples:
   mfatrail scan s3://trail-bucket --store evidence --from 40d --dry-run
   MFATRAIL_STORE=evidence mfatrail scan s3://trail-bucket --from 40d
   mfatrail scan s3://trail-bucket --from 40d --to 2h --store evidence --verify
+  mfatrail scan s3://trail-bucket --from 2026-01-01 --store s3://evidence-bucket/mfatrail --shard 3/8
 
 Exit status, the first that applies: 2 wrong usage; 4 the run failed; 3 done, but an object in range could not be read, there
 was none, or with --verify not everything in range is proven; 0 done.";
@@ -87,22 +108,23 @@ was none, or with --verify not everything in range is proven; 0 done.";
 pub(super) fn run(args: &ScanArgs, run: Run<'_>) -> Result<Status, Error> {
     let [from, to] = range(args.from.as_deref(), args.to.as_deref(), run.now)?;
     let sources = sources(&args.sources)?;
+    let mut archive = archive(sources, &args.archive, &args.aws)?;
+    archive.options.shard = args.shard;
     let request = ScanRequest {
-        store: args.store.clone(),
+        store: place(&args.store, &args.cache, &archive.options.s3)?,
         selection: selection(&args.archive, from, to)?,
         commit_every: args.commit_every.get(),
         verify: args.verify,
         public_keys: args.public_keys.clone(),
     };
-    let archive = archive(sources, &args.archive, &args.aws)?;
     if args.dry_run {
         return say_plan(&plan(&request.store, &archive, &request.selection)?, &request.selection);
     }
     let outcome = scan(&request, &archive, run)?;
     warn(&outcome);
     match args.format {
-        Printed::Text => summarize(&outcome, &args.store),
-        Printed::Json => put_json(&outcome.document(&args.store))?,
+        Printed::Text => summarize(&outcome, &request.store),
+        Printed::Json => put_json(&outcome.document(&request.store))?,
     }
     Ok(Status::of(outcome.complete))
 }
@@ -126,14 +148,18 @@ fn warn(outcome: &ScanOutcome) {
     }
 }
 
-fn summarize(outcome: &ScanOutcome, dir: &Path) {
+fn summarize(outcome: &ScanOutcome, store: &Place) {
+    let elsewhere = match outcome.scanned.objects_elsewhere {
+        0 => String::new(),
+        elsewhere => format!("; {} in other shards", units::count(elsewhere)),
+    };
     say(&format!(
-        "{} read {}; {} already in the store",
+        "{} read {}; {} already in the store{elsewhere}",
         units::plural(outcome.scanned.coverage.objects_read, "object", "objects"),
         outcomes(&outcome.scanned),
         units::count(outcome.scanned.objects_known),
     ));
-    say(&format!("stored {} in `{}`", units::plural(outcome.ingested.events, "event", "events"), dir.display()));
+    say(&format!("stored {} in `{}`", units::plural(outcome.ingested.events, "event", "events"), store));
     if let Some(verification) = &outcome.verification {
         say(&verify::text(verification));
     }

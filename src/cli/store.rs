@@ -6,24 +6,28 @@ use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table};
 
-use super::archive::{archive, selection};
-use super::args::{ArchiveArgs, AwsArgs};
+use super::archive::{archive, place, place_alone, selection};
+use super::args::{ArchiveArgs, AwsArgs, CacheArgs, PlaceArgs};
 use super::exit::Status;
 use super::messages::say_failures;
 use super::{Printed, put, put_json, say};
 use crate::app::store::{self, StoreCoverage};
 use crate::app::{Error, Run, rfc3339};
+use crate::contract::ReadFailure;
 use crate::escape::terminal as terminal_text;
-use crate::store::Flaw;
+use crate::store::{Flaw, Place};
 use crate::units::{self, plural};
 
 /// Show what an evidence store covers: accounts, regions, days, gaps, failures and size
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub(super) struct StoreArgs {
-    /// The evidence store
+    /// The evidence store: a directory or s3://bucket/prefix
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE", global = true)]
     store: Option<PathBuf>,
+
+    #[command(flatten)]
+    place: PlaceArgs,
 
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -38,6 +42,9 @@ enum StoreCommand {
     /// Check every file: bytes, columns, rows, and whether they agree with each other
     #[command(after_long_help = CHECK_HELP)]
     Check(CheckArgs),
+    /// Merge several stores into one, as if all had been scanned into it
+    #[command(after_long_help = MERGE_HELP)]
+    Merge(MergeArgs),
     /// Read the objects again that could not be read
     #[command(after_long_help = RETRY_HELP)]
     Retry(Box<RetryArgs>),
@@ -45,13 +52,33 @@ enum StoreCommand {
 
 #[derive(Debug, Args)]
 struct CheckArgs {
+    /// First remove what killed writers left behind: in a bucket, files older than a day that no commit lists
+    #[arg(long)]
+    repair: bool,
+
+    #[command(flatten)]
+    place: PlaceArgs,
+
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Printed,
 }
 
 #[derive(Debug, Args)]
+struct MergeArgs {
+    /// The stores, directories or s3://bucket/prefix: the last takes over the others, and is created if missing
+    #[arg(value_name = "STORE", required = true, num_args = 2..)]
+    stores: Vec<PathBuf>,
+
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+#[derive(Debug, Args)]
 struct RetryArgs {
+    #[command(flatten)]
+    cache: CacheArgs,
+
     #[command(flatten)]
     pub(super) archive: ArchiveArgs,
 
@@ -74,6 +101,14 @@ Examples:
   mfatrail store check --store evidence
   MFATRAIL_STORE=evidence mfatrail store check";
 
+const MERGE_HELP: &str = "\
+An object that several stores hold is in the result once; of two versions of an object, the one that was read later counts. A merge
+that was stopped can be run again. The stores that are merged are not changed. The result does not know which reports were made from
+them.
+
+Examples:
+  mfatrail store merge evidence-1 evidence-2 evidence";
+
 const RETRY_HELP: &str = "\
 A folder that could not be listed is not retried: scan its source again.
 
@@ -82,38 +117,46 @@ Examples:
   mfatrail store retry --store evidence --inflate-limit 4GiB";
 
 pub(super) fn run(args: &StoreArgs, run: Run<'_>) -> Result<Status, Error> {
+    if let Some(StoreCommand::Merge(args)) = &args.command {
+        return merge(args, run);
+    }
     let dir = args.store.as_deref().ok_or_else(|| {
         Error::Input("`--store` is missing\n  hint: give --store DIR, or set MFATRAIL_STORE".to_owned())
     })?;
     match &args.command {
-        None => show(dir, args.format),
+        None => show(&place_alone(dir, &args.place)?, args.format),
         Some(_) if args.format != Printed::Text => Err(Error::Input(
             "`--format` is given before the subcommand\n  hint: `mfatrail store check --format json`".to_owned(),
         )),
-        Some(StoreCommand::Check(args)) => check(dir, args.format),
+        Some(StoreCommand::Check(args)) => check(&place_alone(dir, &args.place)?, args, run),
+        Some(StoreCommand::Merge(args)) => merge(args, run),
         Some(StoreCommand::Retry(args)) => retry(dir, args, run),
     }
 }
 
-fn show(dir: &Path, format: Printed) -> Result<Status, Error> {
-    let covered = store::coverage(dir)?;
+fn show(place: &Place, format: Printed) -> Result<Status, Error> {
+    let covered = store::coverage(place)?;
     match format {
-        Printed::Text => show_text(dir, &covered)?,
+        Printed::Text => show_text(place, &covered)?,
         Printed::Json => put_json(&covered)?,
     }
-    if covered.objects_failed > 0 {
+    for ReadFailure { object, error } in &covered.unfinished {
+        say(&terminal_text(&format!("warning: {object}: {error}")));
+    }
+    let failed = covered.objects_failed - covered.unfinished.len() as u64;
+    if failed > 0 {
         say(&format!(
             "warning: {} could not be read\n  hint: `mfatrail store retry` reads them again",
-            plural(covered.objects_failed, "object", "objects")
+            plural(failed, "object", "objects")
         ));
     }
     Ok(Status::of(covered.objects_failed == 0))
 }
 
-fn show_text(dir: &Path, covered: &StoreCoverage) -> Result<(), Error> {
+fn show_text(place: &Place, covered: &StoreCoverage) -> Result<(), Error> {
     put(&format!(
         "{}: {}, {}; {} read, {} failed, {} deliberately skipped, {} replaced; {}, {}",
-        dir.display(),
+        place,
         plural(covered.files, "file", "files"),
         units::readable_size(covered.bytes),
         plural(covered.objects_read, "object", "objects"),
@@ -163,9 +206,14 @@ fn show_text(dir: &Path, covered: &StoreCoverage) -> Result<(), Error> {
 /// How many consequences of one flaw are shown; `--format json` has all.
 const SHOWN: usize = 10;
 
-fn check(dir: &Path, format: Printed) -> Result<Status, Error> {
-    let checked = store::check(dir)?;
-    match format {
+fn check(place: &Place, args: &CheckArgs, run: Run<'_>) -> Result<Status, Error> {
+    if args.repair {
+        let removed = store::repair(place, run)?;
+        removed.iter().for_each(|path| say(&terminal_text(&format!("removed {path}"))));
+        say(&format!("removed {} that no commit lists", plural(removed.len(), "file", "files")));
+    }
+    let checked = store::check(place)?;
+    match args.format {
         Printed::Text => checked.flaws.iter().try_for_each(put_flaw)?,
         Printed::Json => put_json(&checked)?,
     }
@@ -192,10 +240,29 @@ fn put_flaw(flaw: &Flaw) -> Result<(), Error> {
     }
 }
 
+fn merge(args: &MergeArgs, run: Run<'_>) -> Result<Status, Error> {
+    let places: Vec<Place> =
+        args.stores.iter().map(|store| place_alone(store, &args.place)).collect::<Result<_, _>>()?;
+    let Some((into, from)) = places.split_last() else { return Ok(Status::Done) };
+    for (place, merged) in from.iter().zip(store::merge(from, into, run)?) {
+        let replaced = match merged.replaced {
+            0 => String::new(),
+            replaced => format!("; {} with two versions", plural(replaced, "object", "objects")),
+        };
+        say(&format!(
+            "`{place}`: {} merged, {} already in the store{replaced}",
+            plural(merged.objects, "object", "objects"),
+            units::count(merged.known)
+        ));
+    }
+    Ok(Status::Done)
+}
+
 fn retry(dir: &Path, args: &RetryArgs, run: Run<'_>) -> Result<Status, Error> {
     let selection = selection(&args.archive, None, None)?;
     let archive = archive(Vec::new(), &args.archive, &args.aws)?;
-    let outcome = store::retry(dir, selection, archive, run)?;
+    let place = place(dir, &args.cache, &archive.options.s3)?;
+    let outcome = store::retry(place, selection, archive, run)?;
     say_failures(&outcome.scanned.coverage.failures);
     say(&format!(
         "{} of {} read now, with {}; {} still cannot be read",

@@ -23,7 +23,7 @@ use crate::incident::State;
 use crate::incident::ledger::view::{Filter, Sent};
 use crate::incident::ledger::{Ledger, LedgerError};
 use crate::queue::sqs;
-use crate::store::Store;
+use crate::store::{Place, Store};
 use crate::units;
 
 /// How long a watch may take to finish what is in hand.
@@ -245,6 +245,7 @@ pub(super) fn run(args: WatchArgs, run: Run<'_>) -> Result<Status, Error> {
 fn watch(args: WatchArgs, run: Run<'_>) -> Result<Status, Error> {
     // Clap has seen to it that both are there.
     let (config, store) = (args.config.unwrap_or_default(), args.store.unwrap_or_default());
+    check_folder(&store)?;
     let from = args.from.as_deref().map(|text| super::archive::time("--from", text, run.now)).transpose()?;
     let stop = super::interrupt::stop();
     let options = super::archive::connection(&args.aws)?;
@@ -271,7 +272,19 @@ fn watch(args: WatchArgs, run: Run<'_>) -> Result<Status, Error> {
     Ok(Status::of(!args.once || (summary.failures == 0 && summary.undelivered == 0)))
 }
 
+/// A watch keeps its ledger, and its outbox, in the folder of its store.
+fn check_folder(store: &std::path::Path) -> Result<(), Error> {
+    if !Place::is_bucket(store.as_os_str()) {
+        return Ok(());
+    }
+    Err(Error::Input(format!(
+        "`--store`: a watch keeps its ledger in the folder of its store, and `{}` is a bucket\n  hint: give a directory",
+        store.display()
+    )))
+}
+
 fn read(store: &std::path::Path) -> Result<Ledger, Error> {
+    check_folder(store)?;
     Store::open(store).map_err(store_error)?;
     Ledger::read(store).map_err(Error::failed)?.ok_or_else(|| {
         Error::Input(format!(
@@ -418,6 +431,7 @@ fn outcome(attempt: &Attempt) -> String {
 
 fn replay(args: &ReplayArgs, run: Run<'_>) -> Result<Status, Error> {
     let period = period(args, run)?;
+    check_folder(&args.store)?;
     let request = replay::Request { config: config::read(&args.config)?, store: args.store.clone(), period };
     let replayed = replay::replay(&request, run)?;
     match args.format {

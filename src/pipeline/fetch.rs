@@ -67,12 +67,13 @@ pub(super) async fn fetch_all(
         Fetcher { connection: connection.clone(), handover, access: Arc::clone(&access), limit: options.object_limit };
     let mut fetchers = Fetchers::start(fetcher, options.s3.threads.unwrap_or_else(io_threads))?;
     for (bucket, wanted) in buckets {
+        let root = wanted.root(bucket);
         let (sender, mut listed) = mpsc::channel(QUEUE);
         let mut lister = JoinSet::new();
         let whole = (bucket.clone(), wanted.clone());
         lister.spawn(list(connection.clone(), whole, selection.clone(), Arc::clone(&options.progress), sender));
         while let Some(step) = listed.recv().await {
-            let object = match admit(step, selection, options, &mut listing) {
+            let object = match admit(step, &root, selection, options, &mut listing) {
                 None => continue,
                 Some(Ok(object)) => object,
                 Some(Err((name, error))) => {

@@ -10,7 +10,7 @@ use tokio::{runtime, sync::mpsc};
 
 use super::{Options, Progress, queue::Work, stats::Listing};
 use crate::source::{
-    Listed, ObjectRef, Places, Product, Selection, Source, SourceError, local, places,
+    Listed, ObjectRef, Places, Product, Selection, Source, SourceError, key_below, local, places,
     s3::{Connection, S3Error},
 };
 
@@ -31,6 +31,16 @@ pub(super) enum Wanted {
     Under(String),
     /// Objects by their whole keys.
     Keys(Vec<String>),
+}
+
+impl Wanted {
+    /// What names below it begin with.
+    pub(super) fn root(&self, bucket: &str) -> String {
+        match self {
+            Self::Under(prefix) => format!("s3://{bucket}/{prefix}"),
+            Self::Keys(_) => format!("s3://{bucket}/"),
+        }
+    }
 }
 
 /// Lists what is wanted of a bucket to `found`.
@@ -76,9 +86,10 @@ pub(super) fn skipped(object: &ObjectRef, selection: &Selection) -> bool {
     }
 }
 
-/// What a lister does with a step of a listing: count it, and hand on what is to be read.
+/// What a lister does with a step of a listing below `root`: count it, and hand on what is to be read.
 pub(super) fn admit(
     step: Listed,
+    root: &str,
     selection: &Selection,
     options: &Options<'_>,
     listing: &mut Listing,
@@ -88,6 +99,10 @@ pub(super) fn admit(
             listing.listed += 1;
             options.progress.listed.fetch_add(1, Ordering::Relaxed);
             Some(Err((name, error)))
+        }
+        Listed::Object(object) if !options.shard.has(key_below(&object.name, root)) => {
+            listing.elsewhere += 1;
+            None
         }
         Listed::Object(object) if skipped(&object, selection) => {
             listing.listed += 1;
@@ -126,7 +141,7 @@ pub(super) fn read_all(
         if options.stop.asked() {
             return ControlFlow::Break(());
         }
-        let object = match admit(step, selection, options, &mut listing) {
+        let object = match admit(step, "", selection, options, &mut listing) {
             None => return ControlFlow::Continue(()),
             Some(Ok(object)) => object,
             Some(Err((name, error))) => return send(Work::Failed(Err(name), error)),

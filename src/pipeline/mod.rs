@@ -33,7 +33,7 @@ use crate::{
     cloudtrail::{Brief, Contents, Envelope, Query, Record},
     contract::ReadFailure,
     inflate::{self, InflateError, Inflated},
-    source::{Folders, ObjectRef, s3::S3Options},
+    source::{Folders, ObjectRef, Shard, s3::S3Options},
 };
 
 pub use list::places;
@@ -199,6 +199,8 @@ pub struct Options<'o> {
     pub object_limit: usize,
     /// How to reach S3.
     pub s3: S3Options,
+    /// Which of the objects in range are read at all; the others are counted apart, and are not among the listed.
+    pub shard: Shard,
     /// Objects for which this holds are not read again; they are counted apart, and are not among the listed.
     pub known: Option<IsKnown<'o>>,
     /// Told of every object that is skipped for its key, by the thread that lists.
@@ -217,6 +219,7 @@ impl Default for Options<'_> {
             threads: 0,
             object_limit: inflate::DEFAULT_LIMIT,
             s3: S3Options::default(),
+            shard: Shard::WHOLE,
             known: None,
             skipped: None,
             only: None,
@@ -247,6 +250,8 @@ pub struct Plan {
     pub skipped: u64,
     /// Objects that an earlier scan has read.
     pub known: u64,
+    /// Objects in range that are in other shards.
+    pub elsewhere: u64,
     /// Requests to S3 that the listing took, as the reading will take them again.
     pub lists: u64,
     /// Requests to S3 that the reading will take, if none has to be repeated: one an object.

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     contract::ReadFailure,
-    source::{Folders, Listed, Location, ObjectRef, Selection, Source, SourceError, local, s3::Connection},
+    source::{Folders, Listed, Location, ObjectRef, Selection, Source, SourceError, key_below, local, s3::Connection},
     units::readable_size,
 };
 
@@ -160,7 +160,8 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
     let (disk, buckets) = by_kind(sources)?;
     let mut plan = Plan::default();
     let mut unreadable = Vec::new();
-    let mut take = |step: Listed| match step {
+    let mut take = |step: Listed, root: &str| match step {
+        Listed::Object(object) if !options.shard.has(key_below(&object.name, root)) => plan.elsewhere += 1,
         Listed::Object(object) if skipped(&object, selection) => plan.skipped += 1,
         Listed::Object(object) if options.known.is_some_and(|known| known(&object)) => plan.known += 1,
         Listed::Object(object) => {
@@ -174,11 +175,11 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
         match path {
             Some(path) => {
                 let _ = local::list(path, selection, &mut |step| {
-                    take(step);
+                    take(step, "");
                     ControlFlow::Continue(())
                 });
             }
-            None => take(Listed::Object(local::stdin())),
+            None => take(Listed::Object(local::stdin()), ""),
         }
     }
     if !buckets.is_empty() {
@@ -187,6 +188,7 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
             let connection = Connection::open(&options.s3).await?;
             for (bucket, wanted) in &buckets {
                 let before = options.s3.traffic.requests();
+                let root = wanted.root(bucket);
                 let (sender, mut listed) = mpsc::channel(QUEUE);
                 let (whole, progress) = ((bucket.clone(), wanted.clone()), Arc::clone(&options.progress));
                 let mut running = JoinSet::new();
@@ -195,11 +197,12 @@ pub fn plan(sources: &[Source], selection: &Selection, options: &Options<'_>) ->
                 while let Some(step) = listed.recv().await {
                     if let Listed::Object(object) = &step
                         && !skipped(object, selection)
+                        && options.shard.has(key_below(&object.name, &root))
                         && smallest.as_ref().is_none_or(|smallest| object.size < smallest.size)
                     {
                         smallest = Some(object.clone());
                     }
-                    take(step);
+                    take(step, &root);
                 }
                 ended(running.join_next().await, bucket)??;
                 plan.lists += options.s3.traffic.requests() - before;

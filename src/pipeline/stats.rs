@@ -19,6 +19,8 @@ pub struct Scanned {
     pub coverage: Coverage,
     /// Objects not read because an earlier scan did; not among the listed.
     pub objects_known: u64,
+    /// Objects in range that are in other shards; not among the listed.
+    pub objects_elsewhere: u64,
     /// Insight records and control messages of CloudWatch Logs passed over.
     pub records_passed_over: u64,
     /// Records that could not be used, in objects that were read; `failures` names the objects.
@@ -368,6 +370,7 @@ impl Tally {
                 ..Coverage::default()
             },
             objects_known: listed.known,
+            objects_elsewhere: listed.elsewhere,
             records_passed_over: self.passed_over,
             records_unusable: self.unusable,
             latest_delivery: self.latest_delivery,
@@ -387,6 +390,8 @@ pub(super) struct Listing {
     pub(super) skipped: u64,
     /// Read by an earlier scan.
     pub(super) known: u64,
+    /// In other shards.
+    pub(super) elsewhere: u64,
 }
 
 impl Listing {
@@ -394,6 +399,7 @@ impl Listing {
         self.listed += other.listed;
         self.skipped += other.skipped;
         self.known += other.known;
+        self.elsewhere += other.elsewhere;
     }
 }
 
@@ -415,7 +421,7 @@ mod tests {
     #[test]
     fn a_loss_shows() {
         let tally = || Tally { read: 2, failed: 1, skipped: 1, records: 7, visited: 7, ..Tally::default() };
-        let listing = |listed| Listing { listed, skipped: 3, known: 9 };
+        let listing = |listed| Listing { listed, skipped: 3, known: 9, ..Listing::default() };
         assert_eq!(tally().finish(&listing(7)).balance(), Ok(()));
         let lost = "8 objects listed, but 2 read, 1 failed and 4 skipped";
         assert_eq!(tally().finish(&listing(8)).balance().unwrap_err(), lost);

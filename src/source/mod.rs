@@ -11,6 +11,7 @@ mod object;
 pub mod places;
 pub mod s3;
 mod select;
+mod shard;
 mod traffic;
 
 use std::{ffi::OsStr, path::PathBuf};
@@ -21,6 +22,7 @@ pub(crate) use key::{is_account, is_region, minute, second};
 pub use object::{Location, ObjectRef};
 pub use places::Places;
 pub use select::Selection;
+pub use shard::{Shard, ShardError, key_below};
 pub use traffic::Traffic;
 
 use crate::units::plural;

@@ -10,13 +10,15 @@ use serde::Serialize;
 
 use super::frame;
 use super::id::{id_of, location_key};
-use super::lock::{self, LOCK};
-use super::log::{self, COMMITS, Entry, STAGING};
+use super::lock::{self, Holder, LOCK};
+use super::log::{self, COMMITS, Entry, MARK, STAGING};
 use super::notes::Run;
+use super::place::Place;
 use super::read::{Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::schema::Dataset;
 use super::tables::month_of_path;
+use super::write::Writer;
 use super::{StoreError, count, io_error};
 use crate::cloudtrail::{Record, Scratch, for_each_record};
 use crate::disk::{Folder, Kind};
@@ -97,6 +99,7 @@ struct Check {
 pub fn check(store: &Store) -> Result<Checked, StoreError> {
     let mut check = Check::default();
     let files = &store.state().files;
+    store.ahead(files.keys().map(String::as_str));
     // Objects first, for the others refer to them.
     for first in [true, false] {
         for (path, (entry, _)) in files {
@@ -109,8 +112,39 @@ pub fn check(store: &Store) -> Result<Checked, StoreError> {
             }
         }
     }
-    check.strangers(&log::open(store.dir())?, store, Path::new(""))?;
+    // In a bucket there is nothing to follow.
+    if let Place::Folder(dir) = store.place() {
+        check.strangers(&log::open(dir)?, dir, store, Path::new(""))?;
+    }
     Ok(check.finish())
+}
+
+/// What a repair removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Repaired {
+    /// Files that no commit names, in order.
+    pub removed: Vec<String>,
+}
+
+/// Removes what writers left that were killed: in a folder what is not in its place, in a bucket files that no commit names and that
+/// are older than a day by the clock of S3, for a younger one may be in hand.
+///
+/// # Errors
+/// When there is no store, it cannot be written, or a folder is being written.
+pub fn repair(place: &Place, holder: &Holder) -> Result<Repaired, StoreError> {
+    Store::open(place)?;
+    let writer = Writer::open(place, holder)?;
+    let Place::Bucket(remote) = place else { return Ok(Repaired::default()) };
+    let named = |path: &str| {
+        let is_log = path == MARK || path.strip_prefix(COMMITS).is_some_and(|rest| rest.starts_with('/'));
+        is_log || writer.state().files.contains_key(path)
+    };
+    let left = remote.leftovers(&named)?;
+    // A commit that named one of them since would have been read: who commits has written its files within the day.
+    let now = Store::open(place)?;
+    let removed: Vec<String> = left.into_iter().filter(|path| !now.state().files.contains_key(path)).collect();
+    remote.discard(removed.iter().map(String::as_str));
+    Ok(Repaired { removed })
 }
 
 /// What is wrong with the lock or a folder of the store that no log names.
@@ -134,7 +168,7 @@ impl Check {
     }
 
     fn file(&mut self, store: &Store, path: &str, entry: &Entry, dataset: Option<Dataset>) -> Result<(), StoreError> {
-        let (at, bytes) = read_file(store.dir(), store.state(), path)?;
+        let (at, bytes) = read_file(store.place(), store.state(), path)?;
         self.checked.files += 1;
         // An IAM snapshot is no table.
         let Some(dataset) = dataset else { return Ok(()) };
@@ -217,8 +251,8 @@ impl Check {
 
     /// Names the links, pipes and devices: a store has none, and a program that reads it by its names would follow them. Those that
     /// the log lists are named already.
-    fn strangers(&mut self, home: &Folder, store: &Store, folder: &Path) -> Result<(), StoreError> {
-        let place = store.dir().join(folder);
+    fn strangers(&mut self, home: &Folder, dir: &Path, store: &Store, folder: &Path) -> Result<(), StoreError> {
+        let place = dir.join(folder);
         for (name, kind) in home.list(folder).map_err(io_error("list", &place))? {
             let path = folder.join(name);
             let shown = path.to_string_lossy();
@@ -229,7 +263,7 @@ impl Check {
                     self.problem(&shown, why);
                 }
                 Some(refusal) if !store.state().files.contains_key(shown.as_ref()) => self.problem(&shown, refusal),
-                None if kind == Kind::Folder => self.strangers(home, store, &path)?,
+                None if kind == Kind::Folder => self.strangers(home, dir, store, &path)?,
                 _ => {}
             }
         }

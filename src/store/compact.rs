@@ -16,8 +16,24 @@ pub(super) const MANY: usize = 16;
 /// as much.
 const SMALL: u64 = 512 << 10;
 
-/// Makes the small files of every folder that has more than `many` one: a year of daily scans would leave thousands.
+/// Makes the small files of every folder that has more than `many` one: a year of daily scans would leave thousands. Where others write,
+/// and change the same files meanwhile, it is left to the next time.
 pub(super) fn compact(writer: &mut Writer, many: usize) -> Result<(), StoreError> {
+    match compact_once(writer, many) {
+        Err(StoreError::Raced(_)) => Ok(()),
+        // What others retired cannot be read.
+        Err(error) => {
+            if writer.refresh()? {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn compact_once(writer: &mut Writer, many: usize) -> Result<(), StoreError> {
     let mut folders: BTreeMap<(Dataset, Month), Vec<(String, u64)>> = BTreeMap::new();
     for (path, (entry, _)) in &writer.state().files {
         if let Some(dataset) = Dataset::of(path).filter(|_| entry.bytes < SMALL) {

@@ -41,6 +41,34 @@ pub enum StoreError {
         /// Who.
         holder: String,
     },
+    /// What is given as the place of a store cannot be one.
+    #[error("the store `{given}`: {reason}")]
+    NoPlace {
+        /// As it was given.
+        given: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A request to the bucket of a store failed.
+    #[error("could not {what} `{place}`: {reason}")]
+    Remote {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        place: String,
+        /// What was wrong, and what to do.
+        reason: String,
+    },
+    /// The bucket of a store takes a write that it must refuse: two writers would overwrite each other.
+    #[error("`{0}` does not refuse to overwrite a file that is there (`If-None-Match: *`), and so cannot hold a store: two writers would destroy each other's commits
+  hint: use S3, or a service with conditional writes; or a store in a folder")]
+    Unconditional(PathBuf),
+    /// Others wrote to the store, again and again, before this could.
+    #[error(
+        "the store `{0}` is written by so many that this commit did not get its turn
+  hint: run it again: the store holds what was committed before, and it continues from there"
+    )]
+    Raced(PathBuf),
     /// A file operation failed.
     #[error("could not {what} `{}`: {source}\n  hint: {}", path.display(), hint(source))]
     Io {

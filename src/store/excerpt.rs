@@ -13,7 +13,7 @@ use super::lock::Holder;
 use super::read::{EvidenceQuery, Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::tables::{Month, Tables, month_of};
-use super::write::{NewFile, Writer};
+use super::write::{Content, NewFile, Writer};
 use super::{IAM, StoreError};
 
 /// How many rows of an object were taken, of events, calls and sightings.
@@ -40,6 +40,7 @@ impl Store {
                 objects.push(row);
             }
         })?;
+        objects.extend(self.unfinished(Some(&asked.selection))?);
         let range = &asked.range;
         let mut tables = Tables::default();
         self.part(&mut tables, &mut taken, 0, |row: &EventRow| {
@@ -66,11 +67,11 @@ impl Store {
         // Snapshots keep their names, by which the report cites them.
         for name in iam {
             let path = format!("{IAM}{name}");
-            let (_, bytes) = read_file(self.dir(), self.state(), &path)?;
+            let (_, bytes) = read_file(self.place(), self.state(), &path)?;
             let rows = self.state().files.get(&path).map_or(0, |(entry, _)| entry.rows);
-            files.push(NewFile { path, rows, bytes });
+            files.push(NewFile { path, content: Content::Here(rows, bytes) });
         }
-        Writer::open(dir, holder)?.commit(files, Vec::new())
+        Writer::open(dir, holder)?.commit(files, Vec::new(), &mut |_store, _added| Ok(true))
     }
 
     /// The rows of one data set: `of` tells the object and the month of each that is wanted.

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::io::Cursor;
+use std::ops::Range;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use polars_io::SerReader;
 use polars_io::parquet::read::{ParallelStrategy, ParquetReader};
 use polars_io::parquet::write::{KeyValueMetadata, ParquetWriter};
 
-use super::schema::{Column, Dataset, Kind, METADATA_KEY, SCHEMA, VERSION, check_schema};
+use super::schema::{Column, Dataset, Kind, LINEAGE, METADATA_KEY, SCHEMA, check_schema};
 use super::{StoreError, damaged};
 
 /// A row of a data set.
@@ -25,6 +26,8 @@ pub(super) trait Row: Sized {
     fn lay(&self, into: &mut Table);
     /// Reads the same values, in the same order.
     fn read(from: &mut Cells<'_>) -> Option<Self>;
+    /// Tells a row which commit added the file that it is in: a row that is written without a commit is as old as that.
+    fn committed(&mut self, _commit: u64) {}
 }
 
 /// Rows, laid into columns as they come: there are hundreds of thousands, and each has twenty values.
@@ -290,7 +293,7 @@ impl Kind {
     }
 }
 
-/// Whether a file was written by an earlier version: some values of its rows take all columns to tell.
+/// Whether a file was written by a version that knew nothing of an event's records: some values of its rows take all columns to tell.
 pub(super) fn is_earlier(bytes: &[u8]) -> bool {
     let version = |bytes| {
         let mut reader = ParquetReader::new(Cursor::new(bytes));
@@ -298,7 +301,24 @@ pub(super) fn is_earlier(bytes: &[u8]) -> bool {
         let found = pairs.into_iter().find(|pair| pair.key == METADATA_KEY)?.value?;
         check_schema(Path::new(""), &found).ok()
     };
-    catch_unwind(|| version(bytes)).ok().flatten().is_some_and(|version| version < VERSION)
+    catch_unwind(|| version(bytes)).ok().flatten().is_some_and(|version| version < LINEAGE)
+}
+
+/// Where the values of some columns are in a file of which only the footer need be there; `None` where it cannot be read.
+pub(super) fn ranges(bytes: &[u8], names: &[&str]) -> Option<Vec<Range<u64>>> {
+    catch_unwind(|| {
+        let mut reader = ParquetReader::new(Cursor::new(bytes));
+        let metadata = reader.get_metadata().ok()?;
+        let mut ranges = Vec::new();
+        for group in &metadata.row_groups {
+            for chunks in names.iter().filter_map(|name| group.columns_under_root_iter(name)) {
+                ranges.extend(chunks.map(|chunk| chunk.byte_range()));
+            }
+        }
+        Some(ranges)
+    })
+    .ok()
+    .flatten()
 }
 
 /// A file's frame, with the first `columns` columns of its data set, all checked against the schema.

@@ -72,9 +72,10 @@ impl Index {
     /// As [`Self::read`].
     pub fn read_noting(store: &Store, note: &mut dyn FnMut(&ObjectRow)) -> Result<Self, StoreError> {
         let mut index = Self::default();
-        store.objects(None, &mut |row| {
+        store.rows(None, 0, &mut |row: ObjectRow| {
             note(&row);
             index.add(row);
+            Ok(())
         })?;
         Ok(index)
     }
@@ -101,6 +102,16 @@ impl Index {
         }
     }
 
+    /// Takes in a row that another writer committed, or made anew in another file.
+    pub(super) fn follow(&mut self, row: ObjectRow) {
+        let id = id_of(&row.object_id);
+        self.unlisted.retain(|known| id_of(&known.object_id) != id);
+        if row.status != Status::Replaced {
+            self.replaced.remove(&id);
+        }
+        self.add(row);
+    }
+
     /// Follows a commit that added this row.
     pub(super) fn note(&mut self, row: ObjectRow) {
         let id = id_of(&row.object_id);
@@ -112,6 +123,16 @@ impl Index {
             self.replaced.insert(object, replaced);
         }
         self.add(row);
+    }
+
+    /// Whether this is known of an object already: the same content, with the same outcome.
+    pub(super) fn holds(&self, row: &ObjectRow) -> bool {
+        self.get(&row.location).is_some_and(|seen| {
+            seen.object == id_of(&row.object_id)
+                && seen.status == row.status
+                && seen.digest == half(row.sha256.as_deref())
+                && (row.integrity.is_none() || seen.integrity == row.integrity)
+        })
     }
 
     pub(super) fn get(&self, location: &str) -> Option<&Seen> {

@@ -7,19 +7,20 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::commit::{Files, Pending, record};
+use super::commit::{ATTEMPTS, Files, PAUSE, Pending, record};
 use super::compact::{MANY, compact};
 use super::id::{id_of, location_key, text_of};
 use super::index::Index;
-use super::notes::Run;
+use super::notes::{Run, RunKind};
 use super::read::Store;
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status, location, object_id, stamp};
+use super::scans::covers;
 use super::schema::Dataset;
 use super::supersession::Supersession;
 use super::tables::{folder, month_of};
 use super::write::Writer;
 use super::{StoreError, count};
-use crate::source::ObjectRef;
+use crate::source::{ObjectRef, Shard};
 
 /// When a commit is made: whichever comes first.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +61,8 @@ pub struct BatchSink {
 #[derive(Debug)]
 struct Committer {
     writer: Writer,
+    /// What the store had before, and what others committed since.
+    index: Arc<Index>,
     kept: IngestSummary,
     error: Option<StoreError>,
     /// The rows of objects that were committed, for whoever goes on with the same store.
@@ -82,7 +85,7 @@ impl BatchSink {
         run: Run,
         names: HashMap<String, String>,
     ) -> Result<Self, StoreError> {
-        record(&mut writer, run.clone())?;
+        let run = record(&mut writer, run)?;
         Ok(Self { names, ..Self::resume(writer, index, limits, run, None) })
     }
 
@@ -96,7 +99,13 @@ impl BatchSink {
     ) -> Self {
         Self {
             pending: Mutex::default(),
-            behind: Mutex::new(Committer { writer, kept: IngestSummary::default(), error: None, news }),
+            behind: Mutex::new(Committer {
+                writer,
+                index: Arc::clone(&index),
+                kept: IngestSummary::default(),
+                error: None,
+                news,
+            }),
             index,
             failed: AtomicBool::new(false),
             limits,
@@ -132,37 +141,12 @@ impl BatchSink {
     }
 
     pub(super) fn empty(&self, status: Status) -> ObjectRow {
-        ObjectRow {
-            object_id: String::new(),
-            status,
-            name: String::new(),
-            location: String::new(),
-            etag: None,
-            size: 0,
-            sha256: None,
-            account: None,
-            region: None,
-            day: None,
-            delivered_at: None,
-            error: None,
-            records: 0,
-            records_unusable: 0,
-            records_passed_over: 0,
-            stored_bytes: 0,
-            json_bytes: 0,
-            first_record: None,
-            last_record: None,
-            latest_delivery: None,
-            accounts: "{}".to_owned(),
-            events: 0,
-            calls: 0,
-            sightings: 0,
-            integrity: None,
-            digest: None,
-            run: self.run.run,
-            commit: 0,
-            read_at: Some(self.run.started_at),
-        }
+        ObjectRow { run: self.run.run, read_at: Some(self.run.started_at), ..ObjectRow::empty(status) }
+    }
+
+    /// Which shard of the sources is read.
+    pub(super) fn shard(&self) -> Option<Shard> {
+        self.run.shard
     }
 
     pub(super) fn add(
@@ -200,7 +184,7 @@ impl BatchSink {
         if behind.error.is_some() {
             return;
         }
-        if let Err(error) = behind.commit(&self.index, batch) {
+        if let Err(error) = behind.commit(batch) {
             behind.error = Some(error);
             self.failed.store(true, Ordering::Relaxed);
         }
@@ -227,10 +211,10 @@ impl BatchSink {
     }
 
     /// The same, with the rows of the objects that were committed; many small files become one.
-    pub(super) fn finish_with_news(self) -> Result<(IngestSummary, Writer, Vec<ObjectRow>), StoreError> {
-        let Committer { mut writer, kept, news, .. } = self.ended(false)?;
+    pub(super) fn finish_with_news(self) -> Result<(IngestSummary, Writer, Arc<Index>, Vec<ObjectRow>), StoreError> {
+        let Committer { mut writer, index, kept, news, .. } = self.ended(false)?;
         compact(&mut writer, MANY)?;
-        Ok((kept, writer, news.unwrap_or_default()))
+        Ok((kept, writer, index, news.unwrap_or_default()))
     }
 
     fn ended(self, whole: bool) -> Result<Committer, StoreError> {
@@ -241,11 +225,11 @@ impl BatchSink {
         }
         let rest = pending.take();
         if !rest.objects.is_empty() {
-            behind.commit(&self.index, rest)?;
+            behind.commit(rest)?;
         }
         // What was not listed to its end does not tell what is gone, and whoever stopped it does not want to wait.
         if whole {
-            behind.resolve_unlisted(&self.index, &self.run, &pending.met)?;
+            behind.end(&self.run, &pending.met)?;
             compact(&mut behind.writer, MANY)?;
         }
         Ok(behind)
@@ -253,8 +237,61 @@ impl BatchSink {
 }
 
 impl Committer {
-    fn commit(&mut self, index: &Index, mut batch: Pending) -> Result<(), StoreError> {
-        let again = Supersession::of(index, &mut batch);
+    fn commit(&mut self, batch: Pending) -> Result<(), StoreError> {
+        if !self.writer.is_shared() {
+            return self.commit_once(batch);
+        }
+        self.follow()?;
+        self.anew(|committer| committer.commit_once(batch.clone()))
+    }
+
+    /// Does something, and again as long as others wrote what it rested on.
+    fn anew(&mut self, work: impl Fn(&mut Self) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        for attempt in 1..ATTEMPTS {
+            match work(self) {
+                Ok(()) => return Ok(()),
+                Err(StoreError::Raced(_)) => {}
+                // What others retired meanwhile cannot be read.
+                Err(error) => {
+                    if !self.writer.refresh()? {
+                        return Err(error);
+                    }
+                }
+            }
+            // Others come to their end meanwhile.
+            std::thread::sleep(PAUSE * attempt);
+            self.follow()?;
+        }
+        work(self)
+    }
+
+    /// Takes in which objects others committed.
+    fn follow(&mut self) -> Result<(), StoreError> {
+        self.writer.refresh()?;
+        let foreign = self.writer.take_foreign();
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        let store = Store::of(self.writer.place(), self.writer.state().clone());
+        let index = Arc::make_mut(&mut self.index);
+        foreign.iter().try_for_each(|path| {
+            store.rows_of(path, 0, &mut |row: ObjectRow| {
+                index.follow(row);
+                Ok(())
+            })
+        })
+    }
+
+    fn commit_once(&mut self, mut batch: Pending) -> Result<(), StoreError> {
+        if self.writer.is_shared() {
+            // What another writer has read meanwhile, and as well, is there: two may have the same shard.
+            batch.leave_out(&|row| self.index.holds(row));
+            if batch.objects.is_empty() {
+                return Ok(());
+            }
+        }
+        let locations: HashSet<u128> = batch.objects.iter().map(|row| location_key(&row.location)).collect();
+        let again = Supersession::of(&self.index, &mut batch);
         let (mut files, writer) = (Files::default(), &self.writer);
         if !again.dropped.is_empty() {
             files.drop_rows(writer, |row: &EventRow| &row.object_id, &again.dropped)?;
@@ -280,10 +317,10 @@ impl Committer {
                 })?;
             }
         }
-        let number = writer.next();
+        // Where others write, the number is known when it is done: the row is as old as the file that it is in.
+        let number = if writer.is_shared() { 0 } else { writer.next() };
         let mut kept = self.kept;
-        // A commit that fails ends the run: nobody asks for its news.
-        let mut news = self.news.take();
+        let mut news = Vec::new();
         kept.commits += 1;
         kept.replaced += count(again.replaced.len());
         kept.objects += count(batch.objects.len());
@@ -296,7 +333,7 @@ impl Committer {
                 None => ObjectRow { commit: number, ..object },
             };
             files.tables.add(Some(row.partition()), &row);
-            if let Some(news) = &mut news {
+            if self.news.is_some() {
                 news.push(row);
             }
         }
@@ -310,23 +347,43 @@ impl Committer {
         for row in batch.sightings.into_iter().filter(|row| !again.same.contains(&*row.object_id)) {
             files.tables.add(month_of(row.sighting.first), &row);
         }
-        files.commit(&mut self.writer)?;
+        files.commit_if(&mut self.writer, &mut |store, added| {
+            let mut apart = true;
+            for path in added.iter().filter(|path| Dataset::of(path) == Some(Dataset::Objects)) {
+                store.rows_of(path, 0, &mut |row: ObjectRow| {
+                    apart &= !locations.contains(&location_key(&row.location));
+                    Ok(())
+                })?;
+            }
+            Ok(apart)
+        })?;
         self.kept = kept;
-        self.news = news;
+        if let Some(all) = &mut self.news {
+            all.append(&mut news);
+        }
         Ok(())
     }
 
-    /// What an earlier run of the same sources could not list, and this one could, is no failure any more.
-    fn resolve_unlisted(&mut self, index: &Index, run: &Run, met: &HashSet<u128>) -> Result<(), StoreError> {
-        if index.unlisted.is_empty() {
-            return Ok(());
-        }
-        let store = Store::of(self.writer.dir(), self.writer.state().clone());
-        let covered: HashSet<u64> = store.runs()?.iter().filter(|old| run.covers(old)).map(|old| old.run).collect();
-        let listed = |row: &&ObjectRow| covered.contains(&row.run) && !met.contains(&location_key(&row.location));
-        let resolved: HashSet<u128> = index.unlisted.iter().filter(listed).map(|row| id_of(&row.object_id)).collect();
+    /// Notes that a scan came to its end. What an earlier run of the same sources could not list, and this one could, is no failure any
+    /// more.
+    fn end(&mut self, run: &Run, met: &HashSet<u128>) -> Result<(), StoreError> {
+        self.anew(|committer| committer.end_once(run, met))
+    }
+
+    fn end_once(&mut self, run: &Run, met: &HashSet<u128>) -> Result<(), StoreError> {
         let mut files = Files::default();
-        files.drop_rows(&self.writer, |row: &ObjectRow| &row.object_id, &resolved)?;
+        if run.kind == RunKind::Scan {
+            files.tables.add(None, &run.end());
+        }
+        if !self.index.unlisted.is_empty() {
+            let store = Store::of(self.writer.place(), self.writer.state().clone());
+            let covered: HashSet<u64> =
+                store.runs()?.iter().filter(|old| covers(run, old)).map(|old| old.run).collect();
+            let listed = |row: &&ObjectRow| covered.contains(&row.run) && !met.contains(&location_key(&row.location));
+            let resolved: HashSet<u128> =
+                self.index.unlisted.iter().filter(listed).map(|row| id_of(&row.object_id)).collect();
+            files.drop_rows(&self.writer, |row: &ObjectRow| &row.object_id, &resolved)?;
+        }
         files.commit(&mut self.writer)
     }
 }

@@ -4,13 +4,15 @@
 //! A store is a folder of Parquet files that DuckDB, pandas or Athena read by their names, without this program:
 //! `docs/evidence-schema.md` says what every column means. What counts is not what lies in the folders but what the commit
 //! log lists (`log`): files are never changed, a commit adds some and retires others in one step, so that a run that is
-//! killed leaves either the state before a commit or the one after it. One process writes at a time (`lock`); readers need
-//! no lock.
+//! killed leaves either the state before a commit or the one after it. One process writes at a time to a folder (`lock`); readers need
+//! no lock. A store may be in a bucket (`place`, `remote`): there several write side by side, and one conditional write decides whose
+//! commit is the next.
 //!
 //! What was read is known by object (location, entity tag and size), never by time, for CloudTrail delivers late
 //! (`index`). Rows hold everything that a report takes from the archive, and name their object, so that a narrower range
 //! or another choice of accounts gives what the archive itself would give (`read`).
 
+mod cache;
 mod check;
 mod commit;
 mod compact;
@@ -22,11 +24,15 @@ mod index;
 mod ingest;
 mod lock;
 mod log;
+mod merge;
 mod notes;
+mod place;
 mod principals;
 mod query;
 mod read;
+mod remote;
 mod rows;
+mod scans;
 mod schema;
 mod session;
 mod sql;
@@ -39,16 +45,19 @@ use chrono::{DateTime, Utc};
 
 use crate::hash::hex;
 
-pub use check::{Checked, Flaw, check};
+pub use check::{Checked, Flaw, Repaired, check, repair};
 pub use commit::record;
 pub use error::StoreError;
 pub use index::{Index, Seen};
 pub use ingest::{BatchSink, IngestSummary, Limits};
 pub use lock::Holder;
+pub use merge::{Merged, merge};
 pub use notes::{Arrived, Run, RunKind};
+pub use place::Place;
 pub use principals::{Arrivals, Spans};
 pub use query::{EventQuery, EventSet, Key};
 pub use read::{EvidenceQuery, Store, StoredEvidence};
+pub use remote::Remote;
 pub use rows::{ObjectRow, Status, location};
 pub use schema::{Column, Dataset, Kind, SCHEMA};
 pub use session::Session;

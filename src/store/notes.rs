@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::frame::{Cells, Row, Table};
 use super::schema::Dataset;
-use crate::source::Selection;
+use crate::source::{Selection, Shard};
 
 /// What a run did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,10 +17,12 @@ pub enum RunKind {
     Report,
     /// Read what came, for as long as it ran.
     Watch,
+    /// Notes that a scan, the run of this number, came to its end.
+    End,
 }
 
 impl RunKind {
-    const ALL: [Self; 4] = [Self::Scan, Self::Retry, Self::Report, Self::Watch];
+    const ALL: [Self; 5] = [Self::Scan, Self::Retry, Self::Report, Self::Watch, Self::End];
 
     const fn name(self) -> &'static str {
         match self {
@@ -28,6 +30,7 @@ impl RunKind {
             Self::Retry => "retry",
             Self::Report => "report",
             Self::Watch => "watch",
+            Self::End => "end",
         }
     }
 }
@@ -49,6 +52,8 @@ pub struct Run {
     pub selection: Selection,
     /// The last commit that the run saw.
     pub commit: u64,
+    /// Of a scan, which shard of the sources; `None` in stores of earlier versions, which noted no end either.
+    pub shard: Option<Shard>,
 }
 
 impl Run {
@@ -63,21 +68,14 @@ impl Run {
             sources: String::new(),
             selection: Selection::default(),
             commit: number.saturating_sub(1),
+            shard: None,
         }
     }
 
-    /// Whether it looked at all that `other` looked at.
-    pub(super) fn covers(&self, other: &Self) -> bool {
-        let (mine, theirs) = (&self.selection, &other.selection);
-        let wide = |mine: &[String], theirs: &[String]| {
-            mine.is_empty() || !theirs.is_empty() && theirs.iter().all(|one| mine.contains(one))
-        };
-        let end = |selection: &Selection| selection.to.map(|to| to + selection.slack);
-        self.sources == other.sources
-            && mine.from.is_none_or(|from| theirs.from.is_some_and(|other| from <= other))
-            && end(mine).is_none_or(|to| end(theirs).is_some_and(|other| to >= other))
-            && wide(&mine.accounts, &theirs.accounts)
-            && wide(&mine.regions, &theirs.regions)
+    /// That this run came to its end.
+    #[must_use]
+    pub fn end(&self) -> Self {
+        Self { kind: RunKind::End, ..self.clone() }
     }
 }
 
@@ -96,6 +94,7 @@ impl Row for Run {
         into.text(&self.selection.accounts.join(" "));
         into.text(&self.selection.regions.join(" "));
         into.count(self.commit);
+        into.optional(self.shard.map(|shard| shard.to_string()).as_deref());
     }
 
     fn read(from: &mut Cells<'_>) -> Option<Self> {
@@ -118,6 +117,7 @@ impl Row for Run {
                 product: None,
             },
             commit: from.count(),
+            shard: from.optional().map_or(Some(None), |shard| shard.parse().ok().map(Some))?,
         })
     }
 }

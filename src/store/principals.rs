@@ -11,10 +11,10 @@ use polars_core::prelude::DataFrame;
 use super::StoreError;
 use super::frame;
 use super::id::id_of;
+use super::log::Entry;
 use super::read::{Store, months_of};
 use super::rows::{CallRow, SightingRow, Status, actor, integrity};
 use super::schema::Dataset;
-use super::tables::month_of_path;
 use crate::cloudtrail::{Actor, ActorKind};
 use crate::contract::Integrity;
 use crate::evidence::{Evidence, Range};
@@ -123,7 +123,8 @@ impl Store {
     /// The files of a data set that came after a commit.
     fn added(&self, dataset: Dataset, after: u64) -> impl Iterator<Item = &str> {
         let files = self.state().files.iter();
-        let added = files.filter(move |(path, (_, commit))| *commit > after && Dataset::of(path) == Some(dataset));
+        let is_new = move |(entry, commit): &(Entry, u64)| entry.since.unwrap_or(*commit) > after;
+        let added = files.filter(move |(path, file)| is_new(file) && Dataset::of(path) == Some(dataset));
         added.map(|(path, _)| path.as_str())
     }
 
@@ -236,12 +237,9 @@ impl Store {
         matters: &dyn Fn(&Look<'_>) -> bool,
         into: &mut Vec<CallRow>,
     ) -> Result<(), StoreError> {
-        let [from, to] = months_of(range);
-        for path in self.paths(Dataset::Calls) {
-            let month = month_of_path(path).unwrap_or_default();
-            if month != (0, 0) && !(from..=to).contains(&month) {
-                continue;
-            }
+        let paths: Vec<&str> = self.paths_within(Dataset::Calls, Some(months_of(range))).collect();
+        self.ahead(paths.iter().copied());
+        for path in paths {
             let frame = self.pick(path, Dataset::Calls, &LOOK)?;
             let mut rows = Vec::new();
             each_look(&frame, &mut |row, look| {

@@ -289,6 +289,7 @@ impl Store {
         }
         let mut files = Vec::new();
         let paths: Vec<String> = self.paths(Dataset::Events).map(str::to_owned).collect();
+        self.ahead(paths.iter().map(String::as_str));
         let mut names = TIES.to_vec();
         names.extend(["event_time", "event_name"]);
         if needed.actor.is_some() {
@@ -381,6 +382,7 @@ impl Store {
     /// proves.
     fn seen(&self, needed: &EventQuery<'_>, gathered: &mut EventSet) -> Result<Seen, StoreError> {
         let mut seen = Seen::default();
+        self.ahead(self.paths(Dataset::Objects));
         for path in self.paths(Dataset::Objects) {
             let names = ["object_id", "status", "account", "first_record", "last_record", "integrity"];
             let frame = self.pick(path, Dataset::Objects, &names)?;
@@ -406,7 +408,12 @@ impl Store {
                 self.read_object_outcomes(path, needed, gathered, &mut seen.replaced)?;
             }
         }
+        for row in self.unfinished(None)? {
+            gathered.failures.extend(row.error.map(|error| (row.name, error)));
+        }
         gathered.failures.sort();
+        // What several shards could not list is one thing.
+        gathered.failures.dedup();
         Ok(seen)
     }
 

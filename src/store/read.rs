@@ -5,7 +5,7 @@
 //! one address in one object only the first and the last of a day. A range that begins or ends between the two cuts the span
 //! there, which changes no figure unless the look-back is shorter than a day; a scan folds them by day too.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,10 @@ use super::frame::{self, Row};
 use super::id::id_of;
 use super::log::{self, State};
 use super::notes::{Arrived, Run, RunKind};
+use super::place::Place;
+use super::remote::{LARGEST, Wrong};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
+use super::scans::Scans;
 use super::schema::Dataset;
 use super::tables::month_of_path;
 use super::{StoreError, count, damaged, hex, io_error};
@@ -35,7 +38,7 @@ const ATTEMPTS: usize = 5;
 /// A store, as its log said when it was opened.
 #[derive(Debug)]
 pub struct Store {
-    dir: PathBuf,
+    place: Place,
     state: State,
 }
 
@@ -104,25 +107,39 @@ fn judge(judged: &mut StoredIntegrity, row: &ObjectRow) {
     *of += 1;
 }
 
-/// The most bytes of a file of a store.
-const LARGEST: u64 = 4 << 30;
-
 /// A file's bytes, and where they were. They are those that were written, or nothing is made of them: a number that was changed
 /// on the disk would be as good as any other.
-pub(super) fn read_file(dir: &Path, state: &State, path: &str) -> Result<(PathBuf, Vec<u8>), StoreError> {
-    let place = dir.join(path);
+pub(super) fn read_file(store: &Place, state: &State, path: &str) -> Result<(PathBuf, Vec<u8>), StoreError> {
+    let place = store.join(path);
     let entry = state.files.get(path).map(|(entry, _)| entry);
-    let changed = || damaged(&place, "its content has changed since it was written");
-    let bytes = match read_any(&log::open(dir)?, state, path, entry.map_or(0, |entry| entry.bytes.min(LARGEST))) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(damaged(&place, "the log lists it, but it is missing"));
+    let bytes = match store {
+        Place::Folder(dir) => {
+            match read_any(&log::open(dir)?, state, path, entry.map_or(0, |entry| entry.bytes.min(LARGEST))) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(wrong(&place, Wrong::Absent)),
+                Err(error) if matches!(disk::refusal(&error), Some(disk::Refusal::TooLarge(_))) => {
+                    return Err(wrong(&place, Wrong::Other));
+                }
+                Err(error) => return Err(io_error("read", &place)(error)),
+            }
         }
-        Err(error) if matches!(disk::refusal(&error), Some(disk::Refusal::TooLarge(_))) => return Err(changed()),
-        Err(error) => return Err(io_error("read", &place)(error)),
+        Place::Bucket(remote) => {
+            let entry = entry.ok_or_else(|| wrong(&place, Wrong::Absent))?;
+            return Ok((place.clone(), remote.whole(entry)?.map_err(|what| wrong(&place, what))?));
+        }
     };
     let written = entry.is_some_and(|entry| count(bytes.len()) == entry.bytes && hex(&sha256(&bytes)) == entry.sha256);
-    if written { Ok((place, bytes)) } else { Err(changed()) }
+    if written { Ok((place, bytes)) } else { Err(wrong(&place, Wrong::Other)) }
+}
+
+fn wrong(place: &Path, what: Wrong) -> StoreError {
+    damaged(
+        place,
+        match what {
+            Wrong::Absent => "the log lists it, but it is missing",
+            Wrong::Other => "its content has changed since it was written",
+        },
+    )
 }
 
 /// A file's bytes, `limit` at most, wherever it is.
@@ -143,16 +160,18 @@ impl Store {
     ///
     /// # Errors
     /// When there is none, or its log cannot be read.
-    pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        Ok(Self { dir: dir.to_owned(), state: log::load(dir)? })
+    pub fn open(place: impl Into<Place>) -> Result<Self, StoreError> {
+        let place = place.into();
+        let state = log::load(&place)?;
+        Ok(Self { place, state })
     }
 
-    pub(super) fn of(dir: &Path, state: State) -> Self {
-        Self { dir: dir.to_owned(), state }
+    pub(super) fn of(place: impl Into<Place>, state: State) -> Self {
+        Self { place: place.into(), state }
     }
 
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     pub(super) fn state(&self) -> &State {
@@ -182,7 +201,7 @@ impl Store {
             if result.is_ok() {
                 break;
             }
-            let state = log::load(&self.dir)?;
+            let state = log::load(&self.place)?;
             if state.commit == self.state.commit {
                 break;
             }
@@ -199,16 +218,60 @@ impl Store {
         leave: usize,
         each: &mut dyn FnMut(R) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        for path in self.state.files.keys().filter(|path| Dataset::of(path) == Some(R::DATASET)) {
+        let paths: Vec<&str> = self.paths_within(R::DATASET, months).collect();
+        self.ahead(paths.iter().copied());
+        paths.into_iter().try_for_each(|path| self.rows_of(path, leave, each))
+    }
+
+    /// Reads the rows of one file; the last `leave` columns are left out.
+    pub(super) fn rows_of<R: Row>(
+        &self,
+        path: &str,
+        leave: usize,
+        each: &mut dyn FnMut(R) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let columns = R::DATASET.columns();
+        let names: Vec<&str> =
+            columns.iter().take(columns.len().saturating_sub(leave)).map(|column| column.name).collect();
+        let (at, bytes) = match leave {
+            0 => read_file(&self.place, &self.state, path)?,
+            _ => match self.columns_of(path, &names)? {
+                (_, bytes) if frame::is_earlier(&bytes) => read_file(&self.place, &self.state, path)?,
+                some => some,
+            },
+        };
+        let since = self.state.since(path);
+        frame::each_row(&at, bytes, leave, &mut |mut row: R| {
+            row.committed(since);
+            each(row)
+        })
+    }
+
+    /// The files of a data set, of all months or of some. What bears no date is in no month, and in every range.
+    pub(super) fn paths_within(&self, dataset: Dataset, months: Option<[(i32, u32); 2]>) -> impl Iterator<Item = &str> {
+        self.paths(dataset).filter(move |path| {
             let month = month_of_path(path).unwrap_or_default();
-            // What bears no date is in no month, and in every range.
-            if months.is_some_and(|[from, to]| month != (0, 0) && !(from..=to).contains(&month)) {
-                continue;
-            }
-            let (at, bytes) = read_file(&self.dir, &self.state, path)?;
-            frame::each_row(&at, bytes, leave, each)?;
+            months.is_none_or(|[from, to]| month == (0, 0) || (from..=to).contains(&month))
+        })
+    }
+
+    /// Says which files are read next, in this order: those of a bucket are fetched before they are asked for.
+    pub(super) fn ahead<'p>(&self, paths: impl Iterator<Item = &'p str>) {
+        if let Place::Bucket(remote) = &self.place {
+            remote.ahead(paths.filter_map(|path| self.state.files.get(path)).map(|(entry, _)| entry));
         }
-        Ok(())
+    }
+
+    /// A file's bytes, of which those of other columns may be missing, and where they were.
+    fn columns_of(&self, path: &str, names: &[&str]) -> Result<(PathBuf, Vec<u8>), StoreError> {
+        match (&self.place, self.state.files.get(path)) {
+            (Place::Bucket(remote), Some((entry, _))) => {
+                let place = self.place.join(path);
+                let bytes = remote.columns(entry, names)?.map_err(|what| wrong(&place, what))?;
+                Ok((place, bytes))
+            }
+            _ => read_file(&self.place, &self.state, path),
+        }
     }
 
     /// The files of a data set.
@@ -218,7 +281,7 @@ impl Store {
 
     /// Some columns of a file.
     pub(super) fn pick(&self, path: &str, dataset: Dataset, names: &[&str]) -> Result<DataFrame, StoreError> {
-        let (at, bytes) = read_file(&self.dir, &self.state, path)?;
+        let (at, bytes) = self.columns_of(path, names)?;
         frame::pick(&at, bytes, dataset, names)
     }
 
@@ -230,24 +293,40 @@ impl Store {
         wanted: &[usize],
         each: &mut dyn FnMut(R),
     ) -> Result<(), StoreError> {
-        let (at, bytes) = read_file(&self.dir, &self.state, path)?;
-        let leave = if frame::is_earlier(&bytes) { 0 } else { leave };
         let columns = R::DATASET.columns();
         let names: Vec<&str> =
             columns.iter().take(columns.len().saturating_sub(leave)).map(|column| column.name).collect();
+        let (at, mut bytes) = self.columns_of(path, &names)?;
+        let mut names = names;
+        if frame::is_earlier(&bytes) {
+            bytes = read_file(&self.place, &self.state, path)?.1;
+            names = columns.iter().map(|column| column.name).collect();
+        }
         let frame = frame::pick(&at, bytes, R::DATASET, &names)?;
         frame::some_rows(&at, &frame, wanted, each)
     }
 
-    /// Every object, or those in the folders of some months.
+    /// Every object, or those in the folders of some months. What several shards could not list comes once.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub fn objects(&self, months: Option<[(i32, u32); 2]>, each: &mut dyn FnMut(ObjectRow)) -> Result<(), StoreError> {
-        self.rows(months, 0, &mut |row| {
-            each(row);
+        let mut unlisted = HashSet::new();
+        self.rows(months, 0, &mut |row: ObjectRow| {
+            if !row.unlisted() || unlisted.insert(row.name.clone()) {
+                each(row);
+            }
             Ok(())
         })
+    }
+
+    /// What scans left out that did not come to their end, and shards that were never scanned, where `asked` is for it: as rows of
+    /// what could not be listed, in order of name.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn unfinished(&self, asked: Option<&Selection>) -> Result<Vec<ObjectRow>, StoreError> {
+        Ok(Scans::of(&self.runs()?).unfinished(asked))
     }
 
     /// What is known of some objects, which are named by their ids or their names: the name, and the SHA-256 of the bytes as
@@ -309,7 +388,7 @@ impl Store {
     }
 
     fn snapshot(&self, path: &str) -> Result<(PathBuf, String), StoreError> {
-        let (at, bytes) = read_file(&self.dir, &self.state, path)?;
+        let (at, bytes) = read_file(&self.place, &self.state, path)?;
         let text = String::from_utf8(bytes).map_err(|error| damaged(&at, error))?;
         Ok((at, text))
     }
@@ -332,13 +411,16 @@ impl Store {
     /// When a file cannot be read, or a temporary one not be written.
     pub fn evidence(&self, asked: &EvidenceQuery) -> Result<StoredEvidence, StoreError> {
         let period = asked.period;
-        let earlier = self.runs()?.into_iter().rev().find(|run| {
+        let runs = self.runs()?;
+        let scans = Scans::of(&runs);
+        let earlier = runs.iter().rev().find(|run| {
             run.kind == RunKind::Report
                 && (run.selection.from, run.selection.to) == (Some(period.from), Some(period.to))
                 && (&run.selection.accounts, &run.selection.regions)
                     == (&asked.selection.accounts, &asked.selection.regions)
         });
         let mut sum = Sum::default();
+        scans.unfinished(Some(&asked.selection)).into_iter().for_each(|row| sum.add(row, &scans));
         let mut judged = StoredIntegrity::default();
         let mut selected: HashMap<u128, Option<Integrity>> = HashMap::new();
         let (mut replaced, mut beside) = (Vec::new(), Vec::new());
@@ -361,10 +443,10 @@ impl Store {
             }
             let of_period = row.first_record.is_some_and(|first| first < period.to)
                 && row.last_record.is_some_and(|last| last >= period.from);
-            if of_period && earlier.as_ref().is_some_and(|run| row.commit > run.commit) {
+            if of_period && earlier.is_some_and(|run| row.commit > run.commit) {
                 new.insert(id, row.name.clone());
             }
-            sum.add(row);
+            sum.add(row, &scans);
         })?;
         replaced.sort();
         beside.sort();
@@ -432,7 +514,7 @@ impl Store {
         });
         Ok(StoredEvidence {
             evidence,
-            scanned: sum.finish(),
+            scanned: sum.finish(scans.reach()),
             judged,
             replaced,
             beside,
@@ -456,10 +538,12 @@ pub(super) fn months_of(range: &Range) -> [(i32, u32); 2] {
 struct Sum {
     scanned: Scanned,
     days: BTreeMap<(String, String, NaiveDate), (u64, u64)>,
+    /// The latest delivery to objects that scans of single shards read.
+    sharded: Option<DateTime<Utc>>,
 }
 
 impl Sum {
-    fn add(&mut self, row: ObjectRow) {
+    fn add(&mut self, row: ObjectRow, scans: &Scans<'_>) {
         let coverage = &mut self.scanned.coverage;
         coverage.objects_listed += 1;
         let key = match row.status {
@@ -489,7 +573,8 @@ impl Sum {
         coverage.failures.extend(row.error.map(|error| ReadFailure { object: row.name, error }));
         self.scanned.records_passed_over += row.records_passed_over;
         self.scanned.records_unusable += row.records_unusable;
-        self.scanned.latest_delivery = self.scanned.latest_delivery.max(row.latest_delivery);
+        let latest = if scans.is_sharded(row.run) { &mut self.sharded } else { &mut self.scanned.latest_delivery };
+        *latest = row.latest_delivery.max(*latest);
         // Written by this program; what is not is found by a check.
         let accounts: BTreeMap<String, AccountSpan> = serde_json::from_str(&row.accounts).unwrap_or_default();
         for (account, span) in accounts {
@@ -497,7 +582,10 @@ impl Sum {
         }
     }
 
-    fn finish(mut self) -> Scanned {
+    /// Shards are known together up to `reach` at most.
+    fn finish(mut self, reach: Option<DateTime<Utc>>) -> Scanned {
+        let sharded = self.sharded.map(|latest| reach.map_or(latest, |reach| latest.min(reach)));
+        self.scanned.latest_delivery = self.scanned.latest_delivery.max(sharded);
         let day = |((account, region, day), (objects, records)): ((String, String, NaiveDate), (u64, u64))| {
             CoverageDay { account, region, day: day.format("%Y-%m-%d").to_string(), objects, records }
         };

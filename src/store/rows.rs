@@ -14,7 +14,7 @@ use super::schema::Dataset;
 use crate::cloudtrail::{Actor, ActorKind, Scratch, for_each_record, mfa_of};
 use crate::contract::Integrity;
 use crate::mfa::{Action, Event, Failure, Lineage, Target, Text};
-use crate::source::{KeyInfo, Location, ObjectRef, Product};
+use crate::source::{KeyInfo, Location, ObjectRef, Product, Shard};
 use crate::trace::{self, Call, Sighting};
 
 /// What became of an object.
@@ -110,6 +110,17 @@ pub struct ObjectRow {
     pub read_at: Option<DateTime<Utc>>,
 }
 
+/// What follows the name of something that could not be listed, before the shard that could not: another shard may have listed it.
+const SHARD: &str = "#shard=";
+
+/// The location of something that could not be listed: its name, and the shard that a scan was to read.
+pub(super) fn unlisted_location(name: &str, shard: Option<Shard>) -> String {
+    match shard.filter(|shard| *shard != Shard::WHOLE) {
+        Some(shard) => format!("{name}{SHARD}{shard}"),
+        None => name.to_owned(),
+    }
+}
+
 impl ObjectRow {
     /// What its key says, as far as a selection asks.
     #[must_use]
@@ -128,7 +139,45 @@ impl ObjectRow {
     /// Whether it is something that could not be listed.
     #[must_use]
     pub fn unlisted(&self) -> bool {
-        self.etag.is_none() && self.status == Status::Failed && self.location == self.name
+        let is_name = |rest: &str| rest.is_empty() || rest.starts_with(SHARD);
+        self.etag.is_none()
+            && self.status == Status::Failed
+            && self.location.strip_prefix(&self.name).is_some_and(is_name)
+    }
+
+    /// An object of which nothing is known yet.
+    pub(super) fn empty(status: Status) -> Self {
+        Self {
+            object_id: String::new(),
+            status,
+            name: String::new(),
+            location: String::new(),
+            etag: None,
+            size: 0,
+            sha256: None,
+            account: None,
+            region: None,
+            day: None,
+            delivered_at: None,
+            error: None,
+            records: 0,
+            records_unusable: 0,
+            records_passed_over: 0,
+            stored_bytes: 0,
+            json_bytes: 0,
+            first_record: None,
+            last_record: None,
+            latest_delivery: None,
+            accounts: "{}".to_owned(),
+            events: 0,
+            calls: 0,
+            sightings: 0,
+            integrity: None,
+            digest: None,
+            run: 0,
+            commit: 0,
+            read_at: None,
+        }
     }
 }
 
@@ -198,8 +247,15 @@ impl Row for ObjectRow {
         into.optional(self.integrity.map(Integrity::name));
         into.optional(self.digest.as_deref());
         into.count(self.run);
-        into.count(self.commit);
+        // Where several write, the number is only known when the file is written: it is that of the file.
+        into.integer(i64::try_from(self.commit).ok().filter(|commit| *commit > 0));
         into.time(self.read_at);
+    }
+
+    fn committed(&mut self, commit: u64) {
+        if self.commit == 0 {
+            self.commit = commit;
+        }
     }
 
     fn read(from: &mut Cells<'_>) -> Option<Self> {

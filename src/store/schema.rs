@@ -7,13 +7,15 @@ use std::path::Path;
 use super::StoreError;
 
 /// The name and version of the format, in every file's metadata and in every commit.
-pub const SCHEMA: &str = "mfatrail.store/3";
+pub const SCHEMA: &str = "mfatrail.store/4";
 /// Its name.
 const NAME: &str = "mfatrail.store/";
 /// Its version.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 /// The oldest that is read.
 const OLDEST: u32 = 2;
+/// The version that brought what tells which records are one event.
+pub(super) const LINEAGE: u32 = 3;
 /// The key under which a Parquet file bears [`SCHEMA`].
 pub(super) const METADATA_KEY: &str = "mfatrail.schema";
 
@@ -128,10 +130,10 @@ const fn day(name: &'static str) -> Column {
 }
 
 /// The event that a record says again, and what tells records of one event apart.
-const ORIGINAL: Column = Column { since: 3, ..text("original_event_id") };
-const CONTENT: Column = Column { since: 3, ..text("content") };
+const ORIGINAL: Column = Column { since: LINEAGE, ..text("original_event_id") };
+const CONTENT: Column = Column { since: LINEAGE, ..text("content") };
 /// The role of a session, with its path.
-const ROLE: Column = Column { since: 3, ..text("actor_role_arn") };
+const ROLE: Column = Column { since: LINEAGE, ..text("actor_role_arn") };
 
 const EVENTS: &[Column] = &[
     time("event_time"),
@@ -261,6 +263,7 @@ const RUNS: &[Column] = &[
     text("accounts"),
     text("regions"),
     integer("commit"),
+    Column { since: 4, ..text("shard") },
 ];
 
 /// The version of what bears the schema `found`.

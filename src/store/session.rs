@@ -1,6 +1,5 @@
 //! A store that one process writes for as long as it runs: opened once, locked throughout, and its index follows the commits.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +10,7 @@ use super::index::Index;
 use super::ingest::{BatchSink, IngestSummary, Limits};
 use super::lock::Holder;
 use super::notes::Run;
+use super::place::Place;
 use super::read::Store;
 use super::write::Writer;
 
@@ -28,11 +28,12 @@ impl Session {
     ///
     /// # Errors
     /// When it is not a store, is being written by another process, or cannot be read or written.
-    pub fn open(dir: &Path, holder: &Holder, run: impl FnOnce(u64) -> Run) -> Result<Self, StoreError> {
-        let mut writer = Writer::open(dir, holder)?;
-        let index = Arc::new(Index::read(&Store::of(writer.dir(), writer.state().clone()))?);
+    pub fn open(place: impl Into<Place>, holder: &Holder, run: impl FnOnce(u64) -> Run) -> Result<Self, StoreError> {
+        let mut writer = Writer::open(place, holder)?;
+        let mut store = Store::of(writer.place(), writer.state().clone());
+        let index = Arc::new(store.consistently(Index::read)?);
         let run = run(writer.next());
-        record(&mut writer, run.clone())?;
+        let run = record(&mut writer, run)?;
         Ok(Self { writer: Some(writer), index, run })
     }
 
@@ -48,7 +49,7 @@ impl Session {
     /// After an earlier failure.
     pub fn store(&self) -> Result<Store, StoreError> {
         let writer = self.writer.as_ref().ok_or(StoreError::Ended)?;
-        Ok(Store::of(writer.dir(), writer.state().clone()))
+        Ok(Store::of(writer.place(), writer.state().clone()))
     }
 
     /// Lets `work` put objects into the store at `now`, and commits all of them before it returns.
@@ -67,7 +68,9 @@ impl Session {
         let run = Run { started_at: now, ..self.run.clone() };
         let sink = BatchSink::resume(writer, Arc::clone(&self.index), limits, run, Some(Vec::new()));
         let result = work(&sink, &self.index);
-        let (summary, writer, objects) = sink.finish_with_news()?;
+        let (summary, writer, index, objects) = sink.finish_with_news()?;
+        // It has what others committed.
+        self.index = index;
         let index = Arc::make_mut(&mut self.index);
         objects.into_iter().for_each(|row| index.note(row));
         self.writer = Some(writer);
@@ -78,6 +81,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
     use std::time::{Duration, SystemTime};
 
     use proptest::prelude::*;

@@ -26,6 +26,7 @@ impl Tables for Store {
         let dataset = Dataset::ALL.into_iter().find(|dataset| dataset.name() == table);
         let dataset = dataset.ok_or_else(|| format!("there is no table `{table}`"))?;
         let mut sum = empty(dataset, columns);
+        self.ahead(self.paths(dataset));
         for path in self.paths(dataset) {
             sum.vstack_mut(&self.pick(path, dataset, columns)?)?;
         }

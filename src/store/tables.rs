@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike, Utc};
 
 use super::frame::{Row, Table};
 use super::schema::Dataset;
-use super::write::NewFile;
+use super::write::{Content, NewFile};
 use super::{StoreError, count, damaged};
 
 /// Year and month, which name the folder of a file; `None` for a data set that has no folders.
@@ -43,7 +43,7 @@ impl Tables {
         let file = |((dataset, month), table): ((Dataset, Month), Table)| {
             let path = format!("{}{commit:08}.parquet", folder(dataset, month));
             let bytes = table.file().map_err(|error| damaged(path.as_ref(), error))?;
-            Ok(NewFile { path, rows: count(table.height()), bytes })
+            Ok(NewFile { path, content: Content::Here(count(table.height()), bytes) })
         };
         self.0.into_iter().map(file).collect()
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::id::text_of;
 use super::ingest::BatchSink;
-use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status, object_id};
+use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status, object_id, unlisted_location};
 use super::{StoreError, count, hex};
 use crate::cloudtrail::{Brief, Envelope, Record};
 use crate::contract::Integrity;
@@ -195,9 +195,10 @@ impl Visitor for StoreVisitor<'_> {
                 let name = failure.as_ref().map(|failure| failure.object.clone()).unwrap_or_default();
                 // As a report tells of it, which has nothing but the name.
                 let key = KeyInfo::parse(&name);
+                let location = unlisted_location(&name, sink.shard());
                 ObjectRow {
-                    object_id: text_of(object_id(&name, None, 0)),
-                    location: name.clone(),
+                    object_id: text_of(object_id(&location, None, 0)),
+                    location,
                     name,
                     account: key.account,
                     region: key.region,

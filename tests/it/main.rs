@@ -8,6 +8,7 @@ mod support;
 
 mod additions;
 mod alert_text;
+mod bucket;
 mod bundle;
 mod conclusions;
 mod corpora;
@@ -28,6 +29,7 @@ mod regressions;
 mod report;
 mod sample;
 mod search;
+mod shards;
 mod simulation;
 mod sql;
 mod state;

@@ -681,7 +681,7 @@ fn a_store_of_the_version_before_is_read_and_written() {
     // A planted record comes into the same store, which is of the third version from here on.
     archive.put(&key("one", 7, "PPPP"), &[with(off, json!({"errorCode": "AccessDenied"}))]);
     assert_eq!(scan().status, 0);
-    assert_eq!(fs::read_to_string(store.join("store.json")).unwrap(), r#"{"schema":"mfatrail.store/3"}"#);
+    assert_eq!(fs::read_to_string(store.join("store.json")).unwrap(), r#"{"schema":"mfatrail.store/4"}"#);
     let report = archive.report_by(&["archive"], "source");
     assert_eq!((report.0, conflicts(&report.1).len()), (3, 1));
     assert_eq!(check(&report, "with more"), 5);

@@ -14,15 +14,15 @@ use crate::support::run::{self, OCTOBER, Ran, mfatrail, root};
 use crate::support::store::{assert_same, copy, files, gzip, rows};
 
 /// A folder of one test, with an archive in it.
-struct Home(tempfile::TempDir);
+pub struct Home(pub tempfile::TempDir);
 
 impl Home {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
     /// With a copy of the fixtures, and beside them every way in which an object can be odd.
-    fn odd() -> Self {
+    pub fn odd() -> Self {
         let home = Self::new();
         copy(&root().join("fixtures/archive"), &home.archive(), &|_| true);
         let day = "AWSLogs/o-exampleorg/111122223333/CloudTrail/us-east-1/2026/10/09";
@@ -59,31 +59,31 @@ impl Home {
         home
     }
 
-    fn archive(&self) -> PathBuf {
+    pub fn archive(&self) -> PathBuf {
         self.0.path().join("archive")
     }
 
-    fn store(&self) -> PathBuf {
+    pub fn store(&self) -> PathBuf {
         self.0.path().join("store")
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) {
+    pub fn put(&self, name: &str, bytes: &[u8]) {
         let path = self.archive().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = mfatrail();
         command.args(arguments).env("MFATRAIL_STORE", self.store());
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub fn run(&self, arguments: &[&str]) -> Ran {
         self.command(arguments).output().unwrap().into()
     }
 
-    fn scan(&self, more: &[&str]) -> Ran {
+    pub fn scan(&self, more: &[&str]) -> Ran {
         let archive = self.archive();
         let mut arguments = vec!["scan", archive.to_str().unwrap()];
         arguments.extend(more);
@@ -91,7 +91,7 @@ impl Home {
     }
 
     /// `report.json` from the archive, or from the store, and the exit status.
-    fn report(&self, from_archive: bool, arguments: &[&str]) -> (i32, Value) {
+    pub fn report(&self, from_archive: bool, arguments: &[&str]) -> (i32, Value) {
         let out = tempfile::tempdir().unwrap();
         let folder = out.path().join("report");
         let mut command = mfatrail();
@@ -124,7 +124,7 @@ impl Home {
         notes
     }
 
-    fn check(&self) {
+    pub fn check(&self) {
         let checked = store::check(&Store::open(&self.store()).unwrap()).unwrap();
         assert!(checked.flaws.is_empty(), "{:#?}", checked.flaws);
     }

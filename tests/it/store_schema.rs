@@ -74,6 +74,32 @@ mod online {
         assert_eq!(duckdb::query(sql, home.path()).len(), 1, "the rows agree with each other");
         let sql =
             "SELECT DISTINCT value FROM parquet_kv_metadata('*/*/*/*.parquet') WHERE key = 'mfatrail.schema'::BLOB";
-        assert_eq!(duckdb::query(sql, home.path()), ["b'mfatrail.store/3'"]);
+        assert_eq!(duckdb::query(sql, home.path()), ["b'mfatrail.store/4'"]);
+    }
+
+    /// The statements of the document that take the files from the log.
+    #[test]
+    fn duckdb_reads_what_the_log_lists() {
+        let home = tempfile::tempdir().unwrap();
+        let store = home.path().join("evidence");
+        let mfatrail = |arguments: &[&str]| {
+            let ran = Ran::from(mfatrail().args(arguments).arg("--store").arg(&store).output().unwrap());
+            assert_eq!(ran.status, 0, "{}", ran.stderr);
+            ran.stdout
+        };
+        mfatrail(&["scan", "fixtures/archive", "--to", "2026-10-10", "--commit-every", "20"]);
+        mfatrail(&["scan", "fixtures/archive", "--commit-every", "20"]);
+        // What no commit lists, as a writer to a bucket leaves it that was killed.
+        let events = crate::support::store::files(&store.join("events")).remove(0);
+        fs::copy(&events, events.with_file_name("00000099-left.parquet")).unwrap();
+        let text = fs::read_to_string(root().join("docs/evidence-schema.md")).unwrap();
+        let section = text.split("\n## Reading it in place\n").nth(1).unwrap().split("\n## ").next().unwrap();
+        let block = section.split("```sql\n").nth(1).unwrap().split("```").next().unwrap();
+        let mut statements: Vec<String> =
+            block.split(';').map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect();
+        let last = statements.pop().unwrap();
+        let answers = duckdb::answers(&statements, &[last], home.path());
+        let own = mfatrail(&["history", "--sql", "SELECT count(*) AS n FROM events", "--format", "csv"]);
+        assert_eq!(answers[0][0][0].to_string(), own.lines().nth(1).unwrap());
     }
 }

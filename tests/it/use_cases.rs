@@ -129,7 +129,7 @@ fn a_store_is_what_the_commands_print() {
     let dir = home.path().join("store");
     let place = dir.to_str().unwrap();
     let request = ScanRequest {
-        store: dir.clone(),
+        store: (&dir).into(),
         selection: Selection::default(),
         commit_every: LIMITS.objects,
         verify: false,
@@ -140,7 +140,7 @@ fn a_store_is_what_the_commands_print() {
     let again = scan(&request, &fixtures(), run()).unwrap();
     assert!(again.complete && again.scanned.coverage.objects_read == 0 && again.ingested.events == 0);
     let ran = printed(&["scan", "fixtures/archive", "--store", place, "--format", "json"]);
-    assert_eq!(serde_json::to_value(again.document(&dir)).unwrap(), value(&ran));
+    assert_eq!(serde_json::to_value(again.document(&request.store)).unwrap(), value(&ran));
     // The command line is a third run.
     let covered = store::coverage(&dir).unwrap();
     let ran = printed(&["store", "--store", place, "--format", "json"]);
@@ -168,7 +168,7 @@ fn what_failed_is_read_once_more() {
     let log = logs.join("a.json");
     std::fs::write(&log, b"not JSON").unwrap();
     let request = ScanRequest {
-        store: dir.clone(),
+        store: (&dir).into(),
         selection: Selection::default(),
         commit_every: LIMITS.objects,
         verify: false,

@@ -6,6 +6,7 @@ pub mod faulty;
 pub mod moto;
 pub mod percent;
 pub mod run;
+pub mod s3;
 pub mod schema;
 pub mod store;
 pub mod terminal;

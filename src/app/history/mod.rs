@@ -23,7 +23,7 @@ use crate::inventory::{self, IamState};
 use crate::mfa;
 use crate::names::Pattern;
 use crate::sql::SqlError;
-use crate::store::{Dataset, EventQuery, EventSet, Store, StoreError};
+use crate::store::{Dataset, EventQuery, EventSet, Place, Store, StoreError};
 use crate::table::typed::{self, AnswerError};
 
 /// What is asked of a store. Names may have wildcards (`*`, `?`) and are compared without regard to case; an empty list asks of
@@ -134,14 +134,15 @@ impl HistoryAnswer {
 /// [`Error::Input`] where there is no such store, no such account in it, or the file is wrong; [`Error::Failed`] where the store
 /// cannot be read. An object that could not be read is no error: the answer names it, and is not complete.
 pub fn ask(
-    dir: &Path,
+    store: impl Into<Place>,
     request: &HistoryRequest,
     approvals: Option<&Path>,
     run: Run<'_>,
 ) -> Result<HistoryAnswer, Error> {
+    let place = store.into();
     let mut approvals = inputs::rows(approvals, approvals::read, run)?;
-    approvals.extend(approved::of_store(dir)?.into_iter().flat_map(|recorded| recorded.rows));
-    let mut store = Store::open(dir).map_err(store_error)?;
+    approvals.extend(approved::of_store(&place)?.into_iter().flat_map(|recorded| recorded.rows));
+    let mut store = Store::open(place).map_err(store_error)?;
     answer(&mut store, request, &approvals)
 }
 
@@ -201,8 +202,8 @@ fn pieces<R>(
 ///
 /// # Errors
 /// [`Error::Input`] where there is no such store, or the statement is wrong; [`Error::Failed`] where the store cannot be read.
-pub fn select(dir: &Path, statement: &str) -> Result<typed::Answer, Error> {
-    let store = Store::open(dir).map_err(store_error)?;
+pub fn select(store: impl Into<Place>, statement: &str) -> Result<typed::Answer, Error> {
+    let store = Store::open(store).map_err(store_error)?;
     let frame = store.sql(statement).map_err(|error| match error {
         SqlError::Table(error) => match error.downcast::<StoreError>() {
             Ok(error) => store_error(*error),

@@ -28,7 +28,7 @@ pub struct Exposure {
 /// # Errors
 /// When there is no store, or it cannot be read.
 pub(super) fn of(store: &Path, account: &str, user: &str, now: DateTime<Utc>) -> Result<Exposure, Error> {
-    let recorded = approved::of_store(store)?;
+    let recorded = approved::of_store(&store.into())?;
     let store = Store::open(store).map_err(store_error)?;
     let mut spans = Spans::default();
     let accounts = store.spans(&mut spans).map_err(store_error)?.accounts;

@@ -15,7 +15,7 @@ pub(super) fn read(files: &[PathBuf], store: Option<&Path>) -> Result<Vec<Approv
     for file in files {
         all.extend(approvals::read(file).map_err(Error::input)?.rows);
     }
-    let recorded = store.map(approved::of_store).transpose()?.flatten();
+    let recorded = store.map(|store| approved::of_store(&store.into())).transpose()?.flatten();
     all.extend(recorded.into_iter().flat_map(|recorded| recorded.rows));
     Ok(all)
 }

@@ -10,6 +10,7 @@
 
 mod answer;
 mod buffers;
+mod bucket;
 mod direct;
 mod pool;
 mod sigv4;
@@ -39,6 +40,8 @@ use aws_sdk_s3::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use chrono::{DateTime, Datelike, Utc};
 use tokio::{sync::mpsc, task::JoinSet, time};
+
+pub use self::bucket::{Bucket, File, FileError, Part, Waiting};
 
 use self::direct::Direct;
 use super::{
@@ -970,6 +973,8 @@ fn segments(folder: &str) -> Vec<&str> {
 enum Operation {
     List,
     Get,
+    Put,
+    Delete,
 }
 
 /// Whether what came back was no HTTP: a connection that somebody on the way broke into. The SDK repeats what failed or
@@ -1019,6 +1024,11 @@ where
             "the credentials need `s3:GetObject` on it, and `kms:Decrypt` if it is encrypted with a KMS key"
                 .to_owned()
         }
+        (_, Some(403), Operation::Put) => {
+            "the credentials need `s3:PutObject` on it, and `kms:GenerateDataKey` where it is encrypted with a KMS key"
+                .to_owned()
+        }
+        (_, Some(403), Operation::Delete) => "the credentials need `s3:DeleteObject` on it".to_owned(),
         (_, None, _) => "check the network, --aws-region and --endpoint-url".to_owned(),
         _ => String::new(),
     };
