@@ -31,6 +31,8 @@ const IAM_ACTIONS: [&str; 10] = [
 pub struct AwsCalls {
     /// Where the archive is; only buckets count.
     pub sources: Vec<Source>,
+    /// Stores, and whether they are written; only buckets count.
+    pub stores: Vec<(Source, bool)>,
     /// The ARN of the role that reads the archive; `None` for the caller.
     pub archive_role: Option<String>,
     /// Queues that tell which objects are new.
@@ -168,6 +170,43 @@ impl AwsCalls {
             statements.push(read_guardrails("ReadOrganization", &ORGANIZATION_ACTIONS));
         }
         statements.extend(self.by_watch());
+        statements.extend(self.use_stores());
+        statements
+    }
+
+    /// What stores in buckets need, always of the caller itself.
+    fn use_stores(&self) -> Vec<Value> {
+        let mut statements = Vec::new();
+        for (source, is_written) in &self.stores {
+            let Source::S3 { bucket, prefix } = source else { continue };
+            let (arn, objects_of) = if is_arn(bucket) {
+                (bucket.clone(), format!("{bucket}/object"))
+            } else {
+                let partition = if self.partition.is_empty() { "aws" } else { &self.partition };
+                let arn = format!("arn:{partition}:s3:::{bucket}");
+                (arn.clone(), arn)
+            };
+            let folder = match prefix.trim_end_matches('/') {
+                "" => "*".to_owned(),
+                prefix => format!("{prefix}/*"),
+            };
+            let number = if statements.is_empty() { String::new() } else { (statements.len() / 2 + 1).to_string() };
+            let write = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"];
+            let actions = if *is_written { &write[..] } else { &write[1..2] };
+            statements.push(json!({
+                "Sid": format!("ListTheStore{number}"),
+                "Effect": "Allow",
+                "Action": "s3:ListBucket",
+                "Resource": arn,
+                "Condition": { "StringLike": { "s3:prefix": folder } },
+            }));
+            statements.push(json!({
+                "Sid": format!("UseTheStore{number}"),
+                "Effect": "Allow",
+                "Action": actions,
+                "Resource": format!("{objects_of}/{folder}"),
+            }));
+        }
         statements
     }
 

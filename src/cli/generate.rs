@@ -169,6 +169,23 @@ fn iam_policy(args: &IamPolicyArgs) -> Result<Status, Error> {
 
 /// What a command calls of AWS.
 fn calls(command: &Command) -> Result<AwsCalls, Error> {
+    let written = |store: Option<&PathBuf>| store.map(|store| (store.clone(), true)).into_iter().collect();
+    let stores: Vec<(PathBuf, bool)> = match command {
+        Command::Report(args) => written(args.store.as_ref()),
+        Command::Scan(args) => written(Some(&args.store)),
+        Command::Iam(IamCommand::Snapshot(args)) => written(args.store.as_ref()),
+        Command::History(args) => args.store.iter().map(|store| (store.clone(), false)).collect(),
+        Command::Store(args) => args.stores(),
+        _ => Vec::new(),
+    };
+    let stores = stores.into_iter().filter_map(|(store, is_written)| {
+        Some((Source::parse(store.as_os_str()).ok().filter(|store| matches!(store, Source::S3 { .. }))?, is_written))
+    });
+    Ok(AwsCalls { stores: stores.collect(), ..other_calls(command)? })
+}
+
+/// What a command calls beside its store.
+fn other_calls(command: &Command) -> Result<AwsCalls, Error> {
     match command {
         Command::Report(args) => {
             let mut calls = archive(&args.sources, &args.archive.regions, &args.aws)?;

@@ -30,7 +30,7 @@ pub(super) struct ScanArgs {
 
     /// The evidence store, a directory or s3://bucket/prefix; created if missing
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE", help_heading = "Store")]
-    store: PathBuf,
+    pub(super) store: PathBuf,
 
     #[command(flatten, next_help_heading = "Store")]
     cache: CacheArgs,

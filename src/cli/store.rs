@@ -116,6 +116,22 @@ Examples:
   mfatrail store retry --store evidence
   mfatrail store retry --store evidence --inflate-limit 4GiB";
 
+impl StoreArgs {
+    /// The stores of the command line, and whether they are written.
+    pub(super) fn stores(&self) -> Vec<(PathBuf, bool)> {
+        let is_written = match &self.command {
+            Some(StoreCommand::Merge(args)) => {
+                let last = args.stores.len().saturating_sub(1);
+                return args.stores.iter().enumerate().map(|(at, store)| (store.clone(), at == last)).collect();
+            }
+            Some(StoreCommand::Check(args)) => args.repair,
+            Some(StoreCommand::Retry(_)) => true,
+            None => false,
+        };
+        self.store.iter().map(|store| (store.clone(), is_written)).collect()
+    }
+}
+
 pub(super) fn run(args: &StoreArgs, run: Run<'_>) -> Result<Status, Error> {
     if let Some(StoreCommand::Merge(args)) = &args.command {
         return merge(args, run);

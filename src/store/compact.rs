@@ -43,6 +43,10 @@ fn compact_once(writer: &mut Writer, many: usize) -> Result<(), StoreError> {
     for ((dataset, _), paths) in folders.into_iter().filter(|(_, paths)| paths.len() > many) {
         let (mut files, mut bytes) = (Files::default(), 0);
         for (path, more) in paths {
+            // Another writer may have retired it since the first of these commits.
+            if !writer.state().files.contains_key(&path) {
+                continue;
+            }
             if bytes > 0 && bytes + more > 2 * SMALL {
                 std::mem::take(&mut files).commit(writer)?;
                 bytes = 0;

@@ -268,18 +268,27 @@ impl Committer {
     /// Takes in which objects others committed.
     fn follow(&mut self) -> Result<(), StoreError> {
         self.writer.refresh()?;
-        let foreign = self.writer.take_foreign();
-        if foreign.is_empty() {
-            return Ok(());
+        loop {
+            let foreign = self.writer.take_foreign();
+            if foreign.is_empty() {
+                return Ok(());
+            }
+            let store = Store::of(self.writer.place(), self.writer.state().clone());
+            for path in foreign {
+                let index = Arc::make_mut(&mut self.index);
+                let read = store.rows_of(&path, 0, &mut |row: ObjectRow| {
+                    index.follow(row);
+                    Ok(())
+                });
+                // Where it was retired meanwhile, its rows are in another file, which comes next.
+                if let Err(error) = read
+                    && !self.writer.refresh()?
+                    && self.writer.state().files.contains_key(&path)
+                {
+                    return Err(error);
+                }
+            }
         }
-        let store = Store::of(self.writer.place(), self.writer.state().clone());
-        let index = Arc::make_mut(&mut self.index);
-        foreign.iter().try_for_each(|path| {
-            store.rows_of(path, 0, &mut |row: ObjectRow| {
-                index.follow(row);
-                Ok(())
-            })
-        })
     }
 
     fn commit_once(&mut self, mut batch: Pending) -> Result<(), StoreError> {

@@ -437,6 +437,15 @@ fn policies_are_read_only_and_no_more_than_is_called() {
     let kms: Vec<&str> = ["--kms-key", "arn:aws:kms:us-east-1:111122223333:key/k"].into_iter().chain(report).collect();
     assert!(actions(&policy(&kms)).contains("kms:Decrypt"));
 
+    // A store in a bucket: below its prefix alone, and written only by what writes it.
+    let store = "s3://evidence-bucket/mfatrail";
+    let reading = policy(&["--", "history", "--store", store]);
+    assert_eq!(actions(&reading), set(&["s3:GetObject", "s3:ListBucket"]));
+    assert_eq!(reading["Statement"][0]["Condition"]["StringLike"]["s3:prefix"], "mfatrail/*");
+    let writing = policy(&["--", "scan", "s3://trail-bucket", "--store", store, "--shard", "3/8"]);
+    assert_eq!(actions(&writing), set(&["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"]));
+    assert_eq!(writing["Statement"][3]["Resource"], "arn:aws:s3:::evidence-bucket/mfatrail/*");
+
     for (arguments, needle) in [
         (vec!["--", "report", "fixtures/archive", "--month", "2026-10"], "does not call AWS"),
         (vec!["--", "report", "s3://trail-bucket"], "--month"),
