@@ -201,17 +201,9 @@ impl Writer {
             // A request whose answer was lost is sent again, and then told that the file is there: it may be this one.
             let commits = log::after(&self.place, remote, self.state.commit)?;
             if commits.is_empty() {
-                // Nobody was first after all, or somebody is about to be; unless the listing hides what is there.
-                if remote.read(&path, log::LARGEST_COMMIT)?.is_some() {
-                    return Err(StoreError::Remote {
-                        what: "list",
-                        place: self.place.to_string(),
-                        reason: format!(
-                            "the listing lacks `{path}`, which is there (hint: this is no S3 as AWS has it; check --endpoint-url)"
-                        ),
-                    });
-                }
+                self.check_listing(remote, &path)?;
                 std::thread::sleep(PAUSE);
+                continue;
             }
             let own = commits.iter().any(|commit| commit.id.as_ref() == Some(&id));
             let added = self.follow(commits);
@@ -226,6 +218,19 @@ impl Writer {
         }
         remote.discard(add.iter().map(|entry| entry.path.as_str()));
         Err(StoreError::Raced(self.place.shown()))
+    }
+
+    /// A commit that is said to be there and is not listed is about to be written, or the listing hides what is there.
+    fn check_listing(&self, remote: &Remote, path: &str) -> Result<(), StoreError> {
+        let hidden = remote.read(path, log::LARGEST_COMMIT)?.is_some()
+            && log::after(&self.place, remote, self.state.commit)?.is_empty();
+        if !hidden {
+            return Ok(());
+        }
+        let reason = format!(
+            "the listing lacks `{path}`, which is there (hint: this is no S3 as AWS has it; check --endpoint-url)"
+        );
+        Err(StoreError::Remote { what: "list", place: self.place.to_string(), reason })
     }
 
     /// Takes in commits of others; gives the files that they added.
