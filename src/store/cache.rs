@@ -20,7 +20,7 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Opens the folder, makes it where there is none, and removes the copies that were used longest ago where there are too many.
+    /// Opens the folder, makes it where there is none, and removes the oldest copies where there are too many.
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
         disk::make_folder(dir)?;
         let cache = Self { dir: dir.to_owned(), drafts: AtomicU64::new(0) };
@@ -56,9 +56,6 @@ impl Cache {
         let path = self.place(digest)?;
         let copy = disk::read(&path, bytes).ok()?;
         if count(copy.len()) == bytes && hex(&sha256(&copy)) == digest {
-            // It was used now: nothing depends on it but which copy goes first.
-            let touched = fs::File::options().append(true).open(&path);
-            let _ = touched.and_then(|file| file.set_modified(std::time::SystemTime::now()));
             return Some(copy);
         }
         let _ = fs::remove_file(path);

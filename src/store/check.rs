@@ -8,10 +8,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::file::Entry;
 use super::frame;
 use super::id::{id_of, location_key};
 use super::lock::{self, Holder, LOCK};
-use super::log::{self, COMMITS, Entry, MARK, STAGING};
+use super::log::{self, COMMITS, MARK, STAGING};
 use super::notes::Run;
 use super::place::Place;
 use super::read::{Store, read_file};

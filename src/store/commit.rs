@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use super::StoreError;
+use super::file::NewFile;
 use super::frame::{self, Row};
 use super::id::id_of;
 use super::notes::{Run, RunKind};
@@ -11,7 +12,7 @@ use super::read::{Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow};
 use super::schema::Dataset;
 use super::tables::{Tables, month_of_path};
-use super::write::{NewFile, Writer};
+use super::write::Writer;
 
 /// Rows of objects that are in no commit yet.
 #[derive(Debug, Default, Clone)]

@@ -7,13 +7,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::file::{Content, NewFile};
 use super::frame::Row;
 use super::id::id_of;
 use super::lock::Holder;
 use super::read::{EvidenceQuery, Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::tables::{Month, Tables, month_of};
-use super::write::{Content, NewFile, Writer};
+use super::write::Writer;
 use super::{IAM, StoreError};
 
 /// How many rows of an object were taken, of events, calls and sightings.

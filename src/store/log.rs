@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::file::Entry;
 use super::place::Place;
 use super::remote::Remote;
 use super::schema::{Dataset, SCHEMA, check_schema};
@@ -30,25 +31,6 @@ pub(super) const LARGEST_COMMIT: u64 = 512 << 20;
 const MOST_COMMITS: usize = 10_000_000;
 /// So many commits are read at once.
 const AT_ONCE: usize = 16;
-
-/// One file of the store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Entry {
-    /// Its path in the store, with `/`.
-    pub path: String,
-    /// Its rows.
-    pub rows: u64,
-    /// Its size.
-    pub bytes: u64,
-    /// SHA-256 of its bytes.
-    pub sha256: String,
-    /// In a bucket, the entity tag that it got when it was written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub etag: Option<String>,
-    /// In a checkpoint, the commit that added it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<u64>,
-}
 
 /// One commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

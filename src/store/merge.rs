@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::commit::{ATTEMPTS, Files, record};
 use super::compact::{MANY, compact};
+use super::file::{Content, NewFile};
 use super::frame::{self, Row, Table};
 use super::id::{id_of, location_key};
 use super::index::Index;
@@ -18,7 +19,7 @@ use super::read::{Store, read_file};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
 use super::schema::Dataset;
 use super::tables::{folder, month_of_path};
-use super::write::{Content, NewFile, Writer};
+use super::write::Writer;
 use super::{IAM, StoreError, count, damaged};
 
 /// What was taken over.

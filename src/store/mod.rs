@@ -18,6 +18,7 @@ mod commit;
 mod compact;
 mod error;
 mod excerpt;
+mod file;
 mod frame;
 mod id;
 mod index;

@@ -9,9 +9,9 @@ use chrono::{DateTime, Utc};
 use polars_core::prelude::DataFrame;
 
 use super::StoreError;
+use super::file::Entry;
 use super::frame;
 use super::id::id_of;
-use super::log::Entry;
 use super::read::{Store, months_of};
 use super::rows::{CallRow, SightingRow, Status, actor, integrity};
 use super::schema::Dataset;

@@ -14,8 +14,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::cache::Cache;
+use super::file::Entry;
 use super::frame;
-use super::log::Entry;
 use super::{StoreError, count, hex, io_error};
 use crate::hash::sha256;
 use crate::source::s3::{Bucket, File, FileError, Part, S3Options, Waiting};

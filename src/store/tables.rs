@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, Utc};
 
+use super::file::{Content, NewFile};
 use super::frame::{Row, Table};
 use super::schema::Dataset;
-use super::write::{Content, NewFile};
 use super::{StoreError, count, damaged};
 
 /// Year and month, which name the folder of a file; `None` for a data set that has no folders.

@@ -16,8 +16,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
+use super::file::{Content, Entry, NewFile};
 use super::lock::{self, Holder, Lock};
-use super::log::{self, COMMITS, Commit, Entry, MARK, Mark, STAGING, State, commit_path, staged, staging};
+use super::log::{self, COMMITS, Commit, MARK, Mark, STAGING, State, commit_path, staged, staging};
 use super::place::Place;
 use super::read::Store;
 use super::remote::{Remote, Writing, unique};
@@ -33,40 +34,6 @@ const ATTEMPTS: usize = 100;
 const UPLOADS: usize = 16;
 /// How long another is waited for whose commit is under way.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// A file to be added.
-#[derive(Debug)]
-pub(super) struct NewFile {
-    /// Its path in the store.
-    pub(super) path: String,
-    pub(super) content: Content,
-}
-
-/// The rows of a file, and its bytes.
-pub(super) enum Content {
-    Here(u64, Vec<u8>),
-    /// Made when the file is written, so that many need not be in memory at once. A table without rows is no file.
-    Later(Box<dyn FnOnce() -> Result<(u64, Vec<u8>), StoreError>>),
-}
-
-impl std::fmt::Debug for Content {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Here(rows, bytes) => f.debug_tuple("Here").field(rows).field(&bytes.len()).finish(),
-            Self::Later(_) => f.write_str("Later"),
-        }
-    }
-}
-
-impl Content {
-    /// Its rows and bytes; `None` where there are no rows.
-    fn made(self) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
-        match self {
-            Self::Here(rows, bytes) => Ok(Some((rows, bytes))),
-            Self::Later(make) => make().map(|(rows, bytes)| (rows > 0).then_some((rows, bytes))),
-        }
-    }
-}
 
 /// A process that writes a store: to a folder the only one.
 #[derive(Debug)]
