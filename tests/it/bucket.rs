@@ -250,7 +250,7 @@ fn what_is_wrong_with_access_is_one_error() {
     bucket.s3.put("team/evidence/notes/plan.txt", b"something else", Duration::ZERO);
     let ran = bucket.scan(&[]);
     assert_eq!(ran.status, 2, "{}", ran.stderr);
-    assert!(ran.stderr.contains("it holds `notes`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("it contains `notes`"), "{}", ran.stderr);
     bucket.s3.remove("team/evidence/notes/plan.txt");
     assert_eq!(bucket.scan(&[]).status, 0);
     // Who may only read makes reports.
