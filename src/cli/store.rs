@@ -107,7 +107,9 @@ that was stopped can be run again. The stores that are merged are not changed. T
 them.
 
 Examples:
-  mfatrail store merge evidence-1 evidence-2 evidence";
+  mfatrail scan fixtures/archive --store evidence-1 --shard 1/2
+  mfatrail scan fixtures/archive --store evidence-2 --shard 2/2
+  mfatrail store merge evidence-1 evidence-2 merged";
 
 const RETRY_HELP: &str = "\
 A folder that could not be listed is not retried: scan its source again.
