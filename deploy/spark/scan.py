@@ -34,6 +34,7 @@ TOTALS = {
     "records": "records",
     "events": "events stored",
 }
+# How the text of a task's failure begins, among what Spark says.
 FAILURE = "mfatrail shard "
 # How many lines of a scan's standard error the driver repeats; an executor's log has all of them.
 TAIL = 20
@@ -46,7 +47,7 @@ def binary(name):
     path = os.pathsep.join([SparkFiles.getRootDirectory(), os.getcwd(), os.environ.get("PATH", os.defpath)])
     found = shutil.which(name, path=path)
     if found is None:
-        raise FileNotFoundError(f"{FAILURE}cannot start on {os.uname().nodename}: no executable `{name}` (distribute it: --files)")
+        raise FileNotFoundError(f"no executable `{name}` on {os.uname().nodename} (hint: distribute it by --files)")
     return found
 
 
@@ -66,7 +67,10 @@ def scan(number, options):
         # Only one process writes to a folder: another attempt at this shard waits here for its turn.
         locks.append(open(f"{store}.lock", "w", encoding="utf-8"))
         fcntl.flock(locks[0], fcntl.LOCK_EX)
-    command = [binary(options.binary), "scan", *options.arguments, "--shard", shard, "--store", store, "--format", "json"]
+    try:
+        command = [binary(options.binary), "scan", *options.arguments, "--shard", shard, "--store", store, "--format", "json"]
+    except FileNotFoundError as error:
+        raise RuntimeError(f"{FAILURE}{shard} failed: {error}") from error
     if not any(one.split("=")[0] == "--threads" for one in options.arguments):
         command += ["--threads", str(TaskContext.get().cpus())]
     with tempfile.TemporaryFile() as stdout:
@@ -118,8 +122,13 @@ def merge(options):
     if missing:
         print(f"error: the driver does not see {missing[0]} (hint: use a folder that all machines share, or a store in S3)", file=sys.stderr)
         return 4
+    try:
+        program = binary(options.binary)
+    except FileNotFoundError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 4
     for at in range(0, len(stores), MERGED):
-        command = [binary(options.binary), "store", "merge", *stores[at : at + MERGED], options.store]
+        command = [program, "store", "merge", *stores[at : at + MERGED], options.store]
         status = subprocess.run(command, stdout=sys.stderr, check=False).returncode
         if status != 0:
             return status
@@ -130,14 +139,14 @@ def main(argv):
     options = parsed(argv)
     if not options.store.startswith("s3://"):
         options.store = os.path.abspath(options.store)
-    context = SparkContext.getOrCreate()
     try:
+        context = SparkContext.getOrCreate()
         # One task for each shard: Spark retries it, and gives it to whichever machine is free.
         shards = context.parallelize(range(1, options.shards + 1), options.shards)
         done = shards.map(lambda number: (number, *scan(number, options))).collect()
     except Exception as error:  # Py4JJavaError or PySparkException, by version: the text has the task's own.
-        said = [line for line in str(error).splitlines() if FAILURE in line]
-        print(f"error: {said[0].strip() if said else error}", file=sys.stderr)
+        said = [line[line.index(FAILURE) :] for line in str(error).splitlines() if FAILURE in line]
+        print(f"error: {said[0] if said else error}", file=sys.stderr)
         return 4
     status = max(status for _, status, _, _ in done)
     refused = [(number, tail) for number, status, _, tail in done if status == 2]

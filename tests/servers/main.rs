@@ -22,3 +22,4 @@ mod posture;
 mod queue;
 mod respond;
 mod s3;
+mod spark;

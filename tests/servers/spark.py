@@ -1,4 +1,4 @@
-"""Runs `deploy/spark/scan.py` by a real Spark and compares what it made with one scan: BINARY KIND. Needs Java, and PySpark of the Python
+"""Runs `deploy/spark/scan.py` by a real Spark and compares what it made with one scan: BINARY KIND [ENDPOINT]. Needs Java, and PySpark of the Python
 that runs this. The stories are the functions at the end."""
 
 import gzip
@@ -11,11 +11,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import pyspark
 
-BINARY, KIND = sys.argv[1:]
+BINARY, KIND, *ENDPOINT = sys.argv[1:]
 ROOT = Path(__file__).resolve().parents[2]
 SPARK = Path(pyspark.__file__).parent
 FAR = "AWSLogs/o-exampleorg/111122223333/CloudTrail/us-east-1/2026/10/09/"
@@ -28,7 +29,11 @@ ENVIRONMENT = {
     "SPARK_NO_DAEMONIZE": "1",
     "PYSPARK_PYTHON": sys.executable,
     "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_REGION": "us-east-1",
 }
+BUCKET = "evidence-bucket"
 HOME = Path(tempfile.mkdtemp(prefix="spark-"))
 # The first attempt at shard 2 takes its task's Python process along, the first at shard 3 ends by itself: both in the middle of a scan.
 FLAKY = """#!/bin/sh
@@ -38,7 +43,7 @@ case "$*" in
     *) exec "$BINARY" "$@" ;;
 esac
 mkdir "$MARKS/$number" 2>/dev/null || exec "$BINARY" "$@"
-"$BINARY" "$@" --commit-every 1 >/dev/null &
+"$BINARY" "$@" >/dev/null &
 sleep 0.3
 [ $number = 3 ] || kill -9 $PPID
 kill -9 $!
@@ -79,16 +84,20 @@ def submit(master, *arguments, **conf):
 
 def answers(store):
     """What a store answers, but for the moment of the report."""
-    folder = HOME / f"report-of-{store.name}"
-    status, _, said = mfatrail("report", "--store", store, "--month", "2026-10", "--out", folder)
+    folder = HOME / f"report-of-{str(store).rsplit('/', 1)[1]}"
+    if str(store).startswith("s3://"):
+        store = ["--store", store, "--store-cache", "none", "--endpoint-url", ENDPOINT[0]]
+    else:
+        store = ["--store", store]
+    status, _, said = mfatrail("report", *store, "--month", "2026-10", "--out", folder)
     assert (folder / "report.json").exists(), (status, said)
     report = json.loads((folder / "report.json").read_text())
     report["generated_at"] = None
-    checked = mfatrail("store", "check", "--store", store, "--format", "json")
+    checked = mfatrail("store", "check", *store, "--format", "json")
     assert checked[0] == 0 and json.loads(checked[1])["flaws"] == [], checked
-    history = mfatrail("history", "--store", store, "--user", "*", "--format", "json")
+    history = mfatrail("history", *store, "--user", "*", "--format", "json")
     # Both stores are told apart by their paths alone.
-    return [(text.replace(str(store), "STORE") if isinstance(text, str) else text) for text in (status, json.dumps(report), *history)]
+    return [(text.replace(str(store[1]), "STORE") if isinstance(text, str) else text) for text in (status, json.dumps(report), *history)]
 
 
 def same_as_one_scan(place, store):
@@ -113,7 +122,7 @@ def killed_tasks(master):
     """Scans that are killed with and without their tasks are retried, and the whole equals one scan."""
     place, store = archive(), HOME / "store"
     program, marks = flaky()
-    status, said, log = submit(master, "--shards", 5, "--binary", program, "--store", store, "--", place)
+    status, said, log = submit(master, "--shards", 5, "--binary", program, "--store", store, "--", place, "--commit-every", 5)
     assert status == 0, (said, log)
     assert sorted(mark.name for mark in marks.iterdir()) == ["2", "3"], "both were killed"
     assert re.search(r"mfatrail shard 3/5 failed on \S+: signal 9", log), "the log says of the task why it failed"
@@ -183,6 +192,19 @@ def standalone():
             child.wait()
 
 
+def bucket():
+    """Tasks commit to one store in S3 side by side, and a scan that is killed in the middle leaves nothing in their way."""
+    url = f"{ENDPOINT[0]}/{BUCKET}"
+    urllib.request.urlopen(urllib.request.Request(url, method="PUT")).close()
+    place, store = archive(), f"s3://{BUCKET}/store"
+    program, marks = flaky()
+    scans = [place, "--endpoint-url", ENDPOINT[0], "--store-cache", "none", "--commit-every", "20"]
+    status, said, log = submit("local[3,4]", "--shards", 5, "--binary", program, "--store", store, "--", *scans)
+    assert status == 0 and len(list(marks.iterdir())) == 2, (said, log)
+    assert said.splitlines()[-1].startswith(f"5 shards into {store}, status 0: "), said
+    assert same_as_one_scan(place, store)[0] == 0
+
+
 def failures():
     """What cannot succeed says why, once, and the status is that of the scan."""
     place, store = archive(), HOME / "store"
@@ -193,10 +215,10 @@ def failures():
     program.chmod(0o755)
     status, said, _ = submit("local[2,2]", "--shards", 2, "--binary", program, "--store", store, "--", place)
     last = said.splitlines()[-1]
-    assert status == 4 and "mfatrail shard 2/2 failed on" in last and "no space left" in last, said
+    assert status == 4 and last.startswith("error: mfatrail shard 2/2 failed on") and "no space left" in last, said
     assert not store.exists(), "a job that failed merges nothing"
     status, said, _ = submit("local[2,2]", "--shards", 2, "--binary", "no-such-program", "--store", store, "--", place)
-    assert status == 4 and "no-such-program" in said.splitlines()[-1], said
+    assert status == 4 and "no executable `no-such-program`" in said.splitlines()[-1], said
     for wrong, why in [
         (["--shards", 2, "--store", store], "the source is missing"),
         (["--shards", 0, "--store", store, "--", place], "from 1 to 100000"),
@@ -211,6 +233,6 @@ def failures():
 
 
 try:
-    globals()[KIND.replace("-", "_")]()
+    {story.__name__: story for story in (local, local_cluster, standalone, bucket, failures)}[KIND.replace("-", "_")]()
 finally:
     shutil.rmtree(HOME)
