@@ -9,6 +9,7 @@ Standard output has a line for every object that could not be read and, last, th
 3 if an object could not be read, 4 if a shard failed in all its attempts, 2 for wrong usage."""
 
 import argparse
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -57,43 +58,56 @@ def with_parent():
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
+def shard_store(store, number, count):
+    return os.path.join(f"{store.rstrip('/')}.shards", f"{number}-of-{count}")
+
+
+@contextlib.contextmanager
+def turn(store):
+    """Waits until no other attempt writes to this folder: only one process may."""
+    os.makedirs(os.path.dirname(store), exist_ok=True)
+    with open(f"{store}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def run(command, shard):
+    """Status, standard output, and the last lines of standard error, all of which goes to the executor's log."""
+    tail = deque(maxlen=TAIL)
+    with tempfile.TemporaryFile() as stdout:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, preexec_fn=with_parent)
+        for line in child.stderr:
+            tail.append(line.decode(errors="replace").rstrip())
+            print(f"shard {shard}: {tail[-1]}", file=sys.stderr, flush=True)
+        status = child.wait()
+        stdout.seek(0)
+        return status, stdout.read(), list(tail)
+
+
 def scan(number, options):
-    """Runs one shard. Returns status, the scan's JSON and the end of its standard error; raises if another attempt may succeed."""
-    shard = f"{number}/{options.shards}"
-    store, locks = options.store, []
+    """Scans one shard. Returns status, the scan's JSON and the end of its standard error; raises if another attempt may succeed."""
+    shard, store = f"{number}/{options.shards}", options.store
+    free = contextlib.nullcontext()
     if not store.startswith("s3://"):
         store = shard_store(store, number, options.shards)
-        os.makedirs(os.path.dirname(store), exist_ok=True)
-        # Only one process writes to a folder: another attempt at this shard waits here for its turn.
-        locks.append(open(f"{store}.lock", "w", encoding="utf-8"))
-        fcntl.flock(locks[0], fcntl.LOCK_EX)
+        free = turn(store)
     try:
         command = [binary(options.binary), "scan", *options.arguments, "--shard", shard, "--store", store, "--format", "json"]
     except FileNotFoundError as error:
         raise RuntimeError(f"{FAILURE}{shard} failed: {error}") from error
     if not any(one.split("=")[0] == "--threads" for one in options.arguments):
         command += ["--threads", str(TaskContext.get().cpus())]
-    with tempfile.TemporaryFile() as stdout:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, preexec_fn=with_parent)
-        tail = deque(maxlen=TAIL)
-        for line in child.stderr:
-            tail.append(line.decode(errors="replace").rstrip())
-            print(f"shard {shard}: {tail[-1]}", file=sys.stderr, flush=True)
-        status = child.wait()
-        stdout.seek(0)
-        output = stdout.read()
+    with free:
+        status, output, tail = run(command, shard)
     if status not in (0, 2, 3):
         how = f"status {status}" if status > 0 else f"signal {-status}"
         raise RuntimeError(" | ".join([f"{FAILURE}{shard} failed on {os.uname().nodename}: {how}", *tail]))
-    return status, json.loads(output) if output else None, list(tail)
-
-
-def shard_store(store, number, count):
-    return os.path.join(f"{store.rstrip('/')}.shards", f"{number}-of-{count}")
+    return status, json.loads(output) if output else None, tail
 
 
 def parsed(argv):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form, allow_abbrev=False)
     parser.add_argument("--shards", type=int, required=True, help="number of shards: several for each core of the cluster")
     parser.add_argument("--store", required=True, help="the evidence store: a shared directory, or s3://bucket/prefix")
     parser.add_argument("--binary", default="mfatrail", help="name or path of mfatrail [default: mfatrail]")
@@ -156,6 +170,9 @@ def main(argv):
     for number, _, result, _ in done:
         for failure in result["failures"]:
             print(f"could not be read: {failure['object']}: {failure['error']} (shard {number}/{options.shards})")
+    # What a scan is incomplete for besides, such as an archive without any object; many shards may say the same.
+    others = [tail for _, status, result, tail in done if status == 3 and not result["failures"]]
+    print("".join(f"{line}\n" for line in sorted({line for tail in others for line in tail if line.startswith("warning: ")})), end="")
     if not options.store.startswith("s3://"):
         status = merge(options) or status
     listed = ", ".join(f"{sum(result[field] for _, _, result, _ in done)} {name}" for field, name in TOTALS.items())

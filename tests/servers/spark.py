@@ -50,6 +50,12 @@ kill -9 $!
 kill -9 $$
 """
 
+# The last shard takes its time: another executor tries it too.
+SLOW = """#!/bin/sh
+case "$*" in *"--shard 6/6"*) sleep 15 ;; esac
+exec "$(dirname "$0")/mfatrail-shipped" "$@"
+"""
+
 
 def mfatrail(*arguments):
     ran = subprocess.run([BINARY, *map(str, arguments)], env=ENVIRONMENT, cwd=HOME, capture_output=True, text=True, check=False)
@@ -140,12 +146,15 @@ def local():
 
 
 def local_cluster():
-    """The binary is distributed, slow tasks run twice, and an object that is damaged is named."""
+    """The binary is distributed, a slow task runs twice, and an object that is damaged is named."""
     place, store = archive(damaged=True), HOME / "store"
     speculation = {"spark.speculation": "true", "spark.speculation.multiplier": "1.01", "spark.speculation.quantile": "0.1"}
     shutil.copy(BINARY, HOME / "mfatrail-shipped")
-    arguments = ["--files", HOME / "mfatrail-shipped", "--binary", "mfatrail-shipped", "--shards", 6, "--store", store, "--", place]
+    (HOME / "slow").write_text(SLOW)
+    files = ["--files", f"{HOME}/mfatrail-shipped,{HOME}/slow"]
+    arguments = [*files, "--binary", "slow", "--shards", 6, "--store", store, "--", place]
     status, said, log = submit("local-cluster[2,1,1024]", *arguments, **speculation)
+    assert re.search(r"Marking task \S+ in stage \S+ .*as speculatable", log), log
     assert status == 3, (said, log)
     named = [line for line in said.splitlines() if line.startswith("could not be read: ")]
     assert len(named) == 1 and DAMAGED in named[0], said
