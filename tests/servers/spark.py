@@ -135,8 +135,9 @@ def killed_tasks(master):
     assert same_as_one_scan(place, store)[0] == 0
     totals = said.splitlines()[-1]
     assert totals.startswith(f"5 shards into {store}, status 0: ") and " 0 failed, " in totals, totals
-    # Once more: nothing is left to read, and nothing is stored twice.
-    status, said, _ = submit(master, "--shards", 5, "--binary", BINARY, "--store", store, "--", place)
+    # Once more, with arguments as Glue gives them: nothing is left to read, and nothing is stored twice.
+    glue = ["--JOB_NAME", "scan", "--JOB_ID", "j_1", "--TempDir", "s3://code-bucket/", "--scan", f"'{place}'"]
+    status, said, _ = submit(master, *glue, "--shards", 5, "--binary", BINARY, "--store", store)
     assert status == 0 and ": 0 objects read, " in said.splitlines()[-1], said
     same_as_one_scan(place, store)
 
