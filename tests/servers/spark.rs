@@ -13,6 +13,7 @@ mod online {
     const KUBERNETES: &str = "kubernetes-validate==1.37.0";
 
     /// One of the stories of `tests/servers/spark.py`, with arguments of its own.
+    #[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
     fn spark(story: &[&str]) {
         if Command::new("java").arg("-version").output().is_err() {
             eprintln!(
