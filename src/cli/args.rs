@@ -248,7 +248,7 @@ pub(super) struct ArchiveArgs {
     #[arg(long, value_name = "DURATION", default_value = "1d", help_heading = "Archive")]
     pub(super) delivery_slack: String,
 
-    /// Refuse objects that inflate to more than this size size
+    /// Refuse objects that inflate to more than this size
     #[arg(long, value_name = "SIZE", default_value = "96MiB", help_heading = "Archive")]
     pub(super) inflate_limit: String,
 

@@ -227,7 +227,7 @@ fn other_calls(command: &Command) -> Result<AwsCalls, Error> {
         }),
         Command::Device(args) => device(args),
         Command::Respond(args) => respond(args),
-        Command::Posture(_) | Command::Generate(_) => Ok(AwsCalls::default()),
+        Command::Posture(_) | Command::Generate(_) | Command::Config(_) => Ok(AwsCalls::default()),
     }
 }
 

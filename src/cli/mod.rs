@@ -2,6 +2,7 @@
 
 mod archive;
 mod args;
+mod config;
 mod device;
 mod exit;
 mod generate;
@@ -27,7 +28,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::app::{Error, Run};
 use crate::escape::terminal as terminal_text;
@@ -43,6 +44,9 @@ struct Cli {
 
     #[command(flatten)]
     log: log::LogArgs,
+
+    #[command(flatten)]
+    config: config::ConfigArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,6 +67,8 @@ enum Command {
     /// Print shell completions, man pages, and the IAM policy that a command line needs
     #[command(subcommand)]
     Generate(generate::GenerateCommand),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -73,15 +79,21 @@ enum IamCommand {
 /// Runs the command that the process's arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let settled = match config::settle(Cli::command(), std::env::args_os().collect()) {
+        Ok(settled) => settled,
+        Err(error) => return fail(&error),
+    };
+    let cli = match Cli::try_parse_from(&settled.words) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors: they go to standard output and end with 0.
             let code = if error.use_stderr() { 2 } else { 0 };
             let _ = error.print();
+            settled.origin(&error).iter().for_each(|note| say(&plain(note)));
             return ExitCode::from(code);
         }
     };
+    settled.note().iter().for_each(|note| say(&plain(note)));
     let run = Run { now: now(), observer: &observer::Terminal };
     let ready = log::start(&cli.log, matches!(&cli.command, Command::Watch(args) if args.is_unattended()))
         .and_then(|()| interrupt::listen());
@@ -98,14 +110,18 @@ pub fn main() -> ExitCode {
         Command::Device(args) => device::run(&args, run),
         Command::Respond(args) => respond::run(&args, run),
         Command::Generate(command) => generate::run(command),
+        Command::Config(command) => config::run(&command, &cli.config, Cli::command()),
     });
     match done {
         Ok(status) => status.into(),
-        Err(error) => {
-            say(&format!("{}: {}", exit::word(&error), plain(error.message())));
-            exit::code(&error)
-        }
+        Err(error) => fail(&error),
     }
+}
+
+/// Says why a run failed.
+fn fail(error: &Error) -> ExitCode {
+    say(&format!("{}: {}", exit::word(error), plain(error.message())));
+    exit::code(error)
 }
 
 /// The one place that reads the clock: everything else is told what time it is.

@@ -1,0 +1,373 @@
+//! Options from a configuration file: `mfatrail.toml` gives what the command line and the environment leave open. What it gives is
+//! put on the command line, and then one parser judges all of it; so a configuration can say nothing that an option cannot.
+
+mod file;
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, Command, Subcommand};
+use serde::Serialize;
+
+use self::file::{Configuration, DEFAULTS, SOURCE, Setting, VARIABLE};
+use super::exit::Status;
+use super::{Printed, plain, put, put_json};
+use crate::app::{Error, THIS};
+use crate::contract::Tool;
+use crate::names::near;
+
+/// Commands that take nothing from a configuration: they print, or show it.
+const WITHOUT: [&str; 3] = ["config", "generate", "help"];
+
+/// An option that is refused without another.
+const NEEDS: [(&str, &str); 6] = [
+    ("chromium", "pdf"),
+    ("external-id", "role-arn"),
+    ("iam-role", "iam"),
+    ("paper", "pdf"),
+    ("public-keys", "verify"),
+    ("redact-key", "redact"),
+];
+
+/// Variables that give what an option would: the environment comes before the file.
+const VARIABLES: [(&str, &[&str]); 4] = [
+    ("aws-region", &["AWS_REGION", "AWS_DEFAULT_REGION"]),
+    ("endpoint-url", &["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"]),
+    ("profile", &["AWS_PROFILE", "AWS_ACCESS_KEY_ID"]),
+    ("store", &["MFATRAIL_STORE"]),
+];
+
+/// The variable that is set and decides what an option would.
+fn variable(key: &str) -> Option<&'static str> {
+    let names = VARIABLES.iter().filter(|(option, _)| *option == key).flat_map(|(_, names)| names.iter().copied());
+    names.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    /// The configuration, TOML: options that hold for every run [default: mfatrail.toml in this folder or the nearest above it, else
+    /// ~/.config/mfatrail/mfatrail.toml] [also: MFATRAIL_CONFIG]
+    #[arg(long, value_name = "FILE", global = true, hide_short_help = true, help_heading = "Configuration")]
+    config: Option<PathBuf>,
+}
+
+/// Show the configuration file, and where each option is from
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    Show(ShowArgs),
+}
+
+/// Show which file is used, what it sets, and what the environment sets instead
+///
+/// Options come from the command line, else from the environment, else from mfatrail.toml: there from the table of the archive that
+/// SOURCE names, else from the command's, else from [defaults]. Keys are the long options of commands. Relative paths are relative to
+/// the file.
+#[derive(Debug, Args)]
+#[command(after_long_help = HELP)]
+pub(super) struct ShowArgs {
+    /// Text, or one JSON document
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Printed,
+}
+
+const HELP: &str = "\
+Example of a file:
+  [archive.prod]
+  source = \"s3://trail-bucket\"
+  store = \"evidence\"
+  role-arn = \"arn:aws:iam::111122223333:role/Auditor\"
+
+  [report]
+  iam = \"live\"
+  iam-role = \"Auditor\"
+  approvals = \"tickets.csv\"
+
+With it, `mfatrail report prod --month last` reads the bucket by the role, keeps the evidence, and asks IAM.
+
+Examples:
+  mfatrail config show
+  mfatrail config show --config examples/mfatrail.toml --format json";
+
+/// A command line with what a configuration adds.
+pub(super) struct Settled {
+    /// The words, the program's name first.
+    pub(super) words: Vec<OsString>,
+    /// The file, and what of it was used.
+    used: Option<(PathBuf, Vec<Setting>)>,
+}
+
+impl Settled {
+    /// Which options are from the file, for standard error: whoever defends a figure knows what it rests on.
+    pub(super) fn note(&self) -> Option<String> {
+        let (file, settings) = self.used.as_ref().filter(|(_, settings)| !settings.is_empty())?;
+        let names: Vec<String> = settings.iter().map(shown).collect();
+        Some(format!("note: `{}` sets {}", file.display(), names.join(", ")))
+    }
+
+    /// Where an option that the parser refuses is from, where it is not from the command line.
+    pub(super) fn origin(&self, error: &clap::Error) -> Option<String> {
+        let (file, settings) = self.used.as_ref()?;
+        let Some(ContextValue::String(refused)) = error.get(ContextKind::InvalidArg) else { return None };
+        let option = refused.split([' ', '=']).next()?;
+        let setting = settings.iter().find(|setting| format!("--{}", setting.key) == option)?;
+        Some(format!("note: `{option}` is from `{}`, line {}", file.display(), setting.line))
+    }
+}
+
+fn shown(setting: &Setting) -> String {
+    match setting.key.as_str() {
+        SOURCE => format!("{} (SOURCE)", setting.table),
+        key => format!("--{key}"),
+    }
+}
+
+/// Adds what the configuration says to a command line.
+///
+/// # Errors
+/// Where the configuration is wrong, or a name could be an archive and a file.
+pub(super) fn settle(mut program: Command, words: Vec<OsString>) -> Result<Settled, Error> {
+    program.build();
+    let nothing = |words| Ok(Settled { words, used: None });
+    // What cannot be parsed, and requests for help, are judged with the words alone.
+    let Ok(matches) = program.clone().ignore_errors(true).try_get_matches_from(&words) else { return nothing(words) };
+    let (path, leaf, given) = deepest(&program, &matches);
+    let Some(first) = path.first().filter(|first| !WITHOUT.contains(&first.as_str())) else { return nothing(words) };
+    // A watch has a `--config` of its own.
+    let named = given.try_get_one::<PathBuf>("config").ok().flatten().filter(|_| first != "watch");
+    let Some(configuration) = file::find(named.map(PathBuf::as_path), &commands(&program))? else { return nothing(words) };
+    check(&program, &configuration)?;
+    let named = named_archives(&configuration, leaf, given)?;
+    let archive = merged(&configuration, &named)?;
+    let mut words = with_sources(words, leaf, &archive, &named);
+    let settings = choose(&configuration, &archive, first, leaf, given);
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    words.splice(end..end, settings.iter().flat_map(options));
+    let sources = archive.iter().filter(|setting| setting.key == SOURCE).map(|setting| (*setting).clone());
+    Ok(Settled { words, used: Some((configuration.file.clone(), sources.chain(settings).collect())) })
+}
+
+/// The names of commands, which are names of tables.
+fn commands(program: &Command) -> Vec<String> {
+    let names = program.get_subcommands().map(|command| command.get_name().to_owned());
+    names.filter(|name| !WITHOUT.contains(&name.as_str())).collect()
+}
+
+/// The command that is to run: its names, its arguments, and what was given of them.
+fn deepest<'c, 'm>(program: &'c Command, matches: &'m ArgMatches) -> (Vec<String>, &'c Command, &'m ArgMatches) {
+    let (mut path, mut leaf, mut given) = (Vec::new(), program, matches);
+    while let Some((name, matches)) = given.subcommand()
+        && let Some(command) = leaf.find_subcommand(name)
+    {
+        path.push(name.to_owned());
+        (leaf, given) = (command, matches);
+    }
+    (path, leaf, given)
+}
+
+fn option<'c>(command: &'c Command, key: &str) -> Option<&'c Arg> {
+    command.get_arguments().find(|arg| arg.get_long() == Some(key) && (key != "config" || !arg.is_global_set()))
+}
+
+/// Whether a command, or one below it, has an option.
+fn has(command: &Command, key: &str) -> bool {
+    option(command, key).is_some() || command.get_subcommands().any(|below| has(below, key))
+}
+
+/// Refuses keys that no command of their table has.
+fn check(program: &Command, configuration: &Configuration) -> Result<(), Error> {
+    for Setting { table, key, line, .. } in &configuration.settings {
+        let command = program.find_subcommand(table);
+        if command.is_some_and(|command| !has(command, key)) {
+            return Err(Error::Input(format!(
+                "`{}`: line {line}: `{table}` has no option `--{key}`\n  hint: write it below [{DEFAULTS}], which holds for commands that have it",
+                configuration.file.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The positional argument that takes archives.
+fn source_argument(leaf: &Command) -> Option<&Arg> {
+    leaf.get_positionals().find(|arg| {
+        arg.get_value_names().is_some_and(|names| names.iter().any(|name| name.as_str() == "SOURCE"))
+    })
+}
+
+/// Which of the sources are names of archives.
+fn named_archives(configuration: &Configuration, leaf: &Command, given: &ArgMatches) -> Result<Vec<String>, Error> {
+    let Some(argument) = source_argument(leaf) else { return Ok(Vec::new()) };
+    let sources = given.try_get_raw(argument.get_id().as_str()).ok().flatten().into_iter().flatten();
+    let mut named = Vec::new();
+    for source in sources.filter_map(OsStr::to_str) {
+        let (known, exists) = (configuration.archive(source).is_some(), Path::new(source).exists());
+        let archives = configuration.archives();
+        if known && exists {
+            return Err(Error::Input(format!(
+                "`{source}` is an archive of `{}` and a file or folder here\n  hint: `./{source}` is the latter; rename the archive for the former",
+                configuration.file.display()
+            )));
+        }
+        if known {
+            named.push(source.to_owned());
+        } else if !exists && !source.contains(['/', '\\', ':', '.']) && let Some(near) = near(source, archives).first() {
+            return Err(Error::Input(format!(
+                "`{source}` is neither an archive of `{}` nor a file or folder\n  hint: did you mean {near}?",
+                configuration.file.display()
+            )));
+        }
+    }
+    Ok(named)
+}
+
+/// What the tables of archives say together.
+fn merged<'c>(configuration: &'c Configuration, names: &[String]) -> Result<Vec<&'c Setting>, Error> {
+    let mut all: Vec<&Setting> = Vec::new();
+    for setting in names.iter().filter_map(|name| configuration.archive(name)).flatten() {
+        let other = all.iter().find(|other| other.key == setting.key && other.key != SOURCE);
+        match other {
+            Some(other) if other.values != setting.values => {
+                return Err(Error::Input(format!(
+                    "`{}`: [{}] and [{}] set `{}` to different values\n  hint: name one archive at a time, or give `--{}`",
+                    configuration.file.display(), other.table, setting.table, setting.key, setting.key
+                )));
+            }
+            Some(_same) => {}
+            None => all.push(setting),
+        }
+    }
+    Ok(all)
+}
+
+/// The command line with the archives' sources instead of their names.
+fn with_sources(words: Vec<OsString>, leaf: &Command, archive: &[&Setting], named: &[String]) -> Vec<OsString> {
+    let sources = |name: &str| {
+        let table = format!("archive.{name}");
+        let own = archive.iter().find(|setting| setting.key == SOURCE && setting.table == table);
+        own.map(|setting| setting.values.iter().map(OsString::from).collect::<Vec<OsString>>())
+    };
+    let mut replaced: Vec<OsString> = Vec::with_capacity(words.len());
+    let mut value_next = false;
+    for word in words {
+        let text = word.to_str().unwrap_or_default();
+        let is_source = !value_next && named.iter().any(|name| name == text);
+        value_next = text.strip_prefix("--").and_then(|key| option(leaf, key)).is_some_and(|arg| arg.get_action().takes_values());
+        match sources(text).filter(|_| is_source) {
+            Some(sources) => replaced.extend(sources),
+            None => replaced.push(word),
+        }
+    }
+    replaced
+}
+
+/// What the file gives to a command: of each option the nearest table's, where neither the command line nor the environment gives it,
+/// nothing that was given excludes it, and what it needs is there.
+fn choose(
+    configuration: &Configuration,
+    archive: &[&Setting],
+    command: &str,
+    leaf: &Command,
+    given: &ArgMatches,
+) -> Vec<Setting> {
+    let tables = [command, DEFAULTS];
+    let rest = tables.iter().flat_map(|table| configuration.settings.iter().filter(move |setting| setting.table == *table));
+    let mut chosen: Vec<Setting> = Vec::new();
+    for setting in archive.iter().copied().filter(|setting| setting.key != SOURCE).chain(rest) {
+        let Some(arg) = option(leaf, &setting.key) else { continue };
+        let decided = chosen.iter().any(|other| other.key == setting.key);
+        if !decided && variable(&setting.key).is_none() && !is_given(given, arg) && !is_excluded(leaf, given, arg) {
+            chosen.push(setting.clone());
+        }
+    }
+    let there = |key: &str| {
+        chosen.iter().any(|setting| setting.key == key && !setting.values.is_empty())
+            || option(leaf, key).is_some_and(|arg| is_given(given, arg))
+    };
+    let needless: Vec<&str> = NEEDS
+        .iter()
+        .filter(|(key, needs)| option(leaf, key).is_some() && option(leaf, needs).is_some() && !there(needs))
+        .map(|(key, _)| *key)
+        .collect();
+    chosen.retain(|setting| !needless.contains(&setting.key.as_str()));
+    chosen
+}
+
+/// Whether the command line or the environment gives an argument.
+fn is_given(given: &ArgMatches, arg: &Arg) -> bool {
+    let source = given.try_contains_id(arg.get_id().as_str()).ok().and_then(|_known| given.value_source(arg.get_id().as_str()));
+    matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
+}
+
+/// Whether what was given excludes an argument.
+fn is_excluded(leaf: &Command, given: &ArgMatches, arg: &Arg) -> bool {
+    let excludes = |one: &Arg, other: &Arg| leaf.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id());
+    leaf.get_arguments()
+        .filter(|other| other.get_id() != arg.get_id() && is_given(given, other))
+        .any(|other| excludes(other, arg) || excludes(arg, other))
+}
+
+/// A setting as words of a command line.
+fn options(setting: &Setting) -> Vec<OsString> {
+    let word = |value: &String| match setting.switch {
+        true => format!("--{}", setting.key),
+        false => format!("--{}={value}", setting.key),
+    };
+    setting.values.iter().map(|value| word(value).into()).collect()
+}
+
+/// `config show --format json`.
+#[derive(Serialize)]
+struct Shown<'c> {
+    schema: &'static str,
+    tool: Tool,
+    /// `None` where there is no configuration.
+    file: Option<&'c Path>,
+    settings: Vec<Row<'c>>,
+}
+
+#[derive(Serialize)]
+struct Row<'c> {
+    table: &'c str,
+    key: &'c str,
+    values: Vec<&'c str>,
+    line: u64,
+    /// The variable that is taken instead; `None` where none is.
+    instead: Option<&'static str>,
+}
+
+/// `mfatrail config show`.
+pub(super) fn run(command: &ConfigCommand, config: &ConfigArgs, mut program: Command) -> Result<Status, Error> {
+    let ConfigCommand::Show(args) = command;
+    program.build();
+    let configuration = file::find(config.config.as_deref(), &commands(&program))?;
+    if let Some(configuration) = &configuration {
+        check(&program, configuration)?;
+    }
+    let rows: Vec<Row<'_>> = configuration.iter().flat_map(|configuration| &configuration.settings).map(row).collect();
+    let file = configuration.as_ref().map(|configuration| configuration.file.as_path());
+    if args.format == Printed::Json {
+        put_json(&Shown { schema: "mfatrail.config/1", tool: THIS, file, settings: rows })?;
+        return Ok(Status::Done);
+    }
+    let Some(file) = file else {
+        put(&format!("no configuration: neither --config nor {VARIABLE}, and no {} here, above, or in the user's configuration", file::NAME))?;
+        return Ok(Status::Done);
+    };
+    put(&plain(&format!("{}", file.display())))?;
+    for row in rows {
+        let instead = row.instead.map(|variable| format!("; {variable} is set, and taken instead")).unwrap_or_default();
+        put(&plain(&format!("line {}: [{}] {} = {}{instead}", row.line, row.table, row.key, row.values.join(", "))))?;
+    }
+    Ok(Status::Done)
+}
+
+fn row(setting: &Setting) -> Row<'_> {
+    let values = match (setting.switch, setting.values.is_empty()) {
+        (true, on) => vec![if on { "false" } else { "true" }],
+        _ => setting.values.iter().map(String::as_str).collect(),
+    };
+    Row { table: &setting.table, key: &setting.key, values, line: setting.line, instead: variable(&setting.key) }
+}
