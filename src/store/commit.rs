@@ -8,11 +8,11 @@ use super::file::NewFile;
 use super::frame::{self, Row};
 use super::id::id_of;
 use super::notes::{Run, RunKind};
-use super::read::{Store, read_file};
+use super::read::read_file;
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow};
 use super::schema::Dataset;
 use super::tables::{Tables, month_of_path};
-use super::write::Writer;
+use super::write::{Holds, Writer};
 
 /// Rows of objects that are in no commit yet.
 #[derive(Debug, Default, Clone)]
@@ -108,11 +108,7 @@ impl Files {
     }
 
     /// Commits, if that `holds` in view of what others added meanwhile.
-    pub(super) fn commit_if(
-        self,
-        writer: &mut Writer,
-        holds: &mut dyn FnMut(&Store, &[String]) -> Result<bool, StoreError>,
-    ) -> Result<(), StoreError> {
+    pub(super) fn commit_if(self, writer: &mut Writer, holds: Holds<'_>) -> Result<(), StoreError> {
         let add = self.tables.files(writer.next())?;
         writer.commit(add, self.remove.into_iter().collect(), holds)
     }

@@ -31,11 +31,14 @@ pub(super) struct NewFile {
     pub(super) content: Content,
 }
 
+/// What makes the rows of a file, counted, and its bytes.
+type Make = Box<dyn FnOnce() -> Result<(u64, Vec<u8>), StoreError>>;
+
 /// The rows of a file, and its bytes.
 pub(super) enum Content {
     Here(u64, Vec<u8>),
     /// Made when the file is written, so that many need not be in memory at once. A table without rows is no file.
-    Later(Box<dyn FnOnce() -> Result<(u64, Vec<u8>), StoreError>>),
+    Later(Make),
 }
 
 impl std::fmt::Debug for Content {

@@ -18,7 +18,7 @@ use super::file::Entry;
 use super::frame;
 use super::{StoreError, count, hex, io_error};
 use crate::hash::sha256;
-use crate::source::s3::{Bucket, File, FileError, Part, S3Options, Waiting};
+use crate::source::s3::{Bucket, Contents, File, FileError, Part, S3Options, Waiting};
 
 /// Files of so many bytes are read whole: a request costs as much as these.
 const WHOLE: u64 = 512 << 10;
@@ -37,7 +37,7 @@ const GRACE: TimeDelta = TimeDelta::hours(24);
 /// The most files of a store that are listed.
 const MOST_FILES: usize = 10_000_000;
 
-type Fetching = Waiting<Result<(Vec<u8>, Option<String>), FileError>>;
+type Fetching = Waiting<Result<Contents, FileError>>;
 
 /// A write that is under way, which gives an entity tag.
 pub(super) type Writing = Waiting<Result<Option<String>, FileError>>;
@@ -329,11 +329,15 @@ mod tests {
     #[test]
     fn near_ranges_are_read_together() {
         let (near, far) = (NEAR, NEAR + 1);
-        assert_eq!(together(vec![10..20, 0..10], 100), [0..20]);
-        assert_eq!(together(vec![0..10, 10 + near..20 + near], 1 << 30), [0..20 + near]);
-        assert_eq!(together(vec![0..10, 10 + far..20 + far], 1 << 30), [0..10, 10 + far..20 + far]);
-        assert_eq!(together(vec![90..110, 120..130], 100), [90..100]);
-        assert_eq!(together(vec![50..10], 100), []);
+        let joined = |ranges: &[[u64; 2]], end: u64| -> Vec<[u64; 2]> {
+            let ranges = ranges.iter().map(|[start, end]| *start..*end).collect();
+            together(ranges, end).into_iter().map(|range| [range.start, range.end]).collect()
+        };
+        assert_eq!(joined(&[[10, 20], [0, 10]], 100), [[0, 20]]);
+        assert_eq!(joined(&[[0, 10], [10 + near, 20 + near]], 1 << 30), [[0, 20 + near]]);
+        assert_eq!(joined(&[[0, 10], [10 + far, 20 + far]], 1 << 30), [[0, 10], [10 + far, 20 + far]]);
+        assert_eq!(joined(&[[90, 110], [120, 130]], 100), [[90, 100]]);
+        assert_eq!(joined(&[[50, 10]], 100), [[0; 2]; 0]);
     }
 
     #[test]

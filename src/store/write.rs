@@ -35,6 +35,9 @@ const UPLOADS: usize = 16;
 /// How long another is waited for whose commit is under way.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Tells by the store, and by the files that others added, whether a commit still says what is true.
+pub(super) type Holds<'h> = &'h mut dyn FnMut(&Store, &[String]) -> Result<bool, StoreError>;
+
 /// A process that writes a store: to a folder the only one.
 #[derive(Debug)]
 pub struct Writer {
@@ -109,7 +112,7 @@ impl Writer {
         &mut self,
         add: Vec<NewFile>,
         remove: Vec<String>,
-        holds: &mut dyn FnMut(&Store, &[String]) -> Result<bool, StoreError>,
+        holds: Holds<'_>,
     ) -> Result<(), StoreError> {
         if add.is_empty() && remove.is_empty() {
             return Ok(());
@@ -153,7 +156,7 @@ impl Writer {
         remote: &Remote,
         add: Vec<NewFile>,
         remove: Vec<String>,
-        holds: &mut dyn FnMut(&Store, &[String]) -> Result<bool, StoreError>,
+        holds: Holds<'_>,
     ) -> Result<Vec<String>, StoreError> {
         let add = upload(remote, add)?;
         let id = unique();

@@ -76,6 +76,9 @@ pub struct Part {
     pub most: u64,
 }
 
+/// The bytes of a file, and its entity tag.
+pub type Contents = (Vec<u8>, Option<String>);
+
 /// Something that is under way.
 #[derive(Debug)]
 pub struct Waiting<T>(threads::Receiver<T>);
@@ -152,7 +155,7 @@ impl Bucket {
     }
 
     /// Begins to read a file: its bytes, and its entity tag.
-    pub fn read(&self, key: &str, part: Part) -> Waiting<Result<(Vec<u8>, Option<String>), FileError>> {
+    pub fn read(&self, key: &str, part: Part) -> Waiting<Result<Contents, FileError>> {
         let (connection, name, key) = (self.connection.clone(), self.name.clone(), key.to_owned());
         let fetched = Arc::clone(&self.fetched);
         self.begin(async move {
@@ -234,12 +237,7 @@ where
     }
 }
 
-async fn read(
-    connection: &Connection,
-    bucket: &str,
-    key: &str,
-    part: &Part,
-) -> Result<(Vec<u8>, Option<String>), FileError> {
+async fn read(connection: &Connection, bucket: &str, key: &str, part: &Part) -> Result<Contents, FileError> {
     let length = part.range.as_ref().map(|range| range.end.saturating_sub(range.start));
     let most = length.unwrap_or(part.most).min(MOST);
     let deadline = connection.patience * 3 / 2 + Duration::from_secs(most.min(1 << 30) / SLOWEST);
