@@ -298,6 +298,28 @@ pub fn occupied(place: &Path, what: &str, own: fn(&mut File) -> bool) -> io::Res
     }
 }
 
+/// Why a file cannot be taken for the user's own, or an administrator's; `None` where it can, or is not there.
+#[cfg(unix)]
+#[must_use]
+pub fn not_own(file: &Path) -> Option<&'static str> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = file.symlink_metadata().ok()?;
+    if !metadata.is_file() {
+        return Some("is not a regular file");
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() && metadata.uid() != 0 {
+        return Some("belongs to another user");
+    }
+    (metadata.mode() & 0o002 != 0).then_some("can be written by other users")
+}
+
+/// Who owns a file is not asked here.
+#[cfg(not(unix))]
+#[must_use]
+pub fn not_own(_file: &Path) -> Option<&'static str> {
+    None
+}
+
 /// Makes a folder, and those on the way to it, for their owner alone. Links on the way are followed: the name is the user's own.
 ///
 /// # Errors

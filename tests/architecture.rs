@@ -106,7 +106,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const FENCED: &[(&str, &[&str])] = &[
     ("aws_sdk_s3", &["source"]),
     ("aws_sdk_cloudtrail", &["digest"]),
-    ("aws_lc_rs", &["device", "digest", "report", "alert", "http", "source"]),
+    ("aws_lc_rs", &["aws", "device", "digest", "report", "alert", "http", "source"]),
     ("hyper", &["http", "aws", "alert", "queue", "source"]),
     ("rusqlite", &["incident"]),
     ("aws_sdk_iam", &["inventory", "aws", "device"]),

@@ -20,6 +20,7 @@ mod devices;
 mod figures;
 mod history;
 mod ids;
+mod index;
 mod ledger;
 mod listed;
 mod parts;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use chrono::{DateTime, Utc};
 
 use super::acts::{Acts, ByHash, Memo};
+use super::index::{ByEntity, Signals};
 use super::ledger::{Entity, EntityId, EventId, Ledger};
 use crate::cloudtrail::Actor;
 use crate::contract::PrincipalKind;
@@ -58,55 +59,6 @@ impl Thing {
             _ => return None,
         })
     }
-}
-
-/// Events of principals, in order.
-#[derive(Debug, Default)]
-struct ByEntity {
-    /// Whose the events of the same places are, sorted.
-    entities: Vec<EntityId>,
-    events: Vec<EventId>,
-}
-
-impl FromIterator<(EntityId, EventId)> for ByEntity {
-    fn from_iter<I: IntoIterator<Item = (EntityId, EventId)>>(pairs: I) -> Self {
-        let mut pairs: Vec<(EntityId, EventId)> = pairs.into_iter().collect();
-        pairs.sort_unstable();
-        pairs.shrink_to_fit();
-        let (entities, events) = pairs.into_iter().unzip();
-        Self { entities, events }
-    }
-}
-
-impl ByEntity {
-    fn of(&self, id: EntityId) -> &[EventId] {
-        let start = self.entities.partition_point(|entity| *entity < id);
-        let end = self.entities.partition_point(|entity| *entity <= id);
-        self.events.get(start..end).unwrap_or_default()
-    }
-}
-
-/// The events that turn what a principal is, or what is thought of who did it.
-#[derive(Debug)]
-pub(super) struct Signals {
-    /// The successful deactivations.
-    deactivations: Acts<EventId>,
-    /// What was made successfully that may outlast a window, and the same by the principals that made it.
-    makings: Acts<EventId>,
-    makings_by: ByEntity,
-    /// Refused deactivations and failed sign-ins, and the same by the principals that tried.
-    failures: Acts<EventId>,
-    failures_by: ByEntity,
-    /// About each principal: devices that were enabled, what ends it, and what gives it more power.
-    enrollments: ByEntity,
-    endings: ByEntity,
-    gains: ByEntity,
-    /// By principal and thing, what may take it away.
-    removals: ByHash<EventId>,
-    /// Events of which several records say different things, by what they tell.
-    disputed: ByHash<EventId>,
-    /// Whether what an event made was taken away later: of one actor's windows each tells it.
-    pub(super) taken_away: Memo<bool, EventId>,
 }
 
 impl Signals {

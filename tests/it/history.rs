@@ -76,7 +76,7 @@ fn a_library_asks_without_a_command_line() {
         (Subject::Spans, &["--user", "jonas.lind", "--spans"]),
         (Subject::At(at), &["--user", "jonas.lind", "--as-of", "2026-10-15"]),
     ] {
-        let answer = history::ask(&home.store(), &asked(subject), None, run).unwrap();
+        let answer = history::ask(home.store(), &asked(subject), None, run).unwrap();
         assert!(answer.is_complete() && answer.unknown.is_empty() && answer.reach().is_some(), "{subject:?}");
         let (count, mut text) = (answer.table.rows(), Vec::new());
         answer.table.write(Format::Json, &[], &mut text).unwrap();
@@ -86,13 +86,13 @@ fn a_library_asks_without_a_command_line() {
     }
 
     let misspelt = HistoryRequest { users: vec!["jonas.lin".to_owned()], ..HistoryRequest::default() };
-    let answer = history::ask(&home.store(), &misspelt, None, run).unwrap();
+    let answer = history::ask(home.store(), &misspelt, None, run).unwrap();
     let [name] = answer.unknown.as_slice() else { panic!("{:?}", answer.unknown) };
     assert_eq!((name.flag, name.value.as_str()), ("--user", "jonas.lin"));
     assert!(name.near.contains(&"jonas.lind".to_owned()), "{:?}", name.near);
 
     let absent = HistoryRequest { accounts: vec!["999999999999".to_owned()], ..HistoryRequest::default() };
-    assert!(matches!(history::ask(&home.store(), &absent, None, run), Err(app::Error::Input(_))));
+    assert!(matches!(history::ask(home.store(), &absent, None, run), Err(app::Error::Input(_))));
     let nowhere = home.0.path().join("nowhere");
     assert!(matches!(history::ask(&nowhere, &absent, None, run), Err(app::Error::Input(_))));
 }

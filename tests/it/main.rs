@@ -11,6 +11,7 @@ mod alert_text;
 mod bucket;
 mod bundle;
 mod conclusions;
+mod config;
 mod corpora;
 mod docs;
 mod faults;

@@ -95,7 +95,7 @@ impl Fixture {
     fn again(&self) -> Self {
         Self {
             _home: tempfile::tempdir().unwrap(),
-            store: Store::open(&self._home.path().join("store")).unwrap(),
+            store: Store::open(self._home.path().join("store")).unwrap(),
             iam: self.iam.clone(),
             approvals: self.approvals.clone(),
             detections: self.detections.clone(),

@@ -125,7 +125,7 @@ impl Home {
     }
 
     pub fn check(&self) {
-        let checked = store::check(&Store::open(&self.store()).unwrap()).unwrap();
+        let checked = store::check(&Store::open(self.store()).unwrap()).unwrap();
         assert!(checked.flaws.is_empty(), "{:#?}", checked.flaws);
     }
 }
@@ -350,7 +350,7 @@ fn two_writers_are_kept_apart_and_readers_are_not() {
     assert_eq!(home.scan(&[]).status, 0);
     let started_at = "2026-11-22T07:00:00Z".parse().unwrap();
     let holder = Holder { pid: 4711, command: "mfatrail scan s3://trail".to_owned(), started_at };
-    let writer = Writer::open(&home.store(), &holder).unwrap();
+    let writer = Writer::open(home.store(), &holder).unwrap();
     let ran = home.scan(&[]);
     assert_eq!(ran.status, 4, "{}", ran.stderr);
     let who = "is being written by process 4711 (`mfatrail scan s3://trail`, since 2026-11-22T07:00:00Z)\n  hint: wait";
@@ -456,7 +456,7 @@ fn store_of_every_kind() -> Home {
     let holder = Holder { pid: 1, command: "test".to_owned(), started_at: time };
     let text =
         json!({"schema": "mfatrail.iam-snapshot/1", "taken_at": time, "missing": [], "accounts": {}}).to_string();
-    Writer::open(&home.store(), &holder).unwrap().keep_iam(time, 0, text.into_bytes()).unwrap();
+    Writer::open(home.store(), &holder).unwrap().keep_iam(time, 0, text.into_bytes()).unwrap();
     home
 }
 
@@ -725,7 +725,7 @@ fn iam_state_can_be_kept_in_the_store() {
     };
     let times = ["2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z"];
     let holder = Holder { pid: 1, command: "test".to_owned(), started_at: times[0].parse().unwrap() };
-    let mut writer = Writer::open(&home.store(), &holder).unwrap();
+    let mut writer = Writer::open(home.store(), &holder).unwrap();
     for time in times.iter().chain(&times) {
         let text = snapshot(time).to_string().into_bytes();
         writer.keep_iam(time.parse().unwrap(), 1, text).unwrap();

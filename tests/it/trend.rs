@@ -65,7 +65,7 @@ impl Home {
     fn put(&self, taken_at: &str, text: Vec<u8>) {
         let holder = Holder { pid: 1, command: "test".to_owned(), started_at: taken_at.parse().unwrap() };
         // A process that another test is just starting holds a copy of the lock of the writer before.
-        let open = || Writer::open(&self.path("store"), &holder).ok();
+        let open = || Writer::open(self.path("store"), &holder).ok();
         let pause = || std::thread::sleep(std::time::Duration::from_millis(20));
         let mut writer = (0..500)
             .find_map(|_| {

@@ -275,6 +275,7 @@ fn record_of(like: &Value, name: &str, user: &str, id: u64, hours: i64) -> Value
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "records bear the time at which the binary calls")]
 fn a_store_shows_the_open_window_and_takes_the_approval() {
     let (standin, folder) = (StandIn::start(Iam::new()), tempfile::tempdir().unwrap());
     let path = |name: &str| folder.path().join(name);

@@ -46,6 +46,7 @@ pub fn mfatrail() -> Command {
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", env!("CARGO_TARGET_TMPDIR"))
         .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("MFATRAIL_CONFIG", "")
         .env("COLUMNS", "80")
         .stdin(Stdio::null());
     command

@@ -36,7 +36,8 @@ pub(super) fn of(store: &Path, account: &str, user: &str, now: DateTime<Utc>) ->
     let (users, accounts) = ([Pattern::new(user)], [Pattern::new(account)]);
     let query = EventQuery { accounts: &accounts, users: &users, ..EventQuery::default() };
     let events = store.gather(&query).map_err(store_error)?.events;
-    let touched: BTreeSet<EventKey> = events.iter().map(|event| (event.account.to_string(), event.id.clone())).collect();
+    let touched: BTreeSet<EventKey> =
+        events.iter().map(|event| (event.account.to_string(), event.id.clone())).collect();
     if touched.is_empty() {
         return Ok(Exposure { open: Vec::new(), known_to });
     }

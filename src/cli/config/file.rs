@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use crate::app::Error;
+use crate::disk;
 use crate::inputs::{InputError, Place, Problem, read_text};
 use crate::names::near;
 
@@ -63,9 +64,8 @@ pub(super) const KEYS: [&str; 32] = [
 pub(super) const MORE_KEYS: [&str; 2] = ["threads", "verify"];
 
 /// Keys whose values are files or folders: relative ones are relative to the file's folder.
-const PATHS: [&str; 10] = [
-    "approvals", "config", "detections", "iam", "policy", "posture", "public-keys", "redact-key", "store", SOURCE,
-];
+const PATHS: [&str; 10] =
+    ["approvals", "config", "detections", "iam", "policy", "posture", "public-keys", "redact-key", "store", SOURCE];
 
 /// Values that stand for no file.
 const WORDS: [(&str, &str); 4] = [("iam", "live"), ("iam", "store"), ("posture", "live"), (SOURCE, "-")];
@@ -140,29 +140,12 @@ fn users() -> Option<PathBuf> {
 
 /// Refuses a file that was found and not named, where somebody else could have written it: a folder with evidence may hold one that
 /// names other credentials, another endpoint or other approvals.
-#[cfg(unix)]
 fn own(file: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::MetadataExt as _;
-    let Ok(metadata) = file.symlink_metadata() else { return Ok(()) };
-    let user = rustix::process::geteuid().as_raw();
-    let why = if metadata.uid() != user && metadata.uid() != 0 {
-        "belongs to another user"
-    } else if !metadata.is_file() {
-        "is not a regular file"
-    } else if metadata.mode() & 0o002 != 0 {
-        "can be written by other users"
-    } else {
-        return Ok(());
-    };
+    let Some(why) = disk::not_own(file) else { return Ok(()) };
     Err(Error::Input(format!(
         "`{}` {why}, so it is not used\n  hint: `--config` uses it all the same, and {VARIABLE}= runs without a configuration",
         file.display()
     )))
-}
-
-#[cfg(not(unix))]
-fn own(_file: &Path) -> Result<(), Error> {
-    Ok(())
 }
 
 fn read(file: &Path, commands: &[String]) -> Result<Configuration, Error> {
@@ -199,7 +182,9 @@ impl Reader<'_> {
             let (name, at) = (key.get_ref().as_ref(), key.span().start);
             match (value.get_ref(), name) {
                 (DeValue::Table(archives), "archive") => self.archives(archives),
-                (DeValue::Table(table), _) if name == DEFAULTS || self.commands.iter().any(|command| command == name) => {
+                (DeValue::Table(table), _)
+                    if name == DEFAULTS || self.commands.iter().any(|command| command == name) =>
+                {
                     self.table(name, table);
                 }
                 (DeValue::Table(_), _) => {
@@ -223,7 +208,10 @@ impl Reader<'_> {
             if text.is_empty() || text.contains(['/', '\\', ':']) || text.starts_with(['-', '.']) {
                 self.problem(at, format!("`{text}` is not a name for an archive (hint: use a word, such as prod)"));
             } else if !table.keys().any(|key| key.get_ref() == SOURCE) {
-                self.problem(at, format!("[archive.{text}] has no `{SOURCE}` (hint: add {SOURCE} = \"s3://bucket/prefix\")"));
+                self.problem(
+                    at,
+                    format!("[archive.{text}] has no `{SOURCE}` (hint: add {SOURCE} = \"s3://bucket/prefix\")"),
+                );
             } else {
                 self.table(&format!("archive.{text}"), table);
             }
@@ -239,7 +227,11 @@ impl Reader<'_> {
                 continue;
             }
             let known = KEYS.into_iter().chain(MORE_KEYS);
-            let hint = hint(text, known, "a setting is a long option that holds for every run; give others on the command line");
+            let hint = hint(
+                text,
+                known,
+                "a setting is a long option that holds for every run; give others on the command line",
+            );
             self.problem(key.span().start, format!("[{name}] cannot set `{text}` (hint: {hint})"));
         }
     }
@@ -248,9 +240,11 @@ impl Reader<'_> {
         let text = key.get_ref().as_ref();
         let values = match value.get_ref() {
             DeValue::Boolean(on) => Some((if *on { vec![String::new()] } else { Vec::new() }, true)),
-            DeValue::Array(values) => {
-                values.iter().map(|value| scalar(value.get_ref())).collect::<Option<Vec<String>>>().map(|all| (all, false))
-            }
+            DeValue::Array(values) => values
+                .iter()
+                .map(|value| scalar(value.get_ref()))
+                .collect::<Option<Vec<String>>>()
+                .map(|all| (all, false)),
             other => scalar(other).map(|value| (vec![value], false)),
         };
         let Some((values, switch)) = values.filter(|(values, switch)| *switch || !values.iter().any(String::is_empty))
@@ -258,7 +252,10 @@ impl Reader<'_> {
             self.problem(value.span().start, format!("`{text}` is text, a number, true, false, or a list of texts"));
             return;
         };
-        let values = values.into_iter().map(|value| if PATHS.contains(&text) { self.path(text, value) } else { value }).collect();
+        let values = values
+            .into_iter()
+            .map(|value| if PATHS.contains(&text) { self.path(text, value) } else { value })
+            .collect();
         let line = Place::of_byte(self.text, key.span().start).line;
         self.settings.push(Setting { table: table.to_owned(), key: text.to_owned(), values, switch, line });
     }

@@ -3,6 +3,7 @@
 
 mod file;
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ use self::file::{Configuration, DEFAULTS, SOURCE, Setting, VARIABLE};
 use super::exit::Status;
 use super::{Printed, plain, put, put_json};
 use crate::app::{Error, THIS};
+use crate::aws::discreet;
 use crate::contract::Tool;
 use crate::names::near;
 
@@ -103,7 +105,7 @@ impl Settled {
     /// Which options are from the file, for standard error: whoever defends a figure knows what it rests on.
     pub(super) fn note(&self) -> Option<String> {
         let (file, settings) = self.used.as_ref().filter(|(_, settings)| !settings.is_empty())?;
-        let names: Vec<String> = settings.iter().map(shown).collect();
+        let names: Vec<String> = settings.iter().filter(|setting| !setting.values.is_empty()).map(shown).collect();
         Some(format!("note: `{}` sets {}", file.display(), names.join(", ")))
     }
 
@@ -137,7 +139,9 @@ pub(super) fn settle(mut program: Command, words: Vec<OsString>) -> Result<Settl
     let Some(first) = path.first().filter(|first| !WITHOUT.contains(&first.as_str())) else { return nothing(words) };
     // A watch has a `--config` of its own.
     let named = given.try_get_one::<PathBuf>("config").ok().flatten().filter(|_| first != "watch");
-    let Some(configuration) = file::find(named.map(PathBuf::as_path), &commands(&program))? else { return nothing(words) };
+    let Some(configuration) = file::find(named.map(PathBuf::as_path), &commands(&program))? else {
+        return nothing(words);
+    };
     check(&program, &configuration)?;
     let named = named_archives(&configuration, leaf, given)?;
     let archive = merged(&configuration, &named)?;
@@ -192,9 +196,8 @@ fn check(program: &Command, configuration: &Configuration) -> Result<(), Error> 
 
 /// The positional argument that takes archives.
 fn source_argument(leaf: &Command) -> Option<&Arg> {
-    leaf.get_positionals().find(|arg| {
-        arg.get_value_names().is_some_and(|names| names.iter().any(|name| name.as_str() == "SOURCE"))
-    })
+    leaf.get_positionals()
+        .find(|arg| arg.get_value_names().is_some_and(|names| names.iter().any(|name| name.as_str() == "SOURCE")))
 }
 
 /// Which of the sources are names of archives.
@@ -213,7 +216,10 @@ fn named_archives(configuration: &Configuration, leaf: &Command, given: &ArgMatc
         }
         if known {
             named.push(source.to_owned());
-        } else if !exists && !source.contains(['/', '\\', ':', '.']) && let Some(near) = near(source, archives).first() {
+        } else if !exists
+            && !source.contains(['/', '\\', ':', '.'])
+            && let Some(near) = near(source, archives).first()
+        {
             return Err(Error::Input(format!(
                 "`{source}` is neither an archive of `{}` nor a file or folder\n  hint: did you mean {near}?",
                 configuration.file.display()
@@ -232,7 +238,11 @@ fn merged<'c>(configuration: &'c Configuration, names: &[String]) -> Result<Vec<
             Some(other) if other.values != setting.values => {
                 return Err(Error::Input(format!(
                     "`{}`: [{}] and [{}] set `{}` to different values\n  hint: name one archive at a time, or give `--{}`",
-                    configuration.file.display(), other.table, setting.table, setting.key, setting.key
+                    configuration.file.display(),
+                    other.table,
+                    setting.table,
+                    setting.key,
+                    setting.key
                 )));
             }
             Some(_same) => {}
@@ -254,7 +264,10 @@ fn with_sources(words: Vec<OsString>, leaf: &Command, archive: &[&Setting], name
     for word in words {
         let text = word.to_str().unwrap_or_default();
         let is_source = !value_next && named.iter().any(|name| name == text);
-        value_next = text.strip_prefix("--").and_then(|key| option(leaf, key)).is_some_and(|arg| arg.get_action().takes_values());
+        value_next = text
+            .strip_prefix("--")
+            .and_then(|key| option(leaf, key))
+            .is_some_and(|arg| arg.get_action().takes_values());
         match sources(text).filter(|_| is_source) {
             Some(sources) => replaced.extend(sources),
             None => replaced.push(word),
@@ -273,7 +286,8 @@ fn choose(
     given: &ArgMatches,
 ) -> Vec<Setting> {
     let tables = [command, DEFAULTS];
-    let rest = tables.iter().flat_map(|table| configuration.settings.iter().filter(move |setting| setting.table == *table));
+    let rest =
+        tables.iter().flat_map(|table| configuration.settings.iter().filter(move |setting| setting.table == *table));
     let mut chosen: Vec<Setting> = Vec::new();
     for setting in archive.iter().copied().filter(|setting| setting.key != SOURCE).chain(rest) {
         let Some(arg) = option(leaf, &setting.key) else { continue };
@@ -297,13 +311,15 @@ fn choose(
 
 /// Whether the command line or the environment gives an argument.
 fn is_given(given: &ArgMatches, arg: &Arg) -> bool {
-    let source = given.try_contains_id(arg.get_id().as_str()).ok().and_then(|_known| given.value_source(arg.get_id().as_str()));
+    let source =
+        given.try_contains_id(arg.get_id().as_str()).ok().and_then(|_known| given.value_source(arg.get_id().as_str()));
     matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
 }
 
 /// Whether what was given excludes an argument.
 fn is_excluded(leaf: &Command, given: &ArgMatches, arg: &Arg) -> bool {
-    let excludes = |one: &Arg, other: &Arg| leaf.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id());
+    let excludes =
+        |one: &Arg, other: &Arg| leaf.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id());
     leaf.get_arguments()
         .filter(|other| other.get_id() != arg.get_id() && is_given(given, other))
         .any(|other| excludes(other, arg) || excludes(arg, other))
@@ -332,7 +348,7 @@ struct Shown<'c> {
 struct Row<'c> {
     table: &'c str,
     key: &'c str,
-    values: Vec<&'c str>,
+    values: Vec<Cow<'c, str>>,
     line: u64,
     /// The variable that is taken instead; `None` where none is.
     instead: Option<&'static str>,
@@ -353,21 +369,25 @@ pub(super) fn run(command: &ConfigCommand, config: &ConfigArgs, mut program: Com
         return Ok(Status::Done);
     }
     let Some(file) = file else {
-        put(&format!("no configuration: neither --config nor {VARIABLE}, and no {} here, above, or in the user's configuration", file::NAME))?;
+        put(&format!(
+            "no configuration: neither --config nor {VARIABLE}, and no {} here, above, or in the user's configuration",
+            file::NAME
+        ))?;
         return Ok(Status::Done);
     };
     put(&plain(&format!("{}", file.display())))?;
     for row in rows {
         let instead = row.instead.map(|variable| format!("; {variable} is set, and taken instead")).unwrap_or_default();
-        put(&plain(&format!("line {}: [{}] {} = {}{instead}", row.line, row.table, row.key, row.values.join(", "))))?;
+        let values = row.values.join(", ");
+        put(&plain(&format!("line {}: [{}] {} = {values}{instead}", row.line, row.table, row.key)))?;
     }
     Ok(Status::Done)
 }
 
 fn row(setting: &Setting) -> Row<'_> {
     let values = match (setting.switch, setting.values.is_empty()) {
-        (true, on) => vec![if on { "false" } else { "true" }],
-        _ => setting.values.iter().map(String::as_str).collect(),
+        (true, off) => vec![Cow::Borrowed(if off { "false" } else { "true" })],
+        _ => setting.values.iter().map(|value| discreet(value)).collect(),
     };
     Row { table: &setting.table, key: &setting.key, values, line: setting.line, instead: variable(&setting.key) }
 }

@@ -9,8 +9,8 @@
 //! object has its own loop, and the client an unlimited budget with a bounded number of attempts.
 
 mod answer;
-mod buffers;
 mod bucket;
+mod buffers;
 mod direct;
 mod pool;
 mod sigv4;

@@ -135,6 +135,7 @@ fn of_slack(text: &str) -> String {
     text.lines().filter(|line| !line.contains("ossible repetition")).collect::<Vec<_>>().join("\n")
 }
 
+#[expect(clippy::print_stdout, reason = "figures, for whoever asked for them")]
 fn kills(kills: usize) {
     let stage = Stage::new("");
     let slack = StandIn::start(Slack::new(HOOK, "token"));

@@ -125,6 +125,7 @@ fn is_flat(sizes: &[u64]) {
 }
 
 /// Sends so many messages a second for so long; how long each alert took, from its message to the channel, and memory by time.
+#[expect(clippy::print_stdout, reason = "figures, for whoever asked for them")]
 fn at_a_rate(rate: u64, seconds: u64) -> (Vec<Duration>, Vec<u64>) {
     let stage = stage();
     let going = Going::start(&stage);
@@ -192,6 +193,7 @@ fn many_messages_a_second_are_told_within_two_seconds() {
 }
 
 /// Works off so many messages that wait; each is made when it is received.
+#[expect(clippy::print_stdout, reason = "figures, for whoever asked for them")]
 fn backlog(messages: u64, patience: Duration) {
     let stage = stage();
     stage.sqs.with(|sqs| sqs.owe(messages, message));

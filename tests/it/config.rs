@@ -1,0 +1,267 @@
+//! `mfatrail.toml`: what it gives to a command line, what comes before it, and what is wrong with one.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::run::{Ran, mfatrail, root};
+
+/// A working folder with a configuration.
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new(configuration: &str) -> Self {
+        let home = tempfile::tempdir().expect("a folder");
+        fs::write(home.path().join("mfatrail.toml"), configuration).expect("written");
+        Self(home)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn ran(&self, arguments: &[&str]) -> Ran {
+        self.with(&[], arguments)
+    }
+
+    fn with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Ran {
+        let mut command = mfatrail();
+        command.current_dir(self.path()).env_remove("MFATRAIL_CONFIG").envs(environment.iter().copied());
+        command.args(arguments).output().expect("it runs").into()
+    }
+
+    fn report(&self, out: &str) -> Value {
+        let bytes = fs::read(self.path().join(out).join("report.json")).expect("a report");
+        serde_json::from_slice(&bytes).expect("JSON")
+    }
+}
+
+fn fixtures() -> String {
+    root().join("fixtures").display().to_string()
+}
+
+/// A configuration for the fixtures' month.
+fn october() -> String {
+    let fixtures = fixtures();
+    format!(
+        "[archive.prod]\nsource = \"{fixtures}/archive\"\n\n[report]\niam = \"{fixtures}/iam\"\n\
+         approvals = \"{fixtures}/approvals.csv\"\ndetections = \"{fixtures}/detections.csv\"\nformat = [\"json\"]\n"
+    )
+}
+
+#[test]
+fn a_report_by_the_configuration_is_the_report_by_options() {
+    let home = Home::new(&october());
+    let period = ["--month", "2026-10", "--iam-as-of", "2026-11-02"];
+    let ran = home.ran(&[&["report", "prod", "--out", "short"], &period[..]].concat());
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("mfatrail.toml` sets archive.prod (SOURCE), --approvals, --detections, --format, --iam"),
+        "{}",
+        ran.stderr
+    );
+    let fixtures = fixtures();
+    let [archive, iam] = [format!("{fixtures}/archive"), format!("{fixtures}/iam")];
+    let [approvals, detections] = [format!("{fixtures}/approvals.csv"), format!("{fixtures}/detections.csv")];
+    let options = [
+        "report",
+        &archive,
+        "--iam",
+        &iam,
+        "--approvals",
+        &approvals,
+        "--detections",
+        &detections,
+        "--format",
+        "json",
+        "--out",
+        "long",
+    ];
+    let ran = home.with(&[("MFATRAIL_CONFIG", "")], &[&options[..], &period[..]].concat());
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(!ran.stderr.contains("mfatrail.toml"), "{}", ran.stderr);
+    let [mut short, mut long] = [home.report("short"), home.report("long")];
+    for report in [&mut short, &mut long] {
+        report["generated_at"] = Value::Null;
+    }
+    assert_eq!(short, long);
+}
+
+#[test]
+fn the_command_line_comes_first_then_the_environment_then_the_nearest_table() {
+    let configuration = "[defaults]\nstore = \"far\"\n\n[history]\nstore = \"near\"\n";
+    let home = Home::new(configuration);
+    let place = |name: &str| home.path().join(name).display().to_string();
+    for (environment, arguments, store) in [
+        (&[][..], &["history"][..], place("near")),
+        (&[][..], &["store"][..], place("far")),
+        (&[("MFATRAIL_STORE", "theirs")][..], &["history"][..], "theirs".to_owned()),
+        (&[("MFATRAIL_STORE", "theirs")][..], &["history", "--store", "typed"][..], "typed".to_owned()),
+        (&[][..], &["history", "--store=typed"][..], "typed".to_owned()),
+    ] {
+        let ran = home.with(environment, arguments);
+        assert_eq!(ran.status, 2, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("`{store}`")), "{arguments:?}: {store}: {}", ran.stderr);
+    }
+    // A profile of the environment, or its keys, come before the file's.
+    let home = Home::new("[defaults]\nprofile = \"nosuch\"\n");
+    let archive = format!("{}/archive", fixtures());
+    let search = ["search", &archive, "--limit", "1"];
+    fs::write(home.path().join("config"), "[default]\nregion = us-east-1\n").expect("written");
+    let config = place_of(home.path(), "config");
+    let files = ("AWS_CONFIG_FILE", config.as_str());
+    let refused = home.with(&[files], &search);
+    assert!(refused.status == 2 && refused.stderr.contains("has no profile `nosuch`"), "{}", refused.stderr);
+    assert_eq!(home.with(&[files, ("AWS_PROFILE", "default")], &search).status, 0);
+    assert_eq!(home.with(&[files, ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")], &search).status, 0);
+}
+
+fn place_of(folder: &Path, name: &str) -> String {
+    folder.join(name).display().to_string()
+}
+
+#[test]
+fn what_was_typed_excludes_what_does_not_go_with_it() {
+    let configuration = format!("{}pdf = false\npublic-keys = [\"keys.json\"]\n", october());
+    let home = Home::new(&configuration);
+    // `--public-keys` needs `--verify`, which nobody asked for.
+    let ran = home.ran(&[
+        "report",
+        "prod",
+        "--month",
+        "2026-10",
+        "--iam-as-of",
+        "2026-11-02",
+        "--bundle",
+        "b.zip",
+        "--out",
+        "out",
+    ]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(!ran.stderr.contains("--public-keys") && !ran.stderr.contains("--pdf"), "{}", ran.stderr);
+    // A bundle brings all that a report needs.
+    let ran = home.ran(&["report", "--from-bundle", "b.zip", "--out", "again"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(!ran.stderr.contains("sets"), "{}", ran.stderr);
+}
+
+#[test]
+fn paths_are_relative_to_the_file_which_is_found_from_below() {
+    let home = Home::new("[defaults]\nstore = \"evidence\"\n");
+    let below = home.path().join("a/b");
+    fs::create_dir_all(&below).expect("made");
+    let mut command = mfatrail();
+    let ran: Ran =
+        command.current_dir(&below).env_remove("MFATRAIL_CONFIG").arg("store").output().expect("it runs").into();
+    assert!(ran.stderr.contains(&place_of(home.path(), "evidence")), "{}", ran.stderr);
+    // The user's own is the last.
+    let user = tempfile::tempdir().expect("a folder");
+    fs::create_dir_all(user.path().join("mfatrail")).expect("made");
+    fs::write(user.path().join("mfatrail/mfatrail.toml"), "[defaults]\nstore = \"mine\"\n").expect("written");
+    let folder = user.path().display().to_string();
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let mut command = mfatrail();
+    command.current_dir(elsewhere.path()).env_remove("MFATRAIL_CONFIG").env("XDG_CONFIG_HOME", &folder).arg("store");
+    let ran: Ran = command.output().expect("it runs").into();
+    assert!(ran.stderr.contains("mfatrail/mine`"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_told_with_its_line() {
+    for (text, line, told) in [
+        ("[report]\nian = \"live\"\n", 2, "[report] cannot set `ian` (hint: did you mean iam?)"),
+        ("[report]\nmonth = \"last\"\n", 2, "cannot set `month`"),
+        ("[respond]\napply = true\n", 2, "cannot set `apply`"),
+        ("[reprot]\niam = \"live\"\n", 1, "unknown table `reprot` (hint: did you mean report?)"),
+        ("[generate]\n", 1, "unknown table `generate`"),
+        ("store = \"x\"\n", 1, "`store` stands in no table (hint: write it below [defaults])"),
+        ("[archive.prod]\nstore = \"x\"\n", 1, "[archive.prod] has no `source`"),
+        ("[archive.\"a/b\"]\nsource = \"x\"\n", 1, "`a/b` is not a name for an archive"),
+        ("[report]\niam = 1.5\n", 2, "`iam` is text, a number, true, false, or a list of texts"),
+        ("[report]\niam = \"\"\n", 2, "`iam` is text"),
+        ("[report\n", 1, "mfatrail.toml`: line 1"),
+    ] {
+        let home = Home::new(text);
+        for arguments in [&["store", "--store", "x"][..], &["config", "show"]] {
+            let ran = home.ran(arguments);
+            assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{text}: {}", ran.stderr);
+            assert!(
+                ran.stderr.contains(told) && ran.stderr.contains(&format!("line {line}")),
+                "{text}: {}",
+                ran.stderr
+            );
+        }
+    }
+    let home = Home::new("[history]\npdf = true\n");
+    let ran = home.ran(&["config", "show"]);
+    assert!(ran.status == 2 && ran.stderr.contains("line 2: `history` has no option `--pdf`"), "{}", ran.stderr);
+    // A value is judged where every value is, and its place is told.
+    let home = Home::new("[report]\nformat = \"word\"\n");
+    let ran = home.ran(&["report", ".", "--month", "2026-10"]);
+    assert_eq!(ran.status, 2);
+    assert!(
+        ran.stderr.contains("invalid value 'word'") && ran.stderr.contains("mfatrail.toml`, line 2"),
+        "{}",
+        ran.stderr
+    );
+    // One that is named has to be there.
+    for ran in
+        [home.ran(&["store", "--config", "nosuch.toml"]), home.with(&[("MFATRAIL_CONFIG", "nosuch.toml")], &["store"])]
+    {
+        assert!(ran.status == 2 && ran.stderr.contains("`nosuch.toml`"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn names_of_archives_are_never_guessed() {
+    let home = Home::new(&october());
+    fs::create_dir(home.path().join("prod")).expect("made");
+    let ran = home.ran(&["search", "prod"]);
+    assert!(ran.status == 2 && ran.stderr.contains("hint: `./prod` is the latter"), "{}", ran.stderr);
+    let ran = home.ran(&["search", "prdo"]);
+    assert!(ran.status == 2 && ran.stderr.contains("did you mean prod?"), "{}", ran.stderr);
+    // The value of an option is no name, and what stands behind `--` is one.
+    fs::remove_dir(home.path().join("prod")).expect("removed");
+    assert_eq!(home.ran(&["search", "--user", "prod", "--limit", "1", "--", "prod"]).status, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_others_can_write_is_not_used_unless_it_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new("[defaults]\nstore = \"theirs\"\n");
+    let file = home.path().join("mfatrail.toml");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).expect("set");
+    let ran = home.ran(&["store"]);
+    assert!(
+        ran.status == 2 && ran.stderr.contains("can be written by other users, so it is not used"),
+        "{}",
+        ran.stderr
+    );
+    let ran = home.ran(&["store", "--config", "mfatrail.toml"]);
+    assert!(ran.stderr.contains("theirs`"), "{}", ran.stderr);
+    fs::remove_file(&file).expect("removed");
+    std::os::unix::fs::symlink("/dev/zero", &file).expect("linked");
+    let ran = home.ran(&["store"]);
+    assert!(ran.status == 2 && ran.stderr.contains("is not a regular file"), "{}", ran.stderr);
+}
+
+#[test]
+fn it_shows_what_it_sets_and_what_comes_before() {
+    let home =
+        Home::new("[defaults]\nstore = \"evidence\"\nendpoint-url = \"http://user:secret@127.0.0.1:9\"\npdf = true\n");
+    let shown = home.with(&[("MFATRAIL_STORE", "theirs")], &["config", "show"]);
+    assert_eq!(shown.status, 0, "{}", shown.stderr);
+    assert!(
+        shown.stdout.contains("line 2: [defaults] store = ") && shown.stdout.contains("; MFATRAIL_STORE is set"),
+        "{}",
+        shown.stdout
+    );
+    assert!(shown.stdout.contains("pdf = true") && !shown.stdout.contains("secret"), "{}", shown.stdout);
+    let json = home.ran(&["config", "show", "--format", "json"]);
+    let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!((&json["schema"], json["settings"].as_array().map(Vec::len)), (&"mfatrail.config/1".into(), Some(3)));
+    fs::remove_file(home.path().join("mfatrail.toml")).expect("removed");
+    assert!(home.ran(&["config", "show"]).stdout.starts_with("no configuration"), "nothing is made up");
+}
