@@ -212,7 +212,7 @@ fn whatever_stands_against_a_start_is_one_clear_error() {
         (more("[iam]\nsnapshot = \"no-such.json\"\n").into_bytes(), "cannot read `no-such.json`"),
         (more("[iam]\nsnapshot = \"tickets.csv\"\n").into_bytes(), "tickets.csv"),
         (more("[policy]\nreplacement_grace = \"soon\"\n").into_bytes(), "line 13, column 21"),
-        (config.replace("source = \"", "source = \"-\" # ").into_bytes(), "an input cannot be standard input"),
+        (config.replace("source = \"", "source = \"-\" # ").into_bytes(), "standard input cannot be an input"),
     ];
     for (text, said) in configurations {
         fs::write(at("watch.toml"), &text).unwrap();

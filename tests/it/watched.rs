@@ -113,6 +113,6 @@ fn a_delivered_alert_is_a_detection_and_a_damaged_ledger_is_no_silence() {
     fs::write(home.join("store").join(PLACE), "nonsense that is long enough").unwrap();
     let ran = report(home, "damaged", &[]);
     assert_eq!(ran.status, 4, "{}", ran.stderr);
-    assert!(ran.stderr.contains("is not a ledger written by mfatrail"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is not a ledger that mfatrail wrote"), "{}", ran.stderr);
     assert!(!home.join("damaged").exists());
 }
