@@ -674,6 +674,6 @@ mod online {
         for table in ["calls", "sightings", "objects", "runs"] {
             assert_eq!(home.rows(&["--sql", &format!("SELECT count(*) AS n FROM {table}")]).len(), 1, "{table}");
         }
-        assert_eq!(values(&home.rows(&["--sql", "SELECT kind FROM runs"]), "kind"), ["scan"]);
+        assert_eq!(values(&home.rows(&["--sql", "SELECT kind FROM runs"]), "kind"), ["scan", "end"]);
     }
 }
