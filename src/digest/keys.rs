@@ -107,7 +107,7 @@ impl PublicKeys {
                 let place = || format!("{file}: PublicKeyList[{index}].Value");
                 let der = STANDARD
                     .decode(key.value.trim())
-                    .map_err(|error| KeysError::Key { place: place(), reason: format!("no base64: {error}") })?;
+                    .map_err(|error| KeysError::Key { place: place(), reason: format!("not base64: {error}") })?;
                 self.add(&key.fingerprint, &der).map_err(|reason| KeysError::Key { place: place(), reason })?;
                 found += 1;
             }

@@ -87,11 +87,11 @@ fn nothing_foreign_is_overwritten() {
     let cases = [
         Case { command: report, name: "out", lay: &note, expected: "exists and is not a directory" },
         Case { command: report, name: "out", lay: &notes, expected: "did not write: `notes.txt`" },
-        Case { command: report, name: "out", lay: &named_like_ours, expected: "it lacks `MANIFEST.sha256`" },
+        Case { command: report, name: "out", lay: &named_like_ours, expected: "`MANIFEST.sha256` is missing or empty" },
         Case { command: report, name: "out", lay: &pipe, expected: "exists and is not a directory" },
-        Case { command: bundle, name: "b.zip", lay: &note, expected: "is not a bundle that mfatrail wrote" },
-        Case { command: bundle, name: "b.zip", lay: &empty, expected: "is not a bundle that mfatrail wrote" },
-        Case { command: bundle, name: "b.zip", lay: &odd_zip, expected: "is not a bundle that mfatrail wrote" },
+        Case { command: bundle, name: "b.zip", lay: &note, expected: "is not a bundle written by mfatrail" },
+        Case { command: bundle, name: "b.zip", lay: &empty, expected: "is not a bundle written by mfatrail" },
+        Case { command: bundle, name: "b.zip", lay: &odd_zip, expected: "is not a bundle written by mfatrail" },
         Case { command: bundle, name: "b.zip", lay: &link, expected: "it is a symbolic link" },
         Case { command: bundle, name: "b.zip", lay: &dangling, expected: "it is a symbolic link" },
         Case { command: bundle, name: "b.zip", lay: &folder, expected: "it is a folder" },
@@ -100,25 +100,25 @@ fn nothing_foreign_is_overwritten() {
             command: snapshot,
             name: "iam.json",
             lay: &note,
-            expected: "is not a snapshot of IAM state that mfatrail wrote",
+            expected: "is not a snapshot of IAM state written by mfatrail",
         },
         Case {
             command: snapshot,
             name: "iam.json",
             lay: &empty,
-            expected: "is not a snapshot of IAM state that mfatrail wrote",
+            expected: "is not a snapshot of IAM state written by mfatrail",
         },
         Case {
             command: snapshot,
             name: "iam.json",
             lay: &odd_json,
-            expected: "is not a snapshot of IAM state that mfatrail wrote",
+            expected: "is not a snapshot of IAM state written by mfatrail",
         },
         Case { command: snapshot, name: "iam.json", lay: &link, expected: "it is a symbolic link" },
         Case { command: snapshot, name: "iam.json", lay: &dangling, expected: "it is a symbolic link" },
         Case { command: snapshot, name: "iam.json", lay: &folder, expected: "it is a folder" },
         Case { command: snapshot, name: "iam.json", lay: &pipe, expected: "it is a pipe" },
-        Case { command: man, name: "man1", lay: &page, expected: "is not a man page that mfatrail wrote" },
+        Case { command: man, name: "man1", lay: &page, expected: "is not a man page written by mfatrail" },
         Case { command: man, name: "man1", lay: &note, expected: "could not write into" },
         Case { command: store, name: "store", lay: &notes, expected: "`notes.txt`" },
         Case { command: store, name: "store", lay: &lock, expected: "`lock`" },
@@ -174,7 +174,7 @@ fn standard_output_is_no_file() {
     ] {
         let ran = ran(&[command, &["-"]].concat());
         assert!(
-            ran.status == 2 && ran.stderr.contains("not written to standard output"),
+            ran.status == 2 && ran.stderr.contains("cannot write to standard output"),
             "{command:?}: {}",
             ran.stderr
         );

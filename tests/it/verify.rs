@@ -1023,8 +1023,8 @@ fn keys_are_taken_as_the_aws_cli_prints_them_or_refused_with_their_place() {
         ("", "no key in `PublicKeyList`"),
         ("{\"PublicKeyList\": []}", "no key in `PublicKeyList`"),
         ("{\n  \"PublicKeyList\": 7}", "keys.json`: line 2, column "),
-        (&Signer::ours().printed_as(b"no key"), "PublicKeyList[0].Value`: no RSA public key"),
-        (&Signer::ours().printed().replace("\"Value\": \"", "\"Value\": \"?"), "PublicKeyList[0].Value`: no base64"),
+        (&Signer::ours().printed_as(b"no key"), "PublicKeyList[0].Value`: not an RSA public key"),
+        (&Signer::ours().printed().replace("\"Value\": \"", "\"Value\": \"?"), "PublicKeyList[0].Value`: not base64"),
     ] {
         let ran = with(text);
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{text}");
@@ -1162,7 +1162,7 @@ mod online {
             (
                 "pages in a circle",
                 |_, n| ("200 OK", format!("{{\"NextToken\":\"{}\",\"PublicKeyList\":[]}}", n % 2)),
-                "was there already",
+                "an earlier page",
             ),
             (
                 "too long",
@@ -1173,7 +1173,7 @@ mod online {
             (
                 "no key",
                 |_, _| ("200 OK", r#"{"PublicKeyList":[{"Fingerprint":"f","Value":"AAAA"}]}"#.to_owned()),
-                "no RSA public key",
+                "not an RSA public key",
             ),
             ("a page of HTML", |_, _| ("200 OK", "<html>".to_owned()), "keys_unavailable"),
             (

@@ -447,8 +447,8 @@ fn answers_that_lie_are_no_answers() {
         ("cut", cut, "the answer breaks off"),
         ("without its last tag", open, "the answer breaks off"),
         ("to be continued nowhere", nowhere, "more follows, but not where"),
-        ("followed by itself", itself, "followed by one that was there already"),
-        ("in a circle", circle, "followed by one that was there already"),
+        ("followed by itself", itself, "an earlier page"),
+        ("in a circle", circle, "an earlier page"),
         ("without an end", endless, "more than 10000 pages"),
         ("too long", long, "longer than 16777216 bytes"),
     ];

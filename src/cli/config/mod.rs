@@ -50,9 +50,8 @@ fn variable(key: &str) -> Option<&'static str> {
 /// Where the configuration is.
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
-    /// The configuration, TOML: options that hold for every run [default: mfatrail.toml in this folder or the nearest above it, else
-    /// ~/.config/mfatrail/mfatrail.toml] [also: MFATRAIL_CONFIG]
-    #[arg(long, value_name = "FILE", global = true, hide_short_help = true, help_heading = "Configuration")]
+    /// Options that hold for every run, TOML [default: the nearest mfatrail.toml] [also: MFATRAIL_CONFIG]
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Configuration")]
     config: Option<PathBuf>,
 }
 
