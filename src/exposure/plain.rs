@@ -280,8 +280,8 @@ proptest! {
             read_from: at(0),
         };
         let actors: HashSet<&Actor> = context.calls.iter().map(|call| &*call.actor).collect();
-        let whos = ledger.entities.iter().map(|(id, _)| Who::Entity(id)).chain(actors.iter().map(|actor| Who::Actor(actor)));
-        for who in whos {
+        let callers = ledger.entities.iter().map(|(id, _)| Who::Entity(id)).chain(actors.iter().map(|actor| Who::Actor(actor)));
+        for who in callers {
             let all = plain_calls(&ledger, &calls, who);
             for (from, long) in &spans {
                 let [from, to] = [at(60 * from), at(60 * (from + long))];

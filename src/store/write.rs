@@ -44,7 +44,7 @@ pub struct Writer {
     place: Place,
     home: Home,
     state: State,
-    /// Files of objects' rows that others added, of which whoever writes has not learnt yet.
+    /// Files of objects' rows that others added, of which whoever writes has not learned yet.
     foreign: Vec<String>,
 }
 

@@ -173,7 +173,7 @@ fn what_is_wrong_with_a_file_is_told_with_its_line() {
         ("[report]\nian = \"live\"\n", 2, "[report] cannot set `ian` (hint: did you mean iam?)"),
         ("[report]\nmonth = \"last\"\n", 2, "cannot set `month`"),
         ("[respond]\napply = true\n", 2, "cannot set `apply`"),
-        ("[reprot]\niam = \"live\"\n", 1, "unknown table `reprot` (hint: did you mean report?)"),
+        ("[rapport]\niam = \"live\"\n", 1, "unknown table `rapport` (hint: did you mean report?)"),
         ("[generate]\n", 1, "unknown table `generate`"),
         ("store = \"x\"\n", 1, "`store` stands in no table (hint: write it below [defaults])"),
         ("[archive.prod]\nstore = \"x\"\n", 1, "[archive.prod] has no `source`"),

@@ -64,7 +64,7 @@ pub(super) enum ConfigCommand {
 /// Show which file is used, what it sets, and what the environment sets instead
 ///
 /// Options come from the command line, else from the environment, else from mfatrail.toml: there from the table of the archive that
-/// SOURCE names, else from the command's, else from [defaults]. Keys are the long options of commands. Relative paths are relative to
+/// SOURCE names, else from the command's, else from `[defaults]`. Keys are the long options of commands. Relative paths are relative to
 /// the file.
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
