@@ -291,7 +291,7 @@ fn pages_throttling_refusals_and_the_root_row() {
         whys[0].starts_with("account summary: `iam:GetAccountSummary` was refused (InvalidAction: scripted)"),
         "{whys:?}"
     );
-    assert!(whys[1].starts_with("virtual MFA devices: `iam:ListVirtualMFADevices` was refused (AccessDenied: scripted): devices without owner"), "{whys:?}");
+    assert!(whys[1].starts_with("virtual MFA devices: `iam:ListVirtualMFADevices` was refused (AccessDenied: scripted): devices without an owner"), "{whys:?}");
     assert_eq!(server.times("ListUsers"), 4, "twice throttled, two pages");
     assert_eq!(server.times("ListVirtualMFADevices"), 1, "a refusal is not repeated");
     assert_eq!(server.times("GetLoginProfile"), 0, "the report is of the moment");
@@ -444,9 +444,9 @@ fn answers_that_lie_are_no_answers() {
     let lists =
         ["ListUsers", "GetAccountAuthorizationDetails", "ListVirtualMFADevices", "ListMFADevices", "ListAccessKeys"];
     let lies: [(&str, Lie, &str); 7] = [
-        ("cut", cut, "the answer breaks off"),
-        ("without its last tag", open, "the answer breaks off"),
-        ("to be continued nowhere", nowhere, "more follows, but not where"),
+        ("cut", cut, "the response is truncated"),
+        ("without its last tag", open, "the response is truncated"),
+        ("to be continued nowhere", nowhere, "no marker for them"),
         ("followed by itself", itself, "an earlier page"),
         ("in a circle", circle, "an earlier page"),
         ("without an end", endless, "more than 10000 pages"),
@@ -482,7 +482,7 @@ fn answers_that_lie_are_no_answers() {
     // An answer that breaks off is asked for again, after a while: all of them wait at once.
     std::thread::scope(|all| {
         all.spawn(|| role("longer than 16777216 bytes", format!("<AssumeRoleResponse>{}", " ".repeat(17 << 20))));
-        all.spawn(|| role("the answer breaks off", "<AssumeRoleResponse><AssumeRoleResult>".to_owned()));
+        all.spawn(|| role("the response is truncated", "<AssumeRoleResponse><AssumeRoleResult>".to_owned()));
         for (what, lie, said) in lies {
             for list in lists {
                 if !["without an end", "too long"].contains(&what) || list == "ListVirtualMFADevices" {

@@ -372,7 +372,7 @@ fn single_objects(double: &Double, options: &Options<'static>) {
         ("always-500.json", "InternalError: words", 4),
         ("always-cut.json", "the download broke off: ", 4),
         ("denied.json", "AccessDenied: words (hint: the credentials need `s3:GetObject`", 1),
-        ("glacier.json", "InvalidObjectState: words (hint: it lies in an archive storage class", 1),
+        ("glacier.json", "InvalidObjectState: words (hint: it is in an archive storage class", 1),
         ("gone.json", "NoSuchKey: words (hint: it was deleted after being listed", 1),
         ("grown.json", "were listed: it changed", 4),
     ];
@@ -601,8 +601,8 @@ fn listings_that_lie_are_refused() {
             cut("b.json</Key><Size>1</Size><ETag>&quot;e&quot;</ETag></Contents>"),
             "does not end with",
         ),
-        ("a page cut in its first line", cut("<?xml version"), "has no beginning and end"),
-        ("a page that closes another tag", whole(complete.replace("</ListBucketResult>", "</Other>")), "breaks off"),
+        ("a page cut in its first line", cut("<?xml version"), "its XML is incomplete"),
+        ("a page that closes another tag", whole(complete.replace("</ListBucketResult>", "</Other>")), "the response is truncated"),
         ("a page without an end", Box::new(|_, _| Page::Endless("<Contents></Contents>")), "longer than 4194304 bytes"),
         ("an end in white space", Box::new(|_, _| Page::Endless(" ")), "longer than 4194304 bytes"),
         (
@@ -610,7 +610,11 @@ fn listings_that_lie_are_refused() {
             whole(page(1, &contents("../x"), None).replace("../x", "")),
             "could not list",
         ),
-        ("a name longer than any", whole(page(1, &contents(&"x".repeat(5000)), None)), "that no object can have"),
+        (
+            "a name longer than any",
+            whole(page(1, &contents(&"x".repeat(5000)), None)),
+            "not requested, or that is not valid",
+        ),
         ("a name twice", whole(page(2, &(contents("a") + &contents("a")), None)), "out of order or repeated"),
         ("names out of order", whole(page(2, &(contents("b") + &contents("a")), None)), "out of order or repeated"),
         (
@@ -643,14 +647,14 @@ fn listings_that_lie_are_refused() {
             },
             "more than 30 pages",
         ),
-        ("more, but not where", whole(page(1, &contents("a"), None).replace("false", "true")), "but not where"),
+        ("more, but not where", whole(page(1, &contents("a"), None).replace("false", "true")), "no marker for them"),
         (
             "a folder in itself",
             Box::new(|query, _| {
                 let prefix = query.get("prefix").map_or("", String::as_str);
                 Page::Whole(page(1, &folder(if prefix.is_empty() { "x/" } else { prefix }), None))
             }),
-            "a folder that is none",
+            "a folder that is not one",
         ),
         (
             "a folder in a folder, for ever",
@@ -658,7 +662,7 @@ fn listings_that_lie_are_refused() {
                 let prefix = query.get("prefix").map_or("", String::as_str);
                 Page::Whole(page(1, &folder(&format!("{prefix}{}/", "x".repeat(99))), None))
             }),
-            "that no object can have",
+            "not requested, or that is not valid",
         ),
         (
             "folders in every folder, for ever",
@@ -675,7 +679,7 @@ fn listings_that_lie_are_refused() {
                 let deep = query.get("prefix").is_some_and(|prefix| !prefix.is_empty());
                 Page::Whole(page(1, &folder(if deep { "y/" } else { "x/" }), None))
             }),
-            "that was not asked for",
+            "not requested, or that is not valid",
         ),
     ];
     for (what, answer, said) in cases {
@@ -791,7 +795,7 @@ mod online {
         let missing = Source::S3 { bucket: "no-such-trail".into(), prefix: String::new() };
         let error = run(missing, &Selection::default(), &options).unwrap_err().to_string();
         assert!(error.starts_with("could not list `s3://no-such-trail/`: NoSuchBucket: "), "{error}");
-        assert!(error.contains("hint: check the bucket's name"), "{error}");
+        assert!(error.contains("hint: check the bucket name"), "{error}");
     }
 
     #[test]
