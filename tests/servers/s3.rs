@@ -602,7 +602,11 @@ fn listings_that_lie_are_refused() {
             "does not end with",
         ),
         ("a page cut in its first line", cut("<?xml version"), "its XML is incomplete"),
-        ("a page that closes another tag", whole(complete.replace("</ListBucketResult>", "</Other>")), "the response is truncated"),
+        (
+            "a page that closes another tag",
+            whole(complete.replace("</ListBucketResult>", "</Other>")),
+            "the response is truncated",
+        ),
         ("a page without an end", Box::new(|_, _| Page::Endless("<Contents></Contents>")), "longer than 4194304 bytes"),
         ("an end in white space", Box::new(|_, _| Page::Endless(" ")), "longer than 4194304 bytes"),
         (
