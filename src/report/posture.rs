@@ -1,10 +1,12 @@
 //! Guardrails, by themselves and as a section of a report: what does not stand first, each with the commands that set it right.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 
 use super::html::Page;
 use super::view::{self, Block, Card, Head, Line, Section, Span, Table, View, head, table, text, words};
-use super::{Posture, PostureCheck, PostureCode, Verdict, format};
+use super::{Coverage, Posture, PostureCheck, PostureCode, Verdict, format};
 
 /// How many checks of one verdict are shown; the JSON document has all.
 const SHOWN: usize = 200;
@@ -29,8 +31,7 @@ pub fn posture_markdown(posture: &Posture, to: &mut impl std::io::Write) -> std:
 }
 
 fn view(posture: &Posture) -> View<'_> {
-    let accounts: std::collections::BTreeSet<&str> =
-        posture.checks.iter().map(|check| check.account.as_str()).collect();
+    let accounts: BTreeSet<&str> = posture.checks.iter().map(|check| check.account.as_str()).collect();
     let card = |label, section, verdict, bad: fn(usize) -> Option<bool>| {
         let count = posture.count(verdict);
         Card {
@@ -181,11 +182,12 @@ fn listing(checks: &[&PostureCheck]) -> Table<'static> {
 }
 
 /// The section of a report.
-pub(super) fn section(posture: &Posture) -> Section<'static> {
-    let mut blocks = vec![
+pub(super) fn section(posture: &Posture, coverage: &Coverage) -> Section<'static> {
+    let mut blocks: Vec<Block<'static>> = unchecked(posture, coverage).map(Block::Paragraph).into_iter().collect();
+    blocks.extend([
         Block::Paragraph(answer(posture)),
         Block::Paragraph(vec![text("Read at "), Span::Time(format::time(posture.taken_at)), text(".")]),
-    ];
+    ]);
     for verdict in [Verdict::Fail, Verdict::CannotTell] {
         if posture.count(verdict) > 0 {
             blocks.push(Block::Heading(title(verdict).to_owned()));
@@ -199,11 +201,32 @@ pub(super) fn section(posture: &Posture) -> Section<'static> {
     Section { id: "posture", title: "Guardrails", blocks }
 }
 
+/// The accounts of the archive of which nothing was checked, if there are any: what stands elsewhere says nothing of them.
+fn unchecked(posture: &Posture, coverage: &Coverage) -> Option<Line> {
+    let checked: BTreeSet<&str> = posture.checks.iter().map(|check| check.account.as_str()).collect();
+    let read: BTreeSet<&str> = coverage.days.iter().map(|day| day.account.as_str()).collect();
+    let left: Vec<&str> = read.difference(&checked).copied().collect();
+    let (first, rest) = left.split_at_checked(SHOWN).unwrap_or((&left, &[]));
+    if first.is_empty() {
+        return None;
+    }
+    let mut line =
+        vec![Span::Strong(format!("{} not checked:", format::plural(left.len(), "account was", "accounts were")))];
+    for (at, account) in first.iter().enumerate() {
+        line.extend([text(if at == 0 { " " } else { ", " }), Span::Raw((*account).to_owned())]);
+    }
+    if !rest.is_empty() {
+        line.push(text(format!(" and {} more", format::size(rest.len()))));
+    }
+    line.push(text(". Nothing is known of their guardrails."));
+    Some(line)
+}
+
 /// Guardrails that stand, by code, with the accounts in which they do.
 fn standing(posture: &Posture) -> Table<'static> {
     let of = |code: PostureCode| {
         let own = posture.checks.iter().filter(move |check| check.code == code && check.verdict == Verdict::Pass);
-        let accounts: std::collections::BTreeSet<&str> = own.map(|check| check.account.as_str()).collect();
+        let accounts: BTreeSet<&str> = own.map(|check| check.account.as_str()).collect();
         (!accounts.is_empty()).then(|| {
             let mut line = Line::new();
             for account in accounts {

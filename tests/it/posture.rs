@@ -1345,6 +1345,10 @@ fn a_report_says_whether_guardrails_stood() {
     assert!(json["inputs"].as_array().unwrap().iter().any(|input| input["kind"] == "posture"), "{}", json["inputs"]);
     for text in [&page, &md] {
         assert!(text.contains("Guardrails") && text.contains("aws events enable-rule"), "{text}");
+        assert!(
+            text.contains("2 accounts were not checked:") && text.contains("Nothing is known of their guardrails"),
+            "{text}"
+        );
     }
     let mut again = mfatrail();
     again.arg("report").arg("--from-bundle").arg(&bundle).arg("--out").arg(home.path().join("again"));

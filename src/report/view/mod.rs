@@ -214,7 +214,7 @@ impl<'r> View<'r> {
             figures::trend(report),
             figures::accounts(report),
             Some(figures::coverage_of_mfa(report)),
-            report.posture.as_ref().map(posture::section),
+            report.posture.as_ref().map(|posture| posture::section(posture, &report.coverage)),
             Some(listings::notices(report)),
             Some(windows::section(report)),
             Some(listings::attempts(report)),
