@@ -123,18 +123,23 @@ fn a_search_for_iam_alone_says_that_it_reads_one_region() {
     assert_eq!(notes.0.lock().unwrap().len(), 1);
 }
 
+/// A scan of everything into a store.
+fn all_into(dir: &Path) -> ScanRequest {
+    ScanRequest {
+        store: dir.into(),
+        selection: Selection::default(),
+        commit_every: LIMITS.objects,
+        verify: false,
+        public_keys: Vec::new(),
+    }
+}
+
 #[test]
 fn a_store_is_what_the_commands_print() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("store");
     let place = dir.to_str().unwrap();
-    let request = ScanRequest {
-        store: (&dir).into(),
-        selection: Selection::default(),
-        commit_every: LIMITS.objects,
-        verify: false,
-        public_keys: Vec::new(),
-    };
+    let request = all_into(&dir);
     let first = scan(&request, &fixtures(), run()).unwrap();
     assert!(first.complete && !first.is_empty() && first.ingested.events > 0);
     let again = scan(&request, &fixtures(), run()).unwrap();
@@ -167,13 +172,7 @@ fn what_failed_is_read_once_more() {
     std::fs::create_dir(&logs).unwrap();
     let log = logs.join("a.json");
     std::fs::write(&log, b"not JSON").unwrap();
-    let request = ScanRequest {
-        store: (&dir).into(),
-        selection: Selection::default(),
-        commit_every: LIMITS.objects,
-        verify: false,
-        public_keys: Vec::new(),
-    };
+    let request = all_into(&dir);
     assert!(!scan(&request, &archive(&logs), run()).unwrap().complete);
     let retry = || store::retry(&dir, Selection::default(), Archive::default(), run()).unwrap();
     let outcome = retry();

@@ -25,7 +25,7 @@ pub(super) const SOURCE: &str = "source";
 
 /// What may be set: how an archive is reached and read, what is given beside it, and what a report looks like. What a run is asked
 /// (a period, a user) and what changes something (`--apply`) may not.
-pub(super) const KEYS: [&str; 32] = [
+pub(super) const KEYS: [&str; 34] = [
     "account",
     "approvals",
     "aws-region",
@@ -58,10 +58,9 @@ pub(super) const KEYS: [&str; 32] = [
     "s3-threads",
     "s3-timeout",
     "store",
+    "threads",
+    "verify",
 ];
-
-/// More of them, which have no value of their own.
-pub(super) const MORE_KEYS: [&str; 2] = ["threads", "verify"];
 
 /// Keys whose values are files or folders: relative ones are relative to the file's folder.
 const PATHS: [&str; 10] =
@@ -222,14 +221,13 @@ impl Reader<'_> {
         for (key, value) in table {
             let text = key.get_ref().as_ref();
             let is_source = text == SOURCE && name.starts_with("archive.");
-            if is_source || KEYS.contains(&text) || MORE_KEYS.contains(&text) {
+            if is_source || KEYS.contains(&text) {
                 self.setting(name, key, value);
                 continue;
             }
-            let known = KEYS.into_iter().chain(MORE_KEYS);
             let hint = hint(
                 text,
-                known,
+                KEYS,
                 "a setting is a long option that holds for every run; give others on the command line",
             );
             self.problem(key.span().start, format!("[{name}] cannot set `{text}` (hint: {hint})"));
