@@ -430,6 +430,8 @@ fn facts(step: &Step, setting: Setting<'_>) -> Vec<Fact> {
     facts.add("Event ID", Some(incident.event_id.clone()));
     facts.add("Log object", (!incident.objects.is_empty()).then(|| incident.objects.join(", ")));
     facts.add("Incident", Some(entry.key.clone()));
+    // Whoever reads the same sentence twice sees whether it happened twice, and whether a message is missing.
+    facts.add("Message", Some(format!("{} of this incident", entry.sequence)));
     facts.0
 }
 
