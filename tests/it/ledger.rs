@@ -419,6 +419,37 @@ fn what_is_no_ledger_is_refused_with_one_error() {
     }
 }
 
+/// A process may be killed at any moment while it makes the ledger: what it leaves holds nothing, and is no other program's.
+#[test]
+fn a_ledger_that_was_never_finished_is_begun_anew() {
+    for begun in
+        ["", "PRAGMA journal_mode = wal", "PRAGMA journal_mode = wal; CREATE TABLE t (a); DROP TABLE t; VACUUM"]
+    {
+        let home = store();
+        fs::create_dir(home.path().join("watch")).unwrap();
+        let connection = Connection::open(home.path().join(PLACE)).unwrap();
+        connection.execute_batch(begun).unwrap();
+        drop(connection);
+        if begun.is_empty() {
+            fs::write(home.path().join(PLACE), "").unwrap();
+        }
+        assert!(Ledger::read(home.path()).unwrap().is_none(), "{begun}");
+        let mut ledger = Ledger::open(home.path()).unwrap();
+        pass(&mut ledger, &[incident("ann")], &Scope::All, &["soc"], now());
+        assert_eq!(list(&Ledger::read(home.path()).unwrap().unwrap(), &Filter::default()).len(), 1, "{begun}");
+    }
+}
+
+#[test]
+fn whoever_makes_it_at_the_same_moment_shares_it() {
+    let home = store();
+    std::thread::scope(|scope| {
+        let openings: Vec<_> = (0..8).map(|_| scope.spawn(|| Ledger::open(home.path()).map(drop))).collect();
+        openings.into_iter().for_each(|opening| opening.join().unwrap().unwrap());
+    });
+    assert!(list(&Ledger::read(home.path()).unwrap().unwrap(), &Filter::default()).is_empty());
+}
+
 #[test]
 fn damage_is_an_error_and_never_silence() {
     let home = store();

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior};
 
 use super::diff::Entry;
 use super::{Incident, State};
@@ -101,11 +101,11 @@ impl Ledger {
         let home = Folder::open(store).map_err(opened)?;
         home.make(Path::new(FOLDER)).map_err(opened)?;
         let file = home.open_own(Path::new(PLACE)).map_err(opened)?;
-        let is_new = begins(file, &place)?;
+        begins(file, &place)?;
         check_beside(&home, store)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
         let mut ledger = Self::at(store, place, flags)?;
-        ledger.writable(is_new)?;
+        ledger.writable()?;
         Ok(ledger)
     }
 
@@ -126,6 +126,9 @@ impl Ledger {
         }
         check_beside(&home, store)?;
         let ledger = Self::at(store, place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        if ledger.is_blank()? {
+            return Ok(None);
+        }
         ledger.known()?;
         ledger.check()?;
         Ok(Some(ledger))
@@ -146,8 +149,8 @@ impl Ledger {
         Ok(ledger)
     }
 
-    fn writable(&mut self, is_new: bool) -> Result<(), LedgerError> {
-        if !is_new {
+    fn writable(&mut self) -> Result<(), LedgerError> {
+        if !self.is_blank()? {
             self.known()?;
         }
         let set = |connection: &Connection| {
@@ -156,11 +159,27 @@ impl Ledger {
             connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))
         };
         set(&self.connection).map_err(|error| self.failed(error))?;
-        if is_new {
-            self.connection.execute_batch(&schema::creation()).map_err(|error| self.failed(error))?;
+        if self.is_blank()? {
+            self.create()?;
             self.known()?;
         }
         Ok(())
+    }
+
+    /// Makes the tables, unless another process was first.
+    fn create(&mut self) -> Result<(), LedgerError> {
+        let create = |connection: &mut Connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if is_blank(&transaction)? {
+                transaction.execute_batch(&schema::creation())?;
+            }
+            transaction.commit()
+        };
+        create(&mut self.connection).map_err(|error| self.failed(error))
+    }
+
+    fn is_blank(&self) -> Result<bool, LedgerError> {
+        is_blank(&self.connection).map_err(|error| self.failed(error))
     }
 
     /// Refuses what this version did not make: its tables and what hangs on them are known to the letter.
@@ -205,6 +224,15 @@ impl Ledger {
             _ => LedgerError::Sql(self.place.clone(), error),
         }
     }
+}
+
+/// Whether there is nothing at all in the database. It is one that a process began to make and did not live to finish: the journal's
+/// mode is written to the file before the tables are.
+fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    Ok(number("PRAGMA application_id")? == 0
+        && number("PRAGMA user_version")? == 0
+        && number("SELECT count(*) FROM sqlite_schema")? == 0)
 }
 
 /// Refuses what SQLite would open beside the ledger, wait for or write to, where it is no file of the ledger's own.

@@ -60,13 +60,10 @@ pub(super) fn definitions() -> Vec<String> {
     all
 }
 
-/// Makes all of them, in one transaction, with the version.
+/// Makes all of them, with the version; to be run in one transaction.
 pub(super) fn creation() -> String {
     let mut tables: Vec<String> = definitions();
     // Tables stand before what hangs on them.
     tables.sort_by_key(|sql| !sql.starts_with("CREATE TABLE"));
-    format!(
-        "BEGIN IMMEDIATE; {}; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;",
-        tables.join("; ")
-    )
+    format!("{}; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};", tables.join("; "))
 }
