@@ -25,6 +25,8 @@ const MOST: usize = 512;
 const FILES: usize = 128;
 /// A look at throughput takes so long at least,
 const SHORTEST: Duration = Duration::from_millis(200);
+/// or so long while the number still doubles: where that pays, it pays by far, and a short run is over before it is measured well,
+const FIRST_LOOKS: Duration = Duration::from_millis(50);
 /// and ends after so long even where few requests came back.
 const LONGEST: Duration = Duration::from_secs(2);
 /// So much more throughput is growth,
@@ -115,7 +117,8 @@ impl Level {
             look.since = now;
         }
         let took = now.duration_since(look.since);
-        let enough = took >= SHORTEST && done - look.done >= 2 * limit as u64;
+        let shortest = if look.doubles { FIRST_LOOKS } else { SHORTEST };
+        let enough = took >= shortest && done - look.done >= 2 * limit as u64;
         if !enough && took < LONGEST {
             return;
         }

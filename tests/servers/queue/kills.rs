@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mfatrail::store::Store;
 use serde_json::Value;
@@ -180,7 +180,9 @@ fn kills(kills: usize) {
     });
     messages[fed..].iter().for_each(|(body, _)| stage.sqs.with(|sqs| sqs.send(body.clone())));
     let mut said = String::new();
-    let done = (0..200).any(|_| {
+    // What failed often waits for a quarter of an hour, at most.
+    let until = Instant::now() + Duration::from_mins(20);
+    let done = std::iter::repeat_with(Instant::now).take_while(|now| *now < until).any(|_| {
         std::thread::sleep(Duration::from_millis(300));
         let ran = stage.once();
         assert!(ran.status == 0 || ran.status == 3, "{}", ran.stderr);
