@@ -5,40 +5,27 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::run::{HANG, Ran, json, root};
+use crate::support::run::{Background, HANG, Ran, json, root};
 use crate::watch::{ONCE, Receiver, SECRET, command, home, once};
 
 fn run(home: &Path, arguments: &[&str]) -> Ran {
     command(home, arguments).output().unwrap().into()
 }
 
-/// A watch that goes on; dropping it ends it.
-struct Going(Child);
-
-impl Drop for Going {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+/// Starts a watch, and waits until it holds the store.
+fn start(home: &Path, more: &[&str]) -> Background {
+    let arguments = [&["watch", "--config", "watch.toml", "--store", "store"], more].concat();
+    let watch = Background::start(&mut command(home, &arguments));
+    let start = Instant::now();
+    while !home.join("store/watch/ledger.sqlite").exists() {
+        assert!(start.elapsed() < HANG, "it did not start");
+        std::thread::sleep(Duration::from_millis(50));
     }
-}
-
-impl Going {
-    /// Begins one, and waits until it holds the store.
-    fn start(home: &Path, more: &[&str]) -> Self {
-        let arguments = [&["watch", "--config", "watch.toml", "--store", "store"], more].concat();
-        let going = Self(command(home, &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        let start = Instant::now();
-        while !home.join("store/watch/ledger.sqlite").exists() {
-            assert!(start.elapsed() < HANG, "it did not start");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        going
-    }
+    watch
 }
 
 /// What a page of the watch says; nothing where it is not served yet.
@@ -64,7 +51,7 @@ fn how_long_an_alert_waits_is_measured_when_it_is_asked() {
     fs::write(home.path().join("watch.toml"), rarely).unwrap();
     let port = free_port();
     let listen = format!("127.0.0.1:{port}");
-    let _going = Going::start(home.path(), &["--from", "2026-10-01", "--listen", &listen]);
+    let _watch = start(home.path(), &["--from", "2026-10-01", "--listen", &listen]);
     let waited = |text: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix("mfatrail_oldest_undelivered_seconds "));
         line.and_then(|value| value.parse::<u64>().ok()).unwrap_or(0)
@@ -407,7 +394,7 @@ fn a_check_looks_at_inputs_too() {
 fn a_second_watch_of_a_store_says_so() {
     let receiver = Receiver::new(|_| Some("200 OK"));
     let home = home(&receiver.url);
-    let _going = Going::start(home.path(), &["--from", "2026-10-01"]);
+    let _watch = start(home.path(), &["--from", "2026-10-01"]);
     let second = once(home.path());
     assert_eq!(second.status, 4, "{}", second.stderr);
     assert!(

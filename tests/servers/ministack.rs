@@ -2,11 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::run::Background;
 use crate::support::venv;
 
 const PACKAGE: &str = "ministack==1.5.33";
@@ -22,9 +23,8 @@ main()
 
 /// A running server; dropping it ends it.
 pub struct Ministack {
-    child: Child,
+    process: Background,
     port: u16,
-    _stdin: Option<ChildStdin>,
 }
 
 impl Ministack {
@@ -33,7 +33,7 @@ impl Ministack {
         let python = venv::python("ministack", PACKAGE);
         for _round in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address").port();
-            let mut child = Command::new(&python)
+            let child = Command::new(&python)
                 .args(["-c", LAUNCHER])
                 .env("GATEWAY_PORT", port.to_string())
                 .env("BIND_HOST", "127.0.0.1")
@@ -42,8 +42,7 @@ impl Ministack {
                 .stderr(Stdio::null())
                 .spawn()
                 .expect("it starts");
-            let stdin = child.stdin.take();
-            if let Some(server) = (Self { child, port, _stdin: stdin }).ready() {
+            if let Some(server) = (Self { process: Background(child), port }).ready() {
                 return server;
             }
         }
@@ -61,7 +60,7 @@ impl Ministack {
             if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
                 return Some(self);
             }
-            if self.child.try_wait().expect("a state").is_some() {
+            if self.process.0.try_wait().expect("a state").is_some() {
                 return None;
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -89,13 +88,5 @@ impl Ministack {
         // The one object of the body, whatever frames it.
         let object = body.find('{').zip(body.rfind('}')).and_then(|(from, to)| body.get(from..=to)).unwrap_or("null");
         (status, serde_json::from_str(object).expect("JSON"))
-    }
-}
-
-impl Drop for Ministack {
-    fn drop(&mut self) {
-        // Both fail only where it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

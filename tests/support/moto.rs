@@ -4,9 +4,10 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::run::Background;
 use super::venv;
 
 pub const PACKAGE: &str = "moto[server]==5.2.5";
@@ -22,9 +23,8 @@ main(['-H', '127.0.0.1', '-p', sys.argv[1]])
 
 /// A running moto server; dropping it ends it. Accept any credentials, keep everything in memory.
 pub struct Moto {
-    child: Child,
+    process: Background,
     port: u16,
-    _stdin: Option<ChildStdin>,
 }
 
 impl Moto {
@@ -41,15 +41,14 @@ impl Moto {
         // round tries another.
         for _round in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address").port();
-            let mut child = Command::new(&python)
+            let child = Command::new(&python)
                 .args(["-c", &format!("{changes}{LAUNCHER}"), &port.to_string()])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
                 .expect("moto starts");
-            let stdin = child.stdin.take();
-            let server = Self { child, port, _stdin: stdin };
+            let server = Self { process: Background(child), port };
             if let Some(server) = server.ready() {
                 return server;
             }
@@ -87,7 +86,7 @@ impl Moto {
             if self.http("GET", "/moto-api/").is_some_and(|answer| answer.contains(" 200 ")) {
                 return Some(self);
             }
-            if self.child.try_wait().expect("a state").is_some() {
+            if self.process.0.try_wait().expect("a state").is_some() {
                 return None;
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -103,13 +102,5 @@ impl Moto {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).ok()?;
         Some(String::from_utf8_lossy(&answer).lines().next()?.to_owned())
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        // Both fail only where it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -78,6 +78,24 @@ pub fn finish(command: &mut Command) -> Ran {
     end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs"))
 }
 
+/// A process that goes on beside a test; dropping it ends it.
+pub struct Background(pub Child);
+
+impl Background {
+    /// Starts it, and lets it talk to nobody.
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs"))
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // Both fail only where it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Waits for a process with piped output that must end by itself, or fails the test.
 pub fn end(mut child: Child) -> Ran {
     fn reading(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use mfatrail::alert::{Alert, Outcome};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{SECRET, alert, insist, open, opened, reason, reference, resolved, secret};
 use crate::standin;
-use crate::support::run::{Ran, mfatrail, root};
+use crate::support::run::{Background, Ran, mfatrail, root};
 use crate::support::venv;
 
 const PACKAGE: &str = "aiosmtpd==1.4.6";
@@ -20,16 +20,9 @@ const TEAM: [&str; 3] = ["one@example.com", "two@example.com", "three@example.co
 
 /// A mail server, ended when it is dropped.
 struct Server {
-    child: Child,
+    _process: Background,
     port: u16,
     folder: tempfile::TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ended = self.child.kill();
-        let _ended = self.child.wait();
-    }
 }
 
 /// A mail that was taken.
@@ -71,7 +64,7 @@ impl Server {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { child, port: line.trim().parse().expect("the server tells its port"), folder }
+        Self { _process: Background(child), port: line.trim().parse().expect("the server tells its port"), folder }
     }
 
     fn certificate(&self) -> PathBuf {

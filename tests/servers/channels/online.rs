@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mfatrail::alert::Outcome;
@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::{PAGERDUTY, SLACK_BOT, alert, fact, insist, open, opened, resolved};
 use crate::standin::StandIn;
+use crate::support::run::Background;
 use crate::support::venv;
 
 const PRISM: &str = "@stoplight/prism-cli@5.16.0";
@@ -33,27 +34,20 @@ fn modules(name: &str, packages: &[&str]) -> PathBuf {
     home
 }
 
-/// Ended when it is dropped.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ended = self.0.kill();
-        let _ended = self.0.wait();
-    }
-}
-
-fn prism(document: &str) -> (Server, String) {
+fn prism(document: &str) -> (Background, String) {
     let home = modules("prism", &[PRISM]);
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let child = Command::new("node")
-        .arg(home.join("node_modules/@stoplight/prism-cli/dist/index.js"))
-        .args(["mock", "--errors", "-h", "127.0.0.1", "-p", &port.to_string(), document])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("node starts");
-    let server = Server(child);
+    let mut command = Command::new("node");
+    command.arg(home.join("node_modules/@stoplight/prism-cli/dist/index.js")).args([
+        "mock",
+        "--errors",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &port.to_string(),
+        document,
+    ]);
+    let server = Background::start(&mut command);
     let start = Instant::now();
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(start.elapsed() < Duration::from_secs(60), "Prism did not start");

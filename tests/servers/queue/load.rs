@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Stage, WATCH, of_record, record};
 use crate::standin::Fault;
-use crate::support::run::{HANG, end};
+use crate::support::run::{Background, HANG, end};
 
 /// One message in so many is of somebody who enrolls, loses the device or has it again.
 const EVERY: u64 = 50;
@@ -21,34 +21,23 @@ fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-/// A running watch; dropping it ends it.
-struct Going(Child);
-
-impl Drop for Going {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+/// Starts the watch.
+fn start(stage: &Stage) -> Background {
+    let mut command = stage.command(&WATCH);
+    if let Some(binary) = std::env::var_os("MFATRAIL_BINARY") {
+        let mut other = Command::new(binary);
+        other.args(command.get_args()).env_clear().current_dir(stage.home.path());
+        other.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command = other;
     }
+    Background::start(&mut command)
 }
 
-impl Going {
-    fn start(stage: &Stage) -> Self {
-        let mut command = stage.command(&WATCH);
-        if let Some(binary) = std::env::var_os("MFATRAIL_BINARY") {
-            let mut other = Command::new(binary);
-            other.args(command.get_args()).env_clear().current_dir(stage.home.path());
-            other.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-            command = other;
-        }
-        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-    }
-
-    /// What it has in memory now, in MiB.
-    fn memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
-        line.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) >> 10
-    }
+/// What it has in memory now, in MiB.
+fn memory(watch: &Background) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", watch.0.id())).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) >> 10
 }
 
 fn time(second: u64) -> String {
@@ -128,7 +117,7 @@ fn is_flat(sizes: &[u64]) {
 #[expect(clippy::print_stdout, reason = "figures, for whoever asked for them")]
 fn at_a_rate(rate: u64, seconds: u64) -> (Vec<Duration>, Vec<u64>) {
     let stage = stage();
-    let going = Going::start(&stage);
+    let watch = start(&stage);
     let (begun, all) = (Instant::now(), rate * seconds);
     let (mut sent, mut arrived, mut sizes) = (HashMap::new(), Arrived::default(), Vec::new());
     let every = Duration::from_secs(seconds).div_f64(60.0).max(Duration::from_millis(250));
@@ -144,7 +133,7 @@ fn at_a_rate(rate: u64, seconds: u64) -> (Vec<Duration>, Vec<u64>) {
         }
         arrived.note(&stage);
         if begun.elapsed() > every * u32::try_from(sizes.len()).unwrap() && n < all {
-            sizes.push(going.memory());
+            sizes.push(memory(&watch));
         }
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -197,7 +186,7 @@ fn many_messages_a_second_are_told_within_two_seconds() {
 fn backlog(messages: u64, patience: Duration) {
     let stage = stage();
     stage.sqs.with(|sqs| sqs.owe(messages, message));
-    let going = Going::start(&stage);
+    let watch = start(&stage);
     let (begun, mut arrived) = (Instant::now(), Arrived::default());
     // By each fortieth that is worked off.
     let (mut sizes, mut marks) = (Vec::new(), Vec::new());
@@ -206,8 +195,8 @@ fn backlog(messages: u64, patience: Duration) {
         arrived.note(&stage);
         let done = stage.sqs.with(|sqs| sqs.deletions);
         if done * 40 / messages > sizes.len() as u64 {
-            sizes.push(going.memory());
-            marks.push((begun.elapsed().as_secs(), done, going.memory()));
+            sizes.push(memory(&watch));
+            marks.push((begun.elapsed().as_secs(), done, memory(&watch)));
         }
         if done == messages && arrived.first.len() == told {
             break;
