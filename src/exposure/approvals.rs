@@ -58,11 +58,16 @@ impl<'f, T> ByUser<'f, T> {
 
     /// The rows that may mean an entity, with their numbers, in order.
     pub(super) fn of(&self, entity: &Entity<'_>) -> impl Iterator<Item = (usize, &'f T)> {
-        let names = entity.names.iter().map(|span| span.name.as_str()).chain(entity.id.as_deref());
-        let roots = ROOT_NAMES.into_iter().filter(|_| entity.kind == PrincipalKind::Root);
-        let endings: BTreeSet<String> = names.chain(roots).map(ending).collect();
-        let lists = endings.into_iter().filter_map(|ending| self.by.get(&(entity.account.as_str(), ending)));
-        let places: BTreeSet<usize> = lists.flatten().copied().collect();
+        let account = entity.account.as_str();
+        let places: BTreeSet<usize> = if self.by.len() < entity.names.len() {
+            // It was renamed so often that to look at every row takes less; each of its windows asks.
+            self.by.iter().filter(|((own, _), _)| *own == account).flat_map(|(_, places)| places).copied().collect()
+        } else {
+            let names = entity.names.iter().map(|span| span.name.as_str()).chain(entity.id.as_deref());
+            let roots = ROOT_NAMES.into_iter().filter(|_| entity.kind == PrincipalKind::Root);
+            let endings: BTreeSet<String> = names.chain(roots).map(ending).collect();
+            endings.into_iter().filter_map(|ending| self.by.get(&(account, ending))).flatten().copied().collect()
+        };
         places.into_iter().filter_map(|place| Some((place, self.rows.get(place)?)))
     }
 }

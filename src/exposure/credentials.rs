@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
+
 use super::devices::Bounds;
 use super::ledger::{Entity, EventId, IamEntry, Ledger};
 use super::timeline::{Basis, Key, Missing, Proof, Timeline, fact_key};
@@ -17,6 +19,7 @@ pub(super) struct Credentials {
     denial: Timeline,
     /// Of every managed policy that denies everything: whether it was attached.
     attachments: Vec<Timeline>,
+    access_keys: AccessKeys,
 }
 
 impl Credentials {
@@ -29,6 +32,7 @@ impl Credentials {
                 .into_iter()
                 .map(|proofs| Timeline::new(proofs, from))
                 .collect(),
+            access_keys: AccessKeys::new(ledger, entity, iam),
         }
     }
 
@@ -64,15 +68,26 @@ impl Credentials {
                 })
                 .collect()
         };
-        let mut denials = of(&self.denial, FindingCode::DenyDisagrees, true);
         // What another policy denied meanwhile does not explain how this one was attached, nor when.
-        for unattached in self.attachments.iter().flat_map(|one| of(one, FindingCode::DenyDisagrees, true)) {
-            denials.retain(|one| one.between[1] != unattached.between[1]);
-            denials.push(unattached);
-        }
+        let attachments = self.attachments.iter().flat_map(|one| of(one, FindingCode::DenyDisagrees, true));
+        let attachments: BTreeMap<DateTime<Utc>, Missing> = attachments.map(|one| (one.between[1], one)).collect();
         let mut missing = of(&self.password, FindingCode::PasswordDisagrees, false);
-        missing.extend(denials);
+        let denials = of(&self.denial, FindingCode::DenyDisagrees, true).into_iter();
+        missing.extend(denials.filter(|one| !attachments.contains_key(&one.between[1])));
+        missing.extend(attachments.into_values());
         missing
+    }
+
+    /// How many access keys were active at the place: IAM's count with the key events in between undone, or counted from the
+    /// user's creation; `None` where neither is known.
+    pub(super) fn active_access_keys(&self, key: Key) -> Option<u32> {
+        let keys = &self.access_keys;
+        let count = match keys.told {
+            Some((count, at)) => i64::from(count) + keys.active(key) - keys.active(at),
+            None if keys.created.is_some_and(|created| created <= key) => keys.active(key),
+            None => return None,
+        };
+        u32::try_from(count.max(0)).ok()
     }
 
     /// The last moment at or before the place at which a password or a denial came or went.
@@ -228,50 +243,109 @@ fn told_keys(entity: &Entity<'_>, iam: &IamState) -> Option<(u32, AsOf)> {
     Some((count, as_of.unwrap_or_else(|| iam.as_of(&entity.account))))
 }
 
-/// How many access keys were active at the place: IAM's count with the key events in between undone, or counted from the
-/// user's creation; `None` where neither is known.
-pub(super) fn active_access_keys(
-    ledger: &Ledger<'_>,
-    entity: &Entity<'_>,
-    iam: Option<&IamState>,
-    key: Key,
-) -> Option<u32> {
-    let mut keys: BTreeMap<&str, Vec<(Key, &Event)>> = BTreeMap::new();
-    let mut changes = Vec::new();
-    for (at, event) in own(ledger, entity) {
-        if let Action::AccessKeyCreated { key: Some(key) }
-        | Action::AccessKeyUpdated { key: Some(key), .. }
-        | Action::AccessKeyDeleted { key: Some(key) } = &event.action
-        {
-            keys.entry(key).or_default().push((Key::event(&ledger.events, at)?, event));
-            changes.push(event);
-        }
-    }
-    let active = |until: Key| -> i64 { keys.values().map(|history| i64::from(key_active(history, until))).sum() };
-    let told = iam.and_then(|iam| told_keys(entity, iam));
-    let told = told.and_then(|(count, as_of)| Some((count, fact_key(as_of, changes.iter().copied())?)));
-    let created = entity.created.and_then(|index| Key::event(&ledger.events, index));
-    let count = match told {
-        Some((count, at)) => i64::from(count) + active(key) - active(at),
-        None if created.is_some_and(|created| created <= key) => active(key),
-        None => return None,
-    };
-    u32::try_from(count.max(0)).ok()
+/// How many access keys were active when.
+#[derive(Debug, Default)]
+struct AccessKeys {
+    /// IAM's count, and the place at which it was true.
+    told: Option<(u32, Key)>,
+    /// The user's creation.
+    created: Option<Key>,
+    /// By events alone, in order: from which place on how many were active.
+    steps: Vec<(Key, i64)>,
+    /// How many were active before all of these.
+    first: i64,
 }
 
-/// Whether one key was active after those of its events that lie at or before `until`.
-fn key_active(history: &[(Key, &Event)], until: Key) -> bool {
-    let last = history.iter().rev().find(|(at, _)| *at <= until);
-    match (last, history.first()) {
-        (Some((_, event)), _) => match event.action {
-            Action::AccessKeyCreated { .. } => true,
-            Action::AccessKeyUpdated { active, .. } => active,
-            _ => false,
-        },
-        // Before its first event: only an active key is deactivated, and what is deleted was there.
-        (None, Some((_, event))) => {
-            matches!(event.action, Action::AccessKeyUpdated { active: false, .. } | Action::AccessKeyDeleted { .. })
+impl AccessKeys {
+    fn new(ledger: &Ledger<'_>, entity: &Entity<'_>, iam: Option<&IamState>) -> Self {
+        let mut histories: BTreeMap<&str, Vec<(Key, bool, bool)>> = BTreeMap::new();
+        let mut changes = Vec::new();
+        for (at, event) in own(ledger, entity) {
+            if let Some((key, before, after)) = of_key(event)
+                && let Some(at) = Key::event(&ledger.events, at)
+            {
+                histories.entry(key).or_default().push((at, before, after));
+                changes.push(event);
+            }
         }
-        (None, None) => false,
+        let told = iam.and_then(|iam| told_keys(entity, iam));
+        let told = told.and_then(|(count, as_of)| Some((count, fact_key(as_of, changes.iter().copied())?)));
+        let created = entity.created.and_then(|index| Key::event(&ledger.events, index));
+        Self::of(histories.values().map(Vec::as_slice), told, created)
+    }
+
+    /// By what each event of each key, in order, tells of it before and after.
+    fn of<'h>(
+        histories: impl Iterator<Item = &'h [(Key, bool, bool)]>,
+        told: Option<(u32, Key)>,
+        created: Option<Key>,
+    ) -> Self {
+        let (mut first, mut steps) = (0, Vec::new());
+        for history in histories {
+            let mut active = history.first().is_some_and(|(_, before, _)| *before);
+            first += i64::from(active);
+            for (key, _, after) in history {
+                steps.push((*key, i64::from(*after) - i64::from(active)));
+                active = *after;
+            }
+        }
+        steps.sort_by_key(|(key, _)| *key);
+        let mut active = first;
+        for (_, step) in &mut steps {
+            active += *step;
+            *step = active;
+        }
+        Self { told, created, steps, first }
+    }
+
+    /// After the events at or before the place.
+    fn active(&self, until: Key) -> i64 {
+        let after = self.steps.partition_point(|(key, _)| *key <= until);
+        after.checked_sub(1).and_then(|last| self.steps.get(last)).map_or(self.first, |(_, active)| *active)
+    }
+}
+
+/// Of which key an event is, and whether that was active before and is after: only an active one is deactivated, and what is deleted
+/// was there.
+fn of_key(event: &Event) -> Option<(&str, bool, bool)> {
+    match &event.action {
+        Action::AccessKeyCreated { key: Some(key) } => Some((key, false, true)),
+        Action::AccessKeyUpdated { key: Some(key), active } => Some((key, !active, *active)),
+        Action::AccessKeyDeleted { key: Some(key) } => Some((key, true, false)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Whether a key is active after those of its events that lie at or before a place: by a look at all of them.
+    fn plain(history: &[(Key, bool, bool)], until: Key) -> bool {
+        let last = history.iter().rev().find(|(at, ..)| *at <= until);
+        last.map_or_else(|| history.first().is_some_and(|(_, before, _)| *before), |(_, _, after)| *after)
+    }
+
+    proptest! {
+        #[test]
+        fn active_keys_are_counted_as_by_a_look_at_each(
+            // When, of which key, and what it shows: created, deactivated, activated, deleted.
+            events in prop::collection::vec((0_i64..9, 0_usize..3, 0_usize..4), 0..12),
+            second in -1_i64..10,
+        ) {
+            let at = |second: i64| Key::snapshot(DateTime::from_timestamp(1_790_000_000 + second, 0).unwrap());
+            let mut events = events;
+            events.sort_by_key(|(second, ..)| *second);
+            let mut histories: BTreeMap<usize, Vec<(Key, bool, bool)>> = BTreeMap::new();
+            for (second, key, what) in &events {
+                let (before, after) = [(false, true), (true, false), (false, true), (true, false)][*what];
+                histories.entry(*key).or_default().push((at(*second), before, after));
+            }
+            let keys = AccessKeys::of(histories.values().map(Vec::as_slice), None, None);
+            let counted: i64 = histories.values().map(|history| i64::from(plain(history, at(second)))).sum();
+            prop_assert_eq!(keys.active(at(second)), counted);
+        }
     }
 }

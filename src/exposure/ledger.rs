@@ -109,7 +109,7 @@ pub(super) struct Ledger<'a> {
 #[derive(Debug, Default)]
 struct Directory {
     /// By account and then by name, in lower case.
-    by_name: HashMap<String, HashMap<String, Vec<EntityId>>>,
+    by_name: HashMap<String, HashMap<String, Bearers>>,
     /// By account and then by id, so that a call's are looked up without a copy.
     by_id: HashMap<String, HashMap<String, EntityId>>,
     roots: HashMap<String, EntityId>,
@@ -130,20 +130,62 @@ impl Directory {
                 }
                 PrincipalKind::IamUser => {
                     directory.by_id.entry(account()).or_default().extend(entity.id.clone().map(|unique| (unique, id)));
-                    let names: BTreeSet<String> = entity.names.iter().map(|span| span.name.to_lowercase()).collect();
                     let by_name = directory.by_name.entry(account()).or_default();
-                    for name in names {
-                        by_name.entry(name).or_default().push(id);
+                    for NameSpan { name, from, to } in &entity.names {
+                        by_name.entry(name.to_ascii_lowercase()).or_default().0.push(Bearer {
+                            from: *from,
+                            to: *to,
+                            id,
+                            last: *to,
+                        });
                     }
                 }
             }
         }
+        directory.by_name.values_mut().flat_map(HashMap::values_mut).for_each(Bearers::sort);
         directory
     }
 
-    fn named(&self, account: &str, name: &str) -> impl Iterator<Item = EntityId> {
-        let by_name = self.by_name.get(account);
-        by_name.and_then(|by_name| by_name.get(&name.to_lowercase())).into_iter().flatten().copied()
+    /// Who bore a name at a moment, in order.
+    fn named(&self, account: &str, name: &str, time: DateTime<Utc>) -> BTreeSet<EntityId> {
+        let bearers = self.by_name.get(account).and_then(|by_name| by_name.get(&name.to_ascii_lowercase()));
+        bearers.map(|bearers| bearers.at(time).collect()).unwrap_or_default()
+    }
+}
+
+/// Who bore a name when: of thousands that bore it in turn, none but those of a moment is looked at for it.
+#[derive(Debug, Default)]
+struct Bearers(Vec<Bearer>);
+
+/// One of them; `None` is unbounded.
+#[derive(Debug)]
+struct Bearer {
+    from: Option<DateTime<Utc>>,
+    to: Option<DateTime<Utc>>,
+    id: EntityId,
+    /// The latest end of this one and of all before it.
+    last: Option<DateTime<Utc>>,
+}
+
+impl Bearers {
+    fn sort(&mut self) {
+        self.0.sort_by_key(|bearer| bearer.from);
+        let mut last = Some(DateTime::<Utc>::MIN_UTC);
+        for bearer in &mut self.0 {
+            last = last.zip(bearer.to).map(|(last, to)| last.max(to));
+            bearer.last = last;
+        }
+    }
+
+    /// Both ends count, as of [`Entity::is_called`].
+    fn at(&self, time: DateTime<Utc>) -> impl Iterator<Item = EntityId> {
+        let begun = self.0.partition_point(|bearer| bearer.from.is_none_or(|from| from <= time));
+        let lasts = move |end: &Option<DateTime<Utc>>| end.is_none_or(|end| time <= end);
+        let begun = self.0.get(..begun).unwrap_or_default().iter().rev();
+        begun
+            .take_while(move |bearer| lasts(&bearer.last))
+            .filter(move |bearer| lasts(&bearer.to))
+            .map(|bearer| bearer.id)
     }
 }
 
@@ -272,20 +314,21 @@ impl<'a> Ledger<'a> {
 
     /// The principal that a caller is.
     pub(super) fn entity_of(&self, actor: &Actor, account: &str, time: DateTime<Utc>) -> Option<EntityId> {
-        self.candidates(actor, account).find(|id| self.is(*id, actor, account, time))
+        self.candidates(actor, account, time).find(|id| self.is(*id, actor, account))
     }
 
     /// Every principal that a caller may be: a name that moves is two principals' for a second.
     pub(super) fn entities_of(&self, actor: &Actor, account: &str, time: DateTime<Utc>) -> BTreeSet<EntityId> {
-        self.candidates(actor, account).filter(|id| self.is(*id, actor, account, time)).collect()
+        self.candidates(actor, account, time).filter(|id| self.is(*id, actor, account)).collect()
     }
 
-    fn is(&self, id: EntityId, actor: &Actor, account: &str, time: DateTime<Utc>) -> bool {
-        self.entities.get(id).is_some_and(|entity| self.is_entity(entity, actor, account, time))
+    /// Whether one of the candidates is the caller.
+    fn is(&self, id: EntityId, actor: &Actor, account: &str) -> bool {
+        self.entities.get(id).is_some_and(|entity| self.is_one(entity, actor, account, || true))
     }
 
-    /// Who bears a caller's id or has borne its name.
-    fn candidates(&self, actor: &Actor, account: &str) -> impl Iterator<Item = EntityId> {
+    /// Who bears a caller's id, or bore its name at that moment.
+    fn candidates(&self, actor: &Actor, account: &str, time: DateTime<Utc>) -> impl Iterator<Item = EntityId> {
         let (mut certain, mut name) = (None, None);
         match actor.kind {
             ActorKind::Root => certain = self.directory.roots.get(account),
@@ -299,7 +342,8 @@ impl<'a> Ledger<'a> {
             }
             _ => {}
         }
-        certain.copied().into_iter().chain(name.into_iter().flat_map(move |name| self.directory.named(account, name)))
+        let named = name.into_iter().flat_map(move |name| self.directory.named(account, name, time));
+        certain.copied().into_iter().chain(named)
     }
 
     /// The principal that a call is about, by its parameters.
@@ -308,8 +352,7 @@ impl<'a> Ledger<'a> {
         if about == ABOUT_ROOT {
             return self.directory.roots.get(&*call.account).copied();
         }
-        let mut named = self.directory.named(&call.account, about);
-        named.find(|id| self.entities.get(*id).is_some_and(|entity| entity.is_called(about, call.time)))
+        self.directory.named(&call.account, about, call.time).first().copied()
     }
 
     /// Who really called: `AssumeRoot` sessions appear as the member account's root user.
@@ -326,6 +369,11 @@ impl<'a> Ledger<'a> {
 
     /// Whether `actor`, calling at `time` in `account`, is the entity itself.
     pub(super) fn is_entity(&self, entity: &Entity<'_>, actor: &Actor, account: &str, time: DateTime<Utc>) -> bool {
+        self.is_one(entity, actor, account, || user_name(actor).is_some_and(|name| entity.is_called(name, time)))
+    }
+
+    /// The same, where `is_called` tells whether the entity bore the caller's name.
+    fn is_one(&self, entity: &Entity<'_>, actor: &Actor, account: &str, is_called: impl FnOnce() -> bool) -> bool {
         match entity.kind {
             PrincipalKind::Root => {
                 actor.kind == ActorKind::Root && account == entity.account && !self.is_assumed_root(actor)
@@ -337,7 +385,7 @@ impl<'a> Ledger<'a> {
                     && actor.account.as_deref().is_none_or(|home| home == entity.account)
                     && match (user_id(actor), &entity.id) {
                         (Some(mine), Some(theirs)) => mine == *theirs,
-                        _ => user_name(actor).is_some_and(|name| entity.is_called(name, time)),
+                        _ => is_called(),
                     }
             }
         }
@@ -721,14 +769,13 @@ fn join<'a>(entities: &mut Entities<'a>, events: &Events<'_>, iam: &'a IamState)
         };
         // Where a name changes hands within the interval in which IAM was asked, the list may tell of either.
         let within = |time: Option<DateTime<Utc>>| time.is_some_and(|time| earliest < time && time <= taken_at);
-        let changes_hands = |entities: &Entities<'_>, places: &Places, name: &str| {
-            let bearers = places.named(account, name).filter_map(|id| entities.get(id));
-            let mut spans = bearers.flat_map(|entity| &entity.names);
-            spans.any(|span| span.name.eq_ignore_ascii_case(name) && (within(span.from) || within(span.to)))
-        };
+        let known = places.accounts.get(account).into_iter().flat_map(|account| &account.users);
+        let spans = known.filter_map(|id| entities.get(*id)).flat_map(|entity| &entity.names);
+        let spans = spans.filter(|span| within(span.from) || within(span.to));
+        let mut change_hands: HashSet<String> = spans.map(|span| span.name.to_ascii_lowercase()).collect();
         let mut matched = BTreeSet::new();
         for user in &state.users {
-            if user.id.is_none() && changes_hands(entities, &places, &user.name) {
+            if user.id.is_none() && change_hands.contains(&user.name.to_ascii_lowercase()) {
                 continue;
             }
             let by_id = user.id.as_ref().and_then(|id| places.with_id(account, id));
@@ -758,6 +805,7 @@ fn join<'a>(entities: &mut Entities<'a>, events: &Events<'_>, iam: &'a IamState)
                     // Seen under another name since.
                     let to = Some(taken_at);
                     entity.names.insert(0, NameSpan { name: user.name.clone(), from: None, to });
+                    change_hands.extend(within(to).then(|| user.name.to_ascii_lowercase()));
                 } else {
                     entity.names.push(NameSpan { name: user.name.clone(), from: None, to: None });
                 }
@@ -768,7 +816,7 @@ fn join<'a>(entities: &mut Entities<'a>, events: &Events<'_>, iam: &'a IamState)
             let users = places.users(account);
             let doubtful = |id: EntityId| {
                 let names = entities.get(id).map_or(&[][..], |entity| &entity.names);
-                names.iter().any(|span| changes_hands(entities, &places, &span.name))
+                names.iter().any(|span| change_hands.contains(&span.name.to_ascii_lowercase()))
             };
             let doubtful: BTreeSet<EntityId> = users.iter().copied().filter(|id| doubtful(*id)).collect();
             for id in users.iter().filter(|id| !matched.contains(id) && !doubtful.contains(id)) {
@@ -932,6 +980,8 @@ impl<'e> InIam<'e> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::inventory::AccountState;
 
@@ -965,6 +1015,29 @@ mod tests {
         let mut entities: Entities<'_> = (0..count).chain(0..count / 10).map(entity).collect::<Vec<_>>().into();
         let looks = join(&mut entities, &Events::default(), iam).looks.get();
         (entities, looks)
+    }
+
+    proptest! {
+        #[test]
+        fn who_bore_a_name_is_found_as_by_a_look_at_all(
+            spans in prop::collection::vec((prop::option::of(0_i64..9), prop::option::of(0_i64..9), 0_usize..4, 0_usize..3), 0..12),
+            second in -1_i64..10,
+        ) {
+            let mut entities: Entities<'_> = (0..4)
+                .map(|number| new_entity(ACCOUNT, PrincipalKind::IamUser, &format!("own-{number}"), None, Some(at(100))))
+                .collect::<Vec<_>>()
+                .into();
+            let ids: Vec<EntityId> = entities.iter().map(|(id, _)| id).collect();
+            for (from, to, entity, name) in spans {
+                let span = NameSpan { name: ["a", "A", "b"][name].to_owned(), from: from.map(at), to: to.map(at) };
+                entities.get_mut(ids[entity]).unwrap().names.push(span);
+            }
+            let directory = Directory::new(&entities);
+            for name in ["a", "A", "b", "c"] {
+                let plain = entities.iter().filter(|(_, entity)| entity.is_called(name, at(second))).map(|(id, _)| id);
+                prop_assert_eq!(directory.named(ACCOUNT, name, at(second)), plain.collect::<BTreeSet<_>>());
+            }
+        }
     }
 
     #[test]

@@ -186,14 +186,11 @@ impl Wanted {
 }
 
 impl Wanted {
-    /// The actor of an event; one that no event is about is no principal of the ledger, and yet its calls are looked up.
-    fn add_actor(&mut self, ledger: &Ledger<'_>, event: &Event) {
+    /// The actor of an event, and which principal it is; one that no event is about is no principal of the ledger, and yet its
+    /// calls are looked up.
+    fn add_actor(&mut self, ledger: &Ledger<'_>, event: &Event) -> Option<EntityId> {
         let actor = &event.actor;
         self.actors.extend(sighting_key(actor).map(str::to_owned));
-        if let Some(entity) = ledger.entity_of(actor, &event.account, event.time).and_then(|id| ledger.entities.get(id))
-        {
-            self.add(entity);
-        }
         match actor.kind {
             ActorKind::IamUser => {
                 let keys = user_name(actor).map(str::to_lowercase).into_iter().chain(user_id(actor).map(str::to_owned));
@@ -205,6 +202,7 @@ impl Wanted {
             ActorKind::IdentityCenter => self.identity_center.extend(actor.id.clone()),
             _ => {}
         }
+        ledger.entity_of(actor, &event.account, event.time)
     }
 }
 
@@ -221,16 +219,18 @@ pub fn wanted(input: &Input<'_>) -> Result<Wanted, Inconsistent> {
     // Every deactivation, whatever it did: whether it opened a window may hang on whose the name was, which these calls
     // tell.
     let openings = windows.iter().map(|draft| (draft.entity, draft.opened));
+    // One principal may have thousands of windows, and of names.
+    let mut principals = BTreeSet::new();
     for (id, opened) in openings.chain(deactivations.iter().map(|one| (one.entity, Some(one.event)))) {
-        let Some(entity) = ledger.entities.get(id) else { continue };
-        wanted.add(entity);
+        principals.insert(id);
         let Some(opened) = opened else { continue };
         // Whoever enabled the next device, too: was that one seen at the address before?
         let enrolment = classify::next_enrolment(&ledger, id, opened, input.as_of).map(|(_, enrolment)| enrolment);
         for event in ledger.events.get(opened).map(|event| &**event).into_iter().chain(enrolment) {
-            wanted.add_actor(&ledger, event);
+            principals.extend(wanted.add_actor(&ledger, event));
         }
     }
+    principals.into_iter().filter_map(|id| ledger.entities.get(id)).for_each(|entity| wanted.add(entity));
     ledger.check()?;
     Ok(wanted)
 }
@@ -408,7 +408,7 @@ fn window(facts: Facts<'_>, draft: &Draft, credentials: &Credentials, input: &In
         approval: approval
             .map(|approval| Approved { ticket: approval.ticket.clone(), approver: approval.approver.clone() }),
         console_password: credentials.password(draft.key),
-        active_access_keys: credentials::active_access_keys(ledger, entity, input.iam, draft.key),
+        active_access_keys: credentials.active_access_keys(draft.key),
         privileged: match entity.kind {
             PrincipalKind::Root => Some(true),
             _ => iam_user(entity).and_then(|user| user.privileged),

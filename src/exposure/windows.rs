@@ -107,8 +107,9 @@ pub(super) fn replay(
     for one in missing.iter_mut().filter(|one| shown_exposed && one.exposes) {
         one.code = FindingCode::WithoutMfaUnexplained;
     }
+    let disputes = Disputes::new(&missing);
     for window in &mut windows {
-        if disputed(window, &missing) {
+        if disputes.concern(window) {
             window.certainty = Certainty::Possible;
         }
     }
@@ -146,12 +147,29 @@ fn contradicts(between: [DateTime<Utc>; 2]) -> Missing {
     Missing::new(None, FindingCode::StateContradicts, between)
 }
 
-/// Whether a finding disputes the window: its missing event lies in it, or it ended nobody knows how.
-fn disputed(window: &Draft, missing: &[Missing]) -> bool {
-    let unseen = |reason| matches!(reason, CloseReason::SeenInUse | CloseReason::EndedUnseen);
-    let ends = window.close.filter(|close| close.reason != CloseReason::EndedUnseen).map(|close| close.at);
-    let overlaps = |one: &Missing| one.between[1] > window.opened_at && ends.is_none_or(|end| one.between[0] < end);
-    window.close.is_some_and(|close| unseen(close.reason)) || missing.iter().any(overlaps)
+/// Between which moments events are missing, in the order in which they end; each with the earliest beginning of it and all after it.
+struct Disputes(Vec<[DateTime<Utc>; 2]>);
+
+impl Disputes {
+    fn new(missing: &[Missing]) -> Self {
+        let mut between: Vec<[DateTime<Utc>; 2]> = missing.iter().map(|one| one.between).collect();
+        between.sort_by_key(|[_, end]| *end);
+        let mut earliest = DateTime::<Utc>::MAX_UTC;
+        for [begin, _] in between.iter_mut().rev() {
+            earliest = earliest.min(*begin);
+            *begin = earliest;
+        }
+        Self(between)
+    }
+
+    /// Whether a finding disputes the window: its missing event lies in it, or it ended nobody knows how.
+    fn concern(&self, window: &Draft) -> bool {
+        let unseen = |reason| matches!(reason, CloseReason::SeenInUse | CloseReason::EndedUnseen);
+        let ends = window.close.filter(|close| close.reason != CloseReason::EndedUnseen).map(|close| close.at);
+        let first = self.0.partition_point(|[_, end]| *end <= window.opened_at);
+        let overlaps = self.0.get(first).is_some_and(|[begin, _]| ends.is_none_or(|end| *begin < end));
+        window.close.is_some_and(|close| unseen(close.reason)) || overlaps
+    }
 }
 
 /// A place in a principal's history at which something may open or close.
