@@ -684,6 +684,24 @@ fn an_object_with_thousands_of_events_keeps_each_with_its_record() {
     assert_eq!(kept, records.len());
 }
 
+/// Whoever writes records decides how alike they are: rows that say the same take less than a byte each.
+#[test]
+fn thousands_of_records_with_one_id_are_read_back() {
+    let home = Home::new();
+    let records: Vec<Value> = (0..14_000)
+        .map(|number| {
+            let mut record = record("one", "2026-10-03T00:00:00Z", "111122223333", "us-east-1");
+            record["requestParameters"]["serialNumber"] = format!("arn:aws:iam::111122223333:mfa/{number}").into();
+            record
+        })
+        .collect();
+    home.put("records.json.gz", &gzip(json!({ "Records": records }).to_string().as_bytes()));
+    let ran = home.scan(&[]);
+    assert!(ran.status == 0 || ran.status == 3, "{}", ran.stderr);
+    home.check();
+    home.assert_same_report(&["--month", "2026-10"]);
+}
+
 #[test]
 fn files_of_many_bytes_are_not_all_made_one() {
     let (home, mut state) = (Home::new(), 7);
