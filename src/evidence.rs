@@ -5,7 +5,7 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::cloudtrail::{Brief, Envelope, Record};
 use crate::contract::Integrity;
@@ -13,7 +13,7 @@ use crate::digest::Checker;
 use crate::inflate::InflateError;
 use crate::mfa::{self, Event, Events};
 use crate::pipeline::{Bytes, Next, Visitor};
-use crate::source::ObjectRef;
+use crate::source::{ObjectRef, Selection};
 use crate::trace::{Call, Holder, Part, Sighting, Trace};
 
 /// Which records are kept, by what they say themselves. Their keys were selected before.
@@ -30,6 +30,18 @@ pub struct Range {
 }
 
 impl Range {
+    /// The range of a selection, whose end is excluded.
+    #[must_use]
+    pub fn of(selection: &Selection) -> Self {
+        Self {
+            from: selection.from,
+            // A `Range` includes its last moment, a selection does not.
+            until: selection.to.map(|to| to - TimeDelta::nanoseconds(1)),
+            accounts: selection.accounts.clone(),
+            regions: selection.regions.clone(),
+        }
+    }
+
     /// Whether a record is kept. `eventTime` decides, not the key; and files outside the layout have no key to select by.
     #[must_use]
     pub fn includes(&self, record: &Record<'_, '_>) -> bool {

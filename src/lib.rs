@@ -30,6 +30,7 @@ pub mod incident;
 pub mod inflate;
 pub mod inputs;
 pub mod inventory;
+pub mod lineage;
 pub mod mfa;
 pub mod names;
 pub mod partition;

@@ -109,11 +109,18 @@ fn iam_user(incident: &Incident) -> Option<(String, String)> {
 
 /// The runbook's command that locks everybody out who may have a user's credentials; it shows its plan first.
 fn lock_out(incident: &Incident) -> String {
-    iam_user(incident).map_or_else(String::new, |(user, account)| {
-        format!(
-            " `mfatrail respond {user} --stolen --account {account} --password-out FILE` shows these steps, and takes them with --apply."
-        )
-    })
+    let command = incident
+        .principal
+        .as_ref()
+        .filter(|principal| principal.kind == PrincipalKind::IamUser)
+        .and_then(|principal| stolen(&principal.name, &incident.account));
+    command.map_or_else(String::new, |command| format!(" `{command}` shows these steps, and takes them with --apply."))
+}
+
+/// The runbook's command for a user whose credentials somebody else has; `None` where a name cannot be typed.
+pub(crate) fn stolen(user: &str, account: &str) -> Option<String> {
+    let user = if user.eq_ignore_ascii_case("root") { "user/root" } else { user };
+    Some(format!("mfatrail respond {} --stolen --account {} --password-out FILE", quoted(user)?, quoted(account)?))
 }
 
 /// The command that shows which devices are left over.
@@ -158,7 +165,7 @@ fn history(incident: &Incident, store: &str) -> Option<String> {
 }
 
 /// A word for a shell that is what it says, whoever chose it; `None` for what no shell takes as it is.
-fn quoted(word: &str) -> Option<String> {
+pub(crate) fn quoted(word: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_+=,.@/:%-".contains(c);
     // A backtick would end the command in the text around it.
     if word.is_empty() || word.starts_with('-') || word.chars().any(|c| c.is_control() || c == '`') {

@@ -210,7 +210,7 @@ fn evidence_end(span: &AccountSpan) -> Option<DateTime<Utc>> {
 
 /// Accounts of which something was read, but nothing of the region that logs IAM, with that region. Of a partition of which
 /// that region is not known, whatever region is there may be it.
-fn blind(scanned: &Scanned) -> impl Iterator<Item = (&str, &'static str)> {
+pub(crate) fn blind(scanned: &Scanned) -> impl Iterator<Item = (&str, &'static str)> {
     scanned.accounts.iter().filter_map(|(account, span)| {
         let mut wanted = span.regions.iter().filter_map(|region| partition::iam_region(region));
         let first = wanted.next()?;

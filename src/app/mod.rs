@@ -25,6 +25,7 @@ pub mod respond;
 pub mod scan;
 pub mod search;
 pub mod store;
+pub mod trace;
 mod unknown_name;
 pub mod verify;
 pub mod watch;

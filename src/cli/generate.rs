@@ -196,6 +196,7 @@ fn other_calls(command: &Command) -> Result<AwsCalls, Error> {
             Ok(calls)
         }
         Command::Search(args) => archive(&args.sources, &args.archive.regions, &args.aws),
+        Command::Trace(args) => archive(&args.sources, &args.archive.regions, &args.aws),
         Command::Scan(args) => archive(&args.sources, &args.archive.regions, &args.aws),
         Command::Verify(args) => {
             let mut calls = archive(&args.sources, &args.archive.regions, &args.aws)?;

@@ -20,6 +20,7 @@ mod scan;
 mod search;
 mod store;
 mod terminal;
+mod trace;
 mod verify;
 mod watch;
 
@@ -55,6 +56,7 @@ enum Command {
     Report(Box<args::ReportArgs>),
     History(Box<history::HistoryArgs>),
     Search(Box<search::SearchArgs>),
+    Trace(Box<trace::TraceArgs>),
     Store(Box<store::StoreArgs>),
     Verify(Box<verify::VerifyArgs>),
     Watch(Box<watch::WatchArgs>),
@@ -103,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Store(args) => store::run(&args, run),
         Command::History(args) => history::run(&args, run),
         Command::Search(args) => search::run(&args, run),
+        Command::Trace(args) => trace::run(&args, run),
         Command::Verify(args) => verify::run(&args, run),
         Command::Iam(IamCommand::Snapshot(args)) => iam::snapshot(*args, run),
         Command::Watch(args) => watch::run(*args, run),

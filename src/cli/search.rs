@@ -88,7 +88,8 @@ pub(super) struct SearchArgs {
     #[arg(long, conflicts_with = "regions", help_heading = "Archive")]
     all_regions: bool,
 
-    /// Also find what was done in sessions created by the matching calls, and in sessions created from those; implies --sort
+    /// Also find what was done with sessions, access keys, passwords, users and roles created by the matching calls, and with what
+    /// those created in turn; implies --sort
     #[arg(long, help_heading = "Filters")]
     follow: bool,
 
@@ -125,10 +126,11 @@ A TIME is a date (2026-10-01, today, yesterday), a time with its zone (2026-10-0
 matches one. Names of events, services, users, roles and errors are case-insensitive; unique IDs, access keys and --text are
 case-sensitive.
 
---follow needs --user, --principal-id, --role or --access-key. Sessions are taken from the matching calls that issued
-credentials (AssumeRole and its variants, GetSessionToken, GetFederationToken). A session's calls are found by access key, or by
-the session's ID if it began when the credentials were issued. The other filters choose what is shown, not what is followed;
---from, --to, --account and --region limit both. The source is read once more for each generation of sessions.
+--follow needs --user, --principal-id, --role or --access-key. It follows what the matching calls issued (AssumeRole and its
+variants, GetSessionToken, GetFederationToken) or created (access keys, console passwords, users, roles), and sign-ins. A session's
+calls are found by access key, or by the session's ID if it began when the credentials were issued. The other filters choose what is
+shown, not what is followed; --from, --to, --account and --region limit both. The source is read twice, whatever the length of the
+chain. `mfatrail trace` tells the whole story.
 
 --ip compares addresses, however they are written. Calls that AWS makes on somebody's behalf have the name of a service instead
 (cloudformation.amazonaws.com, AWS Internal); use --text to find these.
@@ -190,7 +192,12 @@ pub(super) fn run(args: &SearchArgs, run: Run<'_>) -> Result<Status, Error> {
         let unknown = unknown_names(&request, &archive, &selection, &scanned);
         unknown.iter().for_each(|name| say_unknown("no record in range", name));
     }
-    let read = scanned.coverage.objects_read > 0 && scanned.coverage.failures.is_empty();
+    if followed.is_cut {
+        say(
+            "warning: more sessions, keys and users came of these calls than are followed\n  hint: narrow the search with --from and --to",
+        );
+    }
+    let read = scanned.coverage.objects_read > 0 && scanned.coverage.failures.is_empty() && !followed.is_cut;
     Ok(Status::of(read && written.conflicts.is_empty()))
 }
 
@@ -236,16 +243,16 @@ fn summarize(written: &Written, followed: Followed, scanned: &Scanned) {
         0 => String::new(),
         count => format!(", {} omitted", units::plural(count, "duplicate", "duplicates")),
     };
-    let sessions = match followed.sessions {
+    let credentials = match followed.credentials {
         0 => String::new(),
-        sessions => format!(
+        credentials => format!(
             ", {} followed in {}",
-            units::plural(sessions, "session", "sessions"),
+            units::plural(credentials, "session, key or user", "sessions, keys and users"),
             units::plural(followed.passes, "more pass", "more passes")
         ),
     };
     say(&format!(
-        "{} found{limited}{duplicates}{sessions}; {}",
+        "{} found{limited}{duplicates}{credentials}; {}",
         units::plural(written.events, "event", "events"),
         read_counts(scanned)
     ));

@@ -14,6 +14,7 @@ pub mod posture;
 mod principal;
 mod reconciliation;
 mod report;
+pub mod trace;
 mod whole_seconds;
 mod window;
 

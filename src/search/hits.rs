@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    cloudtrail::Record,
+    cloudtrail::{Record, Scratch, for_each_record},
     evidence::Range,
     mfa::{self, Conflict},
     pipeline::Visitor,
@@ -116,10 +116,38 @@ impl Hits {
     /// # Errors
     /// When `each` fails, or the temporary file cannot be read.
     pub fn give(
-        mut self,
+        self,
         order: Order,
         limit: Option<u64>,
         each: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<Given> {
+        self.walk(order, limit, &mut |hits, _, text| each(hits.shown(text)))
+    }
+
+    /// Gives every event as a record again to `each`, in order of time, with the object that holds it; what was kept must be the
+    /// records' own bytes.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be read, or holds something else.
+    pub fn records(self, each: &mut dyn FnMut(&ObjectRef, &Record<'_, '_>)) -> io::Result<Given> {
+        let mut scratch = Scratch::default();
+        self.walk(Order::Time, None, &mut |hits, at, text| {
+            let Some(object) = hits.object(at) else { return Ok(()) };
+            scratch.begin(object.key.account.as_deref());
+            let read = for_each_record(text, &mut scratch, &mut |_, record| {
+                if let Ok(record) = record {
+                    each(object, &record);
+                }
+            });
+            read.map(drop).map_err(io::Error::other)
+        })
+    }
+
+    fn walk(
+        mut self,
+        order: Order,
+        limit: Option<u64>,
+        each: &mut dyn FnMut(&Self, (usize, usize), &[u8]) -> io::Result<()>,
     ) -> io::Result<Given> {
         self.parts.push(std::mem::take(&mut self.part));
         let mut places = Vec::new();
@@ -145,7 +173,7 @@ impl Hits {
             }
             if !left_out.contains(&place) {
                 self.read(at, &mut text)?;
-                each(self.shown(&text))?;
+                each(&self, at, &text)?;
                 given.given += 1;
             }
         }

@@ -2,14 +2,14 @@
 //!
 //! [`search`] reads the archive, and nothing is given out before all of it is read; [`Findings::write`] then writes what was found.
 
-mod follow;
+pub(crate) mod follow;
 mod known_names;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{NaiveDate, NaiveTime};
 
 use super::archive::check_places;
 use super::{Archive, Error, Run, UnknownName, coverage, stopped};
@@ -19,7 +19,7 @@ use crate::evidence::Range;
 use crate::pipeline::{self, Options, Progress, Scanned};
 use crate::search::filter::{By, Filter};
 use crate::search::hits::{Given, Hits, Order};
-use crate::search::pass::Pass;
+use crate::search::pass::{Gather, Pass};
 use crate::source::{PassedOver, Selection, Source};
 use crate::table::print::{Columns, Counts, Format, Rows};
 pub use follow::Followed;
@@ -43,7 +43,7 @@ pub struct SearchRequest {
     pub read_only: Option<bool>,
     /// Whether every region is read, even where only the region that records IAM can hold what is searched for.
     pub all_regions: bool,
-    /// Whether calls by the sessions that the calls found began are found too, and so on.
+    /// Whether calls with the credentials that the calls found handed out or made are found too, and so on.
     pub follow: bool,
     /// What is written of each record.
     pub layout: Layout,
@@ -115,16 +115,6 @@ impl SearchRequest {
             Layout::Counts(paths) => columns("--count-by", paths),
         }
     }
-
-    fn range(&self) -> Range {
-        Range {
-            from: self.selection.from,
-            // A `Range` includes its last moment, a selection does not.
-            until: self.selection.to.map(|to: DateTime<Utc>| to - TimeDelta::nanoseconds(1)),
-            accounts: self.selection.accounts.clone(),
-            regions: self.selection.regions.clone(),
-        }
-    }
 }
 
 /// What was found, before it is written.
@@ -175,13 +165,13 @@ pub fn search(request: &SearchRequest, archive: &Archive, run: Run<'_>) -> Resul
         );
     }
     check_places(archive, None, &selection)?;
-    let range = Arc::new(request.range());
+    let range = Arc::new(Range::of(&request.selection));
     let Archive { sources, options } = archive;
     let mut progress: Arc<Progress> = Arc::default();
-    let mut pass = |query: Option<Query>, shown: Option<&Arc<Filter>>| {
+    let mut pass = |query: Option<Query>, gather: Option<Gather>| {
         progress = Arc::default();
         let options = Options { only: query.map(Arc::new), progress: Arc::clone(&progress), ..options.clone() };
-        let make = || Pass::new(Hits::new(Arc::clone(&range), columns.clone()), shown.cloned());
+        let make = || Pass::new(Hits::new(Arc::clone(&range), columns.clone()), gather.clone());
         let found = run.scanning(&options.progress, || pipeline::scan(sources, &selection, &options, &make))?;
         if found.1.stopped {
             return Err(stopped(&found.1, "nothing was printed, because the search was not complete"));
@@ -190,9 +180,19 @@ pub fn search(request: &SearchRequest, archive: &Archive, run: Run<'_>) -> Resul
     };
     let ((Pass { finds: mut hits, .. }, scanned), followed) = if request.follow {
         let (who, rest) = filter.split();
-        let shown = Arc::new(rest);
-        let first = pass(Some(who.following(Arc::clone(&shown))), Some(&shown))?;
-        follow::follow(first, |sessions| pass(Some(sessions.following(Arc::clone(&shown))), Some(&shown)))?
+        let rest = Arc::new(rest);
+        let gather = |followed: &Filter| Gather {
+            shown: Arc::new(followed.clone().and(&rest)),
+            followed: Arc::new(followed.clone()),
+            any: false,
+            services: false,
+        };
+        let gathered = gather(&who);
+        let first = pass(Some(who.finding(Arc::clone(&rest))), Some(gathered))?;
+        follow::follow(first, |family| {
+            let gathered = gather(&family);
+            pass(Some(family.following(Arc::clone(&rest))), Some(gathered))
+        })?
     } else {
         (pass(filter.query(), None)?, Followed::default())
     };

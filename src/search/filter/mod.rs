@@ -9,15 +9,14 @@
 //! of them, and in addresses, `*` and `?` are wildcards. A text is taken as it is.
 
 mod address;
-mod sessions;
 mod test;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::cloudtrail::{Clue, Literals, Names, Query, Record};
+use crate::lineage::{Family, Link, NAMES};
 
-pub use sessions::{Session, Sessions};
 use test::Test;
 
 /// What a filter looks at; each is an option of the command line.
@@ -98,7 +97,8 @@ impl Clause {
 
     /// The event names, where it is nothing but these.
     fn names(&self) -> Option<Vec<&str>> {
-        self.tests.iter().map(Test::event_name).collect()
+        let names: Option<Vec<Vec<&str>>> = self.tests.iter().map(Test::event_names).collect();
+        names.map(|names| names.concat())
     }
 
     /// Literals of which one is in every record that it holds for.
@@ -179,10 +179,36 @@ impl Filter {
         (Self { clauses: who }, Self { clauses: rest })
     }
 
-    /// Calls by sessions.
+    /// Calls by a family of credentials, and those that handed one of them out.
     #[must_use]
-    pub fn sessions(sessions: Sessions) -> Self {
-        Self { clauses: vec![Clause { by: None, tests: vec![Test::Session(Arc::new(sessions))] }] }
+    pub fn family(family: Arc<Family>) -> Self {
+        Self { clauses: vec![Clause { by: None, tests: vec![Test::Family(family)] }] }
+    }
+
+    /// The record of an event.
+    #[must_use]
+    pub fn event(id: &str) -> Self {
+        Self { clauses: vec![Clause { by: None, tests: vec![Test::Event(id.to_owned())] }] }
+    }
+
+    /// Calls that may hand out credentials, or make what outlasts a session, and all that one of the clauses of `others` finds.
+    #[must_use]
+    pub fn links(others: &Self) -> Self {
+        let others = others.clauses.iter().flat_map(|clause| clause.tests.iter().cloned());
+        Self { clauses: vec![Clause { by: None, tests: std::iter::once(Test::Link).chain(others).collect() }] }
+    }
+
+    /// Nothing.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self { clauses: vec![Clause { by: None, tests: Vec::new() }] }
+    }
+
+    /// What both find.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.clauses.extend(other.clauses.iter().cloned());
+        self
     }
 
     /// What to search the bytes for; `None` where everything matches.
@@ -192,13 +218,25 @@ impl Filter {
         (!self.is_empty()).then(|| Query::new(clue, Box::new(move |record| self.matches(record))))
     }
 
-    /// What to search the bytes for when sessions are followed: of the calls that `self` finds those that `shown` does, and
-    /// those that made sessions.
+    /// What to search the bytes for when a family is followed: of the calls that `self` finds those that `shown` does, and those that
+    /// handed out credentials.
     #[must_use]
     pub fn following(self, shown: Arc<Self>) -> Query {
-        let made = |record: &Record<'_, '_>| Session::made_by(record).is_some();
         let clue = self.clue();
-        Query::new(clue, Box::new(move |record| self.matches(record) && (shown.matches(record) || made(record))))
+        Query::new(clue, Box::new(move |record| self.matches(record) && (shown.matches(record) || Link::is(record))))
+    }
+
+    /// The same in the pass that finds whom to follow: further all calls that may hand out credentials, whoever made them.
+    #[must_use]
+    pub fn finding(self, shown: Arc<Self>) -> Query {
+        let clue = self.rarest().map_or(Clue::None, |(_, Rare { mut literals, any_case, .. })| {
+            literals.extend(NAMES.iter().map(|name| (*name).to_owned()));
+            clue_of(literals, any_case)
+        });
+        let wants = move |record: &Record<'_, '_>| {
+            NAMES.contains(&record.name) || (self.matches(record) && (shown.matches(record) || Link::is(record)))
+        };
+        Query::new(clue, Box::new(wants))
     }
 
     /// The clause whose literals are likely to be the rarest, and these.
@@ -216,9 +254,13 @@ impl Filter {
         if let Some(names) = clause.names().map(names).filter(Names::searchable) {
             return Clue::Names(names);
         }
-        let literals = if any_case { Literals::any_case(literals) } else { Literals::new(literals) };
-        literals.map_or(Clue::None, Clue::Literals)
+        clue_of(literals, any_case)
     }
+}
+
+fn clue_of(literals: BTreeSet<String>, any_case: bool) -> Clue {
+    let literals = if any_case { Literals::any_case(literals) } else { Literals::new(literals) };
+    literals.map_or(Clue::None, Clue::Literals)
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use memchr::memmem::Finder;
 
-use super::{By, FilterError, Sessions, address};
+use super::{By, FilterError, address};
 use crate::arn::{self, Arn, is_arn};
 use crate::cloudtrail::{self, ActorKind, Literals, Record};
+use crate::lineage::{Family, NAMES};
 use crate::mfa::EXTRACTED;
 use crate::names::Pattern;
 use crate::{mfa, partition};
@@ -32,7 +33,11 @@ pub(super) enum Test {
     Failed(bool),
     Text(Box<Finder<'static>>),
     Reading(bool),
-    Session(Arc<Sessions>),
+    Family(Arc<Family>),
+    /// One of the events that hand out credentials, or make what outlasts a session.
+    Link,
+    /// An event by its id.
+    Event(String),
 }
 
 #[derive(Debug, Clone)]
@@ -172,7 +177,9 @@ impl Test {
             Self::Failed(failed) => record.failed() == *failed,
             Self::Text(text) => record.mentions(text),
             Self::Reading(reading) => record.read_only() == *reading,
-            Self::Session(sessions) => sessions.made(record),
+            Self::Family(family) => family.concerns(record),
+            Self::Link => NAMES.contains(&record.name),
+            Self::Event(id) => record.id() == *id || record.original() == Some(id),
         }
     }
 
@@ -186,10 +193,11 @@ impl Test {
         }
     }
 
-    /// The event name, where it is one.
-    pub(super) fn event_name(&self) -> Option<&str> {
+    /// The event names, where it is nothing but these.
+    pub(super) fn event_names(&self) -> Option<Vec<&str>> {
         match self {
-            Self::EventName(name) => name.name(),
+            Self::EventName(name) => name.name().map(|name| vec![name]),
+            Self::Link => Some(NAMES.to_vec()),
             _ => None,
         }
     }
@@ -199,7 +207,13 @@ impl Test {
             return Some(Clue { literals: vec![literal(pattern)], any_case: pattern.any_case(), common });
         }
         let (common, literals) = match self {
-            Self::Session(sessions) => (0, sessions.literals()),
+            Self::Family(family) => {
+                return Some(Clue { literals: family.literals(), any_case: family.any_case(), common: 0 });
+            }
+            Self::Link => (3, NAMES.iter().map(|name| (*name).to_owned()).collect()),
+            // A record without an id bears none that could be searched for.
+            Self::Event(id) if id.starts_with("sha256-") => return None,
+            Self::Event(id) => (1, vec![id.clone()]),
             Self::Ip(range) if range.prefix_len() == range.max_prefix_len() => (4, address::literals(range)?),
             Self::Text(text) => (6, vec![String::from_utf8(text.needle().to_vec()).ok()?]),
             Self::Ip(range) => (9, address::literals(range)?),

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cloudtrail::{ContainerError, Scratch, for_each_record, search};
+use crate::lineage::{Bounds, NAMES as NAMES_OF_LINKS, Seed};
 
 const NAMES: [&str; 6] = ["CreateUser", "DeleteUser", "GetObject", "ConsoleLogin", "AssumeRole", "DELETEUSER"];
 const SOURCES: [&str; 5] =
@@ -243,14 +244,15 @@ fn plain(text: &[u8], wanted: impl Fn(&Record<'_, '_>) -> bool) -> Found {
     .map(|_contents| found)
 }
 
-/// The sessions that a document's calls made.
-fn made(text: &str) -> Sessions {
-    let mut made = Vec::new();
+/// What a document's calls handed out and made, and all that came of it.
+fn made(text: &str) -> Family {
+    let mut links = Vec::new();
     let mut take = |_index, record: Result<Record<'_, '_>, _>| {
-        made.extend(record.ok().and_then(|record| Session::made_by(&record)));
+        links.extend(record.ok().and_then(|record| Link::of(&record)));
     };
     let _damaged = for_each_record(text.as_bytes(), &mut Scratch::default(), &mut take);
-    made.into_iter().collect()
+    let seeds: Vec<Seed> = links.iter().filter_map(Seed::product).collect();
+    Family::grow(&seeds, &links, Bounds { is_traced_back: false, since: None, most: 1000 })
 }
 
 fn changed(text: String, changes: &[(prop::sample::Index, prop::sample::Index, u8)]) -> Vec<u8> {
@@ -290,9 +292,13 @@ proptest! {
         prop_assert_eq!(found(text.as_bytes(), &filter.clone().query().unwrap()), expected);
         let (who, rest) = filter.split();
         let shown = Arc::new(rest);
-        for who in [who, Filter::sessions(made(&text))] {
+        let expected = plain(text.as_bytes(), |record| {
+            NAMES_OF_LINKS.contains(&record.name) || who.matches(record) && (shown.matches(record) || Link::is(record))
+        });
+        prop_assert_eq!(found(text.as_bytes(), &who.clone().finding(Arc::clone(&shown))), expected);
+        for who in [who, Filter::family(Arc::new(made(&text)))] {
             let expected = plain(text.as_bytes(), |record| {
-                who.matches(record) && (shown.matches(record) || Session::made_by(record).is_some())
+                who.matches(record) && (shown.matches(record) || Link::is(record))
             });
             prop_assert_eq!(found(text.as_bytes(), &who.following(Arc::clone(&shown))), expected);
         }
@@ -391,7 +397,7 @@ fn matching(filter: &Filter, members: &[&str]) -> Vec<bool> {
 fn sessions_are_told_by_key_or_by_id_and_beginning() {
     let text = r#"{"eventVersion":"1","eventTime":"2026-10-01T10:00:00Z","eventSource":"sts.amazonaws.com","eventName":"AssumeRole",
         "responseElements":{"credentials":{"accessKeyId":"ASIAONE"},"assumedRoleUser":{"assumedRoleId":"AROAONE:s"}}}"#;
-    let sessions = Filter::sessions(made(text));
+    let sessions = Filter::family(Arc::new(made(text)));
     let refused = made(&text.replace("\"responseElements\"", "\"errorCode\":\"AccessDenied\",\"responseElements\""));
     assert!(refused.literals().is_empty());
     let begun = |id: &str, at: &str| {

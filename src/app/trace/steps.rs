@@ -1,0 +1,122 @@
+//! What to do next.
+
+use std::collections::BTreeSet;
+
+use crate::alert::advice::{quoted, stolen};
+use crate::arn::Arn;
+use crate::contract::trace::{Trace, TraceEffect, TraceStep};
+
+/// The steps, in the order in which they are best taken: first what still lets somebody in.
+pub(super) fn steps(trace: &Trace) -> Vec<TraceStep> {
+    let mut steps = Vec::new();
+    steps.extend(trace.effects.iter().filter(|effect| effect.standing == "stands").filter_map(of_effect));
+    steps.extend(affected_users(trace));
+    steps.extend(roles(trace));
+    steps.extend(trace.mfa_removals.iter().filter(|removal| removal.reenabled.is_none()).map(|removal| {
+        let account = removal.account.as_deref().unwrap_or_default();
+        let command = match removal.user.as_str() {
+            "root" => None,
+            user => quoted(user).zip(quoted(account)),
+        };
+        TraceStep {
+            text: format!("have an MFA device assigned to {} again", user_words(&removal.user)),
+            command: command.map(|(user, account)| format!("mfatrail device list --user {user} --account {account}")),
+        }
+    }));
+    let mut seen = BTreeSet::new();
+    steps.retain(|step| seen.insert(step.clone()));
+    steps
+}
+
+fn step(text: impl Into<String>, command: Option<String>) -> TraceStep {
+    TraceStep { text: text.into(), command }
+}
+
+fn user_words(user: &str) -> String {
+    if user == "root" { "the root user".to_owned() } else { format!("user {user}") }
+}
+
+fn of_effect(effect: &TraceEffect) -> Option<TraceStep> {
+    let account = effect.account.as_deref().map_or_else(String::new, |account| format!(" (account {account})"));
+    let owner = effect.owner.as_deref().and_then(quoted);
+    let name = quoted(&effect.name);
+    let iam = |call: &str, rest: Option<String>| rest.map(|rest| format!("aws iam {call} {rest}"));
+    let of_user = || owner.as_ref().zip(name.as_ref());
+    let label = &effect.label;
+    match (effect.kind, effect.action) {
+        ("access_key", "made") => Some(step(
+            format!("deactivate the {label}{account}"),
+            iam(
+                "update-access-key",
+                of_user().map(|(user, key)| format!("--user-name {user} --access-key-id {key} --status Inactive")),
+            ),
+        )),
+        ("user", "made") => Some(step(
+            format!("lock {label}, who was created on the way{account}"),
+            stolen(effect.owner.as_deref()?, effect.account.as_deref().unwrap_or_default()),
+        )),
+        ("password", "made" | "changed") => Some(step(
+            format!("reset the {label}{account}"),
+            stolen(effect.owner.as_deref()?, effect.account.as_deref().unwrap_or_default()),
+        )),
+        ("role", "made") => Some(step(
+            format!("check {label}, which was created on the way, and delete it{account}"),
+            iam("get-role", owner.map(|role| format!("--role-name {role}"))),
+        )),
+        ("trust_policy", _) => Some(step(
+            format!("check whom the {label} admits{account}"),
+            iam("get-role", owner.map(|role| format!("--role-name {role}"))),
+        )),
+        ("mfa_device", "made") => Some(step(
+            format!("find out whose device {label} is: it was enrolled on the way{account}"),
+            iam("list-mfa-devices", owner.map(|user| format!("--user-name {user}"))),
+        )),
+        ("trail", "removed") => Some(step(
+            format!("let the {label} record again{account}"),
+            name.map(|name| format!("aws cloudtrail start-logging --name {name}")),
+        )),
+        (_, "made" | "changed") => Some(step(format!("check the {label}, and take it back{account}"), None)),
+        _ => None,
+    }
+}
+
+/// Users whose own credentials were used.
+fn affected_users(trace: &Trace) -> Vec<TraceStep> {
+    let made: BTreeSet<&str> = trace
+        .effects
+        .iter()
+        .filter(|effect| effect.kind == "user")
+        .filter_map(|effect| effect.owner.as_deref())
+        .collect();
+    let mut users = BTreeSet::new();
+    for event in trace.events.iter().filter(|event| event.relation != "about") {
+        let Some(arn) = Arn::parse(&event.actor) else { continue };
+        if let Some(path) = arn.resource_of("user") {
+            users.insert((arn.account, crate::arn::name(path)));
+        }
+    }
+    let users = users.into_iter().filter(|(_, name)| !made.contains(name)).map(|(account, name)| {
+        step(
+            format!("if the calls were not {name}'s own, lock out whoever has the credentials (account {account})"),
+            stolen(name, account),
+        )
+    });
+    users.collect()
+}
+
+/// Roles whose sessions may last.
+fn roles(trace: &Trace) -> Vec<TraceStep> {
+    let mut roles = BTreeSet::new();
+    for event in trace.events.iter().filter(|event| event.relation == "by") {
+        if let Some(session) = Arn::parse(&event.actor).and_then(|arn| arn.role_session()) {
+            roles.insert((session.account.to_owned(), session.role.to_owned()));
+        }
+    }
+    let steps = roles.into_iter().map(|(account, role)| {
+        let text = format!(
+            "if they were not its own, revoke the sessions of role {role} in account {account} (IAM console > Roles > the role > Revoke sessions)"
+        );
+        step(text, None)
+    });
+    steps.collect()
+}
