@@ -164,10 +164,34 @@ impl<'l> Growth<'l> {
         if let Some(known) = self.family.member_of(&link.holder, link.at) {
             return Some(known).filter(|known| *known != made);
         }
-        // The sign-in of somebody is made by a person, and a person's other sessions lead nowhere.
-        let credential = link.holder.credential().filter(|_| !link.is_sign_in())?;
+        if link.is_sign_in() {
+            return self.password_of(link);
+        }
+        let credential = link.holder.credential()?;
         let from = self.bounds.since.filter(|_| matches!(credential, Credential::Key(_)));
         self.take_in(Member { from, ..member(credential, Relation::Before) })
+    }
+
+    /// The password that a user signed in with, where somebody else had set it: a person's own sessions before lead nowhere.
+    fn password_of(&mut self, link: &Link) -> Option<usize> {
+        let name = link.holder.user()?;
+        let account = link.holder.actor.account.clone();
+        let person = Person { account, name: name.to_owned(), id: None };
+        let sets = |other: &&'l Link| {
+            other.at <= link.at
+                && other.holder.user().is_none_or(|setter| !setter.eq_ignore_ascii_case(name))
+                && self.bounds.since.is_none_or(|since| other.at >= since)
+                && other.done().is_some_and(|(action, thing)| {
+                    thing.kind == ThingKind::Password
+                        && action != Action::Removed
+                        && person.is(thing.account.as_deref(), thing.owner.as_deref(), None)
+                })
+        };
+        let set = self.index.about(name).filter_map(|place| self.link(place)).filter(sets).last()?;
+        let credential = Credential::Password(person);
+        let until = self.end_of(&credential, set);
+        let new = member(credential, Relation::Before);
+        self.take_in(Member { made_by: Some(set.clone()), from: Some(set.at), until, ..new })
     }
 
     fn maker_of_user(&self, person: &Person) -> Option<usize> {

@@ -18,7 +18,7 @@ const NAMED: usize = 4;
 /// The story.
 #[must_use]
 pub fn trace_text(trace: &Trace) -> String {
-    let mut out = format!("Trace of {}\n", subject(trace));
+    let mut out = format!("Trace of {}\nin {}\n", subject(trace), range(trace.from, trace.to));
     let mut part = |title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
             let _infallible = write!(out, "\n{title}\n{}\n", lines.join("\n"));
@@ -197,11 +197,18 @@ pub(super) fn standing(effect: &TraceEffect) -> String {
     };
     let iam = effect.iam.map_or_else(String::new, |iam| format!("; IAM state: {iam}"));
     match (effect.standing, &effect.ended_by) {
+        ("stands", _) if !matters(effect) => format!("nothing read reverses it{iam}"),
         ("stands", _) => format!("nothing read takes it back{iam}"),
         ("inactive", Some(call)) => format!("made inactive: {}{iam}", by(call)),
         (_, Some(call)) => format!("ended: {}{iam}", by(call)),
         (_, None) => format!("ended{iam}"),
     }
+}
+
+/// Whether it matters that an effect stands: what is there and was not, and protection that is gone.
+pub(super) fn matters(effect: &TraceEffect) -> bool {
+    matches!(effect.action, "made" | "changed")
+        || (effect.action == "removed" && matches!(effect.kind, "mfa_device" | "trail"))
 }
 
 /// Whether an effect is worth a line: what was taken away is, unless it was made on the way.
@@ -216,7 +223,8 @@ fn effects(trace: &Trace) -> Vec<String> {
     let notable = trace.effects.iter().filter(|effect| is_notable(effect, &trace.effects));
     let lines = notable.flat_map(|effect| {
         let mark = match effect.standing {
-            "stands" => "STANDS",
+            "stands" if matters(effect) => "STANDS",
+            "stands" => "done",
             "inactive" => "inactive",
             _ => "ended",
         };

@@ -38,6 +38,7 @@ mod store;
 mod store_schema;
 mod store_sequences;
 mod strangers;
+mod trace;
 mod trend;
 mod usage;
 mod use_cases;

@@ -151,8 +151,9 @@ fn of_user(person: &Person, links: &[Link], reach: TimeDelta) -> Seeds {
     let since = reference.and_then(|at| at.checked_sub_signed(reach));
     for link in links.iter().filter(about).filter(|link| since.is_none_or(|since| link.at >= since)) {
         let own = link.holder.user().is_some_and(|name| name.eq_ignore_ascii_case(&person.name));
-        let credential = link.holder.credential().filter(|_| !own && gives_or_takes(link));
-        credentials.extend(credential.map(|credential| seed(credential, Relation::Actor)));
+        let relation = if own { Relation::Subject } else { Relation::Actor };
+        let credential = link.holder.credential().filter(|_| gives_or_takes(link));
+        credentials.extend(credential.map(|credential| seed(credential, relation)));
     }
     credentials.sort_by_key(|seed| seed.relation);
     let mut seen = std::collections::BTreeSet::new();

@@ -24,7 +24,7 @@ pub(super) fn steps(trace: &Trace) -> Vec<TraceStep> {
         }
     }));
     let mut seen = BTreeSet::new();
-    steps.retain(|step| seen.insert(step.clone()));
+    steps.retain(|step| seen.insert(step.command.clone().unwrap_or_else(|| step.text.clone())));
     steps
 }
 

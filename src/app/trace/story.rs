@@ -344,6 +344,7 @@ impl Told {
             Credential::Key(key) => Some(key.clone()),
             _ => session.and_then(|session| session.key.clone()),
         };
+        let key_is_known = matches!(member.credential, Credential::Key(_)) || session.is_some();
         let uses = |all: &BTreeMap<String, TraceUse>| {
             let mut all: Vec<TraceUse> = all.values().cloned().collect();
             all.sort_by(|one, other| (one.first_at, &one.value).cmp(&(other.first_at, &other.value)));
@@ -368,7 +369,7 @@ impl Told {
             mfa: usage.mfa,
             addresses: uses(&usage.addresses),
             user_agents: uses(&usage.agents),
-            access_keys: if session.is_some() { Vec::new() } else { uses(&usage.keys) },
+            access_keys: if key_is_known { Vec::new() } else { uses(&usage.keys) },
             calls: usage.calls,
             changes: usage.changes,
             refused: usage.refused,

@@ -1,0 +1,436 @@
+//! `mfatrail trace`: five generated takeovers with a known truth, in one archive with whatever others do at the same time.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use flate2::{Compression, write::GzEncoder};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::support::run::{Ran, mfatrail, root};
+
+const HOME: &str = "111122223333";
+const OTHER: &str = "444455556666";
+
+/// An archive that is being made: every call is of the attacker, or of others.
+struct Archive {
+    records: Vec<Value>,
+    attacker: BTreeSet<String>,
+    /// Seconds since the beginning.
+    clock: i64,
+    numbers: u32,
+}
+
+/// By which credentials a call is made.
+#[derive(Clone)]
+struct Caller {
+    identity: Value,
+    address: &'static str,
+    is_attacker: bool,
+}
+
+const ATTACKER: &str = "203.0.113.66";
+const OFFICE: &str = "192.0.2.10";
+
+fn at(clock: i64) -> String {
+    let start: chrono::DateTime<chrono::Utc> = "2026-10-01T08:00:00Z".parse().unwrap();
+    (start + chrono::TimeDelta::seconds(clock)).format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+impl Archive {
+    fn new() -> Self {
+        Self { records: Vec::new(), attacker: BTreeSet::new(), clock: 0, numbers: 0 }
+    }
+
+    fn number(&mut self) -> u32 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// A call, after a while; gives its id.
+    fn call(
+        &mut self,
+        by: &Caller,
+        account: &str,
+        (source, name): (&str, &str),
+        asked: Value,
+        answer: Value,
+    ) -> String {
+        self.clock += 37;
+        let number = self.number();
+        let id = format!("{number:08x}-0000-4000-8000-000000000000");
+        if by.is_attacker {
+            self.attacker.insert(id.clone());
+        }
+        let reads = ["Get", "List", "Describe"].iter().any(|verb| name.starts_with(verb)) && name != "GetSessionToken";
+        self.records.push(json!({
+            "eventVersion": "1.11", "userIdentity": by.identity, "eventTime": at(self.clock), "eventSource": format!("{source}.amazonaws.com"),
+            "eventName": name, "awsRegion": "us-east-1", "sourceIPAddress": by.address, "userAgent": "aws-cli/2.31.2",
+            "requestParameters": asked, "responseElements": answer, "eventID": id, "readOnly": reads, "eventType": "AwsApiCall",
+            "managementEvent": true, "recipientAccountId": account, "eventCategory": "Management",
+        }));
+        id
+    }
+
+    fn reads(&mut self, by: &Caller, account: &str) -> String {
+        self.call(by, account, ("s3", "ListBuckets"), Value::Null, Value::Null)
+    }
+
+    fn key(&mut self, user: &str, account: &str, is_attacker: bool) -> Caller {
+        let number = self.number();
+        user_key(user, account, &format!("AKIAEXAMPLE{number:09}"), is_attacker)
+    }
+
+    /// Signs in to the console.
+    fn sign_in(&mut self, user: &str, account: &str, is_attacker: bool) -> Caller {
+        let address = if is_attacker { ATTACKER } else { OFFICE };
+        let identity = json!({"type": "IAMUser", "principalId": user_id(user), "arn": format!("arn:aws:iam::{account}:user/{user}"),
+            "accountId": account, "userName": user});
+        let by = Caller { identity: identity.clone(), address, is_attacker };
+        self.call(&by, account, ("signin", "ConsoleLogin"), Value::Null, json!({"ConsoleLogin": "Success"}));
+        let number = self.number();
+        let mut identity = identity;
+        identity["accessKeyId"] = json!(format!("ASIAEXAMPLE{number:09}"));
+        identity["sessionContext"] =
+            json!({"attributes": {"creationDate": at(self.clock), "mfaAuthenticated": "false"}});
+        Caller { identity, address, is_attacker }
+    }
+
+    /// The console takes another key for the same session.
+    fn renew(&mut self, session: &Caller) -> Caller {
+        let number = self.number();
+        let mut renewed = session.clone();
+        renewed.identity["accessKeyId"] = json!(format!("ASIAEXAMPLE{number:09}"));
+        renewed
+    }
+
+    fn assume(&mut self, by: &Caller, role: &str, account: &str, name: &str) -> Caller {
+        let number = self.number();
+        let key = format!("ASIAEXAMPLE{number:09}");
+        let id = format!("AROA{:X>12}:{name}", role.to_uppercase());
+        let asked = json!({"roleArn": format!("arn:aws:iam::{account}:role/{role}"), "roleSessionName": name});
+        let answer = json!({"credentials": {"accessKeyId": key}, "assumedRoleUser": {"assumedRoleId": id,
+            "arn": format!("arn:aws:sts::{account}:assumed-role/{role}/{name}")}});
+        let own = by.identity["accountId"].as_str().unwrap().to_owned();
+        let shared = self.call(by, &own, ("sts", "AssumeRole"), asked.clone(), answer.clone());
+        if own != account {
+            // The role's account gets a copy with an id of its own, and without the caller's credentials.
+            let copy = Caller {
+                identity: json!({"type": "AWSAccount", "principalId": by.identity["principalId"], "accountId": own}),
+                ..by.clone()
+            };
+            self.clock -= 37;
+            self.call(&copy, account, ("sts", "AssumeRole"), asked, answer);
+            self.records.last_mut().unwrap()["sharedEventID"] = json!(shared);
+        }
+        let identity = json!({"type": "AssumedRole", "principalId": id, "arn": format!("arn:aws:sts::{account}:assumed-role/{role}/{name}"),
+            "accountId": account, "accessKeyId": key,
+            "sessionContext": {"attributes": {"creationDate": at(self.clock), "mfaAuthenticated": "false"},
+                "sessionIssuer": {"type": "Role", "arn": format!("arn:aws:iam::{account}:role/{role}"), "accountId": account, "userName": role,
+                    "principalId": format!("AROA{:X>12}", role.to_uppercase())}}});
+        Caller { identity, address: by.address, is_attacker: by.is_attacker }
+    }
+
+    fn token(&mut self, by: &Caller) -> Caller {
+        let number = self.number();
+        let key = format!("ASIAEXAMPLE{number:09}");
+        let account = by.identity["accountId"].as_str().unwrap().to_owned();
+        self.call(by, &account, ("sts", "GetSessionToken"), Value::Null, json!({"credentials": {"accessKeyId": key}}));
+        let mut token = by.clone();
+        token.identity["accessKeyId"] = json!(key);
+        token.identity["sessionContext"] =
+            json!({"attributes": {"creationDate": at(self.clock), "mfaAuthenticated": "false"}});
+        token
+    }
+
+    fn create_key(&mut self, by: &Caller, user: &str, account: &str) -> Caller {
+        let made = self.key(user, account, by.is_attacker);
+        let answer =
+            json!({"accessKey": {"accessKeyId": made.identity["accessKeyId"], "userName": user, "status": "Active"}});
+        self.call(by, account, ("iam", "CreateAccessKey"), json!({"userName": user}), answer);
+        made
+    }
+
+    fn create_user(&mut self, by: &Caller, user: &str, account: &str) {
+        let answer = json!({"user": {"userName": user, "userId": user_id(user)}});
+        self.call(by, account, ("iam", "CreateUser"), json!({"userName": user}), answer);
+    }
+
+    fn iam(&mut self, by: &Caller, account: &str, name: &str, asked: Value) -> String {
+        self.call(by, account, ("iam", name), asked, Value::Null)
+    }
+
+    /// Writes it in objects of a few records each, in an order that is not that of time.
+    fn write(&self, folder: &Path, shuffle: usize) {
+        let mut records: Vec<&Value> = self.records.iter().collect();
+        let most = records.len();
+        for place in 0..most {
+            records.swap(place, (place * 7 + shuffle) % most);
+        }
+        for (number, part) in records.chunks(9).enumerate() {
+            for account in [HOME, OTHER] {
+                let own: Vec<&&Value> = part.iter().filter(|record| record["recipientAccountId"] == account).collect();
+                let folder = folder.join(format!("AWSLogs/{account}/CloudTrail/us-east-1/2026/10/01"));
+                fs::create_dir_all(&folder).unwrap();
+                let name = format!(
+                    "{account}_CloudTrail_us-east-1_20261001T{:02}{:02}Z_{number:016}.json.gz",
+                    number / 60 % 24,
+                    number % 60
+                );
+                let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+                gzip.write_all(json!({"Records": own}).to_string().as_bytes()).unwrap();
+                fs::write(folder.join(name), gzip.finish().unwrap()).unwrap();
+            }
+        }
+    }
+}
+
+fn user_id(user: &str) -> String {
+    format!("AIDA{:X>17}", user.to_uppercase().replace(['.', '-'], ""))
+}
+
+fn user_key(user: &str, account: &str, key: &str, is_attacker: bool) -> Caller {
+    let identity = json!({"type": "IAMUser", "principalId": user_id(user), "arn": format!("arn:aws:iam::{account}:user/{user}"),
+        "accountId": account, "accessKeyId": key, "userName": user});
+    Caller { identity, address: if is_attacker { ATTACKER } else { OFFICE }, is_attacker }
+}
+
+/// What others do all the time: the same calls, the same roles under the same names, and the victim's own work.
+fn noise(archive: &mut Archive, which: u8) {
+    match which % 6 {
+        0 => {
+            let victim = archive.sign_in("victim", HOME, false);
+            archive.reads(&victim, HOME);
+            let key = archive.create_key(&victim, "victim", HOME);
+            archive.reads(&key, HOME);
+        }
+        1 => {
+            let ci = user_key("ci", HOME, "AKIAEXAMPLENOISECI00", false);
+            let session = archive.assume(&ci, "Deploy", OTHER, "deploy");
+            archive.reads(&session, OTHER);
+        }
+        2 => {
+            let admin = archive.sign_in("admin", HOME, false);
+            let number = archive.number();
+            let name = format!("new-{number}");
+            archive.create_user(&admin, &name, HOME);
+            let key = archive.create_key(&admin, &name, HOME);
+            archive.reads(&key, HOME);
+            archive.iam(
+                &admin,
+                HOME,
+                "DeactivateMFADevice",
+                json!({"userName": name, "serialNumber": format!("arn:aws:iam::{HOME}:mfa/{name}")}),
+            );
+        }
+        3 => {
+            let victim = user_key("victim", HOME, "AKIAEXAMPLENOISEVIC0", false);
+            let token = archive.token(&victim);
+            archive.reads(&token, HOME);
+            archive.assume(&token, "Admin", HOME, "admin");
+        }
+        4 => {
+            let service = Caller {
+                identity: json!({"type": "AWSService", "invokedBy": "lambda.amazonaws.com"}),
+                address: "lambda.amazonaws.com",
+                is_attacker: false,
+            };
+            let answer = json!({"credentials": {"accessKeyId": format!("ASIAEXAMPLENOISE{:04}", archive.numbers)},
+                "assumedRoleUser": {"assumedRoleId": "AROAXXXXXXXADMIN:admin"}});
+            let asked = json!({"roleArn": format!("arn:aws:iam::{HOME}:role/Admin"), "roleSessionName": "admin"});
+            archive.call(&service, HOME, ("sts", "AssumeRole"), asked, answer);
+        }
+        _ => {
+            let other = user_key("victim", OTHER, "AKIAEXAMPLENOISEOTHE", false);
+            archive.reads(&other, OTHER);
+        }
+    }
+}
+
+/// Five takeovers. Each gives the arguments that ask about it, from its beginning, its middle and its end.
+const TAKEOVERS: [&str; 5] = ["session to key", "key to user", "role chain", "console to CLI", "cross-account"];
+
+fn takeover(archive: &mut Archive, which: &str, noises: &[u8]) -> Vec<[String; 2]> {
+    let mut noises = noises.iter().copied().cycle();
+    let mut others = |archive: &mut Archive| {
+        if let Some(which) = noises.next() {
+            noise(archive, which);
+        }
+    };
+    others(archive);
+    let event = |id: String| ["--event".to_owned(), id];
+    let key =
+        |caller: &Caller| ["--access-key".to_owned(), caller.identity["accessKeyId"].as_str().unwrap().to_owned()];
+    match which {
+        "session to key" => {
+            // A session that somebody stole: its keys change as it goes.
+            let session = archive.sign_in("victim", HOME, true);
+            let first = archive.reads(&session, HOME);
+            others(archive);
+            let session = archive.renew(&session);
+            let removal = archive.iam(
+                &session,
+                HOME,
+                "DeactivateMFADevice",
+                json!({"userName": "victim", "serialNumber": format!("arn:aws:iam::{HOME}:mfa/victim")}),
+            );
+            let made = archive.create_key(&session, "victim", HOME);
+            others(archive);
+            let last = archive.reads(&made, HOME);
+            archive.iam(&made, HOME, "ListUsers", Value::Null);
+            vec![event(first), event(removal), event(last), key(&made)]
+        }
+        "key to user" => {
+            let stolen = archive.key("victim", HOME, true);
+            let first = archive.reads(&stolen, HOME);
+            archive.create_user(&stolen, "backdoor", HOME);
+            others(archive);
+            archive.iam(
+                &stolen,
+                HOME,
+                "AttachUserPolicy",
+                json!({"userName": "backdoor", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+            );
+            archive.iam(&stolen, HOME, "CreateLoginProfile", json!({"userName": "backdoor"}));
+            let made = archive.create_key(&stolen, "backdoor", HOME);
+            others(archive);
+            archive.reads(&made, HOME);
+            let console = archive.sign_in("backdoor", HOME, true);
+            let last = archive.reads(&console, HOME);
+            let user = ["--user".to_owned(), "backdoor".to_owned()];
+            vec![event(first), event(last), key(&stolen), key(&made), user]
+        }
+        "role chain" => {
+            let stolen = archive.key("victim", HOME, true);
+            let token = archive.token(&stolen);
+            others(archive);
+            let admin = archive.assume(&token, "Admin", HOME, "admin");
+            let middle = archive.reads(&admin, HOME);
+            let deploy = archive.assume(&admin, "Deploy", HOME, "deploy");
+            others(archive);
+            let audit = archive.assume(&deploy, "Audit", HOME, "audit");
+            let back = archive.assume(&audit, "Admin", HOME, "admin");
+            let last = archive.iam(
+                &back,
+                HOME,
+                "UpdateAccessKey",
+                json!({"userName": "admin", "accessKeyId": "AKIAEXAMPLEADMIN0000", "status": "Inactive"}),
+            );
+            vec![event(middle), event(last), key(&stolen), key(&deploy), key(&back)]
+        }
+        "console to CLI" => {
+            // A password is reset for the console, and from there it goes on with a key and a token.
+            let stolen = archive.key("helpdesk", HOME, true);
+            archive.iam(&stolen, HOME, "UpdateLoginProfile", json!({"userName": "target"}));
+            others(archive);
+            let console = archive.sign_in("target", HOME, true);
+            let middle = archive.reads(&console, HOME);
+            let made = archive.create_key(&console, "target", HOME);
+            let token = archive.token(&made);
+            others(archive);
+            let last = archive.reads(&token, HOME);
+            vec![event(middle), event(last), key(&stolen), key(&token)]
+        }
+        _ => {
+            let stolen = archive.key("victim", HOME, true);
+            let first = archive.reads(&stolen, HOME);
+            let there = archive.assume(&stolen, "Deploy", OTHER, "deploy");
+            others(archive);
+            let middle = archive.reads(&there, OTHER);
+            archive.create_user(&there, "support", OTHER);
+            let made = archive.create_key(&there, "support", OTHER);
+            others(archive);
+            let last = archive.reads(&made, OTHER);
+            let back = archive.assume(&made, "Admin", HOME, "admin");
+            archive.reads(&back, HOME);
+            vec![event(first), event(middle), event(last), key(&made)]
+        }
+    }
+}
+
+fn trace(source: &Path, arguments: &[&str]) -> Ran {
+    mfatrail().arg("trace").arg(source).args(arguments).output().expect("it runs").into()
+}
+
+fn document(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr))
+}
+
+/// The ids of what the trace says that its credentials did, or that began one.
+fn done(document: &Value) -> BTreeSet<String> {
+    let events = document["events"].as_array().unwrap().iter().filter(|event| event["relation"] != "about");
+    events.map(|event| event["event_id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Asks all questions about a takeover.
+fn hold(which: &str, noises: &[u8], shuffle: usize, threads: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let mut archive = Archive::new();
+    let questions = takeover(&mut archive, which, noises);
+    noise(&mut archive, noises.first().copied().unwrap_or_default());
+    archive.write(home.path(), shuffle);
+    for [option, value] in questions {
+        let ran = trace(home.path(), &[&option, &value, "--format", "json", "--threads", threads]);
+        let document = document(&ran);
+        let (done, asked) = (done(&document), format!("{which} {option} {value} {noises:?}"));
+        let names = |ids: BTreeSet<&String>| -> Vec<String> {
+            let of =
+                |id: &String| archive.records.iter().find(|record| record["eventID"] == **id).map(Value::to_string);
+            ids.into_iter().filter_map(of).collect()
+        };
+        assert_eq!(names(archive.attacker.difference(&done).collect()), Vec::<String>::new(), "{asked}: missing");
+        assert_eq!(names(done.difference(&archive.attacker).collect()), Vec::<String>::new(), "{asked}: of others");
+        let passes = document["coverage"]["passes"].as_u64().unwrap();
+        assert!(passes <= 3 && ran.stderr.contains("reading the archive twice"), "{asked}: {passes} passes");
+        assert_eq!((ran.status, &document["complete"]), (0, &json!(true)), "{asked}: {}", document["unknowns"]);
+    }
+}
+
+#[test]
+fn a_trace_finds_all_of_a_takeover_and_nothing_of_others() {
+    for which in TAKEOVERS {
+        for threads in ["1", "4"] {
+            hold(which, &[0, 1, 2, 3, 4, 5], 3, threads);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_others_do_meanwhile(
+        which in prop::sample::select(TAKEOVERS.to_vec()),
+        noises in prop::collection::vec(0_u8..6, 1..8),
+        shuffle in 0_usize..50,
+    ) {
+        hold(which, &noises, shuffle, "2");
+    }
+}
+
+/// The five, each alone with its noise, as the terminal shows them.
+#[test]
+fn the_story_of_a_takeover_is_told() {
+    for which in TAKEOVERS {
+        let home = tempfile::tempdir().unwrap();
+        let mut archive = Archive::new();
+        let questions = takeover(&mut archive, which, &[2, 0, 1]);
+        archive.write(home.path(), 5);
+        let [option, value] = &questions[1];
+        let ran = trace(home.path(), &[option, value]);
+        insta::assert_snapshot!(which.replace(' ', "_"), ran.stdout);
+    }
+}
+
+#[test]
+fn the_question_at_night_takes_one_command() {
+    let ran = trace(
+        &root().join("fixtures/archive"),
+        &["--user", "felix.moreau", "--from", "2026-10-14", "--to", "2026-10-15"],
+    );
+    insta::assert_snapshot!("felix", ran.stdout);
+    // The sessions of the two who repaired it began before.
+    assert_eq!(ran.status, 3, "{}", ran.stderr);
+}
