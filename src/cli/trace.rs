@@ -1,17 +1,18 @@
 //! `mfatrail trace`.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::archive::{archive, range, selection, sources};
+use super::archive::{archive, range, selection, sources, time};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::Status;
 use super::{put, put_json, say};
 use crate::app::trace::{Question, TraceRequest, trace};
 use crate::app::{Error, Run};
 use crate::contract::trace::Trace;
-use crate::report::trace_text;
+use crate::report::{trace_html, trace_text, trace_timeline_csv, trace_timeline_jsonl};
 use crate::units::{self, plural, readable_size};
 
 /// Trace an event, a user or a key: the sessions that led there, those that followed, what they did and made, and what still stands
@@ -54,6 +55,14 @@ pub(super) struct TraceArgs {
     #[arg(long, value_name = "DURATION", default_value = "3d", help_heading = "What to trace")]
     reach: String,
 
+    /// Compare what was created with IAM state: a snapshot of `mfatrail iam snapshot`, or a folder of the AWS CLI's files
+    #[arg(long, value_name = "FILE|DIR", help_heading = "Inputs")]
+    iam: Option<PathBuf>,
+
+    /// When the AWS CLI's files of IAM state were made
+    #[arg(long, value_name = "TIME", requires = "iam", help_heading = "Inputs")]
+    iam_as_of: Option<String>,
+
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     format: FormatArg,
@@ -75,7 +84,8 @@ about, sessions are followed back to the key or the sign-in that they began with
 sessions, access keys, passwords, users and roles. Whoever created a key or a user longer ago than --reach is named, not followed.
 
 Examples:
-  mfatrail trace fixtures/archive --user felix.moreau --from 2026-10-14 --to 2026-10-16
+  mfatrail trace fixtures/archive --access-key AKIACYCXYR6QKKIMVNUW --from 2026-10-01
+  mfatrail trace fixtures/archive --event f7ec58ac-b3c4-4967-9791-6c388dfd1988 --format timeline-csv
   mfatrail trace s3://trail-bucket --user felix.moreau --from yesterday
   mfatrail trace s3://trail-bucket --from 7d --access-key AKIAIOSFODNN7EXAMPLE --format json | jq .unknowns
 
@@ -89,17 +99,37 @@ enum FormatArg {
     Text,
     /// One JSON document
     Json,
+    /// A page by itself
+    Html,
+    /// A timeline for Timesketch, CSV
+    TimelineCsv,
+    /// A timeline for Timesketch, JSON lines
+    TimelineJsonl,
 }
 
 pub(super) fn run(args: &TraceArgs, run: Run<'_>) -> Result<Status, Error> {
     let [from, to] = range(args.from.as_deref(), args.to.as_deref(), run.now)?;
     let reach = units::parse_duration(&args.reach).map_err(|error| Error::Input(format!("`--reach`: {error}")))?;
-    let request = TraceRequest { selection: selection(&args.archive, from, to)?, question: question(args)?, reach };
+    let iam_as_of = args.iam_as_of.as_deref().map(|text| time("--iam-as-of", text, run.now)).transpose()?;
+    if args.iam.as_deref().is_some_and(|iam| iam == Path::new("live")) {
+        let hint = "save it with `mfatrail iam snapshot`, and give that file";
+        return Err(Error::Input(format!("`--iam live`: a trace makes no calls to IAM\n  hint: {hint}")));
+    }
+    let request = TraceRequest {
+        selection: selection(&args.archive, from, to)?,
+        question: question(args)?,
+        reach,
+        iam: args.iam.clone(),
+        iam_as_of,
+    };
     let archive = archive(sources(&args.sources)?, &args.archive, &args.aws)?;
     let traced = trace(&request, &archive, run)?;
     match args.format {
         FormatArg::Text => put(&trace_text(&traced))?,
         FormatArg::Json => put_json(&traced)?,
+        FormatArg::Html => put(&trace_html(&traced).map_err(Error::failed)?)?,
+        FormatArg::TimelineCsv => put(trace_timeline_csv(&traced).trim_end())?,
+        FormatArg::TimelineJsonl => put(trace_timeline_jsonl(&traced).map_err(Error::failed)?.trim_end())?,
     }
     summarize(&traced);
     Ok(Status::of(traced.complete))

@@ -37,6 +37,6 @@ pub use markdown::markdown;
 pub use posture::{posture_html, posture_markdown};
 pub use redact::redact;
 pub use summary::{summary, summary_with_path};
-pub use trace::trace_text;
+pub use trace::{trace_html, trace_text, trace_timeline_csv, trace_timeline_jsonl};
 pub use write::{File, Format, OutputDir, OutputError, RenderError, render};
 pub use xlsx::xlsx;

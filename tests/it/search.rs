@@ -423,7 +423,7 @@ fn sessions_are_followed_to_the_last() {
         let (found, told) = ids(&format!("{who} --follow"));
         assert_eq!(found, "id-1 id-2 id-3 id-4 id-5 id-6 id-8", "{who}");
         assert!(
-            told.contains("7 events found, 1 duplicate omitted, 2 sessions followed in 2 more passes; 3 of 3 objects"),
+            told.contains("7 events found, 1 duplicate omitted, 2 sessions, keys and users followed in 1 more pass; 3 of 3 objects"),
             "{told}"
         );
     }

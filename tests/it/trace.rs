@@ -434,3 +434,319 @@ fn the_question_at_night_takes_one_command() {
     // The sessions of the two who repaired it began before.
     assert_eq!(ran.status, 3, "{}", ran.stderr);
 }
+
+/// The archive of a takeover, and its questions.
+fn made(which: &str) -> (tempfile::TempDir, Archive, Vec<[String; 2]>) {
+    let home = tempfile::tempdir().unwrap();
+    let mut archive = Archive::new();
+    let questions = takeover(&mut archive, which, &[2, 0, 1]);
+    archive.write(home.path(), 5);
+    (home, archive, questions)
+}
+
+fn codes(document: &Value) -> BTreeSet<&str> {
+    document["unknowns"].as_array().unwrap().iter().map(|unknown| unknown["code"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn timelines_have_the_columns_that_timesketch_requires() {
+    let (home, archive, questions) = made("key to user");
+    let [option, value] = &questions[0];
+    let csv = trace(home.path(), &[option, value, "--format", "timeline-csv"]);
+    let mut lines = csv.stdout.lines();
+    let columns: Vec<&str> = lines.next().unwrap().split(',').collect();
+    assert_eq!(columns[..4], ["message", "timestamp", "datetime", "timestamp_desc"]);
+    assert_eq!(lines.count(), archive.attacker.len());
+    let jsonl = trace(home.path(), &[option, value, "--format", "timeline-jsonl"]);
+    let mut before = String::new();
+    for line in jsonl.stdout.lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert!(event["message"].is_string() && event["timestamp_desc"] == "Event Time", "{line}");
+        let time = event["datetime"].as_str().unwrap();
+        let parsed = chrono::DateTime::parse_from_rfc3339(time).unwrap();
+        assert!(time.ends_with("+00:00") && event["timestamp"] == parsed.timestamp_micros(), "{line}");
+        assert!(*before <= *time, "in order of time");
+        time.clone_into(&mut before);
+        assert_eq!(event.as_object().unwrap().len(), columns.len());
+    }
+}
+
+#[test]
+fn every_form_says_the_same_for_any_number_of_threads() {
+    let (home, ..) = made("cross-account");
+    for format in ["text", "html", "timeline-csv", "timeline-jsonl"] {
+        let of = |threads: &str| trace(home.path(), &["--user", "support", "--format", format, "--threads", threads]);
+        let (one, more) = (of("1"), of("4"));
+        assert_eq!(one.stdout, more.stdout, "{format}");
+        assert!(one.stdout.contains("CreateUser") || format == "text", "{format}");
+        assert_eq!(one.status, 0, "{}", one.stderr);
+    }
+}
+
+#[test]
+fn what_still_stands_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let mut archive = Archive::new();
+    let stolen = archive.key("victim", HOME, true);
+    archive.create_user(&stolen, "gone", HOME);
+    let of_gone = archive.create_key(&stolen, "gone", HOME);
+    archive.create_user(&stolen, "here", HOME);
+    let inactive = archive.create_key(&stolen, "here", HOME);
+    let standing = archive.create_key(&stolen, "here", HOME);
+    archive.iam(&stolen, HOME, "CreateLoginProfile", json!({"userName": "here"}));
+    let admin = user_key("admin", HOME, "AKIAEXAMPLEADMIN0000", false);
+    let deletion = archive.iam(&admin, HOME, "DeleteUser", json!({"userName": "gone"}));
+    let status = |key: &Caller, status: &str| json!({"userName": "here", "accessKeyId": key.identity["accessKeyId"], "status": status});
+    archive.iam(&admin, HOME, "UpdateAccessKey", status(&inactive, "Inactive"));
+    archive.iam(&admin, HOME, "UpdateAccessKey", status(&standing, "Inactive"));
+    archive.iam(&admin, HOME, "UpdateAccessKey", status(&standing, "Active"));
+    archive.write(home.path(), 1);
+    let key = stolen.identity["accessKeyId"].as_str().unwrap();
+    let ran = trace(home.path(), &["--access-key", key, "--format", "json"]);
+    let document = document(&ran);
+    let of = |kind: &str, name: &Value, owner: &str| {
+        let all = document["effects"].as_array().unwrap();
+        let own = all.iter().find(|one| one["kind"] == kind && one["name"] == *name && one["owner"] == owner);
+        own.unwrap_or_else(|| panic!("{kind} {name}"))["standing"].as_str().unwrap()
+    };
+    let id = |key: &Caller| key.identity["accessKeyId"].clone();
+    assert_eq!(of("user", &json!(""), "gone"), "ended");
+    assert_eq!(of("access_key", &id(&of_gone), "gone"), "ended");
+    assert_eq!(of("user", &json!(""), "here"), "stands");
+    assert_eq!(of("access_key", &id(&inactive), "here"), "inactive");
+    assert_eq!(of("access_key", &id(&standing), "here"), "stands");
+    assert_eq!(of("password", &json!(""), "here"), "stands");
+    // Whoever undid it did not do it.
+    assert!(!done(&document).contains(&deletion));
+    let about = document["events"].as_array().unwrap().iter().find(|event| event["event_id"] == *deletion).unwrap();
+    assert_eq!((&about["relation"], &about["credential"]), (&json!("about"), &Value::Null));
+    let steps = document["next_steps"].to_string();
+    assert!(steps.contains("aws iam update-access-key --user-name here --access-key-id"), "{steps}");
+    assert!(steps.contains("mfatrail respond here --stolen --account 111122223333"), "{steps}");
+    assert!(!steps.contains("respond gone"), "{steps}");
+}
+
+#[test]
+fn what_is_not_known_comes_first_and_makes_it_incomplete() {
+    let (home, archive, questions) = made("role chain");
+    let [option, value] = &questions[1];
+    let middle = archive.records.iter().find(|record| record["eventID"] == **value).unwrap();
+    let from = middle["eventTime"].as_str().unwrap();
+    for (arguments, code) in [
+        (vec!["--event", "no-such-event"], "not_found"),
+        (vec!["--user", "nobody-at-all"], "not_found"),
+        (vec!["--access-key", "AKIAEXAMPLENOWHERE00"], "not_found"),
+        (vec![option, value, "--from", from], "beginning_unknown"),
+        (vec![option, value, "--from", "2026-10-02"], "nothing_read"),
+    ] {
+        let ran = trace(home.path(), &[&arguments[..], &["--format", "json"]].concat());
+        let document = document(&ran);
+        assert!(codes(&document).contains(code), "{arguments:?}: {}", document["unknowns"]);
+        assert_eq!((ran.status, &document["complete"]), (3, &json!(false)), "{arguments:?}");
+        let text = trace(home.path(), &arguments).stdout;
+        let (title, unknown) = (text.find("Trace of").unwrap(), text.find("\nNot known\n  ! ").unwrap());
+        assert!(title < unknown && text.find("\nIn short").is_none_or(|answer| unknown < answer), "{text}");
+    }
+    // An object that cannot be read.
+    let folder = home.path().join(format!("AWSLogs/{HOME}/CloudTrail/us-east-1/2026/10/01"));
+    fs::write(
+        folder.join(format!("{HOME}_CloudTrail_us-east-1_20261001T2300Z_0000000000000999.json.gz")),
+        b"\x1f\x8b\x08broken",
+    )
+    .unwrap();
+    let ran = trace(home.path(), &[option, value, "--format", "json"]);
+    assert!(codes(&document(&ran)).contains("objects_unreadable"), "{}", ran.stdout);
+    assert_eq!(ran.status, 3);
+}
+
+#[test]
+fn a_session_that_left_for_an_account_that_was_not_read_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let mut archive = Archive::new();
+    let stolen = archive.key("victim", HOME, true);
+    let there = archive.assume(&stolen, "Deploy", "999900001111", "deploy");
+    archive.reads(&there, "999900001111");
+    archive.write(home.path(), 0);
+    let key = stolen.identity["accessKeyId"].as_str().unwrap();
+    let ran = trace(home.path(), &["--access-key", key, "--format", "json"]);
+    let document = document(&ran);
+    assert!(codes(&document).contains("account_not_read"), "{}", document["unknowns"]);
+    assert_eq!(ran.status, 3);
+}
+
+#[test]
+fn records_that_bear_one_id_are_all_told() {
+    let (home, archive, questions) = made("role chain");
+    let [_, value] = &questions[1];
+    let mut forged = archive.records.iter().find(|record| record["eventID"] == **value).unwrap().clone();
+    forged["userIdentity"] = user_key("admin", HOME, "AKIAEXAMPLEADMIN0000", false).identity;
+    let folder = home.path().join(format!("AWSLogs/{HOME}/CloudTrail/us-east-1/2026/10/01"));
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(json!({"Records": [forged]}).to_string().as_bytes()).unwrap();
+    let name = format!("{HOME}_CloudTrail_us-east-1_20261001T2300Z_0000000000000999.json.gz");
+    fs::write(folder.join(name), gzip.finish().unwrap()).unwrap();
+    let ran = trace(home.path(), &["--event", value, "--format", "json"]);
+    let document = document(&ran);
+    let codes = codes(&document);
+    assert!(codes.contains("conflict") && codes.contains("several_users"), "{codes:?}");
+    assert_eq!(ran.status, 3);
+    assert!(archive.attacker.is_subset(&done(&document)), "the forged record takes nothing away");
+}
+
+#[test]
+fn one_name_in_several_accounts_or_lives_is_said_and_an_arn_tells_which() {
+    let home = tempfile::tempdir().unwrap();
+    let mut archive = Archive::new();
+    let one = user_key("twin", HOME, "AKIAEXAMPLETWIN00001", false);
+    archive.reads(&one, HOME);
+    let mut other = user_key("twin", OTHER, "AKIAEXAMPLETWIN00002", false);
+    other.identity["principalId"] = json!("AIDAEXAMPLEANOTHER");
+    archive.reads(&other, OTHER);
+    let mut again = user_key("twin", HOME, "AKIAEXAMPLETWIN00003", false);
+    again.identity["principalId"] = json!("AIDAEXAMPLEREBORN");
+    archive.reads(&again, HOME);
+    archive.write(home.path(), 0);
+    let of = |user: &str| document(&trace(home.path(), &["--user", user, "--format", "json"]));
+    let all = of("TWIN");
+    assert_eq!((codes(&all).contains("several_users"), done(&all).len()), (true, 3));
+    let there = of(&format!("arn:aws:iam::{OTHER}:user/twin"));
+    assert_eq!((codes(&there).contains("several_users"), done(&there).len()), (false, 1));
+}
+
+#[test]
+fn chains_that_lead_back_into_themselves_end() {
+    let home = tempfile::tempdir().unwrap();
+    let mut archive = Archive::new();
+    let first = archive.key("victim", HOME, true);
+    let session = archive.assume(&first, "Admin", HOME, "admin");
+    let second = archive.assume(&session, "Deploy", HOME, "deploy");
+    // A forged record: the second handed out the first.
+    let answer = json!({"credentials": {"accessKeyId": session.identity["accessKeyId"]}});
+    archive.call(&second, HOME, ("sts", "AssumeRole"), Value::Null, answer);
+    let key =
+        |caller: &Caller| json!({"accessKey": {"accessKeyId": caller.identity["accessKeyId"], "userName": "victim"}});
+    archive.call(&first, HOME, ("iam", "CreateAccessKey"), json!({"userName": "victim"}), key(&first));
+    archive.write(home.path(), 0);
+    for caller in [&first, &session, &second] {
+        let key = caller.identity["accessKeyId"].as_str().unwrap();
+        let ran = trace(home.path(), &["--access-key", key, "--format", "json"]);
+        let document = document(&ran);
+        assert_eq!(done(&document), archive.attacker, "{key}");
+        let text = trace(home.path(), &["--access-key", key]);
+        assert!(text.stdout.contains("Who held what"), "{}", text.stdout);
+    }
+}
+
+#[test]
+fn whoever_created_a_key_long_before_is_named_and_not_followed() {
+    let home = tempfile::tempdir().unwrap();
+    let mut archive = Archive::new();
+    let admin = archive.sign_in("admin", HOME, false);
+    let made = archive.create_key(&admin, "victim", HOME);
+    archive.create_user(&admin, "somebody", HOME);
+    archive.clock += 10 * 86_400;
+    let stolen = Caller { is_attacker: true, address: ATTACKER, ..made };
+    let event = archive.reads(&stolen, HOME);
+    archive.write(home.path(), 0);
+    let of = |more: &[&str]| document(&trace(home.path(), &[&["--event", &event, "--format", "json"], more].concat()));
+    let near = of(&[]);
+    assert!(codes(&near).contains("maker_not_followed"), "{}", near["unknowns"]);
+    let calls: BTreeSet<&str> =
+        near["events"].as_array().unwrap().iter().map(|event| event["name"].as_str().unwrap()).collect();
+    assert_eq!(calls, BTreeSet::from(["ListBuckets", "CreateAccessKey"]));
+    let far = of(&["--reach", "30d"]);
+    assert!(!codes(&far).contains("maker_not_followed"), "{}", far["unknowns"]);
+    assert!(far["events"].to_string().contains("CreateUser"));
+}
+
+#[test]
+fn nothing_that_a_stranger_wrote_is_taken_for_a_command() {
+    let home = tempfile::tempdir().unwrap();
+    let mut archive = Archive::new();
+    let hostile = "\u{1b}[31m\u{202e}=cmd<script>alert(1)</script>`id`";
+    let mut stolen = archive.key("victim", HOME, true);
+    stolen.identity["arn"] = json!(format!("arn:aws:iam::{HOME}:user/{hostile}"));
+    let event = archive.reads(&stolen, HOME);
+    archive.create_user(&stolen, hostile, HOME);
+    archive.records.iter_mut().for_each(|record| record["userAgent"] = json!(hostile));
+    archive.write(home.path(), 0);
+    for format in ["text", "json", "html", "timeline-csv", "timeline-jsonl"] {
+        let ran = trace(home.path(), &["--event", &event, "--format", format]);
+        for text in [&ran.stdout, &ran.stderr] {
+            assert!(text.chars().all(|c| c == '\n' || (!c.is_control() && c != '\u{202e}')), "{format}: {text}");
+        }
+        assert!(format != "html" || !ran.stdout.contains("<script>alert(1)"), "{format}");
+        assert!(!ran.stdout.contains("respond \u{1b}") && !ran.stdout.contains("--user-name `id`"), "{format}");
+        assert_eq!(ran.status, 0, "{format}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn iam_state_says_what_is_there() {
+    let ran = trace(
+        &root().join("fixtures/archive"),
+        &[
+            "--user",
+            "felix.moreau",
+            "--from",
+            "2026-10-14",
+            "--to",
+            "2026-10-15",
+            "--iam",
+            "fixtures/iam",
+            "--iam-as-of",
+            "2026-11-02",
+            "--format",
+            "json",
+        ],
+    );
+    let document = document(&ran);
+    let of = |kind: &str, name: &str| {
+        let all = document["effects"].as_array().unwrap();
+        let own = all.iter().find(|one| {
+            one["kind"] == kind && one["action"] == "made" && one["name"].as_str().unwrap().ends_with(name)
+        });
+        own.unwrap_or_else(|| panic!("{kind} {name}"))["iam"].clone()
+    };
+    assert_eq!(of("mfa_device", "felix-x"), "absent");
+    assert_eq!(of("mfa_device", "felix-3"), "present");
+    assert_eq!(of("password", ""), "present");
+}
+
+#[test]
+fn a_window_is_traced_by_its_opening_event_or_its_incident() {
+    let event = "f7ec58ac-b3c4-4967-9791-6c388dfd1988";
+    let of = |option: &str, value: &str| {
+        trace(&root().join("fixtures/archive"), &[option, value, "--format", "timeline-csv"]).stdout
+    };
+    let plain = of("--event", event);
+    assert!(plain.contains("DeactivateMFADevice"), "{plain}");
+    assert_eq!(of("--window", event), plain);
+    assert_eq!(of("--window", &format!("mfatrail:444455556666:{event}")), plain);
+}
+
+#[test]
+fn what_cannot_be_traced_is_refused_before_any_work() {
+    let archive = root().join("fixtures/archive");
+    for (arguments, told) in [
+        (&[][..], "--event"),
+        (&["--user", "a", "--event", "b"], "cannot be used with"),
+        (&["--user", "feli*"], "is a pattern\n  hint: a trace is about one user"),
+        (&["--user", ""], "is not a user's name"),
+        (&["--user", "arn:aws:sts::111122223333:assumed-role/Admin/alice"], "is not the ARN of a user\n  hint: "),
+        (&["--event", ""], "`--event` is empty\n  hint: "),
+        (&["--window", "mfatrail:111122223333:"], "`--window` is empty"),
+        (&["--access-key", "AKIA/SECRET"], "is not an access key ID\n  hint: "),
+        (&["--user", "a", "--reach", "soon"], "`--reach`: "),
+        (&["--user", "a", "--from", "2026-10-02", "--to", "2026-10-01"], "is not before `--to`"),
+        (&["--user", "a", "--iam", "live"], "`--iam live`: a trace makes no calls to IAM\n  hint: "),
+        (&["--user", "a", "--iam", "no-such-folder"], "no-such-folder"),
+        (&["--user", "a", "--account", "999999999999"], "`--account`"),
+    ] {
+        let ran = trace(&archive, arguments);
+        assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(told), "{arguments:?}: {}", ran.stderr);
+    }
+    let ran = trace(Path::new("-"), &["--user", "a"]);
+    assert!(ran.status == 2 && ran.stderr.contains("reads the source more than once"), "{}", ran.stderr);
+}

@@ -5,14 +5,16 @@
 //! outlasts a session, by their names; the second finds what was done with those that belong together. A third is made only where
 //! the second saw others handed out.
 
+mod iam;
 mod question;
 mod steps;
 mod story;
 mod unknowns;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::archive::check_places;
 use super::search::follow::add_failures;
@@ -21,6 +23,7 @@ use crate::cloudtrail::Query;
 use crate::contract::Conflict;
 use crate::contract::trace::Trace;
 use crate::evidence::Range;
+use crate::inventory;
 use crate::lineage::{Bounds, Family, Link, Seed};
 use crate::mfa;
 use crate::pipeline::{self, Options, Progress, Scanned, Visitor as _};
@@ -45,6 +48,10 @@ pub struct TraceRequest {
     pub question: Question,
     /// How long before what is asked about a key or a user may have been made for its maker to be followed.
     pub reach: TimeDelta,
+    /// IAM state that is compared with what was made: a snapshot, or files of the AWS CLI.
+    pub iam: Option<PathBuf>,
+    /// When the AWS CLI's files of IAM state were made, which carry no time.
+    pub iam_as_of: Option<DateTime<Utc>>,
 }
 
 /// What was read, before it is told.
@@ -72,6 +79,8 @@ pub fn trace(request: &TraceRequest, archive: &Archive, run: Run<'_>) -> Result<
         let reason = "a trace reads the source more than once, which `-` does not allow";
         return Err(Error::Input(format!("{reason}\n  hint: {hint}")));
     }
+    let state = request.iam.as_deref().map(|path| inventory::files::read(path, request.iam_as_of));
+    let state = state.transpose().map_err(Error::input)?;
     check_places(archive, None, &request.selection)?;
     run.observer.note(
         "reading the archive twice: for calls that hand out credentials, and for what was done with these (a third time only if these handed out more)",
@@ -83,7 +92,7 @@ pub fn trace(request: &TraceRequest, archive: &Archive, run: Run<'_>) -> Result<
             "could not read the records found from a temporary file: {error}\n  hint: free space in the temporary directory, or set TMPDIR to another"
         ))
     })?;
-    Ok(told.document(request, &reading, run))
+    Ok(told.document(request, &reading, state.as_ref(), run))
 }
 
 /// All passes.

@@ -6,7 +6,7 @@ use std::io;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::question::{Question, is_temporary};
-use super::{Reading, TraceRequest, steps, unknowns};
+use super::{Reading, TraceRequest, iam, steps, unknowns};
 use crate::app::{Run, THIS};
 use crate::arn::{self, Arn};
 use crate::cloudtrail::{ActorKind, Record};
@@ -15,6 +15,7 @@ use crate::contract::trace::{
     MfaRemoval, TRACE_SCHEMA, Trace, TraceCall, TraceCoverage, TraceCredential, TraceEffect, TraceEvent, TraceQuestion,
     TraceSubject, TraceUse,
 };
+use crate::inventory::IamState;
 use crate::lineage::{
     Action, Credential, Family, Holder, Link, Member, Person, Relation, Session, Standing, Thing, ThingKind, standing,
 };
@@ -199,7 +200,13 @@ impl Told {
     }
 
     /// The whole document.
-    pub(super) fn document(mut self, request: &TraceRequest, reading: &Reading, run: Run<'_>) -> Trace {
+    pub(super) fn document(
+        mut self,
+        request: &TraceRequest,
+        reading: &Reading,
+        state: Option<&IamState>,
+        run: Run<'_>,
+    ) -> Trace {
         let effects = self.effects(reading);
         let removals = self.removals(request, reading);
         self.add_what_others_did(request, reading, &effects);
@@ -235,7 +242,10 @@ impl Told {
                 failures: coverage.failures.clone(),
             },
         };
-        trace.unknowns = unknowns::unknowns(request, reading, &trace, &self.conflicts);
+        let mut unknown = state.map(|state| iam::compare(&mut trace, state)).unwrap_or_default();
+        unknown.extend(unknowns::unknowns(request, reading, &trace, &self.conflicts));
+        unknown.sort();
+        trace.unknowns = unknown;
         trace.complete = !trace.unknowns.iter().any(|unknown| unknown.code.is_incomplete());
         trace.next_steps = steps::steps(&trace);
         trace

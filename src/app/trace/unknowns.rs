@@ -27,7 +27,6 @@ pub(super) fn unknowns(
     unknowns.extend(of_limits(reading, trace));
     unknowns.extend(of_range(request, reading));
     unknowns.extend(of_identity(trace));
-    unknowns.sort();
     unknowns.dedup();
     unknowns
 }

@@ -1,13 +1,14 @@
 //! A trace as a story for the terminal: what is not known first, then the answer, the chain, what still stands, what was done, and
 //! what to do.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
-use super::format::{plural, time};
 use crate::contract::trace::{MfaRemoval, Trace, TraceCall, TraceCredential, TraceEffect, TraceEvent, TraceUse};
 use crate::escape::terminal;
+use crate::report::format::{plural, time};
 
 /// Events that are shown; the other formats have all.
 const SHOWN: usize = 100;
@@ -18,13 +19,14 @@ const NAMED: usize = 4;
 /// The story.
 #[must_use]
 pub fn trace_text(trace: &Trace) -> String {
-    let mut out = format!("Trace of {}\nin {}\n", subject(trace), range(trace.from, trace.to));
+    let mut out = format!("Trace of {}\nRange: {}\n", terminal(&subject(trace)), range(trace.from, trace.to));
     let mut part = |title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
             let _infallible = write!(out, "\n{title}\n{}\n", lines.join("\n"));
         }
     };
     part("Not known", unknowns(trace));
+    part("In short", answer(trace).iter().map(|line| format!("  {}", terminal(line))).collect());
     part("MFA that was removed", trace.mfa_removals.iter().flat_map(removal).collect());
     part("Who held what", credentials(trace));
     part("What was made or changed, and what of it still stands", effects(trace));
@@ -42,12 +44,47 @@ pub(super) fn subject(trace: &Trace) -> String {
         "user" => "user",
         _ => "access key",
     };
-    let mut line = format!("{what} {}{account}", terminal(&asked.value));
-    let who: Vec<String> = trace.subjects.iter().map(|subject| terminal(&subject.who)).take(NAMED).collect();
+    let mut line = format!("{what} {}{account}", asked.value);
+    let who: Vec<&str> = trace.subjects.iter().map(|subject| subject.who.as_str()).take(NAMED).collect();
     if !who.is_empty() {
         let _infallible = write!(line, ": {}", who.join(", "));
     }
     line
+}
+
+/// The trace in a few sentences, after what is not known.
+pub(super) fn answer(trace: &Trace) -> Vec<String> {
+    let mut lines = Vec::new();
+    for removal in trace.mfa_removals.iter().take(NAMED) {
+        lines.push(format!(
+            "{} lost MFA at {}: removed by {}, from {}, {}.",
+            removal.user,
+            time(removal.at),
+            removal.actor,
+            removal.address.as_deref().unwrap_or("an unknown address"),
+            mfa_words(removal.mfa)
+        ));
+    }
+    let calls: u64 = trace.credentials.iter().map(|credential| credential.calls).sum();
+    let addresses: BTreeSet<&str> =
+        trace.credentials.iter().flat_map(|one| &one.addresses).map(|address| address.value.as_str()).collect();
+    let accounts: BTreeSet<&str> = trace.events.iter().filter_map(|event| event.account.as_deref()).collect();
+    lines.push(format!(
+        "{} with {}, from {}, in {}.",
+        plural(calls, "call", "calls"),
+        plural(trace.credentials.len(), "credential", "credentials"),
+        plural(addresses.len(), "address", "addresses"),
+        plural(accounts.len(), "account", "accounts")
+    ));
+    let notable: Vec<&TraceEffect> = trace.effects.iter().filter(|effect| matters(effect)).collect();
+    if !notable.is_empty() {
+        let standing = notable.iter().filter(|effect| effect.standing == "stands").count();
+        lines.push(format!(
+            "{standing} of {} still stand, as far as was read.",
+            plural(notable.len(), "lasting change", "lasting changes")
+        ));
+    }
+    lines
 }
 
 fn unknowns(trace: &Trace) -> Vec<String> {
