@@ -197,6 +197,8 @@ pub struct TraceCredential {
     pub parent: Option<usize>,
     /// The call that made it.
     pub made_by: Option<TraceCall>,
+    /// How many callers the records say to have made it: more than one is a contradiction.
+    pub claims: usize,
     /// Whether its calls were authenticated with MFA.
     pub mfa: Option<bool>,
     /// From where it was used.

@@ -40,6 +40,8 @@ pub struct Member {
     pub until: Option<DateTime<Utc>>,
     /// Whether the call that made it lies too far back to be followed.
     pub is_old: bool,
+    /// How many callers the records say to have made it: more than one of them is a lie, and all are followed.
+    pub claims: usize,
 }
 
 /// All of them.

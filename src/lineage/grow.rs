@@ -88,7 +88,7 @@ impl Family {
 }
 
 fn member(credential: Credential, relation: Relation) -> Member {
-    Member { credential, relation, parent: None, made_by: None, from: None, until: None, is_old: false }
+    Member { credential, relation, parent: None, made_by: None, from: None, until: None, is_old: false, claims: 0 }
 }
 
 struct Growth<'l> {
@@ -139,23 +139,35 @@ impl<'l> Growth<'l> {
         })
     }
 
-    /// What led to a member: the call that made it, and whoever called.
+    /// What led to a member: the call that made it, and whoever called. Where records of several callers say that they made it, the
+    /// first counts, and all of them are followed.
     fn ascend(&mut self, place: usize) {
         let Some(own) = self.family.members.get(place).filter(|own| own.parent.is_none()).cloned() else { return };
-        let maker = match &own.credential {
-            Credential::Session(session) => self.index.makers_of(session).first().copied(),
-            Credential::Key(key) => self.index.maker_of_key(key),
-            Credential::User(person) => self.maker_of_user(person),
-            Credential::Password(_) | Credential::Role { .. } => None,
-        };
-        let Some(link) = maker.and_then(|maker| self.link(maker)).or(own.made_by.as_ref()).cloned() else { return };
+        let makers: Vec<Link> =
+            self.makers_of(&own).into_iter().filter_map(|maker| self.link(maker)).cloned().collect();
+        let Some(link) = makers.first().or(own.made_by.as_ref()).cloned() else { return };
         let lasting = !matches!(own.credential, Credential::Session(_));
         let is_old = lasting && self.bounds.since.is_some_and(|since| link.at < since);
+        let others: Vec<&Link> = makers.iter().skip(1).filter(|other| !is_old && is_rival(other, &link)).collect();
         let parent = if is_old { None } else { self.holder_of(&link, place) };
+        for other in &others {
+            self.holder_of(other, place);
+        }
         if let Some(own) = self.family.members.get_mut(place) {
             own.is_old = is_old;
             own.parent = parent.filter(|parent| *parent != place);
             own.made_by = Some(link);
+            own.claims = 1 + others.len();
+        }
+    }
+
+    /// The calls that made a member, by what the records say, in order of time.
+    fn makers_of(&self, own: &Member) -> Vec<usize> {
+        match &own.credential {
+            Credential::Session(session) => self.index.makers_of(session),
+            Credential::Key(key) => self.index.makers_of_key(key).to_vec(),
+            Credential::User(person) => self.maker_of_user(person).into_iter().collect(),
+            Credential::Password(_) | Credential::Role { .. } => Vec::new(),
         }
     }
 
@@ -277,6 +289,12 @@ impl<'l> Growth<'l> {
         let others = keys.filter(|key| !family.keys.contains_key(*key)).map(str::to_owned).collect();
         self.family.others = others;
     }
+}
+
+/// Whether two calls that say to have made one thing are of two callers; the copy that another account got of a call is none.
+fn is_rival(other: &Link, link: &Link) -> bool {
+    let (one, two) = (&link.holder.actor, &other.holder.actor);
+    !other.holder.is_from_another_account() && (one.access_key != two.access_key || one.id != two.id)
 }
 
 /// Whether a sign-in was made with a password, while that was the member's.

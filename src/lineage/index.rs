@@ -18,7 +18,7 @@ pub(super) struct Index<'l> {
     by_role: HashMap<String, Vec<usize>>,
     granted_key: HashMap<&'l str, Vec<usize>>,
     granted_id: HashMap<&'l str, Vec<usize>>,
-    made_key: HashMap<&'l str, usize>,
+    made_key: HashMap<&'l str, Vec<usize>>,
     /// Calls that changed something of a user or a role, by its name.
     about: HashMap<String, Vec<usize>>,
 }
@@ -70,7 +70,7 @@ impl<'l> Index<'l> {
             self.about.entry(owner.to_ascii_lowercase()).or_default().push(place);
         }
         if (action, thing.kind) == (Action::Made, ThingKind::AccessKey) {
-            self.made_key.entry(&thing.name).or_insert(place);
+            self.made_key.entry(&thing.name).or_default().push(place);
         }
     }
 
@@ -102,9 +102,9 @@ impl<'l> Index<'l> {
         self.about.get(&name.to_ascii_lowercase()).into_iter().flatten().copied()
     }
 
-    /// The first link that made an access key of this id.
-    pub(super) fn maker_of_key(&self, key: &str) -> Option<usize> {
-        self.made_key.get(key).copied()
+    /// The links that made an access key of this id.
+    pub(super) fn makers_of_key(&self, key: &str) -> &[usize] {
+        self.made_key.get(key).map_or(&[], Vec::as_slice)
     }
 
     /// The links that began a session: by its key, else by its id and beginning. The caller's own record before the copy that

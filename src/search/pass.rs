@@ -22,6 +22,8 @@ pub struct Pass {
 pub struct Gather {
     /// Of all that is visited, this is shown.
     pub shown: Arc<Filter>,
+    /// But for what an earlier pass showed.
+    pub shown_before: Vec<Arc<Filter>>,
     /// Which calls are followed, where they hand out or make something.
     pub followed: Arc<Filter>,
     /// Whether each of these is a link, whatever it does.
@@ -39,7 +41,7 @@ impl Pass {
 
     /// Keeps a link of a record, and tells whether the record is shown.
     fn gather(&mut self, record: &Record<'_, '_>) -> bool {
-        let Some(Gather { shown, followed, any, services }) = &self.gather else { return true };
+        let Some(Gather { shown, shown_before, followed, any, services }) = &self.gather else { return true };
         if !self.finds.includes(record) {
             return false;
         }
@@ -48,7 +50,7 @@ impl Pass {
         if let Some(link) = link.filter(|link| *services || is_followed || !link.holder.is_service()) {
             self.links.push((link, is_followed));
         }
-        shown.matches(record)
+        shown.matches(record) && !shown_before.iter().any(|before| before.matches(record))
     }
 }
 

@@ -345,7 +345,7 @@ fn takeover(archive: &mut Archive, which: &str, noises: &[u8]) -> Vec<[String; 2
             let last = archive.reads(&made, OTHER);
             let back = archive.assume(&made, "Admin", HOME, "admin");
             archive.reads(&back, HOME);
-            vec![event(first), event(middle), event(last), key(&made)]
+            vec![event(first), event(middle), event(last), key(&stolen), key(&made)]
         }
     }
 }
@@ -632,8 +632,49 @@ fn chains_that_lead_back_into_themselves_end() {
         let ran = trace(home.path(), &["--access-key", key, "--format", "json"]);
         let document = document(&ran);
         assert_eq!(done(&document), archive.attacker, "{key}");
+        // Two callers claim to have begun the session.
+        assert!(codes(&document).contains("conflict"), "{}", document["unknowns"]);
+        assert_eq!(ran.status, 3);
         let text = trace(home.path(), &["--access-key", key]);
         assert!(text.stdout.contains("Who held what"), "{}", text.stdout);
+    }
+}
+
+#[test]
+fn a_forged_beginning_hides_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let mut archive = Archive::new();
+    let stolen = archive.key("victim", HOME, true);
+    let innocent = user_key("admin", HOME, "AKIAEXAMPLEADMIN0000", true);
+    // Before the real call, a record says that somebody else began the session.
+    let answer = json!({"credentials": {"accessKeyId": "ASIAEXAMPLE000000003"}});
+    archive.call(&innocent, HOME, ("sts", "AssumeRole"), Value::Null, answer);
+    let session = archive.assume(&stolen, "Admin", HOME, "admin");
+    assert_eq!(session.identity["accessKeyId"], "ASIAEXAMPLE000000003");
+    let event = archive.reads(&session, HOME);
+    archive.write(home.path(), 0);
+    let ran = trace(home.path(), &["--event", &event, "--format", "json"]);
+    let document = document(&ran);
+    assert_eq!(done(&document), archive.attacker);
+    assert!(codes(&document).contains("conflict") && ran.status == 3, "{}", document["unknowns"]);
+}
+
+#[test]
+fn a_search_follows_keys_passwords_users_and_roles_in_two_passes() {
+    for which in ["key to user", "role chain", "console to CLI", "cross-account"] {
+        let (home, archive, questions) = made(which);
+        let first = questions.iter().find(|[option, _]| option == "--access-key").unwrap();
+        let ran: Ran = mfatrail()
+            .arg("search")
+            .arg(home.path())
+            .args([&first[0], &first[1], "--follow"])
+            .output()
+            .expect("it runs")
+            .into();
+        let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["eventID"].as_str().unwrap().to_owned();
+        let found: BTreeSet<String> = ran.stdout.lines().map(id).collect();
+        assert_eq!(found, archive.attacker, "{which}");
+        assert!(ran.stderr.contains("in 1 more pass;") && !ran.stderr.contains("omitted"), "{which}: {}", ran.stderr);
     }
 }
 

@@ -181,11 +181,18 @@ pub fn search(request: &SearchRequest, archive: &Archive, run: Run<'_>) -> Resul
     let ((Pass { finds: mut hits, .. }, scanned), followed) = if request.follow {
         let (who, rest) = filter.split();
         let rest = Arc::new(rest);
-        let gather = |followed: &Filter| Gather {
-            shown: Arc::new(followed.clone().and(&rest)),
-            followed: Arc::new(followed.clone()),
-            any: false,
-            services: false,
+        let mut shown_before: Vec<Arc<Filter>> = Vec::new();
+        let mut gather = |followed: &Filter| {
+            let shown = Arc::new(followed.clone().and(&rest));
+            let gathered = Gather {
+                shown: Arc::clone(&shown),
+                shown_before: shown_before.clone(),
+                followed: Arc::new(followed.clone()),
+                any: false,
+                services: false,
+            };
+            shown_before.push(shown);
+            gathered
         };
         let gathered = gather(&who);
         let first = pass(Some(who.finding(Arc::clone(&rest))), Some(gathered))?;

@@ -100,9 +100,16 @@ fn read(request: &TraceRequest, archive: &Archive, run: Run<'_>) -> Result<Readi
     let range = Arc::new(Range::of(&request.selection));
     let asked = Arc::new(request.question.filter()?);
     let query = Filter::links(&asked).query();
-    let first = Gather { shown: Arc::clone(&asked), followed: asked, any: true, services: false };
+    let first = Gather {
+        shown: Arc::clone(&asked),
+        shown_before: Vec::new(),
+        followed: Arc::clone(&asked),
+        any: true,
+        services: false,
+    };
     let (mut all, mut scanned) = pass(request, archive, run, &range, query, first)?;
     let mut passes = 1;
+    let mut shown_before = vec![asked];
     let mut kin = kin(request, &all.links);
     loop {
         if kin.family.is_empty() || passes == PASSES {
@@ -111,12 +118,17 @@ fn read(request: &TraceRequest, archive: &Archive, run: Run<'_>) -> Result<Readi
         let filter = Filter::family(Arc::new(kin.family.clone()));
         let gather = Gather {
             shown: Arc::new(filter.clone()),
+            shown_before: shown_before.clone(),
             followed: Arc::new(Filter::nothing()),
             any: false,
             services: true,
         };
+        shown_before.push(Arc::clone(&gather.shown));
         let (more, again) = pass(request, archive, run, &range, filter.query(), gather)?;
         all.merge(more);
+        for (account, span) in &again.accounts {
+            scanned.accounts.entry(account.clone()).or_insert_with(|| span.clone());
+        }
         add_failures(&mut scanned, again);
         passes += 1;
         let known = kin.family.len();

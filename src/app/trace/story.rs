@@ -376,6 +376,7 @@ impl Told {
             expires_at: session.zip(made_by).and_then(|(session, link)| expiry(session, link)),
             parent: self.number(member.parent),
             made_by: made_by.map(|link| self.call(link, family)),
+            claims: member.claims,
             mfa: usage.mfa,
             addresses: uses(&usage.addresses),
             user_agents: uses(&usage.agents),

@@ -117,6 +117,13 @@ fn of_chain(request: &TraceRequest, reading: &Reading, trace: &Trace) -> Vec<Tra
         );
         unknowns.push(unknown(TraceGap::MakerNotFollowed, text));
     }
+    for credential in trace.credentials.iter().filter(|credential| credential.claims > 1) {
+        let text = format!(
+            "records of {} different callers claim to have created [{}] {}: not all of them can be true, and all are followed",
+            credential.claims, credential.number, credential.label
+        );
+        unknowns.push(unknown(TraceGap::Conflict, text));
+    }
     unknowns.extend(accounts_not_read(reading));
     for effect in trace.effects.iter().filter(|effect| effect.kind == "trust_policy" && effect.standing == "stands") {
         let text = format!(
@@ -179,8 +186,8 @@ fn of_range(request: &TraceRequest, reading: &Reading) -> Vec<TraceUnknown> {
         let text = format!("only {what} {} were read, as requested: chains may lead further", names.join(", "));
         unknowns.push(unknown(TraceGap::Selection, text));
     }
-    let last =
-        reading.scanned.coverage.last_record.map(|last| format!("the latest record read is of {}", rfc3339(last)));
+    let last = reading.scanned.latest_delivery;
+    let last = last.map(|last| format!("the latest object read was delivered at {}", rfc3339(last)));
     let ends = [
         selection.from.map(|from| format!("nothing before {} was read", rfc3339(from))),
         selection.to.map(|to| format!("nothing from {} on was read", rfc3339(to))),

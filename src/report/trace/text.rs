@@ -177,7 +177,9 @@ pub(super) fn details(credential: &TraceCredential) -> Vec<String> {
         let end = credential.expires_at.map_or_else(String::new, |end| format!(", lasts until {}", time(end)));
         lines.push(format!("{key}{begun}{end}"));
     }
-    lines.push(calls(credential));
+    if credential.kind != "password" {
+        lines.push(calls(credential));
+    }
     for (what, uses) in
         [("from", &credential.addresses), ("with", &credential.user_agents), ("keys", &credential.access_keys)]
     {
