@@ -175,6 +175,7 @@ fn calls(command: &Command) -> Result<AwsCalls, Error> {
         Command::Scan(args) => written(Some(&args.store)),
         Command::Iam(IamCommand::Snapshot(args)) => written(args.store.as_ref()),
         Command::History(args) => args.store.iter().map(|store| (store.clone(), false)).collect(),
+        Command::Trace(args) => args.store.iter().map(|store| (store.clone(), false)).collect(),
         Command::Store(args) => args.stores(),
         _ => Vec::new(),
     };

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::archive::{archive, range, selection, sources, time};
-use super::args::{ArchiveArgs, AwsArgs};
+use super::archive::{archive, place, range, selection, sources, time};
+use super::args::{ArchiveArgs, AwsArgs, CacheArgs};
 use super::exit::Status;
 use super::{put, put_json, say};
 use crate::app::trace::{Question, TraceRequest, trace};
@@ -67,6 +67,14 @@ pub(super) struct TraceArgs {
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     format: FormatArg,
 
+    /// With --event or --window and without --from, look up in this evidence store when the event happened, and read the archive from
+    /// shortly before that on
+    #[arg(long, value_name = "DIR", help_heading = "Archive")]
+    pub(super) store: Option<PathBuf>,
+
+    #[command(flatten, next_help_heading = "Archive")]
+    pub(super) cache: CacheArgs,
+
     #[command(flatten)]
     pub(super) archive: ArchiveArgs,
 
@@ -86,6 +94,7 @@ sessions, access keys, passwords, users and roles. Whoever created a key or a us
 Examples:
   mfatrail trace fixtures/archive --access-key AKIACYCXYR6QKKIMVNUW --from 2026-10-01
   mfatrail trace fixtures/archive --event f7ec58ac-b3c4-4967-9791-6c388dfd1988 --format timeline-csv
+  mfatrail trace fixtures/archive --event f7ec58ac-b3c4-4967-9791-6c388dfd1988 --store evidence
   mfatrail trace s3://trail-bucket --user felix.moreau --from yesterday
   mfatrail trace s3://trail-bucket --from 7d --access-key AKIAIOSFODNN7EXAMPLE --format json | jq .unknowns
 
@@ -115,14 +124,16 @@ pub(super) fn run(args: &TraceArgs, run: Run<'_>) -> Result<Status, Error> {
         let hint = "save it with `mfatrail iam snapshot`, and give that file";
         return Err(Error::Input(format!("`--iam live`: a trace makes no calls to IAM\n  hint: {hint}")));
     }
+    let archive = archive(sources(&args.sources)?, &args.archive, &args.aws)?;
+    let store = args.store.as_deref().map(|store| place(store, &args.cache, &archive.options.s3)).transpose()?;
     let request = TraceRequest {
         selection: selection(&args.archive, from, to)?,
         question: question(args)?,
         reach,
         iam: args.iam.clone(),
         iam_as_of,
+        store,
     };
-    let archive = archive(sources(&args.sources)?, &args.archive, &args.aws)?;
     let traced = trace(&request, &archive, run)?;
     match args.format {
         FormatArg::Text => put(&trace_text(&traced))?,

@@ -142,14 +142,15 @@ impl<'l> Growth<'l> {
     /// What led to a member: the call that made it, and whoever called. Where records of several callers say that they made it, the
     /// first counts, and all of them are followed.
     fn ascend(&mut self, place: usize) {
-        let Some(own) = self.family.members.get(place).filter(|own| own.parent.is_none()).cloned() else { return };
+        let Some(own) = self.family.members.get(place).cloned() else { return };
         let makers: Vec<Link> =
             self.makers_of(&own).into_iter().filter_map(|maker| self.link(maker)).cloned().collect();
-        let Some(link) = makers.first().or(own.made_by.as_ref()).cloned() else { return };
-        let lasting = !matches!(own.credential, Credential::Session(_));
+        let known = own.made_by.as_ref().filter(|_| own.parent.is_some());
+        let Some(link) = known.or(makers.first()).or(own.made_by.as_ref()).cloned() else { return };
+        let lasting = own.parent.is_none() && !matches!(own.credential, Credential::Session(_));
         let is_old = lasting && self.bounds.since.is_some_and(|since| link.at < since);
-        let others: Vec<&Link> = makers.iter().skip(1).filter(|other| !is_old && is_rival(other, &link)).collect();
-        let parent = if is_old { None } else { self.holder_of(&link, place) };
+        let others: Vec<&Link> = makers.iter().filter(|other| !is_old && is_rival(other, &link)).collect();
+        let parent = if is_old { None } else { own.parent.or_else(|| self.holder_of(&link, place)) };
         for other in &others {
             self.holder_of(other, place);
         }

@@ -489,6 +489,31 @@ impl Store {
         Ok(places)
     }
 
+    /// When an event happened: the earliest time of its records, of an account or of all. `None` where the store has none of them.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn time_of_event(&self, account: Option<&str>, id: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let mut earliest: Option<DateTime<Utc>> = None;
+        for dataset in [Dataset::Events, Dataset::Calls] {
+            for path in self.paths(dataset) {
+                let frame = self.pick(path, dataset, &["account", "event_id", "event_time"])?;
+                let (accounts, ids) = (frame::text(&frame, "account")?, frame::text(&frame, "event_id")?);
+                let is_meant = |row: &usize| {
+                    ids.get(*row) == Some(id) && account.is_none_or(|account| accounts.get(*row) == Some(account))
+                };
+                let mut rows = (0..frame.height()).filter(is_meant).peekable();
+                if rows.peek().is_none() {
+                    continue;
+                }
+                let times = frame::times(&frame, "event_time")?;
+                let found = rows.filter_map(|row| times.get(row).copied().flatten()).min();
+                earliest = [earliest, found].into_iter().flatten().min();
+            }
+        }
+        Ok(earliest)
+    }
+
     /// All values of a column of texts, for who has misspelt one.
     ///
     /// # Errors

@@ -767,6 +767,27 @@ fn a_window_is_traced_by_its_opening_event_or_its_incident() {
 }
 
 #[test]
+fn a_store_tells_from_when_on_to_read() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("evidence");
+    let archive = root().join("fixtures/archive");
+    let scanned = mfatrail().arg("scan").arg(&archive).arg("--store").arg(&store).output().expect("it runs");
+    assert!([0, 3].contains(&Ran::from(scanned).status));
+    let event = "f7ec58ac-b3c4-4967-9791-6c388dfd1988";
+    let of = |more: &[&str]| trace(&archive, &[&["--event", event, "--format", "json"], more].concat());
+    let (all, by_store) = (of(&[]), of(&["--store", store.to_str().unwrap()]));
+    let told = "by the store, the event happened at 2026-10-14T02:00:00Z: reading from 2026-10-11T02:00:00Z on";
+    assert!(by_store.stderr.contains(told), "{}", by_store.stderr);
+    let (all, by_store) = (document(&all), document(&by_store));
+    assert_eq!((&all["events"], &all["credentials"]), (&by_store["events"], &by_store["credentials"]));
+    let read = |document: &Value| document["coverage"]["objects_read"].as_u64().unwrap();
+    assert!(read(&by_store) < read(&all), "{} of {}", read(&by_store), read(&all));
+    let elsewhere = trace(&archive, &["--event", "no-such-event", "--store", store.to_str().unwrap()]);
+    assert!(elsewhere.stderr.contains("the store does not have this event: reading the whole archive"));
+    assert_eq!(trace(&archive, &["--event", event, "--store", "no-such-store"]).status, 2);
+}
+
+#[test]
 fn what_cannot_be_traced_is_refused_before_any_work() {
     let archive = root().join("fixtures/archive");
     for (arguments, told) in [

@@ -18,7 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::archive::check_places;
 use super::search::follow::add_failures;
-use super::{Archive, Error, Run, coverage, stopped};
+use super::{Archive, Error, Run, coverage, rfc3339, stopped, store_error};
 use crate::cloudtrail::Query;
 use crate::contract::Conflict;
 use crate::contract::trace::Trace;
@@ -31,6 +31,7 @@ use crate::search::filter::Filter;
 use crate::search::hits::Hits;
 use crate::search::pass::{Gather, Pass};
 use crate::source::{Selection, Source};
+use crate::store::{Place, Store};
 pub use question::Question;
 
 /// Passes over the archive at most.
@@ -38,6 +39,9 @@ const PASSES: usize = 3;
 
 /// Credentials that are followed at most.
 const MOST_CREDENTIALS: usize = 20_000;
+
+/// No session lasts longer. Source: IAM user guide, `GetSessionToken` and `GetFederationToken`.
+const LONGEST_SESSION: TimeDelta = TimeDelta::hours(36);
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -52,6 +56,8 @@ pub struct TraceRequest {
     pub iam: Option<PathBuf>,
     /// When the AWS CLI's files of IAM state were made, which carry no time.
     pub iam_as_of: Option<DateTime<Utc>>,
+    /// An evidence store, which tells when the event happened, so that only the days around it are read.
+    pub store: Option<Place>,
 }
 
 /// What was read, before it is told.
@@ -81,6 +87,7 @@ pub fn trace(request: &TraceRequest, archive: &Archive, run: Run<'_>) -> Result<
     }
     let state = request.iam.as_deref().map(|path| inventory::files::read(path, request.iam_as_of));
     let state = state.transpose().map_err(Error::input)?;
+    let request = &TraceRequest { selection: narrowed(request, run)?, ..request.clone() };
     check_places(archive, None, &request.selection)?;
     run.observer.note(
         "reading the archive twice: for calls that hand out credentials, and for what was done with these (a third time only if these handed out more)",
@@ -93,6 +100,27 @@ pub fn trace(request: &TraceRequest, archive: &Archive, run: Run<'_>) -> Result<
         ))
     })?;
     Ok(told.document(request, &reading, state.as_ref(), run))
+}
+
+/// The selection, beginning shortly before the event if the store knows when that was.
+fn narrowed(request: &TraceRequest, run: Run<'_>) -> Result<Selection, Error> {
+    let selection = request.selection.clone();
+    let (Some(place), Question::Event { account, id }, None) = (&request.store, &request.question, selection.from)
+    else {
+        return Ok(selection);
+    };
+    let mut store = Store::open(place).map_err(store_error)?;
+    let time = store.consistently(|store| store.time_of_event(account.as_deref(), id)).map_err(store_error)?;
+    let Some(time) = time else {
+        run.observer.note("the store does not have this event: reading the whole archive");
+        return Ok(selection);
+    };
+    let from = time.checked_sub_signed(request.reach.max(LONGEST_SESSION));
+    if let Some(from) = from {
+        let (at, from) = (rfc3339(time), rfc3339(from));
+        run.observer.note(&format!("by the store, the event happened at {at}: reading from {from} on"));
+    }
+    Ok(Selection { from, ..selection })
 }
 
 /// All passes.
