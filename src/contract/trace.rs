@@ -105,6 +105,8 @@ pub enum TraceGap {
     SeveralUsers,
     /// IAM state lacks an account, or is older than an event.
     IamState,
+    /// The record names no credentials: there is nothing to follow.
+    NoCredential,
 }
 
 impl TraceGap {

@@ -767,6 +767,31 @@ fn a_window_is_traced_by_its_opening_event_or_its_incident() {
 }
 
 #[test]
+fn what_names_no_credentials_is_traced_by_what_it_issued_or_not_at_all() {
+    let home = tempfile::tempdir().unwrap();
+    let mut archive = Archive::new();
+    let stolen = archive.key("victim", HOME, true);
+    let session = archive.assume(&stolen, "Deploy", OTHER, "deploy");
+    archive.reads(&session, OTHER);
+    // The copy of the call that the role's account got.
+    let copy = archive.records.iter().find(|record| record["userIdentity"]["type"] == "AWSAccount").unwrap();
+    let copy = copy["eventID"].as_str().unwrap().to_owned();
+    let nobody = Caller {
+        identity: json!({"type": "IAMUser", "userName": "HIDDEN_DUE_TO_SECURITY_REASONS", "accountId": HOME}),
+        address: ATTACKER,
+        is_attacker: false,
+    };
+    let failed =
+        archive.call(&nobody, HOME, ("signin", "ConsoleLogin"), Value::Null, json!({"ConsoleLogin": "Failure"}));
+    archive.write(home.path(), 0);
+    let of = |event: &str| document(&trace(home.path(), &["--event", event, "--format", "json"]));
+    assert_eq!(done(&of(&copy)), archive.attacker);
+    let of_failed = of(&failed);
+    assert_eq!(done(&of_failed), BTreeSet::from([failed]));
+    assert!(codes(&of_failed).contains("no_credential"), "{}", of_failed["unknowns"]);
+}
+
+#[test]
 fn a_store_tells_from_when_on_to_read() {
     let home = tempfile::tempdir().unwrap();
     let store = home.path().join("evidence");

@@ -127,7 +127,10 @@ fn of_event(account: Option<&str>, asked: &[Link]) -> Seeds {
     for link in &events {
         // What a sign-in asks about is the session that it began.
         let began = link.grant.clone().filter(|_| link.is_sign_in()).map(Credential::Session);
-        credentials.extend(began.or_else(|| link.holder.credential()).map(|own| seed(own, Relation::Subject)));
+        // Of a call from another account, or of a service, the record has no credentials but those that it issued.
+        let issued = || link.grant.clone().map(Credential::Session);
+        let own = began.or_else(|| link.holder.credential()).or_else(issued);
+        credentials.extend(own.map(|own| seed(own, Relation::Subject)));
     }
     credentials.sort();
     credentials.dedup();

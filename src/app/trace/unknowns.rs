@@ -51,7 +51,9 @@ fn of_archive(reading: &Reading, trace: &Trace) -> Vec<TraceUnknown> {
     if trace.events.is_empty() && trace.events_omitted == 0 {
         let asked = match trace.asked.kind {
             "event" => "is this event",
-            "user" => "is of or about this user",
+            "user" => {
+                "is of or about an IAM user of this name (for a role session or an Identity Center user, use --access-key or --event)"
+            }
             _ => "is of this key",
         };
         let text = format!(
@@ -202,6 +204,10 @@ fn of_range(request: &TraceRequest, reading: &Reading) -> Vec<TraceUnknown> {
 
 fn of_identity(trace: &Trace) -> Vec<TraceUnknown> {
     let mut unknowns = Vec::new();
+    if trace.credentials.is_empty() && !trace.events.is_empty() {
+        let text = "the record names no credentials, as with a failed sign-in or a call of an AWS service: there is nothing to follow";
+        unknowns.push(unknown(TraceGap::NoCredential, text));
+    }
     let users: BTreeSet<(Option<&str>, Option<&str>)> =
         trace.subjects.iter().map(|subject| (subject.account.as_deref(), subject.id.as_deref())).collect();
     if trace.asked.kind == "user" && users.len() > 1 {
