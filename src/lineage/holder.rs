@@ -64,7 +64,7 @@ impl Holder {
         match (self.begun, key) {
             (Some(begun), key) => {
                 let id = self.actor.id.clone();
-                (key.is_some() || id.is_some()).then(|| Credential::Session(Session { key, id, begun }))
+                (key.is_some() || id.is_some()).then_some(Credential::Session(Session { key, id, begun }))
             }
             (None, Some(key)) => Some(Credential::Key(key)),
             (None, None) => None,

@@ -30,6 +30,9 @@ use copies::{Candidate, EventClaim};
 /// Bytes of text that one worker keeps in memory.
 const IN_MEMORY: usize = if cfg!(test) { 1 << 10 } else { 8 << 20 };
 
+/// Takes a find: its part and place among these, and its text.
+type Each<'e> = dyn FnMut(&Hits, (usize, usize), &[u8]) -> io::Result<()> + 'e;
+
 /// The finds of one search.
 #[derive(Debug)]
 pub struct Hits {
@@ -143,12 +146,7 @@ impl Hits {
         })
     }
 
-    fn walk(
-        mut self,
-        order: Order,
-        limit: Option<u64>,
-        each: &mut dyn FnMut(&Self, (usize, usize), &[u8]) -> io::Result<()>,
-    ) -> io::Result<Given> {
+    fn walk(mut self, order: Order, limit: Option<u64>, each: &mut Each<'_>) -> io::Result<Given> {
         self.parts.push(std::mem::take(&mut self.part));
         let mut places = Vec::new();
         for (part, kept) in self.parts.iter().enumerate() {

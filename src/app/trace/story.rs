@@ -446,8 +446,7 @@ fn session_label(session: &Session, made_by: Option<&Link>, usage: &Usage) -> St
     match made_by {
         Some(link) if link.is_sign_in() => format!("console session of {user}"),
         Some(link) if link.role.is_some() => {
-            let role =
-                link.role.as_deref().and_then(|arn| Arn::parse(arn)).map_or("unknown", |arn| arn::name(arn.resource));
+            let role = link.role.as_deref().and_then(Arn::parse).map_or("unknown", |arn| arn::name(arn.resource));
             let name = session.id.as_deref().and_then(|id| id.split_once(':')).map_or("", |(_, name)| name);
             format!("session {name} of role {role}")
         }
