@@ -5,7 +5,7 @@ use std::io;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::question::{Question, is_temporary};
+use super::question::Question;
 use super::{Reading, TraceRequest, iam, steps, unknowns};
 use crate::app::{Run, THIS};
 use crate::arn::{self, Arn};
@@ -584,10 +584,4 @@ fn event_of_link(link: &Link) -> TraceEvent {
         target: link.change.as_ref().map(|(_, thing)| thing.label()),
         object: None,
     }
-}
-
-/// Whether a credential that leads nowhere back is one of a session: then where it came from is not known.
-pub(super) fn is_session(credential: &TraceCredential) -> bool {
-    let temporary = credential.access_key.as_deref().is_some_and(is_temporary);
-    credential.kind == "session" || (credential.kind == "access_key" && temporary)
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::story::is_session;
+use super::question::is_temporary;
 use super::{Reading, TraceRequest};
 use crate::app::{coverage, rfc3339};
 use crate::arn::Arn;
 use crate::contract::Conflict;
-use crate::contract::trace::{Trace, TraceGap, TraceUnknown};
+use crate::contract::trace::{Trace, TraceCredential, TraceGap, TraceUnknown};
 use crate::units::{count, display_duration, plural};
 
 /// How many names are listed.
@@ -237,4 +237,10 @@ fn of_identity(trace: &Trace) -> Vec<TraceUnknown> {
         unknowns.push(unknown(TraceGap::SharedKey, text));
     }
     unknowns
+}
+
+/// Whether a credential that leads nowhere back is one of a session: then where it came from is not known.
+fn is_session(credential: &TraceCredential) -> bool {
+    let temporary = credential.access_key.as_deref().is_some_and(is_temporary);
+    credential.kind == "session" || (credential.kind == "access_key" && temporary)
 }
