@@ -33,6 +33,7 @@ pub mod inventory;
 pub mod lineage;
 pub mod mfa;
 pub mod names;
+pub mod ocsf;
 pub mod partition;
 pub mod pdf;
 pub mod pipeline;

@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("queue", &["aws", "source"]),
     ("inflate", &["units"]),
     ("cloudtrail", &["arn"]),
+    ("ocsf", &["escape", "units"]),
     ("mfa", &["spill", "arn", "cloudtrail"]),
     ("lineage", &["arn", "cloudtrail", "mfa"]),
     ("trace", &["spill", "cloudtrail", "mfa"]),
@@ -30,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("posture", &["arn", "aws", "contract", "disk", "inputs", "inventory"]),
     ("contract", &["inputs"]),
     ("source", &["arn", "aws", "disk", "hash", "units", "partition"]),
-    ("pipeline", &["source", "inflate", "cloudtrail", "contract", "disk", "units"]),
+    ("pipeline", &["source", "inflate", "cloudtrail", "contract", "disk", "ocsf", "units"]),
     ("evidence", &["contract", "digest", "inflate", "pipeline", "source", "cloudtrail", "mfa", "trace"]),
     ("table", &["cloudtrail", "escape", "names", "units"]),
     (

@@ -11,6 +11,7 @@ use crate::mfa::{self, Event};
 use crate::partition;
 use crate::pipeline::{AccountSpan, Scanned};
 use crate::source::Selection;
+use crate::units::plural;
 
 /// How many of the events with different contents are named where no report is made.
 const NAMED: usize = 20;
@@ -70,6 +71,7 @@ pub(crate) fn coverage(
             text: "no object was read, so this report is not evidence that nothing happened".to_owned(),
         });
     }
+    notices.extend(from_ocsf(scanned));
     if !selection.accounts.is_empty() || !selection.regions.is_empty() {
         let chosen = [("accounts", &selection.accounts), ("regions", &selection.regions)];
         let chosen: Vec<String> = chosen
@@ -87,6 +89,20 @@ pub(crate) fn coverage(
     notices.dedup();
     coverage.gaps = gaps;
     coverage
+}
+
+/// Names the records that were read from Security Lake, and what is not known of them.
+fn from_ocsf(scanned: &Scanned) -> Option<Notice> {
+    let records: u64 = scanned.accounts.values().map(|span| span.ocsf).sum();
+    let accounts = scanned.accounts.values().filter(|span| span.ocsf > 0).count();
+    (records > 0).then(|| Notice {
+        code: NoticeCode::OcsfSource,
+        text: format!(
+            "{} of {} came from Security Lake (OCSF), which keeps less than CloudTrail writes: when they were delivered, whether some sessions had MFA, and whether a digest proves them is unknown",
+            plural(records, "record", "records"),
+            plural(accounts, "account", "accounts"),
+        ),
+    })
 }
 
 /// Whether the evidence is what a report needs: everything that was listed was read, something of the period was, and the

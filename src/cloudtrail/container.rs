@@ -14,6 +14,7 @@ use simd_json::prelude::*;
 use super::{
     encoding,
     error::ContainerError,
+    exports::{self, EVENT},
     origin::Origin,
     record::{Record, RecordError, Value, is_number, member, whole_accounts},
     scratch::{Buffer, Scratch},
@@ -32,8 +33,9 @@ const SMALLEST: usize = 128;
 /// Behind so many records of an object that are not usable nothing more of it is read.
 const UNUSABLE: usize = if cfg!(test) { 1_000 } else { 100_000 };
 
-/// Where a document keeps its records: CloudTrail, `lookup-events`, `filter-log-events`, a CloudWatch subscription.
-const LISTS: [&str; 4] = ["Records", "Events", "events", "logEvents"];
+/// Where a document keeps its records: CloudTrail, `lookup-events`, `filter-log-events`, a CloudWatch subscription,
+/// `get-query-results` of CloudTrail Lake.
+const LISTS: [&str; 5] = ["Records", "Events", "events", "logEvents", "QueryResultRows"];
 
 /// Who gets the records: the index in the object and the record, or why it is unusable.
 pub type Visit<'v> = &'v mut dyn FnMut(usize, Result<Record<'_, '_>, RecordError>);
@@ -57,6 +59,18 @@ pub struct Contents {
 }
 
 impl Contents {
+    /// Takes in what another part of the same object held, which follows.
+    pub fn add(&mut self, next: &Self) {
+        let before = self.records + self.unusable + self.passed_over;
+        let first = next.first_unusable.map(|(index, error)| (before + index, error));
+        self.documents += next.documents;
+        self.records += next.records;
+        self.unusable += next.unusable;
+        self.first_unusable = self.first_unusable.or(first);
+        self.passed_over += next.passed_over;
+        self.digests += next.digests;
+    }
+
     /// Whether so many of its records are unusable that the rest was not read.
     #[must_use]
     pub fn is_cut(&self) -> bool {
@@ -85,12 +99,15 @@ pub fn for_each_record(bytes: &[u8], scratch: &mut Scratch, visit: Visit<'_>) ->
     if let Some(text) = encoding::utf16(bytes) {
         return for_each_record(&text?, scratch, visit);
     }
-    let Scratch { outer, nested, .. } = scratch;
     let start = if bytes.starts_with(MARK) { MARK.len() } else { 0 };
     let text = bytes.get(start..).unwrap_or_default();
     if text.trim_ascii().is_empty() {
         return Err(ContainerError::Empty);
     }
+    if let Some(json) = exports::json(text) {
+        return for_each_record(&json?, scratch, visit);
+    }
+    let Scratch { outer, nested, .. } = scratch;
     let mut reader = Reader::new(nested, visit);
     if text.len() <= WHOLE
         && let Some(read) = outer.parse(text, |root, origin| reader.document(root, origin, true))
@@ -244,6 +261,13 @@ impl<'s, 'v> Reader<'s, 'v> {
         if let Some(inner) = inner {
             return self.record(inner, origin);
         }
+        // A row of query results: an object for each column.
+        if let Some(row) = value.as_array() {
+            let event = |column| [EVENT, "eventjson"].iter().find_map(|key| member(column, key)?.into_string());
+            if let Some(text) = row.iter().find_map(event).filter(|_| outer) {
+                return self.text(text);
+            }
+        }
         let text = ["CloudTrailEvent", "message"].iter().find_map(|key| member(value, key)?.into_string());
         match text.or_else(|| value.into_string()).filter(|_| outer) {
             Some(text) => self.text(text),
@@ -294,7 +318,7 @@ impl<'s, 'v> Reader<'s, 'v> {
         let Some(own) = record.raw() else { return false };
         let Some(whole) = whole_accounts(own) else { return false };
         let mut again = mem::take(self.nested);
-        again.begin(origin.folder());
+        again.begin(origin.folder(), origin.form);
         let given = again.parse_for(whole.as_bytes(), Some(own), |value, origin| {
             Record::new(value).map(|record| self.give(record.of(origin))).is_ok()
         });

@@ -40,6 +40,19 @@ pub enum ContainerError {
     /// There is no memory for the text as UTF-8.
     #[error("not enough memory for its {0} bytes of UTF-16 text")]
     NoMemory(usize),
+    /// Query results that lack the records.
+    #[error(
+        "CloudTrail Lake query results without the column eventJson (hint: begin the query with SELECT eventJson, whose values are whole records)"
+    )]
+    NoEvents,
+    /// CSV that is no CSV.
+    #[error("damaged CSV at line {line}: {reason}")]
+    Csv {
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        reason: &'static str,
+    },
     /// JSON of something else.
     #[error("JSON, but not CloudTrail records in any known format")]
     NotCloudTrail,

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::structure::Objects;
+use super::{scratch::Form, structure::Objects};
 
 /// The text that a value was parsed from.
 ///
@@ -11,6 +11,7 @@ pub(super) struct Origin<'t> {
     text: &'t [u8],
     /// The account of the object's folder; empty where it is not known.
     folder: &'t str,
+    pub(super) form: Form,
     /// The text of the one record in it as its object has it, where what was parsed is another spelling.
     own: Option<&'t [u8]>,
     /// The address of the parsed copy.
@@ -19,8 +20,8 @@ pub(super) struct Origin<'t> {
 }
 
 impl<'t> Origin<'t> {
-    pub(super) fn new(text: &'t [u8], folder: &'t str, own: Option<&'t [u8]>, copy: usize) -> Self {
-        Self { text, folder, own, copy, objects: RefCell::default() }
+    pub(super) fn new(text: &'t [u8], (folder, form): (&'t str, Form), own: Option<&'t [u8]>, copy: usize) -> Self {
+        Self { text, folder, form, own, copy, objects: RefCell::default() }
     }
 
     /// The text of the innermost object around a string of the parsed copy, with its white space.

@@ -9,6 +9,7 @@ use simd_json::prelude::*;
 
 use super::identity::{Actor, ActorKind, Caller};
 use super::origin::Origin;
+use super::scratch::Form;
 
 /// A parsed JSON value of a record, borrowed from the document's tape.
 pub type Value<'tape, 'input> = simd_json::tape::Value<'tape, 'input>;
@@ -246,6 +247,12 @@ impl<'tape, 'input> Record<'tape, 'input> {
         self.origin?.object_around(self.fields.time?.into_string()?)
     }
 
+    /// Whether it was put together from a form that does not keep all that CloudTrail wrote: what is absent is not known then.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.origin.is_some_and(|origin| origin.form == Form::Partial)
+    }
+
     /// The value at `path`, or `None` where a step is absent or `null`.
     #[must_use]
     pub fn get(&self, path: &[&str]) -> Option<Value<'tape, 'input>> {
@@ -385,10 +392,13 @@ impl<'tape, 'input> Record<'tape, 'input> {
     ///
     /// `mfaAuthenticated` is a string, and absent for long-term keys, which cannot be MFA-authenticated: `false` for
     /// users and the root user then. For every other caller `false` says nothing, for whoever signed in elsewhere may have
-    /// used a second factor there: [`mfa_of`].
+    /// used a second factor there: [`mfa_of`]. Of a record that does not keep all, absence says nothing, but for a caller with a
+    /// long-term key.
     #[must_use]
     pub fn session_mfa(&self, kind: ActorKind) -> Option<bool> {
-        mfa_of(kind, self.flag(&["userIdentity", "sessionContext", "attributes", "mfaAuthenticated"]))
+        let told = self.flag(&["userIdentity", "sessionContext", "attributes", "mfaAuthenticated"]);
+        let long_term = || self.text(&["userIdentity", "accessKeyId"]).is_some_and(|key| key.starts_with("AKIA"));
+        if told.is_none() && self.is_partial() && !long_term() { None } else { mfa_of(kind, told) }
     }
 
     /// Who made the call.

@@ -31,17 +31,33 @@ impl fmt::Debug for Scratch {
 impl Scratch {
     /// Begins an object that lies in the folder of `account`: a record that does not say whose it is belongs to it.
     pub fn begin(&mut self, account: Option<&str>) {
+        self.begin_as(account, Form::Own);
+    }
+
+    /// [`Scratch::begin`] for records that are written in some form.
+    pub fn begin_as(&mut self, account: Option<&str>, form: Form) {
         self.folder.clear();
         self.folder.push_str(account.unwrap_or_default());
-        self.outer.begin(account);
-        self.nested.begin(account);
+        self.outer.begin(account, form);
+        self.nested.begin(account, form);
     }
+}
+
+/// How the records of an object came to be JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// CloudTrail wrote it.
+    #[default]
+    Own,
+    /// It was put together from another form, which does not keep all: what is absent may have been there.
+    Partial,
 }
 
 /// The fast parser with its buffers. It overwrites what it parses, so it gets a copy.
 pub(super) struct Buffer {
     /// As [`Origin`] has it.
     folder: String,
+    form: Form,
     text: Vec<u8>,
     buffers: Buffers,
     tape: Tape<'static>,
@@ -49,13 +65,14 @@ pub(super) struct Buffer {
 
 impl Default for Buffer {
     fn default() -> Self {
-        Self { folder: String::new(), text: Vec::new(), buffers: Buffers::default(), tape: Tape(Vec::new()) }
+        Self { folder: String::new(), form: Form::Own, text: Vec::new(), buffers: Buffers::default(), tape: Tape(Vec::new()) }
     }
 }
 
 impl Buffer {
-    /// As [`Scratch::begin`].
-    pub(super) fn begin(&mut self, account: Option<&str>) {
+    /// As [`Scratch::begin_as`].
+    pub(super) fn begin(&mut self, account: Option<&str>, form: Form) {
+        self.form = form;
         self.folder.clear();
         self.folder.push_str(account.unwrap_or_default());
     }
@@ -78,12 +95,12 @@ impl Buffer {
         replace_lone_surrogates(&mut self.text);
         let copy = self.text.as_ptr().addr();
         let parsed = simd_json::fill_tape(&mut self.text, &mut self.buffers, &mut tape).is_ok();
-        let origin = Origin::new(text, &self.folder, own, copy);
+        let origin = Origin::new(text, (&self.folder, self.form), own, copy);
         let read = parsed.then(|| read(tape.as_value(), &origin));
         if tape.0.capacity() <= KEEP {
             self.tape = tape.reset();
         } else {
-            *self = Self { folder: mem::take(&mut self.folder), ..Self::default() };
+            *self = Self { folder: mem::take(&mut self.folder), form: self.form, ..Self::default() };
         }
         read
     }

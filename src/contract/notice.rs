@@ -41,6 +41,8 @@ codes! {
         NothingRead = "nothing-read", "No object was read, so this report is not evidence that nothing happened.";
         /// An object was overwritten after it was read into the store.
         ObjectReplaced = "object-replaced", "An object was overwritten in the archive after being stored.";
+        /// Records came from a form that keeps less than CloudTrail writes.
+        OcsfSource = "ocsf-source", "Records were read from Security Lake (OCSF), which keeps less than CloudTrail writes.";
         /// The store holds objects that SOURCE lacks.
         OtherSources = "other-sources", "The store holds objects not in SOURCE, and this report covers them too.";
         /// No record lies in the period.

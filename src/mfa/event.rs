@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::text::{self, Names, Text};
 use crate::cloudtrail::Actor;
@@ -59,6 +60,9 @@ pub struct Event {
 pub struct Lineage {
     /// Half of the SHA-256 of the record's JSON value; `None` where it was not kept.
     pub content: Option<u128>,
+    /// Whether the record was put together from a form that does not keep all that CloudTrail wrote.
+    #[serde(default)]
+    pub partial: bool,
     /// `addendum.originalEventID`: the event that the record says again. `None` once it is taken in there.
     pub original: Option<String>,
     /// Ids of the records that say this event again, and were taken in.
@@ -364,6 +368,17 @@ impl Action {
     }
 }
 
+/// Whether two values are equal but for what is absent in one of them.
+fn compatible(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Null, _) | (_, Value::Null) => true,
+        (Value::Object(mine), Value::Object(theirs)) => {
+            mine.iter().all(|(key, value)| theirs.get(key).is_none_or(|other| compatible(value, other)))
+        }
+        _ => one == other,
+    }
+}
+
 impl Event {
     /// Whether the call had its effect. Attempts are reported but change no state; nor does what another record of the same
     /// event contradicts, unless it makes things worse.
@@ -398,6 +413,25 @@ impl Event {
             ..event.clone()
         };
         said(self) == said(other)
+    }
+
+    /// Whether two records, one of which does not keep all, contradict each other in nothing: what one of them does not tell may
+    /// be as the other has it.
+    pub(super) fn agrees(&self, other: &Self) -> bool {
+        let said = |event: &Self| {
+            let objects = Names::default();
+            serde_json::to_value(Self { objects, delivered_at: None, lineage: Lineage::default(), ..event.clone() })
+        };
+        self.lineage.original == other.lineage.original
+            && matches!((said(self), said(other)), (Ok(one), Ok(other)) if compatible(&one, &other))
+    }
+
+    /// Takes what a record says that keeps all, of which this one keeps a part; whatever is known of where both lie stays.
+    pub(super) fn take_over(&mut self, whole: &Self) {
+        let before = std::mem::replace(self, whole.clone());
+        self.objects = before.objects;
+        self.delivered_at = before.delivered_at;
+        self.lineage = Lineage { content: whole.lineage.content, partial: false, ..before.lineage };
     }
 
     /// The total order of events: time, meaning, id. It does not depend on the order of input.

@@ -111,6 +111,7 @@ pub fn extract(record: &Record<'_, '_>) -> Option<Event> {
         delivered_at: None,
         lineage: Lineage {
             content: Some(record.content()),
+            partial: record.is_partial(),
             original: record.original().map(str::to_owned),
             ..Lineage::default()
         },
@@ -143,6 +144,8 @@ fn action(record: &Record<'_, '_>) -> Option<Action> {
         (IAM, "CreateAccessKey") => Action::AccessKeyCreated {
             key: record.text(&["responseElements", "accessKey", "accessKeyId"]).map(str::to_owned),
         },
+        // What became of the key is not known.
+        (IAM, "UpdateAccessKey") if record.is_partial() && parameter("status").is_none() => return None,
         (IAM, "UpdateAccessKey") => Action::AccessKeyUpdated {
             key: key(),
             active: parameter("status").is_some_and(|status| status.eq_ignore_ascii_case("active")),

@@ -394,7 +394,9 @@ impl<T: Holds> Logged for T {
     fn same(&self, other: &Self) -> bool {
         let (one, other) = (self.event(), other.event());
         match (one.lineage.content, other.lineage.content) {
-            (Some(mine), Some(theirs)) => mine == theirs,
+            (Some(mine), Some(theirs)) if mine == theirs => true,
+            _ if one.lineage.partial || other.lineage.partial => one.agrees(other),
+            (Some(_), Some(_)) => false,
             _ => one.says_the_same(other),
         }
     }
@@ -413,6 +415,9 @@ impl<T: Holds> Logged for T {
 
     fn absorb(&mut self, copy: &Self) {
         let (event, copy) = (self.event_mut(), copy.event());
+        if event.lineage.partial && !copy.lineage.partial {
+            event.take_over(copy);
+        }
         event.objects.extend(copy.objects.iter().cloned());
         event.delivered_at = delivery(event, copy);
         event.lineage.content = event.lineage.content.or(copy.lineage.content);

@@ -11,9 +11,11 @@ use super::{
 };
 use crate::{
     cloudtrail::{
-        Brief, Contents, Envelope, Record, RecordError, Scratch, Take, for_each_record, is_foreign, search, skim,
+        Brief, ContainerError, Contents, Envelope, Form, Record, RecordError, Scratch, Take, Visit, for_each_record,
+        is_foreign, search, skim,
     },
     inflate::{InflateError, Inflater, LARGE, promised},
+    ocsf::{self, OcsfError},
     source::{ObjectRef, Product, local, s3::Fetched},
 };
 
@@ -156,11 +158,20 @@ impl<'o, V: Visitor> Worker<'o, V> {
         tracing::debug!(stored = bytes.len(), inflated = raw.len(), "read");
         let mut again = None;
         let text = inflated_again(raw, &mut again, options.object_limit, &mut wait);
-        if object.key.product == Product::Stray && text.is_ok_and(is_foreign) {
+        let lake = match text {
+            Ok(text) if text.starts_with(ocsf::MAGIC) => Some(ocsf::File::open(text, options.object_limit)),
+            _ => None,
+        };
+        let foreign = |text| match &lake {
+            Some(file) => matches!(file, Err(OcsfError::Foreign(_))),
+            None => is_foreign(text),
+        };
+        if object.key.product == Product::Stray && text.is_ok_and(foreign) {
             return tally.skipped();
         }
         tally.begin();
-        scratch.begin(object.key.account.as_deref());
+        let form = if lake.is_some() { Form::Partial } else { Form::Own };
+        scratch.begin_as(object.key.account.as_deref(), form);
         let next = visitor.bytes(object, &Bytes { inflated, signature });
         if next != Next::Visit {
             tally.object(object, bytes.len(), raw.len(), &Contents::default());
@@ -185,20 +196,66 @@ impl<'o, V: Visitor> Worker<'o, V> {
         };
         let mut visits = Visits { visitor, tally, object };
         let mut visit = |index: usize, record: Result<Record<'_, '_>, RecordError>| visits.record(index, record);
-        let read = match &options.only {
-            Some(query) => search(text, query, scratch, &mut visit),
-            None if V::ENVELOPES => skim(text, scratch, &mut visits),
-            None => for_each_record(text, scratch, &mut visit),
+        let read = match (lake, &options.only) {
+            (Some(file), _) => lake_records(file, options, scratch, &mut wait, &mut visit),
+            (None, Some(query)) => whole(search(text, query, scratch, &mut visit), raw.len()),
+            (None, None) if V::ENVELOPES => whole(skim(text, scratch, &mut visits), raw.len()),
+            (None, None) => whole(for_each_record(text, scratch, &mut visit), raw.len()),
         };
         match read {
-            Ok(contents) => {
-                if tally.object(object, bytes.len(), raw.len(), &contents) {
+            Ok((contents, length)) => {
+                if tally.object(object, bytes.len(), length, &contents) {
                     tally.surplus(object, visitor.surplus());
                     visitor.finished(object, &contents);
                 }
             }
-            Err(error) => tally.failed(object.name.clone(), error.to_string()),
+            Err(error) => tally.failed(object.name.clone(), error),
         }
+    }
+}
+
+/// What an object held, and how many bytes of JSON that was; in words, why it gives nothing.
+type ReadObject = Result<(Contents, usize), String>;
+
+/// What an object held that is JSON of so many bytes.
+fn whole(read: Result<Contents, ContainerError>, length: usize) -> ReadObject {
+    read.map(|contents| (contents, length)).map_err(|error| error.to_string())
+}
+
+/// Visits the records of a lake's file, document by document.
+fn lake_records(
+    file: Result<ocsf::File, OcsfError>,
+    options: &Options<'_>,
+    scratch: &mut Scratch,
+    wait: &mut dyn FnMut(),
+    visit: Visit<'_>,
+) -> ReadObject {
+    let file = file.map_err(|error| error.to_string())?;
+    if file.size() > LARGE {
+        wait();
+    }
+    let (mut contents, mut length, mut refused) = (Contents::default(), 0, None);
+    let read = file.for_each_document(&mut |document| {
+        let before = contents.records + contents.unusable + contents.passed_over;
+        length += document.len();
+        if contents.is_cut() || refused.is_some() {
+            return;
+        }
+        let mut visit = |index: usize, record: Result<Record<'_, '_>, RecordError>| visit(before + index, record);
+        let read = match &options.only {
+            Some(query) => search(document, query, scratch, &mut visit),
+            None => for_each_record(document, scratch, &mut visit),
+        };
+        match read {
+            Ok(next) => contents.add(&next),
+            Err(error) => refused = Some(error),
+        }
+    });
+    read.map_err(|error| error.to_string())?;
+    match refused {
+        Some(error) => Err(error.to_string()),
+        None if length == 0 => Err(OcsfError::Damaged("it has no rows".to_owned()).to_string()),
+        None => Ok((contents, length)),
     }
 }
 

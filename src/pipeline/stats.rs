@@ -69,6 +69,15 @@ pub struct AccountSpan {
     /// By region of the key, when the last of its objects was delivered.
     #[serde(default)]
     pub delivered: BTreeMap<String, DateTime<Utc>>,
+    /// Those of its records that were read from OCSF, which does not keep all that CloudTrail writes.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub ocsf: u64,
+}
+
+/// Whether a count says nothing.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl AccountSpan {
@@ -86,6 +95,7 @@ impl AccountSpan {
         self.first = earliest(self.first, other.first);
         self.last = self.last.max(other.last);
         self.records += other.records;
+        self.ocsf += other.ocsf;
         self.regions.extend(other.regions);
         for (region, at) in other.delivered {
             self.delivered_until(region, at);
@@ -168,6 +178,11 @@ impl Tally {
 
     pub(super) fn record(&mut self, record: &Record<'_, '_>) {
         self.count(1, [Some(record.time); 2], record.account(), record.text(&["awsRegion"]));
+        if record.is_partial()
+            && let Some(span) = record.account().and_then(|account| self.accounts.get_mut(account))
+        {
+            span.ocsf += 1;
+        }
     }
 
     pub(super) fn envelope(&mut self, envelope: &Envelope<'_>) {

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    cloudtrail::{Record, Scratch, for_each_record},
+    cloudtrail::{Form, Record, Scratch, for_each_record},
     evidence::Range,
     mfa::{self, Conflict},
     pipeline::Visitor,
@@ -68,6 +68,7 @@ struct Find {
     /// Where its text begins, file and memory taken as one.
     at: u64,
     length: usize,
+    form: Form,
 }
 
 /// In which order events are given.
@@ -255,9 +256,10 @@ impl Hits {
 
     fn told(&self, at: (usize, usize), text: &[u8]) -> io::Result<EventClaim> {
         let account = self.object(at).and_then(|object| object.key.account.as_deref());
+        let form = self.find(at).map_or(Form::Own, |find| find.form);
         match (&self.columns, memchr::memchr(b'\n', text).and_then(|end| text.get(..end))) {
             (Some(_), Some(told)) => Ok(serde_json::from_slice(told)?),
-            _ => EventClaim::read(text, account),
+            _ => EventClaim::read(text, account, form),
         }
     }
 }
@@ -294,6 +296,7 @@ impl Part {
             event: event(record.account().unwrap_or_default(), &record.id()),
             at: self.spill.bytes() + size(before),
             length: self.text.len() - before,
+            form: if record.is_partial() { Form::Partial } else { Form::Own },
         });
         if self.text.len() >= IN_MEMORY {
             let text = &self.text;

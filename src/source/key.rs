@@ -36,6 +36,8 @@ pub struct KeyInfo {
     pub day: Option<NaiveDate>,
     /// The time in the file name: when CloudTrail delivered it, to the minute.
     pub delivered_at: Option<DateTime<Utc>>,
+    /// Whether `day` is the day of the events, as in Security Lake, and not that of their delivery.
+    pub by_event_day: bool,
 }
 
 impl KeyInfo {
@@ -88,7 +90,14 @@ impl KeyInfo {
     }
 
     const fn unknown() -> Self {
-        Self { product: Product::Log, account: None, region: None, day: None, delivered_at: None }
+        Self {
+            product: Product::Log,
+            account: None,
+            region: None,
+            day: None,
+            delivered_at: None,
+            by_event_day: false,
+        }
     }
 }
 
@@ -97,6 +106,8 @@ fn product_of(product: &str) -> Product {
     match product {
         "CloudTrail" => Product::Log,
         "CloudTrail-Digest" => Product::Digest,
+        // Query results, which may have whole records.
+        "CloudTrail-Lake" => Product::Stray,
         _ => Product::Other,
     }
 }
@@ -113,7 +124,7 @@ impl<'p> Place<'p> {
         let segments: Vec<&str> = folders.split('/').filter(|segment| !segment.is_empty()).collect();
         let layout = match Folder::of(&segments) {
             Folder::Product { account, product, below } => Some(KeyInfo::in_layout(account, product, below)),
-            Folder::Account { .. } | Folder::Elsewhere => None,
+            Folder::Account { .. } | Folder::Elsewhere => LakeFolder::of(&segments).map(|folder| folder.key()),
         };
         Self { segments, layout }
     }
@@ -148,7 +159,7 @@ impl<'p> Place<'p> {
 /// Whether a file's name says that it is no log: markers of folders, hidden files, what operating systems and tools leave in
 /// every folder, texts about the files, their checksums, lists of an S3 inventory, pictures and programs.
 fn is_stray(file: &str) -> bool {
-    const NAMES: [&str; 12] = [
+    const NAMES: [&str; 13] = [
         "thumbs.db",
         "desktop.ini",
         "icon\r",
@@ -161,6 +172,8 @@ fn is_stray(file: &str) -> bool {
         "dockerfile",
         // Elastic Load Balancing checks with it that it may write.
         "elbaccesslogtestfile",
+        // CloudWatch Logs likewise.
+        "aws-logs-write-test",
         "checksums.txt",
     ];
     const BEGINNINGS: [&str; 9] =
@@ -234,6 +247,105 @@ fn holds_strays(folder: &str, file: &str) -> bool {
         "System Volume Information",
     ];
     FOLDERS.contains(&folder) && ![".gz", ".json", ".jsonl", ".ndjson", ".log"].iter().any(|end| file.ends_with(end))
+}
+
+/// A folder of Security Lake: `[prefix/]aws/<SOURCE>/<version>/region=<region>/accountId=<account>/eventDay=<yyyymmdd>/`, or one that
+/// was cut anywhere above its region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LakeFolder<'s> {
+    /// Whether the source is one of CloudTrail's.
+    pub is_log: bool,
+    /// `region=`, where the folder lies in one.
+    pub region: Option<&'s str>,
+    /// `accountId=`, twelve digits.
+    pub account: Option<&'s str>,
+    /// `eventDay=`, or the day of `eventHour=`, which earlier lakes have.
+    pub day: Option<NaiveDate>,
+    /// Whether it lies in a day's folder, also one that has no date.
+    pub in_day: bool,
+    /// Whether its days are known to be folders of `eventDay=`, so that they are in the order of time.
+    pub has_days: bool,
+}
+
+impl<'s> LakeFolder<'s> {
+    /// Places a folder, given by its non-empty segments; `None` where it is not in a lake.
+    pub(super) fn of(segments: &[&'s str]) -> Option<Self> {
+        let at = segments.iter().rposition(|segment| partition_value(segment, "region").is_some_and(is_region));
+        let (above, below) = segments.split_at(at.unwrap_or(segments.len()));
+        let source = lake_source(above);
+        if at.is_none() {
+            // Beside the regions lie the files of the table: they list the others.
+            let other =
+                Self { is_log: false, region: None, account: None, day: None, in_day: false, has_days: false };
+            return (source?).is_table.then_some(other);
+        }
+        let mut values = below.iter();
+        let mut next = |name: &str| values.next().and_then(|segment| partition_value(segment, name));
+        let region = next("region");
+        let account = next("accountId").filter(|account| is_account(account));
+        let day = below.get(2).filter(|_| account.is_some());
+        let value = |segment: &&&'s str| {
+            partition_value(segment, "eventDay").or_else(|| partition_value(segment, "eventHour"))
+        };
+        let value = day.as_ref().and_then(value);
+        let date = value.and_then(|value| date(value.get(..4)?, value.get(4..6)?, value.get(6..8)?));
+        Some(Self {
+            is_log: source.as_ref().is_none_or(|source| source.is_log),
+            has_days: source.is_some_and(|source| source.has_days),
+            region,
+            account,
+            day: date,
+            in_day: value.is_some(),
+        })
+    }
+
+    fn key(&self) -> KeyInfo {
+        KeyInfo {
+            product: if self.is_log { Product::Log } else { Product::Other },
+            account: self.account.map(str::to_owned),
+            region: self.region.map(str::to_owned),
+            day: self.day,
+            by_event_day: self.day.is_some(),
+            ..KeyInfo::unknown()
+        }
+    }
+}
+
+/// The value of a folder `name=value`; names are written in several ways.
+fn partition_value<'s>(segment: &'s str, name: &str) -> Option<&'s str> {
+    let (found, value) = segment.split_once('=')?;
+    found.eq_ignore_ascii_case(name).then_some(value)
+}
+
+/// A lake's source.
+struct LakeSource {
+    /// Whether it is one of CloudTrail's.
+    is_log: bool,
+    /// Whether the folder is that of the table's own files.
+    is_table: bool,
+    /// Whether its days have folders of their own, as in all versions but the preview's.
+    has_days: bool,
+}
+
+/// The source that a folder of a lake is in: `aws/<SOURCE>/<version>` or `ext/<name>/<version>` at the end, or with the folder of the
+/// table's own files behind it.
+fn lake_source(segments: &[&str]) -> Option<LakeSource> {
+    const LOGS: [&str; 4] = ["CLOUD_TRAIL_MGMT", "CLOUD_TRAIL", "S3_DATA", "LAMBDA_EXECUTION"];
+    let is_version = |segment: &str| {
+        let mut numbers = segment.split('.');
+        numbers.clone().count() == 2 && numbers.all(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let (is_table, segments) = match segments {
+        [rest @ .., "metadata"] => (true, rest),
+        _ => (false, segments),
+    };
+    match segments {
+        [.., "aws", source, version] if is_version(version) => Some(LakeSource { is_log: LOGS.contains(source), is_table, has_days: true }),
+        [.., "ext", _, version] if is_version(version) => Some(LakeSource { is_log: false, is_table, has_days: true }),
+        // The versions of the preview had no folder.
+        [.., "aws", "CLOUD_TRAIL"] => Some(LakeSource { is_log: true, is_table, has_days: false }),
+        _ => None,
+    }
 }
 
 /// Where in the layout a folder lies.

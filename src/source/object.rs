@@ -48,6 +48,10 @@ impl ObjectRef {
     #[must_use]
     pub fn delivered_at(&self) -> Option<DateTime<Utc>> {
         self.key.account.as_ref()?;
+        // Security Lake puts events of many deliveries into a file, and writes files anew.
+        if self.key.by_event_day {
+            return None;
+        }
         // Whole seconds, as S3 tells them.
         self.key.delivered_at.or_else(|| self.key.day.and(self.modified).map(|time| time.trunc_subsecs(0)))
     }

@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use super::{
     KeyInfo, Product, Selection,
-    key::{Folder, Place, is_region},
+    key::{Folder, LakeFolder, Place, is_region},
     local::slashed,
 };
 
@@ -78,7 +78,7 @@ impl Places {
     /// Takes in a folder; tells when to look into it.
     pub(super) fn enter(&mut self, segments: &[&str], wanted: &Selection) -> Look {
         let (account, below) = match Folder::of(segments) {
-            Folder::Elsewhere => return Look::Now,
+            Folder::Elsewhere => return self.enter_lake(segments),
             Folder::Account { account } => (account, &[][..]),
             Folder::Product { account, product: "CloudTrail" | "CloudTrail-Digest", below } => (account, below),
             Folder::Product { account, below, .. } => {
@@ -102,6 +102,17 @@ impl Places {
                 Look::Never
             }
         }
+    }
+
+    /// Takes in a folder outside CloudTrail's own layout: perhaps one of Security Lake.
+    fn enter_lake(&mut self, segments: &[&str]) -> Look {
+        let Some(lake) = LakeFolder::of(segments) else { return Look::Now };
+        if !lake.is_log {
+            return Look::Last;
+        }
+        self.regions.extend(lake.region.map(str::to_owned));
+        self.accounts.extend(lake.account.map(str::to_owned));
+        if lake.account.is_some() { Look::Never } else { Look::Now }
     }
 
     /// Takes in a file.

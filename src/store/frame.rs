@@ -18,6 +18,7 @@ use polars_io::parquet::write::{KeyValueMetadata, ParquetWriter};
 
 use super::schema::{Column, Dataset, Kind, LINEAGE, METADATA_KEY, SCHEMA, check_schema};
 use super::{StoreError, damaged};
+use crate::cloudtrail::{ActorKind, mfa_of};
 
 /// The key of a file's metadata that only takes room.
 const PADDING_KEY: &str = "mfatrail.padding";
@@ -225,6 +226,7 @@ impl Table {
 pub(super) struct Cells<'f> {
     columns: std::slice::Iter<'f, FrameColumn>,
     row: usize,
+    is_earlier: bool,
 }
 
 impl Cells<'_> {
@@ -263,6 +265,11 @@ impl Cells<'_> {
     pub(super) fn flag(&mut self) -> Option<bool> {
         let row = self.row;
         self.next()?.bool().ok()?.get(row)
+    }
+
+    /// What a column tells of a session's MFA. Earlier versions kept what the record says of any caller.
+    pub(super) fn mfa(&self, kind: ActorKind, told: Option<bool>) -> Option<bool> {
+        if told.is_some() || self.is_earlier { mfa_of(kind, told) } else { None }
     }
 
     pub(super) fn time(&mut self) -> Option<DateTime<Utc>> {
@@ -419,20 +426,21 @@ pub(super) fn integers(frame: &DataFrame, name: &'static str) -> Result<Vec<Opti
 }
 
 /// A row of a frame, by its number.
-fn row<R: Row>(path: &Path, frame: &DataFrame, number: usize) -> Result<R, StoreError> {
-    let mut cells = Cells { columns: frame.columns().iter(), row: number };
+fn row<R: Row>(path: &Path, frame: &DataFrame, number: usize, is_earlier: bool) -> Result<R, StoreError> {
+    let mut cells = Cells { columns: frame.columns().iter(), row: number, is_earlier };
     R::read(&mut cells).ok_or_else(|| damaged(path, format!("its row {} lacks a value that every row has", number + 1)))
 }
 
-/// Gives out some rows of a frame, by their numbers.
+/// Gives out some rows of a frame, by their numbers; whether it `is_earlier` tells [`is_earlier`].
 pub(super) fn some_rows<R: Row>(
     path: &Path,
     frame: &DataFrame,
+    is_earlier: bool,
     wanted: &[usize],
     each: &mut dyn FnMut(R),
 ) -> Result<(), StoreError> {
     wanted.iter().try_for_each(|number| {
-        each(row(path, frame, *number)?);
+        each(row(path, frame, *number, is_earlier)?);
         Ok(())
     })
 }
@@ -445,10 +453,11 @@ pub(super) fn each_row<R: Row>(
     leave: usize,
     each: &mut dyn FnMut(R) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let leave = if is_earlier(&bytes) { 0 } else { leave };
+    let is_earlier = is_earlier(&bytes);
+    let leave = if is_earlier { 0 } else { leave };
     let columns = R::DATASET.columns().len().saturating_sub(leave);
     let frame = frame(path, bytes, R::DATASET, columns)?;
-    (0..frame.height()).try_for_each(|number| each(row(path, &frame, number)?))
+    (0..frame.height()).try_for_each(|number| each(row(path, &frame, number, is_earlier)?))
 }
 
 /// Reads rows; the last `leave` columns are left out.

@@ -298,12 +298,13 @@ impl Store {
             columns.iter().take(columns.len().saturating_sub(leave)).map(|column| column.name).collect();
         let (at, mut bytes) = self.columns_of(path, &names)?;
         let mut names = names;
-        if frame::is_earlier(&bytes) {
+        let is_earlier = frame::is_earlier(&bytes);
+        if is_earlier {
             bytes = read_file(&self.place, &self.state, path)?.1;
             names = columns.iter().map(|column| column.name).collect();
         }
         let frame = frame::pick(&at, bytes, R::DATASET, &names)?;
-        frame::some_rows(&at, &frame, wanted, each)
+        frame::some_rows(&at, &frame, is_earlier, wanted, each)
     }
 
     /// Every object, or those in the folders of some months. What several shards could not list comes once.

@@ -11,7 +11,7 @@ use super::frame::{Cells, Row, Table};
 use super::hex;
 use super::id::{id_of, text_of};
 use super::schema::Dataset;
-use crate::cloudtrail::{Actor, ActorKind, Scratch, for_each_record, mfa_of};
+use crate::cloudtrail::{Actor, ActorKind, Scratch, for_each_record};
 use crate::contract::Integrity;
 use crate::mfa::{Action, Event, Failure, Lineage, Target, Text};
 use crate::source::{KeyInfo, Location, ObjectRef, Product, Shard};
@@ -127,7 +127,7 @@ impl ObjectRow {
     pub fn key(&self) -> KeyInfo {
         let product = if self.status == Status::Skipped { Product::Other } else { Product::Log };
         let (account, region) = (self.account.clone(), self.region.clone());
-        KeyInfo { product, account, region, day: self.day, delivered_at: self.delivered_at }
+        KeyInfo { product, account, region, day: self.day, delivered_at: self.delivered_at, by_event_day: false }
     }
 
     /// The folder of its row, by year and month: that of the date folders, zeros where there are none.
@@ -406,6 +406,23 @@ fn read_actor(from: &mut Cells<'_>) -> Option<Actor> {
     })
 }
 
+/// What stands before the content of a record that was put together from OCSF.
+const PARTIAL: &str = "ocsf:";
+
+/// The content of a record, as it is stored.
+fn content_text(lineage: &Lineage) -> Option<String> {
+    let form = if lineage.partial { PARTIAL } else { "" };
+    lineage.content.map(|content| format!("{form}{}", text_of(content)))
+}
+
+/// The content of a record, and whether the record does not keep all.
+fn content_of(stored: Option<&str>) -> (Option<u128>, bool) {
+    match stored.and_then(|stored| stored.strip_prefix(PARTIAL)) {
+        Some(partial) => (Some(id_of(partial)), true),
+        None => (stored.map(id_of), false),
+    }
+}
+
 impl EventRow {
     /// Reads off the record what earlier versions did not keep apart.
     fn renew(&mut self) {
@@ -443,7 +460,7 @@ impl Row for EventRow {
         into.optional(code);
         into.optional(message);
         into.optional(event.lineage.original.as_deref());
-        into.optional(event.lineage.content.map(text_of).as_deref());
+        into.optional(content_text(&event.lineage).as_deref());
         into.time(event.delivered_at);
         into.text(&self.object_id);
         into.optional(event.objects.first().map(Text::as_str));
@@ -462,6 +479,7 @@ impl Row for EventRow {
         let failed = from.flag()?;
         let (code, message) = (from.shared().map(Text::from), from.optional());
         let (original, content) = (from.optional(), from.optional());
+        let (content, partial) = content_of(content.as_deref());
         let (delivered_at, object_id) = (from.time(), from.text()?);
         let event = Event {
             id,
@@ -472,15 +490,14 @@ impl Row for EventRow {
             name: name.into(),
             action,
             target,
-            // Earlier versions kept what the record says of any caller.
-            actor_mfa: mfa_of(actor.kind, actor_mfa),
+            actor_mfa: from.mfa(actor.kind, actor_mfa),
             actor: actor.into(),
             source_ip: source_ip.map(Text::from),
             user_agent: user_agent.map(Text::from),
             failure: failed.then(|| Failure { code, message }.into()),
             objects: from.optional().into_iter().collect(),
             delivered_at,
-            lineage: Lineage { original, content: content.map(|content| id_of(&content)), ..Lineage::default() },
+            lineage: Lineage { original, content, partial, ..Lineage::default() },
         };
         let (etag, size, sha256) = (from.optional(), from.count(), from.optional());
         let (number, record) = (from.count(), from.optional());
@@ -539,7 +556,10 @@ impl Row for CallRow {
             name: from.shared()?,
             read_only: from.flag()?,
             failed: from.flag()?,
-            session_mfa: mfa_of(kind, from.flag()),
+            session_mfa: {
+                let told = from.flag();
+                from.mfa(kind, told)
+            },
             sign_in_mfa: from.flag(),
             about_user: from.shared(),
             lineage: trace::Lineage { original: from.shared(), ..trace::Lineage::default() },

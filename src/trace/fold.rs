@@ -8,14 +8,25 @@ use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 use chrono::{DateTime, Utc};
 
 use super::Call;
+use crate::cloudtrail::ActorKind;
 use crate::mfa::{Logged, Said};
 
 impl Call {
     /// All that is kept of it, but for where it lies.
     fn said(&self) -> impl Ord {
-        let flags = (self.read_only, self.failed, self.session_mfa, self.sign_in_mfa);
+        (self.done(), self.session_mfa)
+    }
+
+    /// The same but for the MFA of the session.
+    fn done(&self) -> impl Ord {
+        let flags = (self.read_only, self.failed, self.sign_in_mfa);
         let what = (&self.service, &self.name, &self.about_user, &self.source_ip);
         (self.time, what, flags, &self.actor, &self.lineage.original)
+    }
+
+    /// Whether its record is known to lack what every record of CloudTrail's tells of such a caller.
+    fn is_partial(&self) -> bool {
+        self.session_mfa.is_none() && matches!(self.actor.kind, ActorKind::IamUser | ActorKind::Root)
     }
 
     /// Time, id and account, and then what is said.
@@ -53,7 +64,9 @@ impl Logged for Call {
     }
 
     fn same(&self, other: &Self) -> bool {
-        self.compare(other).is_eq()
+        // What one of two forms of a record does not keep, the other may tell.
+        let is_unknown = self.is_partial() != other.is_partial();
+        self.compare(other).is_eq() || (is_unknown && self.done().cmp(&other.done()).is_eq())
     }
 
     fn objects(&self) -> BTreeSet<String> {
@@ -69,6 +82,7 @@ impl Logged for Call {
     }
 
     fn absorb(&mut self, copy: &Self) {
+        self.session_mfa = self.session_mfa.or(copy.session_mfa);
         self.hold(copy.lineage.objects.iter().cloned());
         self.lineage.is_verified |= copy.lineage.is_verified;
         self.lineage.is_unproven &= copy.lineage.is_unproven;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cloudtrail::{Record, Scratch, for_each_record},
+    cloudtrail::{Form, Record, Scratch, for_each_record},
     mfa::Logged,
 };
 
@@ -16,6 +16,9 @@ pub(super) struct EventClaim {
     pub(super) account: String,
     pub(super) id: String,
     pub(super) original: Option<String>,
+    /// Whether the record was put together from a form that does not keep all; those that do come first.
+    #[serde(default)]
+    partial: bool,
     content: u128,
     act: [String; 2],
     failed: bool,
@@ -27,19 +30,20 @@ impl EventClaim {
             account: record.account().unwrap_or_default().to_owned(),
             id: record.id().into_owned(),
             original: record.original().map(str::to_owned),
+            partial: record.is_partial(),
             content: record.content(),
             act: [record.source, record.name].map(str::to_owned),
             failed: record.failed(),
         }
     }
 
-    /// Of a record's own text; it lies in the folder of `account`.
+    /// Of a record's own text, in some form; it lies in the folder of `account`.
     ///
     /// # Errors
     /// When it is no record's.
-    pub(super) fn read(text: &[u8], account: Option<&str>) -> io::Result<Self> {
+    pub(super) fn read(text: &[u8], account: Option<&str>, form: Form) -> io::Result<Self> {
         let (mut told, mut scratch) = (None, Scratch::default());
-        scratch.begin(account);
+        scratch.begin_as(account, form);
         let read = for_each_record(text, &mut scratch, &mut |_, record| {
             told = record.ok().map(|record| Self::of(&record));
         });
@@ -73,7 +77,11 @@ impl Logged for Candidate {
     }
 
     fn same(&self, other: &Self) -> bool {
-        self.told.content == other.told.content
+        // Of an event in two forms one keeps less: what both tell must be equal.
+        let theirs = other.time;
+        let (one, other) = (&self.told, &other.told);
+        let twofold = || one.partial != other.partial && (&one.act, one.failed) == (&other.act, other.failed);
+        one.content == other.content || (twofold() && self.time == theirs)
     }
 
     fn objects(&self) -> BTreeSet<String> {
@@ -90,7 +98,10 @@ impl Logged for Candidate {
 
     fn absorb(&mut self, copy: &Self) {
         self.objects.extend(copy.objects.iter().cloned());
-        self.place = self.place.min(copy.place);
+        // What keeps all is shown.
+        if self.told.partial == copy.told.partial {
+            self.place = self.place.min(copy.place);
+        }
     }
 
     fn is_taken_back_by(&self, update: &Self) -> bool {

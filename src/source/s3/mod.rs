@@ -46,7 +46,7 @@ pub use self::bucket::{Bucket, Contents, File, FileError, Part, Waiting};
 use self::direct::Direct;
 use super::{
     Folders, KeyInfo, Listed, Location, ObjectRef, Places, Product, Selection,
-    key::{Folder, is_region},
+    key::{Folder, LakeFolder, is_region},
     places::{MOST_FOLDERS, Pending},
     traffic::Traffic,
 };
@@ -713,8 +713,13 @@ impl Lister {
 
     /// Whether what to list below a folder depends on the folders in it.
     fn by_level(&self, prefix: &str) -> bool {
-        match Folder::of(&segments(prefix)) {
-            Folder::Elsewhere | Folder::Account { .. } => true,
+        let segments = segments(prefix);
+        match Folder::of(&segments) {
+            Folder::Elsewhere => match LakeFolder::of(&segments) {
+                Some(folder) => folder.is_log && !folder.in_day,
+                None => true,
+            },
+            Folder::Account { .. } => true,
             Folder::Product { product, .. } if !self.selection.has_product(product) => true,
             Folder::Product { product, .. } if product != "CloudTrail" && !product.starts_with("CloudTrail-") => false,
             Folder::Product { below: [], .. } => true,
@@ -727,7 +732,14 @@ impl Lister {
 
     /// Whose folder of which region it is, where that matters.
     fn region(&self, folder: &str) -> Option<(String, String)> {
-        match Folder::of(&segments(folder)) {
+        let segments = segments(folder);
+        match Folder::of(&segments) {
+            Folder::Elsewhere => {
+                let lake = LakeFolder::of(&segments).filter(|lake| lake.is_log && !lake.in_day)?;
+                let (account, region) = (lake.account?, lake.region?);
+                let matters = self.selection.iam_only && self.selection.has_account(account);
+                matters.then(|| (account.to_owned(), region.to_owned()))
+            }
             Folder::Product { account, product: "CloudTrail", below: [region] }
                 if self.selection.iam_only && is_region(region) && self.selection.has_account(account) =>
             {
@@ -741,7 +753,12 @@ impl Lister {
     fn enter(&self, folder: &str) -> Option<Task> {
         let segments = segments(folder);
         let (account, below) = match Folder::of(&segments) {
-            Folder::Elsewhere => return Some(Task::Folder(folder.to_owned())),
+            Folder::Elsewhere => {
+                return match LakeFolder::of(&segments) {
+                    Some(lake) => self.enter_lake(folder, &lake),
+                    None => Some(Task::Folder(folder.to_owned())),
+                };
+            }
             Folder::Account { account } => (account, &[][..]),
             Folder::Product { product, below, .. } if !self.selection.enters(product, below) => return None,
             Folder::Product { account, product, below } => {
@@ -766,6 +783,27 @@ impl Lister {
             return self.year(folder, year);
         }
         Some(Task::Folder(folder.to_owned()))
+    }
+
+    /// What to do with a folder of a lake: below an account the days asked for are one run of keys.
+    fn enter_lake(&self, folder: &str, lake: &LakeFolder<'_>) -> Option<Task> {
+        if lake.region.is_some_and(|region| !self.selection.has_region(region)) {
+            return None;
+        }
+        let Some(account) = lake.account else { return Some(Task::Folder(folder.to_owned())) };
+        if !self.meets(account, folder) {
+            return None;
+        }
+        if lake.in_day || !lake.is_log {
+            return Some(Task::Folder(folder.to_owned()));
+        }
+        let key = |day: chrono::NaiveDate| format!("{folder}eventDay={}", day.format("%Y%m%d"));
+        let (first, next) = (self.selection.first_day(), self.selection.last_day().and_then(|last| last.succ_opt()));
+        Some(Task::Flat {
+            prefix: folder.to_owned(),
+            after: first.filter(|_| lake.has_days).map(key),
+            end: next.filter(|_| lake.has_days).map(key),
+        })
     }
 
     /// Within a year, the days asked for are one run of keys.
