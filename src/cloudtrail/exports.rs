@@ -46,7 +46,9 @@ fn lake(text: &[u8]) -> Option<Result<Vec<u8>, ContainerError>> {
         names.push(String::from_utf8(cell).ok()?);
     }
     // Any CSV has a header; this one has a column that is CloudTrail's in every query that can be read or refused.
-    let known = |name: &String| ["eventid", "eventname", "eventtime", "eventjson"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    let known = |name: &String| {
+        ["eventid", "eventname", "eventtime", "eventjson"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    };
     if !names.iter().any(known) {
         return None;
     }
@@ -171,7 +173,10 @@ mod tests {
             (format!("2026-10-06T09:00:01Z {a}\r\n2026-10-06T09:00:02.5Z\t{b}"), &["A", "B"]),
             (format!("1791277200000 {a}\n1791277201000 {b}\n"), &["A", "B"]),
             // One message over several lines.
-            (format!("2026-10-06T09:00:01.123Z {}\n2026-10-06T09:00:02Z {b}\n", a.replace(",\"", ",\n\"")), &["A", "B"]),
+            (
+                format!("2026-10-06T09:00:01.123Z {}\n2026-10-06T09:00:02Z {b}\n", a.replace(",\"", ",\n\"")),
+                &["A", "B"],
+            ),
         ] {
             assert_eq!(read(&text), names(expected), "{text}");
         }
@@ -205,7 +210,9 @@ mod tests {
             assert!(json(other.as_bytes()).is_none(), "{other}");
         }
         let rows = |key: &str| {
-            let row = |name: &str| format!(r#"[{{"eventID":"1"}},{{"{key}":{}}}]"#, serde_json::to_string(&record(name)).unwrap());
+            let row = |name: &str| {
+                format!(r#"[{{"eventID":"1"}},{{"{key}":{}}}]"#, serde_json::to_string(&record(name)).unwrap())
+            };
             format!(r#"{{"QueryStatus":"FINISHED","QueryResultRows":[{},{}]}}"#, row("A"), row("B"))
         };
         assert_eq!(read(&rows("eventJson")), Ok(both()));

@@ -65,7 +65,13 @@ pub(super) struct Buffer {
 
 impl Default for Buffer {
     fn default() -> Self {
-        Self { folder: String::new(), form: Form::Own, text: Vec::new(), buffers: Buffers::default(), tape: Tape(Vec::new()) }
+        Self {
+            folder: String::new(),
+            form: Form::Own,
+            text: Vec::new(),
+            buffers: Buffers::default(),
+            tape: Tape(Vec::new()),
+        }
     }
 }
 

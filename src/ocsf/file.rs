@@ -75,7 +75,10 @@ impl File {
         let rows = file.metadata.row_groups.iter().map(|group| number(group.num_rows())).sum::<u64>();
         // Every row has an id of its own.
         if rows > number(file.bytes.len()) {
-            return Err(OcsfError::Damaged(format!("it says that it holds {rows} rows, in {} bytes", file.bytes.len())));
+            return Err(OcsfError::Damaged(format!(
+                "it says that it holds {rows} rows, in {} bytes",
+                file.bytes.len()
+            )));
         }
         for group in &file.metadata.row_groups {
             let mut size = 0;
@@ -127,7 +130,8 @@ impl File {
                 return Err(OcsfError::Damaged("a page lies beyond its column".to_owned()));
             }
             let data = header.data_page_header.map(|page| page.num_values);
-            let data = u64::try_from(data.or(header.data_page_header_v2.map(|page| page.num_values)).unwrap_or_default());
+            let data =
+                u64::try_from(data.or(header.data_page_header_v2.map(|page| page.num_values)).unwrap_or_default());
             let words = u64::try_from(header.dictionary_page_header.map_or(0, |page| page.num_values));
             let (data, words) = (data.map_err(damaged)?, words.map_err(damaged)?);
             let inflated = u64::try_from(header.uncompressed_page_size).map_err(damaged)?;
@@ -309,4 +313,70 @@ fn check_columns(schema: &ArrowSchema) -> Result<(), OcsfError> {
         return Err(OcsfError::Damaged("it lacks the column `time`".to_owned()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAIRS: [&[u8]; 2] =
+        [include_bytes!("../../fixtures/ocsf/pairs-1.parquet"), include_bytes!("../../fixtures/ocsf/pairs-2.parquet")];
+
+    /// The documents of a file, as text.
+    fn documents(bytes: &[u8], limit: usize) -> Result<String, OcsfError> {
+        let mut all = String::new();
+        File::open(bytes, limit)?
+            .for_each_document(&mut |document| all.push_str(std::str::from_utf8(document).unwrap()))?;
+        Ok(all)
+    }
+
+    #[test]
+    fn damage_anywhere_is_an_error_or_changes_a_value() {
+        for good in PAIRS {
+            let whole = documents(good, 1 << 20).unwrap();
+            assert_eq!(whole.matches("\"eventID\"").count(), 3);
+            for at in (0..good.len()).step_by(3) {
+                let mut bytes = good.to_vec();
+                bytes[at] ^= 0x15;
+                let _ = documents(&bytes, 1 << 20);
+                assert!(documents(&good[..at], 1 << 20).is_err(), "cut at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_would_take_more_than_the_limit_is_not_begun() {
+        for good in PAIRS {
+            let file = File::open(good, 1 << 20).unwrap();
+            assert!(file.size() > 1_000 && file.size() < 100_000, "{}", file.size());
+            assert!(File::open(good, file.size()).is_ok());
+            let small = File::open(good, file.size() - 1).unwrap_err();
+            assert_eq!(small, OcsfError::TooLarge(number(file.size() - 1)));
+            // JSON of more than the limit is handed out part by part, and is the same.
+            let by_parts = documents(good, file.size()).unwrap();
+            assert_eq!(by_parts, documents(good, 1 << 20).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_schema_has_a_depth() {
+        let element = |children: Option<i32>| SchemaElement {
+            type_: None,
+            type_length: None,
+            repetition_type: None,
+            name: "x".to_owned(),
+            num_children: children,
+            converted_type: None,
+            scale: None,
+            precision: None,
+            field_id: None,
+            logical_type: None,
+        };
+        let deep: Vec<SchemaElement> = (0..1_000_000).map(|_| element(Some(1))).collect();
+        assert_eq!(depth(&deep), 1_000_000);
+        let flat: Vec<SchemaElement> =
+            std::iter::once(element(Some(3))).chain([Some(1), None, None, None].map(element)).collect();
+        assert_eq!(depth(&flat), 3);
+        assert_eq!(depth(&[element(Some(-1)), element(None)]), 1);
+    }
 }

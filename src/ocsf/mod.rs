@@ -28,7 +28,9 @@ pub enum OcsfError {
     #[error("a damaged Parquet file: {0}")]
     Damaged(String),
     /// A version of OCSF that Security Lake does not use for CloudTrail.
-    #[error("row {row}: OCSF {found} is not supported (hint: Security Lake's source versions are 1, OCSF 1.0.0-rc.2, and 2, OCSF 1.1.0)")]
+    #[error(
+        "row {row}: OCSF {found} is not supported (hint: Security Lake's source versions are 1, OCSF 1.0.0-rc.2, and 2, OCSF 1.1.0)"
+    )]
     Version {
         /// From 1.
         row: usize,

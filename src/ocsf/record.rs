@@ -184,9 +184,18 @@ fn lay_parameters(record: &mut Map<String, Value>, version: Version, column: Col
 
 /// Whether a call of IAM is about a user or its devices, keys and password: of calls about roles the same column has the role.
 fn is_about_user(operation: &str) -> bool {
-    ["User", "MFADevice", "LoginProfile", "AccessKey", "ChangePassword", "SSHPublicKey", "SigningCertificate", "ServiceSpecific"]
-        .iter()
-        .any(|word| operation.contains(word))
+    [
+        "User",
+        "MFADevice",
+        "LoginProfile",
+        "AccessKey",
+        "ChangePassword",
+        "SSHPublicKey",
+        "SigningCertificate",
+        "ServiceSpecific",
+    ]
+    .iter()
+    .any(|word| operation.contains(word))
 }
 
 /// A failure that has no error code, which is that of a sign-in: without it the call would pass for a successful one.

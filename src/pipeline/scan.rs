@@ -490,7 +490,7 @@ mod tests {
                 "gzip data, compressed more than twice, not CloudTrail JSON (hint: extract the logs, or export them as JSON, first)",
                 "in the gzip data inside it: truncated gzip data: it ends at byte 50, within a member",
                 "a zip archive, not CloudTrail JSON (hint: extract the logs, or export them as JSON, first)",
-                "a Parquet file, not CloudTrail JSON (hint: extract the logs, or export them as JSON, first)",
+                "a damaged Parquet file: it is cut off, or is not Parquet",
                 "not CloudTrail JSON (byte 3)",
             ]
         );

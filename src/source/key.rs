@@ -90,14 +90,7 @@ impl KeyInfo {
     }
 
     const fn unknown() -> Self {
-        Self {
-            product: Product::Log,
-            account: None,
-            region: None,
-            day: None,
-            delivered_at: None,
-            by_event_day: false,
-        }
+        Self { product: Product::Log, account: None, region: None, day: None, delivered_at: None, by_event_day: false }
     }
 }
 
@@ -275,8 +268,7 @@ impl<'s> LakeFolder<'s> {
         let source = lake_source(above);
         if at.is_none() {
             // Beside the regions lie the files of the table: they list the others.
-            let other =
-                Self { is_log: false, region: None, account: None, day: None, in_day: false, has_days: false };
+            let other = Self { is_log: false, region: None, account: None, day: None, in_day: false, has_days: false };
             return (source?).is_table.then_some(other);
         }
         let mut values = below.iter();
@@ -284,9 +276,8 @@ impl<'s> LakeFolder<'s> {
         let region = next("region");
         let account = next("accountId").filter(|account| is_account(account));
         let day = below.get(2).filter(|_| account.is_some());
-        let value = |segment: &&&'s str| {
-            partition_value(segment, "eventDay").or_else(|| partition_value(segment, "eventHour"))
-        };
+        let value =
+            |segment: &&&'s str| partition_value(segment, "eventDay").or_else(|| partition_value(segment, "eventHour"));
         let value = day.as_ref().and_then(value);
         let date = value.and_then(|value| date(value.get(..4)?, value.get(4..6)?, value.get(6..8)?));
         Some(Self {
@@ -333,14 +324,17 @@ fn lake_source(segments: &[&str]) -> Option<LakeSource> {
     const LOGS: [&str; 4] = ["CLOUD_TRAIL_MGMT", "CLOUD_TRAIL", "S3_DATA", "LAMBDA_EXECUTION"];
     let is_version = |segment: &str| {
         let mut numbers = segment.split('.');
-        numbers.clone().count() == 2 && numbers.all(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+        numbers.clone().count() == 2
+            && numbers.all(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
     };
     let (is_table, segments) = match segments {
         [rest @ .., "metadata"] => (true, rest),
         _ => (false, segments),
     };
     match segments {
-        [.., "aws", source, version] if is_version(version) => Some(LakeSource { is_log: LOGS.contains(source), is_table, has_days: true }),
+        [.., "aws", source, version] if is_version(version) => {
+            Some(LakeSource { is_log: LOGS.contains(source), is_table, has_days: true })
+        }
         [.., "ext", _, version] if is_version(version) => Some(LakeSource { is_log: false, is_table, has_days: true }),
         // The versions of the preview had no folder.
         [.., "aws", "CLOUD_TRAIL"] => Some(LakeSource { is_log: true, is_table, has_days: false }),
@@ -468,6 +462,41 @@ mod tests {
             assert_eq!(info.day, NaiveDate::from_ymd_opt(2024, 2, 1), "the folder, not the file name, is the day");
             assert_eq!(info.delivered_at.unwrap().to_rfc3339(), "2024-01-31T23:55:00+00:00");
         }
+    }
+
+    #[test]
+    fn a_lake_has_a_layout_of_its_own() {
+        let day = NaiveDate::from_ymd_opt(2026, 10, 9);
+        let whole = (Product::Log, Some("111122223333"), Some("us-east-1"), day);
+        let place = "region=us-east-1/accountId=111122223333/eventDay=20261009/x.gz.parquet";
+        for (path, expected) in [
+            (format!("aws/CLOUD_TRAIL_MGMT/2.0/{place}"), whole),
+            (format!("s/t/aws/CLOUD_TRAIL_MGMT/1.0/{place}"), whole),
+            (format!("aws/S3_DATA/2.0/{place}"), whole),
+            (format!("aws/CLOUD_TRAIL/{}", place.replace("eventDay=20261009", "eventHour=2026100923")), whole),
+            (place.replace("accountId", "accountid"), whole),
+            (
+                format!("aws/CLOUD_TRAIL_MGMT/2.0/{place}").replace("20261009", "20261399"),
+                (Product::Log, whole.1, whole.2, None),
+            ),
+            (format!("aws/ROUTE53/2.0/{place}"), (Product::Other, whole.1, whole.2, day)),
+            (format!("ext/AWSLogs/1.0/{place}"), (Product::Other, whole.1, whole.2, day)),
+            ("aws/CLOUD_TRAIL_MGMT/2.0/metadata/1.metadata.json".to_owned(), (Product::Other, None, None, None)),
+            // Nothing of a lake.
+            ("aws/CLOUD_TRAIL_MGMT/2.0/x.parquet".to_owned(), (Product::Log, None, None, None)),
+            ("region=x/accountId=111122223333/x.json".to_owned(), (Product::Log, None, None, None)),
+            (
+                "region=us-east-1/accountId=1/eventDay=20261009/x".to_owned(),
+                (Product::Log, None, Some("us-east-1"), None),
+            ),
+        ] {
+            let info = KeyInfo::parse(&path);
+            let found = (info.product, info.account.as_deref(), info.region.as_deref(), info.day);
+            assert_eq!(found, expected, "{path}");
+            assert_eq!((info.delivered_at, info.by_event_day), (None, info.day.is_some()), "{path}");
+        }
+        let raw = log(&format!("region=us-east-1/AWSLogs/111122223333/CloudTrail/eu-west-1/2024/02/01/{FILE}"));
+        assert_eq!((raw.region.as_deref(), raw.by_event_day), (Some("eu-west-1"), false));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod history;
 mod incident;
 mod inputs;
 mod ledger;
+mod ocsf;
 mod one_event;
 mod oracle;
 mod outputs;
