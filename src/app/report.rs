@@ -133,7 +133,7 @@ impl<'r> Job<'r> {
         let recorded = request.store.as_ref().map(approved::of_store).transpose()?.flatten();
         approvals.extend(recorded.iter().flat_map(|recorded| recorded.rows.iter().cloned()));
         let detections = inputs::rows(request.detections.as_deref(), detections::read, run)?;
-        let watch = request.store.as_ref().and_then(Place::folder).map(watched::read).transpose()?.unwrap_or_default();
+        let watch = request.store.as_ref().map(watched::read).transpose()?.unwrap_or_default();
         let keys = verify::read_keys(&request.public_keys)?;
         let iam = iam(&request, archive, run.now)?;
         let earlier = inputs::earlier(&request.previous, period)?;
@@ -249,7 +249,7 @@ impl<'r> Job<'r> {
             let snapshots: Vec<String> = self.trend.snapshots.iter().map(|(_, file)| file.path.clone()).collect();
             let holder = scan::holder("mfatrail report", self.run.now);
             store.excerpt(&asked, &snapshots, folder, &holder).map_err(Error::failed)?;
-            watched::write(&self.watch, &self.selection.accounts, folder)?;
+            watched::write(&self.watch, &self.selection.accounts, &folder.into())?;
             self.recorded.as_ref().map_or(Ok(()), |recorded| recorded.write(folder))?;
         }
         Ok(EvidenceRead {

@@ -5,19 +5,17 @@
 //! rests on are in a file at the same place, in the form of `--detections`, and the times beside it.
 
 use std::collections::HashSet;
-use std::io;
-use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, rfc3339};
 use crate::contract::{Notice, NoticeCode, Period, WatchCoverage, WatchGap};
-use crate::disk::Folder;
 use crate::incident::ledger::view::Delivered;
 use crate::incident::ledger::{FOLDER, Ledger};
 use crate::inputs::{Detection, DetectionSubject, detections};
 use crate::mfa::{Event, Text};
+use crate::store::Place;
 use crate::units;
 
 /// The file of detections in the folder of the watch, where there is no ledger.
@@ -76,30 +74,36 @@ pub(crate) struct Ran {
 ///
 /// # Errors
 /// When there is a ledger that cannot be read: that nobody noticed anything would be false.
-pub(crate) fn read(store: &Path) -> Result<Watch, Error> {
-    if !store.is_dir() {
-        return Ok(Watch::default());
-    }
-    if let Some(ledger) = Ledger::read(store).map_err(Error::failed)? {
-        let noticed = ledger.detections().map_err(Error::failed)?.into_iter().map(Watched::from).collect();
-        let runs = ledger.runs().map_err(Error::failed)?;
-        return Ok(Watch { noticed, runs: joined(runs.iter().map(|run| Ran { from: run.from, to: run.to })) });
+pub(crate) fn read(store: &Place) -> Result<Watch, Error> {
+    if let Some(folder) = store.folder() {
+        if !folder.is_dir() {
+            return Ok(Watch::default());
+        }
+        if let Some(ledger) = Ledger::read(folder).map_err(Error::failed)? {
+            return of_ledger(&ledger);
+        }
     }
     Ok(Watch { noticed: noticed(store)?, runs: runs(store)? })
 }
 
-/// The text of a file of the watch's folder; `None` where there is none.
-fn text(store: &Path, name: &str) -> Result<Option<(String, String)>, Error> {
-    let place = store.join(FOLDER).join(name).display().to_string();
-    let bytes = Folder::open(store).and_then(|home| home.read(&Path::new(FOLDER).join(name), LARGEST));
-    match bytes {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::Failed(format!("could not read `{place}`: {error}"))),
-        Ok(bytes) => Ok(Some((place, String::from_utf8_lossy(&bytes).into_owned()))),
-    }
+/// What a ledger tells.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn of_ledger(ledger: &Ledger) -> Result<Watch, Error> {
+    let noticed = ledger.detections().map_err(Error::failed)?.into_iter().map(Watched::from).collect();
+    let runs = ledger.runs().map_err(Error::failed)?;
+    Ok(Watch { noticed, runs: joined(runs.iter().map(|run| Ran { from: run.from, to: run.to })) })
 }
 
-fn noticed(store: &Path) -> Result<Vec<Watched>, Error> {
+/// The text of a file of the watch's folder; `None` where there is none.
+fn text(store: &Place, name: &str) -> Result<Option<(String, String)>, Error> {
+    let path = format!("{FOLDER}/{name}");
+    let read = store.beside(&path, LARGEST).map_err(Error::failed)?;
+    Ok(read.map(|file| (format!("{store}/{path}"), String::from_utf8_lossy(&file.bytes).into_owned())))
+}
+
+fn noticed(store: &Place) -> Result<Vec<Watched>, Error> {
     let Some((place, text)) = text(store, DETECTIONS)? else { return Ok(Vec::new()) };
     let rows = detections::from_text(&place, &text).map_err(Error::input)?.rows;
     let watched = |detection: Detection| match &detection.subject {
@@ -109,7 +113,7 @@ fn noticed(store: &Path) -> Result<Vec<Watched>, Error> {
     Ok(rows.into_iter().filter_map(watched).collect())
 }
 
-fn runs(store: &Path) -> Result<Vec<Ran>, Error> {
+fn runs(store: &Place) -> Result<Vec<Ran>, Error> {
     let Some((place, text)) = text(store, RUNS)? else { return Ok(Vec::new()) };
     let runs: Vec<Ran> = serde_json::from_str(&text)
         .map_err(|error| Error::Input(format!("`{place}` is not a list of times: {error}")))?;
@@ -190,25 +194,30 @@ struct Row<'w> {
     event_id: &'w str,
 }
 
-/// Writes what the watch left for a bundle, into its part of the store.
+/// Writes what the watch left into another store, or into its own that is in a bucket and has no ledger.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub(crate) fn write(watch: &Watch, accounts: &[String], store: &Path) -> Result<(), Error> {
+pub(crate) fn write(watch: &Watch, accounts: &[String], store: &Place) -> Result<(), Error> {
+    files(watch, accounts)?.into_iter().try_for_each(|(path, text)| store.write(&path, text).map_err(Error::failed))
+}
+
+/// The files of it, by their paths.
+///
+/// # Errors
+/// When they cannot be put into words.
+pub(crate) fn files(watch: &Watch, accounts: &[String]) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let of = |one: &&Watched| accounts.is_empty() || one.account.as_ref().is_none_or(|of| accounts.contains(of));
     let rows: Vec<Row<'_>> = watch.noticed.iter().filter(of).map(row).collect();
     let detections = (!rows.is_empty()).then(|| serde_json::to_vec_pretty(&rows));
     let runs = (!watch.runs.is_empty()).then(|| serde_json::to_vec_pretty(&watch.runs));
+    let mut files = Vec::new();
     for (name, text) in [(DETECTIONS, detections), (RUNS, runs)] {
-        let Some(text) = text.transpose().map_err(Error::failed)? else { continue };
-        let write = || {
-            let home = Folder::open(store)?;
-            home.make(Path::new(FOLDER))?;
-            home.write(&Path::new(FOLDER).join(name), &text)
-        };
-        write().map_err(|error| Error::Failed(format!("could not write into `{}`: {error}", store.display())))?;
+        if let Some(text) = text.transpose().map_err(Error::failed)? {
+            files.push((format!("{FOLDER}/{name}"), text));
+        }
     }
-    Ok(())
+    Ok(files)
 }
 
 fn row(one: &Watched) -> Row<'_> {

@@ -177,6 +177,8 @@ fn calls(command: &Command) -> Result<AwsCalls, Error> {
         Command::History(args) => args.store.iter().map(|store| (store.clone(), false)).collect(),
         Command::Trace(args) => args.store.iter().map(|store| (store.clone(), false)).collect(),
         Command::Store(args) => args.stores(),
+        Command::Watch(args) => args.stores(),
+        Command::Respond(args) => written(args.store.as_ref()),
         _ => Vec::new(),
     };
     let stores = stores.into_iter().filter_map(|(store, is_written)| {

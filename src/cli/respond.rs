@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::args::CacheArgs;
 use super::device::{ApplyArgs, CallerArgs, LONGEST_STEP, codes};
 use super::exit::Status;
 use super::{plain, put, say};
@@ -15,6 +16,8 @@ use crate::contract::{Class, Window};
 use crate::device::call::Call;
 use crate::device::plan::{PasswordStep, Situation};
 use crate::escape::terminal as terminal_text;
+use crate::source::s3::S3Options;
+use crate::store::Place;
 use crate::units::plural;
 
 /// Respond to a lost, stolen, replaced or unsynchronized MFA device of an IAM user
@@ -79,7 +82,10 @@ pub(super) struct RespondArgs {
 
     /// The evidence store: its open windows of the user are shown, and the approval is recorded in it, where every report reads it
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE", help_heading = "Record")]
-    store: Option<PathBuf>,
+    pub(super) store: Option<PathBuf>,
+
+    #[command(flatten)]
+    cache: CacheArgs,
 
     /// The log: a line of JSON for each step is added; --resume goes on by it
     #[arg(long, value_name = "FILE", default_value = "mfatrail-respond.jsonl", help_heading = "Record")]
@@ -160,6 +166,13 @@ impl RespondArgs {
         &self.serials
     }
 
+    /// The store. One in a bucket is reached by the caller itself: a role is for IAM.
+    fn place(&self) -> Result<Option<Place>, Error> {
+        let Some(store) = &self.store else { return Ok(None) };
+        let s3 = S3Options { connection: self.caller.connection()?, ..S3Options::default() };
+        super::archive::place(store, &self.cache, &s3).map(Some)
+    }
+
     fn request(&self) -> Result<Request, Error> {
         Ok(Request {
             connection: self.caller.connection()?,
@@ -174,7 +187,7 @@ impl RespondArgs {
             ticket: self.ticket.clone(),
             approver: self.approver.clone(),
             approvals_out: self.approvals_out.clone(),
-            store: self.store.clone(),
+            store: self.place()?,
             log: self.log.clone(),
             resume: self.resume,
             apply: self.apply.apply,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::args::AwsArgs;
+use super::args::{AwsArgs, CacheArgs, PlaceArgs};
 use super::exit::Status;
 use super::{Printed, put, put_json, say};
 use crate::alert::Outcome;
@@ -44,9 +44,16 @@ pub(super) struct WatchArgs {
     #[arg(long, value_name = "FILE", required = true)]
     config: Option<PathBuf>,
 
-    /// The evidence store; made where there is none
+    /// The evidence store: a directory or s3://bucket/prefix; made where there is none
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE", required = true)]
     store: Option<PathBuf>,
+
+    /// With --store s3://bucket/prefix, the folder of the ledger: on a disk of this machine that outlives a restart
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+
+    #[command(flatten)]
+    cache: CacheArgs,
 
     /// Tell of what happened from this moment on; what was before is read, and nobody is told [default: the first start of a watch
     /// of this store]
@@ -95,6 +102,10 @@ struct IncidentsArgs {
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE")]
     store: PathBuf,
 
+    /// With --store s3://bucket/prefix, the folder of the ledger
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+
     /// Only those that are not over
     #[arg(long)]
     open: bool,
@@ -117,6 +128,10 @@ struct AcknowledgeArgs {
     /// The evidence store
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE")]
     store: PathBuf,
+
+    /// With --store s3://bucket/prefix, the folder of the ledger
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -169,9 +184,12 @@ struct ReplayArgs {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 
-    /// The evidence store
+    /// The evidence store: a directory or s3://bucket/prefix
     #[arg(long, value_name = "DIR", env = "MFATRAIL_STORE")]
     store: PathBuf,
+
+    #[command(flatten)]
+    place: PlaceArgs,
 
     /// Begin at this time
     #[arg(long, value_name = "TIME")]
@@ -190,6 +208,15 @@ impl WatchArgs {
     /// Whether it is the watch itself, which runs by itself for long.
     pub(super) const fn is_unattended(&self) -> bool {
         self.command.is_none()
+    }
+
+    /// Its store, and whether it is written.
+    pub(super) fn stores(&self) -> Vec<(PathBuf, bool)> {
+        match &self.command {
+            None => self.store.iter().map(|store| (store.clone(), true)).collect(),
+            Some(WatchCommand::Replay(args)) => vec![(args.store.clone(), false)],
+            Some(_) => Vec::new(),
+        }
     }
 
     /// What it asks AWS for, by its configuration.
@@ -245,12 +272,13 @@ pub(super) fn run(args: WatchArgs, run: Run<'_>) -> Result<Status, Error> {
 fn watch(args: WatchArgs, run: Run<'_>) -> Result<Status, Error> {
     // Clap has seen to it that both are there.
     let (config, store) = (args.config.unwrap_or_default(), args.store.unwrap_or_default());
-    check_folder(&store)?;
+    let state = state(&store, args.state.as_deref())?;
     let from = args.from.as_deref().map(|text| super::archive::time("--from", text, run.now)).transpose()?;
     let stop = super::interrupt::stop();
     let options = super::archive::connection(&args.aws)?;
-    let request =
-        Request { config: config::read(&config)?, store, from, once: args.once, listen: args.listen, options };
+    let store = super::archive::place(&store, &args.cache, &options.s3)?;
+    let config = config::read(&config)?;
+    let request = Request { config, store, state, from, once: args.once, listen: args.listen, options };
     super::interrupt::wait_up_to(GRACE);
     if request.config.channels.is_empty() {
         say("warning: the configuration has no channel: incidents are recorded in the ledger, and nobody is told");
@@ -272,31 +300,39 @@ fn watch(args: WatchArgs, run: Run<'_>) -> Result<Status, Error> {
     Ok(Status::of(!args.once || (summary.failures == 0 && summary.undelivered == 0)))
 }
 
-/// A watch keeps its ledger, and its outbox, in the folder of its store.
-fn check_folder(store: &std::path::Path) -> Result<(), Error> {
-    if !Place::is_bucket(store.as_os_str()) {
-        return Ok(());
+/// The folder of the ledger, and of the outbox in it: that of a store in a folder, and of one in a bucket the one that is given.
+fn state(store: &std::path::Path, given: Option<&std::path::Path>) -> Result<PathBuf, Error> {
+    let shown = store.display();
+    match (Place::is_bucket(store.as_os_str()), given) {
+        (true, Some(state)) if !Place::is_bucket(state.as_os_str()) => Ok(state.to_owned()),
+        (false, None) => Ok(store.to_owned()),
+        (false, Some(_)) => Err(Error::Input(format!(
+            "`--state`: the ledger of `{shown}` is in that store\n  hint: leave out `--state`, which is for stores in a bucket"
+        ))),
+        (true, _) => Err(Error::Input(format!(
+            "`--store`: `{shown}` is a bucket, and a watch keeps its ledger in a folder of this machine\n  hint: give --state DIR, a folder that outlives a restart"
+        ))),
     }
-    Err(Error::Input(format!(
-        "`--store`: a watch keeps its ledger in the folder of its store, and `{}` is a bucket\n  hint: give a directory",
-        store.display()
-    )))
 }
 
-fn read(store: &std::path::Path) -> Result<Ledger, Error> {
-    check_folder(store)?;
-    Store::open(store).map_err(store_error)?;
-    Ledger::read(store).map_err(Error::failed)?.ok_or_else(|| {
+fn read(store: &std::path::Path, given: Option<&std::path::Path>) -> Result<Ledger, Error> {
+    let state = state(store, given)?;
+    if !Place::is_bucket(store.as_os_str()) {
+        Store::open(store).map_err(store_error)?;
+    }
+    let ledger = if state.is_dir() { Ledger::read(&state).map_err(Error::failed)? } else { None };
+    ledger.ok_or_else(|| {
+        let more = given.map_or_else(String::new, |state| format!(" --state {}", state.display()));
         Error::Input(format!(
-            "`{}` has no ledger: no watch has run with this store\n  hint: `mfatrail watch --config FILE --store {}`",
-            store.display(),
+            "`{}` has no ledger: no watch has run with this store\n  hint: `mfatrail watch --config FILE --store {}{more}`",
+            state.display(),
             store.display()
         ))
     })
 }
 
 fn incidents(args: &IncidentsArgs) -> Result<Status, Error> {
-    let ledger = read(&args.store)?;
+    let ledger = read(&args.store, args.state.as_deref())?;
     if matches!(args.format, Printed::Json) && !args.open {
         return match ledger.export(&mut BufWriter::new(std::io::stdout().lock())) {
             // A reader that has had enough is no failure.
@@ -370,11 +406,12 @@ fn next(sent: &Sent) -> String {
 }
 
 fn acknowledge(args: &AcknowledgeArgs, run: Run<'_>) -> Result<Status, Error> {
-    read(&args.store)?;
+    read(&args.store, args.state.as_deref())?;
     if args.by.trim().is_empty() {
         return Err(Error::Input("`--by`: nobody is named\n  hint: give a name or an address".to_owned()));
     }
-    watch::acknowledge(&args.store, &args.key, &args.by, run.now)?;
+    let state = state(&args.store, args.state.as_deref())?;
+    watch::acknowledge(&state, &args.store.display().to_string(), &args.key, &args.by, run.now)?;
     say(&format!("{} looks after `{}`", terminal_text(&args.by), terminal_text(&args.key)));
     Ok(Status::Done)
 }
@@ -431,8 +468,8 @@ fn outcome(attempt: &Attempt) -> String {
 
 fn replay(args: &ReplayArgs, run: Run<'_>) -> Result<Status, Error> {
     let period = period(args, run)?;
-    check_folder(&args.store)?;
-    let request = replay::Request { config: config::read(&args.config)?, store: args.store.clone(), period };
+    let store = super::archive::place_alone(&args.store, &args.place)?;
+    let request = replay::Request { config: config::read(&args.config)?, store, period };
     let replayed = replay::replay(&request, run)?;
     match args.format {
         Printed::Json => put_json(&replay_json(&replayed, period))?,

@@ -138,7 +138,8 @@ pub fn repair(place: &Place, holder: &Holder) -> Result<Repaired, StoreError> {
     let Place::Bucket(remote) = place else { return Ok(Repaired::default()) };
     let named = |path: &str| {
         let is_log = path == MARK || path.strip_prefix(COMMITS).is_some_and(|rest| rest.starts_with('/'));
-        is_log || writer.state().files.contains_key(path)
+        // What a watch and whoever responds leave is of no commit.
+        is_log || path.starts_with(BESIDE) || writer.state().files.contains_key(path)
     };
     let left = remote.leftovers(&named)?;
     // A commit that named one of them since would have been read: who commits has written its files within the day.
@@ -147,6 +148,9 @@ pub fn repair(place: &Place, holder: &Holder) -> Result<Repaired, StoreError> {
     remote.discard(removed.iter().map(String::as_str));
     Ok(Repaired { removed })
 }
+
+/// What lies beside the tables.
+const BESIDE: &str = "watch/";
 
 /// What is wrong with the lock or a folder of the store that no log names.
 fn misplaced(home: &Folder, path: &Path, kind: Kind) -> Result<Option<&'static str>, StoreError> {

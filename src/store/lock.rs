@@ -46,11 +46,20 @@ impl std::fmt::Display for Holder {
 
 /// Held until it is dropped.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub struct Lock {
     _file: File,
 }
 
 impl Lock {
+    /// Takes the lock of a folder that is no store, or says who has it.
+    ///
+    /// # Errors
+    /// When another process has it, or the folder cannot be written.
+    pub fn of(folder: &Path, holder: &Holder) -> Result<Self, StoreError> {
+        let home = Folder::open(folder).map_err(io_error("open", folder))?;
+        Self::take(&home, folder, holder)
+    }
+
     /// Takes the lock of the store in `store`, which is open as `home`, or says who has it.
     pub(super) fn take(home: &Folder, store: &Path, holder: &Holder) -> Result<Self, StoreError> {
         let path = store.join(LOCK);

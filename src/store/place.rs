@@ -2,15 +2,26 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::StoreError;
 use super::remote::Remote;
+use super::{StoreError, io_error};
+use crate::disk::Folder;
 use crate::source::Source;
-use crate::source::s3::S3Options;
+use crate::source::s3::{FileError, Only, S3Options};
+
+/// A small file beside the tables, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What tells it from whatever is written there later; of a folder nothing.
+    tag: Option<String>,
+}
 
 /// Where a store is.
 #[derive(Debug, Clone)]
@@ -55,14 +66,55 @@ impl Place {
         }
     }
 
-    /// A small file of a bucket that lies beside the tables; `None` where there is none, and of a folder.
+    /// A small file that lies beside the tables, such as what a watch leaves; `None` where there is none.
     ///
     /// # Errors
-    /// When it cannot be read, or is larger than `most` bytes.
-    pub fn beside(&self, path: &str, most: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    /// When it cannot be read, is no regular file, or is larger than `most` bytes.
+    pub fn beside(&self, path: &str, most: u64) -> Result<Option<Beside>, StoreError> {
         match self {
-            Self::Folder(_) => Ok(None),
-            Self::Bucket(remote) => remote.read(path, most),
+            Self::Folder(dir) if !dir.is_dir() => Ok(None),
+            Self::Folder(dir) => match Folder::open(dir).and_then(|home| home.read(Path::new(path), most)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                read => Ok(Some(Beside { bytes: read.map_err(io_error("read", &dir.join(path)))?, tag: None })),
+            },
+            Self::Bucket(remote) => {
+                let read = remote.read_tagged(path, most)?;
+                Ok(read.map(|(bytes, tag)| Beside { bytes, tag }))
+            }
+        }
+    }
+
+    /// Writes such a file. In a bucket only if what is there is still what was read `before`; tells whether it was written. In a folder
+    /// in any case: whoever adds to a file there does so by the file itself.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn replace(&self, path: &str, bytes: Vec<u8>, before: Option<&Beside>) -> Result<bool, StoreError> {
+        match (self, before) {
+            (Self::Folder(_), _) => self.write(path, bytes).map(|()| true),
+            (Self::Bucket(remote), None) => remote.put_only(path, bytes, Only::IfAbsent),
+            (Self::Bucket(remote), Some(before)) => match &before.tag {
+                Some(tag) => remote.put_only(path, bytes, Only::IfTag(tag.clone())),
+                None => Err(remote.failed("write", path)(FileError::Refused("it has no entity tag".to_owned()))),
+            },
+        }
+    }
+
+    /// Writes such a file, whatever is there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        match self {
+            Self::Folder(dir) => {
+                let work = || {
+                    let home = Folder::open(dir)?;
+                    Path::new(path).parent().map_or(Ok(()), |folder| home.make(folder))?;
+                    home.write(Path::new(path), &bytes)
+                };
+                work().map_err(io_error("write", &dir.join(path)))
+            }
+            Self::Bucket(remote) => remote.put(path, bytes),
         }
     }
 

@@ -18,7 +18,7 @@ use super::file::Entry;
 use super::frame;
 use super::{StoreError, count, hex, io_error};
 use crate::hash::sha256;
-use crate::source::s3::{Bucket, Contents, File, FileError, Part, S3Options, Waiting};
+use crate::source::s3::{Bucket, Contents, File, FileError, Only, Part, S3Options, Waiting};
 
 /// Files of so many bytes are read whole: a request costs as much as these.
 const WHOLE: u64 = 512 << 10;
@@ -109,8 +109,13 @@ impl Remote {
 
     /// The bytes of a file, `most` at most; `None` where there is none.
     pub(super) fn read(&self, path: &str, most: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.read_tagged(path, most)?.map(|(bytes, _)| bytes))
+    }
+
+    /// The same, with the entity tag.
+    pub(super) fn read_tagged(&self, path: &str, most: u64) -> Result<Option<Contents>, StoreError> {
         match self.begin(path, most).wait() {
-            Ok((bytes, _)) => Ok(Some(bytes)),
+            Ok(contents) => Ok(Some(contents)),
             Err(FileError::Absent) => Ok(None),
             Err(error) => Err(self.failed("read", path)(error)),
         }
@@ -122,20 +127,26 @@ impl Remote {
 
     /// Writes a file where there is none, and tells whether it did.
     pub(super) fn put_if_absent(&self, path: &str, bytes: Vec<u8>) -> Result<bool, StoreError> {
-        match self.bucket.write(&self.key(path), bytes, true).wait() {
+        self.put_only(path, bytes, Only::IfAbsent)
+    }
+
+    /// Writes a file if what is there is as expected, and tells whether it did.
+    pub(super) fn put_only(&self, path: &str, bytes: Vec<u8>, only: Only) -> Result<bool, StoreError> {
+        match self.bucket.write(&self.key(path), bytes, only).wait() {
             Ok(_) => Ok(true),
-            Err(FileError::Present) => Ok(false),
+            // The one that was expected may have been removed.
+            Err(FileError::Present | FileError::Absent) => Ok(false),
             Err(error) => Err(self.failed("write", path)(error)),
         }
     }
 
     pub(super) fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        self.bucket.write(&self.key(path), bytes, false).wait().map(drop).map_err(self.failed("write", path))
+        self.bucket.write(&self.key(path), bytes, Only::Always).wait().map(drop).map_err(self.failed("write", path))
     }
 
     /// Begins to write a file of a name that nobody else has.
     pub(super) fn begin_put(&self, path: &str, bytes: Vec<u8>) -> Writing {
-        self.bucket.write(&self.key(path), bytes, false)
+        self.bucket.write(&self.key(path), bytes, Only::Always)
     }
 
     /// Removes files; those that cannot be are left to a repair.

@@ -163,6 +163,12 @@ impl S3 {
                 if conditional && !state.faults.unconditional && state.objects.contains_key(key) {
                     return Some(error(412, "PreconditionFailed"));
                 }
+                let tag_there = state.objects.get(key).map(|object| format!("\"{}\"", object.tag));
+                match header("if-match") {
+                    Some(_) if tag_there.is_none() => return Some(error(404, "NoSuchKey")),
+                    Some(tag) if tag_there.as_deref() != Some(tag) => return Some(error(412, "PreconditionFailed")),
+                    _ => {}
+                }
                 state.tags += 1;
                 let tag = format!("{:032x}", state.tags);
                 let object = Object { bytes: request.body.clone(), tag: tag.clone(), modified: now() };
@@ -194,26 +200,43 @@ fn list(state: &State, query: &BTreeMap<String, String>) -> Vec<u8> {
     let field = |name: &str| query.get(name).map_or("", String::as_str);
     let (prefix, after) = (field("prefix"), field("continuation-token").max(field("start-after")));
     let most = field("max-keys").parse().unwrap_or(PAGE).min(PAGE);
-    let mut keys: Vec<(&String, &Object)> =
-        state.objects.iter().filter(|(key, _)| key.starts_with(prefix) && key.as_str() > after).collect();
-    if state.faults.stale_listing && prefix.ends_with("commits/") {
-        keys.pop();
+    // What a delimiter makes one name is listed once, and what comes after it is what comes after all of it.
+    let delimiter = field("delimiter");
+    let folder = |key: &str| {
+        let rest = key.strip_prefix(prefix)?;
+        let end = rest.find(delimiter).filter(|_| !delimiter.is_empty())?;
+        Some(key[..prefix.len() + end + delimiter.len()].to_owned())
+    };
+    let mut found: Vec<(String, Option<&Object>)> = Vec::new();
+    for (key, object) in state.objects.iter().filter(|(key, _)| key.starts_with(prefix)) {
+        let name = folder(key);
+        let shown = name.as_deref().unwrap_or(key);
+        if shown > after && found.last().is_none_or(|(last, _)| last != shown) {
+            found.push((shown.to_owned(), name.is_none().then_some(object)));
+        }
     }
-    let truncated = keys.len() > most;
-    keys.truncate(most);
+    if state.faults.stale_listing && prefix.ends_with("commits/") {
+        found.pop();
+    }
+    let truncated = found.len() > most;
+    found.truncate(most);
     let mut body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name><Prefix>{}</Prefix><KeyCount>{}</KeyCount><MaxKeys>{most}</MaxKeys><EncodingType>url</EncodingType><IsTruncated>{truncated}</IsTruncated>",
         encoded(prefix),
-        keys.len()
+        found.len()
     );
-    if let (true, Some((last, _))) = (truncated, keys.last()) {
+    if let (true, Some((last, _))) = (truncated, found.last()) {
         body.push_str(&format!("<NextContinuationToken>{last}</NextContinuationToken>"));
     }
-    for (key, object) in keys {
+    for (key, object) in found {
+        let Some(object) = object else {
+            body.push_str(&format!("<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>", encoded(&key)));
+            continue;
+        };
         let modified = chrono::DateTime::<chrono::Utc>::from(object.modified).format("%Y-%m-%dT%H:%M:%S.000Z");
         body.push_str(&format!(
             "<Contents><Key>{}</Key><LastModified>{modified}</LastModified><ETag>&quot;{}&quot;</ETag><Size>{}</Size><StorageClass>STANDARD</StorageClass></Contents>",
-            encoded(key),
+            encoded(&key),
             object.tag,
             object.bytes.len()
         ));

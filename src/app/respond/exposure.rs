@@ -1,7 +1,6 @@
 //! What a store knows of the user who is responded for: the windows that are open, as a report over the store would have them.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
@@ -12,7 +11,7 @@ use crate::contract::{PrincipalKind, Window};
 use crate::inputs::Settings;
 use crate::inventory::{self, IamState};
 use crate::names::Pattern;
-use crate::store::{EventQuery, Spans, Store};
+use crate::store::{EventQuery, Place, Spans, Store};
 
 /// The exposure of one user, by a store.
 #[derive(Debug)]
@@ -27,8 +26,8 @@ pub struct Exposure {
 ///
 /// # Errors
 /// When there is no store, or it cannot be read.
-pub(super) fn of(store: &Path, account: &str, user: &str, now: DateTime<Utc>) -> Result<Exposure, Error> {
-    let recorded = approved::of_store(&store.into())?;
+pub(super) fn of(store: &Place, account: &str, user: &str, now: DateTime<Utc>) -> Result<Exposure, Error> {
+    let recorded = approved::of_store(store)?;
     let store = Store::open(store).map_err(store_error)?;
     let mut spans = Spans::default();
     let accounts = store.spans(&mut spans).map_err(store_error)?.accounts;

@@ -19,6 +19,7 @@ use crate::device::plan::{PasswordStep, Question, Situation, plan, user_name};
 use crate::device::secret::{self, Codes};
 use crate::device::state::{Caller, User};
 use crate::pipeline::Stop;
+use crate::store::Place;
 
 pub use exposure::Exposure;
 
@@ -57,7 +58,7 @@ pub struct Request {
     /// Where the approval is written.
     pub approvals_out: Option<PathBuf>,
     /// The evidence store whose windows are shown, and where the approval is recorded.
-    pub store: Option<PathBuf>,
+    pub store: Option<Place>,
     /// The log.
     pub log: PathBuf,
     /// Whether an earlier run goes on.
@@ -120,7 +121,7 @@ pub fn decide(request: &Request, run: Run<'_>) -> Result<Decision, Error> {
     }
     let account = iam.caller().account.clone();
     let user = iam.user(name).map_err(|failure| unknown_user(failure, name, &iam))?;
-    let of = |store: &PathBuf| exposure::of(store, &account, &user.name, run.now);
+    let of = |store: &Place| exposure::of(store, &account, &user.name, run.now);
     let exposure = request.store.as_ref().map(of).transpose()?;
     let journal = (request.apply || request.log.exists()).then(|| Journal::open(&request.log)).transpose();
     let journal = journal.map_err(Error::input)?;
@@ -315,7 +316,7 @@ pub fn apply(work: Work, request: &Request, codes: Option<Codes>, run: Run<'_>, 
             rfc3339(now() + CLOCKS),
         ];
         request.approvals_out.as_deref().map_or(Ok(()), |path| approved::add(path, &row))?;
-        request.store.as_deref().map_or(Ok(()), |store| approved::add_to_store(store, &row))?;
+        request.store.as_ref().map_or(Ok(()), |store| approved::add_to_store(store, &row))?;
     }
     journal.add(&name, now(), Event::End { differences: differences.clone() }).map_err(Error::failed)?;
     Ok(Outcome { run: name, differences })

@@ -1,21 +1,22 @@
 //! The approvals that a watch goes by: files, and what was recorded in its store, read again at every pass, because tickets come while
 //! it runs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::app::{Error, approved};
 use crate::inputs::{Approval, approvals};
+use crate::store::Place;
 
 /// What the files say, one after the other, and then the store.
 ///
 /// # Errors
 /// With everything that is wrong with the first one that cannot be used.
-pub(super) fn read(files: &[PathBuf], store: Option<&Path>) -> Result<Vec<Approval>, Error> {
+pub(super) fn read(files: &[PathBuf], store: Option<&Place>) -> Result<Vec<Approval>, Error> {
     let mut all = Vec::new();
     for file in files {
         all.extend(approvals::read(file).map_err(Error::input)?.rows);
     }
-    let recorded = store.map(|store| approved::of_store(&store.into())).transpose()?.flatten();
+    let recorded = store.map(approved::of_store).transpose()?.flatten();
     all.extend(recorded.into_iter().flat_map(|recorded| recorded.rows));
     Ok(all)
 }
@@ -24,7 +25,7 @@ pub(super) fn read(files: &[PathBuf], store: Option<&Path>) -> Result<Vec<Approv
 #[derive(Debug)]
 pub(super) struct Approvals<'f> {
     files: &'f [PathBuf],
-    store: &'f Path,
+    store: &'f Place,
     rows: Vec<Approval>,
 }
 
@@ -33,7 +34,7 @@ impl<'f> Approvals<'f> {
     ///
     /// # Errors
     /// As of [`read`].
-    pub(super) fn open(files: &'f [PathBuf], store: &'f Path) -> Result<Self, Error> {
+    pub(super) fn open(files: &'f [PathBuf], store: &'f Place) -> Result<Self, Error> {
         Ok(Self { files, store, rows: read(files, Some(store))? })
     }
 
@@ -65,13 +66,13 @@ mod tests {
     #[test]
     fn what_changes_is_noticed_and_what_is_damaged_changes_nothing() {
         let home = tempfile::tempdir().unwrap();
-        let file = home.path().join("approvals.csv");
+        let (file, place) = (home.path().join("approvals.csv"), Place::from(home.path()));
         let head = "ticket,account,user,approver,valid_from,valid_to\n";
         let row = |ticket: &str| format!("{ticket},111122223333,ann,jo,2026-10-05T00:00:00Z,2026-10-06T00:00:00Z\n");
         let files = vec![file.clone()];
-        assert!(Approvals::open(&files, home.path()).is_err());
+        assert!(Approvals::open(&files, &place).is_err());
         std::fs::write(&file, head).unwrap();
-        let mut approvals = Approvals::open(&files, home.path()).unwrap();
+        let mut approvals = Approvals::open(&files, &place).unwrap();
         assert!(!approvals.renew() && approvals.rows().is_empty());
         std::fs::write(&file, format!("{head}{}", row("CHG-1"))).unwrap();
         assert!(approvals.renew());
@@ -85,7 +86,7 @@ mod tests {
         // Somebody responds meanwhile.
         std::fs::write(&file, format!("{head}{}", row("CHG-1"))).unwrap();
         let cells = ["CHG-3", "111122223333", "ann", "jo", "2026-10-07T00:00:00Z", "2026-10-08T00:00:00Z"];
-        approved::add_to_store(home.path(), &cells.map(str::to_owned)).unwrap();
+        approved::add_to_store(&place, &cells.map(str::to_owned)).unwrap();
         assert!(approvals.renew() && approvals.rows().len() == 2);
     }
 }

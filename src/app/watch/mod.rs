@@ -12,6 +12,7 @@ pub mod check;
 pub mod config;
 mod deliver;
 mod iam;
+mod lease;
 mod messages;
 pub mod metrics;
 mod reading;
@@ -43,11 +44,12 @@ use crate::incident::ledger::change::Recipient;
 use crate::incident::ledger::{Ledger, LedgerError};
 use crate::pipeline::{Options, Stop};
 use crate::source::{Selection, Source};
-use crate::store::Spans;
+use crate::store::{Place, Spans};
 use approvals::Approvals;
 use config::{Config, Entry, Input};
 use deliver::Sender;
 use iam::Iam;
+use lease::Published;
 use messages::{Batch, Queues};
 use metrics::{Metrics, Standing};
 use reading::{Outcome, Polled, Reading};
@@ -64,7 +66,9 @@ pub struct Request {
     /// The configuration.
     pub config: Config,
     /// The evidence store; made where there is none.
-    pub store: PathBuf,
+    pub store: Place,
+    /// The folder of the ledger: of a store in a folder that one, of one in a bucket a folder of this machine, made where there is none.
+    pub state: PathBuf,
     /// From when on people are told; `None` for the first start of a watch of this store.
     pub from: Option<DateTime<Utc>>,
     /// Whether it ends when everything was read and what is due was sent.
@@ -138,18 +142,20 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
     // Before anything is written: a queue that cannot be used is a slip in the configuration.
     let connection = &request.options.s3.connection;
     let queues = Queues::open(&request.config.queues, connection, request.once, &metrics)?;
+    let lease = lease::ask(&request.store, &request.state, run.now)?;
     let reading = Reading::open(&request.store, &names, request.options.clone(), run)?;
-    let ledger = Ledger::open(&request.store).map_err(Error::failed)?;
+    lease.map_or(Ok(()), |lease| lease.take(&request.store))?;
+    let ledger = Ledger::open(&request.state).map_err(Error::failed)?;
     metrics.tick(run.now);
     let listener = request.listen.map(server::bind).transpose();
     let listener =
         listener.map_err(|error| Error::Input(format!("`--listen`: {error}\n  hint: choose another port")))?;
     if let Some((listener, address)) = listener {
-        let ledger = Ledger::connect(&request.store).map_err(Error::failed)?;
+        let ledger = Ledger::connect(&request.state).map_err(Error::failed)?;
         serve(listener, ledger, &request.config, &metrics)?;
         run.observer.note(&format!("metrics are at http://{address}/metrics"));
     }
-    let connect = |_entry: &Entry| Ledger::connect(&request.store).map_err(Error::failed);
+    let connect = |_entry: &Entry| Ledger::connect(&request.state).map_err(Error::failed);
     let ledgers = request.config.channels.iter().map(connect).collect::<Result<Vec<_>, Error>>()?;
     let now = || run.observer.now().unwrap_or(run.now);
     let (draining, failed, idle) = (AtomicBool::new(false), AtomicBool::new(false), AtomicUsize::new(0));
@@ -190,6 +196,7 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
             metrics: &metrics,
             now: &now,
             known: Known { iam, ..Known::default() },
+            published: Published::default(),
         };
         let result = watch.run(&stopped);
         watch.queues.close();
@@ -202,6 +209,8 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
             }
         }
         let mut summary = result?;
+        // What was delivered last counts as well.
+        watch.published.renew(&watch.ledger, &request.store)?;
         let waiting =
             |count: &&crate::incident::ledger::view::Count| count.what == "deliveries" && count.state != "done";
         let counts = watch.ledger.counts().map_err(Error::failed)?;
@@ -210,12 +219,12 @@ pub fn run(request: &Request, run: Run<'_>, stop: &Stop) -> Result<Summary, Erro
     })
 }
 
-/// Records who looks after an incident, and puts what is to be told of it into the outbox of whoever was told before.
+/// Records in the ledger of `state` who looks after an incident of `store`, and puts what is to be told of it into the outbox of whoever was told before.
 ///
 /// # Errors
 /// When there is no such incident, it is over, or the ledger cannot be written.
-pub fn acknowledge(store: &Path, key: &str, by: &str, now: DateTime<Utc>) -> Result<(), Error> {
-    let mut ledger = Ledger::connect(store).map_err(Error::failed)?;
+pub fn acknowledge(state: &Path, store: &str, key: &str, by: &str, now: DateTime<Utc>) -> Result<(), Error> {
+    let mut ledger = Ledger::connect(state).map_err(Error::failed)?;
     let change = ledger.change(now).map_err(Error::failed)?;
     let step = change.acknowledge(key, by).map_err(|error| match error {
         LedgerError::Unknown(_) | LedgerError::Ended(..) => Error::input(error),
@@ -223,8 +232,7 @@ pub fn acknowledge(store: &Path, key: &str, by: &str, now: DateTime<Utc>) -> Res
     })?;
     if let Some(step) = step {
         let members = change.members(&step.entry.incident).map_err(Error::failed)?;
-        let place = store.display().to_string();
-        let alert = text::alert(&step, text::Setting { now, store: &place, members: &members });
+        let alert = text::alert(&step, text::Setting { now, store, members: &members });
         let told = change.recipients(key).map_err(Error::failed)?;
         change.tell(&step, &serde_json::to_string(&alert).map_err(Error::failed)?, &told).map_err(Error::failed)?;
     }
@@ -270,6 +278,7 @@ struct Watch<'w> {
     metrics: &'w Metrics,
     now: &'w (dyn Fn() -> DateTime<Utc> + Sync),
     known: Known,
+    published: Published,
 }
 
 impl Watch<'_> {
@@ -287,7 +296,7 @@ impl Watch<'_> {
             self.metrics.tick(now);
             let first = self.known.commit.is_none();
             let archives = self.due(&mut due, told_from, read_to, now);
-            let batch = Batch::new(self.queues.take(), &self.queues, &self.request.store, now)?;
+            let batch = Batch::new(self.queues.take(), &self.queues, &self.request.state, now)?;
             let worked = !batch.is_empty();
             let read = self.read(&archives, &batch, now, &mut summary)?;
             let is_pending = self.known.pending.first().is_some_and(|(at, _)| *at <= now);
@@ -297,7 +306,7 @@ impl Watch<'_> {
             if !self.request.config.queues.is_empty() && self.queues.unreachable() == 0 {
                 self.metrics.passed(now);
             }
-            let left = self.queues.settle(batch, &read, &self.request.store, (self.now)())?;
+            let left = self.queues.settle(batch, &read, &self.request.state, (self.now)())?;
             if self.request.once {
                 summary.failures += read.failures.len() as u64 + left;
                 if self.queues.are_empty() {
@@ -308,6 +317,7 @@ impl Watch<'_> {
             if alive.elapsed() >= ALIVE {
                 alive = Instant::now();
                 self.ledger.run(started, now, false).map_err(Error::failed)?;
+                self.published.renew_at(now, &self.ledger, &self.request.store);
             }
             if !worked {
                 std::thread::sleep(TICK);
@@ -413,7 +423,7 @@ impl Watch<'_> {
             change.store(entry).map_err(Error::failed)?;
         }
         let names: Vec<&str> = config.channels.iter().map(|entry| entry.name.as_str()).collect();
-        let place = self.request.store.display().to_string();
+        let place = self.request.store.to_string();
         for step in &changes.steps {
             let members = change.members(&step.entry.incident).map_err(Error::failed)?;
             let alert = text::alert(step, text::Setting { now, store: &place, members: &members });

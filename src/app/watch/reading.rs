@@ -1,7 +1,7 @@
 //! What came is read into the store: archives that are polled, and what messages name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use crate::causes::with_causes;
 use crate::contract::ReadFailure;
 use crate::pipeline::{Options, Scanned};
 use crate::source::{Location, ObjectRef, Selection, Source};
-use crate::store::{self, IngestSummary, RunKind, Session};
+use crate::store::{self, IngestSummary, Place, RunKind, Session};
 
 /// An archive, and what of it is to be looked through.
 pub(super) type Polled = (Source, Selection);
@@ -72,11 +72,16 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Opens the store, which nobody else may write from now on.
-    pub(super) fn open(dir: &Path, sources: &[String], options: Options<'static>, run: Run<'_>) -> Result<Self, Error> {
+    /// Opens the store; one in a folder nobody else may write from now on.
+    pub(super) fn open(
+        place: &Place,
+        sources: &[String],
+        options: Options<'static>,
+        run: Run<'_>,
+    ) -> Result<Self, Error> {
         let noted =
             |number| store::Run { sources: sources.join("\n"), ..store::Run::new(RunKind::Watch, number, run.now) };
-        let session = Session::open(dir, &holder("mfatrail watch", run.now), noted).map_err(store_error)?;
+        let session = Session::open(place, &holder("mfatrail watch", run.now), noted).map_err(store_error)?;
         Ok(Self { session, options })
     }
 

@@ -40,7 +40,7 @@ impl Refusal<'_> {
         let before = Some(entry.incident.clone());
         let members = change.members(&entry.incident).map_err(Error::failed)?;
         let step = Step { transition: Transition::Updated, at: now, entry, before, successor: None };
-        let place = request.store.display().to_string();
+        let place = request.store.to_string();
         let alert =
             text::of_refusal(&step, Setting { now, store: &place, members: &members }, self.channel, self.reason);
         let json = serde_json::to_string(&alert).map_err(Error::failed)?;

@@ -5,7 +5,6 @@
 //! every record had arrived when its event happened. So what is told at an opening is what was known then, and not how it ended.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -20,7 +19,7 @@ use crate::incident::derive::{Tags, derive, pending};
 use crate::incident::diff::{Entry, Scope, Step, diff};
 use crate::incident::{Incident, Kind, key_of};
 use crate::inputs::Approval;
-use crate::store::{Spans, Store};
+use crate::store::{Place, Spans, Store};
 
 /// What a replay is asked.
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub struct Request {
     /// The configuration: its policy, rules, channels and routes.
     pub config: Config,
     /// The evidence store.
-    pub store: PathBuf,
+    pub store: Place,
     /// Of which transitions.
     pub period: Period,
 }
@@ -62,7 +61,7 @@ pub fn replay(request: &Request, run: Run<'_>) -> Result<Outcome, Error> {
     let iam = iam::read(&request.config, Some(&store), None)?;
     let mut replay = Replay {
         config: &request.config,
-        place: request.store.display().to_string(),
+        place: request.store.to_string(),
         store,
         spans: Spans::default(),
         iam,

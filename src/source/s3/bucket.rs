@@ -76,6 +76,17 @@ pub struct Part {
     pub most: u64,
 }
 
+/// When a file is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Only {
+    /// In any case.
+    Always,
+    /// Where there is none.
+    IfAbsent,
+    /// Where the one that is there has this entity tag.
+    IfTag(String),
+}
+
 /// The bytes of a file, and its entity tag.
 pub type Contents = (Vec<u8>, Option<String>);
 
@@ -167,9 +178,14 @@ impl Bucket {
         })
     }
 
-    /// Begins to write a file, if wanted only where there is none; gives its entity tag.
-    pub fn write(&self, key: &str, bytes: Vec<u8>, absent: bool) -> Waiting<Result<Option<String>, FileError>> {
+    /// Begins to write a file; gives its entity tag.
+    pub fn write(&self, key: &str, bytes: Vec<u8>, only: Only) -> Waiting<Result<Option<String>, FileError>> {
         let (connection, name, key) = (self.connection.clone(), self.name.clone(), key.to_owned());
+        let (absent, tag) = match only {
+            Only::Always => (false, None),
+            Only::IfAbsent => (true, None),
+            Only::IfTag(tag) => (false, Some(format!("\"{tag}\""))),
+        };
         self.begin(async move {
             let request = connection
                 .client
@@ -178,6 +194,7 @@ impl Bucket {
                 .key(key)
                 .body(ByteStream::from(bytes))
                 .set_if_none_match(absent.then(|| "*".to_owned()))
+                .set_if_match(tag)
                 .set_request_payer(connection.payer.clone());
             let written = request.send().await.map_err(|error| failed(&error, Operation::Put))?;
             Ok(written.e_tag().map(plain_tag))

@@ -41,7 +41,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use chrono::{DateTime, Datelike, Utc};
 use tokio::{sync::mpsc, task::JoinSet, time};
 
-pub use self::bucket::{Bucket, Contents, File, FileError, Part, Waiting};
+pub use self::bucket::{Bucket, Contents, File, FileError, Only, Part, Waiting};
 
 use self::direct::Direct;
 use super::{
