@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::archive::check_places;
 use super::scan::{LIMITS, holder, open, visit};
-use super::{Archive, Error, Run, THIS, store_error};
+use super::watched::{self, Watch};
+use super::{Archive, Error, Run, THIS, approved, store_error};
 use crate::contract::{ReadFailure, Tool};
 use crate::pipeline::Scanned;
 use crate::source::{ObjectRef, Selection, Source};
@@ -247,7 +248,34 @@ pub fn merge(from: &[Place], into: &Place, run: Run<'_>) -> Result<Vec<Merged>, 
     let stores: Vec<Store> =
         from.iter().map(|place| Store::open(place).map_err(store_error)).collect::<Result<_, _>>()?;
     let mut writer = open(into, "mfatrail store merge", run.now)?;
-    stores.into_iter().map(|from| store::merge(from, &mut writer).map_err(store_error)).collect()
+    let merged: Vec<Merged> = stores
+        .into_iter()
+        .map(|from| store::merge(from, &mut writer).map_err(store_error))
+        .collect::<Result<_, _>>()?;
+    from.iter().try_for_each(|from| carry_approvals(from, into))?;
+    carry_watches(from, into, run)?;
+    Ok(merged)
+}
+
+/// What was approved by one store is approved by the other, too.
+fn carry_approvals(from: &Place, into: &Place) -> Result<(), Error> {
+    approved::of_store(from)?.map_or(Ok(()), |recorded| recorded.add_to(into))
+}
+
+/// What watches of the stores noticed is noticed by the other, unless that has a ledger, which is a watch's own.
+fn carry_watches(from: &[Place], into: &Place, run: Run<'_>) -> Result<(), Error> {
+    let watches: Vec<Watch> = from.iter().map(watched::read).collect::<Result<_, _>>()?;
+    if watches.iter().all(Watch::is_empty) {
+        return Ok(());
+    }
+    if watched::has_ledger(into)? {
+        run.observer.note(&format!(
+            "`{into}` has a watch of its own, whose ledger stays as it is: what watches of the other stores delivered does not count in its reports"
+        ));
+        return Ok(());
+    }
+    let all = watches.into_iter().fold(watched::read(into)?, Watch::with);
+    watched::write(&all, &[], into)
 }
 
 /// Whether a location is one object. A store may come from a stranger: it sends nobody through a disk or a bucket, and has nobody

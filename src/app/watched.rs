@@ -62,6 +62,32 @@ pub(crate) struct Watch {
     pub(crate) runs: Vec<Ran>,
 }
 
+impl Watch {
+    /// Whether none ever ran.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.noticed.is_empty() && self.runs.is_empty()
+    }
+
+    /// The same with what another left.
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        for one in other.noticed {
+            if !self.noticed.contains(&one) {
+                self.noticed.push(one);
+            }
+        }
+        Self { noticed: self.noticed, runs: joined(self.runs.into_iter().chain(other.runs)) }
+    }
+}
+
+/// Whether a store in a folder has the ledger of a watch.
+///
+/// # Errors
+/// When there is one that cannot be read.
+pub(crate) fn has_ledger(store: &Place) -> Result<bool, Error> {
+    let Some(folder) = store.folder().filter(|folder| folder.is_dir()) else { return Ok(false) };
+    Ok(Ledger::read(folder).map_err(Error::failed)?.is_some())
+}
+
 /// An interval in which a watch ran, without a pause that is worth mentioning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,17 +1,19 @@
 //! A store in a bucket: it answers as one in a folder does, many write it side by side, and what goes wrong with S3 is named.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use mfatrail::store::Place;
 use serde_json::{Value, json};
 
 use super::shards::{answers_by, assert_same};
 use super::store::Home;
 use crate::support::run::{OCTOBER, Ran, end, root};
 use crate::support::s3::{Faults, S3};
-use crate::support::store::{copy, gzip};
+use crate::support::store::{copy, files, gzip};
 
 const STORE: &str = "s3://evidence-bucket/team/evidence";
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -356,4 +358,150 @@ fn iam_snapshots_and_bundles_work_with_a_bucket() {
     let ran = bucket.run(&["report", "--from-bundle", bundle.to_str().unwrap(), "--out", again.to_str().unwrap()]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert_eq!(fs::read(out.join("windows.csv")).unwrap(), fs::read(again.join("windows.csv")).unwrap());
+}
+
+/// What a command says, prints and writes, without where the store is and when the command ran.
+fn outcome(ran: &Ran, out: &Path, store: &str) -> BTreeMap<String, String> {
+    let own = |text: &str| {
+        let text = text.replace(store, "STORE").replace(out.to_str().unwrap(), "OUT");
+        regex::Regex::new(r"2\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z|\d+(\.\d+)? (B|KiB|MiB)")
+            .unwrap()
+            .replace_all(&text, "#")
+            .into_owned()
+    };
+    let mut all = BTreeMap::from([
+        ("status".to_owned(), ran.status.to_string()),
+        ("stdout".to_owned(), own(&ran.stdout)),
+        ("stderr".to_owned(), own(&ran.stderr)),
+    ]);
+    // What has the time of its making in it is compared by what it says.
+    let is_stamped = |name: &str| [".html", ".xlsx", ".zip", ".sha256"].iter().any(|end| name.ends_with(end));
+    if out.is_dir() {
+        for file in files(out) {
+            let name = file.strip_prefix(out).unwrap().display().to_string();
+            if !is_stamped(&name) && !name.contains("SHA256") {
+                let bytes = fs::read(&file).unwrap();
+                let text = String::from_utf8(bytes.clone()).unwrap_or_else(|_| format!("{bytes:?}"));
+                all.insert(name, own(&text));
+            }
+        }
+        fs::remove_dir_all(out).unwrap();
+    }
+    all
+}
+
+#[test]
+fn every_command_that_takes_a_store_says_the_same_of_both() {
+    let bucket = Bucket::of(Home::odd());
+    let home = &bucket.home;
+    let path = |name: &str| home.0.path().join(name);
+    let archive = home.archive();
+    // Another store, to be merged, with what was approved and noticed by it.
+    let other = path("other");
+    let part = archive.join("AWSLogs/o-exampleorg/444455556666");
+    let ran = home.run(&["scan", part.to_str().unwrap(), "--store", other.to_str().unwrap()]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let approval = "ticket,account,user,approver,valid_from,valid_to\n\
+        CHG-9,111122223333,hugo.santos,jane.roe,2026-10-15T07:00:00Z,2026-10-15T09:00:00Z\n";
+    let detection =
+        r#"[{"detected_at":"2026-10-15T08:03:00Z","source":"watch/soc","reference":"4711","event_id":"none"}]"#;
+    let runs = r#"[{"from":"2026-10-01T00:00:00Z","to":"2026-10-20T00:00:00Z"}]"#;
+    for (name, text) in [("approvals.csv", approval), ("detections.json", detection), ("runs.json", runs)] {
+        fs::create_dir_all(other.join("watch")).unwrap();
+        fs::write(other.join("watch").join(name), text).unwrap();
+    }
+    let config = path("watch.toml");
+    fs::write(
+        &config,
+        "[[channel]]\nname = \"soc\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\nsecret = \"env:NONE\"\n",
+    )
+    .unwrap();
+    let out = path("out");
+    let (archive, other, config) = (archive.to_str().unwrap(), other.to_str().unwrap(), config.to_str().unwrap());
+    let (to, month) = (["--out", out.to_str().unwrap()], ["--month", "2026-10"]);
+    let bundle = path("bundle.zip");
+    let again = ["--from-bundle", bundle.to_str().unwrap()];
+    let period = ["--from", "2026-10-01", "--to", "2026-11-01"];
+    let commands: Vec<Vec<&str>> = vec![
+        vec!["scan", archive, "--dry-run"],
+        vec!["scan", archive],
+        vec!["scan", archive],
+        [&["report"], &month[..], &to].concat(),
+        vec!["store", "merge", other, "STORE"],
+        vec!["store"],
+        vec!["store", "--format", "json"],
+        vec!["store", "retry"],
+        vec!["store", "check"],
+        vec!["store", "check", "--repair"],
+        [&["report"], OCTOBER, &to].concat(),
+        [&["report", archive], &month[..], &["--only-source"], &to].concat(),
+        [&["report"], OCTOBER, &["--bundle", bundle.to_str().unwrap()], &to].concat(),
+        [&["report"], &again[..], &to].concat(),
+        vec!["history"],
+        vec!["history", "--user", "felix.moreau", "--format", "csv"],
+        vec!["history", "--spans", "--format", "json"],
+        vec!["history", "--at", "2026-10-20", "--format", "csv"],
+        vec!["history", "--sql", "SELECT account, count(*) AS n FROM calls GROUP BY account ORDER BY account"],
+        vec!["history", "--sql", "SELECT object, status, records FROM objects ORDER BY object", "--format", "csv"],
+        vec!["history", "--sql", "SHOW TABLES"],
+        vec!["history", "--sql", "SELECT nothing FROM events"],
+        [&["watch", "replay", "--config", config], &period[..]].concat(),
+        [&["watch", "replay", "--config", config, "--format", "json"], &period[..]].concat(),
+    ];
+    for command in commands {
+        let with = |store: &str| {
+            command
+                .iter()
+                .map(|word| if *word == "STORE" { store.to_owned() } else { (*word).to_owned() })
+                .collect::<Vec<_>>()
+        };
+        let folder = home.store().display().to_string();
+        let (of_folder, of_bucket) = (with(&folder), with(STORE));
+        let words = |list: &Vec<String>| list.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        let of_folder: Vec<&str> = of_folder.iter().map(String::as_str).collect();
+        let of_bucket: Vec<&str> = of_bucket.iter().map(String::as_str).collect();
+        let want = outcome(&home.run(&of_folder), &out, &folder);
+        let got = outcome(&bucket.run(&of_bucket), &out, STORE);
+        for (what, want) in &want {
+            assert_eq!(got.get(what), Some(want), "{}: {what}", words(&with("STORE")));
+        }
+        assert_eq!(got.len(), want.len(), "{command:?}");
+    }
+    let beside = bucket.s3.get("team/evidence/watch/approvals.csv").expect("approvals go along");
+    assert!(String::from_utf8(beside).unwrap().contains("CHG-9"));
+    assert!(bucket.s3.get("team/evidence/watch/detections.json").is_some());
+}
+
+#[test]
+fn those_who_add_to_one_file_lose_nothing() {
+    let s3 = S3::start();
+    let places: Vec<Place> = (0..6).map(|_| s3.place(STORE)).collect();
+    const PATH: &str = "watch/approvals.csv";
+    std::thread::scope(|scope| {
+        for (number, place) in places.iter().enumerate() {
+            scope.spawn(move || {
+                for line in 0..5 {
+                    loop {
+                        let before = place.beside(PATH, 1 << 20).unwrap();
+                        let mut text = before.as_ref().map_or_else(Vec::new, |before| before.bytes.clone());
+                        text.extend(format!("{number}-{line}\n").bytes());
+                        if place.replace(PATH, text, before.as_ref()).unwrap() {
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let text = String::from_utf8(s3.get("team/evidence/watch/approvals.csv").unwrap()).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    let want: Vec<String> = (0..6).flat_map(|number| (0..5).map(move |line| format!("{number}-{line}"))).collect();
+    assert_eq!(lines, want);
+    // One that is gone meanwhile is not what was read.
+    let before = places[0].beside(PATH, 1 << 20).unwrap();
+    s3.remove("team/evidence/watch/approvals.csv");
+    assert!(!places[0].replace(PATH, b"x".to_vec(), before.as_ref()).unwrap());
+    assert!(places[0].replace(PATH, b"x".to_vec(), None).unwrap());
+    assert!(!places[0].replace(PATH, b"y".to_vec(), None).unwrap());
 }

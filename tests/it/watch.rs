@@ -14,6 +14,7 @@ use aws_lc_rs::hmac;
 use serde_json::Value;
 
 use crate::support::run::{Ran, json, mfatrail, root};
+use crate::support::s3::S3;
 
 pub const SECRET: &str = "a-secret-that-nobody-is-shown";
 
@@ -392,4 +393,112 @@ fn it_goes_on_until_it_is_stopped_and_nobody_else_writes_meanwhile() {
     let told = told(&got);
     let transitions = &told["mfatrail:111122223333:a-2"];
     assert_eq!((transitions.first().unwrap().as_str(), transitions.last().unwrap().as_str()), ("opened", "resolved"));
+}
+
+/// The home's command on a store in a bucket.
+fn distant(home: &Path, s3: &S3, arguments: &[&str]) -> Command {
+    let mut command = command(home, arguments);
+    command
+        .env("MFATRAIL_STORE_CACHE", "none")
+        .env("AWS_ENDPOINT_URL_S3", &s3.url)
+        .env("AWS_ACCESS_KEY_ID", "testing")
+        .env("AWS_SECRET_ACCESS_KEY", "testing");
+    command
+}
+
+const DISTANT: &str = "s3://evidence-bucket/team/evidence";
+
+#[test]
+fn a_store_in_a_bucket_is_watched_by_one_ledger() {
+    let receiver = Receiver::new(|_| Some("200 OK"));
+    let home = home(&receiver.url);
+    let s3 = S3::start();
+    let run = |arguments: &[&str]| -> Ran { distant(home.path(), &s3, arguments).output().unwrap().into() };
+    let once = |state: &str| {
+        let arguments = ["watch", "--config", "watch.toml", "--store", DISTANT, "--once", "--from", "2026-10-01"];
+        run(&[&arguments[..], &["--state", state]].concat())
+    };
+    // Without a folder for the ledger it does not begin, and of a store in a folder there is none but that.
+    let ran = run(&["watch", "--config", "watch.toml", "--store", DISTANT, "--once"]);
+    assert!(ran.status == 2 && ran.stderr.contains("give --state DIR"), "{}", ran.stderr);
+    let ran = run(&["watch", "--config", "watch.toml", "--store", "store", "--state", "state", "--once"]);
+    assert!(ran.status == 2 && ran.stderr.contains("leave out `--state`"), "{}", ran.stderr);
+    assert!(s3.keys().is_empty() && receiver.got().is_empty());
+    let ran = once("state");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let got = receiver.got();
+    // The same as of a store in a folder.
+    let own = Receiver::new(|_| Some("200 OK"));
+    let local = self::home(&own.url);
+    assert_eq!(self::once(local.path()).status, 0);
+    assert_eq!(told(&got), told(&own.got()));
+    // Again: nothing is told twice; nor by another ledger, which is refused, whoever begins it.
+    assert_eq!(once("state").status, 0);
+    let ran = once("elsewhere");
+    assert!(ran.status == 2 && ran.stderr.contains("another watch tells of"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("/state`"), "it says where the ledger is: {}", ran.stderr);
+    assert_eq!(receiver.got().len(), got.len());
+    // A copy of the ledger, on another machine, is the same one.
+    crate::support::store::copy(&home.path().join("state"), &home.path().join("moved"), &|_| true);
+    assert_eq!(once("moved").status, 0);
+    assert_eq!(receiver.got().len(), got.len());
+    // What was delivered counts in reports, which have no ledger.
+    let report = |command: &mut Command, store: &str, out: &str| {
+        let arguments = ["report", "--store", store, "--month", "2026-10", "--as-of", "2026-11-02", "--out", out];
+        let ran: Ran = command.args(arguments).output().unwrap().into();
+        assert!(ran.status == 0, "{}", ran.stderr);
+    };
+    report(&mut distant(home.path(), &s3, &[]), DISTANT, "out");
+    report(&mut command(local.path(), &[]), "store", "out");
+    let [of_bucket, of_folder] = [json(&home.path().join("out")), json(&local.path().join("out"))];
+    let detected = |report: &Value| {
+        let windows = report["windows"].as_array().unwrap().iter();
+        windows
+            .map(|window| (window["opened_by_event"].clone(), window["detection"]["source"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(detected(&of_bucket), detected(&of_folder));
+    assert!(detected(&of_bucket).iter().any(|(_, source)| source == "watch/soc"));
+    // The ledger answers by its folder.
+    let arguments = ["watch", "incidents", "--store", DISTANT, "--format", "json"];
+    let ran = run(&[&arguments[..], &["--state", "state"]].concat());
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let incidents: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let open = incidents["incidents"].as_array().unwrap().iter().find(|one| one["state"] == "open").unwrap();
+    let key = open["key"].as_str().unwrap();
+    let ran = run(&["watch", "acknowledge", key, "--by", "jo", "--store", DISTANT, "--state", "state"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let ran = run(&arguments);
+    assert!(ran.status == 2 && ran.stderr.contains("give --state DIR"), "{}", ran.stderr);
+    // A repair leaves what lies beside the tables.
+    let keys = s3.keys();
+    assert_eq!(run(&["store", "check", "--repair", "--store", DISTANT]).status, 0);
+    assert_eq!(s3.keys(), keys);
+}
+
+#[test]
+fn of_watches_that_begin_at_once_one_goes_on() {
+    let receiver = Receiver::new(|_| Some("200 OK"));
+    let home = home(&receiver.url);
+    let s3 = S3::start();
+    // With four ledgers, and with one of them twice.
+    let begin = |state: &str| {
+        let arguments = ["watch", "--config", "watch.toml", "--store", DISTANT, "--once", "--from", "2026-10-01"];
+        let mut command = distant(home.path(), &s3, &[&arguments[..], &["--state", state]].concat());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let running: Vec<_> = ["a", "a", "b", "c", "d"].map(begin).into();
+    let ended: Vec<Ran> = running.into_iter().map(crate::support::run::end).collect();
+    let refused = |ran: &&Ran| {
+        (ran.status == 2 && ran.stderr.contains("another watch tells of"))
+            || (ran.status == 4 && ran.stderr.contains("is being written by"))
+    };
+    let done = ended.iter().filter(|ran| ran.status == 0).count();
+    let said: Vec<&str> = ended.iter().map(|ran| ran.stderr.as_str()).collect();
+    // The second with one ledger may have begun when the first was through.
+    assert!((1..=2).contains(&done) && done + ended.iter().filter(refused).count() == 5, "{said:?}");
+    let keys: BTreeSet<String> = receiver.got().iter().map(|one| one.key.clone()).collect();
+    assert_eq!(keys.len(), receiver.got().len(), "nobody is told twice");
+    let state = ["a", "b", "c", "d"].iter().find(|state| home.path().join(state).join("watch/ledger.sqlite").exists());
+    assert!(state.is_some() || receiver.got().is_empty());
 }

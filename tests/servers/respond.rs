@@ -13,6 +13,7 @@ use super::device::{changing, command, hold_names, run};
 use crate::standin::iam::{ACCOUNT, Iam, action, base32, changes, codes, serial};
 use crate::standin::{Fault, StandIn};
 use crate::support::run::{Ran, finish, mfatrail};
+use crate::support::s3::S3;
 
 const KEY_OF_BOB: &str = "arn:aws:iam::111122223333:u2f/user/bob/key-ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /// What channels sign by.
@@ -272,6 +273,50 @@ fn record_of(like: &Value, name: &str, user: &str, id: u64, hours: i64) -> Value
     record["requestParameters"] = json!({ "userName": user, "serialNumber": serial(user) });
     record["eventTime"] = json!((at - chrono::TimeDelta::hours(hours)).to_rfc3339().replace("+00:00", "Z"));
     record
+}
+
+/// The approval of a response goes to a store in a bucket, too, and a report over it reads it.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "records bear the time at which the binary calls")]
+fn a_store_in_a_bucket_takes_the_approval() {
+    let (standin, folder, s3) = (StandIn::start(Iam::new()), tempfile::tempdir().unwrap(), S3::start());
+    const STORE: &str = "s3://evidence-bucket/team/evidence";
+    let ran = |arguments: &[&str]| {
+        let mut command = mfatrail();
+        command
+            .current_dir(folder.path())
+            .args(arguments)
+            .env("AWS_ENDPOINT_URL_S3", &s3.url)
+            .env("AWS_ENDPOINT_URL_IAM", &standin.url)
+            .env("AWS_ENDPOINT_URL_STS", &standin.url)
+            .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", "hunter2")
+            .env("MFATRAIL_STORE_CACHE", "none");
+        let ran = finish(&mut command);
+        assert!([0, 3].contains(&ran.status), "{arguments:?}: {}", ran.stderr);
+        ran
+    };
+    let (other, elsewhere) = (StandIn::start(Iam::new()), tempfile::tempdir().unwrap());
+    assert_eq!(respond(&other, elsewhere.path(), "alice", &["--lost"], "").status, 0);
+    let like = other.with(|iam| iam.records[0].clone());
+    let scanned = |name: &str, records: &[Value]| {
+        std::fs::write(folder.path().join(name), json!({ "Records": records }).to_string()).unwrap();
+        ran(&["scan", name, "--store", STORE]);
+    };
+    scanned("before.json", &[record_of(&like, "EnableMFADevice", "alice", 2, 20)]);
+    let record = ["--ticket", "INC-4711", "--approver", "jane.roe", "--store", STORE];
+    ran(&[&apply("alice", &["--lost"])[..], &record].concat());
+    let text = String::from_utf8(s3.get("team/evidence/watch/approvals.csv").unwrap()).unwrap();
+    assert!(
+        text.starts_with("ticket,account,user,approver,valid_from,valid_to\nINC-4711,111122223333,alice,jane.roe,"),
+        "{text}"
+    );
+    scanned("after.json", &standin.with(|iam| iam.records.clone()));
+    let to = (chrono::Utc::now() + chrono::TimeDelta::days(1)).format("%Y-%m-%d").to_string();
+    ran(&["report", "--store", STORE, "--from", "2d", "--to", &to, "--format", "json", "--out", "out"]);
+    let report = std::fs::read_to_string(folder.path().join("out/report.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["windows"][0]["approval"]["ticket"], "INC-4711");
 }
 
 #[test]

@@ -83,6 +83,21 @@ impl S3 {
         self.state().faults = faults;
     }
 
+    /// A store in it, for calls of the library.
+    pub fn place(&self, store: &str) -> mfatrail::store::Place {
+        use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+        let sdk = aws_config::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(&self.url)
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "testing", "testing", None, None, "test",
+            )))
+            .build();
+        let options = mfatrail::source::s3::S3Options { sdk: Some(sdk), ..Default::default() };
+        mfatrail::store::Place::parse(store.as_ref(), &options, None).expect("a place")
+    }
+
     pub fn keys(&self) -> Vec<String> {
         self.state().objects.keys().cloned().collect()
     }
