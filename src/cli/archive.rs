@@ -1,6 +1,7 @@
 //! What every command that reads an archive is given: sources, range, and how to reach them.
 
 use std::ffi::OsStr;
+use std::num::NonZeroU32;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -238,8 +239,56 @@ pub(super) fn connection(aws: &AwsArgs) -> Result<Options<'static>, Error> {
 const LIST_PRICE: [f64; 2] = [0.005, 0.007];
 const GET_PRICE: [f64; 2] = [0.0004, 0.0006];
 
-/// Says what would be read.
-pub(super) fn say_plan(plan: &Plan, selection: &Selection) -> Result<Status, Error> {
+/// What reading costs a processor, as measured in reports/bench (2026-11-22, two cores of an EPYC; docs/scale.md has the fit).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Rates {
+    /// Seconds for each object of a bucket, whatever its size.
+    object: f64,
+    /// Seconds for each byte as stored.
+    byte: f64,
+}
+
+impl Rates {
+    /// Of a report, which keeps nothing.
+    pub(super) const REPORT: Self = Self { object: 200e-6, byte: 7.6e-9 };
+    /// Of a scan into a store.
+    pub(super) const SCAN: Self = Self { object: 200e-6, byte: 12.4e-9 };
+}
+
+/// The processors of a machine that is reckoned with.
+const PROCESSORS: f64 = 2.0;
+/// Seconds for a page of a listing, of which sixteen are under way at once. Every machine lists the whole archive.
+const PAGE: f64 = 0.15 / 16.0;
+/// For so many machines times are said where nobody asks for others.
+const MACHINES: [u32; 3] = [1, 8, 64];
+
+/// About how many seconds so many machines take, which list while they read.
+fn seconds(plan: &Plan, rates: Rates, machines: u32) -> f64 {
+    let work = plan.gets as f64 * rates.object + plan.bytes as f64 * rates.byte;
+    (work / PROCESSORS / f64::from(machines)).max(plan.lists as f64 * PAGE)
+}
+
+/// The times of a plan, in words.
+fn times(plan: &Plan, rates: Rates, machines: &[u32]) -> String {
+    let time = |machines: &u32| {
+        let time = units::readable_duration(seconds(plan, rates, *machines).max(1.0).round()).unwrap_or_default();
+        format!("{time} on {}", units::plural(*machines, "machine", "machines"))
+    };
+    let times: Vec<String> = machines.iter().map(time).collect();
+    format!(
+        "about {}, of {PROCESSORS} processors each, where the network is no limit (rates: docs/scale.md)",
+        times.join(", ")
+    )
+}
+
+/// Says what would be read, and about how long that takes: on so many machines, or else on one, on some and on many where work `is_shared`.
+pub(super) fn say_plan(
+    plan: &Plan,
+    selection: &Selection,
+    rates: Rates,
+    machines: Option<NonZeroU32>,
+    is_shared: bool,
+) -> Result<Status, Error> {
     let to = selection.to.map_or_else(|| "the end".to_owned(), |to| rfc3339(to + selection.slack));
     let known = match plan.known {
         0 => String::new(),
@@ -276,6 +325,9 @@ pub(super) fn say_plan(plan: &Plan, selection: &Selection) -> Result<Status, Err
             price(1)
         ))?;
     }
+    let usual = if is_shared { &MACHINES[..] } else { &MACHINES[..1] };
+    let machines = machines.map(|machines| [machines.get()]);
+    put(&times(plan, rates, machines.as_ref().map_or(usual, |machines| &machines[..])))?;
     Ok(Status::of(plan.failures.is_empty() && plan.objects + plan.known + plan.elsewhere > 0))
 }
 
@@ -289,6 +341,24 @@ mod tests {
 
     fn now() -> DateTime<Utc> {
         at("2026-11-27T02:00:00Z")
+    }
+
+    #[test]
+    fn a_plan_has_a_time_for_machines() {
+        let plan = |gets, bytes, lists| Plan { gets, bytes, lists, ..Plan::default() };
+        // A hundred million objects of two kilobytes, listed by a hundred thousand requests.
+        let large = plan(100_000_000, 200_000_000_000, 100_000);
+        let of = |plan: &Plan, machines| seconds(plan, Rates::SCAN, machines).round();
+        assert_eq!([1, 8, 64, 1_000].map(|machines| of(&large, machines)), [11_240.0, 1_405.0, 938.0, 938.0]);
+        assert!(seconds(&large, Rates::REPORT, 1) < seconds(&large, Rates::SCAN, 1));
+        assert_eq!(
+            times(&plan(0, 1, 0), Rates::SCAN, &[1]),
+            "about 1 s on 1 machine, of 2 processors each, where the network is no limit (rates: docs/scale.md)"
+        );
+        assert!(
+            times(&large, Rates::SCAN, &MACHINES)
+                .starts_with("about 3 h 7 min on 1 machine, 23 min 25 s on 8 machines, ")
+        );
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Datelike, Utc};
 use serde::Serialize;
 
-use super::archive::{archive, connection, delivery_slack, place, range, rescan_options, say_plan, sources, time};
+use super::archive::{
+    Rates, archive, connection, delivery_slack, place, range, rescan_options, say_plan, sources, time,
+};
 use super::args::{PaperArg, PeriodArgs, ReportArgs};
 use super::exit::Status;
 use super::{Printed, named_file, put, put_json, say, terminal};
@@ -282,7 +284,8 @@ fn say_what_would_be_read(job: &Job<'_>) -> Result<Status, Error> {
         ));
     }
     let plan = pipeline::plan(&job.archive.sources, &job.selection, &job.archive.options).map_err(Error::failed)?;
-    say_plan(&plan, &job.selection)
+    // A report is made by one machine; archives are shared out by scans.
+    say_plan(&plan, &job.selection, Rates::REPORT, None, false)
 }
 
 /// The summary's width: the terminal's. Where there is none nothing is cut, for nobody can look at it again.

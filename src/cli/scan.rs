@@ -1,12 +1,12 @@
 //! `mfatrail scan`.
 
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::archive::{archive, place, range, say_plan, selection, sources};
+use super::archive::{Rates, archive, place, range, say_plan, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs, CacheArgs};
 use super::exit::Status;
 use super::messages::{NOTHING_READ, outcomes, say_failures};
@@ -50,9 +50,14 @@ pub(super) struct ScanArgs {
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(LIMITS.objects).unwrap_or(NonZeroUsize::MIN), help_heading = "Store")]
     commit_every: NonZeroUsize,
 
-    /// Say what would be read: objects, bytes, requests to S3 and their price; read nothing but one object of each bucket
+    /// Say what would be read: objects, bytes, requests to S3, their price and about how long it takes; read nothing but one object
+    /// of each bucket
     #[arg(long, conflicts_with = "verify", help_heading = "Store")]
     dry_run: bool,
+
+    /// With --dry-run, the time for this many machines with two processors each [default: 1, 8 and 64]
+    #[arg(long, value_name = "N", requires = "dry_run", conflicts_with = "shard", help_heading = "Store")]
+    machines: Option<NonZeroU32>,
 
     /// Verify the archive against CloudTrail's digest files while reading it, and store the result for every object
     #[arg(long, help_heading = "Store")]
@@ -97,7 +102,7 @@ Examples:
   mfatrail scan fixtures/archive --store evidence
   mfatrail scan fixtures/archive --store evidence --format json
   mfatrail scan fixtures/archive --store evidence --from 2026-10-01 --to 2026-11-01
-  mfatrail scan s3://trail-bucket --store evidence --from 40d --dry-run
+  mfatrail scan s3://trail-bucket --store evidence --from 40d --dry-run --machines 16
   MFATRAIL_STORE=evidence mfatrail scan s3://trail-bucket --from 40d
   mfatrail scan s3://trail-bucket --from 40d --to 2h --store evidence --verify
   mfatrail scan s3://trail-bucket --from 2026-01-01 --store s3://evidence-bucket/mfatrail --shard 3/8
@@ -118,7 +123,9 @@ pub(super) fn run(args: &ScanArgs, run: Run<'_>) -> Result<Status, Error> {
         public_keys: args.public_keys.clone(),
     };
     if args.dry_run {
-        return say_plan(&plan(&request.store, &archive, &request.selection)?, &request.selection);
+        let is_shared = args.shard == Shard::WHOLE;
+        let plan = plan(&request.store, &archive, &request.selection)?;
+        return say_plan(&plan, &request.selection, Rates::SCAN, args.machines, is_shared);
     }
     let outcome = scan(&request, &archive, run)?;
     warn(&outcome);

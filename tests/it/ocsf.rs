@@ -265,6 +265,7 @@ mod online {
         let out = home.0.path().join("out");
         let as_of = ["--as-of", "2026-11-02", "--out", out.to_str().unwrap()];
         let mut command = home.command(&[&["report"], source, OCTOBER, &as_of[..]].concat());
+        command.env_remove("MFATRAIL_STORE");
         if let Some(s3) = s3 {
             command
                 .env("AWS_ENDPOINT_URL_S3", &s3.url)
