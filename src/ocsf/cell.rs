@@ -74,6 +74,30 @@ impl<'a> Cell<'a> {
         }
     }
 
+    /// How many bytes its texts have, counted no further than a little beyond `most`: a value that is there once can be that of many
+    /// cells.
+    pub(super) fn weight(self, most: usize) -> usize {
+        if let Some(structure) = self.as_type::<StructArray>() {
+            let members = structure.values().iter().filter_map(|member| Self::new(member.as_ref(), self.row));
+            return Self::sum(members, most);
+        }
+        if let Some((entries, rows)) = self.entries() {
+            return Self::sum(rows.filter_map(|row| Self::new(entries, row)), most);
+        }
+        self.text().map_or(1, |text| text.len() + 1)
+    }
+
+    fn sum(cells: impl Iterator<Item = Self>, most: usize) -> usize {
+        let mut sum = 1_usize;
+        for cell in cells {
+            sum = sum.saturating_add(cell.weight(most));
+            if sum > most {
+                break;
+            }
+        }
+        sum
+    }
+
     /// The pairs of a map of texts; those without a key or a value are left out.
     pub(super) fn pairs(self) -> Vec<(&'a str, &'a str)> {
         let Some((entries, rows)) = self.entries() else { return Vec::new() };

@@ -45,6 +45,14 @@ pub enum OcsfError {
         /// `metadata.product.name`, as it is to be shown.
         found: String,
     },
+    /// One event larger than any record that CloudTrail writes.
+    #[error("row {row}: larger than {most} bytes, which is more than a record can have")]
+    Record {
+        /// From 1.
+        row: usize,
+        /// The most bytes of its texts.
+        most: usize,
+    },
     /// More than the limit for one object, in Parquet's pages or as JSON.
     #[error("inflates to more than the limit of {} (hint: `--inflate-limit`)", crate::units::display_size(*.0))]
     TooLarge(u64),

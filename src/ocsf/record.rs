@@ -30,6 +30,9 @@ const IDENTITY_CENTER: &str = "IdentityCenterUser";
 /// So deep is a path at most; what is below is one name.
 const DEPTH: usize = 8;
 
+/// So many bytes of texts are in one row at most. CloudTrail writes no record of more than 256 KB.
+const LARGEST: usize = 2 << 20;
+
 /// What stands where a record had no request id.
 const NO_ID: &str = "''";
 
@@ -51,6 +54,9 @@ type Column<'c, 'a> = &'c dyn Fn(&str) -> Option<Cell<'a>>;
 /// When it is of another version, or no event of CloudTrail's.
 pub(super) fn of(column: Column<'_, '_>, row: usize) -> Result<Map<String, Value>, OcsfError> {
     let text = |name: &str, path: &[&str]| column(name)?.at(path)?.text();
+    if COLUMNS.iter().filter_map(|name| column(name)).map(|cell| cell.weight(LARGEST)).sum::<usize>() > LARGEST {
+        return Err(OcsfError::Record { row, most: LARGEST });
+    }
     let version = version(text("metadata", &["version"]), row)?;
     if let Some(product) = text("metadata", &["product", "name"]).filter(|product| *product != "CloudTrail") {
         return Err(OcsfError::Product { row, found: shown(product) });

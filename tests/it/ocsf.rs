@@ -300,6 +300,70 @@ mod online {
         Value::Object(said)
     }
 
+    /// What a few kilobytes can say that they hold.
+    const HOSTILE: &str = r#"
+import json, pathlib, sys, pyarrow as pa, pyarrow.parquet as pq
+sys.path.insert(0, sys.argv[1])
+import generate
+folder = pathlib.Path(sys.argv[2])
+pair = [one for one in json.loads((pathlib.Path(sys.argv[1]) / "pairs.json").read_text()) if one["version"] == 2][0]
+row = generate.laid(pair["ocsf"], 2)
+def write(name, rows, **more):
+    table = pa.Table.from_pylist(rows, schema=generate.schema(2))
+    pq.write_table(table, folder / name, compression="zstd", write_statistics=False, store_schema=False, **more)
+text = "x" * 100_000
+# One text, said again and again in one row; and in many rows.
+write("map.parquet", [{**row, "unmapped": [(f"requestParameters.k{n}", text) for n in range(30_000)]}])
+write("rows.parquet", [{**row, "unmapped": [(f"requestParameters.k{n}", text) for n in range(15)]}] * 5_000)
+# A page that inflates to far more than it is.
+write("page.parquet", [{**row, "http_request": {"user_agent": chr(97 + n % 26) * 1_000_000}} for n in range(300)], use_dictionary=False)
+other = {**row, "metadata": {**row["metadata"], "version": "1.7.0\x1b[31m"}}
+write("version.parquet", [row, other])
+write("product.parquet", [{**row, "metadata": {**row["metadata"], "product": {"name": "VPC Flow"}}}])
+write("empty.parquet", [])
+pq.write_table(pa.table({"metadata": ["x"], "api": ["y"]}), folder / "flat.parquet")
+"#;
+
+    #[test]
+    fn hostile_files_take_no_more_than_the_limit_and_have_names() {
+        let home = Home::new();
+        let script = home.0.path().join("hostile.py");
+        fs::write(&script, HOSTILE).unwrap();
+        fs::create_dir_all(home.archive()).unwrap();
+        venv::run(
+            Command::new(venv::python("pyarrow", "pyarrow==26.0.1"))
+                .arg(&script)
+                .arg(root().join("fixtures/ocsf"))
+                .arg(home.archive()),
+        );
+        for (name, error) in [
+            ("map", "row 1: larger than 2097152 bytes, which is more than a record can have"),
+            ("rows", "inflates to more than the limit of "),
+            ("page", "inflates to more than the limit of 96MiB (hint: `--inflate-limit`)"),
+            ("version", "row 2: OCSF `1.7.0\\u{1b}[31m` is not supported (hint: Security Lake's source versions are 1"),
+            ("product", "row 1: an event of `VPC Flow`, not of CloudTrail"),
+            ("empty", "it has no rows"),
+            ("flat", "a Parquet file without the column `metadata`"),
+        ] {
+            let file = home.archive().join(format!("{name}.parquet"));
+            assert!(fs::metadata(&file).unwrap().len() < 3 << 20, "{name}: {:?}", fs::metadata(&file));
+            let limit = if name == "rows" { "2MiB" } else { "96MiB" };
+            let mut command =
+                home.command(&["search", file.to_str().unwrap(), "--threads", "1", "--inflate-limit", limit]);
+            // What it may have of memory, in KiB.
+            let mut limited = Command::new("sh");
+            limited
+                .args(["-c", "ulimit -v 1500000; exec \"$@\"", "sh"])
+                .arg(command.get_program())
+                .args(command.get_args());
+            limited.current_dir(root()).env("MFATRAIL_CONFIG", "").stdin(std::process::Stdio::null());
+            drop(command.env_clear());
+            let ran = run::finish(&mut limited);
+            assert!(ran.status == 3 && ran.stdout.is_empty(), "{name}: {} {}", ran.status, ran.stderr);
+            assert!(ran.stderr.contains(error), "{name}: {}", ran.stderr);
+        }
+    }
+
     #[test]
     fn a_lake_of_the_fixtures_gives_their_windows_and_figures() {
         assert_eq!(INPUTS.len(), 8);
