@@ -75,7 +75,6 @@ pub struct AccountSpan {
 }
 
 /// Whether a count says nothing.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 fn is_none(count: &u64) -> bool {
     *count == 0
 }
