@@ -37,8 +37,11 @@ const DOCUMENTS: u64 = 64;
 /// The columns without which a table is not Security Lake's, each with the members that it has.
 const NEEDED: [(&str, &[&str]); 2] = [("metadata", &["uid", "version"]), ("api", &["operation", "service"])];
 
-/// Who gets the documents; it may stop.
+/// Who gets the documents.
 type Each<'e> = &'e mut dyn FnMut(&[u8]);
+
+/// A column of a row group, by its name.
+type Column = (&'static str, Box<dyn Array>);
 
 /// A file whose sizes were looked at.
 pub struct File {
@@ -195,7 +198,7 @@ impl File {
     }
 
     /// The columns of a row group.
-    fn columns(&self, group: &RowGroupMetadata) -> Result<Vec<(&'static str, Box<dyn Array>)>, OcsfError> {
+    fn columns(&self, group: &RowGroupMetadata) -> Result<Vec<Column>, OcsfError> {
         let mut columns = Vec::new();
         for name in COLUMNS {
             let Some(field) = self.schema.get(name) else { continue };

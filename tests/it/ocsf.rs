@@ -338,9 +338,10 @@ pq.write_table(pa.table({"metadata": ["x"], "api": ["y"]}), folder / "flat.parqu
         );
         for (name, error) in [
             ("map", "row 1: larger than 2097152 bytes, which is more than a record can have"),
-            ("rows", "inflates to more than the limit of "),
+            ("rows", "it says that it holds 20000 rows, in "),
             ("page", "inflates to more than the limit of 96MiB (hint: `--inflate-limit`)"),
             ("version", "row 2: OCSF `1.7.0"),
+            ("product", "row 1: an event of `VPC Flow`, not of CloudTrail"),
             ("empty", "it has no rows"),
             ("flat", "a Parquet file without the column `metadata`"),
         ] {
