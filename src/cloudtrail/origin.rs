@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::{scratch::Form, structure::Objects};
+use super::{form::Form, structure::Objects};
 
 /// The text that a value was parsed from.
 ///

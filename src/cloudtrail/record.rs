@@ -7,9 +7,9 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use simd_json::prelude::*;
 
+use super::form::Form;
 use super::identity::{Actor, ActorKind, Caller};
 use super::origin::Origin;
-use super::scratch::Form;
 
 /// A parsed JSON value of a record, borrowed from the document's tape.
 pub type Value<'tape, 'input> = simd_json::tape::Value<'tape, 'input>;

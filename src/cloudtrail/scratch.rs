@@ -4,7 +4,7 @@ use std::{fmt, mem};
 
 use simd_json::{Buffers, Tape};
 
-use super::{callers::Callers, origin::Origin, record::Value, spans::RecordSpans};
+use super::{callers::Callers, form::Form, origin::Origin, record::Value, spans::RecordSpans};
 
 /// Buffers that one odd document made larger than this, in JSON values, are given back.
 const KEEP: usize = 1 << 20;
@@ -41,16 +41,6 @@ impl Scratch {
         self.outer.begin(account, form);
         self.nested.begin(account, form);
     }
-}
-
-/// How the records of an object came to be JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Form {
-    /// CloudTrail wrote it.
-    #[default]
-    Own,
-    /// It was put together from another form, which does not keep all: what is absent may have been there.
-    Partial,
 }
 
 /// The fast parser with its buffers. It overwrites what it parses, so it gets a copy.

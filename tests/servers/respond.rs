@@ -308,7 +308,9 @@ fn a_store_in_a_bucket_takes_the_approval() {
     ran(&[&apply("alice", &["--lost"])[..], &record].concat());
     let text = String::from_utf8(s3.get("team/evidence/watch/approvals.csv").unwrap()).unwrap();
     assert!(
-        text.starts_with("ticket,account,user,approver,valid_from,valid_to\nINC-4711,111122223333,alice,jane.roe,"),
+        text.starts_with(
+            "ticket,account,user,approver,valid_from,valid_to\n\"INC-4711\",\"111122223333\",\"alice\",\"jane.roe\","
+        ),
         "{text}"
     );
     scanned("after.json", &standin.with(|iam| iam.records.clone()));

@@ -112,9 +112,10 @@ fn name(state: &Path, now: DateTime<Utc>) -> Result<String, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
-    let seed = format!("{} {} {}", state.display(), std::process::id(), now.to_rfc3339());
-    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), &seed);
-    let name = hex(sha256(format!("{seed} {random}").as_bytes()).get(..16).unwrap_or_default());
+    // A hasher's keys are random, and others each time.
+    let random = || std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), state);
+    let seed = format!("{} {} {} {}", state.display(), now.to_rfc3339(), random(), random());
+    let name = hex(sha256(seed.as_bytes()).get(..16).unwrap_or_default());
     home.make(Path::new(FOLDER)).and_then(|()| home.write(&path, format!("{name}\n").as_bytes())).map_err(failed)?;
     Ok(name)
 }
