@@ -1,17 +1,16 @@
-//! What a report is given beside the archive, as files: their hashes, and earlier reports.
+//! What a report is given beside the archive, as files: their hashes, and the months of a store.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Datelike, Months, NaiveTime, Utc};
-use serde::Deserialize;
 
-use super::{Error, Run, rfc3339, store_error};
+use super::{Error, Run, store_error};
 use crate::bundle::sha256;
-use crate::contract::{self, Figures, InputFile, Period, TrendPeriod, TrendSource};
+use crate::contract::{InputFile, Period};
 use crate::disk::{self, Folder, Kind};
 use crate::exposure::{self, Month};
-use crate::inputs::error::{LARGEST, decode, json_problem};
+use crate::inputs::error::LARGEST;
 use crate::inputs::{InputError, Sheet};
 use crate::inventory::{IamState, snapshot};
 use crate::source::Selection;
@@ -93,59 +92,6 @@ pub(crate) fn rows<T>(
         run.observer.warn(&format!("`{}`: {columns} not used", path.display()));
     }
     Ok(rows)
-}
-
-/// As much of a `report.json` as the trend needs.
-#[derive(Deserialize)]
-struct Earlier {
-    schema: String,
-    period: Period,
-    as_of: DateTime<Utc>,
-    figures: Figures,
-}
-
-/// Reads earlier reports, in order of their periods, none of which may reach into the report's own or another's.
-pub(crate) fn earlier(paths: &[PathBuf], period: Period) -> Result<Vec<TrendPeriod>, Error> {
-    let mut trend = Vec::new();
-    for path in paths {
-        let shown = path.display();
-        let wrong = |why: String| {
-            Error::Input(format!("`--previous`: `{shown}`: {why}\n  hint: give the report.json of an earlier report"))
-        };
-        let bytes = disk::read(path, LARGEST).map_err(|error| wrong(error.to_string()))?;
-        let text = decode(bytes).map_err(|problem| wrong(problem.to_string()))?;
-        let earlier: Earlier =
-            serde_json::from_str(&text).map_err(|error| wrong(json_problem(&text, &error).to_string()))?;
-        if earlier.schema != contract::SCHEMA {
-            return Err(wrong(format!("its schema is `{}`, not `{}`", earlier.schema, contract::SCHEMA)));
-        }
-        if earlier.period.to > period.from {
-            return Err(wrong(format!(
-                "its period ends at {}, after this one begins at {}",
-                rfc3339(earlier.period.to),
-                rfc3339(period.from)
-            )));
-        }
-        trend.push(TrendPeriod {
-            period: earlier.period,
-            source: TrendSource::EarlierReport,
-            measured_to: earlier.period.to.min(earlier.as_of),
-            figures: earlier.figures.iam,
-            mfa_coverage: earlier.figures.mfa_coverage.filter(|coverage| coverage.is_of(earlier.period)),
-        });
-    }
-    trend.sort_by_key(|part| part.period.from);
-    for pair in trend.windows(2) {
-        if let [one, other] = pair
-            && one.period.to > other.period.from
-        {
-            return Err(Error::Input(format!(
-                "`--previous`: two reports are about the same period, from {}\n  hint: give each period once",
-                rfc3339(other.period.from)
-            )));
-        }
-    }
-    Ok(trend)
 }
 
 /// The months of a report, and the IAM snapshots of the store that tell of their MFA coverage, with their times and hashes.

@@ -18,6 +18,7 @@ pub mod inputs;
 pub mod integrity;
 mod observer;
 pub mod posture;
+pub(crate) mod previous;
 pub mod principals;
 pub mod report;
 pub mod request;

@@ -10,8 +10,8 @@ use super::posture::{PostureRequest, PostureSource, judge_posture, read_posture}
 use super::request::{IamSource, ReportRequest};
 use super::scan::{self, LIMITS};
 use super::{
-    Archive, Error, Run, THIS, approved, archive, cited, coverage, inputs, integrity, rfc3339, stopped, store_error,
-    verify, watched,
+    Archive, Error, Run, THIS, approved, archive, cited, coverage, inputs, integrity, previous, rfc3339, stopped,
+    store_error, verify, watched,
 };
 use crate::aws::Connection;
 use crate::contract::{self, InputFile, Notice, NoticeCode, Posture, Report, StoredIntegrity, TrendPeriod};
@@ -28,6 +28,7 @@ use crate::source::{Selection, Source, SourceError};
 use crate::store::{EvidenceQuery, Place, Store};
 use crate::trace::Context;
 use approved::Recorded;
+use previous::Previous;
 use watched::Watch;
 
 /// A report, and what it is worth.
@@ -79,7 +80,7 @@ pub(crate) struct Job<'r> {
     /// What the watch of the store left.
     watch: Watch,
     settings: Settings,
-    earlier: Vec<TrendPeriod>,
+    previous: Previous,
     trend: inputs::Trend,
     posture: Option<Posture>,
     keys: Option<PublicKeys>,
@@ -124,8 +125,11 @@ pub(crate) struct Assembled {
 
 impl<'r> Job<'r> {
     /// Checks the request and reads all small inputs, before any long work and before anything is written.
-    pub(crate) fn new(request: ReportRequest, archive: &'r Archive, run: Run<'r>) -> Result<Self, Error> {
+    pub(crate) fn new(mut request: ReportRequest, archive: &'r Archive, run: Run<'r>) -> Result<Self, Error> {
         request.check(run.now)?;
+        for path in &mut request.previous {
+            *path = previous::file(path)?;
+        }
         let period = request.period();
         let settings =
             request.policy.as_deref().map(policy_file::read).transpose().map_err(Error::input)?.unwrap_or_default();
@@ -136,7 +140,7 @@ impl<'r> Job<'r> {
         let watch = request.store.as_ref().map(watched::read).transpose()?.unwrap_or_default();
         let keys = verify::read_keys(&request.public_keys)?;
         let iam = iam(&request, archive, run.now)?;
-        let earlier = inputs::earlier(&request.previous, period)?;
+        let previous = Previous::read(&request.previous, period)?;
         let posture = posture(&request, archive, &settings, run)?;
         let files = input_files(&request)?;
         if request.verify && archive.sources.is_empty() {
@@ -173,7 +177,7 @@ impl<'r> Job<'r> {
             detections,
             watch,
             settings,
-            earlier,
+            previous,
             trend,
             posture,
             keys,
@@ -474,7 +478,8 @@ impl Job<'_> {
             accounts: parts.accounts,
             posture: self.posture.clone(),
             inputs: self.inputs_of(&parts.trend),
-            trend: self.earlier.iter().cloned().chain(parts.trend).collect(),
+            trend: self.previous.trend.iter().cloned().chain(parts.trend).collect(),
+            changes: None,
             proof,
             redacted: false,
         };
@@ -486,6 +491,7 @@ impl Job<'_> {
         if let Some(integrity) = &integrity {
             integrity::tell(&mut report, integrity, &by_event, proven_windows.as_deref());
         }
+        report.changes = self.previous.changes(&report);
         let whole = integrity.as_ref().is_none_or(|integrity| integrity.whole) && integrity::rests_on_proof(&report);
         Ok(Assembled {
             complete: whole && coverage::is_complete(&report),

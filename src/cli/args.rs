@@ -75,8 +75,9 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "live|FILE", help_heading = "Inputs")]
     pub(super) posture: Option<PathBuf>,
 
-    /// An earlier report.json, for the trend and what changed since; may be repeated
-    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    /// An earlier report, its folder or its report.json: for the trend, and for what changed since the latest of them; may be
+    /// repeated
+    #[arg(long, value_name = "FILE|DIR", help_heading = "Inputs")]
     pub(super) previous: Vec<PathBuf>,
 
     /// Verify the archive against CloudTrail's digest files while reading it, and show the integrity status of the evidence for
@@ -212,6 +213,8 @@ pub(super) enum FormatArg {
     Csv,
     /// report.xlsx
     Xlsx,
+    /// changes.txt, with --previous: what changed, as plain text for a mail
+    Txt,
 }
 
 impl FormatArg {
@@ -222,6 +225,7 @@ impl FormatArg {
             Self::Json => Format::Json,
             Self::Csv => Format::Csv,
             Self::Xlsx => Format::Xlsx,
+            Self::Txt => Format::Text,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Field names and their order are the output contract `mfatrail.report/1`. Times are UTC, durations whole or
 //! fractional seconds (`_s`), exposure is in hours. `null` means "not known" or "nothing to average", never zero.
 
+mod changes;
 mod codes;
 mod coverage;
 mod event;
@@ -18,6 +19,10 @@ pub mod trace;
 mod whole_seconds;
 mod window;
 
+pub use changes::{
+    AccountChange, Caveat, CaveatCode, Changes, EarlierReport, FigureChange, GuardrailChange, HeadlineFigure, Measure,
+    Membership, WindowChange, WindowChangeKind, WindowCounts,
+};
 pub use coverage::{Conflict, Coverage, CoverageDay, Gap, ReadFailure};
 pub use event::{LifecycleEvent, Outcome, Proof};
 pub use figures::{

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::changes::Changes;
 use super::coverage::Coverage;
 use super::event::{LifecycleEvent, Proof};
 use super::figures::{AccountFigures, Figures, TrendPeriod};
@@ -55,6 +56,9 @@ pub struct Report {
     pub accounts: Vec<AccountFigures>,
     /// The figures of successive periods: the calendar months of a report of several, and earlier reports that were given.
     pub trend: Vec<TrendPeriod>,
+    /// What changed since the latest earlier report; left out where none was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
     /// The events that windows name, ordinary calls included, with the objects that hold them, in order of time.
     pub proof: Vec<Proof>,
     /// Whether the guardrails stand; `None` where that was not asked.

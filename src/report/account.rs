@@ -33,6 +33,7 @@ pub(super) fn of(report: &Report, account: &str) -> Option<Report> {
     part.coverage.failures.retain(|failure| !of_others(&failure.object));
     // Months and earlier reports are of all accounts together.
     part.trend.clear();
+    part.changes = None;
     Some(part)
 }
 

@@ -91,6 +91,7 @@ pub(super) fn empty() -> Report {
         policy: Settings::default(),
         accounts: Vec::new(),
         trend: Vec::new(),
+        changes: None,
         proof: Vec::new(),
         posture: None,
         inputs: Vec::new(),
@@ -622,4 +623,67 @@ pub(super) fn full() -> Report {
         }],
         ..empty()
     }
+}
+
+/// The full report beside an earlier one, whose names are a stranger's.
+pub(super) fn changed() -> Report {
+    let window = |change, who: Principal, class| WindowChange {
+        change,
+        window: Some(1),
+        account: "111122223333".to_owned(),
+        principal: who,
+        kind: WindowKind::Removed,
+        opened_at: Some(at("2026-10-06T09:00:00Z")),
+        open_since_before: None,
+        opened_by_event: Some("0f0e0000-0000-4000-8000-000000000001".to_owned()),
+        closed_at: None,
+        close_reason: None,
+        certainty: Certainty::Confirmed,
+        class: Some(class),
+        class_before: Some(Class::Unexplained),
+    };
+    let root = Principal { kind: PrincipalKind::Root, name: "root".to_owned(), id: None };
+    let covered =
+        |with| MfaCoverage { console_users: Some(2), console_users_with_mfa: Some(with), ..MfaCoverage::default() };
+    let changes = Changes {
+        since: EarlierReport {
+            period: Period { from: at("2026-09-01T00:00:00Z"), to: at("2026-10-01T00:00:00Z") },
+            as_of: at("2026-10-02T00:00:00Z"),
+            generated_at: at("2026-10-02T06:00:00Z"),
+            version: "0.0.0-acme-old".to_owned(),
+            complete: false,
+        },
+        caveats: vec![Caveat {
+            code: CaveatCode::EarlierIncomplete,
+            text: "the earlier report is from incomplete evidence".to_owned(),
+        }],
+        counts: Some(WindowCounts { new: 1, missing: 1, changed_class: 1, ..WindowCounts::default() }),
+        windows: vec![
+            window(WindowChangeKind::New, user("alice", Some("AIDAEXAMPLE")), Class::SuspectedTakeover),
+            window(WindowChangeKind::New, user(HOSTILE_NAME, None), Class::Approved),
+            WindowChange {
+                kind: WindowKind::Standing,
+                window: None,
+                opened_at: None,
+                open_since_before: Some(at("2026-09-01T00:00:00Z")),
+                class: None,
+                class_before: None,
+                ..window(WindowChangeKind::Missing, root, Class::Approved)
+            },
+        ],
+        accounts: vec![AccountChange {
+            account: "111122223333".to_owned(),
+            membership: Membership::Both,
+            before: Some(covered(1)),
+            now: Some(covered(2)),
+        }],
+        guardrails: vec![GuardrailChange {
+            code: PostureCode::RootMfa,
+            account: "444455556666".to_owned(),
+            before: Some(Verdict::Pass),
+            now: Some(Verdict::Fail),
+        }],
+        figures: vec![FigureChange { figure: HeadlineFigure::MttdMeanS, before: Some(900.0), now: None }],
+    };
+    Report { changes: Some(changes), ..full() }
 }

@@ -5,6 +5,7 @@
 
 mod account;
 mod assurance;
+mod changes;
 mod contents;
 mod controls;
 mod csv;

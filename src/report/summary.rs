@@ -53,6 +53,7 @@ impl Screen<'_> {
         self.evidence();
         self.figures();
         self.beside();
+        self.changes();
         self.notices();
         self.text
     }
@@ -241,6 +242,23 @@ impl Screen<'_> {
             let more = if more > 0 { format!("{} more and ", format::size(more)) } else { String::new() };
             self.push(&format!("not read: {more}{object}: {error}"));
         }
+    }
+
+    /// What changed since an earlier report; what stands against the comparison comes first.
+    fn changes(&mut self) {
+        let report = self.report;
+        let Some(changes) = &report.changes else { return };
+        if let Some(first) = changes.caveats.first() {
+            let more = changes.caveats.len() - 1;
+            let more = if more > 0 {
+                format!(" (and {})", format::plural(more, "more caveat", "more caveats"))
+            } else {
+                String::new()
+            };
+            self.push(&format!("comparison: {}{more}", first.text));
+        }
+        let told = view::change::sentence(report, changes);
+        self.push(&told.replacen("Compared", "compared", 1));
     }
 
     fn notices(&mut self) {

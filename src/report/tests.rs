@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 #[path = "../../tests/support/schema.rs"]
 mod schema;
 
-use super::fixture::{HOSTILE_AGENT, HOSTILE_NAME, at, empty, full};
+use super::fixture::{HOSTILE_AGENT, HOSTILE_NAME, at, changed, empty, full};
 use super::*;
 use crate::inputs::Signal;
 
@@ -56,7 +56,15 @@ fn assert_keys(value: &Value, path: &str, keys: &str) {
 #[test]
 fn reports_are_what_the_schema_says() {
     let full = full();
-    for report in [&full, &empty(), &redact(full.clone(), None), &redact(full.clone(), Some(b"key"))] {
+    let changed = changed();
+    for report in [
+        &full,
+        &empty(),
+        &changed,
+        &redact(changed.clone(), None),
+        &redact(full.clone(), None),
+        &redact(full.clone(), Some(b"key")),
+    ] {
         schema::hold(&parsed(report));
     }
     schema::hold(&sample());
@@ -145,7 +153,9 @@ fn the_schema_says_everything_of_every_field() {
             let absent: Vec<&str> = known.difference(&required.collect()).copied().collect();
             let may = path.ends_with("/verification/properties/counts")
                 || absent.is_empty()
-                || [&["integrity"][..], &["made_left_out"], &["posture", "watch"]].iter().any(|one| absent == **one);
+                || [&["integrity"][..], &["made_left_out"], &["changes", "posture", "watch"]]
+                    .iter()
+                    .any(|one| absent == **one);
             assert!(may, "{path}: {absent:?}");
         }
         let Some((parent, name)) = path.rsplit_once('/').filter(|(parent, _)| parent.ends_with("/properties")) else {
@@ -814,4 +824,41 @@ fn files_follow_the_umask_and_links_are_followed() {
     std::os::unix::fs::symlink(&target, &link).expect("linked");
     OutputDir::prepare(&link).expect("a report").commit(files(&full())).expect("written");
     assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
+}
+
+#[test]
+fn what_changed_is_in_every_format_and_the_caveats_come_first() {
+    let report = changed();
+    let text = String::from_utf8(
+        files(&report).into_iter().find(|(name, _)| name == "changes.txt").expect("the text").1.bytes().expect("read"),
+    )
+    .expect("UTF-8");
+    let expected = [
+        "MFA exposure, October 2026: what changed since September 2026",
+        "Note: the earlier report is from incomplete evidence.",
+        "Compared with September 2026: 1 new window, 1 window that was open and is not in this report, 1 window of another class.",
+        "  new: alice in account 111122223333, suspected takeover, was unexplained, since 2026-10-06T09:00:00Z, open",
+        "  not in this report: the root user in account 111122223333, standing, since before 2026-09-01T00:00:00Z, whether it ended is not known",
+        "  account 111122223333: 1 of 2 (50.0 %), now 2 of 2 (100 %)",
+        "  root-mfa in account 444455556666: pass, now fail",
+        "  Mean time to detect (MTTD): 15 min, now \u{2013}",
+    ];
+    let mut rest = text.as_str();
+    for line in expected {
+        let at = rest.find(line).unwrap_or_else(|| panic!("{line:?} is not in its place in:\n{text}"));
+        rest = &rest[at + line.len()..];
+    }
+    assert!(!text.contains(char::is_control) || text.chars().filter(|c| c.is_control()).all(|c| c == '\n'), "{text:?}");
+    let markdown = file(&report, "report.md");
+    let section = markdown.split("## What changed").nth(1).expect("the section");
+    let at = |what: &str| section.find(what).unwrap_or_else(|| panic!("{what:?} is not in:\n{section}"));
+    assert!(at("from incomplete evidence") < at("1 new window"), "what stands against it comes first");
+    assert!(file(&report, "index.html").contains("id=\"changes\""));
+    assert!(
+        summary(&report, None).contains("compared with September 2026: 1 new window"),
+        "{}",
+        summary(&report, None)
+    );
+    // Without an earlier report there is none.
+    assert!(files(&full()).iter().all(|(name, _)| name != "changes.txt"));
 }

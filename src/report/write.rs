@@ -20,8 +20,8 @@ use crate::disk::{Folder, Kind, Refusal};
 use crate::hash::hex;
 
 /// The names of a report's files, the manifest and the pages of accounts aside.
-const FILES: [&str; 7] =
-    ["events.csv", "index.html", "report.json", "report.md", "report.pdf", "report.xlsx", "windows.csv"];
+const FILES: [&str; 8] =
+    ["changes.txt", "events.csv", "index.html", "report.json", "report.md", "report.pdf", "report.xlsx", "windows.csv"];
 /// The digests of the other files, as `sha256sum -c` reads them.
 const MANIFEST: &str = "MANIFEST.sha256";
 /// A line of it has less than two hundred bytes, and there is one for each account at most.
@@ -121,11 +121,14 @@ pub enum Format {
     Csv,
     /// `report.xlsx`.
     Xlsx,
+    /// `changes.txt`, where an earlier report was given.
+    #[serde(rename = "txt")]
+    Text,
 }
 
 impl Format {
     /// Every one.
-    pub const ALL: [Self; 5] = [Self::Html, Self::Markdown, Self::Json, Self::Csv, Self::Xlsx];
+    pub const ALL: [Self; 6] = [Self::Html, Self::Markdown, Self::Json, Self::Csv, Self::Xlsx, Self::Text];
 
     /// As it is asked for.
     #[must_use]
@@ -136,6 +139,7 @@ impl Format {
             Self::Json => "json",
             Self::Csv => "csv",
             Self::Xlsx => "xlsx",
+            Self::Text => "txt",
         }
     }
 }
@@ -162,6 +166,11 @@ pub fn render(report: &Report, formats: &[Format], per_account: bool) -> Result<
                 add("windows.csv", Contents::of(|out| super::windows_csv(report, out))?);
             }
             Format::Xlsx => add("report.xlsx", super::xlsx(report)?.into()),
+            Format::Text => {
+                if let Some(changes) = &report.changes {
+                    add("changes.txt", Contents::of(|out| super::changes::changes_text(report, changes, out))?);
+                }
+            }
         }
     }
     Ok(files)

@@ -10,6 +10,7 @@ mod additions;
 mod alert_text;
 mod bucket;
 mod bundle;
+mod changes;
 mod conclusions;
 mod config;
 mod corpora;

@@ -3,8 +3,6 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Datelike, NaiveTime, Utc};
-
 use super::{Alert, Card, Line, Span, figures, lasting, principal, raw, text, time, window_link};
 use crate::report::assurance::{self, GapKind, blind_accounts};
 use crate::report::format::{self, NONE};
@@ -381,19 +379,9 @@ fn change(report: &Report) -> Option<Change<'_>> {
     } else if then.is_partial() {
         Some(format!("that is partial: to {}", format::day(then.measured_to)))
     } else {
-        (!alike(report.period, then.period)).then(|| "a period of another length".to_owned())
+        (!report.period.is_as_long_as(then.period)).then(|| "a period of another length".to_owned())
     };
     Some(Change { month: None, now: &report.figures.iam, then, not_comparable })
-}
-
-/// Whether two periods are as long as each other: by the clock, or in calendar months.
-fn alike(one: Period, other: Period) -> bool {
-    let months = |period: Period| {
-        let starts_month = |at: DateTime<Utc>| at.day() == 1 && at.time() == NaiveTime::MIN;
-        let number = |at: DateTime<Utc>| i64::from(at.year()) * 12 + i64::from(at.month());
-        (starts_month(period.from) && starts_month(period.to)).then(|| number(period.to) - number(period.from))
-    };
-    one.to - one.from == other.to - other.from || (months(one).is_some() && months(one) == months(other))
 }
 
 pub(super) fn cards(report: &Report) -> Vec<Card> {

@@ -4,6 +4,7 @@
 //! escaped: a [`Span`] tells own words from text that came with the logs, the renderer escapes each for its format.
 //! Charts are geometry in per cent; Markdown leaves them out, and has their numbers in the tables beside them.
 
+pub(super) mod change;
 mod evidence;
 mod figures;
 mod headline;
@@ -211,6 +212,7 @@ impl<'r> View<'r> {
         let sections = [
             Some(timeline::section(report)),
             Some(windows::open_windows(report)),
+            change::section(report),
             figures::trend(report),
             figures::accounts(report),
             Some(figures::coverage_of_mfa(report)),
