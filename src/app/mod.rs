@@ -16,6 +16,7 @@ pub mod iam;
 pub mod iam_policy;
 pub mod inputs;
 pub mod integrity;
+pub mod monthly;
 mod observer;
 pub mod posture;
 pub(crate) mod previous;

@@ -14,6 +14,7 @@ use super::{
     store_error, verify, watched,
 };
 use crate::aws::Connection;
+use crate::bundle;
 use crate::contract::{self, InputFile, Notice, NoticeCode, Posture, Report, StoredIntegrity, TrendPeriod};
 use crate::digest::{Bounds, Checker, PublicKeys, Verification};
 use crate::evidence::{Evidence, Range};
@@ -25,7 +26,7 @@ use crate::pipeline::{self, Scanned};
 use crate::posture::Expectations;
 use crate::report;
 use crate::source::{Selection, Source, SourceError};
-use crate::store::{EvidenceQuery, Place, Store};
+use crate::store::{EvidenceQuery, ObjectRow, Place, Store};
 use crate::trace::Context;
 use approved::Recorded;
 use previous::Previous;
@@ -197,6 +198,44 @@ impl<'r> Job<'r> {
             Some(store) => self.by_store(&store, scratch.map(|scratch| scratch.excerpt.as_path()), keys),
             None => self.by_archive(keys),
         }
+    }
+
+    /// A hash of everything that the report rests on and how it is made, with `more`: another one, another report.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub(crate) fn fingerprint(&self, more: &impl serde::Serialize) -> Result<String, Error> {
+        // Files are what they say, wherever they are.
+        let bare = ReportRequest {
+            iam: None,
+            approvals: None,
+            detections: None,
+            policy: None,
+            posture: None,
+            previous: Vec::new(),
+            formats: self.request.formats(),
+            ..self.request.clone()
+        };
+        let mut rows: Vec<[u8; 32]> = Vec::new();
+        if let Some(place) = &self.request.store {
+            let store = Store::open(place).map_err(store_error)?;
+            let mut add = |row: ObjectRow| {
+                if self.selection.includes(&row.key()) {
+                    let said = format!("{:?}", (&row.location, &row.etag, row.size, row.status, row.integrity));
+                    rows.push(crate::hash::sha256(said.as_bytes()));
+                }
+            };
+            store.objects(None, &mut add).map_err(store_error)?;
+            store.unfinished(Some(&self.selection)).map_err(store_error)?.into_iter().for_each(add);
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        let as_of = self.as_of.unwrap_or(self.request.to);
+        let watch = (&self.watch.noticed, watched::coverage(&self.watch.runs, self.request.period(), as_of));
+        let files: Vec<_> = self.inputs_of(&[]).into_iter().map(|file| (file.kind, file.path, file.sha256)).collect();
+        let trend: Vec<_> = self.trend.snapshots.iter().map(|(_, file)| &file.sha256).collect();
+        let said = serde_json::to_string(&(THIS, bare, files, trend, more)).map_err(Error::failed)?;
+        Ok(bundle::sha256(&[said.as_bytes(), format!("{watch:?}").as_bytes(), &rows.concat()].concat()))
     }
 
     pub(crate) fn verification(&self) -> verify::Task<'_> {

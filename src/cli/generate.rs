@@ -18,7 +18,7 @@ use super::{Cli, Command, IamCommand, named_file, put};
 use crate::alert::channel::permission;
 use crate::app::Error;
 use crate::app::iam_policy::{AwsCalls, ChannelCalls, PolicySubject, partition_of, policy};
-use crate::app::watch::config::Entry;
+use crate::app::watch::config::{self, Entry};
 use crate::arn::{Arn, is_arn};
 use crate::device::call::Call;
 use crate::device::plan::user_name;
@@ -173,6 +173,7 @@ fn calls(command: &Command) -> Result<AwsCalls, Error> {
     let stores: Vec<(PathBuf, bool)> = match command {
         Command::Report(args) => written(args.store.as_ref()),
         Command::Scan(args) => written(Some(&args.store)),
+        Command::Monthly(args) => args.stores(),
         Command::Iam(IamCommand::Snapshot(args)) => written(args.store.as_ref()),
         Command::History(args) => args.store.iter().map(|store| (store.clone(), false)).collect(),
         Command::Trace(args) => args.store.iter().map(|store| (store.clone(), false)).collect(),
@@ -196,6 +197,18 @@ fn other_calls(command: &Command) -> Result<AwsCalls, Error> {
             calls.iam = calls.posture || args.iam.as_ref().is_some_and(|iam| iam == "live");
             calls.iam_role.clone_from(&args.iam_role);
             calls.accounts.clone_from(&args.archive.accounts);
+            Ok(calls)
+        }
+        Command::Monthly(args) => {
+            let mut calls = archive(&args.sources, &args.archive.regions, &args.aws)?;
+            calls.public_keys = args.verify && args.public_keys.is_empty();
+            calls.posture = args.asks_guardrails();
+            calls.iam = calls.posture || args.iam.as_ref().is_some_and(|iam| iam == "live");
+            calls.iam_role.clone_from(&args.iam_role);
+            calls.accounts.clone_from(&args.archive.accounts);
+            if let Some(config) = &args.watch_config {
+                channels(&config::read(config)?.channels, &mut calls);
+            }
             Ok(calls)
         }
         Command::Search(args) => archive(&args.sources, &args.archive.regions, &args.aws),

@@ -11,6 +11,7 @@ mod iam;
 mod interrupt;
 mod log;
 mod messages;
+mod monthly;
 mod observer;
 mod posture;
 mod progress;
@@ -54,6 +55,7 @@ struct Cli {
 enum Command {
     Scan(Box<scan::ScanArgs>),
     Report(Box<args::ReportArgs>),
+    Monthly(Box<monthly::MonthlyArgs>),
     History(Box<history::HistoryArgs>),
     Search(Box<search::SearchArgs>),
     Trace(Box<trace::TraceArgs>),
@@ -101,6 +103,7 @@ pub fn main() -> ExitCode {
         .and_then(|()| interrupt::listen());
     let done = ready.and_then(|()| match cli.command {
         Command::Report(args) => report::run(*args, run),
+        Command::Monthly(args) => monthly::run(&args, run),
         Command::Scan(args) => scan::run(&args, run),
         Command::Store(args) => store::run(&args, run),
         Command::History(args) => history::run(&args, run),

@@ -116,7 +116,7 @@ fn again(file: &Path, out: Option<&Path>, summary: Printed, run: Run<'_>) -> Res
     Ok(status)
 }
 
-fn is_live(file: &Path) -> bool {
+pub(super) fn is_live(file: &Path) -> bool {
     file.as_os_str() == "live"
 }
 
@@ -235,7 +235,7 @@ impl Output {
 }
 
 /// When the report says that it was made: SOURCE_DATE_EPOCH, by which builds are made reproducible, else now.
-fn generated_at(now: DateTime<Utc>) -> Result<DateTime<Utc>, Error> {
+pub(super) fn generated_at(now: DateTime<Utc>) -> Result<DateTime<Utc>, Error> {
     let seconds = match std::env::var("SOURCE_DATE_EPOCH") {
         Err(_not_set) => return Ok(DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)),
         Ok(text) => text,

@@ -8,8 +8,8 @@ use super::args::CacheArgs;
 use super::device::{ApplyArgs, CallerArgs, LONGEST_STEP, codes};
 use super::exit::Status;
 use super::{plain, put, say};
-use crate::app::respond::notice::Channels;
-use crate::app::respond::{self, Decision, Exposure, Request, Work};
+use crate::app::respond::{self, Decision, Exposure, Request, Work, notice};
+use crate::app::watch::announce::Channels;
 use crate::app::{Error, Run, approved, rfc3339};
 use crate::aws::Connection;
 use crate::contract::{Class, Window};
@@ -222,8 +222,9 @@ pub(super) fn run(args: &RespondArgs, run: Run<'_>) -> Result<Status, Error> {
     super::interrupt::wait_up_to(LONGEST_STEP);
     let begin = work.begin.clone();
     let outcome = respond::apply(*work, &request, codes, run, &super::interrupt::stop())?;
-    let unheard =
-        channels.as_mut().map_or_else(Vec::new, |channels| channels.tell(&begin, &outcome, &outcome.run, super::now()));
+    let unheard = channels
+        .as_mut()
+        .map_or_else(Vec::new, |channels| notice::tell(channels, &begin, &outcome, &outcome.run, super::now()));
     unheard.iter().for_each(|problem| say(&plain(&format!("warning: {problem}"))));
     if outcome.differences.iter().any(|one| one.starts_with("not so")) {
         return Err(Error::Failed(format!(

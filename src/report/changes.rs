@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::assurance;
 use super::format;
 use super::view::{self, change};
 use super::{Certainty, Changes, PrincipalKind, Report, Verdict, WindowChange, WindowChangeKind};
@@ -27,15 +28,7 @@ pub(super) fn changes_text(report: &Report, changes: &Changes, to: &mut impl io:
     if !changes.caveats.is_empty() {
         lines.push(String::new());
     }
-    let open = view::still_open(report);
-    lines.push(match view::exposed(report, &open) {
-        Some(exposed) => format!("{exposed}."),
-        None => super::assurance::sentence(
-            report,
-            "Nobody is known to be without MFA.",
-            "What was read shows nobody without MFA.",
-        ),
-    });
+    lines.push(exposure_sentence(report));
     lines.push(change::sentence(report, changes));
     listed(&mut lines, changes.windows.iter().map(window).collect());
     accounts(&mut lines, changes);
@@ -51,6 +44,23 @@ pub(super) fn changes_text(report: &Report, changes: &Changes, to: &mut impl io:
         writeln!(to, "{}", escape::terminal(&line))?;
     }
     Ok(())
+}
+
+/// Who is without MFA, in a sentence.
+#[must_use]
+pub fn exposure_sentence(report: &Report) -> String {
+    match view::exposed(report, &view::still_open(report)) {
+        Some(exposed) => format!("{exposed}."),
+        None => {
+            assurance::sentence(report, "Nobody is known to be without MFA.", "What was read shows nobody without MFA.")
+        }
+    }
+}
+
+/// What changed since the earlier report, in a sentence; `None` where none was given.
+#[must_use]
+pub fn changes_sentence(report: &Report) -> Option<String> {
+    report.changes.as_ref().map(|changes| change::sentence(report, changes))
 }
 
 /// The first of many lines, and how many more there are.

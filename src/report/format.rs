@@ -65,7 +65,7 @@ pub(super) fn percent(part: usize, whole: usize) -> Option<String> {
 }
 
 /// A period in words: `October 2026`, `January to June 2026`, or its two ends.
-pub(super) fn period(period: Period) -> String {
+pub(crate) fn period(period: Period) -> String {
     let starts_month = |at: DateTime<Utc>| at.day() == 1 && at.time() == NaiveTime::MIN;
     let (from, to) = (period.from, period.to);
     let last = to - TimeDelta::seconds(1);

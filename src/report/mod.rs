@@ -29,9 +29,10 @@ mod fixture;
 mod tests;
 
 use crate::contract::*;
+pub use changes::{changes_sentence, exposure_sentence};
 pub use contents::Contents;
 pub use csv::{events_csv, windows_csv};
-pub(crate) use format::plural;
+pub(crate) use format::{period as period_name, plural};
 pub use html::{Paper, printed};
 pub use json::{json, pretty_json};
 pub use markdown::markdown;
@@ -39,5 +40,5 @@ pub use posture::{posture_html, posture_markdown};
 pub use redact::redact;
 pub use summary::{summary, summary_with_path};
 pub use trace::{trace_html, trace_text, trace_timeline_csv, trace_timeline_jsonl};
-pub use write::{File, Format, OutputDir, OutputError, RenderError, render};
+pub use write::{File, Format, OutputDir, OutputError, RenderError, is_intact, render};
 pub use xlsx::xlsx;

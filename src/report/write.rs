@@ -370,6 +370,15 @@ fn check_replaceable(path: &Path) -> Result<(), OutputError> {
     Ok(())
 }
 
+/// Whether a report is at `path` with all its files, as they were written, and nothing else.
+#[must_use]
+pub fn is_intact(path: &Path) -> bool {
+    let manifest = Folder::open(path).and_then(|folder| folder.read(Path::new(MANIFEST), LARGEST_MANIFEST));
+    let Ok(manifest) = manifest else { return false };
+    let manifest = String::from_utf8_lossy(&manifest);
+    listed(&manifest).keys().all(|name| path.join(name).is_file()) && check_replaceable(path).is_ok()
+}
+
 /// What the umask gives to a directory: tried where nobody else can enter.
 fn usual_permissions(within: &Path) -> io::Result<fs::Permissions> {
     let tried = within.join("umask");

@@ -388,6 +388,16 @@ impl Store {
         paths.next_back().map(|path| self.snapshot(path)).transpose()
     }
 
+    /// The first IAM snapshot that was taken at a moment or after it: its file and its text.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn iam_since(&self, from: DateTime<Utc>) -> Result<Option<(PathBuf, String)>, StoreError> {
+        let from = super::iam_path(from);
+        let first = self.state.files.keys().find(|path| path.starts_with(super::IAM) && **path >= from);
+        first.map(|path| self.snapshot(path)).transpose()
+    }
+
     fn snapshot(&self, path: &str) -> Result<(PathBuf, String), StoreError> {
         let (at, bytes) = read_file(&self.place, &self.state, path)?;
         let text = String::from_utf8(bytes).map_err(|error| damaged(&at, error))?;

@@ -21,6 +21,7 @@ mod history;
 mod incident;
 mod inputs;
 mod ledger;
+mod monthly;
 mod ocsf;
 mod one_event;
 mod oracle;

@@ -139,6 +139,51 @@ fn a_service_is_sound_and_starts_the_watch() {
     assert!(safe, "{said}");
 }
 
+/// The month's service runs a command line that this version understands, with a sound configuration; its timer is one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_months_service_and_timer_are_sound() {
+    let home = tempfile::tempdir().unwrap();
+    let mut places = Vec::new();
+    for name in ["mfatrail-monthly.service", "mfatrail-monthly.timer"] {
+        let text = fs::read_to_string(root().join("deploy/systemd").join(name)).unwrap();
+        let text = text.replace("/usr/local/bin/mfatrail", env!("CARGO_BIN_EXE_mfatrail"));
+        places.push(home.path().join(name));
+        fs::write(places.last().unwrap(), text).unwrap();
+    }
+    let text = fs::read_to_string(&places[0]).unwrap();
+    let start = text.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+    fs::create_dir_all(home.path().join("etc/mfatrail")).unwrap();
+    let archive = root().join("fixtures/archive");
+    let config = format!("[archive.prod]\nsource = {archive:?}\n\n[monthly]\nformat = [\"json\"]\n");
+    fs::write(home.path().join("etc/mfatrail/mfatrail.toml"), config).unwrap();
+    let below = |word: &str| match word.strip_prefix('/') {
+        Some(path) => home.path().join(path).display().to_string(),
+        None => word.to_owned(),
+    };
+    let words = start.split(' ').skip(1).map(below);
+    let ran: Ran = mfatrail().args(words).args(["--month", "2026-10"]).output().unwrap().into();
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(home.path().join("var/lib/mfatrail/months/2026-10/summary.json").exists());
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        eprintln!("NOT CHECKED: systemd-analyze is not here");
+        return;
+    }
+    let ran = Command::new("systemd-analyze").arg("verify").args(&places).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success() && said.trim().is_empty(), "{said}");
+    let when = fs::read_to_string(&places[1]).unwrap();
+    let when = when.lines().find_map(|line| line.strip_prefix("OnCalendar=")).unwrap().to_owned();
+    let ran = Command::new("systemd-analyze").arg("calendar").arg(when).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let ran = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--threshold=15"])
+        .arg(&places[0])
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
+}
+
 /// With packages of PyPI.
 mod online {
     use super::*;

@@ -3,60 +3,20 @@
 use chrono::{DateTime, Utc};
 
 use super::Outcome;
-use crate::alert::channel::Channel;
-use crate::alert::{Alert, Delivery, Fact, Text, route};
-use crate::app::Error;
-use crate::app::watch::{config, open_channels};
-use crate::aws::Connection;
+use crate::alert::{Alert, Fact, Text};
+use crate::app::watch::announce::Channels;
 use crate::device::journal::Begin;
 use crate::device::plan::Situation;
-use crate::incident::Outcome as Delivered;
 use crate::incident::{Kind, Severity, State, Transition};
 
-/// The channels of a configuration, ready before anything is changed.
-pub struct Channels {
-    config: config::Config,
-    channels: Vec<Box<dyn Channel>>,
-}
-
-impl Channels {
-    /// Reads the configuration, and opens its channels.
-    ///
-    /// # Errors
-    /// When it is wrong, or a secret is not there.
-    pub fn open(path: &std::path::Path, aws: &Connection) -> Result<Self, Error> {
-        let config = config::read(path)?;
-        let channels = open_channels(&config.channels, aws)?;
-        Ok(Self { config, channels })
-    }
-
-    /// Tells the channels whose routes take it; gives what was not delivered. Each gets an opening and its end at once, so that nothing
-    /// stays open in a channel that keeps incidents.
-    pub fn tell(&mut self, begin: &Begin, outcome: &Outcome, run: &str, now: DateTime<Utc>) -> Vec<String> {
-        let opened = alert(begin, outcome, run, now);
-        let resolved =
-            Alert { sequence: 2, transition: Transition::Resolved, state: State::Resolved, ..opened.clone() };
-        let names: Vec<&str> = self.config.channels.iter().map(|entry| entry.name.as_str()).collect();
-        let told = route::channels(&self.config.routes, &names, &opened);
-        let mut problems = Vec::new();
-        for (name, channel) in names.iter().zip(&mut self.channels).filter(|(name, _)| told.contains(name)) {
-            let mut reference = None;
-            for alert in [&opened, &resolved] {
-                let delivery = Delivery { alert, reference: reference.as_deref(), repetition: false, now };
-                match channel.deliver(&delivery) {
-                    Delivered::Delivered { reference: given, .. } => reference = given.or(reference),
-                    Delivered::RepeatAfter { reason, .. }
-                    | Delivered::Partial { reason, .. }
-                    | Delivered::Permanent { reason }
-                    | Delivered::Unknown { reason, .. } => {
-                        problems.push(format!("channel `{name}` was not told: {reason}"));
-                        break;
-                    }
-                }
-            }
-        }
-        problems
-    }
+/// Tells the channels whose routes take it; gives what was not delivered.
+pub fn tell(channels: &mut Channels, begin: &Begin, outcome: &Outcome, run: &str, now: DateTime<Utc>) -> Vec<String> {
+    let opened = alert(begin, outcome, run, now);
+    let untold = channels.of(&opened).into_iter().filter_map(|name| {
+        let problem = channels.tell(&name, &opened, false, now)?;
+        Some(format!("channel `{name}` was not told: {}", problem.reason))
+    });
+    untold.collect()
 }
 
 fn alert(begin: &Begin, outcome: &Outcome, run: &str, now: DateTime<Utc>) -> Alert {

@@ -7,6 +7,7 @@
 //! A transition is in the ledger, with what is to be sent of it, before anything is sent. A process that ends at any moment is
 //! followed by one that looks at the whole store once, and sends what is in the outbox.
 
+pub mod announce;
 mod approvals;
 pub mod check;
 pub mod config;

@@ -25,12 +25,13 @@ pub(super) const SOURCE: &str = "source";
 
 /// What may be set: how an archive is reached and read, what is given beside it, and what a report looks like. What a run is asked
 /// (a period, a user) and what changes something (`--apply`) may not.
-pub(super) const KEYS: [&str; 34] = [
+pub(super) const KEYS: [&str; 37] = [
     "account",
     "approvals",
     "aws-region",
     "chromium",
     "config",
+    "deliver",
     "delivery-slack",
     "detections",
     "endpoint-url",
@@ -40,6 +41,7 @@ pub(super) const KEYS: [&str; 34] = [
     "iam",
     "iam-role",
     "inflate-limit",
+    "into",
     "paper",
     "pdf",
     "per-account",
@@ -60,11 +62,24 @@ pub(super) const KEYS: [&str; 34] = [
     "store",
     "threads",
     "verify",
+    "watch-config",
 ];
 
 /// Keys whose values are files or folders: relative ones are relative to the file's folder.
-const PATHS: [&str; 10] =
-    ["approvals", "config", "detections", "iam", "policy", "posture", "public-keys", "redact-key", "store", SOURCE];
+const PATHS: [&str; 12] = [
+    "approvals",
+    "config",
+    "detections",
+    "iam",
+    "into",
+    "policy",
+    "posture",
+    "public-keys",
+    "redact-key",
+    "store",
+    "watch-config",
+    SOURCE,
+];
 
 /// Values that stand for no file.
 const WORDS: [(&str, &str); 4] = [("iam", "live"), ("iam", "store"), ("posture", "live"), (SOURCE, "-")];

@@ -23,6 +23,9 @@ use crate::names::near;
 /// Commands that take nothing from a configuration: they print, or show it.
 const WITHOUT: [&str; 3] = ["config", "generate", "help"];
 
+/// The command whose archive need not be named.
+const MONTHLY: &str = "monthly";
+
 /// An option that is refused without another.
 const NEEDS: [(&str, &str); 6] = [
     ("chromium", "pdf"),
@@ -142,7 +145,13 @@ pub(super) fn settle(mut program: Command, words: Vec<OsString>) -> Result<Settl
         return nothing(words);
     };
     check(&program, &configuration)?;
-    let named = named_archives(&configuration, leaf, given)?;
+    let mut named = named_archives(&configuration, leaf, given)?;
+    let mut words = words;
+    if let Some(only) = only_archive(&configuration, leaf, given) {
+        let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+        words.insert(end, only.into());
+        named.push(only.to_owned());
+    }
     let archive = merged(&configuration, &named)?;
     let mut words = with_sources(words, leaf, &archive, &named);
     let settings = choose(&configuration, &archive, first, leaf, given);
@@ -226,6 +235,15 @@ fn named_archives(configuration: &Configuration, leaf: &Command, given: &ArgMatc
         }
     }
     Ok(named)
+}
+
+/// The archive of a month's run that names none, where there is only one.
+fn only_archive<'c>(configuration: &'c Configuration, leaf: &Command, given: &ArgMatches) -> Option<&'c str> {
+    let argument = source_argument(leaf).filter(|_| leaf.get_name() == MONTHLY)?;
+    match configuration.archives().as_slice() {
+        [only] if !is_given(given, argument) => Some(only),
+        _ => None,
+    }
 }
 
 /// What the tables of archives say together.
