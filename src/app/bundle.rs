@@ -125,6 +125,7 @@ fn members_of(request: &ReportRequest) -> impl Iterator<Item = (&'static str, &P
         ("detections", request.detections.as_ref()),
         ("policy", request.policy.as_ref()),
         ("posture", request.posture.as_ref()),
+        ("exceptions", request.exceptions.as_ref()),
     ];
     let single = single.into_iter().filter_map(|(name, member)| Some((name, member?)));
     single.chain(request.previous.iter().map(|member| ("previous", member)))
@@ -325,6 +326,7 @@ fn members(request: &ReportRequest) -> Result<(ReportRequest, Vec<(String, PathB
         ("detections", &mut own.detections),
         ("policy", &mut own.policy),
         ("posture", &mut own.posture),
+        ("exceptions", &mut own.exceptions),
     ];
     for (kind, path) in single {
         if let Some(path) = path {
@@ -518,7 +520,7 @@ fn unpacked(
     if let Some(IamSource::Files(path)) = &mut own.iam {
         *path = folder.join(&path);
     }
-    let single = [&mut own.approvals, &mut own.detections, &mut own.policy, &mut own.posture];
+    let single = [&mut own.approvals, &mut own.detections, &mut own.policy, &mut own.posture, &mut own.exceptions];
     for path in single.into_iter().flatten().chain(&mut own.previous) {
         *path = folder.join(&path);
     }
@@ -526,7 +528,7 @@ fn unpacked(
 }
 
 fn input(one: &Input, members: &BTreeMap<String, Member>) -> Result<InputFile, String> {
-    let kinds = ["iam", "approvals", "detections", "policy", "posture", "previous"];
+    let kinds = ["iam", "approvals", "detections", "policy", "posture", "exceptions", "previous"];
     let kind = kinds.into_iter().find(|kind| *kind == one.kind);
     let same = members.get(&one.member).is_some_and(|member| member.sha256 == one.sha256);
     match kind {

@@ -10,7 +10,7 @@ use crate::units::{display_duration, parse_duration};
 
 /// The conditions as they are written, for errors.
 const VALUES: &str = "open-window, not-legitimate, suspected-takeover, undetected, reconciliation, gap, \
-    stopped-trail, coverage<PERCENT, mttr>AGE, mttd>AGE";
+    stopped-trail, expired-exception, coverage<PERCENT, mttr>AGE, mttd>AGE";
 
 /// One condition.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,6 +29,8 @@ pub enum FailOn {
     Gap,
     /// A trail that was stopped or deleted.
     StoppedTrail,
+    /// An accepted risk that has expired.
+    ExpiredException,
     /// Fewer console users with a device than so many per cent, or an unknown number of them.
     Coverage(f64),
     /// A mean time to remediate above this.
@@ -51,6 +53,7 @@ impl FromStr for FailOn {
             "reconciliation" => Self::Reconciliation,
             "gap" => Self::Gap,
             "stopped-trail" => Self::StoppedTrail,
+            "expired-exception" => Self::ExpiredException,
             _ => match (text.split_once('<'), text.split_once('>')) {
                 (Some((name, share)), _) if name.trim() == "coverage" => Self::Coverage(percent(share)?),
                 (_, Some((name, limit))) if name.trim() == "mttr" => Self::Mttr(age(limit)?),
@@ -101,6 +104,10 @@ impl FailOn {
                 let stopped = report.coverage.gaps.iter().filter(|gap| gap.is_stopped_trail()).count();
                 counted(stopped, "trail was stopped or deleted", "trails were stopped or deleted")
             }
+            Self::ExpiredException => {
+                let expired = report.exceptions.iter().filter(|one| one.expired).count();
+                counted(expired, "accepted risk has expired", "accepted risks have expired")
+            }
             Self::Coverage(least) => coverage_below(report, least),
             Self::Mttr(limit) => mean_above(&figures.mttr.stat, limit, "the mean time to remediate"),
             Self::Mttd(limit) => mean_above(&figures.mttd.stat, limit, "the mean time to detect"),
@@ -118,6 +125,7 @@ impl FailOn {
             Self::Reconciliation => "reconciliation".to_owned(),
             Self::Gap => "gap".to_owned(),
             Self::StoppedTrail => "stopped-trail".to_owned(),
+            Self::ExpiredException => "expired-exception".to_owned(),
             Self::Coverage(least) => format!("coverage<{least}"),
             Self::Mttr(limit) => format!("mttr>{}", display_duration(limit)),
             Self::Mttd(limit) => format!("mttd>{}", display_duration(limit)),

@@ -10,6 +10,7 @@ pub mod cited;
 pub mod coverage;
 pub mod device;
 mod error;
+pub(crate) mod exceptions;
 pub mod fail_on;
 pub mod history;
 pub mod iam;

@@ -199,7 +199,9 @@ pub fn read_posture(path: &std::path::Path) -> Result<Posture, Error> {
     if posture.schema != POSTURE_SCHEMA {
         return Err(malformed(format!("its schema is `{}`, and `{POSTURE_SCHEMA}` is read", posture.schema)));
     }
-    Ok(Posture::new(posture.taken_at, posture.checks))
+    // Which risks are accepted is for the report to say.
+    let checks = posture.checks.into_iter().map(|check| PostureCheck { exceptions: Vec::new(), ..check });
+    Ok(Posture::new(posture.taken_at, checks.collect()))
 }
 
 /// Whether checks fail, and whether some cannot be told: of all codes, or of those that are named.

@@ -10,8 +10,8 @@ use super::posture::{PostureRequest, PostureSource, judge_posture, read_posture}
 use super::request::{IamSource, ReportRequest};
 use super::scan::{self, LIMITS};
 use super::{
-    Archive, Error, Run, THIS, approved, archive, cited, coverage, inputs, integrity, previous, rfc3339, stopped,
-    store_error, verify, watched,
+    Archive, Error, Run, THIS, approved, archive, cited, coverage, exceptions, inputs, integrity, previous, rfc3339,
+    stopped, store_error, verify, watched,
 };
 use crate::aws::Connection;
 use crate::bundle;
@@ -19,7 +19,7 @@ use crate::contract::{self, InputFile, Notice, NoticeCode, Posture, Report, Stor
 use crate::digest::{Bounds, Checker, PublicKeys, Verification};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
-use crate::inputs::{Approval, Detection, Settings, approvals, detections, policy_file};
+use crate::inputs::{AcceptedRisk, Approval, Detection, Settings, approvals, detections, policy_file};
 use crate::inventory::{self, IamState, LiveOptions};
 use crate::mfa;
 use crate::pipeline::{self, Scanned};
@@ -84,6 +84,7 @@ pub(crate) struct Job<'r> {
     previous: Previous,
     trend: inputs::Trend,
     posture: Option<Posture>,
+    risks: Vec<AcceptedRisk>,
     keys: Option<PublicKeys>,
 }
 
@@ -139,6 +140,8 @@ impl<'r> Job<'r> {
         approvals.extend(recorded.iter().flat_map(|recorded| recorded.rows.iter().cloned()));
         let detections = inputs::rows(request.detections.as_deref(), detections::read, run)?;
         let watch = request.store.as_ref().map(watched::read).transpose()?.unwrap_or_default();
+        let accepted = |path: &Path| crate::inputs::exceptions::read(path, &exceptions::guardrails());
+        let risks = inputs::rows(request.exceptions.as_deref(), accepted, run)?;
         let keys = verify::read_keys(&request.public_keys)?;
         let iam = iam(&request, archive, run.now)?;
         let previous = Previous::read(&request.previous, period)?;
@@ -181,6 +184,7 @@ impl<'r> Job<'r> {
             previous,
             trend,
             posture,
+            risks,
             keys,
         })
     }
@@ -212,6 +216,7 @@ impl<'r> Job<'r> {
             detections: None,
             policy: None,
             posture: None,
+            exceptions: None,
             previous: Vec::new(),
             formats: self.request.formats(),
             ..self.request.clone()
@@ -412,6 +417,7 @@ fn input_files(request: &ReportRequest) -> Result<Vec<InputFile>, Error> {
         ("detections", &request.detections),
         ("policy", &request.policy),
         ("posture", &request.posture),
+        ("exceptions", &request.exceptions),
     ];
     for (kind, path) in single {
         files.extend(path.as_deref().map(|path| inputs::file(kind, path)).transpose()?);
@@ -519,6 +525,7 @@ impl Job<'_> {
             inputs: self.inputs_of(&parts.trend),
             trend: self.previous.trend.iter().cloned().chain(parts.trend).collect(),
             changes: None,
+            exceptions: Vec::new(),
             proof,
             redacted: false,
         };
@@ -530,6 +537,7 @@ impl Job<'_> {
         if let Some(integrity) = &integrity {
             integrity::tell(&mut report, integrity, &by_event, proven_windows.as_deref());
         }
+        exceptions::apply(&mut report, &self.risks);
         report.changes = self.previous.changes(&report);
         let whole = integrity.as_ref().is_none_or(|integrity| integrity.whole) && integrity::rests_on_proof(&report);
         Ok(Assembled {

@@ -39,6 +39,9 @@ pub struct ReportRequest {
     /// Whether guardrails are looked at now, instead.
     #[serde(skip)]
     pub posture_live: bool,
+    /// A file of accepted risks, CSV or JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exceptions: Option<PathBuf>,
     /// `report.json` of earlier reports, to compare with.
     pub previous: Vec<PathBuf>,
     /// The files that are made; empty for all.
@@ -85,6 +88,7 @@ impl ReportRequest {
             policy: None,
             posture: None,
             posture_live: false,
+            exceptions: None,
             previous: Vec::new(),
             formats: Vec::new(),
             per_account: false,

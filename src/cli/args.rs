@@ -75,6 +75,11 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "live|FILE", help_heading = "Inputs")]
     pub(super) posture: Option<PathBuf>,
 
+    /// Accepted risks, CSV (commas, semicolons or tabs) or JSON: account, user or guardrail, accepted_by, reason, valid_until,
+    /// reference. They are shown beside what they are about, and change no figure
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    pub(super) exceptions: Option<PathBuf>,
+
     /// An earlier report, its folder or its report.json: for the trend, and for what changed since the latest of them; may be
     /// repeated
     #[arg(long, value_name = "FILE|DIR", help_heading = "Inputs")]
@@ -138,7 +143,7 @@ pub(super) struct ReportArgs {
     pub(super) summary: Printed,
 
     /// Exit with status 1 if one of these conditions holds, and print each that does: open-window, not-legitimate,
-    /// suspected-takeover, undetected, reconciliation, gap, stopped-trail, coverage<PERCENT, mttr>AGE, mttd>AGE
+    /// suspected-takeover, undetected, reconciliation, gap, stopped-trail, expired-exception, coverage<PERCENT, mttr>AGE, mttd>AGE
     #[arg(long, value_name = "WHAT", value_delimiter = ',', help_heading = "Output")]
     pub(super) fail_on: Vec<FailOn>,
 
@@ -189,7 +194,7 @@ pub(super) struct PeriodArgs {
         long,
         value_name = "FILE",
         conflicts_with_all = ["month", "from", "to", "sources", "as_of", "iam", "approvals", "detections", "policy", "posture",
-            "previous", "only_source", "verify", "bundle", "format", "pdf", "per_account", "redact", "fail_on", "dry_run", "accounts",
+            "exceptions", "previous", "only_source", "verify", "bundle", "format", "pdf", "per_account", "redact", "fail_on", "dry_run", "accounts",
             "regions"],
         help_heading = "Period"
     )]

@@ -71,6 +71,10 @@ pub(super) struct MonthlyArgs {
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     policy: Option<PathBuf>,
 
+    /// Accepted risks, as for `mfatrail report`
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    exceptions: Option<PathBuf>,
+
     /// Guardrails: "live" asks AWS once for each month, or a file of `mfatrail posture --format json`
     #[arg(long, value_name = "live|FILE", help_heading = "Inputs")]
     posture: Option<PathBuf>,
@@ -245,6 +249,7 @@ fn report(args: &MonthlyArgs, period: Period, now: DateTime<Utc>) -> Result<Repo
         policy: args.policy.clone(),
         posture: args.posture.clone().filter(|file| !is_live(file)),
         posture_live: live,
+        exceptions: args.exceptions.clone(),
         formats: args.format.iter().map(|format| format.format()).collect(),
         per_account: args.per_account,
         accounts: args.archive.accounts.clone(),

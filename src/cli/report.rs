@@ -138,6 +138,7 @@ fn request(args: &ReportArgs, now: DateTime<Utc>) -> Result<ReportRequest, Error
         policy: args.policy.clone(),
         posture: args.posture.clone().filter(|file| !is_live(file)),
         posture_live: args.posture.as_deref().is_some_and(is_live),
+        exceptions: args.exceptions.clone(),
         previous: args.previous.clone(),
         formats: args.format.iter().map(|format| format.format()).collect(),
         per_account: args.per_account,

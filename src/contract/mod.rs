@@ -7,6 +7,7 @@ mod changes;
 mod codes;
 mod coverage;
 mod event;
+mod exception;
 mod figures;
 pub mod integrity;
 mod notice;
@@ -25,6 +26,7 @@ pub use changes::{
 };
 pub use coverage::{Conflict, Coverage, CoverageDay, Gap, ReadFailure};
 pub use event::{LifecycleEvent, Outcome, Proof};
+pub use exception::{Exemption, RiskException};
 pub use figures::{
     AccountFigures, ByClass, CloseStat, Deactivations, DetectStat, Exposure, Figures, KindFigures, MfaCoverage,
     Standing, Stat, TrendPeriod, TrendSource,

@@ -23,6 +23,10 @@ codes! {
         DetectionMatchedNothing = "detection-matched-nothing", "A detection matches no window.";
         /// Records of one event contradict each other.
         EventConflict = "event-conflict", "An event has conflicting records with the same ID.";
+        /// An accepted risk is not accepted any more.
+        ExceptionExpired = "exception-expired", "An accepted risk has expired.";
+        /// An exception is about nothing.
+        ExceptionMatchedNothing = "exception-matched-nothing", "An exception matches no window and no guardrail.";
         /// A record or delivery bears a time that had not come.
         FutureTime = "future-time", "A record or a delivery has a time that was in the future when the report was made.";
         /// IAM state lacks an account of the archive.

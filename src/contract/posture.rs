@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::codes::codes;
+use super::exception::Exemption;
 use super::whole_seconds;
 
 /// The document's name and version.
@@ -199,6 +200,9 @@ pub struct PostureCheck {
     pub fix: Option<String>,
     /// The controls that it serves.
     pub controls: Vec<String>,
+    /// Accepted risks that are about it, in a report; absent where none is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<Exemption>,
 }
 
 /// All checks.
@@ -260,6 +264,7 @@ mod tests {
             reason: String::new(),
             fix: None,
             controls: Vec::new(),
+            exceptions: Vec::new(),
         };
         let posture = Posture::new(
             DateTime::UNIX_EPOCH,

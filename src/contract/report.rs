@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::changes::Changes;
 use super::coverage::Coverage;
 use super::event::{LifecycleEvent, Proof};
+use super::exception::RiskException;
 use super::figures::{AccountFigures, Figures, TrendPeriod};
 use super::notice::Notice;
 use super::period::Period;
@@ -64,6 +65,9 @@ pub struct Report {
     /// Whether the guardrails stand; `None` where that was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posture: Option<Posture>,
+    /// Risks that somebody accepted; left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<RiskException>,
     /// The files beside the archive that it was made from.
     pub inputs: Vec<InputFile>,
     /// Whether names, addresses and account ids are pseudonyms.
@@ -107,7 +111,7 @@ impl WatchGap {
 /// A file that a report was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InputFile {
-    /// `iam`, `approvals`, `detections`, `policy`, `posture` or `previous`.
+    /// `iam`, `approvals`, `detections`, `exceptions`, `policy`, `posture` or `previous`.
     pub kind: &'static str,
     /// Its name; within a directory of IAM state the path from there.
     pub path: String,

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::exception::Exemption;
 use super::figures::ByClass;
 use super::integrity::Integrity;
 use super::principal::{Principal, PrincipalKind};
@@ -236,6 +237,9 @@ pub struct Window {
     /// verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integrity: Option<Integrity>,
+    /// Accepted risks that are about it; absent where none is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<Exemption>,
 }
 
 impl Window {

@@ -415,6 +415,7 @@ fn window(facts: Facts<'_>, draft: &Draft, credentials: &Credentials, input: &In
         },
         activity: activity::activity(facts, draft),
         integrity: None,
+        exceptions: Vec::new(),
     })
 }
 

@@ -1,9 +1,10 @@
-//! What stands beside the archive: approvals, detections, and the policy file with its settings.
+//! What stands beside the archive: approvals, detections, exceptions, and the policy file with its settings.
 
 pub mod approvals;
 pub(crate) mod cells;
 pub mod detections;
 pub(crate) mod error;
+pub mod exceptions;
 pub mod policy_file;
 mod settings;
 pub(crate) mod table;
@@ -44,6 +45,32 @@ pub struct Approval {
     pub valid_from: DateTime<Utc>,
     /// First moment no longer covered.
     pub valid_to: DateTime<Utc>,
+}
+
+/// One row of `--exceptions`: somebody accepted a risk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedRisk {
+    /// Account id, or a pattern of ids with `*` and `?`.
+    pub account: String,
+    /// What is accepted.
+    pub subject: RiskSubject,
+    /// Who accepted it.
+    pub accepted_by: String,
+    /// Why.
+    pub reason: String,
+    /// A ticket or the like.
+    pub reference: Option<String>,
+    /// The first moment at which it is not accepted any more.
+    pub valid_until: DateTime<Utc>,
+}
+
+/// What an accepted risk is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RiskSubject {
+    /// Windows of users: a name or a pattern of names; `root` is the root user.
+    User(String),
+    /// A guardrail, by its code.
+    Guardrail(String),
 }
 
 /// One row of `--detections`: an alert, a finding or a ticket.

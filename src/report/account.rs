@@ -34,6 +34,7 @@ pub(super) fn of(report: &Report, account: &str) -> Option<Report> {
     // Months and earlier reports are of all accounts together.
     part.trend.clear();
     part.changes = None;
+    part.exceptions.retain(|one| is_own(&one.account) || one.account.contains(['*', '?']));
     Some(part)
 }
 

@@ -92,6 +92,7 @@ pub(super) fn empty() -> Report {
         accounts: Vec::new(),
         trend: Vec::new(),
         changes: None,
+        exceptions: Vec::new(),
         proof: Vec::new(),
         posture: None,
         inputs: Vec::new(),
@@ -103,6 +104,7 @@ pub(super) fn empty() -> Report {
 fn lost_phone() -> Window {
     Window {
         integrity: None,
+        exceptions: Vec::new(),
         kind: WindowKind::Removed,
         account: "111122223333".to_owned(),
         principal: user("alice", Some("AIDAEXAMPLEALICE00001")),
@@ -145,6 +147,7 @@ fn lost_phone() -> Window {
 fn takeover() -> Window {
     Window {
         integrity: None,
+        exceptions: Vec::new(),
         kind: WindowKind::Removed,
         account: "000000000042".to_owned(),
         principal: user(HOSTILE_NAME, None),
@@ -190,6 +193,7 @@ fn takeover() -> Window {
 fn never_enrolled() -> Window {
     Window {
         integrity: None,
+        exceptions: Vec::new(),
         kind: WindowKind::NeverEnrolled,
         principal: Principal { kind: PrincipalKind::Root, name: "root".to_owned(), id: None },
         opened_at: Some(at("2026-10-25T12:00:00Z")),
@@ -625,7 +629,7 @@ pub(super) fn full() -> Report {
     }
 }
 
-/// The full report beside an earlier one, whose names are a stranger's.
+/// The full report beside an earlier one, and with risks that somebody accepted; names are a stranger's.
 pub(super) fn changed() -> Report {
     let window = |change, who: Principal, class| WindowChange {
         change,
@@ -685,5 +689,29 @@ pub(super) fn changed() -> Report {
         }],
         figures: vec![FigureChange { figure: HeadlineFigure::MttdMeanS, before: Some(900.0), now: None }],
     };
-    Report { changes: Some(changes), ..full() }
+    let exception = |number, user: Option<&str>, valid_until: &str, expired| RiskException {
+        number,
+        account: "111122223333".to_owned(),
+        user: user.map(str::to_owned),
+        guardrail: user.is_none().then_some(PostureCode::RootMfa),
+        accepted_by: "auditor <b>".to_owned(),
+        reason: "homestead has no phones".to_owned(),
+        reference: Some("OPS-1".to_owned()),
+        valid_until: at(valid_until),
+        expired,
+        windows: 1,
+        open_windows: 1,
+        checks: 0,
+    };
+    let mut report = Report { changes: Some(changes), ..full() };
+    report.exceptions = vec![
+        exception(1, Some("alice"), "2027-01-01T00:00:00Z", false),
+        exception(2, Some("*dave*"), "2026-10-08T00:00:00Z", true),
+        exception(3, None, "2027-01-01T00:00:00Z", false),
+    ];
+    let marks = [Exemption { number: 1, in_force: true }, Exemption { number: 2, in_force: false }];
+    for (window, mark) in report.windows.iter_mut().zip(marks) {
+        window.exceptions = vec![mark];
+    }
+    report
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use askama::Template;
 
 use super::html::Page;
-use super::view::{self, Block, Card, Head, Line, Section, Span, Table, View, head, table, text, words};
+use super::view::{self, Block, Card, Head, Line, Section, Span, Table, View, exceptions, head, table, text, words};
 use super::{Coverage, Posture, PostureCheck, PostureCode, Verdict, format};
 
 /// How many checks of one verdict are shown; the JSON document has all.
@@ -133,7 +133,7 @@ fn missing(checks: &[&PostureCheck]) -> Vec<Block<'static>> {
 fn one(check: &PostureCheck) -> Line {
     let mut line = vec![
         Span::Strong(check.code.as_str().to_owned()),
-        text(format!(" ({}) in account ", check.code.severity())),
+        text(format!(" ({}{}) in account ", check.code.severity(), accepted(check))),
         Span::Raw(check.account.clone()),
         text(": "),
         Span::Raw(check.reason.clone()),
@@ -147,6 +147,11 @@ fn one(check: &PostureCheck) -> Line {
         line.push(Span::Id(command.to_owned()));
     }
     line
+}
+
+/// Whether somebody accepted that it does not stand.
+fn accepted(check: &PostureCheck) -> String {
+    exceptions::remark(&check.exceptions).map_or_else(String::new, |remark| format!(", {remark}"))
 }
 
 /// How many of so many are not shown, in words.
@@ -163,7 +168,10 @@ fn listing(checks: &[&PostureCheck]) -> Table<'static> {
             None => vec![Span::Raw(check.account.clone())],
         };
         vec![
-            vec![Span::Strong(check.code.as_str().to_owned()), text(format!(": {}", check.code.title()))],
+            vec![
+                Span::Strong(check.code.as_str().to_owned()),
+                text(format!(": {}{}", check.code.title(), accepted(check))),
+            ],
             place,
             check
                 .resource

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::hmac;
 
-use super::{ArchiveIntegrity, Changes, DetectionKind, NoticeCode, Principal, PrincipalKind, Report};
+use super::{ArchiveIntegrity, Changes, DetectionKind, NoticeCode, Principal, PrincipalKind, Report, RiskException};
 use crate::arn::{self, Arn};
 use crate::hash::hex;
 use crate::partition;
@@ -163,6 +163,9 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
         // Both quote names.
         LEFT_OUT.clone_into(&mut check.reason);
         check.fix = None;
+    }
+    for exception in &mut report.exceptions {
+        names.exception(exception);
     }
     if let Some(changes) = &mut report.changes {
         names.changes(changes);
@@ -390,6 +393,20 @@ impl Names {
             return self.account(part);
         }
         self.of("file", part)
+    }
+
+    /// A risk that somebody accepted. Patterns hold parts of names.
+    fn exception(&mut self, exception: &mut RiskException) {
+        let is_pattern = |text: &str| text.contains(['*', '?']);
+        let account = exception.account.clone();
+        if let Some(user) = exception.user.as_mut().filter(|user| *user != "root") {
+            let plain = !is_pattern(user) && !is_pattern(&account);
+            *user = if plain { self.user(&account, user) } else { self.of("pattern", user) };
+        }
+        exception.account = if is_pattern(&account) { self.of("pattern", &account) } else { self.account(&account) };
+        exception.accepted_by = self.of("person", &exception.accepted_by);
+        self.option("ticket", &mut exception.reference);
+        LEFT_OUT.clone_into(&mut exception.reason);
     }
 
     /// What changed since an earlier report, whose version is a stranger's text.

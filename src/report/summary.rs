@@ -53,6 +53,7 @@ impl Screen<'_> {
         self.evidence();
         self.figures();
         self.beside();
+        self.exceptions();
         self.changes();
         self.notices();
         self.text
@@ -241,6 +242,14 @@ impl Screen<'_> {
             let more = failures.len() - 1;
             let more = if more > 0 { format!("{} more and ", format::size(more)) } else { String::new() };
             self.push(&format!("not read: {more}{object}: {error}"));
+        }
+    }
+
+    /// Risks that somebody accepted.
+    fn exceptions(&mut self) {
+        let all = &self.report.exceptions;
+        if !all.is_empty() {
+            self.push(&format!("{}; figures include what they are about", view::exceptions::sentence(all)));
         }
     }
 

@@ -57,6 +57,12 @@ fn made(window: &Window) -> Vec<String> {
     made
 }
 
+/// The accepted risks that are about a window, by their numbers.
+fn accepted(window: &Window) -> Vec<String> {
+    let state = |in_force: bool| if in_force { "in force" } else { "expired" };
+    window.exceptions.iter().map(|one| format!("{} {}", one.number, state(one.in_force))).collect()
+}
+
 /// The columns of `windows.csv`.
 pub(super) fn windows<'w>() -> Vec<Column<Numbered<'w>>> {
     use Read::{Count, Flag, List, Seconds, Text, Time, Word};
@@ -111,6 +117,7 @@ pub(super) fn windows<'w>() -> Vec<Column<Numbered<'w>>> {
         column("activity_by_actor_events", Count(|(_, w)| Some(w.activity.by_actor.as_ref()?.events? as u64))),
         column("activity_by_actor_writes", Count(|(_, w)| Some(w.activity.by_actor.as_ref()?.writes? as u64))),
         column("activity_by_actor_made", List(|(_, w)| made(w))),
+        column("exceptions", List(|(_, w)| accepted(w))),
     ]
 }
 

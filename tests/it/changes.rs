@@ -1,4 +1,5 @@
-//! What changed since an earlier report: every kind of change and of caveat, and earlier reports that strangers wrote.
+//! What changed since an earlier report: every kind of change and of caveat, and earlier reports that strangers wrote. And risks that
+//! somebody accepted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -294,4 +295,98 @@ fn a_redacted_report_names_nobody_who_changed() {
         assert!(name == "root" || !text.contains(name), "{name}: {text}");
         assert!(!text.contains(window["account"].as_str().unwrap()), "{text}");
     }
+}
+
+/// A file of accepted risks beside October's report.
+fn with_exceptions(rows: &str, more: &[&str]) -> (Ran, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("exceptions.csv");
+    fs::write(&file, format!("account,user,guardrail,accepted_by,reason,reference,valid_until\n{rows}")).unwrap();
+    october(HOME.0.path(), &[&["--exceptions", file.to_str().unwrap()], more].concat())
+}
+
+#[test]
+fn accepted_risks_remove_nothing_and_expire() {
+    let window = |at: usize| HOME.1["windows"][at].clone();
+    let open = numbers(|window| is_open(window) && window["principal"]["kind"] == "iam_user");
+    let (first, second) = (window(open[0]), window(*open.last().unwrap()));
+    let name = |window: &Value| window["principal"]["name"].as_str().unwrap().to_owned();
+    let account = |window: &Value| window["account"].as_str().unwrap().to_owned();
+    let rows = format!(
+        "{},{},,Jane Roe,\"no phone, yet\",RISK-1,2027-01-01T00:00:00Z\n\
+         {},{},,Jane Roe,pilot,,2026-10-15T00:00:00Z\n\
+         *,nobody.at.all,,Jane Roe,none,,2027-01-01T00:00:00Z\n",
+        account(&first),
+        name(&first),
+        account(&second),
+        name(&second),
+    );
+    let (ran, out) = with_exceptions(&rows, &["--fail-on", "expired-exception"]);
+    assert_eq!(ran.status, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("expired-exception: 1 accepted risk has expired"), "{}", ran.stderr);
+    let report = run::json(&out);
+    for part in ["figures", "accounts", "events", "reconciliation"] {
+        assert_eq!(report[part], HOME.1[part], "{part}");
+    }
+    let windows = report["windows"].as_array().unwrap();
+    assert_eq!(windows.len(), HOME.1["windows"].as_array().unwrap().len());
+    assert_eq!(windows[open[0]]["exceptions"], json!([{"number": 1, "in_force": true}]));
+    assert_eq!(windows[*open.last().unwrap()]["exceptions"], json!([{"number": 2, "in_force": false}]));
+    let all = report["exceptions"].as_array().unwrap();
+    let expired: Vec<bool> = all.iter().map(|one| one["expired"].as_bool().unwrap()).collect();
+    assert_eq!(expired, [false, true, false]);
+    let codes: Vec<&str> =
+        report["notices"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();
+    assert!(codes.contains(&"exception-expired") && codes.contains(&"exception-matched-nothing"), "{codes:?}");
+    assert_eq!(report["inputs"].as_array().unwrap().iter().filter(|one| one["kind"] == "exceptions").count(), 1);
+    // Who accepted what is nobody's business who reads a redacted report.
+    let (ran, redacted) = with_exceptions(&rows, &["--redact"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    for entry in ["report.json", "report.md", "windows.csv"] {
+        let text = fs::read_to_string(redacted.join(entry)).unwrap();
+        for hidden in ["Jane Roe", "RISK-1", "no phone", "pilot", "nobody.at.all", &name(&first)] {
+            assert!(!text.contains(hidden), "{entry}: {hidden}");
+        }
+    }
+}
+
+#[test]
+fn the_root_user_is_accepted_by_name_alone() {
+    let root = numbers(|window| window["principal"]["kind"] == "root");
+    assert!(!root.is_empty());
+    let about = |user: &str| {
+        let (ran, out) = with_exceptions(&format!("?????????*,{user},,Jane Roe,why,,2027-01-01T00:00:00Z\n"), &[]);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        let report = run::json(&out);
+        let windows = report["windows"].as_array().unwrap().iter().enumerate();
+        windows.filter(|(_, window)| window.get("exceptions").is_some()).map(|(at, _)| at).collect::<Vec<_>>()
+    };
+    assert_eq!(about("root"), root);
+    assert_eq!(about("*"), numbers(|window| window["principal"]["kind"] != "root"));
+    assert_eq!(about("user/root"), [0; 0]);
+}
+
+#[test]
+fn guardrails_can_be_accepted_and_a_stranger_cannot_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |code: &str, verdict: &str| {
+        json!({"code": code, "account": "111122223333", "region": null, "resource": null, "verdict": verdict, "reason": "because",
+            "fix": null, "controls": ["x"], "exceptions": [{"number": 9, "in_force": true}]})
+    };
+    let posture = json!({"schema": "mfatrail.posture/1", "taken_at": "2026-11-01T00:00:00Z",
+        "checks": [check("root-mfa", "fail"), check("scp-deny", "fail"), check("owner-tag", "pass")]});
+    let file = folder.path().join("posture.json");
+    fs::write(&file, posture.to_string()).unwrap();
+    let rows = "111122223333,,scp-deny,Jane Roe,pilot,,2027-01-01T00:00:00Z\n*,,owner-tag,Jane Roe,late,,2027-01-01T00:00:00Z\n";
+    let (ran, out) = with_exceptions(rows, &["--posture", file.to_str().unwrap()]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let report = run::json(&out);
+    let checks = report["posture"]["checks"].as_array().unwrap();
+    let of = |code: &str| checks.iter().find(|one| one["code"] == code).unwrap().get("exceptions").cloned();
+    assert_eq!(of("root-mfa"), None);
+    assert_eq!(of("scp-deny"), Some(json!([{"number": 1, "in_force": true}])));
+    assert_eq!(of("owner-tag"), None, "what stands needs no exception");
+    assert_eq!(report["exceptions"][0]["checks"], 1);
+    let markdown = fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(markdown.contains("(high, risk accepted)"), "{markdown}");
 }

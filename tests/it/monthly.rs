@@ -88,7 +88,8 @@ impl Home {
         let receiver = Receiver::new(answer);
         let home = tempfile::tempdir().unwrap();
         let config = format!(
-            "[[channel]]\nname = \"soc\"\nkind = \"webhook\"\nurl = \"{}\"\nsecret = \"env:SOC_SECRET\"\n",
+            "[[input]]\nkind = \"archive\"\nsource = {:?}\n\n[[channel]]\nname = \"soc\"\nkind = \"webhook\"\nurl = \"{}\"\nsecret = \"env:SOC_SECRET\"\n",
+            ARCHIVE.path(),
             receiver.url
         );
         fs::write(home.path().join("watch.toml"), config).unwrap();
@@ -159,7 +160,7 @@ fn members(bundle: &[u8]) -> BTreeMap<String, Vec<u8>> {
         let mut member = zip.by_index(at).unwrap();
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(&mut member, &mut bytes).unwrap();
-        members.insert(member.name().to_owned(), bytes);
+        members.insert(member.name().unwrap().into_owned(), bytes);
     }
     members.retain(|name, _| !name.contains("/commits/") && name != "bundle.json");
     members

@@ -30,7 +30,7 @@ use super::watch::announce::Channels;
 use super::{Archive, Error, Run, THIS, coverage, rfc3339, store_error};
 use crate::aws::Connection;
 use crate::contract::{Changes, Figures, Notice, Period, Report, Tool};
-use crate::disk::{self, Draft, Folder, Readers};
+use crate::disk::{self, Draft, Folder, Kind, Readers};
 use crate::inputs::{Settings, policy_file};
 use crate::inventory::snapshot;
 use crate::posture::Expectations;
@@ -212,6 +212,7 @@ impl<'r> Month<'r> {
         let channels = request.watch_config.as_deref().map(|file| Channels::open(file, connection)).transpose()?;
         let delivered = request.deliver.as_ref().map(Delivered::open).transpose()?;
         let lock = lock(&folder)?;
+        tidy(&folder)?;
         let state = State::read(&folder)?;
         Ok(Self {
             request,
@@ -596,6 +597,32 @@ fn lock(folder: &Path) -> Result<File, Error> {
         ))),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// Removes what a run that was killed left in the month's folder: files and folders that were being made, under names of their own. A
+/// report that was being replaced is put back, where nothing came in its place.
+fn tidy(folder: &Path) -> Result<(), Error> {
+    let work = || {
+        let home = Folder::open(folder)?;
+        for (entry, kind) in home.list(Path::new(""))? {
+            let text = entry.to_string_lossy();
+            let place = Path::new(&entry);
+            match kind {
+                Kind::File if text.starts_with(".mfatrail-") => drop(home.remove(place)?),
+                Kind::Folder if text.starts_with(".report.old-") && home.kind(Path::new(REPORT))?.is_none() => {
+                    home.rename(place, Path::new(REPORT))?;
+                }
+                Kind::Folder if text.starts_with(".report.partial-") || text.starts_with(".report.old-") => {
+                    home.remove_tree(place)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    };
+    work().map_err(|error: std::io::Error| {
+        Error::Failed(format!("could not clean up in `{}`: {error}", folder.display()))
+    })
 }
 
 /// Writes a document whole, or not at all.

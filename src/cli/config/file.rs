@@ -25,7 +25,7 @@ pub(super) const SOURCE: &str = "source";
 
 /// What may be set: how an archive is reached and read, what is given beside it, and what a report looks like. What a run is asked
 /// (a period, a user) and what changes something (`--apply`) may not.
-pub(super) const KEYS: [&str; 37] = [
+pub(super) const KEYS: [&str; 38] = [
     "account",
     "approvals",
     "aws-region",
@@ -35,6 +35,7 @@ pub(super) const KEYS: [&str; 37] = [
     "delivery-slack",
     "detections",
     "endpoint-url",
+    "exceptions",
     "external-id",
     "fail-on",
     "format",
@@ -66,10 +67,11 @@ pub(super) const KEYS: [&str; 37] = [
 ];
 
 /// Keys whose values are files or folders: relative ones are relative to the file's folder.
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 13] = [
     "approvals",
     "config",
     "detections",
+    "exceptions",
     "iam",
     "into",
     "policy",

@@ -72,6 +72,7 @@ impl Opinion {
             reason: self.reason,
             fix: self.fix,
             controls: code.controls().iter().map(|control| (*control).to_owned()).collect(),
+            exceptions: Vec::new(),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub(super) mod change;
 mod evidence;
+pub(super) mod exceptions;
 mod figures;
 mod headline;
 mod integrity;
@@ -217,6 +218,7 @@ impl<'r> View<'r> {
             figures::accounts(report),
             Some(figures::coverage_of_mfa(report)),
             report.posture.as_ref().map(|posture| posture::section(posture, &report.coverage)),
+            exceptions::section(report),
             Some(listings::notices(report)),
             Some(windows::section(report)),
             Some(listings::attempts(report)),

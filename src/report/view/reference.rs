@@ -100,6 +100,12 @@ fn about_notice(code: NoticeCode) -> &'static str {
         NoticeCode::EventConflict => {
             "Find out who else writes to the archive, and verify it (`--verify`): CloudTrail writes an event the same everywhere"
         }
+        NoticeCode::ExceptionExpired => {
+            "Resolve what it is about, or have somebody accept it again, until another date"
+        }
+        NoticeCode::ExceptionMatchedNothing => {
+            "Check its account, user and guardrail for typos; otherwise what it is about is resolved, and it can be deleted"
+        }
         NoticeCode::FutureTime => "Find out who wrote the record or named the object, and check this machine's clock",
         NoticeCode::IamAccountMissing => "Add the account's IAM state: without it, its windows may only be `possible`",
         NoticeCode::IamInputMissing => "Add the missing file, or allow the call ([iam-policy.json](iam-policy.json))",

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
+use super::exceptions;
 use super::{
     Block, Line, Section, Span, Table, Tag, WindowView, head, id, key, lasting, none, numeric, opened, principal, raw,
     raws, still_open, table, text, time, window_id, window_link, words, yes_no,
@@ -12,7 +13,9 @@ use crate::contract::playbook;
 use crate::report::assurance;
 use crate::report::format::{self, NONE};
 use crate::report::rows::Rows;
-use crate::report::{Certainty, CloseReason, ConsolePassword, DetectionKind, Made, Proof, Report, Window, WindowKind};
+use crate::report::{
+    Certainty, CloseReason, ConsolePassword, DetectionKind, Made, Proof, Report, RiskException, Window, WindowKind,
+};
 
 /// The events that windows name.
 struct Proofs<'a> {
@@ -109,7 +112,7 @@ pub(super) fn section(report: &Report) -> Section<'_> {
         let rows = Rows::of(&report.windows, row);
         let listing = Table { rows, sortable: true, ..table(caption, heads, Vec::new()) };
         let proofs = Proofs::new(&report.proof);
-        let stories = Rows::of(&report.windows, move |i, w| story(i, w, report.as_of, &proofs));
+        let stories = Rows::of(&report.windows, move |i, w| story(i, w, report.as_of, &proofs, &report.exceptions));
         vec![Block::Table(listing), Block::Heading("Window details".to_owned()), Block::Windows(stories)]
     };
     Section { id: "windows", title: "Windows", blocks }
@@ -128,6 +131,9 @@ fn class(w: &Window) -> Line {
     let mut class = vec![Span::Class(key(w))];
     if w.certainty == Certainty::Possible {
         class.push(text(" (possible)"));
+    }
+    if let Some(remark) = exceptions::remark(&w.exceptions) {
+        class.push(text(format!(" ({remark})")));
     }
     class
 }
@@ -162,7 +168,7 @@ fn row(i: usize, w: &Window) -> Vec<Line> {
     ]
 }
 
-fn story(i: usize, w: &Window, as_of: DateTime<Utc>, proofs: &Proofs<'_>) -> WindowView {
+fn story(i: usize, w: &Window, as_of: DateTime<Utc>, proofs: &Proofs<'_>, risks: &[RiskException]) -> WindowView {
     let mut summary = principal(&w.principal);
     summary.extend([text(" in "), raw(&w.account)]);
     summary.push(text(if w.opened_at.is_some() { ", from " } else { ", since " }));
@@ -184,6 +190,9 @@ fn story(i: usize, w: &Window, as_of: DateTime<Utc>, proofs: &Proofs<'_>) -> Win
     if w.privileged == Some(true) {
         tags.push(Tag { text: "privileged", bad: true });
     }
+    if let Some(remark) = exceptions::remark(&w.exceptions) {
+        tags.push(Tag { text: remark, bad: !w.exceptions.iter().any(|one| one.in_force) });
+    }
     if is_contested(w) {
         tags.push(Tag { text: "approval contested", bad: true });
     }
@@ -197,6 +206,8 @@ fn story(i: usize, w: &Window, as_of: DateTime<Utc>, proofs: &Proofs<'_>) -> Win
         ("How it ended", vec![ended(w, as_of)]),
         ("Why this class", reasons(w)),
     ];
+    let accepted = exceptions::facts(risks, &w.exceptions);
+    facts.extend((!accepted.is_empty()).then_some(("Risk accepted by", accepted)));
     facts.extend(playbook(w.principal.kind, w.class).map(|section| ("What to do", vec![words(section)])));
     WindowView { id: window_id(i), number: i + 1, key: key(w), summary, tags, facts, proof: proof(i, w, proofs) }
 }

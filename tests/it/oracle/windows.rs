@@ -244,6 +244,7 @@ impl<'a> Oracle<'a> {
             privileged: user.and_then(|s| s.privileged),
             activity: Activity::default(),
             integrity: None,
+            exceptions: Vec::new(),
         }
     }
 
