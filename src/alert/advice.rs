@@ -1,11 +1,9 @@
 //! What to do next: steps that exist today, and the command that shows the whole story.
 
-use crate::contract::{Class, PrincipalKind, playbook};
+use crate::contract::advice::{ASSIGN, Exposure, after, exposed, quoted};
+use crate::contract::playbook;
 use crate::incident::diff::Step;
 use crate::incident::{Incident, Kind, Transition};
-
-/// Where a device is assigned.
-const ASSIGN: &str = "IAM console > Users > user name > Security credentials > Assign MFA device";
 
 /// What to do about a transition.
 pub(super) fn next_step(step: &Step, store: &str) -> String {
@@ -13,7 +11,7 @@ pub(super) fn next_step(step: &Step, store: &str) -> String {
     let more = history(incident, store).map_or_else(String::new, |command| format!(" Full history: `{command}`"));
     let advice = match (step.transition, incident.kind) {
         (Transition::Withdrawn, _) => return "No step is needed for this incident.".to_owned(),
-        (Transition::Resolved, Kind::Window | Kind::Burst) => after(incident),
+        (Transition::Resolved, Kind::Window | Kind::Burst) => after(incident.class).to_owned(),
         (Transition::Resolved, Kind::Attempts) => "Find out why it was tried, if that is not known yet.".to_owned(),
         (Transition::Resolved, Kind::Evidence) if !is_undone(incident) => trail(incident),
         (Transition::Resolved, Kind::Evidence) => {
@@ -25,8 +23,8 @@ pub(super) fn next_step(step: &Step, store: &str) -> String {
             incident.actor.as_deref().unwrap_or("the owner of the account")
         ),
         (_, Kind::Evidence) => trail(incident),
-        (_, Kind::Window | Kind::Burst) if incident.resolution.is_some() => after(incident),
-        (_, Kind::Window) => exposed(incident),
+        (_, Kind::Window | Kind::Burst) if incident.resolution.is_some() => after(incident.class).to_owned(),
+        (_, Kind::Window) => exposed(&exposure(incident)),
         (_, Kind::Burst) => format!(
             "Ask {} whether this was intended. If not, treat the caller's credentials as stolen: deactivate its access keys, \
              revoke its sessions and reset its password. In either case, have MFA devices assigned to these users ({ASSIGN}).",
@@ -52,82 +50,15 @@ fn is_undone(incident: &Incident) -> bool {
     incident.resolution.as_ref().is_some_and(|end| end.event_id.is_some())
 }
 
-/// What is left to do when the exposure is over.
-fn after(incident: &Incident) -> String {
-    match incident.class {
-        Some(Class::SuspectedTakeover) => {
-            "MFA alone does not end a takeover: check who enrolled the new device and which keys, passwords and policies were \
-             created in the meantime, and revoke the sessions."
-        }
-        Some(Class::Approved | Class::Offboarding | Class::Replacement) => {
-            "No further step is known to be needed."
-        }
-        Some(Class::Workaround) => "Ask why MFA was switched off and the user kept working without it.",
-        Some(Class::Unexplained) | None => "Why it happened is not explained: ask the owner, and record the reason.",
+/// Whom an incident is about, as advice takes it.
+fn exposure(incident: &Incident) -> Exposure<'_> {
+    Exposure {
+        account: &incident.account,
+        principal: incident.principal.as_ref(),
+        owner: incident.owner.as_deref(),
+        class: incident.class,
+        enrolling: incident.due_at > incident.opened_at,
     }
-    .to_owned()
-}
-
-fn exposed(incident: &Incident) -> String {
-    let who = incident.who();
-    let owner = incident.owner.as_deref().map_or_else(|| who.clone(), |owner| format!("{owner} (owner of {who})"));
-    let root = incident.principal.as_ref().is_some_and(|principal| principal.kind == PrincipalKind::Root);
-    match incident.class {
-        _ if root => {
-            "Sign in as the root user and assign an MFA device (account menu, Security credentials), or remove the \
-            root user's credentials by central root access. Find out who used the root user, and why."
-                .to_owned()
-        }
-        Some(Class::SuspectedTakeover) => format!(
-            "Treat {who} and the caller as compromised: deactivate the access keys, reset the console password and revoke \
-             the sessions in IAM, then assign a new MFA device.{} Check which keys, passwords and policies were created in the \
-             meantime.",
-            lock_out(incident)
-        ),
-        Some(Class::Approved) => {
-            "A ticket covers it. Have a new MFA device assigned before the ticket ends.".to_owned()
-        }
-        Some(Class::Offboarding) => "Check that the user is gone, and with it its access keys.".to_owned(),
-        None if incident.due_at > incident.opened_at => {
-            format!("Ask {owner} to enroll an MFA device ({ASSIGN}), or remove the console password.")
-        }
-        Some(Class::Replacement | Class::Workaround | Class::Unexplained) | None => format!(
-            "Ask {owner} whether this was intended. If not, deactivate the access keys and reset the console password. In either \
-             case, have an MFA device assigned ({ASSIGN}). If the new device's name is taken, delete the old virtual device first.{}{}",
-            lock_out(incident),
-            leftovers(incident)
-        ),
-    }
-}
-
-/// An IAM user and its account as words of a command line; `None` for anybody else, and where a name cannot be typed.
-fn iam_user(incident: &Incident) -> Option<(String, String)> {
-    let principal = incident.principal.as_ref().filter(|principal| principal.kind == PrincipalKind::IamUser)?;
-    let name = if principal.name.eq_ignore_ascii_case("root") { "user/root" } else { &principal.name };
-    Some((quoted(name)?, quoted(&incident.account)?))
-}
-
-/// The runbook's command that locks everybody out who may have a user's credentials; it shows its plan first.
-fn lock_out(incident: &Incident) -> String {
-    let command = incident
-        .principal
-        .as_ref()
-        .filter(|principal| principal.kind == PrincipalKind::IamUser)
-        .and_then(|principal| stolen(&principal.name, &incident.account));
-    command.map_or_else(String::new, |command| format!(" `{command}` shows these steps, and takes them with --apply."))
-}
-
-/// The runbook's command for a user whose credentials somebody else has; `None` where a name cannot be typed.
-pub(crate) fn stolen(user: &str, account: &str) -> Option<String> {
-    let user = if user.eq_ignore_ascii_case("root") { "user/root" } else { user };
-    Some(format!("mfatrail respond {} --stolen --account {} --password-out FILE", quoted(user)?, quoted(account)?))
-}
-
-/// The command that shows which devices are left over.
-fn leftovers(incident: &Incident) -> String {
-    iam_user(incident).map_or_else(String::new, |(user, account)| {
-        format!(" `mfatrail device list --user {user} --account {account}` shows what is left over.")
-    })
 }
 
 fn trail(incident: &Incident) -> String {
@@ -164,22 +95,10 @@ fn history(incident: &Incident, store: &str) -> Option<String> {
     Some(format!("mfatrail history --store {} {about} --account {}", quoted(store)?, quoted(&incident.account)?))
 }
 
-/// A word for a shell that is what it says, whoever chose it; `None` for what no shell takes as it is.
-pub(crate) fn quoted(word: &str) -> Option<String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_+=,.@/:%-".contains(c);
-    // A backtick would end the command in the text around it.
-    if word.is_empty() || word.starts_with('-') || word.chars().any(|c| c.is_control() || c == '`') {
-        return None;
-    }
-    if word.chars().all(plain) {
-        return Some(word.to_owned());
-    }
-    Some(format!("'{}'", word.replace('\'', "'\\''")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::{Class, PrincipalKind};
 
     /// Each section that is named is one of the document.
     #[test]
@@ -198,23 +117,6 @@ mod tests {
         for section in named.chain(others) {
             let (file, anchor) = section.split_once('#').unwrap();
             assert!(file == "docs/playbook.md" && anchors.iter().any(|own| own == anchor), "{section}");
-        }
-    }
-
-    #[test]
-    fn a_name_never_becomes_a_command() {
-        for (word, typed) in [
-            ("alice", Some("alice")),
-            ("arn:aws:iam::111122223333:user/a", Some("arn:aws:iam::111122223333:user/a")),
-            ("a b", Some("'a b'")),
-            ("$(reboot)", Some("'$(reboot)'")),
-            ("`id`", None),
-            ("a'; rm -rf /; '", Some(r"'a'\''; rm -rf /; '\'''")),
-            ("--sql", None),
-            ("a\nb", None),
-            ("", None),
-        ] {
-            assert_eq!(quoted(word).as_deref(), typed, "{word:?}");
         }
     }
 }

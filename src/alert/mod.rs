@@ -2,7 +2,7 @@
 //!
 //! An [`Alert`] is kept in the outbox as JSON, so that what is sent again is what was sent before, byte for byte.
 
-pub(crate) mod advice;
+mod advice;
 pub mod ascii;
 pub mod channel;
 pub mod limit;

@@ -115,7 +115,7 @@ impl ReportRequest {
         let mut formats = self.formats.clone();
         formats.sort();
         formats.dedup();
-        if formats.is_empty() { Format::ALL.to_vec() } else { formats }
+        if formats.is_empty() { Format::USUAL.to_vec() } else { formats }
     }
 
     /// Checks what can be told without a look at any file. Messages name the options of the command line.

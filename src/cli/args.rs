@@ -99,7 +99,7 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(super) out: Option<PathBuf>,
 
-    /// Write only these formats [default: all]
+    /// Write only these formats [default: html, md, json, csv, xlsx, and txt with --previous]
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', help_heading = "Output")]
     pub(super) format: Vec<FormatArg>,
 
@@ -220,6 +220,14 @@ pub(super) enum FormatArg {
     Xlsx,
     /// changes.txt, with --previous: what changed, as plain text for a mail
     Txt,
+    /// findings.ocsf.jsonl: OCSF 1.3.0, one finding a line
+    Ocsf,
+    /// findings.asff.json: for `aws securityhub batch-import-findings`
+    Asff,
+    /// report.sarif: SARIF 2.1.0
+    Sarif,
+    /// junit.xml: for CI servers
+    Junit,
 }
 
 impl FormatArg {
@@ -231,6 +239,10 @@ impl FormatArg {
             Self::Csv => Format::Csv,
             Self::Xlsx => Format::Xlsx,
             Self::Txt => Format::Text,
+            Self::Ocsf => Format::Ocsf,
+            Self::Asff => Format::Asff,
+            Self::Sarif => Format::Sarif,
+            Self::Junit => Format::Junit,
         }
     }
 }

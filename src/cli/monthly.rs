@@ -95,7 +95,7 @@ pub(super) struct MonthlyArgs {
     #[arg(long, value_name = "DIR", default_value = "mfatrail-months", help_heading = "Output")]
     into: PathBuf,
 
-    /// Write only these formats [default: all]
+    /// Write only these formats, as for `mfatrail report`
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', help_heading = "Output")]
     format: Vec<FormatArg>,
 

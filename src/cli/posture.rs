@@ -4,19 +4,18 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
 
 use super::archive::{check_profile, endpoint, time};
 use super::exit::Status;
 use super::{plain, put, put_json, say, terminal};
 use crate::app::posture::{PostureAnswer, PostureRequest, PostureSource, judge_posture, worst};
 use crate::app::request::account_id;
-use crate::app::{Error, Run, THIS, rfc3339};
+use crate::app::{Error, Run, rfc3339};
 use crate::aws::Connection;
 use crate::contract::{Posture, PostureCheck, PostureCode, Verdict};
 use crate::escape::terminal as terminal_text;
 use crate::posture::Expectations;
-use crate::report::{posture_html, posture_markdown};
+use crate::report::{posture_html, posture_markdown, posture_ocsf};
 use crate::source::Source;
 
 /// How many checks of one code and verdict are shown on a terminal; the other formats have all.
@@ -137,7 +136,7 @@ pub(super) fn run(args: PostureArgs, run: Run<'_>) -> Result<Status, Error> {
             put(String::from_utf8_lossy(&bytes).trim_end())?;
         }
         FormatArg::Ocsf => {
-            let lines: Vec<String> = posture.checks.iter().map(|check| finding(&posture, check).to_string()).collect();
+            let lines: Vec<String> = posture_ocsf(&posture).iter().map(ToString::to_string).collect();
             put(&lines.join("\n"))?;
         }
     }
@@ -273,71 +272,6 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-/// A check as a compliance finding of OCSF 1.3.0, with the profile of clouds.
-fn finding(posture: &Posture, check: &PostureCheck) -> Value {
-    let (status, status_id) = match check.verdict {
-        Verdict::Pass => ("Pass", 1),
-        Verdict::Fail => ("Fail", 3),
-        Verdict::CannotTell => ("Unknown", 0),
-    };
-    let (severity, severity_id) = match (check.verdict, check.code.severity()) {
-        (Verdict::Pass, _) => ("Informational", 1),
-        (_, "critical") => ("Critical", 5),
-        (_, "high") => ("High", 4),
-        (_, "medium") => ("Medium", 3),
-        _ => ("Low", 2),
-    };
-    let resource = check.resource.clone().unwrap_or_else(|| format!("account {}", check.account));
-    let mut finding = json!({
-        "activity_id": 1,
-        "activity_name": "Create",
-        "category_uid": 2,
-        "category_name": "Findings",
-        "class_uid": 2003,
-        "class_name": "Compliance Finding",
-        "type_uid": 200_301,
-        "type_name": "Compliance Finding: Create",
-        "time": posture.taken_at.timestamp_millis(),
-        "severity": severity,
-        "severity_id": severity_id,
-        "message": check.reason,
-        "metadata": {
-            "version": "1.3.0",
-            "profiles": ["cloud"],
-            "event_code": check.code.as_str(),
-            "product": { "name": "mfatrail", "vendor_name": "mfatrail", "version": THIS.version }
-        },
-        "finding_info": {
-            "uid": format!("{}/{}/{resource}", check.code.as_str(), check.account),
-            "title": check.code.title(),
-            "desc": check.reason,
-            "types": ["MFA guardrail"]
-        },
-        "compliance": {
-            "control": check.code.as_str(),
-            "standards": check.controls,
-            "status": status,
-            "status_id": status_id,
-            "status_detail": check.reason
-        },
-        "cloud": { "provider": "AWS", "account": { "uid": check.account } },
-        "resources": [{ "uid": resource, "cloud_partition": partition(check) }]
-    });
-    if let Some(region) = &check.region {
-        finding["cloud"]["region"] = json!(region);
-    }
-    if let Some(fix) = &check.fix {
-        finding["remediation"] = json!({ "desc": fix });
-    }
-    finding
-}
-
-fn partition(check: &PostureCheck) -> String {
-    let of_arn = check.resource.as_deref().and_then(crate::arn::Arn::parse).map(|arn| arn.partition.to_owned());
-    let of_region = || check.region.as_deref().map(|region| crate::partition::of_region(region).into_owned());
-    of_arn.or_else(of_region).unwrap_or_else(|| "aws".to_owned())
 }
 
 #[cfg(test)]

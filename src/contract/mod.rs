@@ -3,6 +3,7 @@
 //! Field names and their order are the output contract `mfatrail.report/1`. Times are UTC, durations whole or
 //! fractional seconds (`_s`), exposure is in hours. `null` means "not known" or "nothing to average", never zero.
 
+pub mod advice;
 mod changes;
 mod codes;
 mod coverage;
@@ -16,6 +17,7 @@ pub mod posture;
 mod principal;
 mod reconciliation;
 mod report;
+mod severity;
 pub mod trace;
 mod whole_seconds;
 mod window;
@@ -38,6 +40,7 @@ pub use posture::{POSTURE_SCHEMA, Posture, PostureCheck, PostureCode, Verdict};
 pub use principal::{Principal, PrincipalKind};
 pub use reconciliation::{Finding, FindingCode, LeftoverDevice};
 pub use report::{InputFile, Report, SCHEMA, Tool, WatchCoverage, WatchGap};
+pub use severity::Severity;
 pub use window::{
     Activity, ActorActivity, Approved, Certainty, Class, CloseReason, ConsolePassword, Detected, DetectionKind, Made,
     Reason, Window, WindowKind, playbook,

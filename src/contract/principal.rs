@@ -13,6 +13,18 @@ pub struct Principal {
     pub id: Option<String>,
 }
 
+impl Principal {
+    /// Whose MFA it is, in a sentence.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self.kind {
+            PrincipalKind::Root => "the root user".to_owned(),
+            PrincipalKind::IdentityCenter => format!("Identity Center user {}", self.name),
+            PrincipalKind::IamUser => format!("user {}", self.name),
+        }
+    }
+}
+
 /// The kinds of principals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

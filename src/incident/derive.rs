@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::rules::Rules;
 use super::{Incident, Kind, Resolution, Severity, Signal, Ticket};
 use crate::cloudtrail::ActorKind;
-use crate::contract::{Class, CloseReason, LifecycleEvent, Outcome, Principal, PrincipalKind, Window, WindowKind};
+use crate::contract::{Class, LifecycleEvent, Outcome, Principal, PrincipalKind, Window, WindowKind};
 use crate::exposure::{Weakening, weakenings};
 use crate::mfa::{Action, Event};
 
@@ -190,7 +190,7 @@ fn of_window(facts: Facts<'_>, known: &Known<'_>, window: &Window) -> Option<Inc
     };
     let tags = facts.tags.get(&(window.account.clone(), window.principal.name.clone()));
     let tags = tags.filter(|_| window.principal.kind == PrincipalKind::IamUser);
-    incident.severity = facts.rules.severity(&incident, tags).unwrap_or_else(|| severity_of(window, &incident));
+    incident.severity = facts.rules.severity(&incident, tags).unwrap_or_else(|| window.severity());
     Some(incident)
 }
 
@@ -198,20 +198,6 @@ fn signals(window: &Window) -> Vec<Signal> {
     let signal =
         |reason: &crate::contract::Reason| Signal { rule: reason.rule.to_owned(), event_ids: reason.event_ids.clone() };
     window.reasons.iter().map(signal).collect()
-}
-
-fn severity_of(window: &Window, incident: &Incident) -> Severity {
-    let returned = incident.overdue && window.close_reason == Some(CloseReason::Reenabled);
-    match (window.class, window.kind) {
-        (Some(Class::SuspectedTakeover), _) => Severity::Critical,
-        _ if window.principal.kind == PrincipalKind::Root => Severity::Critical,
-        (Some(Class::Approved | Class::Offboarding | Class::Replacement), _) => Severity::Info,
-        _ if window.privileged == Some(true) => Severity::Error,
-        (Some(Class::Workaround), _) | (_, WindowKind::NeverEnrolled) => Severity::Warning,
-        // Somebody who enrolled late, and nothing else speaks against it.
-        (Some(Class::Unexplained), _) if returned && window.reasons.len() == 1 => Severity::Warning,
-        _ => Severity::Error,
-    }
 }
 
 /// Runs of things in order of time with no more than `span` between neighbors, where `many` of what `of` tells lie within one

@@ -9,6 +9,7 @@ pub mod rules;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use crate::contract::Severity;
 use crate::contract::{Certainty, Class, ConsolePassword, Principal, PrincipalKind};
 use crate::hash::{hex, sha256};
 
@@ -38,20 +39,6 @@ pub enum State {
     Resolved,
     /// A late event shows that there was nothing.
     Withdrawn,
-}
-
-/// How bad it is, from least to worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Approved, or part of an offboarding.
-    Info,
-    /// A workaround, or a replacement that is overdue.
-    Warning,
-    /// Privileged, or not explained.
-    Error,
-    /// A suspected takeover, or the root user.
-    Critical,
 }
 
 /// What changed.
@@ -100,19 +87,6 @@ impl State {
     #[must_use]
     pub const fn is_ended(self) -> bool {
         matches!(self, Self::Resolved | Self::Withdrawn)
-    }
-}
-
-impl Severity {
-    /// The name in the ledger.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-            Self::Critical => "critical",
-        }
     }
 }
 
@@ -287,11 +261,7 @@ impl Incident {
     #[must_use]
     pub fn who(&self) -> String {
         match &self.principal {
-            Some(principal) => match principal.kind {
-                PrincipalKind::Root => "the root user".to_owned(),
-                PrincipalKind::IdentityCenter => format!("Identity Center user {}", principal.name),
-                PrincipalKind::IamUser => format!("user {}", principal.name),
-            },
+            Some(principal) => principal.in_words(),
             None => "several users".to_owned(),
         }
     }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, PrettyFormatter};
 
 use super::Report;
+use super::actions::{Action, actions};
 use crate::escape;
 
 /// Renders `report.json`, ending in a line break.
@@ -16,7 +17,15 @@ use crate::escape;
 /// # Errors
 /// When it cannot be written; every value of the model can be expressed in JSON.
 pub fn json(report: &Report, out: &mut impl io::Write) -> serde_json::Result<()> {
-    pretty(report, out)
+    pretty(&Document { report, actions: actions(report) }, out)
+}
+
+/// A report with what there is to do: how bad each thing is, and the next step.
+#[derive(Serialize)]
+struct Document<'r> {
+    #[serde(flatten)]
+    report: &'r Report,
+    actions: Vec<Action>,
 }
 
 /// Renders any document likewise.

@@ -4,6 +4,7 @@
 //! screen of text at the end of a run. Every rendering is a pure function: the same report, the same bytes.
 
 mod account;
+mod actions;
 mod assurance;
 mod changes;
 mod contents;
@@ -12,6 +13,7 @@ mod csv;
 mod format;
 mod html;
 mod json;
+mod machine;
 mod markdown;
 mod posture;
 mod redact;
@@ -35,6 +37,7 @@ pub use csv::{events_csv, windows_csv};
 pub(crate) use format::{period as period_name, plural};
 pub use html::{Paper, printed};
 pub use json::{json, pretty_json};
+pub use machine::posture_ocsf;
 pub use markdown::markdown;
 pub use posture::{posture_html, posture_markdown};
 pub use redact::redact;

@@ -555,7 +555,7 @@ fn csv_has_a_column_for_every_field() {
         ::csv::Reader::from_reader(bytes.as_slice()).headers().expect("headers").iter().map(str::to_owned).collect()
     };
     let mut windows = flat(&json["windows"][0]);
-    windows.insert("window".to_owned());
+    windows.extend(["window", "exceptions"].map(str::to_owned));
     assert_eq!(columns(written(windows_csv, &full())), windows);
     assert_eq!(columns(written(events_csv, &full())), flat(&json["events"][0]));
 }
@@ -886,4 +886,74 @@ fn accepted_risks_stand_beside_what_they_are_about_and_change_no_figure() {
     assert!(summary(&report, None).contains("3 accepted risks, 1 expired; figures include what they are about"));
     let pages = file(&report, "account-111122223333.html");
     assert!(pages.contains("Accepted risks"));
+}
+
+#[test]
+fn what_to_do_is_the_worst_first_and_of_everything() {
+    let mut report = changed();
+    report.posture = Some(Posture::new(
+        report.as_of,
+        vec![PostureCheck {
+            code: PostureCode::RootMfa,
+            account: "111122223333".to_owned(),
+            region: None,
+            resource: None,
+            verdict: Verdict::Fail,
+            reason: format!("no device {HOSTILE_NAME}"),
+            fix: Some("aws iam one\naws iam two".to_owned()),
+            controls: Vec::new(),
+            exceptions: Vec::new(),
+        }],
+    ));
+    let json = parsed(&report);
+    schema::hold(&json);
+    let actions = json["actions"].as_array().expect("actions");
+    let all = report.windows.len() + report.reconciliation.len() + report.notices.len() + 1;
+    assert_eq!(actions.len(), all);
+    let rank =
+        |one: &Value| ["critical", "error", "warning", "info"].iter().position(|known| one["severity"] == *known);
+    assert!(actions.is_sorted_by_key(rank), "{actions:#?}");
+    assert!(actions.iter().all(|one| one["next_step"].as_str().is_some_and(|text| text.len() > 5)));
+    let guardrail = actions.iter().find(|one| one["about"] == "guardrail").expect("a guardrail");
+    assert_eq!((&guardrail["severity"], &guardrail["code"]), (&"critical".into(), &"root-mfa".into()));
+    assert!(guardrail["next_step"].as_str().expect("text").contains("aws iam one, then aws iam two"));
+    let markdown = file(&report, "report.md");
+    assert!(markdown.contains("## What to do") && markdown.contains("risk accepted"));
+    // A redacted report names nobody in it.
+    let redacted = parsed(&redact(report, None));
+    assert!(!redacted["actions"].to_string().contains("alice"), "{}", redacted["actions"]);
+}
+
+#[test]
+fn machine_forms_hold_no_markup_of_a_stranger() {
+    let mut report = changed();
+    report.windows[0].principal.name = format!("a\u{0}\u{1b}\u{fffe}]]>{HOSTILE_NAME}{}", "x".repeat(9000));
+    let made = files(&report);
+    let text = |name: &str| {
+        let found = made.iter().find(|(file, _)| file == name).unwrap_or_else(|| panic!("{name}"));
+        String::from_utf8(found.1.bytes().expect("read")).expect("UTF-8")
+    };
+    let junit = text("junit.xml");
+    assert!(!junit.contains("<script>") && !junit.contains("]]>") && !junit.contains('\u{fffe}'), "{junit}");
+    assert!(junit.chars().all(|c| !c.is_control() || c == '\n'));
+    assert_eq!(junit.matches("<testcase ").count(), parsed(&report)["actions"].as_array().expect("a list").len());
+    assert!(junit.contains("<skipped message=\"risk accepted\"/>"), "what was accepted does not fail");
+    for line in text("findings.ocsf.jsonl").lines() {
+        let finding: Value = serde_json::from_str(line).expect("JSON");
+        assert!(finding["message"].as_str().is_some_and(|text| text.chars().count() <= 4096));
+    }
+    let findings: Value = serde_json::from_str(&text("findings.asff.json")).expect("JSON");
+    for finding in findings.as_array().expect("a list") {
+        let length = |pointer: &str| finding.pointer(pointer).and_then(Value::as_str).expect(pointer).chars().count();
+        assert!(length("/Title") <= 256 && length("/Description") <= 1024, "{finding}");
+        assert!(length("/Remediation/Recommendation/Text") <= 512 && length("/Resources/0/Id") <= 512, "{finding}");
+    }
+    let ids: BTreeSet<&str> =
+        findings.as_array().expect("a list").iter().filter_map(|one| one["Id"].as_str()).collect();
+    assert_eq!(ids.len(), findings.as_array().expect("a list").len(), "each has an id of its own");
+    let sarif: Value = serde_json::from_str(&text("report.sarif")).expect("JSON");
+    assert_eq!(
+        sarif["runs"][0]["results"].as_array().expect("results").len(),
+        parsed(&report)["actions"].as_array().expect("a list").len()
+    );
 }

@@ -20,8 +20,20 @@ use crate::disk::{Folder, Kind, Refusal};
 use crate::hash::hex;
 
 /// The names of a report's files, the manifest and the pages of accounts aside.
-const FILES: [&str; 8] =
-    ["changes.txt", "events.csv", "index.html", "report.json", "report.md", "report.pdf", "report.xlsx", "windows.csv"];
+const FILES: [&str; 12] = [
+    "changes.txt",
+    "events.csv",
+    "findings.asff.json",
+    "findings.ocsf.jsonl",
+    "index.html",
+    "junit.xml",
+    "report.json",
+    "report.md",
+    "report.pdf",
+    "report.sarif",
+    "report.xlsx",
+    "windows.csv",
+];
 /// The digests of the other files, as `sha256sum -c` reads them.
 const MANIFEST: &str = "MANIFEST.sha256";
 /// A line of it has less than two hundred bytes, and there is one for each account at most.
@@ -124,11 +136,33 @@ pub enum Format {
     /// `changes.txt`, where an earlier report was given.
     #[serde(rename = "txt")]
     Text,
+    /// `findings.ocsf.jsonl`.
+    Ocsf,
+    /// `findings.asff.json`.
+    Asff,
+    /// `report.sarif`.
+    Sarif,
+    /// `junit.xml`.
+    Junit,
 }
 
 impl Format {
     /// Every one.
-    pub const ALL: [Self; 6] = [Self::Html, Self::Markdown, Self::Json, Self::Csv, Self::Xlsx, Self::Text];
+    pub const ALL: [Self; 10] = [
+        Self::Html,
+        Self::Markdown,
+        Self::Json,
+        Self::Csv,
+        Self::Xlsx,
+        Self::Text,
+        Self::Ocsf,
+        Self::Asff,
+        Self::Sarif,
+        Self::Junit,
+    ];
+
+    /// Those that are made where none is named: what other programs read is made where it is asked for.
+    pub const USUAL: [Self; 6] = [Self::Html, Self::Markdown, Self::Json, Self::Csv, Self::Xlsx, Self::Text];
 
     /// As it is asked for.
     #[must_use]
@@ -140,6 +174,10 @@ impl Format {
             Self::Csv => "csv",
             Self::Xlsx => "xlsx",
             Self::Text => "txt",
+            Self::Ocsf => "ocsf",
+            Self::Asff => "asff",
+            Self::Sarif => "sarif",
+            Self::Junit => "junit",
         }
     }
 }
@@ -166,6 +204,10 @@ pub fn render(report: &Report, formats: &[Format], per_account: bool) -> Result<
                 add("windows.csv", Contents::of(|out| super::windows_csv(report, out))?);
             }
             Format::Xlsx => add("report.xlsx", super::xlsx(report)?.into()),
+            Format::Ocsf => add("findings.ocsf.jsonl", Contents::of(|out| super::machine::ocsf(report, out))?),
+            Format::Asff => add("findings.asff.json", Contents::of(|out| super::machine::asff(report, out))?),
+            Format::Sarif => add("report.sarif", Contents::of(|out| super::machine::sarif(report, out))?),
+            Format::Junit => add("junit.xml", Contents::of(|out| super::machine::junit(report, out))?),
             Format::Text => {
                 if let Some(changes) = &report.changes {
                     add("changes.txt", Contents::of(|out| super::changes::changes_text(report, changes, out))?);

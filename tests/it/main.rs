@@ -16,6 +16,7 @@ mod config;
 mod corpora;
 mod docs;
 mod faults;
+mod forms;
 mod help;
 mod history;
 mod incident;

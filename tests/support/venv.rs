@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The Python of a virtual environment with `package` in it; made by whichever test process comes first, the others wait.
+/// The Python of a virtual environment with `package` in it, or with several that blanks separate; made by whichever test process comes first, the others wait.
 pub fn python(name: &str, package: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR"));
     fs::create_dir_all(root).expect("cargo's temporary directory");
@@ -20,7 +20,7 @@ pub fn python(name: &str, package: &str) -> PathBuf {
         fs::remove_dir_all(&home).expect("the remains of an interrupted installation can go");
     }
     run(Command::new("python3").args(["-m", "venv"]).arg(&home));
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--no-input", package]));
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--no-input"]).args(package.split(' ')));
     fs::write(done, package).expect("the mark of a complete installation");
     python
 }

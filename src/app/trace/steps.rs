@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::alert::advice::{quoted, stolen};
 use crate::arn::Arn;
+use crate::contract::advice::{quoted, stolen};
 use crate::contract::trace::{Trace, TraceEffect, TraceStep};
 
 /// The steps, in the order in which they are best taken: first what still lets somebody in.

@@ -4,6 +4,7 @@
 //! escaped: a [`Span`] tells own words from text that came with the logs, the renderer escapes each for its format.
 //! Charts are geometry in per cent; Markdown leaves them out, and has their numbers in the tables beside them.
 
+mod actions;
 pub(super) mod change;
 mod evidence;
 pub(super) mod exceptions;
@@ -213,6 +214,7 @@ impl<'r> View<'r> {
         let sections = [
             Some(timeline::section(report)),
             Some(windows::open_windows(report)),
+            Some(actions::section(report)),
             change::section(report),
             figures::trend(report),
             figures::accounts(report),

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use super::listings::meaning;
 use super::method::{CLOSE_REASONS, FINDINGS, signal_words};
 use super::windows::close_words;
+use crate::contract::advice::{about_finding, about_notice};
 use crate::contract::integrity::{Code, Severity};
 use crate::inputs::Signal;
-use crate::report::{Class, CloseReason, FindingCode, NoticeCode};
+use crate::report::{Class, CloseReason, NoticeCode};
 
 const HEAD: &str = "\
 # What a report can show, code by code
@@ -66,7 +67,10 @@ fn section<const N: usize>(
 
 /// With a capital letter and without a full stop, as the cells of a table are; within a cell stops stay.
 fn sentence(text: &str) -> String {
-    let text = text.strip_suffix('.').unwrap_or(text);
+    // A document of this folder is a link here.
+    let text = text.replace("(docs/iam-policy.json)", "([iam-policy.json](iam-policy.json))");
+    let text = text.replace("(docs/watch.md)", "([watch.md](watch.md))");
+    let text = text.strip_suffix('.').unwrap_or(&text);
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
@@ -75,61 +79,6 @@ fn severity(code: Code) -> &'static str {
     match code.severity() {
         Severity::Broken => "broken",
         Severity::Note => "note",
-    }
-}
-
-fn about_notice(code: NoticeCode) -> &'static str {
-    match code {
-        NoticeCode::ApprovalLong => "Give the approval an end that fits the work it was for",
-        NoticeCode::ApprovalMatchedNothing => {
-            "Check its account, user and times for typos; otherwise the work was not done, or its event is missing"
-        }
-        NoticeCode::ApprovalNotIndependent => {
-            "Treat the deactivation as not approved, or have somebody independent approve it"
-        }
-        NoticeCode::ApprovalNotJudged => "Nothing, unless the approval's times are wrong",
-        NoticeCode::AsOfBeyondEvidence => {
-            "Add the newer part of the archive or newer IAM state, or give `--as-of` a moment within the evidence"
-        }
-        NoticeCode::CitedObjectChanged => {
-            "Find out who changed or removed the object (S3 server access logs, data events)"
-        }
-        NoticeCode::DetectionMatchedNothing => {
-            "Check its event id, or account and user; otherwise the alert was about something that opened no window"
-        }
-        NoticeCode::EventConflict => {
-            "Find out who else writes to the archive, and verify it (`--verify`): CloudTrail writes an event the same everywhere"
-        }
-        NoticeCode::ExceptionExpired => {
-            "Resolve what it is about, or have somebody accept it again, until another date"
-        }
-        NoticeCode::ExceptionMatchedNothing => {
-            "Check its account, user and guardrail for typos; otherwise what it is about is resolved, and it can be deleted"
-        }
-        NoticeCode::FutureTime => "Find out who wrote the record or named the object, and check this machine's clock",
-        NoticeCode::IamAccountMissing => "Add the account's IAM state: without it, its windows may only be `possible`",
-        NoticeCode::IamInputMissing => "Add the missing file, or allow the call ([iam-policy.json](iam-policy.json))",
-        NoticeCode::IamNotSeen => {
-            "Read that region too: without it the report cannot see any change of MFA in the account"
-        }
-        NoticeCode::IntegrityNotWhole => "See \"Integrity\" below for the codes that it counts",
-        NoticeCode::NoIamState => "Give `--iam`: it shows who has no device now, and makes windows certain",
-        NoticeCode::NotWatched => {
-            "Find out why it was down, and have it restarted by itself ([watch.md](watch.md)); what happened then was alerted late, if at all"
-        }
-        NoticeCode::NothingRead => "Check SOURCE, the period, and `--account` and `--region`",
-        NoticeCode::OcsfSource => {
-            "[sources.md](sources.md) lists what is unknown then. Where it matters, read CloudTrail's own objects as well: each event counts once"
-        }
-        NoticeCode::ObjectReplaced => "Find out who overwrote it: CloudTrail never does. The store keeps both versions",
-        NoticeCode::OtherSources => "Nothing, if intended; `--only-source` leaves them out",
-        NoticeCode::PeriodNotCovered => "Check the period and SOURCE: what was read is of another time",
-        NoticeCode::PeriodNotOver => "Run it again when the period is over",
-        NoticeCode::Restatement => "Replace the earlier report",
-        NoticeCode::RestsOnUnproven => {
-            "Treat the window as possibly forged: find out where the records came from, and who can write to the archive"
-        }
-        NoticeCode::Selection => "Nothing, if intended: whatever lies elsewhere is not in the report",
     }
 }
 
@@ -183,20 +132,6 @@ fn about_digest(code: Code) -> &'static str {
         Code::TrailMoved => "Add the earlier bucket or prefix as a SOURCE",
         Code::TrailMovedHere | Code::ChainStart | Code::Backfill => "Nothing",
         Code::LogNotLookedAt => "Nothing, if intended; a wider selection compares them too",
-    }
-}
-
-fn about_finding(code: FindingCode) -> &'static str {
-    match code {
-        FindingCode::EnableNotInArchive => "Ask whose device it is, and when it was enrolled",
-        FindingCode::DeactivateNotInArchive => "Ask who removed the device; enroll the user again",
-        FindingCode::DeviceWithoutOwner => "Find out whose it was; delete the device if nobody needs it",
-        FindingCode::WithoutMfaUnexplained => "Enroll the user now, then look for what took its device",
-        FindingCode::DeleteNotInArchive => "Ask who deleted the user, and when",
-        FindingCode::PasswordDisagrees => "Ask who gave, changed or removed the password",
-        FindingCode::DenyDisagrees => "Ask who attached or removed the policy",
-        FindingCode::StateContradicts => "Look at both events: one of them, or one between them, is not what it seems",
-        FindingCode::UnseenDevice => "Add the user's list of devices to IAM state (`mfa-devices-<user>.json`)",
     }
 }
 
