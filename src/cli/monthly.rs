@@ -136,9 +136,9 @@ docs/monthly.md says what each step keeps, and how cron, systemd and EventBridge
 
 Examples:
   mfatrail monthly fixtures/archive --month 2026-10 --store evidence --into out/months
-  mfatrail monthly prod
+  mfatrail monthly prod --config examples/mfatrail.toml --month 2026-10 --store evidence --into out/prod
   mfatrail monthly s3://trail-bucket --store evidence --iam live --iam-role Auditor --posture live --verify
-  mfatrail monthly prod --deliver s3://audit-reports/mfa --watch-config watch.toml --fail-on open-window
+  mfatrail monthly s3://trail-bucket --store evidence --deliver s3://audit-reports/mfa --fail-on open-window
 
 Exit status, the first that applies: 2 wrong usage or malformed input; 4 a step failed, and the next run tries it again; 3 done,
 but the evidence is incomplete; 1 done, and a --fail-on condition holds; 0 done.";

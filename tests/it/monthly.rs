@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use mfatrail::store::{Holder, Writer};
 
 use crate::support::run::{self, Ran, mfatrail};
+use crate::support::s3::{Faults, S3};
 use crate::support::store::files;
 use crate::watch::{Receiver, SECRET};
 
@@ -358,4 +359,50 @@ fn the_only_archive_of_a_configuration_is_meant() {
     let ran = run(&[]);
     assert!(ran.stderr.contains("no SOURCE was named"), "{}", ran.stderr);
     assert_eq!(run(&["prod"]).status, 0);
+}
+
+#[test]
+fn copies_go_to_a_bucket_once_and_overwrite_nobodys() {
+    let home = Home::new();
+    let s3 = S3::start();
+    let run = || -> Ran {
+        let mut command = home.command("2026-10", &["--deliver", "s3://audit-reports/mfa"]);
+        command.env("AWS_ENDPOINT_URL_S3", &s3.url).env("AWS_ACCESS_KEY_ID", "testing");
+        command.env("AWS_SECRET_ACCESS_KEY", "testing").output().unwrap().into()
+    };
+    let copies = || -> BTreeMap<String, Vec<u8>> {
+        let own =
+            s3.keys().into_iter().filter_map(|key| Some((key.strip_prefix("mfa/2026-10/")?.to_owned(), s3.get(&key)?)));
+        own.collect()
+    };
+    let ran = run();
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let mut expected = home.files("2026-10");
+    expected.retain(|name, _| name != "state.json" && name != "lock");
+    assert_eq!(differing(&expected, &copies()), [""; 0]);
+    assert!(expected.len() > 6);
+    let before = s3.traffic();
+    let ran = run();
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("deliver: s3://audit-reports/mfa/2026-10 has all files"), "{}", ran.stderr);
+    assert_eq!(s3.traffic(), before, "nothing is asked of the bucket");
+    // A run that ended before it noted what it had copied finds it there.
+    let state = home.path("months/2026-10/state.json");
+    let mut known: Value = serde_json::from_slice(&fs::read(&state).unwrap()).unwrap();
+    known["delivered"] = json!({});
+    fs::write(&state, known.to_string()).unwrap();
+    assert_eq!(run().status, 0);
+    // What somebody else put there stays, and the run says so.
+    known["delivered"] = json!({});
+    fs::write(&state, known.to_string()).unwrap();
+    s3.put("mfa/2026-10/summary.json", b"years of work", std::time::Duration::ZERO);
+    let ran = run();
+    assert_eq!(ran.status, 4, "{}", ran.stderr);
+    assert!(ran.stderr.contains("is there already, with other contents"), "{}", ran.stderr);
+    assert_eq!(s3.get("mfa/2026-10/summary.json").unwrap(), b"years of work");
+    // When it is gone, the next run ends what was begun.
+    s3.remove("mfa/2026-10/summary.json");
+    s3.set(Faults::default());
+    assert_eq!(run().status, 0);
+    assert_eq!(differing(&expected, &copies()), [""; 0]);
 }

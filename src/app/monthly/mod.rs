@@ -404,11 +404,15 @@ impl<'r> Month<'r> {
             Some(IamSource::Live | IamSource::Store) => Some(IamSource::Store),
             other => other.clone(),
         };
-        let from_files = matches!(iam, Some(IamSource::Files(_)));
+        // Without IAM state a month ends with itself: what comes later would be another report every day.
+        let known = match iam {
+            Some(IamSource::Store) => self.state.iam_taken_at,
+            Some(_files) => None,
+            None => Some(asked.to),
+        };
         let previous = if asked.previous.is_empty() { self.earlier() } else { asked.previous.clone() };
         ReportRequest {
-            // Without IAM state a month ends with itself: what comes later would be another report every day.
-            as_of: asked.as_of.or(self.state.iam_taken_at).or((!from_files).then_some(asked.to)),
+            as_of: asked.as_of.or(known),
             iam,
             iam_role: None,
             posture: if asked.posture_live { Some(self.folder.join(POSTURE)) } else { asked.posture.clone() },
