@@ -407,7 +407,7 @@ impl<'r> Month<'r> {
         // Without IAM state a month ends with itself: what comes later would be another report every day.
         let known = match iam {
             Some(IamSource::Store) => self.state.iam_taken_at,
-            Some(_files) => None,
+            Some(_) => None,
             None => Some(asked.to),
         };
         let previous = if asked.previous.is_empty() { self.earlier() } else { asked.previous.clone() };
