@@ -11,6 +11,9 @@ use crate::source::s3::{Bucket, FileError, Part, S3Options};
 /// The largest file that is copied: one request of S3 takes no more.
 const LARGEST: u64 = 5 << 30;
 
+/// The SHA-256 of each file that was copied to one place, by its name.
+pub(super) type Copied = BTreeMap<String, String>;
+
 /// A prefix of a bucket, for a month's files.
 #[derive(Debug, Clone)]
 pub struct Destination {
@@ -45,8 +48,8 @@ impl Delivered {
         &self,
         folder: &Path,
         files: &[String],
-        known: &mut BTreeMap<String, String>,
-        save: &mut dyn FnMut(&BTreeMap<String, String>) -> Result<(), Error>,
+        known: &mut Copied,
+        save: &mut dyn FnMut(&Copied) -> Result<(), Error>,
     ) -> Result<usize, Error> {
         let home = Folder::open(folder).map_err(|error| Error::Failed(error.to_string()))?;
         let mut copied = 0;

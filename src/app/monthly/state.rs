@@ -8,6 +8,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::deliver::Copied;
 use crate::alert::Alert;
 use crate::app::Error;
 use crate::disk::{Draft, Folder, Readers};
@@ -36,7 +37,7 @@ pub(super) struct State {
     /// What the channels are told of it.
     pub(super) message: Option<Alert>,
     /// By place, the SHA-256 of each file that was delivered there.
-    pub(super) delivered: BTreeMap<String, BTreeMap<String, String>>,
+    pub(super) delivered: BTreeMap<String, Copied>,
     /// By channel, what it was told last.
     pub(super) told: BTreeMap<String, Told>,
 }

@@ -42,7 +42,7 @@ pub(in crate::report) fn junit(report: &Report, to: &mut impl io::Write) -> io::
     }
     writeln!(to, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
     writeln!(to, "<testsuites name=\"mfatrail\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\">")?;
-    write!(to, "{suites}</testsuites>\n")
+    writeln!(to, "{suites}</testsuites>")
 }
 
 /// Notices that only inform do not fail; neither does a window that is over and was legitimate.
