@@ -1,7 +1,7 @@
 //! Risks that somebody accepted, and what they cover. They are shown beside it, and change no figure.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::posture::PostureCode;
 use super::whole_seconds;
@@ -34,14 +34,4 @@ pub struct RiskException {
     pub open_windows: usize,
     /// Guardrail checks that it is about and that do not pass.
     pub checks: usize,
-}
-
-/// That an exception is about a window or a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Exemption {
-    /// The exception's number.
-    pub number: usize,
-    /// Whether it was valid to the end: of a window, to its close, or `as_of`.
-    pub in_force: bool,
 }

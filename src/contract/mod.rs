@@ -9,6 +9,7 @@ mod codes;
 mod coverage;
 mod event;
 mod exception;
+mod exemption;
 mod figures;
 pub mod integrity;
 mod notice;
@@ -28,7 +29,8 @@ pub use changes::{
 };
 pub use coverage::{Conflict, Coverage, CoverageDay, Gap, ReadFailure};
 pub use event::{LifecycleEvent, Outcome, Proof};
-pub use exception::{Exemption, RiskException};
+pub use exception::RiskException;
+pub use exemption::Exemption;
 pub use figures::{
     AccountFigures, ByClass, CloseStat, Deactivations, DetectStat, Exposure, Figures, KindFigures, MfaCoverage,
     Standing, Stat, TrendPeriod, TrendSource,

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::codes::codes;
-use super::exception::Exemption;
+use super::exemption::Exemption;
 use super::whole_seconds;
 
 /// The document's name and version.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::exception::Exemption;
+use super::exemption::Exemption;
 use super::figures::ByClass;
 use super::integrity::Integrity;
 use super::principal::{Principal, PrincipalKind};
