@@ -166,6 +166,9 @@ pub const fn about_notice(code: NoticeCode) -> &'static str {
             "Find out why it was down, and have it restarted by itself (docs/watch.md); what happened then was alerted late, if at all"
         }
         NoticeCode::NothingRead => "Check SOURCE, the period, and `--account` and `--region`",
+        NoticeCode::OcsfSource => {
+            "docs/sources.md lists what is unknown then; where it matters, read CloudTrail's own objects as well: each event counts once"
+        }
         NoticeCode::ObjectReplaced => "Find out who overwrote it: CloudTrail never does. The store keeps both versions",
         NoticeCode::OtherSources => "Nothing, if intended; `--only-source` leaves them out",
         NoticeCode::PeriodNotCovered => "Check the period and SOURCE: what was read is of another time",

@@ -86,6 +86,7 @@ impl NoticeCode {
             | Self::NoIamState
             | Self::NotWatched
             | Self::ObjectReplaced
+            | Self::OcsfSource
             | Self::Restatement => Severity::Warning,
             Self::ApprovalLong
             | Self::ApprovalMatchedNothing
