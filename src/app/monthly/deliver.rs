@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::app::Error;
 use crate::bundle::sha256;
 use crate::disk::Folder;
-use crate::source::s3::{Bucket, FileError, Part, S3Options};
+use crate::source::s3::{Bucket, FileError, Only, Part, S3Options};
 
 /// The largest file that is copied: one request of S3 takes no more.
 const LARGEST: u64 = 5 << 30;
@@ -61,7 +61,8 @@ impl Delivered {
             if known.get(name) == Some(&digest) {
                 continue;
             }
-            self.copy(name, bytes, !known.contains_key(name))?;
+            let only = if known.contains_key(name) { Only::Always } else { Only::IfAbsent };
+            self.copy(name, bytes, only)?;
             copied += 1;
             known.insert(name.clone(), digest);
             save(known)?;
@@ -81,9 +82,9 @@ impl Delivered {
     }
 
     /// Writes one file; where this program did not write it before, only if nothing else is there.
-    fn copy(&self, name: &str, bytes: Vec<u8>, absent: bool) -> Result<(), Error> {
+    fn copy(&self, name: &str, bytes: Vec<u8>, only: Only) -> Result<(), Error> {
         let key = self.key(name);
-        match self.bucket.write(&key, bytes.clone(), absent).wait() {
+        match self.bucket.write(&key, bytes.clone(), only).wait() {
             Ok(_) => Ok(()),
             // A run that was killed may have written it.
             Err(FileError::Present) => {
