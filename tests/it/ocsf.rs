@@ -162,7 +162,7 @@ fn other_files_and_damage_have_names() {
     for (what, bytes, error) in [
         ("cut", good[..good.len() - 1].to_vec(), "a damaged Parquet file: it is cut off, or is not Parquet"),
         ("a name", b"PAR1PAR1".to_vec(), "a damaged Parquet file: it is cut off, or is not Parquet"),
-        ("no metadata", changed(b"metadata", b"metadat_"), "a Parquet file without the column `metadata`"),
+        ("no metadata", changed(b"metadata", b"m_tadata"), "a Parquet file without the column `metadata`"),
         ("no id", [good.clone(), vec![0; 8]].concat(), "a damaged Parquet file: it is cut off, or is not Parquet"),
     ] {
         let (ran, found) = said(&bytes);
