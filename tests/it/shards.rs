@@ -24,7 +24,7 @@ pub fn answers_by(ask: &dyn Fn(&[&str]) -> Ran) -> Vec<(i32, String)> {
     assert!(folder.exists(), "{}", ran.stderr);
     let mut report = run::json(&folder);
     // Which report came before depends on how often this is asked.
-    report["notices"].as_array_mut().unwrap().retain(|notice| notice["code"] != "restatement");
+    run::without_notices(&mut report, &["restatement"]);
     let mut answers = vec![(ran.status, report.to_string())];
     for question in [
         &["history", "--format", "json"][..],

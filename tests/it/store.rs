@@ -108,11 +108,11 @@ impl Home {
 
     /// Nothing else than the notices of a store may tell the two apart; gives those.
     fn assert_same_report(&self, arguments: &[&str]) -> Vec<Value> {
-        let (direct_status, direct) = self.report(true, arguments);
+        let (direct_status, mut direct) = self.report(true, arguments);
         let (status, mut stored) = self.report(false, arguments);
-        let own = |notice: &Value| matches!(notice["code"].as_str(), Some("restatement" | "object-replaced"));
-        let notices = stored["notices"].as_array_mut().unwrap();
-        let notes = notices.extract_if(.., |notice| own(notice)).collect();
+        let own = ["restatement", "object-replaced"];
+        run::without_notices(&mut direct, &own);
+        let notes = run::without_notices(&mut stored, &own);
         let mut differing = Vec::new();
         for (key, value) in direct.as_object().unwrap() {
             if stored[key] != *value {

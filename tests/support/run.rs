@@ -130,6 +130,18 @@ pub fn report(arguments: &[&str], name: &str) -> (Ran, PathBuf) {
     (ran.into(), out)
 }
 
+/// Takes the notices with some codes out of a report, with what to do about them; which places the others had goes with them.
+pub fn without_notices(report: &mut serde_json::Value, codes: &[&str]) -> Vec<serde_json::Value> {
+    let own = |one: &serde_json::Value| one["code"].as_str().is_some_and(|code| codes.contains(&code));
+    let actions = report["actions"].as_array_mut().expect("actions");
+    actions.retain(|action| action["about"] != "notice" || !own(action));
+    for action in actions.iter_mut().filter(|action| action["about"] == "notice") {
+        action["number"] = serde_json::Value::Null;
+    }
+    let notices = report["notices"].as_array_mut().expect("notices");
+    notices.extract_if(.., |notice| own(notice)).collect()
+}
+
 /// `report.json` of a folder, held to its schema, without the one value that a clock decides.
 pub fn json(folder: &Path) -> serde_json::Value {
     let bytes = std::fs::read(folder.join("report.json")).expect("report.json");
