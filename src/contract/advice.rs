@@ -167,7 +167,7 @@ pub const fn about_notice(code: NoticeCode) -> &'static str {
         }
         NoticeCode::NothingRead => "Check SOURCE, the period, and `--account` and `--region`",
         NoticeCode::OcsfSource => {
-            "See docs/sources.md for what is unknown then; where it matters, read CloudTrail's own objects as well: each event counts once"
+            "Check which facts are unknown then (docs/sources.md); where it matters, read CloudTrail's own objects as well: each event counts once"
         }
         NoticeCode::ObjectReplaced => "Find out who overwrote it: CloudTrail never does. The store keeps both versions",
         NoticeCode::OtherSources => "Nothing, if intended; `--only-source` leaves them out",
