@@ -33,6 +33,17 @@ impl Severity {
             Self::Critical => "critical",
         }
     }
+
+    /// The label of a finding in the AWS Security Finding Format.
+    #[must_use]
+    pub const fn asff_label(self) -> &'static str {
+        match self {
+            Self::Info => "INFORMATIONAL",
+            Self::Warning => "MEDIUM",
+            Self::Error => "HIGH",
+            Self::Critical => "CRITICAL",
+        }
+    }
 }
 
 impl Window {

@@ -21,7 +21,7 @@ use crate::alert::{Alert, Delivery, Outcome, plain};
 use crate::arn::Arn;
 use crate::aws::Connection;
 use crate::aws::signed::{Caller, Error, SECURITY_HUB, STS};
-use crate::incident::{Kind, Severity};
+use crate::incident::Kind;
 use crate::partition;
 
 /// Limits of the format's fields, in its own document ("Required top-level ASFF attributes").
@@ -100,15 +100,6 @@ fn stamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-const fn label(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "INFORMATIONAL",
-        Severity::Warning => "MEDIUM",
-        Severity::Error => "HIGH",
-        Severity::Critical => "CRITICAL",
-    }
-}
-
 /// By the taxonomy of finding types.
 const fn types(kind: Kind) -> &'static str {
     match kind {
@@ -122,7 +113,7 @@ fn finding(delivery: &Delivery<'_>, owner: Owner<'_>) -> Value {
     let alert = delivery.alert;
     let partition = partition::of_region(owner.region);
     let Owner { account, region } = owner;
-    let severity = json!({"Label": label(alert.severity), "Original": alert.severity.name()});
+    let severity = json!({"Label": alert.severity.asff_label(), "Original": alert.severity.name()});
     let mut finding = json!({
         "SchemaVersion": "2018-10-08",
         "Id": alert.key,

@@ -6,8 +6,8 @@ use std::io;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
+use super::super::Report;
 use super::super::actions::{About, Action, actions};
-use super::super::{Report, Severity};
 use super::{line, partition_of, resource, uid};
 use crate::partition;
 
@@ -34,9 +34,9 @@ fn finding(report: &Report, action: &Action, partition: &str, region: &str) -> O
     let account = action.account.as_deref()?;
     let (label, types) = match (action.severity, action.about) {
         (severity, About::Guardrail) => {
-            (label(severity), "Software and Configuration Checks/AWS Security Best Practices")
+            (severity.asff_label(), "Software and Configuration Checks/AWS Security Best Practices")
         }
-        (severity, _) => (label(severity), "TTPs/Persistence"),
+        (severity, _) => (severity.asff_label(), "TTPs/Persistence"),
     };
     let window = report.windows.get(action.number.saturating_sub(1)).filter(|_| action.about == About::Window);
     let created = window.and_then(|window| window.opened_at).unwrap_or(report.as_of).min(report.as_of);
@@ -67,13 +67,4 @@ fn finding(report: &Report, action: &Action, partition: &str, region: &str) -> O
         "Workflow": {"Status": if in_force { "SUPPRESSED" } else { "NEW" }},
         "RecordState": if action.over { "ARCHIVED" } else { "ACTIVE" },
     }))
-}
-
-const fn label(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "INFORMATIONAL",
-        Severity::Warning => "MEDIUM",
-        Severity::Error => "HIGH",
-        Severity::Critical => "CRITICAL",
-    }
 }
