@@ -3,7 +3,7 @@
 //! It is the data that is redacted, before any format is rendered, and field by field: a search for known names in text
 //! would miss the ones it does not know. Free text that may quote anything (notices, errors) is kept only where it is
 //! known to quote no more than account ids. What remains is what happened, when, in which region, and the event ids, by
-//! which whoever has the archive can find it.
+//! which whoever has the archive can find it; an id that is no GUID, as CloudTrail's are, is somebody's free text and goes too.
 //!
 //! Without a key pseudonyms are numbers in order of appearance, `user-1`: nothing can be computed back, and the same
 //! report gives the same names. With a key they are HMAC-SHA256 of what they stand for, `user-3fa94c0b21d7`: the same in
@@ -86,10 +86,16 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
         names.option("device", &mut window.device);
         window.actor = window.actor.as_deref().map(|actor| names.actor(actor));
         names.address(&mut window.source_ip);
+        let of_window = [&mut window.opened_by_event, &mut window.closed_by_event].into_iter().flatten();
+        let of_reasons = window.reasons.iter_mut().flat_map(|reason| &mut reason.event_ids);
+        of_window.chain(of_reasons).for_each(|id| names.event(id));
         if let Some(detection) = &mut window.detection {
             match detection.kind {
                 // The reference is an event's id.
-                DetectionKind::Inferred => detection.source = names.actor(&detection.source),
+                DetectionKind::Inferred => {
+                    detection.source = names.actor(&detection.source);
+                    names.event(&mut detection.reference);
+                }
                 DetectionKind::Reported => {
                     detection.source = names.of("source", &detection.source);
                     detection.reference = names.of("alert", &detection.reference);
@@ -112,6 +118,7 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
         window.activity.services.sort();
         for made in window.activity.by_actor.iter_mut().flat_map(|actor| &mut actor.made) {
             made.id = names.made(&account, made.what, &made.id);
+            names.event(&mut made.event_id);
         }
         window.account = names.account(&account);
     }
@@ -120,6 +127,8 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
         if let Some(principal) = &mut event.principal {
             names.principal(&account, principal);
         }
+        names.event(&mut event.event_id);
+        event.addenda.iter_mut().for_each(|id| names.event(id));
         names.option("device", &mut event.device);
         event.actor = names.actor(&event.actor);
         names.address(&mut event.source_ip);
@@ -145,9 +154,11 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
             names.principal(&account, principal);
         }
         leftover.device = names.of("device", &leftover.device);
+        names.event(&mut leftover.event_id);
         leftover.account = names.account(&account);
     }
     for proof in &mut report.proof {
+        names.event(&mut proof.event_id);
         proof.account = names.account(&proof.account);
         proof.actor = names.actor(&proof.actor);
         names.all("object", &mut proof.objects);
@@ -179,8 +190,10 @@ pub fn redact(mut report: Report, key: Option<&[u8]>) -> Report {
         if let Some(region) = &mut gap.region {
             names.region(region);
         }
+        gap.event_id.iter_mut().for_each(|id| names.event(id));
     }
     for conflict in &mut report.coverage.conflicts {
+        names.event(&mut conflict.event_id);
         conflict.account = names.account(&conflict.account);
         names.all("object", &mut conflict.objects);
         names.all("object", &mut conflict.kept);
@@ -373,6 +386,13 @@ impl Names {
         out
     }
 
+    /// An event's id, unless it is a GUID: whoever writes a record chooses its id.
+    fn event(&mut self, id: &mut String) {
+        if !is_guid(id) {
+            *id = self.of("event", id);
+        }
+    }
+
     /// A region, unless it is named like one.
     fn region(&mut self, region: &mut String) {
         let parts: Vec<&str> = region.split('-').collect();
@@ -414,6 +434,7 @@ impl Names {
         for window in &mut changes.windows {
             let account = window.account.clone();
             self.principal(&account, &mut window.principal);
+            window.opened_by_event.iter_mut().for_each(|id| self.event(id));
             window.account = self.account(&account);
         }
         changes.accounts.iter_mut().for_each(|one| one.account = self.account(&one.account));
@@ -451,6 +472,13 @@ impl Names {
 /// Whether a character can belong to an account's id.
 fn is_of_id(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '-' | '_')
+}
+
+/// Whether an id has the form of CloudTrail's, `8-4-4-4-12` hexadecimal digits.
+fn is_guid(id: &str) -> bool {
+    let groups: Vec<&str> = id.split('-').collect();
+    let lengths = groups.iter().map(|group| group.len());
+    lengths.eq([8, 4, 4, 4, 12]) && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn is_service(name: &str) -> bool {
@@ -605,6 +633,26 @@ mod tests {
                     assert!(!text.contains(original), "{name} holds `{original}`");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn ids_are_of_events_where_they_are_guids() {
+        for id in ["0f0e0000-0000-4000-8000-000000000011", "0F0E0000-ABCD-4000-8000-000000000011"] {
+            assert!(is_guid(id), "{id}");
+        }
+        for id in [
+            "",
+            "----",
+            "0f0e0000-0000-4000-8000-00000000001",
+            "0f0e0000-0000-4000-8000-0000000000111",
+            "0f0e000g-0000-4000-8000-000000000011",
+            "0f0e0000-0000-4000-8000-000000000011-",
+            "0f0e0000-000é-4000-8000-000000000011",
+            " 0f0e0000-0000-4000-8000-00000000001",
+            "jane.doe",
+        ] {
+            assert!(!is_guid(id), "{id}");
         }
     }
 

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::support::digests::gunzip;
 use crate::support::run::{INPUTS, Ran, json, mfatrail, report, root};
+use crate::support::store::{copy, files, gzip};
 
 fn fixtures(more: &[&str], name: &str) -> (Ran, std::path::PathBuf) {
     let arguments: Vec<&str> =
@@ -24,6 +26,49 @@ fn names(folder: &Path) -> Vec<String> {
 
 fn ran(arguments: &[&str]) -> Ran {
     mfatrail().args(arguments).output().unwrap().into()
+}
+
+/// The fixtures' archive, with free text before each event's id; the same event in two objects remains one.
+fn talkative(archive: &Path) {
+    copy(&root().join("fixtures/archive"), archive, &|_| true);
+    for file in files(archive).into_iter().filter(|file| file.to_str().unwrap().ends_with(".json.gz")) {
+        let text = String::from_utf8(gunzip(&fs::read(&file).unwrap())).unwrap();
+        let text = text.replace("\"eventID\":\"", "\"eventID\":\"Jane of Payroll ");
+        fs::write(
+            &file,
+            gzip(text.replace("\"originalEventID\":\"", "\"originalEventID\":\"Jane of Payroll ").as_bytes()),
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn ids_of_events_that_are_free_text_are_redacted_too() {
+    let home = tempfile::tempdir().unwrap();
+    let archive = home.path().join("archive");
+    talkative(&archive);
+    let archive = archive.to_str().unwrap();
+    let made = |more: &[&str], name: &str| {
+        let arguments = [&[archive, "--month", "2026-10"], INPUTS, more].concat();
+        report(&arguments, name)
+    };
+    let (_, whole) = made(&["--format", "json"], "whole");
+    let told = json(&whole).to_string().matches("Jane of Payroll").count();
+    assert!(told > 100, "{told}");
+    let (ran, out) = made(&["--redact", "--per-account"], "shared");
+    for (name, text) in texts(&out).into_iter().chain([("the summary".to_owned(), ran.stderr.clone())]) {
+        assert!(!text.contains("Jane") && !text.contains("Payroll"), "{name}");
+    }
+    // Each window still names the event that opened it.
+    let redacted = json(&out);
+    let ids: BTreeSet<&str> =
+        redacted["events"].as_array().unwrap().iter().map(|event| event["event_id"].as_str().unwrap()).collect();
+    let opened = redacted["windows"].as_array().unwrap().iter().filter_map(|window| window["opened_by_event"].as_str());
+    let proof = redacted["proof"].as_array().unwrap().iter().map(|proof| proof["event_id"].as_str().unwrap());
+    let proven: BTreeSet<&str> = proof.collect();
+    let opened: Vec<&str> = opened.collect();
+    assert!(opened.len() > 10 && opened.iter().all(|id| id.starts_with("event-") && proven.contains(id)), "{opened:?}");
+    assert!(opened.iter().any(|id| ids.contains(id)));
 }
 
 #[test]
