@@ -409,3 +409,104 @@ fn copies_go_to_a_bucket_once_and_overwrite_nobodys() {
     assert_eq!(run().status, 0);
     assert_eq!(differing(&expected, &copies()), [""; 0]);
 }
+
+/// With moto, which comes from PyPI.
+mod online {
+    use super::*;
+    use crate::support::moto::Moto;
+
+    /// An archive in a bucket, and in its account two users: one has a device, one has none, both can sign in.
+    const SET_UP: &str = r#"
+import boto3, pathlib, sys
+endpoint, archive, account = sys.argv[1:]
+own = dict(endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+s3 = boto3.client("s3", **own)
+for bucket in ("trail", "audit-reports"):
+    s3.create_bucket(Bucket=bucket)
+for path in pathlib.Path(archive).rglob("*.gz"):
+    s3.upload_file(str(path), "trail", str(path.relative_to(archive)))
+role = boto3.client("sts", **own).assume_role(RoleArn=f"arn:aws:iam::{account}:role/Auditor", RoleSessionName="set-up")["Credentials"]
+own |= dict(aws_access_key_id=role["AccessKeyId"], aws_secret_access_key=role["SecretAccessKey"], aws_session_token=role["SessionToken"])
+iam = boto3.client("iam", **own)
+for name in ("user3", "user4"):
+    iam.create_user(UserName=name)
+    iam.create_login_profile(UserName=name, Password="Example-1234-x")
+iam.create_virtual_mfa_device(VirtualMFADeviceName="user3")
+iam.enable_mfa_device(UserName="user3", SerialNumber=f"arn:aws:iam::{account}:mfa/user3", AuthenticationCode1="123456", AuthenticationCode2="654321")
+"#;
+
+    /// Everything of a month by the real protocols: the archive from a bucket, IAM state and guardrails through a role, the copies into
+    /// a bucket.
+    #[test]
+    fn a_month_from_a_bucket_with_iam_state_and_guardrails_of_its_account() {
+        let (home, moto) = (tempfile::tempdir().unwrap(), Moto::start());
+        let python = |script: &str| {
+            let mut command = Command::new(Moto::python());
+            command.args(["-c", script, &moto.endpoint()]).arg(ARCHIVE.path()).arg(ACCOUNT);
+            let ran: Ran = command.output().unwrap().into();
+            assert_eq!(ran.status, 0, "{}", ran.stderr);
+            ran.stdout
+        };
+        python(SET_UP);
+        let run = || -> Ran {
+            mfatrail()
+                .current_dir(home.path())
+                .args(["monthly", "s3://trail", "--month", "2026-10", "--store", "store", "--into", "months"])
+                .args(["--iam", "live", "--posture", "live", "--iam-role", "Auditor"])
+                .args(["--deliver", "s3://audit-reports/mfa", "--summary", "json"])
+                .env("AWS_ENDPOINT_URL", moto.endpoint())
+                .env("AWS_REGION", "us-east-1")
+                .env("AWS_ACCESS_KEY_ID", "testing")
+                .env("AWS_SECRET_ACCESS_KEY", "testing")
+                .output()
+                .unwrap()
+                .into()
+        };
+        let steps = |ran: &Ran| -> BTreeMap<String, String> {
+            let said: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
+            let text = |step: &Value, key: &str| step[key].as_str().unwrap().to_owned();
+            said["steps"].as_array().unwrap().iter().map(|step| (text(step, "step"), text(step, "done"))).collect()
+        };
+        let first = run();
+        let done = steps(&first);
+        for step in ["scan", "iam", "posture", "report", "deliver"] {
+            assert_eq!(done[step], "now", "{step}: {}", first.stderr);
+        }
+        let folder = home.path().join("months/2026-10");
+        let report = run::json(&folder.join("report"));
+        // user4 was left without a device, and IAM says so; user3 got one of which the archive has not heard.
+        let windows = report["windows"].as_array().unwrap();
+        let open: Vec<&str> = windows
+            .iter()
+            .filter(|window| window["closed_at"].is_null() && window["close_reason"].is_null())
+            .map(|window| window["principal"]["name"].as_str().unwrap())
+            .collect();
+        assert!(open.contains(&"user4"), "{open:?}");
+        let findings = report["reconciliation"].as_array().unwrap();
+        let found = |code: &str, who: &str| {
+            findings.iter().any(|one| one["finding"] == code && one["principal"]["name"] == who)
+        };
+        assert!(found("enable_not_in_archive", "user3"), "{findings:#?}");
+        let checks = report["posture"]["checks"].as_array().unwrap();
+        assert!(checks.iter().any(|check| check["account"] == ACCOUNT && check["verdict"] == "fail"), "{checks:#?}");
+        assert_eq!(files(&home.path().join("store/iam")).len(), 1);
+
+        let list = "import boto3, sys
+s3 = boto3.client('s3', endpoint_url=sys.argv[1], region_name='us-east-1', aws_access_key_id='testing', aws_secret_access_key='testing')
+for one in s3.list_objects_v2(Bucket='audit-reports')['Contents']: print(one['Key'], one['ETag'], one['LastModified'].isoformat())";
+        let copies = python(list);
+        let copied: Vec<&str> = copies.lines().map(|line| line.split_once(' ').unwrap().0).collect();
+        let name = |path: &PathBuf| format!("mfa/2026-10/{}", path.strip_prefix(&folder).unwrap().display());
+        let mut expected: Vec<String> = files(&folder).iter().map(name).collect();
+        expected.retain(|name| !name.ends_with("/state.json") && !name.ends_with("/lock"));
+        expected.sort();
+        assert_eq!(copied, expected);
+
+        let second = run();
+        assert_eq!(second.status, first.status, "{}", second.stderr);
+        let again = steps(&second);
+        assert!(again.values().all(|done| ["before", "left"].contains(&done.as_str())), "{again:?}");
+        assert_eq!(python(list), copies, "nothing is copied twice");
+        assert_eq!(files(&home.path().join("store/iam")).len(), 1, "IAM is asked once");
+    }
+}
