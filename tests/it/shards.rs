@@ -30,9 +30,17 @@ pub fn answers_by(ask: &dyn Fn(&[&str]) -> Ran) -> Vec<(i32, String)> {
         &["history", "--format", "json"][..],
         &["history", "--user", "*", "--format", "csv"],
         &["history", "--spans", "--format", "csv"],
-        &["history", "--sql", "SELECT event_id, account, object, record FROM events ORDER BY ALL", "--format", "csv"],
+        &[
+            "history",
+            "--sql",
+            "SELECT event_id, account, object, record FROM events ORDER BY event_id, account, object, record",
+            "--format",
+            "csv",
+        ],
     ] {
         let ran = ask(question);
+        // Incomplete while a shard is missing; never refused.
+        assert!(matches!(ran.status, 0 | 3), "{question:?}: {}", ran.stderr);
         answers.push((ran.status, format!("{}{}", ran.stdout, ran.stderr)));
     }
     let ran = ask(&["store", "--format", "json"]);
