@@ -9,7 +9,7 @@ use super::archive::{place_alone, range, time};
 use super::args::PlaceArgs;
 use super::exit::Status;
 use super::messages::{say_hidden_columns, say_unknown};
-use super::{say, terminal};
+use super::{inform, pager, say, sql_shell, terminal};
 use crate::app::history::{HistoryAnswer, HistoryRequest, Subject, ask, select};
 use crate::app::{Error, Run, coverage, rfc3339};
 use crate::escape::terminal as terminal_text;
@@ -71,14 +71,17 @@ pub(super) struct HistoryArgs {
     #[arg(long, value_name = "TIME", conflicts_with_all = ["actors", "events", "from", "to"], help_heading = "Questions")]
     as_of: Option<String>,
 
-    /// Run a SQL SELECT over the tables events, calls, sightings, objects and runs
+    /// Run a SQL statement over the tables events, calls, sightings, objects and runs: SELECT, SHOW TABLES, DESCRIBE table. Without a
+    /// statement, open a shell, or read statements from standard input, each ending with a semicolon
     #[arg(
         long,
         value_name = "SELECT …",
+        num_args = 0..=1,
         conflicts_with_all = ["users", "accounts", "actors", "devices", "events", "from", "to", "spans", "as_of", "approvals", "fields"],
         help_heading = "Questions"
     )]
-    sql: Option<String>,
+    #[expect(clippy::option_option, reason = "clap's way to an option whose value may be left out")]
+    sql: Option<Option<String>>,
 
     /// Approvals, CSV or JSON: ticket, account, user, approver, valid_from, valid_to
     #[arg(long, value_name = "FILE", conflicts_with_all = ["spans", "as_of"], help_heading = "Questions")]
@@ -113,6 +116,8 @@ Examples:
   mfatrail history --store evidence --device jonas-phone
   mfatrail history --store evidence --account 111122223333 --as-of 2026-10-15
   mfatrail history --store evidence --spans --format csv > devices.csv
+  mfatrail history --store evidence --sql
+  mfatrail history --store evidence --sql 'DESCRIBE events'
   mfatrail history --store evidence --sql 'SELECT event_name, count(*) AS n FROM events GROUP BY event_name ORDER BY n DESC'
 
 Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 done, but objects in the store
@@ -142,9 +147,17 @@ pub(super) fn run(args: &HistoryArgs, run: Run<'_>) -> Result<Status, Error> {
     let store = place_alone(dir, &args.place)?;
     let request = request(args, format, run)?;
     if let Some(statement) = &args.sql {
-        let answer = select(&store, statement)?;
-        say(&plural(answer.rows(), "row", "rows"));
-        give(answer, format, &[])?;
+        let asked = |statement: &str| {
+            let answer = select(&store, statement)?;
+            let rows = answer.rows();
+            give(answer, format, &[])?;
+            inform(&plural(rows, "row", "rows"));
+            Ok(())
+        };
+        match statement {
+            Some(statement) => asked(statement)?,
+            None => sql_shell::run(&asked)?,
+        }
         return Ok(Status::Done);
     }
     let answer = ask(&store, &request, args.approvals.as_deref(), run)?;
@@ -153,7 +166,7 @@ pub(super) fn run(args: &HistoryArgs, run: Run<'_>) -> Result<Status, Error> {
     let room = if args.fields.is_empty() { request.subject.room() } else { &[] };
     let (rows, complete, reach) = (answer.table.rows(), answer.is_complete(), reach(&answer));
     give(answer.table, format, room)?;
-    say(&format!("{}, from {} in the store", plural(rows, "row", "rows"), plural(answer.events, "event", "events")));
+    inform(&format!("{}, from {} in the store", plural(rows, "row", "rows"), plural(answer.events, "event", "events")));
     if rows == 0 && !matches!(request.subject, Subject::At(_)) {
         say(&reach);
     }
@@ -216,7 +229,11 @@ fn format(format: FormatArg) -> Result<Format, Error> {
 
 /// Prints an answer; `room` ranks the columns that a narrow terminal may lack.
 fn give(answer: Answer, format: Format, room: &'static [&'static str]) -> Result<(), Error> {
-    match answer.write(format, room, BufWriter::with_capacity(1 << 16, io::stdout().lock())) {
+    let written = match format {
+        Format::Table(_) => pager::through(|out| answer.write(format, room, BufWriter::with_capacity(1 << 16, out))),
+        _ => answer.write(format, room, BufWriter::with_capacity(1 << 16, io::stdout().lock())),
+    };
+    match written {
         // A reader that has had enough is no failure.
         Err(AnswerError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Error::failed(error)),

@@ -3,7 +3,7 @@
 use super::archive::{check_profile, endpoint, place};
 use super::args::SnapshotArgs;
 use super::exit::Status;
-use super::{named_file, plain, put, say};
+use super::{inform, named_file, plain, put, say};
 use crate::app::iam::{SnapshotRequest, take_snapshot};
 use crate::app::{Error, Run};
 use crate::aws::Connection;
@@ -40,7 +40,7 @@ pub(super) fn snapshot(args: SnapshotArgs, run: Run<'_>) -> Result<Status, Error
         say(&plain(&format!("warning: {account}: {}: {}", missing.what, missing.why)));
     }
     let accounts = plural(outcome.accounts, "account", "accounts");
-    say(&format!("saved {} of {accounts}", plural(outcome.users, "user", "users")));
+    inform(&format!("saved {} of {accounts}", plural(outcome.users, "user", "users")));
     if let Some(made) = made {
         put(&made.display().to_string())?;
     }

@@ -5,7 +5,7 @@
 //! characters escaped. The SDK's and its HTTP library's most talkative levels print requests as they are signed and sent,
 //! session tokens included: they stay shut, whatever is asked for. A password in an endpoint's address is left out of every line.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
 use clap::{ArgAction, Args, ValueEnum};
@@ -15,6 +15,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
+use super::style;
 use crate::app::Error;
 use crate::aws::discreet;
 use crate::source::Traffic;
@@ -58,10 +59,9 @@ pub(super) fn start(args: &LogArgs, unattended: bool) -> Result<(), Error> {
     let registry = tracing_subscriber::registry();
     let started = match args.log_format {
         LogFormat::Json => registry.with(layer.json().with_filter(filter).with_filter(discreet)).try_init(),
-        LogFormat::Text => {
-            let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
-            registry.with(layer.with_ansi(color).with_filter(filter).with_filter(discreet)).try_init()
-        }
+        LogFormat::Text => registry
+            .with(layer.with_ansi(style::is_error_colored()).with_filter(filter).with_filter(discreet))
+            .try_init(),
     };
     started.map_err(|error| Error::Failed(format!("could not start the log: {error}")))
 }

@@ -2,6 +2,7 @@
 
 mod archive;
 mod args;
+mod bundle;
 mod config;
 mod device;
 mod exit;
@@ -13,13 +14,16 @@ mod log;
 mod messages;
 mod monthly;
 mod observer;
+mod pager;
 mod posture;
 mod progress;
 mod report;
 mod respond;
 mod scan;
 mod search;
+mod sql_shell;
 mod store;
+mod style;
 mod terminal;
 mod trace;
 mod verify;
@@ -48,6 +52,9 @@ struct Cli {
     log: log::LogArgs,
 
     #[command(flatten)]
+    style: style::StyleArgs,
+
+    #[command(flatten)]
     config: config::ConfigArgs,
 }
 
@@ -65,6 +72,8 @@ enum Command {
     Posture(Box<posture::PostureArgs>),
     Device(Box<device::DeviceArgs>),
     Respond(Box<respond::RespondArgs>),
+    #[command(subcommand)]
+    Bundle(bundle::BundleCommand),
     /// Save IAM state
     #[command(subcommand)]
     Iam(IamCommand),
@@ -97,7 +106,8 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    settled.note().iter().for_each(|note| say(&plain(note)));
+    style::set(&cli.style);
+    settled.note().iter().for_each(|note| inform(&plain(note)));
     let run = Run { now: now(), observer: &observer::Terminal };
     let ready = log::start(&cli.log, matches!(&cli.command, Command::Watch(args) if args.is_unattended()))
         .and_then(|()| interrupt::listen());
@@ -110,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Search(args) => search::run(&args, run),
         Command::Trace(args) => trace::run(&args, run),
         Command::Verify(args) => verify::run(&args, run),
+        Command::Bundle(command) => bundle::run(&command, run),
         Command::Iam(IamCommand::Snapshot(args)) => iam::snapshot(*args, run),
         Command::Watch(args) => watch::run(*args, run),
         Command::Posture(args) => posture::run(*args, run),
@@ -144,7 +155,14 @@ fn plain(message: &str) -> String {
 
 /// To standard error: messages, warnings, summaries. A reader that has gone is no reason to fail.
 fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+    let _ = writeln!(std::io::stderr(), "{}", style::message(text.trim_end()));
+}
+
+/// The same of what was done, which --quiet leaves out: nothing of it may be needed to judge an answer.
+fn inform(text: &str) {
+    if !style::is_quiet() {
+        say(text);
+    }
 }
 
 /// Checks that an output is named as a file or a folder: what is written whole or not at all does not go to standard output.
@@ -172,9 +190,19 @@ fn put_json(document: &impl serde::Serialize) -> Result<(), Error> {
     put(String::from_utf8_lossy(&text).trim_end())
 }
 
+/// To standard output: a text for people, in colors, through a pager.
+fn show(text: &str) -> Result<(), Error> {
+    pager::through(|out| written(writeln!(out, "{}", style::output(text))))
+}
+
 /// To standard output: data.
 fn put(text: &str) -> Result<(), Error> {
-    match writeln!(std::io::stdout(), "{text}") {
+    written(writeln!(std::io::stdout(), "{text}"))
+}
+
+/// A reader that has had enough is no failure.
+fn written(result: std::io::Result<()>) -> Result<(), Error> {
+    match result {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::Failed(format!("could not write to standard output: {error}")))
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use super::{interrupt, log, plain, progress, say};
+use super::{inform, interrupt, log, plain, progress, say};
 use crate::app::Observer;
 use crate::pipeline::Progress;
 
@@ -29,7 +29,7 @@ impl Observer for Terminal {
     }
 
     fn note(&self, message: &str) {
-        say(&plain(message));
+        inform(&plain(message));
     }
 
     fn temporary(&self, path: &Path) {

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::archive::{check_profile, endpoint, time};
 use super::exit::Status;
-use super::{plain, put, put_json, say, terminal};
+use super::{plain, put, put_json, say, show, terminal};
 use crate::app::posture::{PostureAnswer, PostureRequest, PostureSource, judge_posture, worst};
 use crate::app::request::account_id;
 use crate::app::{Error, Run, rfc3339};
@@ -127,7 +127,7 @@ pub(super) fn run(args: PostureArgs, run: Run<'_>) -> Result<Status, Error> {
         )));
     }
     match args.format {
-        FormatArg::Table => put(text(&posture, terminal::output_width().map_or(WIDTH, usize::from)).trim_end())?,
+        FormatArg::Table => show(text(&posture, terminal::output_width().map_or(WIDTH, usize::from)).trim_end())?,
         FormatArg::Json => put_json(&posture)?,
         FormatArg::Html => put(&posture_html(&posture).map_err(Error::failed)?)?,
         FormatArg::Md => {

@@ -12,6 +12,7 @@ use std::{
 
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::style;
 use crate::escape::terminal as terminal_text;
 use crate::pipeline::Progress;
 
@@ -23,7 +24,7 @@ const STEP: Duration = Duration::from_millis(100);
 /// Does the work, and meanwhile shows on standard error how far it is. Nothing is shown where standard error is no
 /// terminal; the line is gone when the work is done.
 pub(super) fn shown<R>(progress: &Progress, work: impl FnOnce() -> R) -> R {
-    if !std::io::stderr().is_terminal() {
+    if style::is_quiet() || !std::io::stderr().is_terminal() {
         return work();
     }
     thread::scope(|scope| {

@@ -10,7 +10,7 @@ use super::archive::{Rates, archive, place, range, say_plan, selection, sources}
 use super::args::{ArchiveArgs, AwsArgs, CacheArgs};
 use super::exit::Status;
 use super::messages::{NOTHING_READ, outcomes, say_failures};
-use super::{Printed, put_json, say, verify};
+use super::{Printed, inform, put_json, say, verify};
 use crate::app::scan::{LIMITS, ScanOutcome, ScanRequest, plan, scan};
 use crate::app::{Error, Run};
 use crate::source::Shard;
@@ -160,13 +160,13 @@ fn summarize(outcome: &ScanOutcome, store: &Place) {
         0 => String::new(),
         elsewhere => format!("; {} in other shards", units::count(elsewhere)),
     };
-    say(&format!(
+    inform(&format!(
         "{} read {}; {} already in the store{elsewhere}",
         units::plural(outcome.scanned.coverage.objects_read, "object", "objects"),
         outcomes(&outcome.scanned),
         units::count(outcome.scanned.objects_known),
     ));
-    say(&format!("stored {} in `{}`", units::plural(outcome.ingested.events, "event", "events"), store));
+    inform(&format!("stored {} in `{}`", units::plural(outcome.ingested.events, "event", "events"), store));
     if let Some(verification) = &outcome.verification {
         say(&verify::text(verification));
     }

@@ -9,7 +9,7 @@ use super::archive::{archive, range, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::Status;
 use super::messages::{read_counts, say_failures, say_hidden_columns, say_unknown};
-use super::{say, terminal};
+use super::{inform, say, terminal};
 use crate::app::search::{Followed, Layout, SearchRequest, Written, search, unknown_names};
 use crate::app::{Error, Run, coverage};
 use crate::escape::terminal as terminal_text;
@@ -251,7 +251,7 @@ fn summarize(written: &Written, followed: Followed, scanned: &Scanned) {
             units::plural(followed.passes, "more pass", "more passes")
         ),
     };
-    say(&format!(
+    inform(&format!(
         "{} found{limited}{duplicates}{credentials}; {}",
         units::plural(written.events, "event", "events"),
         read_counts(scanned)

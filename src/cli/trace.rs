@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::archive::{archive, place, range, selection, sources, time};
 use super::args::{ArchiveArgs, AwsArgs, CacheArgs};
 use super::exit::Status;
-use super::{put, put_json, say};
+use super::{inform, put, put_json, say, show};
 use crate::app::trace::{Question, TraceRequest, trace};
 use crate::app::{Error, Run};
 use crate::contract::trace::Trace;
@@ -136,7 +136,7 @@ pub(super) fn run(args: &TraceArgs, run: Run<'_>) -> Result<Status, Error> {
     };
     let traced = trace(&request, &archive, run)?;
     match args.format {
-        FormatArg::Text => put(&trace_text(&traced))?,
+        FormatArg::Text => show(&trace_text(&traced))?,
         FormatArg::Json => put_json(&traced)?,
         FormatArg::Html => put(&trace_html(&traced).map_err(Error::failed)?)?,
         FormatArg::TimelineCsv => put(trace_timeline_csv(&traced).trim_end())?,
@@ -162,7 +162,8 @@ fn question(args: &TraceArgs) -> Result<Question, Error> {
 
 fn summarize(trace: &Trace) {
     let coverage = &trace.coverage;
-    say(&format!(
+    let tell = if trace.complete { inform } else { say };
+    tell(&format!(
         "{} of {}, in {} over the archive; {} of {} read ({}, {} inflated), {} failed, {} deliberately skipped",
         plural(trace.events.len(), "event", "events"),
         plural(trace.credentials.len(), "credential", "credentials"),

@@ -10,7 +10,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use super::archive::{archive, range, selection, sources};
 use super::args::{ArchiveArgs, AwsArgs};
 use super::exit::Status;
-use super::{Printed, put, put_json, say};
+use super::{Printed, put_json, say, show};
 use crate::app::verify::{Verified, document, verify};
 use crate::app::{Error, Run, rfc3339};
 use crate::digest::{Code, Finding, Severity, TrailSummary, Verification};
@@ -88,7 +88,7 @@ pub(super) fn run(args: &VerifyArgs, run: Run<'_>) -> Result<Status, Error> {
     let archive = archive(sources, &args.archive, &args.aws)?;
     let Verified { outcome, remains } = verify(&archive, &selection, &args.public_keys, run)?;
     match args.format {
-        Printed::Text => put(text(&outcome).trim_end())?,
+        Printed::Text => show(text(&outcome).trim_end())?,
         Printed::Json => put_json(&document(&outcome))?,
     }
     if outcome.digests == 0 {

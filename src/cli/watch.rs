@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 
 use super::args::{AwsArgs, CacheArgs, PlaceArgs};
 use super::exit::Status;
-use super::{Printed, put, put_json, say};
+use super::{Printed, inform, put, put_json, say, show};
 use crate::alert::Outcome;
 use crate::app::watch::config::{self, Config, Entry};
 use crate::app::watch::replay::{self, Told};
@@ -366,12 +366,13 @@ fn incidents(args: &IncidentsArgs) -> Result<Status, Error> {
         put_json(&incidents)?;
         return Ok(Status::Done);
     }
+    let mut lines = Vec::new();
     for one in &listed {
         let incident = &one.entry.incident;
         let told = if one.entry.sequence == 0 { ", nobody was told" } else { "" };
         let by =
             one.entry.acknowledged_by.as_deref().map_or_else(String::new, |by| format!(" by {}", terminal_text(by)));
-        put(&format!(
+        lines.push(format!(
             "{}  {:8}  {}{by}{told}  {}  account {}  {}",
             rfc3339(incident.opened_at),
             incident.severity.name(),
@@ -379,13 +380,16 @@ fn incidents(args: &IncidentsArgs) -> Result<Status, Error> {
             terminal_text(incident.subject()),
             terminal_text(&incident.account),
             terminal_text(&one.entry.key),
-        ))?;
+        ));
         for sent in ledger.deliveries(&one.entry.key).map_err(Error::failed)?.iter().filter(|sent| sent.state != "done")
         {
-            put(&format!("    {}", terminal_text(&undelivered(sent))))?;
+            lines.push(format!("    {}", terminal_text(&undelivered(sent))));
         }
     }
-    say(&units::plural(listed.len() as u64, "incident", "incidents"));
+    if !lines.is_empty() {
+        show(&lines.join("\n"))?;
+    }
+    inform(&units::plural(listed.len() as u64, "incident", "incidents"));
     Ok(Status::Done)
 }
 

@@ -33,7 +33,7 @@ mod relation;
 mod time;
 
 pub use error::SqlError;
-use error::{Result, unsupported};
+use error::{Result, unsupported, wrong};
 use grammar::Grammar;
 use query::Queries;
 
@@ -43,7 +43,7 @@ const LONGEST: usize = 16 << 10;
 const STACK: usize = 512 << 20;
 
 /// What a statement may begin with.
-const BEGINNINGS: [&str; 3] = ["SELECT", "WITH", "SHOW"];
+const BEGINNINGS: [&str; 5] = ["SELECT", "WITH", "SHOW", "DESCRIBE", "DESC"];
 
 /// The tables that a statement may name.
 pub trait Tables: Sync {
@@ -52,6 +52,9 @@ pub trait Tables: Sync {
 
     /// The columns of one, in order.
     fn columns(&self, table: &str) -> Vec<&str>;
+
+    /// The type of a column that there is, by its name in the documentation.
+    fn kind(&self, table: &str, column: &str) -> &'static str;
 
     /// Reads some columns of one.
     ///
@@ -107,9 +110,53 @@ fn worked(statement: &str, tables: &dyn Tables) -> Result<DataFrame> {
             let names = Series::new("name".into(), tables.names());
             Ok(DataFrame::new(names.len(), vec![names])?)
         }
-        [other] => unsupported(format!("`{other}`"), "write SELECT, WITH or SHOW TABLES"),
+        [Statement::ExplainTable { table_name, .. }] => described(&table_name.to_string(), tables),
+        [other] => unsupported(format!("`{other}`"), "write SELECT, WITH, SHOW TABLES or DESCRIBE"),
         _ => Err(SqlError::Syntax("there must be one statement".to_owned())),
     }
+}
+
+/// The columns of a table, and their types.
+fn described(name: &str, tables: &dyn Tables) -> Result<DataFrame> {
+    let plain = name.trim_matches('"');
+    let Some(table) = tables.names().into_iter().find(|table| table.eq_ignore_ascii_case(plain)) else {
+        return wrong(format!("there is no table `{plain}`; there is {}", tables.names().join(", ")));
+    };
+    let columns = tables.columns(table);
+    let kinds: Vec<&str> = columns.iter().map(|column| tables.kind(table, column)).collect();
+    let [names, kinds] = [("column", columns), ("type", kinds)].map(|(name, texts)| Series::new(name.into(), texts));
+    Ok(DataFrame::new(names.len(), vec![names, kinds])?)
+}
+
+/// The statements of a text that end with a semicolon, and what follows the last of them.
+#[must_use]
+pub fn statements(text: &str) -> (Vec<&str>, &str) {
+    let (mut found, mut begin) = (Vec::new(), 0);
+    // What a quotation, a name or a comment ends with.
+    let mut within: Option<&str> = None;
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let step = match within {
+            Some(end) if rest.starts_with(end) => {
+                within = None;
+                end.len()
+            }
+            None if rest.starts_with(';') => {
+                found.extend(text.get(begin..at).filter(|statement| !statement.trim().is_empty()));
+                begin = at + 1;
+                1
+            }
+            None => {
+                let opening = [("'", "'"), ("\"", "\""), ("--", "\n"), ("/*", "*/")];
+                let opened = opening.into_iter().find(|(begin, _)| rest.starts_with(begin));
+                within = opened.map(|(_, end)| end);
+                opened.map_or_else(|| rest.chars().next().map_or(1, char::len_utf8), |(begin, _)| begin.len())
+            }
+            Some(_) => rest.chars().next().map_or(1, char::len_utf8),
+        };
+        at += step;
+    }
+    (found, text.get(begin..).unwrap_or_default())
 }
 
 /// Whether the first word is one that a question begins with.
@@ -117,4 +164,27 @@ fn is_question(tokens: &[Token]) -> bool {
     let first = tokens.iter().find(|token| !matches!(token, Token::Whitespace(_) | Token::LParen));
     let Some(Token::Word(word)) = first else { return false };
     BEGINNINGS.iter().any(|beginning| word.value.eq_ignore_ascii_case(beginning))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_end_with_semicolons_that_stand_by_themselves() {
+        for (text, found, rest) in [
+            ("", &[][..], ""),
+            ("SELECT 1", &[], "SELECT 1"),
+            ("SELECT 1;", &["SELECT 1"], ""),
+            ("SELECT 1; SELECT 2;\n", &["SELECT 1", " SELECT 2"], "\n"),
+            ("SELECT ';';", &["SELECT ';'"], ""),
+            ("SELECT 'it''s; é' AS \";\";", &["SELECT 'it''s; é' AS \";\""], ""),
+            ("SELECT 1 -- one; two\n;", &["SELECT 1 -- one; two\n"], ""),
+            ("SELECT /* a; b */ 1;x", &["SELECT /* a; b */ 1"], "x"),
+            ("SELECT 'open; 1", &[], "SELECT 'open; 1"),
+            (";; ;", &[], ""),
+        ] {
+            assert_eq!(statements(text), (found.to_vec(), rest), "{text}");
+        }
+    }
 }

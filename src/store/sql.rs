@@ -22,6 +22,18 @@ impl Tables for Store {
             .collect()
     }
 
+    fn kind(&self, table: &str, column: &str) -> &'static str {
+        let dataset = Dataset::ALL.into_iter().find(|dataset| dataset.name() == table);
+        let found = dataset.and_then(|dataset| dataset.columns().iter().find(|one| one.name == column));
+        found.map_or("", |column| match column.kind {
+            Kind::Text => "text",
+            Kind::Integer => "integer",
+            Kind::Flag => "boolean",
+            Kind::Time => "timestamp",
+            Kind::Day => "date",
+        })
+    }
+
     fn load(&self, table: &str, columns: &[&str]) -> Result<DataFrame, Box<dyn Error + Send + Sync>> {
         let dataset = Dataset::ALL.into_iter().find(|dataset| dataset.name() == table);
         let dataset = dataset.ok_or_else(|| format!("there is no table `{table}`"))?;

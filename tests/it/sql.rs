@@ -194,6 +194,16 @@ impl Tables for Made {
         self.0.get_column_names().into_iter().map(|name| name.as_str()).collect()
     }
 
+    fn kind(&self, _table: &str, column: &str) -> &'static str {
+        match self.0.column(column).unwrap().dtype() {
+            DataType::String => "text",
+            DataType::Int64 => "integer",
+            DataType::Boolean => "boolean",
+            DataType::Date => "date",
+            _ => "timestamp",
+        }
+    }
+
     fn load(&self, table: &str, columns: &[&str]) -> Result<DataFrame, Box<dyn Error + Send + Sync>> {
         let frame = self.0.select(columns.iter().copied())?;
         Ok(match table {

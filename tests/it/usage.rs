@@ -338,3 +338,233 @@ fn the_month_before_can_be_asked_for() {
         assert!(ran.status != 2 && Path::new(&out).join("report.json").exists(), "{}", ran.stderr);
     }
 }
+
+/// Text without the colors that were put on it.
+fn without_colors(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    first + &parts.filter_map(|part| part.split_once('m')).map(|(_, rest)| rest).collect::<String>()
+}
+
+#[test]
+fn colors_are_where_they_are_wanted_and_change_nothing_else() {
+    let home = Home::fixtures();
+    home.write(
+        &format!("odd/{LOG}"),
+        &[{
+            let mut record = record("0f0e0000-0000-4000-8000-000000000001");
+            record["requestParameters"]["userName"] = json!("\u{1b}[31mcritical\u{1b}[0m fail");
+            record
+        }],
+    );
+    let store = home.store();
+    let ran = |arguments: &[&str], variables: &[(&str, &str)]| -> Ran {
+        mfatrail().args(arguments).envs(variables.iter().copied()).output().expect("it runs").into()
+    };
+    let odd = home.path("odd");
+    let out = home.path("out");
+    for command in [
+        &["history", "--store", &store][..],
+        &["history", "--store", "/absent"],
+        &["history", "--store", &store, "--sql", "SELECT nothing"],
+        &["verify", "fixtures/archive"],
+        &["trace", &odd, "--user", "Felix.Moreau"],
+        &["search", &odd],
+        &["report", &odd, "--month", "2026-10", "--out", &out],
+        &["store", "--store", &store],
+    ] {
+        let plain = ran(command, &[]);
+        assert!(!plain.stderr.contains('\u{1b}') && !plain.stdout.contains('\u{1b}'), "{command:?}");
+        let always = ran(&[command, &["--color", "always"]].concat(), &[("NO_COLOR", "1")]);
+        let forced = ran(command, &[("CLICOLOR_FORCE", "1")]);
+        assert_eq!((&always.stdout, &always.stderr), (&forced.stdout, &forced.stderr), "{command:?}");
+        for (colored, plain) in [(&always.stdout, &plain.stdout), (&always.stderr, &plain.stderr)] {
+            assert_eq!(&without_colors(colored), plain, "{command:?}");
+        }
+        for (more, variables) in [
+            (&["--color", "never"][..], &[("CLICOLOR_FORCE", "1")][..]),
+            (&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]),
+        ] {
+            let never = ran(&[command, more].concat(), variables);
+            assert_eq!((&never.stdout, &never.stderr), (&plain.stdout, &plain.stderr), "{command:?}");
+        }
+    }
+    let failed = ran(&["history", "--store", "/absent", "--color", "always"], &[]);
+    assert!(
+        failed.stderr.starts_with("\u{1b}[1;31merror:\u{1b}[0m ")
+            && failed.stderr.contains("\u{1b}[36m  hint:\u{1b}[0m "),
+        "{}",
+        failed.stderr
+    );
+    assert!(
+        ran(&["verify", "fixtures/archive", "--color", "always"], &[]).stdout.contains("\u{1b}[1;31mNOTHING\u{1b}[0m")
+    );
+    let typo = ran(&["history", "--colour", "always"], &[]);
+    assert!(typo.status == 2 && typo.stderr.contains("--color"), "{}", typo.stderr);
+}
+
+#[test]
+fn quiet_leaves_out_what_was_done_and_nothing_that_is_wrong() {
+    let home = Home::new();
+    let quiet = |arguments: &[&str]| ran(&[arguments, &["-q"]].concat());
+    let (store, out) = (home.store(), home.path("out"));
+    let scan = quiet(&["scan", "fixtures/archive", "--store", &store]);
+    assert_eq!((scan.status, scan.stderr.as_str(), scan.stdout.as_str()), (0, "", ""));
+    let history = quiet(&["history", "--store", &store, "--format", "csv"]);
+    assert!(
+        history.status == 0 && history.stderr.is_empty() && history.stdout.lines().count() > 50,
+        "{}",
+        history.stderr
+    );
+    let mut complete = run::FIXTURES.to_vec();
+    complete.extend(["--out", &out]);
+    let report = quiet(&[&["report"], &complete[..]].concat());
+    assert_eq!((report.status, report.stderr.as_str()), (0, ""), "{}", report.stdout);
+    assert_eq!(report.stdout, format!("{out}\n"));
+    // What could not be read, what was not found, and why a report is not complete.
+    home.write(&format!("broken/{LOG}"), &[record("0f0e0000-0000-4000-8000-000000000001")]);
+    let file = home.path(&format!("broken/{LOG}"));
+    fs::write(&file, &fs::read(&file).expect("it is there")[..300]).expect("it can be cut");
+    let broken = home.path("broken");
+    for command in [
+        &["scan", &broken, "--store", &store][..],
+        &["search", &broken],
+        &["report", &broken, "--month", "2026-10", "--out", &out],
+        &["trace", &broken, "--user", "felix"],
+    ] {
+        let said = quiet(command);
+        let text = format!("{}{}", said.stdout, said.stderr);
+        assert!(said.status == 3 && text.contains("20261005T1005Z_a.json"), "{command:?}: {text}");
+    }
+    let unknown = quiet(&["history", "--store", &store, "--user", "anna.kelle"]);
+    assert!(unknown.stderr.contains("warning:") && unknown.stderr.contains("anna.keller"), "{}", unknown.stderr);
+}
+
+#[test]
+fn a_pager_shows_what_people_read_on_a_terminal_and_nothing_else() {
+    let home = Home::fixtures();
+    let store = home.store();
+    let on_terminal = |pager: &str, more: &[&str]| {
+        let mut command = mfatrail();
+        command.args(["history", "--store", &store]).args(more).env("MFATRAIL_PAGER", pager);
+        terminal::typed(&command, &[])
+    };
+    let (status, paged) = on_terminal("sed 's/^/PAGED /'", &[]);
+    assert!(status == 0 && paged.matches("PAGED ").count() > 20, "{paged}");
+    // What was done is said when the reader is done.
+    assert!(paged.lines().any(|line| line.contains(" rows, from ") && !line.starts_with("PAGED")), "{paged}");
+    for (pager, more) in [
+        ("sed 's/^/PAGED /'", &["--no-pager"][..]),
+        ("", &[]),
+        ("cat", &[]),
+        ("sed 's/^/PAGED /'", &["--format", "csv"]),
+    ] {
+        let (status, plain) = on_terminal(pager, more);
+        assert!(status == 0 && !plain.contains("PAGED"), "{pager} {more:?}: {plain}");
+    }
+    // A reader who has seen enough, and a pager that is not there.
+    let (status, cut) = on_terminal("head -n 2", &[]);
+    assert!(status == 0 && !cut.contains("error"), "{cut}");
+    let (status, absent) = on_terminal("no-such-pager", &[]);
+    assert!(status == 0 && absent.contains("no-such-pager"), "{absent}");
+    let piped: Ran = mfatrail()
+        .args(["history", "--store", &store])
+        .env("MFATRAIL_PAGER", "sed 's/^/PAGED /'")
+        .output()
+        .expect("it runs")
+        .into();
+    assert!(piped.status == 0 && !piped.stdout.contains("PAGED"));
+}
+
+#[test]
+fn statements_are_asked_one_by_one_from_standard_input() {
+    let home = Home::fixtures();
+    let ask = |text: &[u8], format: &str| -> Ran {
+        let input = home.path("statements");
+        fs::write(&input, text).expect("it can be written");
+        mfatrail()
+            .args(["history", "--store", &home.store(), "--format", format, "--sql"])
+            .stdin(fs::File::open(&input).expect("it is there"))
+            .output()
+            .expect("it runs")
+            .into()
+    };
+    let both = ask(b"SHOW TABLES;\n-- a comment; with a semicolon\nSELECT 1 AS n;", "csv");
+    assert_eq!(
+        (both.status, both.stdout.as_str()),
+        (0, "name\nevents\ncalls\nsightings\nobjects\nruns\nn\n1\n"),
+        "{}",
+        both.stderr
+    );
+    let last = ask(b"SELECT 'a;b' AS x", "csv");
+    assert_eq!((last.status, last.stdout.as_str()), (0, "x\na;b\n"), "{}", last.stderr);
+    let described = ask(b"DESCRIBE sightings; DESC \"RUNS\";", "csv");
+    assert!(
+        described.stdout.starts_with("column,type\nactor,text\nsource_ip,text\nfirst,timestamp\n"),
+        "{}",
+        described.stdout
+    );
+    assert_eq!(described.stdout.matches("column,type").count(), 2);
+    for format in ["table", "json", "ndjson"] {
+        let ran = ask(b"DESCRIBE events", format);
+        assert!(
+            ran.status == 0 && ran.stdout.contains("event_time") && ran.stdout.contains("timestamp"),
+            "{}",
+            ran.stdout
+        );
+    }
+    for (text, words) in [
+        (&b"SELECT 1 AS a; SELECT b FROM runs; SELECT 2"[..], "there is no column `b`"),
+        (b" \n", "there is no statement on standard input"),
+        (b"SELECT \xff", "standard input is not UTF-8 at byte 7"),
+        (b"DESCRIBE nothing", "there is no table `nothing`; there is events, calls"),
+        (b"DELETE FROM events", "`--sql`"),
+    ] {
+        let ran = ask(text, "csv");
+        assert!(ran.status == 2 && ran.stderr.contains(words) && !ran.stdout.contains('2'), "{words}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_shell_asks_and_remembers() {
+    let home = Home::fixtures();
+    let state = home.path("state");
+    let shell = |dialog: &[(&str, &str)]| {
+        let mut command = mfatrail();
+        command.args(["history", "--sql", "--color", "never", "--store", &home.store()]).env("XDG_STATE_HOME", &state);
+        terminal::typed(&command, dialog)
+    };
+    let prompt = "mfatrail> ";
+    let (status, screen) = shell(&[
+        (prompt, "help\r"),
+        ("arrow up", ""),
+        (prompt, "SELECT count(*) AS counted\r"),
+        ("...> ", "FROM runs;\r"),
+        ("counted", ""),
+        ("1 row", ""),
+        // A wrong one is told, and the next may follow.
+        (prompt, "SELECT nothing FROM runs;\r"),
+        ("there is no column `nothing`", ""),
+        // A statement that was begun is dropped.
+        (prompt, "SELECT 'unfinished\r"),
+        ("...> ", "\u{3}"),
+        (prompt, "DESCR\t"),
+        ("DESCRIBE", "\u{3}"),
+        (prompt, "SHOW TABLES;\r"),
+        ("sightings", ""),
+        ("5 rows", ""),
+        (prompt, "exit\r"),
+    ]);
+    assert_eq!(status, 0, "{screen}");
+    let file = Path::new(&state).join("mfatrail/sql-history");
+    let remembered = fs::read_to_string(&file).expect("statements are remembered");
+    for statement in ["SELECT count(*) AS counted FROM runs;", "SHOW TABLES;"] {
+        assert!(remembered.lines().any(|line| line == statement), "{remembered}");
+    }
+    assert!(!remembered.contains("unfinished"), "{remembered}");
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(fs::metadata(&file).expect("it is there").permissions().mode() & 0o777, 0o600);
+    // Another shell has it at the arrow's reach, and ends by Ctrl-D.
+    let (status, screen) = shell(&[(prompt, "\u{1b}[A"), ("SHOW TABLES;", "\r"), ("sightings", ""), (prompt, "\u{4}")]);
+    assert_eq!(status, 0, "{screen}");
+}

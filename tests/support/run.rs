@@ -47,6 +47,7 @@ pub fn mfatrail() -> Command {
         .env("HOME", env!("CARGO_TARGET_TMPDIR"))
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("MFATRAIL_CONFIG", "")
+        .env("MFATRAIL_PAGER", "")
         .env("COLUMNS", "80")
         .stdin(Stdio::null());
     command

@@ -46,7 +46,7 @@ fn of_archive(reading: &Reading, trace: &Trace) -> Vec<TraceUnknown> {
     let mut unknowns = Vec::new();
     if trace.coverage.objects_read == 0 {
         let text = "no object was read, so this trace is not evidence that nothing happened";
-        return vec![unknown(TraceGap::NothingRead, text)];
+        return std::iter::once(unknown(TraceGap::NothingRead, text)).chain(unreadable(trace)).collect();
     }
     if trace.events.is_empty() && trace.events_omitted == 0 {
         let asked = match trace.asked.kind {
@@ -61,13 +61,7 @@ fn of_archive(reading: &Reading, trace: &Trace) -> Vec<TraceUnknown> {
         );
         unknowns.push(unknown(TraceGap::NotFound, text));
     }
-    let failures = &trace.coverage.failures;
-    if !failures.is_empty() {
-        let objects = plural(failures.len(), "object", "objects");
-        let names = list(failures.iter().map(|failure| failure.object.as_str()));
-        let text = format!("{objects} could not be read, or not whole, and may hold more of this: {names}");
-        unknowns.push(unknown(TraceGap::ObjectsUnreadable, text));
-    }
+    unknowns.extend(unreadable(trace));
     for (account, region) in coverage::blind(&reading.scanned) {
         let text = format!(
             "account {account}: nothing was read of {region}, where IAM events are recorded: keys, users and MFA devices changed there are not seen"
@@ -75,6 +69,15 @@ fn of_archive(reading: &Reading, trace: &Trace) -> Vec<TraceUnknown> {
         unknowns.push(unknown(TraceGap::IamRegionNotRead, text));
     }
     unknowns
+}
+
+/// Which objects could not be read.
+fn unreadable(trace: &Trace) -> Option<TraceUnknown> {
+    let failures = Some(&trace.coverage.failures).filter(|failures| !failures.is_empty())?;
+    let objects = plural(failures.len(), "object", "objects");
+    let names = list(failures.iter().map(|failure| failure.object.as_str()));
+    let text = format!("{objects} could not be read, or not whole, and may hold more of this: {names}");
+    Some(unknown(TraceGap::ObjectsUnreadable, text))
 }
 
 fn of_records(conflicts: &[Conflict]) -> Vec<TraceUnknown> {

@@ -6,7 +6,7 @@ CREATE TABLE x AS SELECT 1
 INSERT INTO events SELECT * FROM events
 COPY events TO 'x.csv'
 EXPLAIN SELECT 1
-DESCRIBE events
+DESCRIBE nothing
 FROM events
 TABLE events
 VALUES (1)
