@@ -173,6 +173,28 @@ fn regular(file: File) -> io::Result<File> {
     if found.is_file() { Ok(file) } else { Err(Refusal::Special.into()) }
 }
 
+/// The first program of one of these names in a folder of the PATH.
+#[must_use]
+pub fn program(names: &[&str]) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = names.iter().flat_map(|name| std::env::split_paths(&folders).map(move |folder| folder.join(name)));
+    places.find(|path| is_program(path))
+}
+
+/// Whether a file can be run.
+#[cfg(unix)]
+#[must_use]
+pub fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+#[must_use]
+pub fn is_program(path: &Path) -> bool {
+    path.is_file()
+}
+
 /// Whether a JSON document begins by naming a schema of this name, as those of this program do.
 #[must_use]
 pub fn begins_with_schema(head: &[u8], name: &str) -> bool {

@@ -41,6 +41,7 @@ pub mod posture;
 pub mod queue;
 pub mod report;
 pub mod search;
+pub mod signature;
 pub mod source;
 pub mod spill;
 pub mod sql;

@@ -50,7 +50,7 @@ pub struct PdfError(String);
 /// Where it is not an executable, or none is installed.
 pub fn browser(named: Option<&Path>) -> Result<PathBuf, PdfError> {
     if let Some(path) = named {
-        return if is_program(path) {
+        return if disk::is_program(path) {
             Ok(path.to_owned())
         } else {
             Err(PdfError(format!(
@@ -59,25 +59,12 @@ pub fn browser(named: Option<&Path>) -> Result<PathBuf, PdfError> {
             )))
         };
     }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let candidates = NAMES.iter().flat_map(|name| std::env::split_paths(&folders).map(move |folder| folder.join(name)));
-    candidates.into_iter().find(|path| is_program(path)).ok_or_else(|| {
+    disk::program(&NAMES).ok_or_else(|| {
         PdfError(format!(
             "`--pdf` needs Chromium or Chrome, and none of `{}` is on the PATH\n  hint: install one, name it with `--chromium PATH`, or print index.html from any browser",
             NAMES.join("`, `")
         ))
     })
-}
-
-#[cfg(unix)]
-fn is_program(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_program(path: &Path) -> bool {
-    path.is_file()
 }
 
 /// Prints a page of HTML. `temporary` is told which folder has to be removed if the process ends meanwhile.

@@ -77,7 +77,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["arn", "aws", "cloudtrail", "contract", "disk", "hash", "inflate", "inputs", "pipeline", "source", "units"],
     ),
     ("exposure", &["arn", "cloudtrail", "mfa", "names", "trace", "inventory", "inputs", "contract"]),
-    ("report", &["arn", "contract", "disk", "escape", "hash", "inputs", "spill", "units", "partition"]),
+    ("signature", &["arn", "aws", "disk", "escape", "hash"]),
+    ("report", &["arn", "contract", "disk", "escape", "hash", "inputs", "signature", "spill", "units", "partition"]),
     ("incident", &["cloudtrail", "contract", "disk", "exposure", "hash", "mfa", "names", "units"]),
     ("alert", &["arn", "aws", "contract", "disk", "escape", "hash", "http", "incident", "names", "partition", "units"]),
     (
@@ -111,6 +112,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "report",
             "search",
             "source",
+            "signature",
             "sql",
             "store",
             "table",
@@ -124,7 +126,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const FENCED: &[(&str, &[&str])] = &[
     ("aws_sdk_s3", &["source"]),
     ("aws_sdk_cloudtrail", &["digest"]),
-    ("aws_lc_rs", &["aws", "device", "digest", "report", "alert", "http", "source"]),
+    ("aws_lc_rs", &["aws", "device", "digest", "report", "alert", "http", "signature", "source"]),
     ("hyper", &["http", "aws", "alert", "queue", "source"]),
     ("rusqlite", &["incident"]),
     ("aws_sdk_iam", &["inventory", "aws", "device"]),
@@ -151,9 +153,10 @@ const FENCED: &[(&str, &[&str])] = &[
     ("ipnet", &["search"]),
     ("wildmatch", &["names"]),
     ("strsim", &["names"]),
-    ("tempfile", &["spill", "disk", "report", "app"]),
+    ("tempfile", &["spill", "disk", "report", "signature", "app"]),
     ("unicode_width", &["escape"]),
     ("qrcode", &["device"]),
+    ("rustyline", &["cli"]),
 ];
 
 /// The files that may hold `unsafe` code, which ARCHITECTURE.md names.

@@ -23,7 +23,7 @@ use crate::bundle::{self, BundleError, Member, is_safe, safe};
 use crate::cloudtrail::Record;
 use crate::contract::{InputFile, Integrity, Notice, NoticeCode, Report};
 use crate::digest::Bounds;
-use crate::disk::{self, Draft};
+use crate::disk::{self, Draft, Readers};
 use crate::escape::terminal as terminal_text;
 use crate::evidence::Evidence;
 use crate::inputs::error::LARGEST;
@@ -31,6 +31,7 @@ use crate::inventory::{IamState, snapshot};
 use crate::mfa::{Event, Names};
 use crate::pipeline::{Bytes, Next, Options, Visitor};
 use crate::report::File;
+use crate::signature::{self, Signer};
 use crate::source::{ObjectRef, Product, Selection, Source};
 use crate::store::{Place, Store};
 use crate::units::plural;
@@ -143,6 +144,15 @@ pub(crate) struct Making {
     request: ReportRequest,
     /// Members and the input files that they are copies of, in the order in which the report lists these.
     files: Vec<(String, PathBuf)>,
+    /// The place of its signature.
+    signature: Option<Draft>,
+}
+
+/// Where a bundle's signature is, or would be.
+fn signature_of(bundle: &Path, ending: &str) -> PathBuf {
+    let mut name = bundle.as_os_str().to_owned();
+    name.push(format!(".{ending}"));
+    name.into()
 }
 
 fn temporary(run: Run<'_>) -> Result<TempDir, Error> {
@@ -154,12 +164,27 @@ fn temporary(run: Run<'_>) -> Result<TempDir, Error> {
 }
 
 impl Making {
-    /// Takes the place of a bundle.
-    pub(crate) fn new(path: &Path, objects: bool, request: &ReportRequest, run: Run<'_>) -> Result<Self, Error> {
+    /// Takes the place of a bundle, and of its signature.
+    pub(crate) fn new(
+        path: &Path,
+        objects: bool,
+        signer: Option<&Signer>,
+        request: &ReportRequest,
+        run: Run<'_>,
+    ) -> Result<Self, Error> {
         let draft = bundle::prepare(path).map_err(Error::input)?;
         run.observer.temporary(draft.path());
+        let signature = signer.map(|signer| {
+            let place = signature_of(path, signer.ending());
+            let unusable =
+                |error| Error::Input(format!("could not write the signature `{}`: {error}", place.display()));
+            let draft = Draft::new(&place, Readers::Owner, "a signature", signature::is_one).map_err(unusable)?;
+            run.observer.temporary(draft.path());
+            Ok(draft)
+        });
         let (request, files) = members(request)?;
-        Ok(Self { path: path.to_owned(), draft, objects, folder: temporary(run)?, request, files })
+        let (path, folder, signature) = (path.to_owned(), temporary(run)?, signature.transpose()?);
+        Ok(Self { path, draft, objects, folder, request, files, signature })
     }
 
     /// Where the archive is scanned to when there is no store, and where the rows go that the report rests on.
@@ -167,8 +192,14 @@ impl Making {
         Scratch { store: self.folder.path().join("store"), excerpt: self.folder.path().join(EVIDENCE) }
     }
 
-    /// Writes it.
-    pub(crate) fn write(self, job: &Job<'_>, made: &Assembled, files: &[File]) -> Result<(), Error> {
+    /// Writes it, and its signature.
+    pub(crate) fn write(
+        self,
+        job: &Job<'_>,
+        made: &Assembled,
+        files: &[File],
+        signer: Option<&Signer>,
+    ) -> Result<(), Error> {
         let report = &made.report;
         let mut members: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         for (name, contents) in files.iter().filter(|(name, _)| name != PDF) {
@@ -192,6 +223,24 @@ impl Making {
         bundle::write(self.draft, &self.path, report.generated_at, &about, &members).map_err(Error::failed)?;
         let count = plural(members.len() + 1, "member", "members");
         job.run.observer.note(&format!("bundle: {count} in `{}`", self.path.display()));
+        let unreadable = |error| Error::Failed(format!("could not read `{}` again: {error}", self.path.display()));
+        match self.signature.zip(signer) {
+            Some((place, signer)) => {
+                let bytes = signer.sign(disk::open(&self.path).map_err(unreadable)?).map_err(Error::failed)?;
+                place
+                    .finish(&bytes)
+                    .map_err(|error| Error::Failed(format!("could not write the bundle's signature: {error}")))?;
+            }
+            None => {
+                let old = signature::ENDINGS.map(|ending| signature_of(&self.path, ending));
+                for old in old.iter().filter(|old| old.exists()) {
+                    job.run.observer.warn(&format!(
+                        "`{}` is the signature of an earlier bundle: sign this one with `--sign-key`, or delete it",
+                        old.display()
+                    ));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -434,11 +483,7 @@ pub(crate) struct Reproduction {
 /// # Errors
 /// Where it is not a bundle, or a member was changed.
 pub(crate) fn open(file: &Path, run: Run<'_>) -> Result<Opened, Error> {
-    let folder = temporary(run)?;
-    let (about, members) = bundle::open::<About>(file, folder.path()).map_err(|error| match error {
-        BundleError::Io { what: "unpack into", .. } => Error::failed(error),
-        _ => Error::input(error),
-    })?;
+    let (folder, about, members) = unpack(file, run)?;
     if about.version != env!("CARGO_PKG_VERSION") {
         run.observer.warn(&format!(
             "the bundle was made by mfatrail {}, and this is {}: files may differ",
@@ -448,6 +493,23 @@ pub(crate) fn open(file: &Path, run: Run<'_>) -> Result<Opened, Error> {
     }
     let request = unpacked(&about.run.request, folder.path(), &members).map_err(|what| wrong(file, &what))?;
     Ok(Opened { file: file.to_owned(), folder, about, members, request })
+}
+
+fn unpack(file: &Path, run: Run<'_>) -> Result<(TempDir, About, BTreeMap<String, Member>), Error> {
+    let folder = temporary(run)?;
+    let (about, members) = bundle::open::<About>(file, folder.path()).map_err(|error| match error {
+        BundleError::Io { what: "unpack into", .. } => Error::failed(error),
+        _ => Error::input(error),
+    })?;
+    Ok((folder, about, members))
+}
+
+/// How many members a bundle lists, where all are as listed.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn check_members(file: &Path, run: Run<'_>) -> Result<usize, Error> {
+    unpack(file, run).map(|(_folder, _, members)| members.len())
 }
 
 fn wrong(file: &Path, what: &str) -> Error {

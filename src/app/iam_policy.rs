@@ -39,6 +39,8 @@ pub struct AwsCalls {
     pub queues: Vec<Place>,
     /// Whether CloudTrail is asked for its public keys, with the credentials that read the archive.
     pub public_keys: bool,
+    /// The ARN of the key or alias in KMS that signs, with the same credentials; `None` where none does.
+    pub sign_key: Option<String>,
     /// Whether IAM state is read live.
     pub iam: bool,
     /// Whether the guardrails around MFA are read live.
@@ -133,6 +135,7 @@ impl AwsCalls {
         let mut statements = self.read_archive();
         statements.extend(self.read_queues());
         statements.extend(self.public_keys.then(read_public_keys));
+        statements.extend(self.sign_key.as_deref().map(sign));
         statements
     }
 
@@ -312,6 +315,18 @@ fn granted<'p>(permissions: impl Iterator<Item = &'p Permission>) -> Vec<Value> 
 
 fn assume(sid: &str, roles: &[String]) -> Value {
     json!({ "Sid": sid, "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": roles })
+}
+
+/// Signing by a key in KMS. Policies name keys, never aliases: of an alias, a condition says which.
+fn sign(arn: &str) -> Value {
+    let mut statement = json!({
+        "Sid": "SignReports", "Effect": "Allow", "Action": ["kms:GetPublicKey", "kms:Sign"], "Resource": arn,
+    });
+    if let Some((before, alias)) = arn.split_once(":alias/") {
+        statement["Resource"] = json!(format!("{before}:key/*"));
+        statement["Condition"] = json!({ "StringEquals": { "kms:RequestAlias": format!("alias/{alias}") } });
+    }
+    statement
 }
 
 fn read_public_keys() -> Value {

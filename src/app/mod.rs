@@ -27,6 +27,7 @@ pub mod request;
 pub mod respond;
 pub mod scan;
 pub mod search;
+pub mod signed;
 pub mod store;
 pub mod trace;
 mod unknown_name;

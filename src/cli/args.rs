@@ -116,6 +116,11 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "SIZE", requires = "pdf", default_value = "a4", help_heading = "Output")]
     pub(super) paper: PaperArg,
 
+    /// Sign the report's manifest, and the bundle, with this SSH key (by `ssh-keygen`) or this key in AWS KMS. A signature stands in a
+    /// file of its own, MANIFEST.sha256.sig or .sig.json; `mfatrail bundle verify` checks it
+    #[arg(long, value_name = "FILE|ARN", help_heading = "Output")]
+    pub(super) sign_key: Option<PathBuf>,
+
     /// Also write a page for each account, linked from index.html
     #[arg(long, help_heading = "Output")]
     pub(super) per_account: bool,

@@ -23,7 +23,7 @@ use crate::arn::{Arn, is_arn};
 use crate::device::call::Call;
 use crate::device::plan::user_name;
 use crate::source::Source;
-use crate::{aws, disk, partition};
+use crate::{aws, disk, partition, signature};
 
 /// What `generate` makes.
 #[derive(Debug, Subcommand)]
@@ -194,6 +194,7 @@ fn other_calls(command: &Command) -> Result<AwsCalls, Error> {
         Command::Report(args) => {
             let mut calls = archive(&args.sources, &args.archive.regions, &args.aws)?;
             calls.posture = args.posture.as_ref().is_some_and(|posture| posture.as_os_str() == "live");
+            calls.sign_key = args.sign_key.as_deref().and_then(signature::kms_arn).map(str::to_owned);
             calls.iam = calls.posture || args.iam.as_ref().is_some_and(|iam| iam == "live");
             calls.iam_role.clone_from(&args.iam_role);
             calls.accounts.clone_from(&args.archive.accounts);
@@ -203,6 +204,7 @@ fn other_calls(command: &Command) -> Result<AwsCalls, Error> {
             let mut calls = archive(&args.sources, &args.archive.regions, &args.aws)?;
             calls.public_keys = args.verify && args.public_keys.is_empty();
             calls.posture = args.asks_guardrails();
+            calls.sign_key = args.sign_key.as_deref().and_then(signature::kms_arn).map(str::to_owned);
             calls.iam = calls.posture || args.iam.as_ref().is_some_and(|iam| iam == "live");
             calls.iam_role.clone_from(&args.iam_role);
             calls.accounts.clone_from(&args.archive.accounts);
@@ -244,7 +246,7 @@ fn other_calls(command: &Command) -> Result<AwsCalls, Error> {
         }),
         Command::Device(args) => device(args),
         Command::Respond(args) => respond(args),
-        Command::Posture(_) | Command::Generate(_) | Command::Config(_) => Ok(AwsCalls::default()),
+        Command::Posture(_) | Command::Bundle(_) | Command::Generate(_) | Command::Config(_) => Ok(AwsCalls::default()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -10,7 +11,7 @@ use serde::Serialize;
 use super::archive::{archive, connection, delivery_slack, place, sources, time};
 use super::args::{ArchiveArgs, AwsArgs, CacheArgs, FormatArg};
 use super::exit::Status;
-use super::report::{generated_at, is_live};
+use super::report::{generated_at, is_live, signer};
 use super::{Printed, named_file, put, put_json, say};
 use crate::app::fail_on::FailOn;
 use crate::app::monthly::{Destination, MonthlyOutcome, MonthlyRequest, Step, monthly};
@@ -103,6 +104,10 @@ pub(super) struct MonthlyArgs {
     #[arg(long, help_heading = "Output")]
     per_account: bool,
 
+    /// Sign the report's manifest and the bundle, as for `mfatrail report`
+    #[arg(long, value_name = "FILE|ARN", help_heading = "Output")]
+    pub(super) sign_key: Option<PathBuf>,
+
     /// Do not write an evidence bundle
     #[arg(long, help_heading = "Output")]
     no_bundle: bool,
@@ -164,6 +169,7 @@ pub(super) fn run(args: &MonthlyArgs, run: Run<'_>) -> Result<Status, Error> {
         report: report(args, period, run.now)?,
         into: args.into.clone(),
         bundle: !args.no_bundle,
+        signer: signer(args.sign_key.as_deref(), &archive)?.map(Arc::new),
         again: args.again,
         deliver: args.deliver.as_deref().map(|to| destination(to, period, &archive.options.s3)).transpose()?,
         watch_config: args.watch_config.clone(),

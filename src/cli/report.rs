@@ -10,15 +10,16 @@ use super::archive::{
 };
 use super::args::{PaperArg, PeriodArgs, ReportArgs};
 use super::exit::Status;
-use super::{Printed, named_file, put, put_json, say, terminal};
+use super::{Printed, named_file, put, put_json, say, style, terminal};
 use crate::app::bundle::{Making, Reproduction, open};
 use crate::app::report::{Assembled, Job};
 use crate::app::request::{IamSource, ReportRequest};
-use crate::app::{Error, Run, THIS, coverage, inputs, rfc3339, scan};
+use crate::app::{Archive, Error, Run, THIS, coverage, inputs, rfc3339, scan};
 use crate::contract::{Figures, Gap, Notice, Period, ReadFailure, Report, Tool, Window};
 use crate::pdf;
 use crate::pipeline;
 use crate::report::{self, OutputDir, Paper};
+use crate::signature::Signer;
 use crate::units;
 
 pub(super) fn run(args: ReportArgs, run: Run<'_>) -> Result<Status, Error> {
@@ -31,6 +32,7 @@ pub(super) fn run(args: ReportArgs, run: Run<'_>) -> Result<Status, Error> {
     let request = request(&args, run.now)?;
     let archive = archive(sources(&args.sources)?, &args.archive, &args.aws)?;
     let output = Output::new(&args)?;
+    let signer = signer(args.sign_key.as_deref(), &archive)?;
     let generated_at = generated_at(run.now)?;
     let mut job = Job::new(request, &archive, run)?;
     job.generated_at = generated_at;
@@ -43,7 +45,8 @@ pub(super) fn run(args: ReportArgs, run: Run<'_>) -> Result<Status, Error> {
         }
     }
     let making =
-        args.bundle.as_deref().map(|path| Making::new(path, args.with_objects, &job.request, run)).transpose()?;
+        args.bundle.as_deref().map(|path| Making::new(path, args.with_objects, signer.as_ref(), &job.request, run));
+    let making = making.transpose()?;
     job.check_places()?;
     if args.dry_run {
         return say_what_would_be_read(&job);
@@ -64,9 +67,9 @@ pub(super) fn run(args: ReportArgs, run: Run<'_>) -> Result<Status, Error> {
     let printed = output.pdf(&made.report, run).transpose();
     let failure = printed.map(|pdf| files.extend(pdf)).err();
     if let Some(making) = making {
-        making.write(&job, &made, &files)?;
+        making.write(&job, &made, &files, signer.as_ref())?;
     }
-    let folder = run.uninterrupted(|| out.commit(files).map_err(Error::failed))?;
+    let folder = run.uninterrupted(|| out.commit(files, signer.as_ref()).map_err(Error::failed))?;
     if let Some((store, commit)) = job.request.store.as_ref().zip(made.commit) {
         scan::note_report(store, &job.selection, job.request.period(), commit, run);
     }
@@ -109,11 +112,16 @@ fn again(file: &Path, out: Option<&Path>, summary: Printed, run: Run<'_>) -> Res
     } else {
         format!("warning: these files differ from those in the bundle: {}", changed.join(", "))
     };
-    let folder = run.uninterrupted(|| target.commit(files).map_err(Error::failed))?;
+    let folder = run.uninterrupted(|| target.commit(files, None).map_err(Error::failed))?;
     let status = Status::of(made.complete && changed.is_empty() && same_objects);
     summarize(&made.report, &folder, summary, status)?;
     say(&same);
     Ok(status)
+}
+
+/// Who signs, where somebody is to.
+pub(super) fn signer(key: Option<&Path>, archive: &Archive) -> Result<Option<Signer>, Error> {
+    key.map(|key| Signer::new(key, &archive.options.s3.connection)).transpose().map_err(Error::input)
 }
 
 pub(super) fn is_live(file: &Path) -> bool {
@@ -181,7 +189,10 @@ struct Summary<'r> {
 /// Tells what the report says and where it is.
 fn summarize(report: &Report, folder: &Path, form: Printed, status: Status) -> Result<(), Error> {
     if form == Printed::Text {
-        say(&report::summary(report, summary_width()));
+        // Whoever wants no summary of a report that is complete wants to know why one is not.
+        if !style::is_quiet() || status != Status::Done {
+            say(&style::summary(&report::summary(report, summary_width())));
+        }
         return put(&folder.display().to_string());
     }
     let coverage = &report.coverage;

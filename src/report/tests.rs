@@ -660,7 +660,7 @@ fn a_report_is_written_whole_with_its_manifest() {
     let target = dir.path().join("deep/report");
     let place = OutputDir::prepare(&target).expect("free");
     assert!(!target.exists());
-    let written = place.commit(files(&full())).expect("written");
+    let written = place.commit(files(&full()), None).expect("written");
     assert_eq!(names(&written), NAMES);
     assert_eq!(names(&dir.path().join("deep")), ["report"], "nothing is left beside it");
 
@@ -678,17 +678,17 @@ fn a_report_is_written_whole_with_its_manifest() {
 fn an_earlier_report_is_replaced() {
     let dir = tempfile::tempdir().expect("a directory");
     let target = dir.path().join("report");
-    OutputDir::prepare(&target).expect("free").commit(files(&empty())).expect("written");
+    OutputDir::prepare(&target).expect("free").commit(files(&empty()), None).expect("written");
     let before = std::fs::read(target.join("report.json")).expect("the file");
     let place = OutputDir::prepare(&target).expect("replaceable");
     assert_eq!(std::fs::read(target.join("report.json")).expect("the file"), before, "kept until the commit");
-    place.commit(files(&full())).expect("written");
+    place.commit(files(&full()), None).expect("written");
     assert_ne!(std::fs::read(target.join("report.json")).expect("the file"), before);
     assert_eq!(names(dir.path()), ["report"]);
     std::fs::create_dir(dir.path().join("empty")).expect("made");
     OutputDir::prepare(&dir.path().join("empty"))
         .expect("an empty one will do")
-        .commit(files(&full()))
+        .commit(files(&full()), None)
         .expect("written");
     assert_eq!(names(dir.path()), ["empty", "report"]);
 }
@@ -710,14 +710,14 @@ fn a_failed_commit_leaves_what_was_there() {
     // Somebody takes the name of a file in the unfinished directory: writing fails halfway.
     let unfinished = dir.path().join(names(dir.path()).remove(0));
     std::fs::create_dir(unfinished.join("report.md")).expect("made");
-    let error = place.commit(files(&full())).expect_err("cannot be written");
+    let error = place.commit(files(&full()), None).expect_err("cannot be written");
     assert!(error.to_string().starts_with("could not write `"), "{error}");
     assert!(names(dir.path()).is_empty());
 
     let place = OutputDir::prepare(&target).expect("free");
     std::fs::create_dir(&target).expect("made");
     std::fs::write(target.join("notes.txt"), "mine").expect("written");
-    let error = place.commit(files(&full())).expect_err("somebody put something there");
+    let error = place.commit(files(&full()), None).expect_err("somebody put something there");
     assert!(matches!(error, OutputError::Occupied { .. }), "{error}");
     assert_eq!(names(dir.path()), ["report"]);
     assert_eq!(names(&target), ["notes.txt"]);
@@ -778,23 +778,26 @@ fn a_report_that_was_changed_is_not_replaced() {
     for (expected, change) in cases {
         let dir = tempfile::tempdir().expect("a directory");
         let target = dir.path().join("report");
-        OutputDir::prepare(&target).expect("free").commit(files(&full())).expect("written");
+        OutputDir::prepare(&target).expect("free").commit(files(&full()), None).expect("written");
         let place = OutputDir::prepare(&target).expect("as it was written");
         change(&target);
         let before = names(&target);
         let error = OutputDir::prepare(&target).expect_err(expected).to_string();
         assert!(error.contains(expected) && error.contains("hint: "), "{error}");
         // What comes there during the work is left alone, too.
-        let error = place.commit(files(&empty())).expect_err(expected).to_string();
+        let error = place.commit(files(&empty()), None).expect_err(expected).to_string();
         assert!(error.contains(expected), "{error}");
         assert_eq!(names(&target), before);
         assert_eq!(names(dir.path()), ["report"]);
     }
     let dir = tempfile::tempdir().expect("a directory");
     let target = dir.path().join("report");
-    OutputDir::prepare(&target).expect("free").commit(files(&full())).expect("written");
+    OutputDir::prepare(&target).expect("free").commit(files(&full()), None).expect("written");
     std::fs::remove_file(target.join("report.xlsx")).expect("removed");
-    OutputDir::prepare(&target).expect("what is gone is not overwritten").commit(files(&full())).expect("written");
+    OutputDir::prepare(&target)
+        .expect("what is gone is not overwritten")
+        .commit(files(&full()), None)
+        .expect("written");
     assert_eq!(names(&target), NAMES);
 }
 
@@ -809,7 +812,7 @@ fn a_report_in_the_making_is_its_owners_alone() {
     let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
     let place = OutputDir::prepare(&dir.path().join("report")).expect("free");
     assert_eq!(mode(place.temporary()), 0o700);
-    let written = place.commit(files(&full())).expect("written");
+    let written = place.commit(files(&full()), None).expect("written");
     assert_eq!(mode(&written), mode(&usual));
 }
 
@@ -823,12 +826,12 @@ fn files_follow_the_umask_and_links_are_followed() {
     std::fs::write(&usual, "").expect("written");
     let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
     let target = dir.path().join("report");
-    OutputDir::prepare(&target).expect("free").commit(files(&full())).expect("written");
+    OutputDir::prepare(&target).expect("free").commit(files(&full()), None).expect("written");
     assert_eq!(mode(&target.join("report.json")), mode(&usual));
 
     let link = dir.path().join("latest");
     std::os::unix::fs::symlink(&target, &link).expect("linked");
-    OutputDir::prepare(&link).expect("a report").commit(files(&full())).expect("written");
+    OutputDir::prepare(&link).expect("a report").commit(files(&full()), None).expect("written");
     assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
 }
 

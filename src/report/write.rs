@@ -18,6 +18,7 @@ use super::contents::Contents;
 use super::{Report, account, html};
 use crate::disk::{Folder, Kind, Refusal};
 use crate::hash::hex;
+use crate::signature::{self, SignatureError, Signer};
 
 /// The names of a report's files, the manifest and the pages of accounts aside.
 const FILES: [&str; 12] = [
@@ -34,8 +35,8 @@ const FILES: [&str; 12] = [
     "report.xlsx",
     "windows.csv",
 ];
-/// The digests of the other files, as `sha256sum -c` reads them.
-const MANIFEST: &str = "MANIFEST.sha256";
+/// The file of the digests of all others, as `sha256sum -c` reads them.
+pub const MANIFEST: &str = "MANIFEST.sha256";
 /// A line of it has less than two hundred bytes, and there is one for each account at most.
 const LARGEST_MANIFEST: u64 = 64 << 20;
 /// The largest file of an earlier report that is looked at: no report has one as large, and whoever put it there decides how large
@@ -97,6 +98,9 @@ pub enum OutputError {
         /// What a report would have.
         missing: &'static str,
     },
+    /// The manifest could not be signed.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
     /// A file operation failed.
     #[error("could not {what} `{}`: {source} (hint: {})", path.display(), hint(source))]
     Io {
@@ -270,8 +274,16 @@ fn is_report_file(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
     let account = name.strip_prefix("account-").and_then(|rest| rest.strip_suffix(".html"));
     name == MANIFEST
+        || is_signature(name)
         || FILES.contains(&name)
         || account.is_some_and(|id| id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+}
+
+/// Whether a file is called like the manifest's signature.
+fn is_signature(name: &str) -> bool {
+    name.strip_prefix(MANIFEST)
+        .and_then(|rest| rest.strip_prefix('.'))
+        .is_some_and(|rest| signature::ENDINGS.contains(&rest))
 }
 
 /// A place for a report, taken but not yet filled. Dropped without [`OutputDir::commit`], it leaves no trace but the
@@ -310,14 +322,19 @@ impl OutputDir {
         &self.temporary
     }
 
-    /// Writes the files and their manifest, and puts them into place. Returns where they are.
+    /// Writes the files and their manifest, with a signature of it if there is somebody to sign, and puts them into place. Returns where
+    /// they are.
     ///
     /// # Errors
-    /// When writing or renaming fails; then what was at the target before is still there. Only where an
+    /// When signing, writing or renaming fails; then what was at the target before is still there. Only where an
     /// earlier report could not be deleted after it was replaced is the new one in place nevertheless; the error tells.
-    pub fn commit(self, mut files: Vec<File>) -> Result<PathBuf, OutputError> {
+    pub fn commit(self, mut files: Vec<File>, signer: Option<&Signer>) -> Result<PathBuf, OutputError> {
         files.sort_by(|(one, _), (other, _)| one.cmp(other));
-        files.push((MANIFEST.to_owned(), manifest(&files).into_bytes().into()));
+        let manifest = manifest(&files).into_bytes();
+        if let Some(signer) = signer {
+            files.push((format!("{MANIFEST}.{}", signer.ending()), signer.sign_bytes(&manifest)?.into()));
+        }
+        files.push((MANIFEST.to_owned(), manifest.into()));
         for (name, contents) in files {
             let path = self.temporary.join(name);
             let written = fs::File::create_new(&path).and_then(|mut file| {
@@ -403,7 +420,18 @@ fn check_replaceable(path: &Path) -> Result<(), OutputError> {
     if listed.is_empty() {
         return Err(OutputError::NotAReport { path: path.to_path_buf(), missing: MANIFEST });
     }
-    for (name, _) in entries.iter().filter(|(name, _)| name != MANIFEST) {
+    let (signatures, files): (Vec<_>, Vec<_>) = entries
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| *name != MANIFEST)
+        .partition(|name| name.to_str().is_some_and(is_signature));
+    for name in signatures {
+        let bytes = folder.read(Path::new(name), signature::LARGEST).map_err(io_error("read", &path.join(name)))?;
+        if !signature::is_one_of(&bytes) {
+            return Err(occupied(name));
+        }
+    }
+    for name in files {
         let Some(digest) = name.to_str().and_then(|name| listed.get(name)) else { return Err(occupied(name)) };
         if digest_of(&folder, name).map_err(io_error("read", &path.join(name)))? != *digest {
             return Err(OutputError::Changed { path: path.to_path_buf(), entry: name.into() });
@@ -419,6 +447,37 @@ pub fn is_intact(path: &Path) -> bool {
     let Ok(manifest) = manifest else { return false };
     let manifest = String::from_utf8_lossy(&manifest);
     listed(&manifest).keys().all(|name| path.join(name).is_file()) && check_replaceable(path).is_ok()
+}
+
+/// How a report's folder differs from what its manifest lists, a file a line; and how many files it lists.
+///
+/// # Errors
+/// Where there is no report, or it cannot be read.
+pub fn differences(path: &Path) -> Result<(usize, Vec<String>), OutputError> {
+    let failed = |error| io_error("read the directory", path)(error);
+    let folder = Folder::open(path).map_err(failed)?;
+    let manifest =
+        folder.read(Path::new(MANIFEST), LARGEST_MANIFEST).map_err(io_error("read", &path.join(MANIFEST)))?;
+    let manifest = String::from_utf8_lossy(&manifest);
+    let listed = listed(&manifest);
+    if listed.is_empty() || listed.len() != manifest.lines().count() {
+        return Err(OutputError::NotAReport { path: path.to_path_buf(), missing: MANIFEST });
+    }
+    let mut found = Vec::new();
+    for (name, digest) in &listed {
+        match digest_of(&folder, OsStr::new(name)) {
+            Ok(other) if other == *digest => {}
+            Ok(_) => found.push(format!("`{name}` was changed")),
+            Err(error) => found.push(format!("`{name}` cannot be read: {error}")),
+        }
+    }
+    let entries = folder.list(Path::new("")).map_err(failed)?;
+    let own = |name: &OsStr| {
+        name.to_str().is_some_and(|name| name == MANIFEST || is_signature(name) || listed.contains_key(name))
+    };
+    let strange = entries.iter().filter(|(name, _)| !own(name));
+    found.extend(strange.map(|(name, _)| format!("`{}` is not listed", name.to_string_lossy())));
+    Ok((listed.len(), found))
 }
 
 /// What the umask gives to a directory: tried where nobody else can enter.

@@ -35,6 +35,7 @@ mod report;
 mod sample;
 mod search;
 mod shards;
+mod signed;
 mod simulation;
 mod sql;
 mod state;

@@ -12,6 +12,7 @@ mod state;
 use std::fs::{File, TryLockError};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use serde::Serialize;
@@ -35,6 +36,7 @@ use crate::inputs::{Settings, policy_file};
 use crate::inventory::snapshot;
 use crate::posture::Expectations;
 use crate::report::{self, OutputDir};
+use crate::signature::Signer;
 use crate::source::Source;
 use crate::store::{Place, Store, StoreError};
 use crate::units::plural;
@@ -59,6 +61,8 @@ pub struct MonthlyRequest {
     pub into: PathBuf,
     /// Whether the report gets an evidence bundle.
     pub bundle: bool,
+    /// Who signs the report and the bundle; `None` where nobody does.
+    pub signer: Option<Arc<Signer>>,
     /// Whether AWS is asked again, and the report made again.
     pub again: bool,
     /// Where copies of the month's files go.
@@ -428,7 +432,8 @@ impl<'r> Month<'r> {
         let archive = Archive { sources: Vec::new(), options: self.archive.options.clone() };
         let mut job = Job::new(self.asked(), &archive, self.run)?;
         let conditions: Vec<String> = self.request.fail_on.iter().map(|condition| condition.name()).collect();
-        let fingerprint = job.fingerprint(&(conditions, self.request.bundle))?;
+        let signer = self.request.signer.as_deref();
+        let fingerprint = job.fingerprint(&(conditions, self.request.bundle, signer.map(Signer::name)))?;
         let place = self.folder.join(REPORT);
         if self.state.fingerprint.as_ref() == Some(&fingerprint) && !self.request.again && self.is_whole() {
             self.did("report", Done::Before, "nothing that it rests on has changed".to_owned());
@@ -439,16 +444,17 @@ impl<'r> Month<'r> {
         let out = OutputDir::prepare(&place).map_err(Error::input)?;
         self.run.observer.temporary(out.temporary());
         let bundle = self.folder.join(BUNDLE);
-        let making = self.request.bundle.then(|| Making::new(&bundle, false, &job.request, self.run)).transpose()?;
+        let making =
+            self.request.bundle.then(|| Making::new(&bundle, false, signer, &job.request, self.run)).transpose()?;
         let scratch = making.as_ref().map(Making::scratch);
         let read = job.read(scratch.as_ref())?;
         let made = job.assemble(read, None)?;
         let files =
             report::render(&made.report, &job.request.formats(), job.request.per_account).map_err(Error::failed)?;
         if let Some(making) = making {
-            making.write(&job, &made, &files)?;
+            making.write(&job, &made, &files, signer)?;
         }
-        self.run.uninterrupted(|| out.commit(files).map_err(Error::failed))?;
+        self.run.uninterrupted(|| out.commit(files, signer).map_err(Error::failed))?;
         if let Some(commit) = made.commit {
             scan::note_report(&self.store, &job.selection, job.request.period(), commit, self.run);
         }
@@ -458,7 +464,23 @@ impl<'r> Month<'r> {
     /// Whether what an earlier run made is still there, as it was written.
     fn is_whole(&self) -> bool {
         let bundle = !self.request.bundle || self.folder.join(BUNDLE).is_file();
-        bundle && self.folder.join(SUMMARY).is_file() && report::is_intact(&self.folder.join(REPORT))
+        bundle
+            && self.is_signed()
+            && self.folder.join(SUMMARY).is_file()
+            && report::is_intact(&self.folder.join(REPORT))
+    }
+
+    /// The name of the bundle's signature, where it has one.
+    fn bundle_signature(&self) -> Option<String> {
+        let signer = self.request.signer.as_deref().filter(|_| self.request.bundle)?;
+        Some(format!("{BUNDLE}.{}", signer.ending()))
+    }
+
+    /// Whether everything is signed that is to be.
+    fn is_signed(&self) -> bool {
+        let signer = self.request.signer.as_deref();
+        let report = signer.map(|signer| format!("{REPORT}/{}.{}", report::MANIFEST, signer.ending()));
+        report.into_iter().chain(self.bundle_signature()).all(|name| self.folder.join(name).is_file())
     }
 
     /// Writes what there is to say of a report that was made.
@@ -540,6 +562,7 @@ impl<'r> Month<'r> {
         files.sort();
         let others = [POSTURE, BUNDLE, SUMMARY].into_iter().filter(|name| self.folder.join(name).is_file());
         files.extend(others.map(str::to_owned));
+        files.extend(self.bundle_signature());
         Ok(files)
     }
 

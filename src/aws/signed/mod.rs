@@ -22,8 +22,8 @@ use tokio::runtime::Runtime;
 
 pub use answer::{Answer, Error, Refusal};
 pub use service::{
-    CLOUDFORMATION, CLOUDWATCH, EVENTS, Json, LOGS, ORGANIZATIONS, Query, Rest, SECRETS_MANAGER, SECURITY_HUB, SES,
-    SNS, SQS, SSM, STS, Service, organizations_region,
+    CLOUDFORMATION, CLOUDWATCH, EVENTS, Json, KMS, LOGS, ORGANIZATIONS, Query, Rest, SECRETS_MANAGER, SECURITY_HUB,
+    SES, SNS, SQS, SSM, STS, Service, organizations_region,
 };
 use signature::Scope;
 

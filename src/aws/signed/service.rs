@@ -71,6 +71,8 @@ pub const ORGANIZATIONS: Json = Json {
     version: "1.1",
     target: "AWSOrganizationsV20161128",
 };
+/// AWS KMS.
+pub const KMS: Json = Json { service: Service::new("KMS", "kms"), version: "1.1", target: "TrentService" };
 /// Amazon EventBridge.
 pub const EVENTS: Json = Json { service: Service::new("EventBridge", "events"), version: "1.1", target: "AWSEvents" };
 /// Amazon CloudWatch Logs.
