@@ -96,8 +96,10 @@ impl<'r> Page<'r> {
     pub(super) fn of(view: View<'r>, sheet: &str, pages: Vec<(String, String)>, footer: &'static str) -> Self {
         let style = format!("\n{STYLE}{sheet}");
         let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
-        let (style_hash, script_hash) = (hash(&style), hash(SCRIPT));
-        Self { view, style, style_hash, script: SCRIPT, script_hash, pages, footer }
+        // What is printed has no script: Chromium does not repeat the head of a table on the next sheet where a button is in it.
+        let script = if sheet.is_empty() { SCRIPT } else { "" };
+        let (style_hash, script_hash) = (hash(&style), hash(script));
+        Self { view, style, style_hash, script, script_hash, pages, footer }
     }
 
     /// Writes it.
