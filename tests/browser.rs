@@ -179,6 +179,33 @@ fn the_page_is_what_a_reader_expects() {
     for name in ["ordinary", "hostile"] {
         let pdf = fs::read(place(name).join("report.pdf")).expect("printed");
         assert!(pdf.starts_with(b"%PDF-") && pdf.len() > 50_000, "{} bytes", pdf.len());
+        sheets_are_numbered(&place(name));
+    }
+    let heads = sheets(&place("ordinary")).iter().filter(|sheet| sheet.contains("Next step")).count();
+    assert!(heads > 1, "the head of a table is repeated on its next sheet");
+}
+
+/// The text of every sheet of the PDF.
+fn sheets(folder: &Path) -> Vec<String> {
+    let ran = Command::new("pdftotext").arg("-layout").arg(folder.join("report.pdf")).arg("-").output();
+    let text = String::from_utf8(ran.expect("pdftotext of poppler-utils runs").stdout).expect("UTF-8");
+    text.split_terminator('\u{c}').map(str::to_owned).collect()
+}
+
+/// Every sheet says what it is of, which one it is, and from which data.
+fn sheets_are_numbered(folder: &Path) {
+    let manifest = fs::read_to_string(folder.join("MANIFEST.sha256")).expect("a manifest");
+    let data = manifest.lines().find_map(|line| line.strip_suffix("  report.json")).expect("listed");
+    let sheets = sheets(folder);
+    assert!(sheets.len() > 1);
+    for (i, sheet) in sheets.iter().enumerate() {
+        for wanted in [
+            "MFA exposure, ".to_owned(),
+            format!("Page {} of {}", i + 1, sheets.len()),
+            format!("SHA-256 of report.json: {data}"),
+        ] {
+            assert!(sheet.contains(&wanted), "no `{wanted}` on a sheet:\n{sheet}");
+        }
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn run(args: ReportArgs, run: Run<'_>) -> Result<Status, Error> {
     let (formats, per_account) = (job.request.formats(), job.request.per_account);
     let mut files = report::render(&made.report, &formats, per_account).map_err(Error::failed)?;
     // A browser that fails costs no other format; the run has failed all the same.
-    let printed = output.pdf(&made.report, run).transpose();
+    let printed = output.pdf(&made.report, &files, run).transpose();
     let failure = printed.map(|pdf| files.extend(pdf)).err();
     if let Some(making) = making {
         making.write(&job, &made, &files, signer.as_ref())?;
@@ -237,9 +237,10 @@ impl Output {
     }
 
     /// The page, printed, where that was asked for.
-    fn pdf(&self, report: &Report, run: Run<'_>) -> Option<Result<report::File, Error>> {
+    fn pdf(&self, report: &Report, files: &[report::File], run: Run<'_>) -> Option<Result<report::File, Error>> {
         let (browser, paper) = self.pdf.as_ref()?;
-        let page = report::printed(report, *paper)
+        let data = files.iter().find(|(name, _)| name == "report.json").map(|(_, contents)| contents.sha256());
+        let page = report::printed(report, *paper, data)
             .map_err(|error| Error::Failed(format!("could not render the page to print: {error}")));
         let print = |page: String| pdf::print(browser, &page, |folder| run.observer.temporary(folder));
         Some(page.and_then(|page| Ok(("report.pdf".to_owned(), print(page).map_err(Error::failed)?.into()))))

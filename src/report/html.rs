@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::view::{Block, Span, View};
 use super::{Report, account, format};
+use crate::escape;
 
 const STYLE: &str = include_str!("../../reports/templates/style.css");
 const SCRIPT: &str = include_str!("../../reports/templates/page.js");
@@ -44,40 +45,61 @@ pub(super) struct Page<'r> {
     footer: &'static str,
 }
 
-/// Renders the page as it is to be printed on `paper`, by a program that does not ask.
+/// Renders the page as it is to be printed on `paper`, by a program that does not ask. Every sheet has the report's title, its
+/// number, and `data`, the SHA-256 of report.json in hexadecimal digits, where that file is made: the manifest lists the PDF, which
+/// can therefore not name the manifest's own hash.
 ///
 /// # Errors
 /// When the template cannot be rendered; writing to memory does not fail.
-pub fn printed(report: &Report, paper: Paper) -> askama::Result<String> {
-    Page::new(report, Some(paper), None, Vec::new()).render()
+pub fn printed(report: &Report, paper: Paper, data: Option<&str>) -> askama::Result<String> {
+    let view = View::new(report);
+    let sheet = sheet(paper, &view.title, data);
+    Page::of(view, &sheet, Vec::new(), FOOTER).render()
+}
+
+/// The style of a sheet of paper, with what stands in its margins.
+fn sheet(paper: Paper, title: &str, data: Option<&str>) -> String {
+    let size = match paper {
+        Paper::A4 => "A4",
+        Paper::Letter => "letter",
+    };
+    let title = css_string(&escape::visible(title));
+    let data = data.map_or_else(String::new, |hash| {
+        format!("  @bottom-left {{ content: {}; }}\n", css_string(&format!("SHA-256 of report.json: {hash}")))
+    });
+    format!(
+        "@page {{\n  size: {size}; margin: 16mm 12mm; font: 7pt system-ui, sans-serif; color: #444;\n  \
+         @top-left {{ content: {title}; }}\n{data}  \
+         @bottom-right {{ content: \"Page \" counter(page) \" of \" counter(pages); }}\n}}\n"
+    )
+}
+
+/// A text as a string of a style sheet. Whatever is no letter, digit or space of ASCII is written by its number: nothing ends the
+/// string, or the element that the sheet is in. The space after a number belongs to it.
+fn css_string(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == ' ';
+    let written = |c: char| if plain(c) { c.to_string() } else { format!("\\{:x} ", u32::from(c)) };
+    format!("\"{}\"", text.chars().map(written).collect::<String>())
 }
 
 impl<'r> Page<'r> {
     /// The page of a report, of one account where one is named, with links to other pages (file and name).
-    pub(super) fn new(
-        report: &'r Report,
-        paper: Option<Paper>,
-        one_account: Option<&str>,
-        pages: Vec<(String, String)>,
-    ) -> Self {
+    pub(super) fn new(report: &'r Report, one_account: Option<&str>, pages: Vec<(String, String)>) -> Self {
         let mut view = View::new(report);
         if let Some(one) = one_account {
             view.title = format!("{}, {}", view.title, account::label(one));
         }
-        Self::of(view, paper, pages, FOOTER)
+        Self::of(view, "", pages, FOOTER)
     }
 
-    /// The page of what is arranged already.
-    pub(super) fn of(view: View<'r>, paper: Option<Paper>, pages: Vec<(String, String)>, footer: &'static str) -> Self {
-        let size = match paper {
-            None => "",
-            Some(Paper::A4) => "@page { size: A4; }\n",
-            Some(Paper::Letter) => "@page { size: letter; }\n",
-        };
-        let style = format!("\n{STYLE}{size}");
+    /// The page of what is arranged already. `sheet` is what its style says of the paper, where whoever prints cannot.
+    pub(super) fn of(view: View<'r>, sheet: &str, pages: Vec<(String, String)>, footer: &'static str) -> Self {
+        let style = format!("\n{STYLE}{sheet}");
         let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
-        let (style_hash, script_hash) = (hash(&style), hash(SCRIPT));
-        Self { view, style, style_hash, script: SCRIPT, script_hash, pages, footer }
+        // What is printed has no script: Chromium does not repeat the head of a table on the next sheet where a button is in it.
+        let script = if sheet.is_empty() { SCRIPT } else { "" };
+        let (style_hash, script_hash) = (hash(&style), hash(script));
+        Self { view, style, style_hash, script, script_hash, pages, footer }
     }
 
     /// Writes it.
@@ -154,5 +176,19 @@ mod filters {
     pub(super) fn percent(share: &f64, _: &dyn askama::Values) -> askama::Result<String> {
         let text = format!("{share:.2}");
         Ok(format!("{}%", text.trim_end_matches('0').trim_end_matches('.')))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::css_string;
+
+    #[test]
+    fn a_string_of_a_style_sheet_ends_where_it_ends() {
+        assert_eq!(css_string("MFA exposure 2026"), "\"MFA exposure 2026\"");
+        assert_eq!(css_string("a: b"), "\"a\\3a  b\"");
+        let hostile = css_string("\"; } </style><script>\\\n\u{202e}\u{0}é");
+        let inside = hostile.strip_prefix('"').and_then(|text| text.strip_suffix('"')).expect("a string");
+        assert!(inside.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ' || c == '\\'), "{inside}");
     }
 }

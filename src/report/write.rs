@@ -225,17 +225,17 @@ pub fn render(report: &Report, formats: &[Format], per_account: bool) -> Result<
 fn pages(report: &Report, per_account: bool, add: &mut dyn FnMut(&str, Contents)) -> Result<(), RenderError> {
     let page = |page: &html::Page<'_>| Contents::of(|out| page.write(out));
     if !per_account {
-        add("index.html", page(&html::Page::new(report, None, None, Vec::new()))?);
+        add("index.html", page(&html::Page::new(report, None, Vec::new()))?);
         return Ok(());
     }
     let shown = report.accounts.iter().filter(|one| account::has_something(report, &one.account));
     let named = account::file_names(shown.map(|one| one.account.as_str()));
     let links = named.iter().map(|(file, name)| (file.clone(), account::label(name))).collect();
-    add("index.html", page(&html::Page::new(report, None, None, links))?);
+    add("index.html", page(&html::Page::new(report, None, links))?);
     for (file, name) in named {
         if let Some(part) = account::of(report, name) {
             let back = vec![("index.html".to_owned(), "all accounts".to_owned())];
-            add(&file, page(&html::Page::new(&part, None, Some(name), back))?);
+            add(&file, page(&html::Page::new(&part, Some(name), back))?);
         }
     }
     Ok(())
