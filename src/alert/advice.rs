@@ -23,7 +23,9 @@ pub(super) fn next_step(step: &Step, store: &str) -> String {
             incident.actor.as_deref().unwrap_or("the owner of the account")
         ),
         (_, Kind::Evidence) => trail(incident),
-        (_, Kind::Window | Kind::Burst) if incident.resolution.is_some() => after(who(incident), incident.class).to_owned(),
+        (_, Kind::Window | Kind::Burst) if incident.resolution.is_some() => {
+            after(who(incident), incident.class).to_owned()
+        }
         (_, Kind::Window) => exposed(&exposure(incident)),
         (_, Kind::Burst) => format!(
             "Ask {} whether this was intended. If not, treat the caller's credentials as stolen: deactivate its access keys, \

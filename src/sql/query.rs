@@ -573,7 +573,8 @@ impl Subqueries for Queries<'_> {
         }
         for table in &known {
             let own = |column: &&str| crate::names::distance(column, &name.to_ascii_lowercase());
-            let written = |column: &&str| if known.len() == 1 { (*column).to_owned() } else { format!("{table}.{column}") };
+            let written =
+                |column: &&str| if known.len() == 1 { (*column).to_owned() } else { format!("{table}.{column}") };
             near.extend(self.tables.columns(table).iter().map(|column| (own(column), written(column))));
         }
         near.retain(|(far, _)| *far <= 3);
