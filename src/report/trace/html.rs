@@ -120,7 +120,7 @@ fn removals(trace: &Trace) -> Vec<Block<'static>> {
 fn credentials(trace: &Trace) -> Vec<Block<'static>> {
     let rows = trace.credentials.iter().zip(depths(trace)).map(|(credential, depth)| {
         let above = credential.parent.map_or_else(String::new, |parent| format!(" from [{parent}]"));
-        let details = details(credential).iter().map(|line| format!("{line}.")).collect::<Vec<_>>().join(" ");
+        let details = details(credential).join("; ");
         vec![
             words(format!("[{}]{above}", credential.number)),
             vec![text("› ".repeat(depth.min(12))), Span::Raw(credential.label.clone())],
