@@ -204,6 +204,16 @@ pub const fn about_finding(code: FindingCode) -> &'static str {
 mod tests {
     use super::*;
 
+    /// It is critical, whatever the class: advice that there is nothing to do would contradict that.
+    #[test]
+    fn there_is_always_a_step_after_a_window_of_the_root_user() {
+        let routine = after(Some(PrincipalKind::IamUser), Some(Class::Replacement));
+        for class in Class::ALL.iter().copied().map(Some).chain([None]) {
+            assert_ne!(after(Some(PrincipalKind::Root), class), routine, "{class:?}");
+            assert_eq!(crate::contract::playbook(PrincipalKind::Root, class), Some("docs/playbook.md#root-user"));
+        }
+    }
+
     #[test]
     fn a_name_never_becomes_a_command() {
         for (word, typed) in [
