@@ -1,7 +1,7 @@
 //! What to do next: steps that exist today, and the command that shows the whole story.
 
 use crate::contract::advice::{ASSIGN, Exposure, after, exposed, quoted};
-use crate::contract::playbook;
+use crate::contract::{PrincipalKind, playbook};
 use crate::incident::diff::Step;
 use crate::incident::{Incident, Kind, Transition};
 
@@ -11,7 +11,7 @@ pub(super) fn next_step(step: &Step, store: &str) -> String {
     let more = history(incident, store).map_or_else(String::new, |command| format!(" Full history: `{command}`"));
     let advice = match (step.transition, incident.kind) {
         (Transition::Withdrawn, _) => return "No step is needed for this incident.".to_owned(),
-        (Transition::Resolved, Kind::Window | Kind::Burst) => after(incident.class).to_owned(),
+        (Transition::Resolved, Kind::Window | Kind::Burst) => after(who(incident), incident.class).to_owned(),
         (Transition::Resolved, Kind::Attempts) => "Find out why it was tried, if that is not known yet.".to_owned(),
         (Transition::Resolved, Kind::Evidence) if !is_undone(incident) => trail(incident),
         (Transition::Resolved, Kind::Evidence) => {
@@ -23,7 +23,9 @@ pub(super) fn next_step(step: &Step, store: &str) -> String {
             incident.actor.as_deref().unwrap_or("the owner of the account")
         ),
         (_, Kind::Evidence) => trail(incident),
-        (_, Kind::Window | Kind::Burst) if incident.resolution.is_some() => after(incident.class).to_owned(),
+        (_, Kind::Window | Kind::Burst) if incident.resolution.is_some() => {
+            after(who(incident), incident.class).to_owned()
+        }
         (_, Kind::Window) => exposed(&exposure(incident)),
         (_, Kind::Burst) => format!(
             "Ask {} whether this was intended. If not, treat the caller's credentials as stolen: deactivate its access keys, \
@@ -48,6 +50,11 @@ pub(super) fn section(step: &Step) -> Option<&'static str> {
 /// Whether an event shows that a trail records again.
 fn is_undone(incident: &Incident) -> bool {
     incident.resolution.as_ref().is_some_and(|end| end.event_id.is_some())
+}
+
+/// What the one is whom an incident is about; `None` for several.
+fn who(incident: &Incident) -> Option<PrincipalKind> {
+    incident.principal.as_ref().map(|principal| principal.kind)
 }
 
 /// Whom an incident is about, as advice takes it.
@@ -98,7 +105,7 @@ fn history(incident: &Incident, store: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{Class, PrincipalKind};
+    use crate::contract::Class;
 
     /// Each section that is named is one of the document.
     #[test]

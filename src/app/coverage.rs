@@ -16,6 +16,15 @@ use crate::units::plural;
 /// How many of the events with different contents are named where no report is made.
 const NAMED: usize = 20;
 
+/// The times of the records that were read, where there are any: the month may be mistyped.
+fn times_read(scanned: &Scanned) -> String {
+    let first = scanned.accounts.values().filter_map(|span| span.first).min();
+    let last = scanned.accounts.values().filter_map(|span| span.last).max();
+    first.zip(last).map_or_else(String::new, |(first, last)| {
+        format!(" (the records that were read are from {} to {})", first.date_naive(), last.date_naive())
+    })
+}
+
 /// Completes what the scan counted.
 pub(crate) fn coverage(
     scanned: &Scanned,
@@ -53,7 +62,10 @@ pub(crate) fn coverage(
     if coverage.objects_read > 0 && !scanned.accounts.values().any(seen) {
         notices.push(Notice {
             code: NoticeCode::PeriodNotCovered,
-            text: "no record of this period was read, so this report is not evidence that nothing happened".to_owned(),
+            text: format!(
+                "no record of this period was read, so this report is not evidence that nothing happened{}",
+                times_read(scanned)
+            ),
         });
     }
     if as_of < period.to {

@@ -103,7 +103,8 @@ fn live(
     role_name: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<PostureAnswer, Error> {
-    let (own, partition) = own_account(connection).map_err(|why| Error::Failed(format!("could not ask AWS: {why}")))?;
+    let (own, partition) =
+        own_account(connection).map_err(|why| Error::Failed(format!("could not call AWS: {why}")))?;
     if role_name.is_none()
         && let Some(other) = request.accounts.iter().find(|account| **account != own)
     {

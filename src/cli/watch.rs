@@ -427,7 +427,7 @@ fn check(args: &CheckArgs) -> Result<Status, Error> {
         say(&line);
     }
     say(&format!(
-        "{} and {} as they should be; nothing was sent",
+        "checked {} and {}: no problem found; nothing was sent",
         units::plural((config.inputs.len() + config.queues.len()) as u64, "input", "inputs"),
         units::plural(config.channels.len() as u64, "channel", "channels")
     ));

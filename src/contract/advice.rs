@@ -32,13 +32,16 @@ impl Exposure<'_> {
     }
 }
 
-/// What is left to do when the exposure is over.
+/// What is left to do when the exposure is over. No class of the root user's is routine: somebody used or changed the root user.
 #[must_use]
-pub const fn after(class: Option<Class>) -> &'static str {
+pub const fn after(who: Option<PrincipalKind>, class: Option<Class>) -> &'static str {
     match class {
         Some(Class::SuspectedTakeover) => {
             "MFA alone does not end a takeover: check who enrolled the new device and which keys, passwords and policies were \
              created in the meantime, and revoke the sessions."
+        }
+        _ if matches!(who, Some(PrincipalKind::Root)) => {
+            "Confirm with whoever is responsible for the root user that this was planned. If not, treat it as a suspected takeover."
         }
         Some(Class::Approved | Class::Offboarding | Class::Replacement) => "No further step is known to be needed.",
         Some(Class::Workaround) => "Ask why MFA was switched off and the user kept working without it.",
@@ -200,6 +203,16 @@ pub const fn about_finding(code: FindingCode) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// It is critical, whatever the class: advice that there is nothing to do would contradict that.
+    #[test]
+    fn there_is_always_a_step_after_a_window_of_the_root_user() {
+        let routine = after(Some(PrincipalKind::IamUser), Some(Class::Replacement));
+        for class in Class::ALL.iter().copied().map(Some).chain([None]) {
+            assert_ne!(after(Some(PrincipalKind::Root), class), routine, "{class:?}");
+            assert_eq!(crate::contract::playbook(PrincipalKind::Root, class), Some("docs/playbook.md#root-user"));
+        }
+    }
 
     #[test]
     fn a_name_never_becomes_a_command() {

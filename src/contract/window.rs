@@ -267,8 +267,8 @@ impl Window {
 #[must_use]
 pub const fn playbook(who: PrincipalKind, class: Option<Class>) -> Option<&'static str> {
     match (class, who) {
-        (Some(Class::Approved | Class::Offboarding), _) => None,
         (_, PrincipalKind::Root) => Some("docs/playbook.md#root-user"),
+        (Some(Class::Approved | Class::Offboarding), _) => None,
         (Some(Class::SuspectedTakeover | Class::Unexplained), _) => Some("docs/playbook.md#suspected-takeover"),
         (Some(Class::Replacement | Class::Workaround), _) => Some("docs/playbook.md#replaced"),
         (None, _) => None,

@@ -463,8 +463,10 @@ impl Iam {
 /// Who calls. STS answers whatever the caller's policies are.
 fn caller(connection: &Connection) -> Result<Caller, String> {
     let signed = signed::Caller::open(connection, DEADLINE)?;
-    let failed =
-        |error: signed::Error| format!("STS does not say who calls: {error} (hint: check the AWS credentials)");
+    let failed = |error: signed::Error| match error {
+        error @ signed::Error::NoCredentials(_) => error.to_string(),
+        error => format!("STS does not say who calls: {error} (hint: check the AWS credentials)"),
+    };
     let answer = signed.query(&STS, "GetCallerIdentity", &[]).map_err(failed)?;
     let text = |name| answer.text(&["GetCallerIdentityResult", name]).map_err(failed);
     Ok(Caller { account: text("Account")?, arn: text("Arn")? })

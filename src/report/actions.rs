@@ -74,10 +74,6 @@ pub(super) fn actions(report: &Report) -> Vec<Action> {
 
 fn of_window(number: usize, window: &Window) -> Action {
     let who = window.principal.in_words();
-    let since = match (window.opened_at, window.open_since_before) {
-        (Some(at), _) => format!("since {}", format::time(at)),
-        (None, at) => format!("since before {}", at.map(format::time).unwrap_or_default()),
-    };
     let code = super::view::key(window);
     let exposure = Exposure {
         account: &window.account,
@@ -89,7 +85,7 @@ fn of_window(number: usize, window: &Window) -> Action {
     let over = !window.is_open();
     let (state, next_step) = match over {
         false => ("is without MFA", exposed(&exposure)),
-        true => ("was without MFA", after(window.class).to_owned()),
+        true => ("was without MFA", after(Some(window.principal.kind), window.class).to_owned()),
     };
     Action {
         severity: window.severity(),
@@ -97,11 +93,24 @@ fn of_window(number: usize, window: &Window) -> Action {
         number,
         code,
         account: Some(window.account.clone()),
-        title: format!("{who} of account {} {state} {since} ({})", window.account, code.replace('_', " ")),
+        title: format!("{who} of account {} {state} {} ({})", window.account, times(window), code.replace('_', " ")),
         next_step,
         playbook: playbook(window.principal.kind, window.class),
         over,
         exception: remark(&window.exceptions),
+    }
+}
+
+/// When somebody was without MFA, as far as it is known.
+fn times(window: &Window) -> String {
+    let since = match (window.opened_at, window.open_since_before) {
+        (Some(at), _) => format::time(at),
+        (None, at) => format!("before {}", at.map(format::time).unwrap_or_default()),
+    };
+    match window.closed_at {
+        Some(end) => format!("from {since} to {}", format::time(end)),
+        None if window.is_open() => format!("since {since}"),
+        None => format!("from {since} to an unknown time"),
     }
 }
 

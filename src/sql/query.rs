@@ -535,7 +535,7 @@ impl<'q> Queries<'q> {
             return Ok((**relation).clone().named(known));
         }
         let Some(table) = self.tables.names().into_iter().find(|table| table.eq_ignore_ascii_case(name)) else {
-            return wrong(format!("there is no table `{name}`: the tables are {}", self.names()));
+            return wrong(format!("there is no table `{name}`"));
         };
         let key = (table.to_owned(), all);
         if let Some(relation) = self.loaded.get(&key) {
@@ -565,9 +565,17 @@ impl Subqueries for Queries<'_> {
 
     fn nearest(&self, name: &str, tables: &[&str]) -> String {
         let mut near: Vec<(usize, String)> = Vec::new();
-        for table in self.tables.names() {
+        let mut known = self.tables.names();
+        let is_asked = |known: &&str| tables.iter().any(|asked| asked.eq_ignore_ascii_case(known));
+        // An alias names no table: then it may be a column of any.
+        if known.iter().any(is_asked) {
+            known.retain(is_asked);
+        }
+        for table in &known {
             let own = |column: &&str| crate::names::distance(column, &name.to_ascii_lowercase());
-            near.extend(self.tables.columns(table).iter().map(|column| (own(column), format!("{table}.{column}"))));
+            let written =
+                |column: &&str| if known.len() == 1 { (*column).to_owned() } else { format!("{table}.{column}") };
+            near.extend(self.tables.columns(table).iter().map(|column| (own(column), written(column))));
         }
         near.retain(|(far, _)| *far <= 3);
         near.sort();

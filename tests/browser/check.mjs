@@ -101,7 +101,7 @@ for (const folder of [ordinary, hostile]) {
   await page.keyboard.press("Home");
   await close();
 
-  const fresh = await open(ordinary, { viewport: { width: 1180, height: 1240 } });
+  const fresh = await open(ordinary, { viewport: { width: 1180, height: 1560 } });
   await fresh.page.keyboard.press("Tab");
   same(await fresh.page.evaluate(() => document.activeElement.className), "skip", "the first stop of the keyboard");
   await fresh.page.evaluate(() => document.activeElement.blur());

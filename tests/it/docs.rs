@@ -14,6 +14,9 @@ use crate::support::store;
 /// In the place of somebody's own archive on disk.
 const OWN_ARCHIVE: &str = "./copy-of-archive";
 
+/// The table of contents of the site.
+const SUMMARY: &str = "docs/SUMMARY.md";
+
 /// A shell's name for the binary of this build.
 const AS_PRINTED: &str = r#"mfatrail() { "$BINARY" "$@"; }"#;
 
@@ -286,6 +289,49 @@ fn the_readme_is_short_and_names_every_document() {
     assert!(lines <= 130, "{lines} lines: the rest belongs in docs/");
     for document in documents() {
         let name = document.display().to_string();
-        assert!(name == "README.md" || readme.contains(&format!("({name})")), "{name} is not in the README");
+        let is_exempt = [Path::new("README.md"), SUMMARY.as_ref()].contains(&&*document);
+        assert!(is_exempt || readme.contains(&format!("({name})")), "{name} is not in the README");
+    }
+}
+
+/// What the site needs and a repository's host does not: mdBook takes the pages of its table of contents only, makes `.html` of every
+/// `.md` that a page links to, and copies pictures from below `docs/`.
+#[test]
+fn the_site_has_every_page_and_every_link_of_it() {
+    let summary = text(SUMMARY.as_ref());
+    let listed: Vec<PathBuf> = links(&summary).into_iter().map(|page| Path::new("docs").join(page)).collect();
+    let mut pages = documents();
+    pages.retain(|page| page.starts_with("docs") && page != Path::new(SUMMARY));
+    for page in &pages {
+        let times = listed.iter().filter(|other| *other == page).count();
+        assert_eq!(times, 1, "{} is {times} times in {SUMMARY}", page.display());
+    }
+    assert_eq!(listed.len(), pages.len(), "{SUMMARY} lists something that is not a page");
+
+    for page in &pages {
+        let own = text(page);
+        for link in links(&own).into_iter().filter(|link| link.starts_with("../")) {
+            let file = link.split('#').next().unwrap_or(link);
+            let is_page = Path::new(file).extension().is_some_and(|kind| kind == "md");
+            assert!(!is_page, "{}: {link} is not on the site", page.display());
+            let target = root().join("docs").join(file);
+            assert!(target.is_file(), "{}: {link}: a site shows no folder", page.display());
+        }
+        for picture in own.split("![").skip(1).filter_map(|rest| rest.split_once("](")).map(|(_, target)| target) {
+            assert!(picture.starts_with("images/"), "{}: pictures of pages are in docs/images", page.display());
+        }
+    }
+}
+
+/// The lines that the first page shows are lines that its command prints.
+#[test]
+fn the_first_report_prints_what_its_page_shows() {
+    let page = text(Path::new("docs/first-report.md"));
+    let command = commands(&page).remove(0);
+    let ran = shell(clone().path(), &[AS_PRINTED, &command]);
+    let (_, shown) = page.split_once("```text\n").expect("what it prints");
+    let (shown, _) = shown.split_once("```").expect("its end");
+    for line in shown.lines() {
+        assert!(ran.stderr.lines().any(|own| own == line), "`{line}` is not what is printed:\n{}", ran.stderr);
     }
 }

@@ -403,6 +403,18 @@ fn sql_changes_nothing_and_its_faults_are_explained() {
 }
 
 #[test]
+fn a_misspelled_column_is_looked_for_in_the_tables_of_from() {
+    let home = Home::of(&annas());
+    let said = |statement: &str| home.ran(&["--sql", statement]).stderr;
+    let one = said("SELECT event_nam FROM events");
+    assert!(one.contains("no column `event_nam`; there is event_name, event_id, event_time\n"), "{one}");
+    let two = said("SELECT event_nam FROM events, calls");
+    assert!(two.contains("there is calls.event_name, events.event_name, "), "{two}");
+    let alias = said("SELECT c.event_nam FROM calls AS c");
+    assert!(alias.contains("no column `c.event_nam`; there is calls.event_name"), "{alias}");
+}
+
+#[test]
 fn sql_reaches_no_file() {
     let home = Home::of(&annas());
     let folder = home.0.path();

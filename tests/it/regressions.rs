@@ -177,7 +177,9 @@ fn another_period_is_no_all_clear() {
     let (status, report) = october_and_status(&[deactivation("2026-11-06T09:00:00Z", user("bob", "AIDABOB"))], None);
     assert_eq!(status, 3, "nothing is known of the period");
     let notices = report["notices"].as_array().unwrap();
-    assert!(notices.iter().any(|notice| notice["code"] == "period-not-covered"), "{notices:?}");
+    let notice = notices.iter().find(|notice| notice["code"] == "period-not-covered").expect("the notice");
+    let text = notice["text"].as_str().expect("a text");
+    assert!(text.contains("(the records that were read are from "), "{text}");
 }
 
 fn write(root: &Path, name: &str, bytes: &[u8]) {

@@ -98,16 +98,14 @@ fn of_chain(request: &TraceRequest, reading: &Reading, trace: &Trace) -> Vec<Tra
     for credential in &trace.credentials {
         let number = credential.number;
         if is_session(credential) && credential.made_by.is_none() {
-            let begun =
-                credential.begun_at.map_or_else(String::new, |begun| format!(", which began at {},", rfc3339(begun)));
+            let begun = credential.begun_at.map_or_else(String::new, |at| format!(", which began at {}", rfc3339(at)));
             let early = credential.begun_at.zip(request.selection.from).is_some_and(|(begun, from)| begun < from);
             let hint = if early {
                 "it began before --from: read from an earlier time"
             } else {
-                "the call that began it is not there"
+                "the call that began it was not read"
             };
-            let text =
-                format!("where [{number}] {}{begun} comes from is not in what was read: {hint}", credential.label);
+            let text = format!("[{number}] {}{begun}: where it came from is not known; {hint}", credential.label);
             unknowns.push(unknown(TraceGap::BeginningUnknown, text));
         }
     }

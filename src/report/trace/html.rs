@@ -105,7 +105,7 @@ fn removals(trace: &Trace) -> Vec<Block<'static>> {
         vec![
             vec![Span::Time(format::time(removal.at))],
             raw(&removal.user),
-            raw(&removal.device),
+            vec![Span::Arn(removal.device.clone())],
             vec![Span::Arn(removal.actor.clone()), text(format!(" {}", number(removal.credential)))],
             maybe(removal.address.as_deref()),
             words(mfa_words(removal.mfa)),
@@ -120,12 +120,12 @@ fn removals(trace: &Trace) -> Vec<Block<'static>> {
 fn credentials(trace: &Trace) -> Vec<Block<'static>> {
     let rows = trace.credentials.iter().zip(depths(trace)).map(|(credential, depth)| {
         let above = credential.parent.map_or_else(String::new, |parent| format!(" from [{parent}]"));
-        let lines = details(credential).into_iter().map(|line| Span::Raw(format!("{line}. ")));
+        let details = details(credential).join("; ");
         vec![
             words(format!("[{}]{above}", credential.number)),
             vec![text("› ".repeat(depth.min(12))), Span::Raw(credential.label.clone())],
             words(credential.relation),
-            lines.collect(),
+            raw(&details),
         ]
     });
     list("Each after the one that made it", &["Number", "Credential", "Relation", "Details"], rows.collect())

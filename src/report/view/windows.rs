@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::exceptions;
 use super::{
-    Block, Line, Section, Span, Table, Tag, WindowView, head, id, key, lasting, none, numeric, opened, principal, raw,
-    raws, still_open, table, text, time, window_id, window_link, words, yes_no,
+    Block, Line, Section, Span, Table, Tag, WindowView, arn, head, id, key, lasting, none, numeric, opened, principal,
+    raw, raws, still_open, table, text, time, window_id, window_link, words, yes_no,
 };
 use crate::contract::playbook;
 use crate::report::assurance;
@@ -483,7 +483,7 @@ fn proof(i: usize, w: &Window, proofs: &Proofs<'_>) -> Table<'static> {
                 words(what.join(", ").replace('_', " ")),
                 vec![known.map_or_else(none, |proof| raw(&proof.event_name))],
                 vec![known.map_or_else(none, |proof| time(proof.event_time))],
-                vec![known.map_or_else(none, |proof| raw(&proof.actor))],
+                vec![known.map_or_else(none, |proof| arn(&proof.actor))],
                 vec![id(event)],
                 objects,
             ]
