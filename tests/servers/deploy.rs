@@ -90,7 +90,7 @@ fn a_container_runs_as_nobody_and_starts_the_watch() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
     let images: Vec<&str> = steps.iter().filter(|(word, _)| word == "FROM").map(|(_, rest)| rest.as_str()).collect();
-    assert_eq!(images, [&format!("rust:{version}-slim-bookworm AS build"), "debian:bookworm-slim"]);
+    assert_eq!(images, [&format!("rust:{version}-slim-bookworm AS build"), "gcr.io/distroless/cc-debian12:nonroot"]);
 }
 
 /// The unit, with the binary of this build and what a test may write.

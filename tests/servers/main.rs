@@ -20,6 +20,7 @@ mod own_process;
 mod permissions;
 mod posture;
 mod queue;
+mod release;
 mod respond;
 mod s3;
 mod spark;
