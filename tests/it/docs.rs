@@ -47,7 +47,10 @@ fn commands(text: &str) -> Vec<String> {
             "```sh" => inside = true,
             _ if line.starts_with("```") => inside = false,
             _ if !inside => {}
-            _ if ["mfatrail ", "export ", "mkdir "].iter().any(|start| line.starts_with(start)) => {
+            _ if ["mfatrail ", "export ", "mkdir ", "ssh-keygen ", "echo "]
+                .iter()
+                .any(|start| line.starts_with(start)) =>
+            {
                 commands.push(line.to_owned());
             }
             _ if line.starts_with("cargo run ") => {
@@ -74,7 +77,9 @@ fn examples(help: &str) -> Vec<String> {
     let (_, end) = help.split_once("\nExamples:\n").unwrap_or_default();
     let mut examples: Vec<String> = Vec::new();
     for line in end.lines().take_while(|line| !line.trim().is_empty()).map(str::trim) {
-        let starts = ["mfatrail ", "MFATRAIL_STORE=", "zcat ", "man "].iter().any(|start| line.starts_with(start));
+        let starts = ["mfatrail ", "MFATRAIL_STORE=", "zcat ", "man ", "ssh-keygen "]
+            .iter()
+            .any(|start| line.starts_with(start));
         match examples.last_mut() {
             Some(last) if !starts => {
                 last.push(' ');
@@ -100,7 +105,7 @@ pub fn helps(command: &str) -> Vec<(String, String)> {
     std::iter::once((command.to_owned(), help)).chain(below).collect()
 }
 
-/// Whether a command needs what a fresh clone lacks: AWS, or an archive of one's own.
+/// Whether a command needs what a fresh clone lacks: AWS, an archive or a key of one's own, or a terminal.
 fn is_elsewhere(command: &str) -> bool {
     let needs = [
         "s3://",
@@ -109,8 +114,14 @@ fn is_elsewhere(command: &str) -> bool {
         "mfatrail iam snapshot ",
         "mfatrail device ",
         "mfatrail respond ",
+        "~/.ssh/",
+        "--allowed-signers auditors",
+        "--public-key key.pem",
         OWN_ARCHIVE,
     ];
+    if command.ends_with(" --sql") {
+        return true;
+    }
     if command.starts_with("mfatrail posture") && !command.contains("--from-files") {
         return true;
     }
