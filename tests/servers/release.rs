@@ -16,16 +16,6 @@ fn names(folder: &Path) -> BTreeSet<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-#[test]
-fn releases_have_the_licenses_that_are_allowed() {
-    let list = |file: &str| -> BTreeSet<String> {
-        let text: toml::Table = fs::read_to_string(root().join(file)).unwrap().parse().unwrap();
-        let list = text.get("accepted").unwrap_or_else(|| &text["licenses"]["allow"]);
-        list.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
-    };
-    assert_eq!(list("deploy/release/about.toml"), list("deny.toml"));
-}
-
 /// A workflow that runs this script runs what is checked here; its actions have fixed versions.
 #[test]
 fn the_workflow_builds_by_the_script() {
