@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let archive = Archive { sources: vec![Source::parse(archive.as_ref())?], ..Archive::default() };
     let out = OutputDir::prepare(out.as_ref())?;
     let made = report::make(request, &archive, Run::silent(now))?;
-    let folder = out.commit(render(&made.report, &formats, false)?)?;
+    let folder = out.commit(render(&made.report, &formats, false)?, None)?;
     println!("{}: {} windows, complete: {}", folder.display(), made.report.windows.len(), made.complete);
     Ok(())
 }

@@ -6,10 +6,10 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
 use serde_json::{Value, json};
 
 use super::args::AwsArgs;
+use super::complete::{self, Shell};
 use super::device::{CallerArgs, DeviceArgs, DeviceCommand};
 use super::exit::Status;
 use super::respond::RespondArgs;
@@ -33,7 +33,9 @@ pub(super) enum GenerateCommand {
     IamPolicy(IamPolicyArgs),
 }
 
-/// Print shell completions
+/// Print shell completions: of commands and options, and with --store DIR of its accounts, users and devices
+///
+/// The shell asks mfatrail at each Tab, so completions know the version that is installed. A store in a bucket is not asked.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -107,7 +109,7 @@ pub(super) fn run(command: GenerateCommand) -> Result<Status, Error> {
 
 fn completions(shell: Shell) -> Result<Status, Error> {
     let mut out = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "mfatrail", &mut out);
+    complete::registration(shell, &mut out).map_err(Error::failed)?;
     put(String::from_utf8_lossy(&out).trim_end())?;
     Ok(Status::Done)
 }

@@ -3,6 +3,7 @@
 mod archive;
 mod args;
 mod bundle;
+mod complete;
 mod config;
 mod device;
 mod exit;
@@ -92,6 +93,7 @@ enum IamCommand {
 /// Runs the command that the process's arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
+    complete::answer(Cli::command);
     let settled = match config::settle(Cli::command(), std::env::args_os().collect()) {
         Ok(settled) => settled,
         Err(error) => return fail(&error),

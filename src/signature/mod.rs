@@ -1,7 +1,7 @@
 //! Signatures of a report's manifest and of an evidence bundle: that somebody who holds a key has signed just these bytes.
 //!
-//! A signature stands beside what it signs, under its name with one of the [`ENDINGS`]. Two kinds of keys sign: SSH keys ([`ssh`]), which
-//! people have and which the `ssh-keygen` that everybody has verifies, and keys in AWS KMS ([`kms`]), which never leave it. What a
+//! A signature stands beside what it signs, under its name with one of the [`ENDINGS`]. Two kinds of keys sign: SSH keys, which
+//! people have and which the `ssh-keygen` that everybody has verifies, and keys in AWS KMS, which never leave it. What a
 //! signature proves is that its key signed; whose key that is, the reader must know from elsewhere ([`Trust`]).
 
 mod kms;

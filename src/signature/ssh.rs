@@ -166,7 +166,7 @@ impl Ran {
     /// Its last message.
     fn why(&self) -> String {
         let mut lines = self.err.lines().chain(self.out.lines()).filter(|line| !line.trim().is_empty());
-        lines.next_back().map_or_else(|| "it does not say why".to_owned(), |line| terminal_text(line))
+        lines.next_back().map_or_else(|| "it does not say why".to_owned(), terminal_text)
     }
 }
 

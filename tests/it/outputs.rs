@@ -632,13 +632,80 @@ fn policies_name_the_partition_of_the_arns_and_regions_that_are_given() {
     assert!(ran.stdout.contains("arn:aws-iso-b:iam::111122223333:role/Reader"), "{}", ran.stdout);
 }
 
+/// What bash offers at the end of a line.
+fn offered(line: &[&str], store: Option<&Path>) -> Vec<String> {
+    let script = ran(&["generate", "completions", "bash"]);
+    assert_eq!(script.status, 0, "{}", script.stderr);
+    let asked = "COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _clap_complete_mfatrail mfatrail \"${@: -1}\"; printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let mut command = std::process::Command::new("bash");
+    command.args(["-c", &format!("{}\n{asked}", script.stdout), "bash", "mfatrail"]).args(line);
+    let bin = Path::new(env!("CARGO_BIN_EXE_mfatrail")).parent().unwrap();
+    command.env_clear().env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+    command.envs(store.map(|store| ("MFATRAIL_STORE", store)));
+    let said: Ran = command.output().unwrap().into();
+    assert!(said.stderr.is_empty(), "{line:?}: {}", said.stderr);
+    said.stdout.lines().map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
 #[test]
-fn completions_and_man_pages_know_every_command() {
+fn completions_know_commands_options_and_what_a_store_has() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = ran(&["generate", "completions", shell]);
         assert_eq!(ran.status, 0, "{}", ran.stderr);
-        assert!(ran.stdout.contains("redact-key") && ran.stdout.contains("snapshot"), "{shell}");
+        assert!(ran.stdout.contains("MFATRAIL_COMPLETE") && ran.stdout.contains("mfatrail"), "{shell}");
     }
+    assert_eq!(offered(&["hist"], None), ["history"]);
+    assert_eq!(offered(&["report", "--redact-k"], None), ["--redact-key"]);
+    assert_eq!(offered(&["iam", "sn"], None), ["snapshot"]);
+
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("store");
+    let place = store.to_str().unwrap();
+    // Whoever writes records chooses names; a shell puts what is offered into the command line.
+    let record = |name: &str| {
+        serde_json::json!({
+            "eventVersion": "1.11", "eventTime": "2026-10-05T10:00:00Z", "eventName": "DeactivateMFADevice", "eventID": name,
+            "eventSource": "iam.amazonaws.com", "awsRegion": "us-east-1", "recipientAccountId": "111122223333",
+            "sourceIPAddress": "203.0.113.77", "responseElements": null, "requestParameters": {"userName": name},
+            "userIdentity": {"type": "IAMUser", "principalId": "AIDAEXAMPLE", "accountId": "111122223333", "userName": name,
+                "arn": "arn:aws:iam::111122223333:user/x"},
+        })
+    };
+    let hostile = [
+        "anna$(touch x)",
+        "anna`id`",
+        "anna;id",
+        "anna\nid",
+        "anna*",
+        "anna b",
+        "-anna",
+        "anna'",
+        "anna>x",
+        "anna\u{b}x",
+    ];
+    let records: Vec<Value> = hostile.iter().map(|name| record(name)).collect();
+    let odd = home.path().join("odd.json");
+    fs::write(&odd, serde_json::json!({ "Records": records }).to_string()).unwrap();
+    let scan = ran(&["scan", "fixtures/archive", odd.to_str().unwrap(), "--store", place]);
+    assert_eq!(scan.status, 0, "{}", scan.stderr);
+    let named = |line: &[&str]| offered(&[&line[..1], &["--store", place], &line[1..]].concat(), None);
+    assert_eq!(named(&["history", "--user", "ann"]), ["anna.keller"]);
+    assert_eq!(offered(&["trace", "--user", "ann"], Some(&store)), ["anna.keller"]);
+    assert_eq!(offered(&["respond", "ann"], Some(&store)), ["anna.keller"]);
+    assert!(named(&["history", "--account", "1111"]).contains(&"111122223333".to_owned()));
+    assert!(named(&["history", "--device", "jonas"]).contains(&"jonas-phone".to_owned()));
+    for name in named(&["history", "--user", ""]) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-/:".contains(c);
+        assert!(name.chars().all(plain) && !name.starts_with('-'), "{name}");
+    }
+    // Without a store, with one that is none, and with one in a bucket, which takes a network, nothing is offered and nothing said.
+    for store in [None, Some(Path::new("/absent")), Some(Path::new("s3://evidence-bucket/mfatrail"))] {
+        assert_eq!(offered(&["history", "--user", "ann"], store), [""; 0]);
+    }
+}
+
+#[test]
+fn man_pages_know_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("deep/man");
     let ran = ran(&["generate", "man", "--out", out.to_str().unwrap()]);
