@@ -63,7 +63,7 @@ fn knowing(command: Command) -> Command {
         ("history", "accounts", accounts.clone()),
         ("history", "devices", devices),
         ("trace", "user", users.clone()),
-        ("trace", "account", accounts.clone()),
+        ("trace", "accounts", accounts.clone()),
         ("respond", "user", users),
         ("report", "accounts", accounts),
     ];
