@@ -399,7 +399,7 @@ fn colors_are_where_they_are_wanted_and_change_nothing_else() {
     assert!(
         ran(&["verify", "fixtures/archive", "--color", "always"], &[]).stdout.contains("\u{1b}[1;31mNOTHING\u{1b}[0m")
     );
-    let typo = ran(&["history", "--colour", "always"], &[]);
+    let typo = ran(&["history", "--colr", "always"], &[]);
     assert!(typo.status == 2 && typo.stderr.contains("--color"), "{}", typo.stderr);
 }
 
