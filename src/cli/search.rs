@@ -251,7 +251,9 @@ fn summarize(written: &Written, followed: Followed, scanned: &Scanned) {
             units::plural(followed.passes, "more pass", "more passes")
         ),
     };
-    inform(&format!(
+    // That there is more than is shown is no matter of taste.
+    let tell = if limited.is_empty() { inform } else { say };
+    tell(&format!(
         "{} found{limited}{duplicates}{credentials}; {}",
         units::plural(written.events, "event", "events"),
         read_counts(scanned)
