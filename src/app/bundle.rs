@@ -148,13 +148,6 @@ pub(crate) struct Making {
     signature: Option<Draft>,
 }
 
-/// Where a bundle's signature is, or would be.
-fn signature_of(bundle: &Path, ending: &str) -> PathBuf {
-    let mut name = bundle.as_os_str().to_owned();
-    name.push(format!(".{ending}"));
-    name.into()
-}
-
 fn temporary(run: Run<'_>) -> Result<TempDir, Error> {
     let folder = disk::temporary_folder(None).map_err(|error| {
         Error::Failed(format!("could not create a temporary folder: {error}\n  hint: set TMPDIR to another folder"))
@@ -175,7 +168,7 @@ impl Making {
         let draft = bundle::prepare(path).map_err(Error::input)?;
         run.observer.temporary(draft.path());
         let signature = signer.map(|signer| {
-            let place = signature_of(path, signer.ending());
+            let place = signature::beside(path, signer.ending());
             let unusable =
                 |error| Error::Input(format!("could not write the signature `{}`: {error}", place.display()));
             let draft = Draft::new(&place, Readers::Owner, "a signature", signature::is_one).map_err(unusable)?;
@@ -232,7 +225,7 @@ impl Making {
                     .map_err(|error| Error::Failed(format!("could not write the bundle's signature: {error}")))?;
             }
             None => {
-                let old = signature::ENDINGS.map(|ending| signature_of(&self.path, ending));
+                let old = signature::ENDINGS.map(|ending| signature::beside(&self.path, ending));
                 for old in old.iter().filter(|old| old.exists()) {
                     job.run.observer.warn(&format!(
                         "`{}` is the signature of an earlier bundle: sign this one with `--sign-key`, or delete it",

@@ -54,14 +54,8 @@ pub fn check_signed(request: &SignedRequest, run: Run<'_>) -> Result<Checked, Er
         })
     };
     let message: File = open(&signed)?;
-    let beside = || {
-        let place = |ending: &&str| {
-            let mut name = signed.clone().into_os_string();
-            name.push(format!(".{ending}"));
-            PathBuf::from(name)
-        };
-        signature::ENDINGS.iter().map(place).find(|place| place.exists())
-    };
+    let beside =
+        || signature::ENDINGS.map(|ending| signature::beside(&signed, ending)).into_iter().find(|place| place.exists());
     let signature = match request.signature.clone().or_else(beside) {
         Some(file) => {
             let verdict = signature::verify(message, &file, &request.trust).map_err(Error::input)?;

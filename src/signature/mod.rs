@@ -19,6 +19,14 @@ pub const ENDINGS: [&str; 2] = [ssh::ENDING, kms::ENDING];
 /// The most bytes of a signature: that of a key of 16,384 bits has four thousand.
 pub const LARGEST: u64 = 64 << 10;
 
+/// Where the signature of a file is, or would be.
+#[must_use]
+pub fn beside(signed: &Path, ending: &str) -> PathBuf {
+    let mut name = signed.as_os_str().to_owned();
+    name.push(format!(".{ending}"));
+    name.into()
+}
+
 /// Why something could not be signed, or a signature is not good: one sentence, with a way out on a line of its own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
