@@ -4,6 +4,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -20,7 +21,7 @@ use crate::trace::{Call, Context, Sighting, sighting_key};
 #[derive(Debug)]
 pub(super) struct Calls<'c> {
     all: Vec<&'c Call>,
-    by: HashMap<EntityId, Vec<&'c Call>>,
+    by: HashMap<EntityId, Own<'c>>,
     about: HashMap<EntityId, Vec<&'c Call>>,
     /// By users of whom no event tells: by account and what the record calls them.
     by_strangers: HashMap<(&'c str, &'c str), Vec<&'c Call>>,
@@ -28,11 +29,9 @@ pub(super) struct Calls<'c> {
     by_assumed: HashMap<&'c str, Vec<&'c Call>>,
     sightings: HashMap<&'c str, Vec<&'c Sighting>>,
     people: HashMap<String, People>,
-    /// What was asked of actors that are no principals, and of principals.
+    /// What was asked of actors that are no principals.
     seen: Memo<Seen>,
-    seen_by: Memo<Seen, EntityId>,
     counted: Memo<Option<Counted>>,
-    counted_by: Memo<Option<Counted>, EntityId>,
     /// Reading calls about users, by their places.
     readings: OnceCell<Acts<usize>>,
     sweeps: Memo<bool, (Actor, Arc<str>, DateTime<Utc>)>,
@@ -74,9 +73,7 @@ impl<'c> Calls<'c> {
             sightings: HashMap::new(),
             people: people(ledger),
             seen: Memo::default(),
-            seen_by: Memo::default(),
             counted: Memo::default(),
-            counted_by: Memo::default(),
             readings: OnceCell::new(),
             sweeps: Memo::default(),
         };
@@ -84,7 +81,7 @@ impl<'c> Calls<'c> {
             let assumed = call.actor.access_key.as_deref().filter(|_| ledger.is_assumed_root(&call.actor));
             match (assumed, ledger.entity_of(&call.actor, &call.account, call.time)) {
                 (Some(key), _) => calls.by_assumed.entry(key).or_default().push(call),
-                (None, Some(entity)) => calls.by.entry(entity).or_default().push(call),
+                (None, Some(entity)) => calls.by.entry(entity).or_default().calls.push(call),
                 (None, None) => calls.by_strangers.entry(stranger(call)).or_default().push(call),
             }
             if let Some(entity) = ledger.entity_about(call) {
@@ -109,7 +106,7 @@ impl<'c> Calls<'c> {
 
     /// The principal's own calls in `[from, to)`.
     pub(super) fn by(&self, entity: EntityId, from: DateTime<Utc>, to: DateTime<Utc>) -> &[&'c Call] {
-        self.by.get(&entity).map_or(&[], |calls| between(calls, from, to))
+        self.by.get(&entity).map_or(&[], |own| between(&own.calls, from, to))
     }
 
     /// The calls about the principal in `[from, to)`, by whomever.
@@ -120,24 +117,26 @@ impl<'c> Calls<'c> {
     /// How many calls of an actor there are in `[from, to)`, and how many of them write; `None` where the calls of its kind are not
     /// kept one by one.
     pub(super) fn count(&self, who: Who<'_>, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<[usize; 2]> {
-        let count = || {
-            let counted = self.of(who).map(|calls| Counted::new(&calls));
-            let calls = counted.as_ref().map_or(0, |counted| counted.times.len());
-            (counted, calls)
-        };
-        let counted = match who {
-            Who::Entity(entity) => self.counted_by.of(&entity, count),
-            Who::Actor(actor) => self.counted.of(&known_as(actor), count),
-        };
-        (*counted).as_ref().map(|counted| counted.between(from, to))
-    }
-
-    /// The calls of an actor, in order of time; `None` where the calls of its kind are not kept one by one.
-    fn of(&self, who: Who<'_>) -> Option<Vec<&'c Call>> {
         let actor = match who {
-            Who::Entity(entity) => return Some(self.by.get(&entity).cloned().unwrap_or_default()),
+            Who::Entity(entity) => {
+                let own = self.by.get(&entity);
+                return Some(
+                    own.map_or([0, 0], |own| own.writes().count(range(&own.calls, |call| call.time, from, to))),
+                );
+            }
             Who::Actor(actor) => actor,
         };
+        let counted = self.counted.of(&known_as(actor), || {
+            let calls = self.of(actor);
+            let times = |calls: &Vec<&Call>| calls.iter().map(|call| call.time).collect();
+            let counted = calls.as_ref().map(|calls| Counted { times: times(calls), writes: Writes::new(calls) });
+            (counted, calls.map_or(0, |calls| calls.len()))
+        });
+        (*counted).as_ref().map(|counted| counted.writes.count(range(&counted.times, |time| *time, from, to)))
+    }
+
+    /// The calls of an actor that is no principal, in order of time; `None` where the calls of its kind are not kept one by one.
+    fn of(&self, actor: &Actor) -> Option<Vec<&'c Call>> {
         if actor.kind == ActorKind::AssumedRoot {
             return Some(self.by_assumed.get(actor.access_key.as_deref()?).cloned().unwrap_or_default());
         }
@@ -171,40 +170,46 @@ impl<'c> Calls<'c> {
     /// Whether `who` was seen at any address at all in `[from, to)`, and whether it was seen at `source_ip`. Seen is who made a
     /// successful call that no other record contradicts; where a service's name stands for the address, nothing was seen.
     pub(super) fn seen(&self, who: Who<'_>, source_ip: IpAddr, between: [DateTime<Utc>; 2]) -> (bool, bool) {
-        let find = || {
-            let seen = self.seen_of(who);
+        let actor = match who {
+            Who::Entity(entity) => {
+                let own = self.by.get(&entity);
+                return own.map_or((false, false), |own| own.sights().touch(&own.calls, source_ip, between));
+            }
+            Who::Actor(actor) => actor,
+        };
+        let seen = self.seen.of(&known_as(actor), || {
+            let seen = self.seen_of(actor);
             let times = seen.anywhere.0.len();
             (seen, times)
-        };
-        let seen = match who {
-            Who::Entity(entity) => self.seen_by.of(&entity, find),
-            Who::Actor(actor) => self.seen.of(&known_as(actor), find),
-        };
+        });
         (seen.anywhere.touch(between), seen.at.get(&source_ip).is_some_and(|there| there.touch(between)))
     }
 
-    fn seen_of(&self, who: Who<'_>) -> Seen {
-        let key = match who {
-            Who::Entity(_) => None,
-            Who::Actor(actor) => sighting_key(actor),
-        };
-        match key {
+    fn seen_of(&self, actor: &Actor) -> Seen {
+        match sighting_key(actor) {
             // A sighting is one day's first and last call: only a look-back that begins and ends inside that day could fall
             // between them, and then the calls of the day count as seen.
             Some(key) => {
                 let seen = self.sightings.get(key).into_iter().flatten();
-                Seen::new(seen.map(|sighting| (&*sighting.source_ip, [sighting.first, sighting.last], true)))
+                let seen = seen.map(|sighting| (address(&sighting.source_ip), [sighting.first, sighting.last], true));
+                Seen::new(seen.filter_map(|(address, interval, is_known)| Some((address?, interval, is_known))))
             }
             None => {
-                let calls = self.of(who).unwrap_or_default();
-                let calls = calls.iter().filter(|call| !call.failed);
-                // What is contradicted makes no address known, and yet whoever it is was seen.
-                let seen = calls
-                    .filter_map(|call| Some((call.source_ip.as_deref()?, [call.time; 2], !call.lineage.is_disputed)));
-                Seen::new(seen)
+                let calls = self.of(actor).unwrap_or_default();
+                Seen::new(calls.iter().filter_map(|call| {
+                    let (address, is_known) = sight(call)?;
+                    Some((address, [call.time; 2], is_known))
+                }))
             }
         }
     }
+}
+
+/// Where a call shows that its caller was, if anywhere, and whether that makes the address known: what is contradicted makes none known,
+/// and yet whoever it is was seen.
+fn sight(call: &Call) -> Option<(IpAddr, bool)> {
+    let source_ip = call.source_ip.as_deref().filter(|_| !call.failed)?;
+    Some((address(source_ip)?, !call.lineage.is_disputed))
 }
 
 /// Under what an actor's calls are found: an access key is what a session of `AssumeRoot` is known by, and nobody else.
@@ -215,29 +220,77 @@ fn known_as(actor: &Actor) -> Actor {
     }
 }
 
-/// An actor's calls in order of time.
+/// A principal's calls in order of time, and what is asked of them for each of its windows, found once: other than of callers, of whom
+/// anybody makes as many as he likes, it is less than the calls themselves.
+#[derive(Debug, Default)]
+struct Own<'c> {
+    calls: Vec<&'c Call>,
+    writes: OnceCell<Writes>,
+    sights: OnceCell<Sights>,
+}
+
+impl Own<'_> {
+    fn writes(&self) -> &Writes {
+        self.writes.get_or_init(|| Writes::new(&self.calls))
+    }
+
+    fn sights(&self) -> &Sights {
+        self.sights.get_or_init(|| Sights::new(&self.calls))
+    }
+}
+
+/// When the calls of an actor were, in order, and which of them write.
 #[derive(Debug)]
 struct Counted {
     times: Vec<DateTime<Utc>>,
-    /// How many of the calls before each write, and of all.
-    writes: Vec<usize>,
+    writes: Writes,
 }
 
-impl Counted {
+/// Of calls in order of time, the places of those that write.
+#[derive(Debug)]
+struct Writes(Vec<usize>);
+
+impl Writes {
     fn new(calls: &[&Call]) -> Self {
-        let mut writes = vec![0];
-        for call in calls {
-            writes.push(writes.last().copied().unwrap_or_default() + usize::from(!call.read_only));
-        }
-        Self { times: calls.iter().map(|call| call.time).collect(), writes }
+        Self(calls.iter().enumerate().filter(|(_, call)| !call.read_only).map(|(place, _)| place).collect())
     }
 
-    /// Calls in `[from, to)`, and those that write.
-    fn between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> [usize; 2] {
-        let start = self.times.partition_point(|time| *time < from);
-        let end = self.times.partition_point(|time| *time < to).max(start);
-        let writes = |place: usize| self.writes.get(place).copied().unwrap_or_default();
-        [end - start, writes(end) - writes(start)]
+    /// How many calls those of a range are, and how many of them write.
+    fn count(&self, range: Range<usize>) -> [usize; 2] {
+        let before = |place: usize| self.0.partition_point(|write| *write < place);
+        [range.len(), before(range.end) - before(range.start)]
+    }
+}
+
+/// Of calls in order of time, the places of those that show where their caller was.
+#[derive(Debug)]
+struct Sights {
+    anywhere: Vec<usize>,
+    /// Of those that make an address known.
+    at: HashMap<IpAddr, Vec<usize>>,
+}
+
+impl Sights {
+    fn new(calls: &[&Call]) -> Self {
+        let (mut anywhere, mut at) = (Vec::new(), HashMap::<IpAddr, Vec<usize>>::new());
+        for (place, call) in calls.iter().enumerate() {
+            let Some((address, is_known)) = sight(call) else { continue };
+            anywhere.push(place);
+            if is_known {
+                at.entry(address).or_default().push(place);
+            }
+        }
+        Self { anywhere, at }
+    }
+
+    /// Whether any of the same calls in `[from, to)` was seen at all, and whether at `source_ip`.
+    fn touch(&self, calls: &[&Call], source_ip: IpAddr, [from, to]: [DateTime<Utc>; 2]) -> (bool, bool) {
+        let time = |place: usize| calls.get(place).map(|call| call.time);
+        let touch = |places: &Vec<usize>| {
+            let next = places.partition_point(|place| time(*place).is_some_and(|time| time < from));
+            places.get(next).and_then(|place| time(*place)).is_some_and(|time| time < to)
+        };
+        (touch(&self.anywhere), self.at.get(&source_ip).is_some_and(touch))
     }
 }
 
@@ -249,11 +302,10 @@ struct Seen {
 }
 
 impl Seen {
-    /// Of what stands for addresses, with an interval each, and whether it makes the address known.
-    fn new<'t>(seen: impl Iterator<Item = (&'t str, [DateTime<Utc>; 2], bool)>) -> Self {
+    /// Of addresses, with an interval each, and whether it makes the address known.
+    fn new(seen: impl Iterator<Item = (IpAddr, [DateTime<Utc>; 2], bool)>) -> Self {
         let (mut anywhere, mut at) = (Vec::new(), HashMap::<IpAddr, Vec<_>>::new());
-        for (text, interval, is_known) in seen {
-            let Some(address) = address(text) else { continue };
+        for (address, interval, is_known) in seen {
             anywhere.push(interval);
             if is_known {
                 at.entry(address).or_default().push(interval);
@@ -320,7 +372,11 @@ fn stranger(call: &Call) -> (&str, &str) {
 
 /// The calls in `[from, to)` of `calls`, which are in order of time.
 fn between<'s, 'c>(calls: &'s [&'c Call], from: DateTime<Utc>, to: DateTime<Utc>) -> &'s [&'c Call] {
-    let start = calls.partition_point(|call| call.time < from);
-    let end = calls.partition_point(|call| call.time < to);
-    calls.get(start..end).unwrap_or_default()
+    calls.get(range(calls, |call| call.time, from, to)).unwrap_or_default()
+}
+
+/// The places of what is in `[from, to)`, of `all` in order of time.
+fn range<T>(all: &[T], time: impl Fn(&T) -> DateTime<Utc>, from: DateTime<Utc>, to: DateTime<Utc>) -> Range<usize> {
+    let start = all.partition_point(|one| time(one) < from);
+    start..all.partition_point(|one| time(one) < to).max(start)
 }

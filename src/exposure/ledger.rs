@@ -109,7 +109,7 @@ pub(super) struct Ledger<'a> {
 #[derive(Debug, Default)]
 struct Directory {
     /// By account and then by name, in lower case.
-    by_name: HashMap<String, HashMap<String, Bearers>>,
+    by_name: HashMap<String, HashMap<String, Named>>,
     /// By account and then by id, so that a call's are looked up without a copy.
     by_id: HashMap<String, HashMap<String, EntityId>>,
     roots: HashMap<String, EntityId>,
@@ -132,25 +132,32 @@ impl Directory {
                     directory.by_id.entry(account()).or_default().extend(entity.id.clone().map(|unique| (unique, id)));
                     let by_name = directory.by_name.entry(account()).or_default();
                     for NameSpan { name, from, to } in &entity.names {
-                        by_name.entry(name.to_ascii_lowercase()).or_default().0.push(Bearer {
-                            from: *from,
-                            to: *to,
-                            id,
-                            last: *to,
-                        });
+                        let bearer = Bearer { from: *from, to: *to, id, last: *to };
+                        let named = by_name.entry(name.to_ascii_lowercase()).or_default();
+                        named.without_id.0.extend(entity.id.is_none().then_some(bearer));
+                        named.all.0.push(bearer);
                     }
                 }
             }
         }
-        directory.by_name.values_mut().flat_map(HashMap::values_mut).for_each(Bearers::sort);
+        for named in directory.by_name.values_mut().flat_map(HashMap::values_mut) {
+            named.all.sort();
+            named.without_id.sort();
+        }
         directory
     }
 
-    /// Who bore a name at a moment, in order.
-    fn named(&self, account: &str, name: &str, time: DateTime<Utc>) -> BTreeSet<EntityId> {
-        let bearers = self.by_name.get(account).and_then(|by_name| by_name.get(&name.to_ascii_lowercase()));
-        bearers.map(|bearers| bearers.at(time).collect()).unwrap_or_default()
+    /// Who bore a name.
+    fn named(&self, account: &str, name: &str) -> Option<&Named> {
+        self.by_name.get(account)?.get(&name.to_ascii_lowercase())
     }
+}
+
+/// Who bore a name: all, and those of whom no id is known.
+#[derive(Debug, Default)]
+struct Named {
+    all: Bearers,
+    without_id: Bearers,
 }
 
 /// Who bore a name when: of thousands that bore it in turn, none but those of a moment is looked at for it.
@@ -158,7 +165,7 @@ impl Directory {
 struct Bearers(Vec<Bearer>);
 
 /// One of them; `None` is unbounded.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Bearer {
     from: Option<DateTime<Utc>>,
     to: Option<DateTime<Utc>>,
@@ -314,12 +321,15 @@ impl<'a> Ledger<'a> {
 
     /// The principal that a caller is.
     pub(super) fn entity_of(&self, actor: &Actor, account: &str, time: DateTime<Utc>) -> Option<EntityId> {
-        self.candidates(actor, account, time).find(|id| self.is(*id, actor, account))
+        let (certain, named) = self.candidates(actor, account, time);
+        let is = |id: &EntityId| self.is(*id, actor, account);
+        certain.filter(is).or_else(|| named.filter(is).min())
     }
 
     /// Every principal that a caller may be: a name that moves is two principals' for a second.
     pub(super) fn entities_of(&self, actor: &Actor, account: &str, time: DateTime<Utc>) -> BTreeSet<EntityId> {
-        self.candidates(actor, account, time).filter(|id| self.is(*id, actor, account)).collect()
+        let (certain, named) = self.candidates(actor, account, time);
+        certain.into_iter().chain(named).filter(|id| self.is(*id, actor, account)).collect()
     }
 
     /// Whether one of the candidates is the caller.
@@ -327,8 +337,13 @@ impl<'a> Ledger<'a> {
         self.entities.get(id).is_some_and(|entity| self.is_one(entity, actor, account, || true))
     }
 
-    /// Who bears a caller's id, or bore its name at that moment.
-    fn candidates(&self, actor: &Actor, account: &str, time: DateTime<Utc>) -> impl Iterator<Item = EntityId> {
+    /// Who bears a caller's id, and who bore its name at that moment and may be it.
+    fn candidates(
+        &self,
+        actor: &Actor,
+        account: &str,
+        time: DateTime<Utc>,
+    ) -> (Option<EntityId>, impl Iterator<Item = EntityId>) {
         let (mut certain, mut name) = (None, None);
         match actor.kind {
             ActorKind::Root => certain = self.directory.roots.get(account),
@@ -342,8 +357,11 @@ impl<'a> Ledger<'a> {
             }
             _ => {}
         }
-        let named = name.into_iter().flat_map(move |name| self.directory.named(account, name, time));
-        certain.copied().into_iter().chain(named)
+        // Thousands may have borne a name with an id each: whoever tells one is none of them.
+        let has_id = user_id(actor).is_some();
+        let bearers = name.and_then(|name| self.directory.named(account, name));
+        let bearers = bearers.map(|named| if has_id { &named.without_id } else { &named.all });
+        (certain.copied(), bearers.into_iter().flat_map(move |bearers| bearers.at(time)))
     }
 
     /// The principal that a call is about, by its parameters.
@@ -352,7 +370,7 @@ impl<'a> Ledger<'a> {
         if about == ABOUT_ROOT {
             return self.directory.roots.get(&*call.account).copied();
         }
-        self.directory.named(&call.account, about, call.time).first().copied()
+        self.directory.named(&call.account, about)?.all.at(call.time).min()
     }
 
     /// Who really called: `AssumeRoot` sessions appear as the member account's root user.
@@ -1024,7 +1042,10 @@ mod tests {
             second in -1_i64..10,
         ) {
             let mut entities: Entities<'_> = (0..4)
-                .map(|number| new_entity(ACCOUNT, PrincipalKind::IamUser, &format!("own-{number}"), None, Some(at(100))))
+                .map(|number| {
+                    let id = (number % 2 == 0).then(|| format!("AIDA{number}"));
+                    new_entity(ACCOUNT, PrincipalKind::IamUser, &format!("own-{number}"), id, Some(at(100)))
+                })
                 .collect::<Vec<_>>()
                 .into();
             let ids: Vec<EntityId> = entities.iter().map(|(id, _)| id).collect();
@@ -1034,8 +1055,14 @@ mod tests {
             }
             let directory = Directory::new(&entities);
             for name in ["a", "A", "b", "c"] {
-                let plain = entities.iter().filter(|(_, entity)| entity.is_called(name, at(second))).map(|(id, _)| id);
-                prop_assert_eq!(directory.named(ACCOUNT, name, at(second)), plain.collect::<BTreeSet<_>>());
+                let plain = || entities.iter().filter(|(_, entity)| entity.is_called(name, at(second)));
+                let named = directory.named(ACCOUNT, name);
+                let found = |bearers: fn(&Named) -> &Bearers| -> BTreeSet<EntityId> {
+                    named.map(|named| bearers(named).at(at(second)).collect()).unwrap_or_default()
+                };
+                prop_assert_eq!(found(|named| &named.all), plain().map(|(id, _)| id).collect::<BTreeSet<_>>());
+                let without = plain().filter(|(_, entity)| entity.id.is_none()).map(|(id, _)| id);
+                prop_assert_eq!(found(|named| &named.without_id), without.collect::<BTreeSet<_>>());
             }
         }
     }
