@@ -22,6 +22,7 @@ mod observer;
 pub mod posture;
 pub(crate) mod previous;
 pub mod principals;
+pub mod printer;
 pub mod report;
 pub mod request;
 pub mod respond;

@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::Printed;
+use crate::app::Error;
 use crate::app::fail_on::FailOn;
-use crate::report::Format;
+use crate::app::printer::Printer;
+use crate::report::{Format, Paper};
 
 /// Report on a period: exposure windows, MTTD, MTTR, and the evidence for them
 ///
@@ -103,18 +105,8 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', help_heading = "Output")]
     pub(super) format: Vec<FormatArg>,
 
-    /// Also write report.pdf: the page, printed by an installed Chromium. If that fails, the other files are still written, and
-    /// the exit status is 4
-    #[arg(long, help_heading = "Output")]
-    pub(super) pdf: bool,
-
-    /// With --pdf, the browser [default: the first Chromium or Chrome on the PATH]
-    #[arg(long, value_name = "PATH", requires = "pdf", help_heading = "Output")]
-    pub(super) chromium: Option<PathBuf>,
-
-    /// With --pdf, the paper size
-    #[arg(long, value_name = "SIZE", requires = "pdf", default_value = "a4", help_heading = "Output")]
-    pub(super) paper: PaperArg,
+    #[command(flatten, next_help_heading = "Output")]
+    pub(super) pdf: PdfArgs,
 
     /// Sign the report's manifest, and the bundle, with this SSH key (by `ssh-keygen`) or this key in AWS KMS. A signature stands in a
     /// file of its own, MANIFEST.sha256.sig or .sig.json; `mfatrail bundle verify` checks it
@@ -252,9 +244,37 @@ impl FormatArg {
     }
 }
 
+/// A report on paper.
+#[derive(Debug, Args)]
+pub(super) struct PdfArgs {
+    /// Also write report.pdf: the page, printed by an installed Chromium. If that fails, the other files are still written, and
+    /// the exit status is 4
+    #[arg(long)]
+    pdf: bool,
+
+    /// With --pdf, the browser [default: the first Chromium or Chrome on the PATH]
+    #[arg(long, value_name = "PATH", requires = "pdf")]
+    chromium: Option<PathBuf>,
+
+    /// With --pdf, the paper size
+    #[arg(long, value_name = "SIZE", requires = "pdf", default_value = "a4")]
+    paper: PaperArg,
+}
+
+impl PdfArgs {
+    /// What prints, if anything is to be printed.
+    pub(super) fn printer(&self) -> Result<Option<Printer>, Error> {
+        let paper = match self.paper {
+            PaperArg::A4 => Paper::A4,
+            PaperArg::Letter => Paper::Letter,
+        };
+        self.pdf.then(|| Printer::new(self.chromium.as_deref(), paper)).transpose()
+    }
+}
+
 /// What --paper names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum PaperArg {
+enum PaperArg {
     A4,
     Letter,
 }

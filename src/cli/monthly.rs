@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::archive::{archive, connection, delivery_slack, place, sources, time};
-use super::args::{ArchiveArgs, AwsArgs, CacheArgs, FormatArg};
+use super::args::{ArchiveArgs, AwsArgs, CacheArgs, FormatArg, PdfArgs};
 use super::exit::Status;
 use super::report::{generated_at, is_live, signer};
 use super::{Printed, named_file, put, put_json, say};
@@ -104,6 +104,9 @@ pub(super) struct MonthlyArgs {
     #[arg(long, help_heading = "Output")]
     per_account: bool,
 
+    #[command(flatten, next_help_heading = "Output")]
+    pdf: PdfArgs,
+
     /// Sign the report's manifest and the bundle, as for `mfatrail report`
     #[arg(long, value_name = "FILE|ARN", help_heading = "Output")]
     pub(super) sign_key: Option<PathBuf>,
@@ -169,6 +172,7 @@ pub(super) fn run(args: &MonthlyArgs, run: Run<'_>) -> Result<Status, Error> {
         report: report(args, period, run.now)?,
         into: args.into.clone(),
         bundle: !args.no_bundle,
+        printer: args.pdf.printer()?,
         signer: signer(args.sign_key.as_deref(), &archive)?.map(Arc::new),
         again: args.again,
         deliver: args.deliver.as_deref().map(|to| destination(to, period, &archive.options.s3)).transpose()?,

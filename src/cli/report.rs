@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::archive::{
     Rates, archive, connection, delivery_slack, place, range, rescan_options, say_plan, sources, time,
 };
-use super::args::{PaperArg, PeriodArgs, ReportArgs};
+use super::args::{PeriodArgs, ReportArgs};
 use super::exit::Status;
 use super::{Printed, named_file, put, put_json, say, style, terminal};
 use crate::app::bundle::{Making, Reproduction, open};
@@ -16,9 +16,8 @@ use crate::app::report::{Assembled, Job};
 use crate::app::request::{IamSource, ReportRequest};
 use crate::app::{Archive, Error, Run, THIS, coverage, inputs, rfc3339, scan};
 use crate::contract::{Figures, Gap, Notice, Period, ReadFailure, Report, Tool, Window};
-use crate::pdf;
 use crate::pipeline;
-use crate::report::{self, OutputDir, Paper};
+use crate::report::{self, OutputDir};
 use crate::signature::Signer;
 use crate::units;
 
@@ -31,7 +30,8 @@ pub(super) fn run(args: ReportArgs, run: Run<'_>) -> Result<Status, Error> {
     }
     let request = request(&args, run.now)?;
     let archive = archive(sources(&args.sources)?, &args.archive, &args.aws)?;
-    let output = Output::new(&args)?;
+    let printer = args.pdf.printer()?;
+    let redact_key = args.redact_key.as_deref().map(inputs::redact_key).transpose()?;
     let signer = signer(args.sign_key.as_deref(), &archive)?;
     let generated_at = generated_at(run.now)?;
     let mut job = Job::new(request, &archive, run)?;
@@ -58,13 +58,13 @@ pub(super) fn run(args: ReportArgs, run: Run<'_>) -> Result<Status, Error> {
     let read = job.read(scratch.as_ref())?;
     let mut made = job.assemble(read, None)?;
     let status = status(&args, &made);
-    if output.redact {
-        made.report = report::redact(made.report, output.redact_key.as_deref());
+    if args.redact {
+        made.report = report::redact(made.report, redact_key.as_deref());
     }
     let (formats, per_account) = (job.request.formats(), job.request.per_account);
     let mut files = report::render(&made.report, &formats, per_account).map_err(Error::failed)?;
     // A browser that fails costs no other format; the run has failed all the same.
-    let printed = output.pdf(&made.report, &files, run).transpose();
+    let printed = printer.map(|printer| printer.print(&made.report, &files, run)).transpose();
     let failure = printed.map(|pdf| files.extend(pdf)).err();
     if let Some(making) = making {
         making.write(&job, &made, &files, signer.as_ref())?;
@@ -214,37 +214,6 @@ fn summarize(report: &Report, folder: &Path, form: Printed, status: Status) -> R
         failures: &coverage.failures,
         notices: &report.notices,
     })
-}
-
-/// What becomes of the report beside its formats.
-struct Output {
-    /// The browser, and the paper size.
-    pdf: Option<(PathBuf, Paper)>,
-    redact: bool,
-    redact_key: Option<Vec<u8>>,
-}
-
-impl Output {
-    fn new(args: &ReportArgs) -> Result<Self, Error> {
-        let paper = match args.paper {
-            PaperArg::A4 => Paper::A4,
-            PaperArg::Letter => Paper::Letter,
-        };
-        let pdf = args.pdf.then(|| pdf::browser(args.chromium.as_deref())).transpose().map_err(Error::input)?;
-        let pdf = pdf.map(|browser| (browser, paper));
-        let redact_key = args.redact_key.as_deref().map(inputs::redact_key).transpose()?;
-        Ok(Self { pdf, redact: args.redact, redact_key })
-    }
-
-    /// The page, printed, where that was asked for.
-    fn pdf(&self, report: &Report, files: &[report::File], run: Run<'_>) -> Option<Result<report::File, Error>> {
-        let (browser, paper) = self.pdf.as_ref()?;
-        let data = files.iter().find(|(name, _)| name == "report.json").map(|(_, contents)| contents.sha256());
-        let page = report::printed(report, *paper, data)
-            .map_err(|error| Error::Failed(format!("could not render the page to print: {error}")));
-        let print = |page: String| pdf::print(browser, &page, |folder| run.observer.temporary(folder));
-        Some(page.and_then(|page| Ok(("report.pdf".to_owned(), print(page).map_err(Error::failed)?.into()))))
-    }
 }
 
 /// When the report says that it was made: SOURCE_DATE_EPOCH, by which builds are made reproducible, else now.

@@ -31,6 +31,17 @@ pub enum Paper {
     Letter,
 }
 
+impl Paper {
+    /// Its name, as style sheets have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::A4 => "A4",
+            Self::Letter => "letter",
+        }
+    }
+}
+
 /// The page, of one account or of all.
 #[derive(Template)]
 #[template(path = "index.html")]
@@ -59,10 +70,7 @@ pub fn printed(report: &Report, paper: Paper, data: Option<&str>) -> askama::Res
 
 /// The style of a sheet of paper, with what stands in its margins.
 fn sheet(paper: Paper, title: &str, data: Option<&str>) -> String {
-    let size = match paper {
-        Paper::A4 => "A4",
-        Paper::Letter => "letter",
-    };
+    let size = paper.name();
     let title = css_string(&escape::visible(title));
     let data = data.map_or_else(String::new, |hash| {
         format!("  @bottom-left {{ content: {}; }}\n", css_string(&format!("SHA-256 of report.json: {hash}")))

@@ -243,6 +243,42 @@ fn nothing_is_done_twice() {
     run::json(&home.path("months/2026-10/report"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_month_that_was_not_printed_is_printed_by_the_next_run() {
+    let home = Home::new();
+    let pdf = |script: &str, more: &[&str]| {
+        let browser = run::browser(home.home.path(), script);
+        home.ran("2026-10", &[&["--pdf", "--chromium", &browser], more].concat())
+    };
+    let prints = "for a in \"$@\"; do case $a in --print-to-pdf=*) printf '%%PDF-1.7' > \"${a#*=}\";; esac; done";
+    let failed = pdf("echo 'cannot open display' >&2; exit 7", &[]);
+    assert_eq!(failed.status, 4, "{}", failed.stderr);
+    assert!(
+        failed.stderr.contains("without report.pdf") && failed.stderr.contains("cannot open display"),
+        "{}",
+        failed.stderr
+    );
+    let without = home.files("2026-10");
+    assert!(without.contains_key("report/index.html") && without.contains_key("evidence.zip"));
+    assert!(!without.contains_key("report/report.pdf"));
+    let told = home.keys().len();
+    let printed = pdf(prints, &[]);
+    assert_eq!(printed.status, 0, "{}", printed.stderr);
+    let with = home.files("2026-10");
+    assert_eq!(with["report/report.pdf"], b"%PDF-1.7");
+    let manifest = String::from_utf8(with["report/MANIFEST.sha256"].clone()).unwrap();
+    assert!(manifest.contains("  report.pdf"), "{manifest}");
+    assert_eq!(with["report/report.json"], without["report/report.json"]);
+    assert_eq!(home.keys().len(), told, "nobody is told again");
+    let again = pdf("exit 7", &[]);
+    assert_eq!(again.status, 0, "nothing is printed twice: {}", again.stderr);
+    assert_eq!(home.files("2026-10"), with);
+    // Another size of paper is another file.
+    let letter = pdf("exit 7", &["--paper", "letter"]);
+    assert_eq!(letter.status, 4, "{}", letter.stderr);
+}
+
 #[test]
 fn late_evidence_makes_the_report_again_and_is_told() {
     let home = Home::new();

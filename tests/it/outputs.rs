@@ -8,6 +8,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::digests::gunzip;
+#[cfg(unix)]
+use crate::support::run::browser;
 use crate::support::run::{INPUTS, Ran, json, mfatrail, report, root};
 use crate::support::store::{copy, files, gzip};
 
@@ -344,17 +346,6 @@ fn bad_output_options_are_one_clear_error() {
     assert_eq!(epoch.status, 2, "{}", epoch.stderr);
     assert!(epoch.stderr.contains("SOURCE_DATE_EPOCH") && epoch.stderr.contains("yesterday"), "{}", epoch.stderr);
     assert!(!out.exists());
-}
-
-/// A browser that is a shell script.
-#[cfg(unix)]
-fn browser(folder: &Path, script: &str) -> String {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let browser = folder.join("chromium");
-    fs::write(&browser, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
-    browser.to_str().unwrap().to_owned()
 }
 
 #[cfg(unix)]

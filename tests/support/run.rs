@@ -53,6 +53,17 @@ pub fn mfatrail() -> Command {
     command
 }
 
+/// A browser that is a shell script.
+#[cfg(unix)]
+pub fn browser(folder: &Path, script: &str) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let browser = folder.join("chromium");
+    std::fs::write(&browser, format!("#!/bin/sh\n{script}\n")).expect("written");
+    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).expect("written");
+    browser.to_str().expect("UTF-8").to_owned()
+}
+
 /// The result of a run, as text.
 pub struct Ran {
     pub status: i32,

@@ -24,6 +24,7 @@ use super::bundle::Making;
 use super::fail_on::FailOn;
 use super::iam::{SnapshotRequest, take_snapshot};
 use super::posture::{PostureRequest, PostureSource, judge_posture, read_posture};
+use super::printer::Printer;
 use super::report::{Assembled, Job};
 use super::request::{IamSource, ReportRequest};
 use super::scan::{self, LIMITS, ScanRequest};
@@ -61,6 +62,8 @@ pub struct MonthlyRequest {
     pub into: PathBuf,
     /// Whether the report gets an evidence bundle.
     pub bundle: bool,
+    /// What prints the report; `None` where it is not printed.
+    pub printer: Option<Printer>,
     /// Who signs the report and the bundle; `None` where nobody does.
     pub signer: Option<Arc<Signer>>,
     /// Whether AWS is asked again, and the report made again.
@@ -433,7 +436,9 @@ impl<'r> Month<'r> {
         let mut job = Job::new(self.asked(), &archive, self.run)?;
         let conditions: Vec<String> = self.request.fail_on.iter().map(|condition| condition.name()).collect();
         let signer = self.request.signer.as_deref();
-        let fingerprint = job.fingerprint(&(conditions, self.request.bundle, signer.map(Signer::name)))?;
+        let printer = self.request.printer.as_ref();
+        let printed = printer.map(|printer| printer.paper.name());
+        let fingerprint = job.fingerprint(&(conditions, self.request.bundle, printed, signer.map(Signer::name)))?;
         let place = self.folder.join(REPORT);
         if self.state.fingerprint.as_ref() == Some(&fingerprint) && !self.request.again && self.is_whole() {
             self.did("report", Done::Before, "nothing that it rests on has changed".to_owned());
@@ -449,8 +454,11 @@ impl<'r> Month<'r> {
         let scratch = making.as_ref().map(Making::scratch);
         let read = job.read(scratch.as_ref())?;
         let made = job.assemble(read, None)?;
-        let files =
+        let mut files =
             report::render(&made.report, &job.request.formats(), job.request.per_account).map_err(Error::failed)?;
+        // A browser that fails costs no other file; the next run makes all of them again.
+        let printed = printer.map(|printer| printer.print(&made.report, &files, self.run)).transpose();
+        let unprinted = printed.map(|pdf| files.extend(pdf)).err();
         if let Some(making) = making {
             making.write(&job, &made, &files, signer)?;
         }
@@ -458,7 +466,7 @@ impl<'r> Month<'r> {
         if let Some(commit) = made.commit {
             scan::note_report(&self.store, &job.selection, job.request.period(), commit, self.run);
         }
-        self.made(&made, fingerprint)
+        self.made(&made, fingerprint, unprinted)
     }
 
     /// Whether what an earlier run made is still there, as it was written.
@@ -483,8 +491,8 @@ impl<'r> Month<'r> {
         report.into_iter().chain(self.bundle_signature()).all(|name| self.folder.join(name).is_file())
     }
 
-    /// Writes what there is to say of a report that was made.
-    fn made(&mut self, made: &Assembled, fingerprint: String) -> Result<(), Error> {
+    /// Writes what there is to say of a report that was made, and why it was not printed, if it was not and should have been.
+    fn made(&mut self, made: &Assembled, fingerprint: String, unprinted: Option<Error>) -> Result<(), Error> {
         let report = &made.report;
         let conditions = self.request.fail_on.iter();
         let held = conditions.filter_map(|one| Some(format!("--fail-on {}: {}", one.name(), one.holds(report)?)));
@@ -492,10 +500,17 @@ impl<'r> Month<'r> {
         self.state.complete = made.complete;
         self.state.message = Some(message::alert(report, made.complete, &self.folder));
         self.summary(report)?;
-        self.state.fingerprint = Some(fingerprint);
+        self.state.fingerprint = unprinted.is_none().then_some(fingerprint);
         self.save()?;
         let windows = plural(report.windows.len(), "window", "windows");
-        self.did("report", Done::Now, format!("{windows}, in {}", self.folder.join(REPORT).display()));
+        let place = self.folder.join(REPORT);
+        match unprinted {
+            None => self.did("report", Done::Now, format!("{windows}, in {}", place.display())),
+            Some(error) => {
+                let text = format!("{windows}, in {}, without report.pdf: {}", place.display(), error.message());
+                self.did("report", Done::Failed, text);
+            }
+        }
         if let Some(told) = report::changes_sentence(report) {
             self.did("changes", Done::Now, told);
         }
