@@ -115,7 +115,7 @@ fn proof(ledger: &Ledger<'_>, calls: &Calls<'_>, windows: &[Window]) -> Vec<Proo
             event_time: call.time,
             account: call.account.to_string(),
             actor: ledger.caller(&call.actor).display(),
-            objects: call.lineage.objects.iter().map(|object| object.to_string()).collect(),
+            objects: call.lineage.objects.to_strings(),
             sha256: vec![None; call.lineage.objects.len()],
         }));
     }

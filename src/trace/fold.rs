@@ -3,13 +3,13 @@
 //! Of an ordinary call a row is kept and not the record. So two records of one id are compared by what the rows tell, which is
 //! all that any figure rests on.
 
-use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use super::Call;
 use crate::cloudtrail::ActorKind;
-use crate::mfa::{Logged, Said};
+use crate::mfa::{Logged, Said, Text};
 
 impl Call {
     /// All that is kept of it, but for where it lies.
@@ -33,14 +33,6 @@ impl Call {
     pub(crate) fn order(&self, other: &Self) -> Ordering {
         let place = (self.time, &self.event_id, &self.account);
         place.cmp(&(other.time, &other.event_id, &other.account)).then_with(|| self.compare(other))
-    }
-}
-
-impl Call {
-    fn hold(&mut self, objects: impl Iterator<Item = Arc<str>>) {
-        self.lineage.objects.extend(objects);
-        self.lineage.objects.sort();
-        self.lineage.objects.dedup();
     }
 }
 
@@ -70,7 +62,7 @@ impl Logged for Call {
     }
 
     fn objects(&self) -> BTreeSet<String> {
-        self.lineage.objects.iter().map(|object| object.to_string()).collect()
+        self.lineage.objects.iter().map(Text::to_string).collect()
     }
 
     fn is_verified(&self) -> bool {
@@ -83,7 +75,7 @@ impl Logged for Call {
 
     fn absorb(&mut self, copy: &Self) {
         self.session_mfa = self.session_mfa.or(copy.session_mfa);
-        self.hold(copy.lineage.objects.iter().cloned());
+        self.lineage.objects.extend(copy.lineage.objects.iter().cloned());
         self.lineage.is_verified |= copy.lineage.is_verified;
         self.lineage.is_unproven &= copy.lineage.is_unproven;
     }
@@ -98,7 +90,7 @@ impl Logged for Call {
         update.event_id = std::mem::take(&mut self.event_id);
         update.lineage.original = self.lineage.original.take();
         update.lineage.is_unproven |= self.lineage.is_unproven;
-        update.hold(self.lineage.objects.drain(..));
+        update.lineage.objects.extend(self.lineage.objects.iter().cloned());
         *self = update;
     }
 

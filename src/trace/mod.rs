@@ -16,7 +16,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::cloudtrail::{Actor, ActorKind, Caller};
-use crate::mfa::Conflict;
+use crate::mfa::{Conflict, Names};
 
 pub use collect::{Part, Trace};
 
@@ -64,7 +64,7 @@ pub struct Lineage {
     /// `addendum.originalEventID`: the event that the record says again. `None` once it is taken in there.
     pub original: Option<Arc<str>>,
     /// The objects that hold it, in order of name.
-    pub objects: Vec<Arc<str>>,
+    pub objects: Names,
     /// Whether a proven digest names one of them.
     pub is_verified: bool,
     /// Whether digests were asked for, and no proven one names any of them.
