@@ -10,7 +10,7 @@ use super::args::PlaceArgs;
 use super::exit::Status;
 use super::messages::{say_hidden_columns, say_unknown};
 use super::{inform, pager, say, sql_shell, terminal};
-use crate::app::history::{HistoryAnswer, HistoryRequest, Subject, ask, select};
+use crate::app::history::{HistoryAnswer, HistoryRequest, Subject, ask, select, unreadable};
 use crate::app::{Error, Run, coverage, rfc3339};
 use crate::escape::terminal as terminal_text;
 use crate::table::typed::{Answer, AnswerError, Format};
@@ -121,8 +121,8 @@ Examples:
   mfatrail history --store evidence --sql 'SELECT event_name, count(*) AS n FROM events GROUP BY event_name ORDER BY n DESC'
 
 Exit status, the first that applies: 2 wrong usage or malformed input; 4 the run failed; 3 done, but objects in the store
-could not be read, records of one event contradict each other, or --as-of is before an account's first record; 0 done, whether or
-not anything was found.";
+could not be read, records of one event contradict each other (not with --sql), or --as-of is before an account's first record; 0 done,
+whether or not anything was found.";
 
 /// What --format names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -147,6 +147,9 @@ pub(super) fn run(args: &HistoryArgs, run: Run<'_>) -> Result<Status, Error> {
     let store = place_alone(dir, &args.place)?;
     let request = request(args, format, run)?;
     if let Some(statement) = &args.sql {
+        // Before any answer: an empty one would be taken for "nothing happened".
+        let failures = unreadable(&store)?;
+        say_failures(&failures);
         let asked = |statement: &str| {
             let answer = select(&store, statement)?;
             let rows = answer.rows();
@@ -156,9 +159,9 @@ pub(super) fn run(args: &HistoryArgs, run: Run<'_>) -> Result<Status, Error> {
         };
         match statement {
             Some(statement) => asked(statement)?,
-            None => sql_shell::run(&asked)?,
+            None => sql_shell::run(&asked, matches!(format, Format::Json | Format::Parquet))?,
         }
-        return Ok(Status::Done);
+        return Ok(Status::of(failures.is_empty()));
     }
     let answer = ask(&store, &request, args.approvals.as_deref(), run)?;
     say_unrecorded(&answer, request.subject);

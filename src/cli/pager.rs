@@ -1,9 +1,11 @@
 //! Long text on a terminal, through the reader's own pager.
 
+use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{interrupt, style};
+use super::{interrupt, plain, say, style};
 use crate::disk;
 
 /// Writes to standard output; where that is a terminal, and no one has declined it, through a pager, and waits until its reader is done.
@@ -29,6 +31,10 @@ fn command() -> Option<Command> {
     let named = ["MFATRAIL_PAGER", "PAGER"].into_iter().find_map(std::env::var_os);
     let mut command = match named {
         Some(pager) if pager.is_empty() || pager == "cat" => return None,
+        Some(pager) if !is_there(&pager) => {
+            say(&plain(&format!("warning: there is no pager `{}`; set PAGER to another", pager.display())));
+            return None;
+        }
         Some(pager) => {
             let mut command = Command::new("sh");
             command.arg("-c").arg(pager);
@@ -40,4 +46,16 @@ fn command() -> Option<Command> {
         command.env("LESS", "FRX");
     }
     Some(command)
+}
+
+/// Whether the program that a pager's command line begins with is there: what a shell says of one that is not comes after the text is
+/// lost. What is no plain word is left to the shell.
+fn is_there(pager: &OsStr) -> bool {
+    let Some(program) = pager.to_str().and_then(|text| text.split_ascii_whitespace().next()) else { return true };
+    let is_plain = program.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
+    match () {
+        () if !is_plain => true,
+        () if program.contains('/') => disk::is_program(Path::new(program)),
+        () => disk::program(&[program]).is_some(),
+    }
 }

@@ -79,11 +79,20 @@ const WORDS: [&str; 46] = [
 ];
 
 /// Asks statement after statement. In the shell a wrong one is told, and the next may follow; without a terminal it ends the run.
-pub(super) fn run(ask: &dyn Fn(&str) -> Result<(), Error>) -> Result<(), Error> {
-    if io::stdin().is_terminal() { shell(ask) } else { script(ask) }
+/// `alone` is whether an answer is a document by itself, which no other may follow.
+pub(super) fn run(ask: &dyn Fn(&str) -> Result<(), Error>, alone: bool) -> Result<(), Error> {
+    match (io::stdin().is_terminal(), io::stdout().is_terminal()) {
+        (true, true) => shell(ask),
+        // The prompts would be among the answers.
+        (true, false) => Err(Error::Input(
+            "`--sql`: the shell needs a terminal for its answers, too\n  hint: give the statement: `--sql 'SELECT …'`"
+                .to_owned(),
+        )),
+        (false, _) => script(ask, alone),
+    }
 }
 
-fn script(ask: &dyn Fn(&str) -> Result<(), Error>) -> Result<(), Error> {
+fn script(ask: &dyn Fn(&str) -> Result<(), Error>, alone: bool) -> Result<(), Error> {
     let mut bytes = Vec::new();
     let read = io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes);
     read.map_err(|error| Error::Failed(format!("could not read statements from standard input: {error}")))?;
@@ -97,7 +106,13 @@ fn script(ask: &dyn Fn(&str) -> Result<(), Error>) -> Result<(), Error> {
         Error::Input(format!("`--sql`: standard input is not UTF-8 at byte {at}\n  hint: save the statements as UTF-8"))
     })?;
     let (statements, rest) = sql::statements(&text);
-    let last = Some(rest).filter(|rest| !rest.trim().is_empty());
+    let last = Some(rest).filter(|rest| !sql::is_blank(rest));
+    if alone && statements.len() + last.iter().len() > 1 {
+        return Err(Error::Input(
+            "`--sql`: one document cannot have several answers\n  hint: ask one statement at a time, or use `--format ndjson`"
+                .to_owned(),
+        ));
+    }
     if statements.is_empty() && last.is_none() {
         return Err(Error::Input(
             "`--sql`: there is no statement on standard input\n  hint: `--sql 'SHOW TABLES'`, or open the shell on a terminal".to_owned(),
@@ -116,7 +131,7 @@ fn shell(ask: &dyn Fn(&str) -> Result<(), Error>) -> Result<(), Error> {
         .build();
     let mut editor: Editor<Words, FileHistory> = Editor::with_config(config).map_err(failed)?;
     editor.set_helper(Some(Words::new()));
-    let remembered = history_file();
+    let mut remembered = history_file();
     if let Some(file) = remembered.as_ref().filter(|file| file.exists())
         && let Err(error) = editor.load_history(file)
     {
@@ -138,27 +153,42 @@ fn shell(ask: &dyn Fn(&str) -> Result<(), Error>) -> Result<(), Error> {
                 text.push_str(&line);
                 text.push('\n');
                 let (statements, rest) = sql::statements(&text);
+                if !statements.is_empty() {
+                    let typed = text.strip_suffix(rest).unwrap_or(&text);
+                    let _kept = editor.add_history_entry(in_one_line(typed)).map_err(failed)?;
+                    // Now: a statement that takes too long is interrupted together with the shell.
+                    remember(&mut editor, &mut remembered);
+                }
                 for statement in statements {
-                    // It is remembered in one line, however many it took.
-                    let whole = statement.split_whitespace().collect::<Vec<_>>().join(" ");
-                    let _kept = editor.add_history_entry(format!("{whole};")).map_err(failed)?;
                     if let Err(error) = ask(statement) {
                         fail(&error);
                     }
                 }
-                text = if rest.trim().is_empty() { String::new() } else { rest.to_owned() };
+                text = if sql::is_blank(rest) { String::new() } else { rest.to_owned() };
             }
             Err(ReadlineError::Interrupted) => text.clear(),
             Err(ReadlineError::Eof) => break,
             Err(error) => return Err(failed(error)),
         }
     }
-    if let Some(file) = remembered
-        && let Err(error) = keep(&mut editor, &file)
+    Ok(())
+}
+
+/// Statements as they were typed, in one line where that changes nothing: line breaks within quotations and after comments stay.
+fn in_one_line(typed: &str) -> String {
+    let typed = typed.trim_end();
+    let matters = ["'", "\"", "--", "/*"].iter().any(|mark| typed.contains(mark));
+    if matters { typed.to_owned() } else { typed.replace('\n', " ") }
+}
+
+/// Saves what was not saved yet; where that fails once, it is said once.
+fn remember(editor: &mut Editor<Words, FileHistory>, remembered: &mut Option<PathBuf>) {
+    if let Some(file) = remembered.as_ref()
+        && let Err(error) = keep(editor, file)
     {
         say(&plain(&format!("warning: could not save the statements to `{}`: {error}", file.display())));
+        *remembered = None;
     }
-    Ok(())
 }
 
 /// Where statements are remembered: names and accounts may be in them, so the file is its owner's alone.

@@ -159,6 +159,27 @@ pub fn statements(text: &str) -> (Vec<&str>, &str) {
     (found, text.get(begin..).unwrap_or_default())
 }
 
+/// Whether there is nothing in a text but blanks and comments.
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let end = if rest.starts_with("--") {
+            rest.find('\n')
+        } else if rest.starts_with("/*") {
+            match rest.find("*/") {
+                Some(end) => Some(end + 1),
+                // It goes on in the next line.
+                None => return false,
+            }
+        } else {
+            return false;
+        };
+        rest = end.and_then(|end| rest.get(end + 1..)).unwrap_or_default().trim_start();
+    }
+    true
+}
+
 /// Whether the first word is one that a question begins with.
 fn is_question(tokens: &[Token]) -> bool {
     let first = tokens.iter().find(|token| !matches!(token, Token::Whitespace(_) | Token::LParen));
@@ -169,6 +190,16 @@ fn is_question(tokens: &[Token]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn comments_are_no_statement() {
+        for blank in ["", " \n", "-- x", "-- x\n", " /* a; b */ -- x\n", "--\n--\n"] {
+            assert!(is_blank(blank), "{blank}");
+        }
+        for text in ["x", "-- x\ny", "/* a", "/* a */ b", "- -", "'--'"] {
+            assert!(!is_blank(text), "{text}");
+        }
+    }
 
     #[test]
     fn statements_end_with_semicolons_that_stand_by_themselves() {

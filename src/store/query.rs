@@ -378,6 +378,16 @@ impl Store {
         Ok(sessions)
     }
 
+    /// Objects that could not be read, or not whole, and what scans left out, in order of name, with why.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn unreadable(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let mut gathered = EventSet::default();
+        self.seen(&EventQuery::default(), &mut gathered)?;
+        Ok(gathered.failures)
+    }
+
     /// What the objects' rows tell: what was covered, what failed, which objects were overwritten since, and which a digest
     /// proves.
     fn seen(&self, needed: &EventQuery<'_>, gathered: &mut EventSet) -> Result<Seen, StoreError> {

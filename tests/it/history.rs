@@ -657,6 +657,10 @@ fn what_could_not_be_read_is_named() {
     let ran = home.ran(&["--user", "anna"]);
     assert_eq!(ran.status, 3);
     assert!(ran.stderr.contains("broken.json") && ran.stderr.contains("store retry"), "{}", ran.stderr);
+    // Tables have no row for what could not be read either.
+    let ran = home.ran(&["--sql", "SELECT count(*) AS n FROM events WHERE event_name = 'DeleteUser'"]);
+    assert_eq!(ran.status, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("broken.json") && ran.stderr.contains("store retry"), "{}", ran.stderr);
 }
 
 /// With DuckDB, which comes from PyPI.

@@ -467,6 +467,7 @@ fn a_pager_shows_what_people_read_on_a_terminal_and_nothing_else() {
     assert!(status == 0 && !cut.contains("error"), "{cut}");
     let (status, absent) = on_terminal("no-such-pager", &[]);
     assert!(status == 0 && absent.contains("no-such-pager"), "{absent}");
+    assert!(absent.lines().count() > 20, "nothing is lost with it: {absent}");
     let piped: Ran = mfatrail()
         .args(["history", "--store", &store])
         .env("MFATRAIL_PAGER", "sed 's/^/PAGED /'")
@@ -505,6 +506,12 @@ fn statements_are_asked_one_by_one_from_standard_input() {
         described.stdout
     );
     assert_eq!(described.stdout.matches("column,type").count(), 2);
+    let commented = ask(b"SELECT 1 AS n; -- that was all", "csv");
+    assert_eq!((commented.status, commented.stdout.as_str()), (0, "n\n1\n"), "{}", commented.stderr);
+    for format in ["json", "parquet"] {
+        let two = ask(b"SELECT 1 AS n; SELECT 2 AS n", format);
+        assert!(two.status == 2 && two.stderr.contains("several answers") && two.stdout.is_empty(), "{}", two.stderr);
+    }
     for format in ["table", "json", "ndjson"] {
         let ran = ask(b"DESCRIBE events", format);
         assert!(

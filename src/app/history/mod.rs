@@ -217,6 +217,15 @@ pub fn select(store: impl Into<Place>, statement: &str) -> Result<typed::Answer,
     Ok(typed::Answer::from(frame))
 }
 
+/// What no table of the store has: the objects that could not be read, or not whole, and why.
+///
+/// # Errors
+/// [`Error::Input`] where there is no such store; [`Error::Failed`] where it cannot be read.
+pub fn unreadable(store: impl Into<Place>) -> Result<Vec<(String, String)>, Error> {
+    let mut store = Store::open(store).map_err(store_error)?;
+    store.consistently(|store| store.unreadable()).map_err(store_error)
+}
+
 /// IAM's state, and the file in the store that it is from.
 fn iam(store: &mut Store, subject: Subject) -> Result<Option<(PathBuf, IamState)>, Error> {
     let found = store
