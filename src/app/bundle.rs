@@ -217,22 +217,22 @@ impl Making {
         let count = plural(members.len() + 1, "member", "members");
         job.run.observer.note(&format!("bundle: {count} in `{}`", self.path.display()));
         let unreadable = |error| Error::Failed(format!("could not read `{}` again: {error}", self.path.display()));
-        match self.signature.zip(signer) {
-            Some((place, signer)) => {
-                let bytes = signer.sign(disk::open(&self.path).map_err(unreadable)?).map_err(Error::failed)?;
-                place
-                    .finish(&bytes)
-                    .map_err(|error| Error::Failed(format!("could not write the bundle's signature: {error}")))?;
+        let ending = signer.map(Signer::ending);
+        for other in signature::ENDINGS.into_iter().filter(|other| ending != Some(*other)) {
+            let old = signature::beside(&self.path, other);
+            if old.exists() {
+                job.run.observer.warn(&format!(
+                    "`{}` is the signature of an earlier bundle: delete it{}",
+                    old.display(),
+                    if ending.is_none() { ", or sign this one with `--sign-key`" } else { "" }
+                ));
             }
-            None => {
-                let old = signature::ENDINGS.map(|ending| signature::beside(&self.path, ending));
-                for old in old.iter().filter(|old| old.exists()) {
-                    job.run.observer.warn(&format!(
-                        "`{}` is the signature of an earlier bundle: sign this one with `--sign-key`, or delete it",
-                        old.display()
-                    ));
-                }
-            }
+        }
+        if let Some((place, signer)) = self.signature.zip(signer) {
+            let bytes = signer.sign(disk::open(&self.path).map_err(unreadable)?).map_err(Error::failed)?;
+            place
+                .finish(&bytes)
+                .map_err(|error| Error::Failed(format!("could not write the bundle's signature: {error}")))?;
         }
         Ok(())
     }

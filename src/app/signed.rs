@@ -1,13 +1,12 @@
 //! Whether a bundle or a report's folder is as it was made, and who signed it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::bundle::check_members;
 use super::{Error, Run};
 use crate::disk;
 use crate::report;
-use crate::signature::{self, Trust, Verdict};
+use crate::signature::{self, Signed, Trust, Verdict};
 use crate::units::plural;
 
 /// What is checked, and by what.
@@ -53,16 +52,23 @@ pub fn check_signed(request: &SignedRequest, run: Run<'_>) -> Result<Checked, Er
             Error::Input(format!("could not read `{}`: {error}{}", path.display(), disk::hint(&error)))
         })
     };
-    let message: File = open(&signed)?;
-    let beside =
-        || signature::ENDINGS.map(|ending| signature::beside(&signed, ending)).into_iter().find(|place| place.exists());
-    let signature = match request.signature.clone().or_else(beside) {
-        Some(file) => {
-            let verdict = signature::verify(message, &file, &request.trust).map_err(Error::input)?;
-            Some((file, verdict))
-        }
-        None => None,
+    let beside = signature::ENDINGS.map(|ending| signature::beside(&signed, ending));
+    let files_of_signatures = match &request.signature {
+        Some(file) => vec![file.clone()],
+        None => beside.into_iter().filter(|place| place.exists()).collect(),
     };
+    let mut signatures = Vec::new();
+    for file in files_of_signatures {
+        let verdict = signature::verify(open(&signed)?, &file, &request.trust).map_err(Error::input)?;
+        signatures.push((file, verdict));
+    }
+    // Where there are two, one may be of an earlier report. The better one counts: what it proves does not hang on the other.
+    let worth = |verdict: &Verdict| match verdict {
+        Verdict::Good(Signed { by: Some(_), .. }) => 0,
+        Verdict::Good(_) => 1,
+        Verdict::Bad(_) => 2,
+    };
+    let signature = signatures.into_iter().min_by_key(|(_, verdict)| worth(verdict));
     Ok(Checked { is_bundle, files, signature })
 }
 

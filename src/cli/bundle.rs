@@ -1,6 +1,6 @@
 //! `mfatrail bundle`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -102,19 +102,24 @@ fn text(checked: &Checked) -> String {
                 .to_owned()
         }
         Some((file, Verdict::Bad(why))) => {
-            format!("NOT PROVEN: the signature `{}` is not good: {}", file.display(), terminal_text(why))
+            format!("NOT PROVEN: the signature `{}` is not good: {}", named(file), terminal_text(why))
         }
         Some((file, Verdict::Good(Signed { key, by: None }))) => format!(
             "signed by an unknown key, {} (`{}`)\n  hint: `--allowed-signers` or `--public-key` tells whose keys you trust",
             terminal_text(key),
-            file.display()
+            named(file)
         ),
         Some((file, Verdict::Good(Signed { key, by: Some(by) }))) => {
-            format!("signed by {}, key {} (`{}`)", terminal_text(by), terminal_text(key), file.display())
+            format!("signed by {}, key {} (`{}`)", terminal_text(by), terminal_text(key), named(file))
         }
     };
     let (one, many) = if checked.is_bundle { ("member is", "members are") } else { ("file is", "files are") };
     format!("{signature}\n{} as listed", units::plural(checked.files, one, many))
+}
+
+/// The file's name: whoever made it named it.
+fn named(file: &Path) -> String {
+    terminal_text(&file.display().to_string())
 }
 
 fn document(checked: &Checked) -> Document {

@@ -201,7 +201,8 @@ pub(super) fn verify(message: File, signature: &[u8], trusted: Option<&Path>) ->
         return Ok(Verdict::Bad(why.to_owned()));
     }
     let fingerprint = public.map(|public| fingerprint(&public)).unwrap_or_default();
-    Ok(Verdict::Good(Signed { key: format!("{} ({fingerprint})", document.key), by }))
+    // The key's name is not signed: whoever made the signature has written it.
+    Ok(Verdict::Good(Signed { key: format!("{fingerprint}, which calls itself {}", document.key), by }))
 }
 
 fn fingerprint(public: &[u8]) -> String {

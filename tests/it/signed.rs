@@ -331,7 +331,9 @@ for spec in ("ECC_NIST_P256", "RSA_2048", "SYMMETRIC_DEFAULT"):
                 assert!(ran.status == 3 && ran.stdout.contains("it is not by this key"), "{}", ran.stdout);
                 let ran = home.verify(what, &[]);
                 assert!(
-                    ran.status == 3 && ran.stdout.starts_with("signed by an unknown key, arn:aws:kms:"),
+                    ran.status == 3
+                        && ran.stdout.starts_with("signed by an unknown key, SHA-256 ")
+                        && ran.stdout.contains(", which calls itself arn:aws:kms:"),
                     "{}",
                     ran.stdout
                 );
