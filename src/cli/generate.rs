@@ -195,6 +195,7 @@ fn other_calls(command: &Command) -> Result<AwsCalls, Error> {
     match command {
         Command::Report(args) => {
             let mut calls = archive(&args.sources, &args.archive.regions, &args.aws)?;
+            calls.public_keys = args.verify && args.public_keys.is_empty();
             calls.posture = args.posture.as_ref().is_some_and(|posture| posture.as_os_str() == "live");
             calls.sign_key = args.sign_key.as_deref().and_then(signature::kms_arn).map(str::to_owned);
             calls.iam = calls.posture || args.iam.as_ref().is_some_and(|iam| iam == "live");
@@ -217,7 +218,11 @@ fn other_calls(command: &Command) -> Result<AwsCalls, Error> {
         }
         Command::Search(args) => archive(&args.sources, &args.archive.regions, &args.aws),
         Command::Trace(args) => archive(&args.sources, &args.archive.regions, &args.aws),
-        Command::Scan(args) => archive(&args.sources, &args.archive.regions, &args.aws),
+        Command::Scan(args) => {
+            let mut calls = archive(&args.sources, &args.archive.regions, &args.aws)?;
+            calls.public_keys = args.verify && args.public_keys.is_empty();
+            Ok(calls)
+        }
         Command::Verify(args) => {
             let mut calls = archive(&args.sources, &args.archive.regions, &args.aws)?;
             calls.public_keys = args.public_keys.is_empty();

@@ -61,12 +61,12 @@ pub(super) struct ScanArgs {
 
     /// Verify the archive against CloudTrail's digest files while reading it, and store the result for every object
     #[arg(long, help_heading = "Store")]
-    verify: bool,
+    pub(super) verify: bool,
 
     /// With --verify, CloudTrail's public keys, as `aws cloudtrail list-public-keys` prints them; may be repeated
     /// [default: fetch them from CloudTrail]
     #[arg(long, value_name = "FILE", requires = "verify", help_heading = "Store")]
-    public_keys: Vec<PathBuf>,
+    pub(super) public_keys: Vec<PathBuf>,
 
     /// Only date folders from this day on
     #[arg(long, value_name = "TIME", help_heading = "Range")]
@@ -121,6 +121,7 @@ pub(super) fn run(args: &ScanArgs, run: Run<'_>) -> Result<Status, Error> {
         commit_every: args.commit_every.get(),
         verify: args.verify,
         public_keys: args.public_keys.clone(),
+        proven: None,
     };
     if args.dry_run {
         let is_shared = args.shard == Shard::WHOLE;

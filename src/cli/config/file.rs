@@ -25,7 +25,7 @@ pub(super) const SOURCE: &str = "source";
 
 /// What may be set: how an archive is reached and read, what is given beside it, and what a report looks like. What a run is asked
 /// (a period, a user) and what changes something (`--apply`) may not.
-pub(super) const KEYS: [&str; 38] = [
+pub(super) const KEYS: [&str; 39] = [
     "account",
     "approvals",
     "aws-region",
@@ -60,6 +60,7 @@ pub(super) const KEYS: [&str; 38] = [
     "s3-requests",
     "s3-threads",
     "s3-timeout",
+    "sign-key",
     "store",
     "threads",
     "verify",
@@ -67,7 +68,7 @@ pub(super) const KEYS: [&str; 38] = [
 ];
 
 /// Keys whose values are files or folders: relative ones are relative to the file's folder.
-const PATHS: [&str; 13] = [
+const PATHS: [&str; 14] = [
     "approvals",
     "config",
     "detections",
@@ -78,6 +79,7 @@ const PATHS: [&str; 13] = [
     "posture",
     "public-keys",
     "redact-key",
+    "sign-key",
     "store",
     "watch-config",
     SOURCE,
