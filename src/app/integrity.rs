@@ -59,6 +59,13 @@ pub(crate) struct IntegrityStatement {
     notice: Option<String>,
 }
 
+impl IntegrityStatement {
+    /// What is concluded of the period, without what is counted of all that was verified.
+    pub(crate) fn verdict(&self) -> (bool, &[Gap]) {
+        (self.whole, &self.gaps)
+    }
+}
+
 /// Of a verification that ran beside the report's own scan.
 pub(crate) fn integrity_statement(outcome: &Verification, period: Period, as_of: DateTime<Utc>) -> IntegrityStatement {
     let mut gaps = Vec::new();

@@ -189,6 +189,11 @@ impl<'r> Job<'r> {
         })
     }
 
+    /// Up to when open windows are measured, as far as that is known before anything is read.
+    pub(crate) fn measured_to(&self) -> DateTime<Utc> {
+        self.as_of.unwrap_or(self.request.to)
+    }
+
     /// Refuses accounts and regions that neither the archive nor the store has.
     pub(crate) fn check_places(&self) -> Result<(), Error> {
         archive::check_places(self.archive, self.request.store.as_ref(), &self.selection)
@@ -235,7 +240,7 @@ impl<'r> Job<'r> {
         }
         rows.sort_unstable();
         rows.dedup();
-        let as_of = self.as_of.unwrap_or(self.request.to);
+        let as_of = self.measured_to();
         let watch = (&self.watch.noticed, watched::coverage(&self.watch.runs, self.request.period(), as_of));
         let files: Vec<_> = self.inputs_of(&[]).into_iter().map(|file| (file.kind, file.path, file.sha256)).collect();
         let trend: Vec<_> = self.trend.snapshots.iter().map(|(_, file)| &file.sha256).collect();
@@ -250,7 +255,7 @@ impl<'r> Job<'r> {
             // The look-back is read and judged too, but what is missing there is no fault of the report.
             bounds: Bounds { from: Some(self.request.from), to: self.as_of },
             // Where nothing else is asked for, the archive may go on after the period, and must reach its end.
-            until: Some(self.as_of.unwrap_or(self.request.to)),
+            until: Some(self.measured_to()),
             run: self.run,
         }
     }

@@ -39,6 +39,9 @@ pub struct ScanRequest {
     pub verify: bool,
     /// With `verify`, files of CloudTrail's public keys; empty to ask CloudTrail.
     pub public_keys: Vec<PathBuf>,
+    /// With `verify`, the time of which everything must be proven, where that is not all of the selection: what is missing before it is
+    /// no fault, and the archive must reach its end.
+    pub proven: Option<Period>,
 }
 
 /// What a scan read and stored.
@@ -130,8 +133,9 @@ pub fn scan(request: &ScanRequest, archive: &Archive, run: Run<'_>) -> Result<Sc
     let selection = &request.selection;
     let limits = Limits { objects: request.commit_every, ..LIMITS };
     let keys = verify::read_keys(&request.public_keys)?;
-    let bounds = Bounds { from: selection.from, to: selection.to };
-    let task = verify::Task { archive, selection, bounds, until: selection.to, run };
+    let bounds = Bounds { from: request.proven.map_or(selection.from, |period| Some(period.from)), to: selection.to };
+    let until = request.proven.map(|period| period.to).or(selection.to);
+    let task = verify::Task { archive, selection, bounds, until, run };
     check_places(archive, None, selection)?;
     let proven = request.verify.then(|| verify::prove(&task, keys)).transpose()?;
     let proof = proven.as_ref().map(|proven| &proven.proof);

@@ -43,5 +43,6 @@ pub use posture::{posture_html, posture_markdown};
 pub use redact::redact;
 pub use summary::{summary, summary_with_path};
 pub use trace::{trace_html, trace_text, trace_timeline_csv, trace_timeline_jsonl};
+pub(crate) use write::digest_of;
 pub use write::{File, Format, MANIFEST, OutputDir, OutputError, RenderError, differences, is_intact, render};
 pub use xlsx::xlsx;

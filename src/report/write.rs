@@ -252,13 +252,16 @@ fn listed(manifest: &str) -> BTreeMap<&str, &str> {
     lines.map(|(digest, name)| (name, digest)).filter(|(name, _)| is_report_file(OsStr::new(name))).collect()
 }
 
-/// The digest of a file of an earlier report.
-fn digest_of(folder: &Folder, name: &OsStr) -> io::Result<String> {
+/// The SHA-256 of a file below a folder, in hexadecimal digits.
+///
+/// # Errors
+/// Where it is no regular file, has more than `most` bytes, or cannot be read.
+pub(crate) fn digest_of(folder: &Folder, name: &OsStr, most: u64) -> io::Result<String> {
     let file = folder.file(Path::new(name))?;
-    if file.metadata()?.len() > LARGEST_FILE {
-        return Err(Refusal::TooLarge(LARGEST_FILE).into());
+    if file.metadata()?.len() > most {
+        return Err(Refusal::TooLarge(most).into());
     }
-    let mut file = file.take(LARGEST_FILE);
+    let mut file = file.take(most);
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -433,7 +436,7 @@ fn check_replaceable(path: &Path) -> Result<(), OutputError> {
     }
     for name in files {
         let Some(digest) = name.to_str().and_then(|name| listed.get(name)) else { return Err(occupied(name)) };
-        if digest_of(&folder, name).map_err(io_error("read", &path.join(name)))? != *digest {
+        if digest_of(&folder, name, LARGEST_FILE).map_err(io_error("read", &path.join(name)))? != *digest {
             return Err(OutputError::Changed { path: path.to_path_buf(), entry: name.into() });
         }
     }
@@ -465,7 +468,7 @@ pub fn differences(path: &Path) -> Result<(usize, Vec<String>), OutputError> {
     }
     let mut found = Vec::new();
     for (name, digest) in &listed {
-        match digest_of(&folder, OsStr::new(name)) {
+        match digest_of(&folder, OsStr::new(name), LARGEST_FILE) {
             Ok(other) if other == *digest => {}
             Ok(_) => found.push(format!("`{name}` was changed")),
             Err(error) => found.push(format!("`{name}` cannot be read: {error}")),

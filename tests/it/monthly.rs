@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use mfatrail::store::{Holder, Writer};
 
+use crate::support::digests::{Bucket, Signer, Trail};
 use crate::support::run::{self, Ran, mfatrail};
 use crate::support::s3::{Faults, S3};
 use crate::support::store::files;
@@ -401,11 +402,12 @@ fn the_only_archive_of_a_configuration_is_meant() {
 fn copies_go_to_a_bucket_once_and_overwrite_nobodys() {
     let home = Home::new();
     let s3 = S3::start();
-    let run = || -> Ran {
-        let mut command = home.command("2026-10", &["--deliver", "s3://audit-reports/mfa"]);
+    let deliver = |more: &[&str]| -> Ran {
+        let mut command = home.command("2026-10", &[&["--deliver", "s3://audit-reports/mfa"], more].concat());
         command.env("AWS_ENDPOINT_URL_S3", &s3.url).env("AWS_ACCESS_KEY_ID", "testing");
         command.env("AWS_SECRET_ACCESS_KEY", "testing").output().unwrap().into()
     };
+    let run = || deliver(&[]);
     let copies = || -> BTreeMap<String, Vec<u8>> {
         let own =
             s3.keys().into_iter().filter_map(|key| Some((key.strip_prefix("mfa/2026-10/")?.to_owned(), s3.get(&key)?)));
@@ -420,7 +422,8 @@ fn copies_go_to_a_bucket_once_and_overwrite_nobodys() {
     let before = s3.traffic();
     let ran = run();
     assert_eq!(ran.status, 0, "{}", ran.stderr);
-    assert!(ran.stderr.contains("deliver: s3://audit-reports/mfa/2026-10 has all files"), "{}", ran.stderr);
+    let said = "deliver: all files were copied to s3://audit-reports/mfa/2026-10 before";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
     assert_eq!(s3.traffic(), before, "nothing is asked of the bucket");
     // A run that ended before it noted what it had copied finds it there.
     let state = home.path("months/2026-10/state.json");
@@ -444,6 +447,113 @@ fn copies_go_to_a_bucket_once_and_overwrite_nobodys() {
     s3.set(Faults::default());
     assert_eq!(run().status, 0);
     assert_eq!(differing(&expected, &copies()), [""; 0]);
+    // What was delivered stays known where a later copy fails.
+    let late = home.path("late");
+    fs::create_dir_all(&late).unwrap();
+    let records = [record("2026-10", 28, 9, "DeactivateMFADevice", "user3", "admin")];
+    fs::write(late.join("late.json"), json!({"Records": records}).to_string()).unwrap();
+    s3.set(Faults { read_only: true, ..Faults::default() });
+    let refused = deliver(&[late.to_str().unwrap()]);
+    assert_eq!(refused.status, 4, "{}", refused.stderr);
+    s3.set(Faults::default());
+    let ran = run();
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    expected = home.files("2026-10");
+    expected.retain(|name, _| name != "state.json" && name != "lock");
+    assert_eq!(differing(&expected, &copies()), [""; 0]);
+}
+
+/// An archive of October with digests for every hour, and CloudTrail's key.
+fn proven_archive(change: impl FnOnce(&mut Bucket)) -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let mut bucket = Bucket::new("trail-bucket");
+    let mut trail = Trail::new(ACCOUNT, "us-east-1", "2026-09-30T22:05:31Z");
+    for hour in 0..31 * 24 + 5 {
+        trail.hour(&mut bucket, u32::from(hour % 100 == 50));
+    }
+    let newest = bucket.keys("_CloudTrail-Digest_").pop().unwrap();
+    bucket.put_sidecar(&newest);
+    change(&mut bucket);
+    bucket.write(&home.path().join("archive"));
+    fs::write(home.path().join("keys.json"), Signer::ours().printed()).unwrap();
+    home
+}
+
+fn verified(home: &Path, sources: &[&str]) -> Ran {
+    let mut command = mfatrail();
+    command.current_dir(home).env("SOURCE_DATE_EPOCH", "1793577600").arg("monthly").args(sources);
+    command.args([
+        "--store",
+        "store",
+        "--into",
+        "months",
+        "--month",
+        "2026-10",
+        "--verify",
+        "--public-keys",
+        "keys.json",
+    ]);
+    command.output().unwrap().into()
+}
+
+fn summary_and_report(home: &Path) -> [Value; 2] {
+    ["summary.json", "report/report.json"]
+        .map(|name| serde_json::from_slice(&fs::read(home.join("months/2026-10").join(name)).unwrap()).unwrap())
+}
+
+#[test]
+fn what_the_digests_miss_is_in_the_report_and_in_what_is_told() {
+    let home = proven_archive(|_| {});
+    let ran = verified(home.path(), &["archive"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let [summary, report] = summary_and_report(home.path());
+    assert_eq!((&summary["status"], &summary["complete"]), (&json!(0), &json!(true)));
+    assert_eq!(report["coverage"]["integrity"]["whole"], true, "{:#}", report["coverage"]["integrity"]);
+    let ran = verified(home.path(), &["archive"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("report: nothing that it rests on has changed"), "{}", ran.stderr);
+
+    // A log was removed: no object is damaged, and only the digests tell.
+    let home = proven_archive(|bucket| drop(bucket.take(&bucket.keys("_CloudTrail_us-east-1_")[3])));
+    for _twice in 0..2 {
+        let ran = verified(home.path(), &["archive"]);
+        assert_eq!(ran.status, 3, "{}", ran.stderr);
+        let [summary, report] = summary_and_report(home.path());
+        assert_eq!((&summary["status"], &summary["complete"]), (&json!(3), &json!(false)));
+        assert_eq!(report["coverage"]["integrity"]["whole"], false, "{:#}", report["coverage"]["integrity"]);
+        let notices = report["notices"].to_string();
+        assert!(notices.contains("log_missing"), "{notices}");
+        let state = fs::read_to_string(home.path().join("months/2026-10/state.json")).unwrap();
+        assert!(state.contains("The report is from incomplete evidence"), "{state}");
+    }
+
+    let without = verified(home.path(), &[]);
+    assert_eq!(without.status, 2, "{}", without.stderr);
+    assert!(without.stderr.contains("`--verify` reads the archive, but there is no SOURCE"), "{}", without.stderr);
+}
+
+#[test]
+fn what_was_changed_beside_the_report_is_made_again_and_what_nobody_asks_for_goes() {
+    let home = Home::new();
+    assert_eq!(home.ran("2026-10", &[]).status, 0);
+    let before = home.files("2026-10");
+    let place = |name: &str| home.path("months/2026-10").join(name);
+    for (name, bytes) in
+        [("evidence.zip", &b"PK nothing"[..]), ("summary.json", b"{\"schema\":\"mfatrail.monthly/1\"}")]
+    {
+        fs::write(place(name), bytes).unwrap();
+        let ran = home.ran("2026-10", &[]);
+        assert!(ran.status == 0 || name == "evidence.zip", "{name}: {}", ran.stderr);
+        if ran.status != 0 {
+            // What is no bundle is nobody's to overwrite.
+            assert!(ran.stderr.contains("evidence.zip"), "{}", ran.stderr);
+            fs::remove_file(place(name)).unwrap();
+            assert_eq!(home.ran("2026-10", &[]).status, 0);
+        }
+        assert_eq!(differing(&before, &home.files("2026-10")), [""; 0]);
+    }
+    assert_eq!(home.ran("2026-10", &["--no-bundle"]).status, 0);
+    assert!(!place("evidence.zip").exists(), "the report that it was of is not there any more");
 }
 
 /// With moto, which comes from PyPI.

@@ -131,6 +131,7 @@ fn all_into(dir: &Path) -> ScanRequest {
         commit_every: LIMITS.objects,
         verify: false,
         public_keys: Vec::new(),
+        proven: None,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::disk::Folder;
 use crate::source::s3::{Bucket, FileError, Only, Part, S3Options};
 
 /// The largest file that is copied: one request of S3 takes no more.
-const LARGEST: u64 = 5 << 30;
+pub(super) const LARGEST: u64 = 5 << 30;
 
 /// The SHA-256 of each file that was copied to one place, by its name.
 pub(super) type Copied = BTreeMap<String, String>;

@@ -9,6 +9,8 @@ mod deliver;
 mod message;
 mod state;
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ use self::state::State;
 use super::bundle::Making;
 use super::fail_on::FailOn;
 use super::iam::{SnapshotRequest, take_snapshot};
+use super::integrity::{IntegrityStatement, integrity_statement};
 use super::posture::{PostureRequest, PostureSource, judge_posture, read_posture};
 use super::printer::Printer;
 use super::report::{Assembled, Job};
@@ -32,6 +35,7 @@ use super::watch::announce::Channels;
 use super::{Archive, Error, Run, THIS, coverage, rfc3339, store_error};
 use crate::aws::Connection;
 use crate::contract::{Changes, Figures, Notice, Period, Report, Tool};
+use crate::digest::Verification;
 use crate::disk::{self, Draft, Folder, Kind, Readers};
 use crate::inputs::{Settings, policy_file};
 use crate::inventory::snapshot;
@@ -172,7 +176,6 @@ pub fn monthly(request: MonthlyRequest, archive: &Archive, run: Run<'_>) -> Resu
     month.deliver()?;
     month.message()?;
     let State { complete, found, .. } = month.state;
-    let complete = complete && month.scanned;
     Ok(MonthlyOutcome { folder: month.folder, steps: month.steps, complete, found })
 }
 
@@ -188,6 +191,8 @@ struct Month<'r> {
     steps: Vec<Step>,
     /// Whether the scan read everything, and proved it where that was asked.
     scanned: bool,
+    /// What the digests prove of the archive, where that was asked.
+    verification: Option<Verification>,
     delivered: Option<Delivered>,
     channels: Option<Channels>,
     _lock: File,
@@ -205,6 +210,12 @@ impl<'r> Month<'r> {
         })?;
         let policy = request.report.policy.as_deref();
         let settings = policy.map(policy_file::read).transpose().map_err(Error::input)?.unwrap_or_default();
+        if request.report.verify && archive.sources.is_empty() {
+            return Err(Error::Input(
+                "`--verify` reads the archive, but there is no SOURCE\n  hint: add SOURCE, or drop `--verify`"
+                    .to_owned(),
+            ));
+        }
         let folder = request.into.join(name(request.report.period()));
         // Whatever is wrong with an input is known in the first second.
         let offline = ReportRequest {
@@ -231,6 +242,7 @@ impl<'r> Month<'r> {
             state,
             steps: Vec::new(),
             scanned: true,
+            verification: None,
             delivered,
             channels,
             _lock: lock,
@@ -260,6 +272,8 @@ impl<'r> Month<'r> {
             commit_every: LIMITS.objects,
             verify: asked.verify,
             public_keys: asked.public_keys.clone(),
+            // As of the report: the look-back is read too, but what is missing there is no fault of the month.
+            proven: Some(asked.period()),
         };
         let outcome = scan::scan(&scan, self.archive, self.run)?;
         let coverage = &outcome.scanned.coverage;
@@ -277,6 +291,7 @@ impl<'r> Month<'r> {
         );
         let done = if coverage.objects_read > 0 { Done::Now } else { Done::Before };
         self.did("scan", done, text);
+        self.verification = outcome.verification;
         Ok(())
     }
 
@@ -438,7 +453,15 @@ impl<'r> Month<'r> {
         let signer = self.request.signer.as_deref();
         let printer = self.request.printer.as_ref();
         let printed = printer.map(|printer| printer.paper.name());
-        let fingerprint = job.fingerprint(&(conditions, self.request.bundle, printed, signer.map(Signer::name)))?;
+        // The store does not know what the digests miss. Of the archive as a whole only the scan can tell, and what it counts of the time
+        // after the month is another number every day.
+        let verified = self
+            .verification
+            .as_ref()
+            .map(|outcome| integrity_statement(outcome, self.request.report.period(), job.measured_to()));
+        let proven = (self.scanned, verified.as_ref().map(IntegrityStatement::verdict));
+        let fingerprint =
+            job.fingerprint(&(conditions, self.request.bundle, printed, signer.map(Signer::name), proven))?;
         let place = self.folder.join(REPORT);
         if self.state.fingerprint.as_ref() == Some(&fingerprint) && !self.request.again && self.is_whole() {
             self.did("report", Done::Before, "nothing that it rests on has changed".to_owned());
@@ -453,7 +476,7 @@ impl<'r> Month<'r> {
             self.request.bundle.then(|| Making::new(&bundle, false, signer, &job.request, self.run)).transpose()?;
         let scratch = making.as_ref().map(Making::scratch);
         let read = job.read(scratch.as_ref())?;
-        let made = job.assemble(read, None)?;
+        let made = job.assemble(read, verified)?;
         let mut files =
             report::render(&made.report, &job.request.formats(), job.request.per_account).map_err(Error::failed)?;
         // A browser that fails costs no other file; the next run makes all of them again.
@@ -471,11 +494,20 @@ impl<'r> Month<'r> {
 
     /// Whether what an earlier run made is still there, as it was written.
     fn is_whole(&self) -> bool {
-        let bundle = !self.request.bundle || self.folder.join(BUNDLE).is_file();
-        bundle
-            && self.is_signed()
-            && self.folder.join(SUMMARY).is_file()
-            && report::is_intact(&self.folder.join(REPORT))
+        let home = Folder::open(&self.folder);
+        let is_as_made = |name: &String| {
+            let known = self.state.made.get(name);
+            let found =
+                home.as_ref().ok().and_then(|home| report::digest_of(home, OsStr::new(name), deliver::LARGEST).ok());
+            found.is_some() && found.as_ref() == known
+        };
+        self.beside().iter().all(is_as_made) && self.is_signed() && report::is_intact(&self.folder.join(REPORT))
+    }
+
+    /// The names of what is made beside the report's folder; the summary, by which others know that all is there, last.
+    fn beside(&self) -> Vec<String> {
+        let bundle = self.request.bundle.then(|| BUNDLE.to_owned());
+        bundle.into_iter().chain(self.bundle_signature()).chain([SUMMARY.to_owned()]).collect()
     }
 
     /// The name of the bundle's signature, where it has one.
@@ -487,8 +519,9 @@ impl<'r> Month<'r> {
     /// Whether everything is signed that is to be.
     fn is_signed(&self) -> bool {
         let signer = self.request.signer.as_deref();
-        let report = signer.map(|signer| format!("{REPORT}/{}.{}", report::MANIFEST, signer.ending()));
-        report.into_iter().chain(self.bundle_signature()).all(|name| self.folder.join(name).is_file())
+        signer.is_none_or(|signer| {
+            self.folder.join(REPORT).join(format!("{}.{}", report::MANIFEST, signer.ending())).is_file()
+        })
     }
 
     /// Writes what there is to say of a report that was made, and why it was not printed, if it was not and should have been.
@@ -497,9 +530,10 @@ impl<'r> Month<'r> {
         let conditions = self.request.fail_on.iter();
         let held = conditions.filter_map(|one| Some(format!("--fail-on {}: {}", one.name(), one.holds(report)?)));
         self.state.found = held.collect();
-        self.state.complete = made.complete;
-        self.state.message = Some(message::alert(report, made.complete, &self.folder));
+        self.state.complete = made.complete && self.scanned;
+        self.state.message = Some(message::alert(report, self.state.complete, &self.folder));
         self.summary(report)?;
+        self.note_made()?;
         self.state.fingerprint = unprinted.is_none().then_some(fingerprint);
         self.save()?;
         let windows = plural(report.windows.len(), "window", "windows");
@@ -514,6 +548,24 @@ impl<'r> Month<'r> {
         if let Some(told) = report::changes_sentence(report) {
             self.did("changes", Done::Now, told);
         }
+        Ok(())
+    }
+
+    /// Notes what was made beside the report's folder, and removes what an earlier run made there and nothing asks for any more.
+    fn note_made(&mut self) -> Result<(), Error> {
+        let failed = |error: std::io::Error| Error::Failed(format!("`{}`: {error}", self.folder.display()));
+        let home = Folder::open(&self.folder).map_err(failed)?;
+        let mut made = BTreeMap::new();
+        for name in self.beside() {
+            let digest = report::digest_of(&home, OsStr::new(&name), deliver::LARGEST).map_err(failed)?;
+            made.insert(name, digest);
+        }
+        for (name, digest) in self.state.made.iter().filter(|(name, _)| !made.contains_key(*name)) {
+            if report::digest_of(&home, OsStr::new(name), deliver::LARGEST).is_ok_and(|found| found == *digest) {
+                home.remove(Path::new(name)).map_err(failed)?;
+            }
+        }
+        self.state.made = made;
         Ok(())
     }
 
@@ -547,13 +599,14 @@ impl<'r> Month<'r> {
     fn deliver(&mut self) -> Result<(), Error> {
         let Some(delivered) = self.delivered.take() else { return Ok(()) };
         let files = self.files()?;
-        let mut known = self.state.delivered.remove(&delivered.name()).unwrap_or_default();
+        // A copy: whatever fails, it stays known what was delivered.
+        let mut known = self.state.delivered.get(&delivered.name()).cloned().unwrap_or_default();
         let result = delivered.deliver(&self.folder, &files, &mut known, &mut |known| {
             self.state.delivered.insert(delivered.name(), known.clone());
             self.state.write(&self.folder)
         });
         match result {
-            Ok(0) => self.did("deliver", Done::Before, format!("{} has all files", delivered.name())),
+            Ok(0) => self.did("deliver", Done::Before, format!("all files were copied to {} before", delivered.name())),
             Ok(n) => {
                 self.did("deliver", Done::Now, format!("{} copied to {}", plural(n, "file", "files"), delivered.name()))
             }
@@ -575,9 +628,8 @@ impl<'r> Month<'r> {
         let mut files: Vec<String> =
             listed.iter().map(|(name, _)| format!("{REPORT}/{}", name.to_string_lossy())).collect();
         files.sort();
-        let others = [POSTURE, BUNDLE, SUMMARY].into_iter().filter(|name| self.folder.join(name).is_file());
-        files.extend(others.map(str::to_owned));
-        files.extend(self.bundle_signature());
+        files.extend(self.request.report.posture_live.then(|| POSTURE.to_owned()));
+        files.extend(self.beside());
         Ok(files)
     }
 

@@ -36,6 +36,9 @@ pub(super) struct State {
     pub(super) found: Vec<String>,
     /// What the channels are told of it.
     pub(super) message: Option<Alert>,
+    /// The SHA-256 of each file that was made beside the report's folder, by its name.
+    #[serde(default)]
+    pub(super) made: BTreeMap<String, String>,
     /// By place, the SHA-256 of each file that was delivered there.
     pub(super) delivered: BTreeMap<String, Copied>,
     /// By channel, what it was told last.
