@@ -144,7 +144,8 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "WHAT", value_delimiter = ',', help_heading = "Output")]
     pub(super) fail_on: Vec<FailOn>,
 
-    /// Show how many objects and bytes would be read. Reads nothing, except one object per bucket to check permissions
+    /// Show what would be read: objects, bytes, requests to S3, their price and about how long it takes. Reads nothing, except one
+    /// object per bucket to check permissions
     #[arg(long, help_heading = "Output")]
     pub(super) dry_run: bool,
 
@@ -337,7 +338,7 @@ pub(super) struct AwsArgs {
     #[arg(long, value_name = "N", default_value = "8", hide_short_help = true, help_heading = "AWS")]
     pub(super) s3_attempts: NonZeroU32,
 
-    /// The most requests to S3 in flight [default: as many as pay, 512 at most]
+    /// The most requests to S3 in flight [default: tuned automatically, 512 at most]
     #[arg(long, value_name = "N", hide_short_help = true, help_heading = "AWS")]
     pub(super) s3_requests: Option<NonZeroUsize>,
 
@@ -381,7 +382,7 @@ pub(super) struct CacheArgs {
 /// How objects are got from S3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Getting {
-    /// By requests of one's own, as the SDK makes them.
+    /// By mfatrail's own HTTP requests.
     Direct,
     /// By the SDK.
     Sdk,
@@ -427,9 +428,9 @@ pub(super) struct SnapshotArgs {
 }
 
 const SNAPSHOT_HELP: &str = "\
-Permissions, all read-only (docs/iam-policy.json is a policy with exactly these): iam:GetUser, iam:ListUsers,
-iam:ListMFADevices, iam:ListVirtualMFADevices, iam:ListAccessKeys, iam:GetLoginProfile, iam:GetAccountSummary,
-iam:GetAccountAuthorizationDetails, iam:GenerateCredentialReport, iam:GetCredentialReport.
+Permissions, all read-only (the statement ReadIamState of docs/iam-policy.json): iam:GetUser, iam:ListUsers, iam:ListMFADevices,
+iam:ListVirtualMFADevices, iam:ListAccessKeys, iam:GetLoginProfile, iam:GetAccountSummary, iam:GetAccountAuthorizationDetails,
+iam:GenerateCredentialReport, iam:GetCredentialReport. With --iam-role, the role needs them, and the caller sts:AssumeRole.
 
 Examples:
   mfatrail iam snapshot --out iam-2026-11-02.json

@@ -115,7 +115,8 @@ pub(super) struct MonthlyArgs {
     #[arg(long, help_heading = "Output")]
     no_bundle: bool,
 
-    /// Copy the month's files to s3://bucket/prefix/MONTH/. What is there and was not written by this command is not overwritten
+    /// Copy the month's files to s3://bucket/prefix/MONTH/, and delete there what was copied earlier and is no longer part of the
+    /// month. What was not copied by this command is not touched
     #[arg(long, value_name = "S3", help_heading = "Output")]
     deliver: Option<OsString>,
 
@@ -148,8 +149,8 @@ Examples:
   mfatrail monthly s3://trail-bucket --store evidence --iam live --iam-role Auditor --posture live --verify
   mfatrail monthly s3://trail-bucket --store evidence --deliver s3://audit-reports/mfa --fail-on open-window
 
-Exit status, the first that applies: 2 wrong usage or malformed input; 4 a step failed, and the next run tries it again; 3 done,
-but the evidence is incomplete; 1 done, and a --fail-on condition holds; 0 done.";
+Exit status, the first that applies: 2 wrong usage, malformed input, or another run works on the month; 4 a step failed, and the
+next run tries it again; 3 done, but the evidence is incomplete; 1 done, and a --fail-on condition holds; 0 done.";
 
 impl MonthlyArgs {
     /// The store, and where copies go: both are written.
