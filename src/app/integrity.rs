@@ -121,9 +121,9 @@ pub(crate) fn integrity_statement(outcome: &Verification, period: Period, as_of:
 
 /// Of what earlier scans verified: the store knows objects, and not the hours of digests or what they miss. `None` where
 /// no scan verified anything.
-pub(crate) fn stored(judged: StoredIntegrity) -> Option<IntegrityStatement> {
-    let StoredIntegrity { verified, unsigned, failed, unknown: _ } = judged;
-    if verified + unsigned + failed == 0 {
+pub(crate) fn stored(judged: StoredIntegrity, disproved_at: Option<DateTime<Utc>>) -> Option<IntegrityStatement> {
+    let StoredIntegrity { verified, unsigned, failed, unknown: _, disproved } = judged;
+    if verified + unsigned + failed == 0 && !disproved {
         return None;
     }
     let why = [(failed, "not what CloudTrail signed"), (unsigned, "named by no proven digest")];
@@ -134,9 +134,22 @@ pub(crate) fn stored(judged: StoredIntegrity) -> Option<IntegrityStatement> {
             format!("{} {what}", plural(objects, "object in the store is", "objects in the store are"))
         })
         .collect();
-    let notice = (!why.is_empty()).then(|| format!("{}; `mfatrail scan --verify` names them", why.join(", ")));
+    let objects = (!why.is_empty()).then(|| format!("{}; `mfatrail scan --verify` names them", why.join(", ")));
+    let whole = disproved_at.map(|at| {
+        format!(
+            "the verification of {} did not prove the archive: log files may be missing; `mfatrail verify` names what is, and a scan with `--verify` of the same sources and range that proves it ends this notice",
+            rfc3339(at)
+        )
+    });
+    let notice: Vec<String> = whole.into_iter().chain(objects).collect();
+    let notice = (!notice.is_empty()).then(|| notice.join("; "));
     // What no digest names may be too new for one: where a window rests on it, that is told by itself.
-    Some(IntegrityStatement { whole: failed == 0, value: ArchiveIntegrity::Stored(judged), gaps: Vec::new(), notice })
+    Some(IntegrityStatement {
+        whole: failed == 0 && !disproved,
+        value: ArchiveIntegrity::Stored(judged),
+        gaps: Vec::new(),
+        notice,
+    })
 }
 
 /// The windows by the records alone that no digest was asked for or that a proven one names; `None` where these are all.

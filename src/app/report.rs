@@ -97,6 +97,8 @@ pub(crate) struct EvidenceRead {
     proven: Option<verify::Proven>,
     /// What earlier scans found of the objects in the store.
     judged: StoredIntegrity,
+    /// When digests last failed to prove what is in the store.
+    disproved_at: Option<DateTime<Utc>>,
     /// The store, and its last commit that the report rests on.
     store: Option<(Store, u64)>,
 }
@@ -227,8 +229,10 @@ impl<'r> Job<'r> {
             ..self.request.clone()
         };
         let mut rows: Vec<[u8; 32]> = Vec::new();
+        let mut disproved = None;
         if let Some(place) = &self.request.store {
             let store = Store::open(place).map_err(store_error)?;
+            disproved = store.disproved(&self.selection).map_err(store_error)?;
             let mut add = |row: ObjectRow| {
                 if self.selection.includes(&row.key()) {
                     let said = format!("{:?}", (&row.location, &row.etag, row.size, row.status, row.integrity));
@@ -244,7 +248,7 @@ impl<'r> Job<'r> {
         let watch = (&self.watch.noticed, watched::coverage(&self.watch.runs, self.request.period(), as_of));
         let files: Vec<_> = self.inputs_of(&[]).into_iter().map(|file| (file.kind, file.path, file.sha256)).collect();
         let trend: Vec<_> = self.trend.snapshots.iter().map(|(_, file)| &file.sha256).collect();
-        let said = serde_json::to_string(&(THIS, bare, files, trend, more)).map_err(Error::failed)?;
+        let said = serde_json::to_string(&(THIS, bare, files, trend, disproved, more)).map_err(Error::failed)?;
         Ok(bundle::sha256(&[said.as_bytes(), format!("{watch:?}").as_bytes(), &rows.concat()].concat()))
     }
 
@@ -311,6 +315,7 @@ impl<'r> Job<'r> {
             notices,
             proven,
             judged: found.judged,
+            disproved_at: found.disproved_at,
             store: Some((store, found.commit)),
         })
     }
@@ -339,6 +344,7 @@ impl<'r> Job<'r> {
             notices: Vec::new(),
             proven,
             judged: StoredIntegrity::default(),
+            disproved_at: None,
             store: None,
         })
     }
@@ -461,8 +467,11 @@ impl Job<'_> {
         read: EvidenceRead,
         known: Option<integrity::IntegrityStatement>,
     ) -> Result<Assembled, Error> {
-        let EvidenceRead { mut evidence, scanned, notices: of_store, proven, judged, store } = read;
+        let EvidenceRead { mut evidence, scanned, notices: of_store, proven, judged, disproved_at, store } = read;
         let verified = self.verified(&mut evidence, &scanned, proven.as_ref())?;
+        if let (Some(outcome), Some(place)) = (&verified, &self.request.store) {
+            scan::note_verification(place, &self.archive.sources, &self.selection, outcome.whole, self.run)?;
+        }
         let iam = self.iam(&scanned)?;
         let Moments { as_of, future, covered } = self.moments(&scanned);
         let mut events = evidence.events.take().map_err(|error| unreadable(&error))?;
@@ -537,7 +546,7 @@ impl Job<'_> {
         let integrity = match (known, &verified) {
             (Some(known), _) => Some(known),
             (None, Some(outcome)) => Some(integrity::integrity_statement(outcome, report.period, as_of)),
-            (None, None) => integrity::stored(judged),
+            (None, None) => integrity::stored(judged, disproved_at),
         };
         if let Some(integrity) = &integrity {
             integrity::tell(&mut report, integrity, &by_event, proven_windows.as_deref());

@@ -13,7 +13,7 @@ use super::{Archive, Error, Run, THIS, integrity, rfc3339, stopped, store_error,
 use crate::contract::{Integrity, Notice, NoticeCode, Period, ReadFailure, Tool};
 use crate::digest::{Bounds, Checker, Proof, Verification};
 use crate::pipeline::{self, Options, Plan, Scanned};
-use crate::source::{ObjectRef, Selection, Source, SourceError};
+use crate::source::{ObjectRef, Selection, Shard, Source, SourceError};
 use crate::store::{
     self, BatchSink, Holder, Index, IngestSummary, Limits, Place, RunKind, Store, StoreError, StoreVisitor,
     StoredEvidence, Writer,
@@ -148,6 +148,9 @@ pub fn scan(request: &ScanRequest, archive: &Archive, run: Run<'_>) -> Result<Sc
             integrity::outcome(&task, checker, proven.failures, &scanned.coverage.failures, latest)
         })
         .transpose()?;
+    if let Some(verification) = &verification {
+        note_verification(&request.store, &archive.sources, selection, verification.whole, run)?;
+    }
     let read = scanned.coverage.failures.is_empty() && failed_before == 0;
     let outcome = ScanOutcome { complete: read, scanned, ingested, failed_before, verification };
     let proven = outcome.verification.as_ref().is_none_or(|verification| verification.whole);
@@ -299,6 +302,31 @@ fn source_lines(sources: &[Source]) -> String {
     let mut lines: Vec<String> = sources.iter().map(Source::root).collect();
     lines.sort();
     lines.join("\n")
+}
+
+/// Notes in the store whether the digests prove what was read, where that is news: of what is missing the store has no row, and a report
+/// from it would know nothing of that.
+pub(crate) fn note_verification(
+    place: &Place,
+    sources: &[Source],
+    selection: &Selection,
+    whole: bool,
+    run: Run<'_>,
+) -> Result<(), Error> {
+    let kind = if whole { RunKind::Proven } else { RunKind::Unproven };
+    let outcome = store::Run {
+        sources: source_lines(sources),
+        selection: selection.clone(),
+        shard: Some(Shard::WHOLE),
+        ..store::Run::new(kind, 1, run.now)
+    };
+    let mut known = Store::open(place).map_err(store_error)?;
+    if known.consistently(|store| store.knows_outcome(&outcome)).map_err(store_error)? {
+        return Ok(());
+    }
+    let mut writer = open(place, "mfatrail scan", run.now)?;
+    let noted = store::Run { run: writer.next(), commit: writer.next() - 1, ..outcome };
+    store::record(&mut writer, noted).map(drop).map_err(store_error)
 }
 
 /// Notes that a period was reported on, so that a later report can say what has changed. A store that cannot be written to

@@ -199,7 +199,7 @@ pub fn coverage(place: impl Into<Place>) -> Result<StoreCoverage, Error> {
         records: all.records,
         events: all.events,
         unfinished: unfinished.into_iter().map(failure).collect(),
-        runs: runs.iter().filter(|run| run.kind != RunKind::End).count(),
+        runs: runs.iter().filter(|run| !run.kind.is_note()).count(),
         last_scan_at: runs.iter().rev().find(|run| run.kind == RunKind::Scan).map(|run| run.started_at),
         coverage: regions.into_iter().map(|(place, tally)| tally.coverage(place)).collect(),
     })

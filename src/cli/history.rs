@@ -267,7 +267,7 @@ fn say_failures(failures: &[(String, String)]) {
     }
     if !failures.is_empty() {
         say(&format!(
-            "warning: {} could not be read completely; the answer lacks what they contain\n  hint: `mfatrail store retry` reads them again",
+            "warning: {} could not be read completely: records may be missing from the answer\n  hint: `mfatrail store retry` reads them again",
             plural(failures.len(), "object", "objects")
         ));
     }

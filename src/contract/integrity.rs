@@ -22,7 +22,7 @@ impl ArchiveIntegrity {
     pub const fn is_whole(&self) -> Option<bool> {
         match self {
             Self::Verified(outcome) => Some(outcome.whole),
-            Self::Stored(objects) if objects.failed > 0 => Some(false),
+            Self::Stored(objects) if objects.failed > 0 || objects.disproved => Some(false),
             Self::Stored(_) => None,
         }
     }
@@ -72,6 +72,8 @@ pub struct StoredIntegrity {
     pub failed: u64,
     /// No scan verified them.
     pub unknown: u64,
+    /// Whether the last verification of them, as a whole, did not prove them: something may be missing.
+    pub disproved: bool,
 }
 
 /// [`StoredIntegrity`] with the fields of a [`Verification`]: `null` for what a store does not know.
@@ -79,7 +81,8 @@ pub struct StoredIntegrity {
 #[serde(deny_unknown_fields)]
 struct StoredDocument {
     source: Origin,
-    whole: (),
+    /// `false`, or not known.
+    whole: Option<bool>,
     digests: (),
     digests_proven: (),
     logs: StoredLogs,
@@ -106,10 +109,10 @@ struct StoredLogs {
 
 impl From<StoredIntegrity> for StoredDocument {
     fn from(objects: StoredIntegrity) -> Self {
-        let StoredIntegrity { verified, unsigned, failed, unknown } = objects;
+        let StoredIntegrity { verified, unsigned, failed, unknown, disproved } = objects;
         Self {
             source: Origin::Store,
-            whole: (),
+            whole: disproved.then_some(false),
             digests: (),
             digests_proven: (),
             logs: StoredLogs { named: (), verified, unsigned, failed, not_asked: unknown },
@@ -123,7 +126,7 @@ impl From<StoredIntegrity> for StoredDocument {
 impl From<StoredDocument> for StoredIntegrity {
     fn from(document: StoredDocument) -> Self {
         let StoredLogs { verified, unsigned, failed, not_asked, .. } = document.logs;
-        Self { verified, unsigned, failed, unknown: not_asked }
+        Self { verified, unsigned, failed, unknown: not_asked, disproved: document.whole == Some(false) }
     }
 }
 
@@ -422,7 +425,13 @@ mod tests {
         let stored: ArchiveIntegrity = serde_json::from_value(stored()).expect("valid");
         assert_eq!(
             stored,
-            ArchiveIntegrity::Stored(StoredIntegrity { verified: 5, unsigned: 1, failed: 0, unknown: 2 })
+            ArchiveIntegrity::Stored(StoredIntegrity {
+                verified: 5,
+                unsigned: 1,
+                failed: 0,
+                unknown: 2,
+                disproved: false
+            })
         );
         assert_eq!(stored.is_whole(), None);
     }

@@ -19,10 +19,21 @@ pub enum RunKind {
     Watch,
     /// Notes that a scan, the run of this number, came to its end.
     End,
+    /// Notes that CloudTrail's digests prove all that was to be verified.
+    Proven,
+    /// Notes that they do not: something is missing, or is not what was signed.
+    Unproven,
 }
 
 impl RunKind {
-    const ALL: [Self; 5] = [Self::Scan, Self::Retry, Self::Report, Self::Watch, Self::End];
+    const ALL: [Self; 7] =
+        [Self::Scan, Self::Retry, Self::Report, Self::Watch, Self::End, Self::Proven, Self::Unproven];
+
+    /// Whether it notes what became of another run.
+    #[must_use]
+    pub const fn is_note(self) -> bool {
+        matches!(self, Self::End | Self::Proven | Self::Unproven)
+    }
 
     const fn name(self) -> &'static str {
         match self {
@@ -31,6 +42,8 @@ impl RunKind {
             Self::Report => "report",
             Self::Watch => "watch",
             Self::End => "end",
+            Self::Proven => "proven",
+            Self::Unproven => "not_proven",
         }
     }
 }

@@ -20,7 +20,7 @@ use super::notes::{Arrived, Run, RunKind};
 use super::place::Place;
 use super::remote::{LARGEST, Wrong};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
-use super::scans::Scans;
+use super::scans::{self, Scans};
 use super::schema::Dataset;
 use super::tables::month_of_path;
 use super::{StoreError, count, damaged, hex, io_error};
@@ -85,6 +85,8 @@ pub struct StoredEvidence {
     pub scanned: Scanned,
     /// What the digests said of the objects, as far as scans verified them.
     pub judged: StoredIntegrity,
+    /// When the digests last failed to prove what was selected, if no later verification proved it.
+    pub disproved_at: Option<DateTime<Utc>>,
     /// Objects whose content was overwritten after it had been read, in order of name.
     pub replaced: Vec<String>,
     /// Objects that the named sources do not have, in order of name; none where all are asked for.
@@ -330,6 +332,22 @@ impl Store {
         Ok(Scans::of(&self.runs()?).unfinished(asked))
     }
 
+    /// When the digests last failed to prove something that a selection asks for, if no later verification proved it.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn disproved(&self, asked: &Selection) -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(scans::disproved(&self.runs()?, asked))
+    }
+
+    /// Whether the store says nothing new by the outcome of a verification.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn knows_outcome(&self, outcome: &Run) -> Result<bool, StoreError> {
+        Ok(scans::is_known(&self.runs()?, outcome))
+    }
+
     /// What is known of some objects, which are named by their ids or their names: the name, and the SHA-256 of the bytes as
     /// stored.
     ///
@@ -432,7 +450,8 @@ impl Store {
         });
         let mut sum = Sum::default();
         scans.unfinished(Some(&asked.selection)).into_iter().for_each(|row| sum.add(row, &scans));
-        let mut judged = StoredIntegrity::default();
+        let disproved_at = scans::disproved(&runs, &asked.selection);
+        let mut judged = StoredIntegrity { disproved: disproved_at.is_some(), ..StoredIntegrity::default() };
         let mut selected: HashMap<u128, Option<Integrity>> = HashMap::new();
         let (mut replaced, mut beside) = (Vec::new(), Vec::new());
         let mut new: HashMap<u128, String> = HashMap::new();
@@ -527,6 +546,7 @@ impl Store {
             evidence,
             scanned: sum.finish(scans.reach()),
             judged,
+            disproved_at,
             replaced,
             beside,
             arrived,

@@ -49,6 +49,28 @@ pub(super) fn covers(one: &Run, other: &Run) -> bool {
     shard && Task::of(one).covers(&Task::of(other))
 }
 
+/// The verifications that did not prove what they looked at, and that no later one made good.
+fn unproven(runs: &[Run]) -> impl Iterator<Item = &Run> {
+    let later = |run: &Run| {
+        let proven = runs.iter().filter(|other| other.kind == RunKind::Proven && other.started_at >= run.started_at);
+        proven.into_iter().any(|proven| covers(proven, run))
+    };
+    runs.iter().filter(move |run| run.kind == RunKind::Unproven && !later(run))
+}
+
+/// When the digests last failed to prove something that a selection asks for; `None` where they did not, or later proved it.
+pub(super) fn disproved(runs: &[Run], asked: &Selection) -> Option<DateTime<Utc>> {
+    unproven(runs).filter(|run| concerns(&Task::of(run), asked)).map(|run| run.started_at).max()
+}
+
+/// Whether a store that has these runs says nothing new by the outcome of a verification.
+pub(super) fn is_known(runs: &[Run], outcome: &Run) -> bool {
+    match outcome.kind {
+        RunKind::Proven => !unproven(runs).any(|run| covers(outcome, run)),
+        _ => unproven(runs).any(|run| covers(run, outcome)),
+    }
+}
+
 /// What became of the scans of one task: by number of shards, when each shard's last scan that ended began; and the numbers of
 /// shards of all that began.
 #[derive(Debug, Default)]

@@ -993,6 +993,57 @@ fn what_was_removed_at_the_end_is_missed_by_whatever_knows_of_it() {
     assert!(ran.status == 3 && ran.stderr.contains("digest_missing_newest (3)"), "{}", ran.stderr);
 }
 
+/// A store has no row for a log that is not there: what a scan's verification found is what every later report has to say.
+#[test]
+fn what_a_verification_missed_is_said_by_reports_from_the_store() {
+    let (bucket, _) = archive();
+    let whole = Disk::of(&with_sidecars(bucket));
+    let run = |arguments: &[&str]| -> Ran {
+        mfatrail().current_dir(whole.home.path()).args(arguments).output().expect("it runs").into()
+    };
+    let scan = ["scan", "archive", "--store", "store", "--verify", "--public-keys", "keys.json"];
+    let report = |more: &[&str]| {
+        let report = ["report", "--store", "store", "--from", START, "--to", "2026-10-02T10:00:00Z", "--out", "out"];
+        let ran = run(&[&report[..], more].concat());
+        let json = run::json(&whole.home.path().join("out"));
+        (ran, json)
+    };
+    let key = {
+        let mut logs: Vec<PathBuf> = crate::support::store::files(&whole.archive());
+        logs.retain(|path| path.to_string_lossy().contains("/CloudTrail/us-east-1/2026/10/02/"));
+        logs.sort();
+        logs.swap_remove(2)
+    };
+    let aside = whole.home.path().join("aside");
+    std::fs::rename(&key, &aside).expect("it can be moved");
+    assert_eq!(run(&scan).status, 3);
+    let bundle = ["--bundle", "one.zip"];
+    for _twice in 0..2 {
+        let (ran, json) = report(&bundle);
+        assert_eq!(ran.status, 3, "{}", ran.stderr);
+        assert_eq!(json["coverage"]["integrity"]["whole"], false);
+        let notices = json["notices"].to_string();
+        assert!(notices.contains("integrity-not-whole") && notices.contains("did not prove the archive"), "{notices}");
+    }
+    let again = run(&["report", "--from-bundle", "one.zip", "--out", "again"]);
+    assert_eq!(again.status, 3, "{}", again.stderr);
+    // Another range proves nothing of this one.
+    let later = [&scan[..], &["--from", "2026-10-02T20:00:00Z"]].concat();
+    assert_eq!(run(&later).status, 0);
+    assert_eq!(report(&[]).0.status, 3);
+    std::fs::rename(&aside, &key).expect("it can be moved");
+    assert_eq!(run(&scan).status, 0);
+    let (ran, json) = report(&[]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert_eq!(json["coverage"]["integrity"]["whole"], Value::Null);
+    // A report that verifies tells the store, too.
+    std::fs::rename(&key, &aside).expect("it can be moved");
+    let verified = ["archive", "--verify", "--public-keys", "keys.json"];
+    assert_eq!(report(&verified).0.status, 3);
+    assert_eq!(report(&[]).0.status, 3);
+    assert_eq!(run(&["store", "check", "--store", "store"]).status, 0);
+}
+
 // --- words ---------------------------------------------------------------------------------------------------------
 
 #[test]

@@ -285,7 +285,7 @@ fn verified(outcome: &Verification) -> Rows {
 }
 
 fn stored(objects: &StoredIntegrity) -> Rows {
-    let StoredIntegrity { verified, unsigned, failed, unknown } = objects;
+    let StoredIntegrity { verified, unsigned, failed, unknown, disproved } = objects;
     let logs = format!("failed {failed}, named {NONE}, not_asked {unknown}, unsigned {unsigned}, verified {verified}");
     let none = || NONE.to_owned();
     vec![
@@ -296,7 +296,7 @@ fn stored(objects: &StoredIntegrity) -> Rows {
         ("logs", logs),
         ("source", "store".to_owned()),
         ("trails", none()),
-        ("whole", none()),
+        ("whole", if *disproved { false.to_string() } else { none() }),
     ]
 }
 
@@ -422,10 +422,12 @@ mod tests {
 
     #[test]
     fn the_table_has_every_field_of_the_contract_as_it_stands_there() {
-        let counted = StoredIntegrity { verified: 5, unsigned: 4, failed: 3, unknown: 2 };
+        let counted = StoredIntegrity { verified: 5, unsigned: 4, failed: 3, unknown: 2, disproved: false };
+        let disproved = StoredIntegrity { disproved: true, ..counted };
         let open = Verification { from: None, proven_until: None, counts: BTreeMap::new(), ..fixture::verification() };
         for (integrity, rows) in [
             (ArchiveIntegrity::Stored(counted), stored(&counted)),
+            (ArchiveIntegrity::Stored(disproved), stored(&disproved)),
             (ArchiveIntegrity::Verified(fixture::verification()), verified(&fixture::verification())),
             (ArchiveIntegrity::Verified(open.clone()), verified(&open)),
         ] {
