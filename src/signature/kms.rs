@@ -32,6 +32,8 @@ pub(super) const SCHEMA: &str = "mfatrail.signature";
 const VERSION: &str = "mfatrail.signature/1";
 const DEADLINE: Duration = Duration::from_secs(30);
 const PEM: [&str; 2] = ["-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----"];
+/// A curve whose keys KMS lists with ECDSA_SHA_256, too, and by which nothing here verifies.
+const OTHER_CURVE: &str = "ECC_SECG_P256K1";
 /// KMS's names of the algorithms that are used here, best first.
 const ALGORITHMS: [&str; 2] = ["ECDSA_SHA_256", "RSASSA_PKCS1_V1_5_SHA_256"];
 
@@ -66,6 +68,7 @@ struct Document {
 #[serde(rename_all = "PascalCase")]
 struct PublicKey {
     public_key: String,
+    key_spec: Option<String>,
     signing_algorithms: Option<Vec<String>>,
 }
 
@@ -89,7 +92,8 @@ impl Key {
         let caller = Caller::open(&connection, DEADLINE).map_err(SignatureError::new)?;
         let asked = caller.json(&KMS, "GetPublicKey", &serde_json::json!({ "KeyId": arn }));
         let told: PublicKey = asked.and_then(|answer| answer.json()).map_err(|error| refused(arn, "read", &error))?;
-        let known = told.signing_algorithms.unwrap_or_default();
+        let known =
+            told.signing_algorithms.filter(|_| told.key_spec.as_deref() != Some(OTHER_CURVE)).unwrap_or_default();
         let Some(algorithm) = ALGORITHMS.into_iter().find(|one| known.iter().any(|known| known == one)) else {
             return Err(SignatureError(format!(
                 "`--sign-key`: the key `{arn}` cannot sign by {}\n  hint: use a key of the usage SIGN_VERIFY, such as ECC_NIST_P256",

@@ -22,7 +22,7 @@ const PROGRAM: &str = "ssh-keygen";
 const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
 const END: &str = "-----END SSH SIGNATURE-----";
 /// What a child may know of this process's environment: where agents and passphrases come from.
-const ENVIRONMENT: [&str; 12] = [
+const ENVIRONMENT: [&str; 15] = [
     "PATH",
     "HOME",
     "USER",
@@ -35,6 +35,9 @@ const ENVIRONMENT: [&str; 12] = [
     "DISPLAY",
     "WAYLAND_DISPLAY",
     "XDG_RUNTIME_DIR",
+    "SSH_PKCS11_HELPER",
+    "SSH_SK_PROVIDER",
+    "XAUTHORITY",
 ];
 
 /// An SSH key's file: a private key, or a public key whose private one an agent has.
