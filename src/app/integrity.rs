@@ -60,9 +60,15 @@ pub(crate) struct IntegrityStatement {
 }
 
 impl IntegrityStatement {
-    /// What is concluded of the period, without what is counted of all that was verified.
-    pub(crate) fn verdict(&self) -> (bool, &[Gap]) {
-        (self.whole, &self.gaps)
+    /// What is concluded of the period, and from what, without what is counted.
+    pub(crate) fn verdict(&self) -> impl Serialize {
+        let findings = match &self.value {
+            ArchiveIntegrity::Verified(outcome) => {
+                outcome.findings.iter().map(|finding| finding.text.clone()).collect()
+            }
+            ArchiveIntegrity::Stored(_) => Vec::new(),
+        };
+        (self.whole, self.gaps.clone(), findings)
     }
 }
 
@@ -137,7 +143,7 @@ pub(crate) fn stored(judged: StoredIntegrity, disproved_at: Option<DateTime<Utc>
     let objects = (!why.is_empty()).then(|| format!("{}; `mfatrail scan --verify` names them", why.join(", ")));
     let whole = disproved_at.map(|at| {
         format!(
-            "the verification of {} did not prove the archive: log files may be missing; `mfatrail verify` names what is, and a scan with `--verify` of the same sources and range that proves it ends this notice",
+            "the verification that began at {} has not proven the archive: log files may be missing; `mfatrail verify` names what is, and a `scan --verify` of the same sources and range that proves it ends this notice",
             rfc3339(at)
         )
     });

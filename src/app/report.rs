@@ -229,10 +229,8 @@ impl<'r> Job<'r> {
             ..self.request.clone()
         };
         let mut rows: Vec<[u8; 32]> = Vec::new();
-        let mut disproved = None;
         if let Some(place) = &self.request.store {
             let store = Store::open(place).map_err(store_error)?;
-            disproved = store.disproved(&self.selection).map_err(store_error)?;
             let mut add = |row: ObjectRow| {
                 if self.selection.includes(&row.key()) {
                     let said = format!("{:?}", (&row.location, &row.etag, row.size, row.status, row.integrity));
@@ -248,7 +246,7 @@ impl<'r> Job<'r> {
         let watch = (&self.watch.noticed, watched::coverage(&self.watch.runs, self.request.period(), as_of));
         let files: Vec<_> = self.inputs_of(&[]).into_iter().map(|file| (file.kind, file.path, file.sha256)).collect();
         let trend: Vec<_> = self.trend.snapshots.iter().map(|(_, file)| &file.sha256).collect();
-        let said = serde_json::to_string(&(THIS, bare, files, trend, disproved, more)).map_err(Error::failed)?;
+        let said = serde_json::to_string(&(THIS, bare, files, trend, more)).map_err(Error::failed)?;
         Ok(bundle::sha256(&[said.as_bytes(), format!("{watch:?}").as_bytes(), &rows.concat()].concat()))
     }
 
@@ -296,6 +294,9 @@ impl<'r> Job<'r> {
         let mut checker = None;
         if !self.archive.sources.is_empty() {
             let proof = proven.as_ref().map(|proven| &proven.proof);
+            if proof.is_some() {
+                scan::note_unproven(store, &self.verification())?;
+            }
             checker = scan::into_store(store, self.archive, &self.selection, LIMITS, proof, self.run)?.checker;
         }
         let asked = self.query();
@@ -469,8 +470,8 @@ impl Job<'_> {
     ) -> Result<Assembled, Error> {
         let EvidenceRead { mut evidence, scanned, notices: of_store, proven, judged, disproved_at, store } = read;
         let verified = self.verified(&mut evidence, &scanned, proven.as_ref())?;
-        if let (Some(outcome), Some(place)) = (&verified, &self.request.store) {
-            scan::note_verification(place, &self.archive.sources, &self.selection, outcome.whole, self.run)?;
+        if let (Some(place), true) = (&self.request.store, verified.as_ref().is_some_and(|outcome| outcome.whole)) {
+            scan::note_proven(place, &self.verification());
         }
         let iam = self.iam(&scanned)?;
         let Moments { as_of, future, covered } = self.moments(&scanned);

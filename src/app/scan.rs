@@ -39,8 +39,8 @@ pub struct ScanRequest {
     pub verify: bool,
     /// With `verify`, files of CloudTrail's public keys; empty to ask CloudTrail.
     pub public_keys: Vec<PathBuf>,
-    /// With `verify`, the time of which everything must be proven, where that is not all of the selection: what is missing before it is
-    /// no fault, and the archive must reach its end.
+    /// With `verify`, the time of which everything must be proven, where that is not all of the selection: what is missing outside of it
+    /// is no fault, and the archive must reach its end.
     pub proven: Option<Period>,
 }
 
@@ -133,12 +133,18 @@ pub fn scan(request: &ScanRequest, archive: &Archive, run: Run<'_>) -> Result<Sc
     let selection = &request.selection;
     let limits = Limits { objects: request.commit_every, ..LIMITS };
     let keys = verify::read_keys(&request.public_keys)?;
-    let bounds = Bounds { from: request.proven.map_or(selection.from, |period| Some(period.from)), to: selection.to };
-    let until = request.proven.map(|period| period.to).or(selection.to);
+    let bounds = match request.proven {
+        Some(period) => Bounds { from: Some(period.from), to: Some(period.to) },
+        None => Bounds { from: selection.from, to: selection.to },
+    };
+    let until = bounds.to;
     let task = verify::Task { archive, selection, bounds, until, run };
     check_places(archive, None, selection)?;
     let proven = request.verify.then(|| verify::prove(&task, keys)).transpose()?;
     let proof = proven.as_ref().map(|proven| &proven.proof);
+    if proof.is_some() {
+        note_unproven(&request.store, &task)?;
+    }
     let Ingested { ingested, scanned, failed_before, checker, remembered } =
         into_store(&request.store, archive, selection, limits, proof, run)?;
     let verification = checker
@@ -148,8 +154,8 @@ pub fn scan(request: &ScanRequest, archive: &Archive, run: Run<'_>) -> Result<Sc
             integrity::outcome(&task, checker, proven.failures, &scanned.coverage.failures, latest)
         })
         .transpose()?;
-    if let Some(verification) = &verification {
-        note_verification(&request.store, &archive.sources, selection, verification.whole, run)?;
+    if verification.as_ref().is_some_and(|verification| verification.whole) {
+        note_proven(&request.store, &task);
     }
     let read = scanned.coverage.failures.is_empty() && failed_before == 0;
     let outcome = ScanOutcome { complete: read, scanned, ingested, failed_before, verification };
@@ -304,29 +310,36 @@ fn source_lines(sources: &[Source]) -> String {
     lines.join("\n")
 }
 
-/// Notes in the store whether the digests prove what was read, where that is news: of what is missing the store has no row, and a report
-/// from it would know nothing of that.
-pub(crate) fn note_verification(
-    place: &Place,
-    sources: &[Source],
-    selection: &Selection,
-    whole: bool,
-    run: Run<'_>,
-) -> Result<(), Error> {
-    let kind = if whole { RunKind::Proven } else { RunKind::Unproven };
-    let outcome = store::Run {
-        sources: source_lines(sources),
-        selection: selection.clone(),
-        shard: Some(Shard::WHOLE),
-        ..store::Run::new(kind, 1, run.now)
-    };
-    let mut known = Store::open(place).map_err(store_error)?;
-    if known.consistently(|store| store.knows_outcome(&outcome)).map_err(store_error)? {
-        return Ok(());
+/// Notes in the store, before anything is read, that the digests have not proven what is verified now. Of what is missing the store has
+/// no row: a report from it would know nothing of that, and nothing of a verification that was cut short.
+pub(crate) fn note_unproven(place: &Place, task: &verify::Task<'_>) -> Result<(), Error> {
+    note_outcome(place, task, RunKind::Unproven)
+}
+
+/// Notes that they have. A store that cannot be written to now serves for reports all the same: they say too little, and not too much.
+pub(crate) fn note_proven(place: &Place, task: &verify::Task<'_>) {
+    if let Err(error) = note_outcome(place, task, RunKind::Proven) {
+        let reason = error.message().lines().next().unwrap_or_default().to_owned();
+        task.run.observer.warn(&format!(
+            "the store could not be told that the archive is proven, so reports from it will say that it is not: {reason}"
+        ));
     }
-    let mut writer = open(place, "mfatrail scan", run.now)?;
-    let noted = store::Run { run: writer.next(), commit: writer.next() - 1, ..outcome };
-    store::record(&mut writer, noted).map(drop).map_err(store_error)
+}
+
+fn note_outcome(place: &Place, task: &verify::Task<'_>, kind: RunKind) -> Result<(), Error> {
+    let mut writer = open(place, "mfatrail scan", task.run.now)?;
+    let outcome = store::Run {
+        sources: source_lines(&task.archive.sources),
+        // Of what comes later nothing was said.
+        selection: Selection {
+            from: task.bounds.from,
+            to: task.bounds.to.or(Some(task.run.now)),
+            ..task.selection.clone()
+        },
+        shard: Some(Shard::WHOLE),
+        ..store::Run::new(kind, writer.next(), task.run.now)
+    };
+    store::record(&mut writer, outcome).map(drop).map_err(store_error)
 }
 
 /// Notes that a period was reported on, so that a later report can say what has changed. A store that cannot be written to

@@ -57,10 +57,16 @@ pub fn check_signed(request: &SignedRequest, run: Run<'_>) -> Result<Checked, Er
         Some(file) => vec![file.clone()],
         None => beside.into_iter().filter(|place| place.exists()).collect(),
     };
-    let mut signatures = Vec::new();
+    let (mut signatures, mut failure) = (Vec::new(), None);
     for file in files_of_signatures {
-        let verdict = signature::verify(open(&signed)?, &file, &request.trust).map_err(Error::input)?;
-        signatures.push((file, verdict));
+        match signature::verify(open(&signed)?, &file, &request.trust) {
+            Ok(verdict) => signatures.push((file, verdict)),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    let is_good = signatures.iter().any(|(_, verdict)| matches!(verdict, Verdict::Good(_)));
+    if let Some(error) = failure.filter(|_| !is_good) {
+        return Err(Error::input(error));
     }
     // Where there are two, one may be of an earlier report. The better one counts: what it proves does not hang on the other.
     let worth = |verdict: &Verdict| match verdict {

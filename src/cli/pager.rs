@@ -30,7 +30,7 @@ pub(super) fn through<R>(work: impl FnOnce(&mut dyn Write) -> R) -> R {
 fn command() -> Option<Command> {
     let named = ["MFATRAIL_PAGER", "PAGER"].into_iter().find_map(std::env::var_os);
     let mut command = match named {
-        Some(pager) if pager.is_empty() || pager == "cat" => return None,
+        Some(pager) if pager.to_str().is_some_and(|text| matches!(text.trim(), "" | "cat")) => return None,
         Some(pager) if !is_there(&pager) => {
             say(&plain(&format!("warning: there is no pager `{}`; set PAGER to another", pager.display())));
             return None;
@@ -48,13 +48,16 @@ fn command() -> Option<Command> {
     Some(command)
 }
 
+/// Words of the shell that a command may begin with.
+const BUILT_IN: [&str; 4] = ["command", "env", "eval", "exec"];
+
 /// Whether the program that a pager's command line begins with is there: what a shell says of one that is not comes after the text is
 /// lost. What is no plain word is left to the shell.
 fn is_there(pager: &OsStr) -> bool {
     let Some(program) = pager.to_str().and_then(|text| text.split_ascii_whitespace().next()) else { return true };
     let is_plain = program.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
     match () {
-        () if !is_plain => true,
+        () if !is_plain || BUILT_IN.contains(&program) => true,
         () if program.contains('/') => disk::is_program(Path::new(program)),
         () => disk::program(&[program]).is_some(),
     }

@@ -167,8 +167,8 @@ pub fn is_blank(text: &str) -> bool {
         let end = if rest.starts_with("--") {
             rest.find('\n')
         } else if rest.starts_with("/*") {
-            match rest.find("*/") {
-                Some(end) => Some(end + 1),
+            match rest.get(2..).and_then(|rest| rest.find("*/")) {
+                Some(end) => Some(end + 3),
                 // It goes on in the next line.
                 None => return false,
             }
@@ -196,7 +196,7 @@ mod tests {
         for blank in ["", " \n", "-- x", "-- x\n", " /* a; b */ -- x\n", "--\n--\n"] {
             assert!(is_blank(blank), "{blank}");
         }
-        for text in ["x", "-- x\ny", "/* a", "/* a */ b", "- -", "'--'"] {
+        for text in ["x", "-- x\ny", "/* a", "/*/", "/* a */ b", "- -", "'--'"] {
             assert!(!is_blank(text), "{text}");
         }
     }

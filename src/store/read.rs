@@ -323,29 +323,16 @@ impl Store {
         })
     }
 
-    /// What scans left out that did not come to their end, and shards that were never scanned, where `asked` is for it: as rows of
-    /// what could not be listed, in order of name.
+    /// What scans left out that did not come to their end, shards that were never scanned, and sources that a verification has not
+    /// proven, where `asked` is for it: as rows of what could not be listed.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub fn unfinished(&self, asked: Option<&Selection>) -> Result<Vec<ObjectRow>, StoreError> {
-        Ok(Scans::of(&self.runs()?).unfinished(asked))
-    }
-
-    /// When the digests last failed to prove something that a selection asks for, if no later verification proved it.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub fn disproved(&self, asked: &Selection) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(scans::disproved(&self.runs()?, asked))
-    }
-
-    /// Whether the store says nothing new by the outcome of a verification.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub fn knows_outcome(&self, outcome: &Run) -> Result<bool, StoreError> {
-        Ok(scans::is_known(&self.runs()?, outcome))
+        let runs = self.runs()?;
+        let mut rows = Scans::of(&runs).unfinished(asked);
+        rows.extend(scans::unproven_rows(&runs, asked));
+        Ok(rows)
     }
 
     /// What is known of some objects, which are named by their ids or their names: the name, and the SHA-256 of the bytes as
@@ -450,7 +437,9 @@ impl Store {
         });
         let mut sum = Sum::default();
         scans.unfinished(Some(&asked.selection)).into_iter().for_each(|row| sum.add(row, &scans));
-        let disproved_at = scans::disproved(&runs, &asked.selection);
+        // What is missing in the look-back is no fault of the period.
+        let of_period = Selection { from: Some(period.from), ..asked.selection.clone() };
+        let disproved_at = scans::disproved(&runs, &of_period);
         let mut judged = StoredIntegrity { disproved: disproved_at.is_some(), ..StoredIntegrity::default() };
         let mut selected: HashMap<u128, Option<Integrity>> = HashMap::new();
         let (mut replaced, mut beside) = (Vec::new(), Vec::new());

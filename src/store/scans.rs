@@ -49,26 +49,46 @@ pub(super) fn covers(one: &Run, other: &Run) -> bool {
     shard && Task::of(one).covers(&Task::of(other))
 }
 
-/// The verifications that did not prove what they looked at, and that no later one made good.
+/// The verifications that have not proven what they looked at, and that no later one made good. Each is noted before anything is read,
+/// so that one that did not come to its end is among them.
 fn unproven(runs: &[Run]) -> impl Iterator<Item = &Run> {
     let later = |run: &Run| {
-        let proven = runs.iter().filter(|other| other.kind == RunKind::Proven && other.started_at >= run.started_at);
-        proven.into_iter().any(|proven| covers(proven, run))
+        let mut proven =
+            runs.iter().filter(|other| other.kind == RunKind::Proven && other.started_at >= run.started_at);
+        proven.any(|proven| proves(proven, run))
     };
     runs.iter().filter(move |run| run.kind == RunKind::Unproven && !later(run))
 }
 
-/// When the digests last failed to prove something that a selection asks for; `None` where they did not, or later proved it.
+/// Whether a verification was about all that another was about, to the second: of days, those of two hours are one.
+fn proves(one: &Run, other: &Run) -> bool {
+    let (mine, theirs) = (&one.selection, &other.selection);
+    covers(one, other)
+        && mine.from.is_none_or(|from| theirs.from.is_some_and(|other| from <= other))
+        && mine.to.is_none_or(|to| theirs.to.is_some_and(|other| to >= other))
+}
+
+/// When the last of the verifications began that have not proven something that a selection asks for; `None` where all is proven that
+/// was to be.
 pub(super) fn disproved(runs: &[Run], asked: &Selection) -> Option<DateTime<Utc>> {
     unproven(runs).filter(|run| concerns(&Task::of(run), asked)).map(|run| run.started_at).max()
 }
 
-/// Whether a store that has these runs says nothing new by the outcome of a verification.
-pub(super) fn is_known(runs: &[Run], outcome: &Run) -> bool {
-    match outcome.kind {
-        RunKind::Proven => !unproven(runs).any(|run| covers(outcome, run)),
-        _ => unproven(runs).any(|run| covers(run, outcome)),
+/// The same as rows of what could not be read, of each of the sources one.
+pub(super) fn unproven_rows(runs: &[Run], asked: Option<&Selection>) -> Vec<ObjectRow> {
+    let mut last: BTreeMap<&str, DateTime<Utc>> = BTreeMap::new();
+    for run in unproven(runs).filter(|run| asked.is_none_or(|asked| concerns(&Task::of(run), asked))) {
+        let at = last.entry(&run.sources).or_insert(run.started_at);
+        *at = (*at).max(run.started_at);
     }
+    let row = |(sources, at): (&str, DateTime<Utc>)| {
+        let error = format!(
+            "the verification that began at {} has not proven it: log files may be missing; `mfatrail verify` names what is",
+            at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+        );
+        unlisted(sources.replace('\n', ", "), error)
+    };
+    last.into_iter().map(row).collect()
 }
 
 /// What became of the scans of one task: by number of shards, when each shard's last scan that ended began; and the numbers of
@@ -239,6 +259,35 @@ mod tests {
 
     fn names(runs: &[Run]) -> Vec<String> {
         Scans::of(runs).unfinished(None).into_iter().map(|row| row.name).collect()
+    }
+
+    #[test]
+    fn a_verification_is_made_good_by_a_later_one_of_at_least_as_much() {
+        let at = |hours: i64| DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(hours);
+        let run = |kind, began, sources: &str, [from, to]: [Option<i64>; 2]| Run {
+            sources: sources.to_owned(),
+            selection: Selection { from: from.map(at), to: to.map(at), ..Selection::default() },
+            shard: Some(Shard::WHOLE),
+            ..Run::new(kind, 1, at(began))
+        };
+        let failed = run(RunKind::Unproven, 5, "a", [Some(10), Some(20)]);
+        for (later, is_made_good) in [
+            (run(RunKind::Proven, 6, "a", [Some(10), Some(20)]), true),
+            (run(RunKind::Proven, 5, "a", [Some(10), Some(20)]), true),
+            (run(RunKind::Proven, 6, "a", [None, Some(21)]), true),
+            (run(RunKind::Proven, 4, "a", [None, Some(21)]), false),
+            (run(RunKind::Proven, 6, "b", [None, Some(21)]), false),
+            (run(RunKind::Proven, 6, "a", [Some(11), Some(20)]), false),
+            (run(RunKind::Proven, 6, "a", [Some(10), Some(19)]), false),
+            (run(RunKind::Unproven, 6, "a", [None, Some(21)]), false),
+            (run(RunKind::Scan, 6, "a", [None, Some(21)]), false),
+        ] {
+            let runs = [failed.clone(), later.clone()];
+            assert_eq!(disproved(&runs, &Selection::default()).is_none(), is_made_good, "{later:?}");
+            assert_eq!(unproven_rows(&runs, None).is_empty(), is_made_good, "{later:?}");
+        }
+        let elsewhere = Selection { from: Some(at(24 * 9)), ..Selection::default() };
+        assert_eq!(disproved(&[failed], &elsewhere), None);
     }
 
     #[test]

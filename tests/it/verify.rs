@@ -1023,7 +1023,7 @@ fn what_a_verification_missed_is_said_by_reports_from_the_store() {
         assert_eq!(ran.status, 3, "{}", ran.stderr);
         assert_eq!(json["coverage"]["integrity"]["whole"], false);
         let notices = json["notices"].to_string();
-        assert!(notices.contains("integrity-not-whole") && notices.contains("did not prove the archive"), "{notices}");
+        assert!(notices.contains("integrity-not-whole") && notices.contains("has not proven the archive"), "{notices}");
     }
     let again = run(&["report", "--from-bundle", "one.zip", "--out", "again"]);
     assert_eq!(again.status, 3, "{}", again.stderr);
@@ -1031,6 +1031,19 @@ fn what_a_verification_missed_is_said_by_reports_from_the_store() {
     let later = [&scan[..], &["--from", "2026-10-02T20:00:00Z"]].concat();
     assert_eq!(run(&later).status, 0);
     assert_eq!(report(&[]).0.status, 3);
+    // Nor does a later period, which has this one in its look-back.
+    let later =
+        ["report", "archive", "--store", "store", "--from", "2026-10-02T20:00:00Z", "--to", "2026-10-03T02:00:00Z"];
+    let verify = ["--verify", "--public-keys", "keys.json", "--out", "later"];
+    let ran = run(&[&later[..], &verify].concat());
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert_eq!(report(&[]).0.status, 3);
+    // Whoever else asks the store is told, too.
+    for question in [&["history"][..], &["history", "--sql", "SELECT 1 AS n"], &["store"]] {
+        let ran = run(&[question, &["--store", "store"]].concat());
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(ran.status == 3 && said.contains("has not proven it"), "{question:?}: {said}");
+    }
     std::fs::rename(&aside, &key).expect("it can be moved");
     assert_eq!(run(&scan).status, 0);
     let (ran, json) = report(&[]);
@@ -1041,6 +1054,10 @@ fn what_a_verification_missed_is_said_by_reports_from_the_store() {
     let verified = ["archive", "--verify", "--public-keys", "keys.json"];
     assert_eq!(report(&verified).0.status, 3);
     assert_eq!(report(&[]).0.status, 3);
+    std::fs::rename(&aside, &key).expect("it can be moved");
+    assert_eq!(report(&verified).0.status, 0);
+    assert_eq!(report(&[]).0.status, 0);
+    assert_eq!(run(&["history", "--store", "store"]).status, 0);
     assert_eq!(run(&["store", "check", "--store", "store"]).status, 0);
 }
 

@@ -272,8 +272,9 @@ impl<'r> Month<'r> {
             commit_every: LIMITS.objects,
             verify: asked.verify,
             public_keys: asked.public_keys.clone(),
-            // As of the report: the look-back is read too, but what is missing there is no fault of the month.
-            proven: Some(asked.period()),
+            // As of the report: more is read, but what is missing before the month, or after the moment that it is measured to, is no
+            // fault of the month.
+            proven: Some(Period { from: asked.from, to: self.measured_to()? }),
         };
         let outcome = scan::scan(&scan, self.archive, self.run)?;
         let coverage = &outcome.scanned.coverage;
@@ -293,6 +294,20 @@ impl<'r> Month<'r> {
         self.did("scan", done, text);
         self.verification = outcome.verification;
         Ok(())
+    }
+
+    /// Up to when the report measures, as far as that is known before IAM is asked.
+    fn measured_to(&self) -> Result<DateTime<Utc>, Error> {
+        let asked = &self.request.report;
+        let known = match asked.iam {
+            Some(IamSource::Live) if self.request.again => None,
+            Some(IamSource::Live | IamSource::Store) => self.known_snapshot()?,
+            _ => None,
+        };
+        // To the second, as the snapshot has it.
+        let now = DateTime::from_timestamp(self.run.now.timestamp(), 0);
+        let now = now.filter(|_| matches!(asked.iam, Some(IamSource::Live)));
+        Ok(asked.as_of.or(known).or(now).unwrap_or(asked.to))
     }
 
     /// Takes a snapshot of IAM state after the month's end, unless the store has one.
@@ -485,6 +500,9 @@ impl<'r> Month<'r> {
         if let Some(making) = making {
             making.write(&job, &made, &files, signer)?;
         }
+        // What is there belongs to no known inputs until it is all there.
+        self.state.fingerprint = None;
+        self.save()?;
         self.run.uninterrupted(|| out.commit(files, signer).map_err(Error::failed))?;
         if let Some(commit) = made.commit {
             scan::note_report(&self.store, &job.selection, job.request.period(), commit, self.run);
