@@ -238,7 +238,8 @@ impl<'r> Job<'r> {
                 }
             };
             store.objects(None, &mut add).map_err(store_error)?;
-            store.unfinished(Some(&self.selection)).map_err(store_error)?.into_iter().for_each(add);
+            store.unfinished(Some(&self.selection)).map_err(store_error)?.into_iter().for_each(&mut add);
+            store.unproven(Some(&self.selection)).map_err(store_error)?.into_iter().for_each(add);
         }
         rows.sort_unstable();
         rows.dedup();

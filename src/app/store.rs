@@ -181,7 +181,8 @@ pub fn coverage(place: impl Into<Place>) -> Result<StoreCoverage, Error> {
     let place = place.into();
     let mut store = Store::open(&place).map_err(store_error)?;
     let (regions, mut all) = store.consistently(tally).map_err(store_error)?;
-    let unfinished = store.consistently(|store| store.unfinished(None)).map_err(store_error)?;
+    let unfinished = store.consistently(|store| Ok([store.unfinished(None)?, store.unproven(None)?].concat()));
+    let unfinished = unfinished.map_err(store_error)?;
     unfinished.iter().for_each(|row| all.add(row));
     let failure = |row: ObjectRow| ReadFailure { object: row.name, error: row.error.unwrap_or_default() };
     let runs = store.consistently(|store| store.runs()).map_err(store_error)?;

@@ -418,7 +418,7 @@ impl Store {
                 self.read_object_outcomes(path, needed, gathered, &mut seen.replaced)?;
             }
         }
-        for row in self.unfinished(None)? {
+        for row in self.unfinished(None)?.into_iter().chain(self.unproven(None)?) {
             gathered.failures.extend(row.error.map(|error| (row.name, error)));
         }
         gathered.failures.sort();

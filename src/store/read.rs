@@ -323,16 +323,21 @@ impl Store {
         })
     }
 
-    /// What scans left out that did not come to their end, shards that were never scanned, and sources that a verification has not
-    /// proven, where `asked` is for it: as rows of what could not be listed.
+    /// What scans left out that did not come to their end, and shards that were never scanned, where `asked` is for it: as rows of
+    /// what could not be listed, in order of name.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub fn unfinished(&self, asked: Option<&Selection>) -> Result<Vec<ObjectRow>, StoreError> {
-        let runs = self.runs()?;
-        let mut rows = Scans::of(&runs).unfinished(asked);
-        rows.extend(scans::unproven_rows(&runs, asked));
-        Ok(rows)
+        Ok(Scans::of(&self.runs()?).unfinished(asked))
+    }
+
+    /// Sources that a verification has not proven, where `asked` is for it: as rows of what could not be read.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn unproven(&self, asked: Option<&Selection>) -> Result<Vec<ObjectRow>, StoreError> {
+        Ok(scans::unproven_rows(&self.runs()?, asked))
     }
 
     /// What is known of some objects, which are named by their ids or their names: the name, and the SHA-256 of the bytes as
