@@ -1,4 +1,4 @@
-//! `report --pdf`: the page printed by a Chromium that is installed.
+//! `report --pdf` and `monthly --pdf`: the page printed by a Chromium that is installed.
 //!
 //! A renderer of its own would double the program for what every desktop has. The browser gets the page as a file in a folder of
 //! the user's alone, a profile of its own, next to nothing of the environment, and no network: names are not resolved, addresses

@@ -106,6 +106,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "mfa",
             "names",
             "partition",
+            "pdf",
             "pipeline",
             "posture",
             "queue",
