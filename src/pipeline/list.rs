@@ -10,7 +10,7 @@ use tokio::{runtime, sync::mpsc};
 
 use super::{Options, Progress, queue::Work, stats::Listing};
 use crate::source::{
-    Listed, ObjectRef, Places, Product, Selection, Source, SourceError, key_below, local, places,
+    KeyInfo, Listed, ObjectRef, Places, Product, Selection, Source, SourceError, key_below, local, places,
     s3::{Connection, S3Error},
 };
 
@@ -155,9 +155,16 @@ pub(super) fn read_all(
         bytes = 0;
         send(Work::Read(std::mem::take(&mut batch)))
     };
+    // What is skipped for its name is not looked at: beside a trail's logs lie several times as many digests.
+    let sized = |key: &KeyInfo| match key.product {
+        Product::Log | Product::Stray => true,
+        Product::Digest | Product::Signature | Product::Other => {
+            options.skipped.is_some() && selection.product.is_none()
+        }
+    };
     for source in sources {
         let flow = match source {
-            Some(path) => local::list_noting(path, selection, &options.progress.folders, &mut take),
+            Some(path) => local::list_noting(path, selection, &options.progress.folders, &sized, &mut take),
             None => take(Listed::Object(local::stdin())),
         };
         if flow.is_break() {

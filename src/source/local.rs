@@ -37,13 +37,21 @@ pub fn stdin() -> ObjectRef {
 /// Symbolic links are followed; one to a directory that is part of the walk anyway is not walked twice, and one to a
 /// directory that holds the walked one is a failure.
 pub fn list(source: &Path, selection: &Selection, emit: Emit<'_>) -> ControlFlow<()> {
-    list_noting(source, selection, &Folders::default(), emit)
+    // Nobody asks for the size or the time of a digest before it is read.
+    let sized = |_: &KeyInfo| selection.product != Some(Product::Digest);
+    list_noting(source, selection, &Folders::default(), &sized, emit)
 }
 
-/// [`list`], which notes how far it is.
-pub fn list_noting(source: &Path, selection: &Selection, folders: &Folders, emit: Emit<'_>) -> ControlFlow<()> {
+/// [`list`], which notes how far it is. Sizes and times are those of files of which `sized` asks for them: others may be many.
+pub fn list_noting(
+    source: &Path,
+    selection: &Selection,
+    folders: &Folders,
+    sized: &dyn Fn(&KeyInfo) -> bool,
+    emit: Emit<'_>,
+) -> ControlFlow<()> {
     let absolute = std::path::absolute(source).unwrap_or_else(|_relative| source.to_owned());
-    let mut walk = Walk { source, absolute, selection, folders, emit, roots: Vec::new() };
+    let mut walk = Walk { source, absolute, selection, folders, sized, emit, roots: Vec::new() };
     let name = || source.file_name().unwrap_or(source.as_os_str()).to_string_lossy().into_owned();
     match fs::metadata(source) {
         Ok(metadata) if metadata.is_dir() => match source.canonicalize() {
@@ -59,7 +67,10 @@ pub fn list_noting(source: &Path, selection: &Selection, folders: &Folders, emit
             if key.product == Product::Stray {
                 key.product = Product::Log;
             }
-            walk.object(name(), key, source.to_owned(), Some(&metadata))
+            if walk.wants(&key) {
+                walk.emit(name(), key, source.to_owned(), Some(&metadata))?;
+            }
+            ControlFlow::Continue(())
         }
         Err(error) => walk.failed(name(), &error),
     }
@@ -144,6 +155,7 @@ struct Walk<'w> {
     absolute: PathBuf,
     selection: &'w Selection,
     folders: &'w Folders,
+    sized: &'w dyn Fn(&KeyInfo) -> bool,
     emit: Emit<'w>,
     /// Canonical paths of what is walked: the source, and the targets of links that lead out of it.
     roots: Vec<PathBuf>,
@@ -180,16 +192,26 @@ impl Walk<'_> {
                     continue;
                 }
                 let link = kind.as_ref().is_ok_and(fs::FileType::is_symlink);
-                // Nobody asks for the size or the time of a digest before it is read, and they are many.
-                if self.selection.product == Some(Product::Digest) && kind.is_ok_and(|kind| kind.is_file()) {
-                    self.named(&shown, &place, path, &entry, None)?;
-                    continue;
+                let named = entry.file_name();
+                let named = named.to_string_lossy();
+                let key = place.file(&named);
+                let is_plain = kind.is_ok_and(|kind| kind.is_file());
+                if is_plain {
+                    if !self.wants(&key) {
+                        continue;
+                    }
+                    if !(self.sized)(&key) {
+                        self.emit(inside(&shown, &named), key, path, None)?;
+                        continue;
+                    }
                 }
                 // By the open directory, which is cheaper than by the whole path.
                 match if link { fs::metadata(&path) } else { entry.metadata() } {
                     Ok(metadata) if metadata.is_dir() => self.linked(path, &mut below)?,
                     Ok(metadata) if metadata.is_file() => {
-                        self.named(&shown, &place, path, &entry, Some(&metadata))?;
+                        if is_plain || self.wants(&key) {
+                            self.emit(inside(&shown, &named), key, path, Some(&metadata))?;
+                        }
                     }
                     Ok(_) => self.failed(self.relative(&path), &io::Error::other("neither a file nor a directory"))?,
                     Err(error) => self.failed(self.relative(&path), &error)?,
@@ -199,21 +221,6 @@ impl Walk<'_> {
             pending.extend(below.into_iter().rev());
         }
         ControlFlow::Continue(())
-    }
-
-    /// A file of the directory that is shown as `shown`.
-    fn named(
-        &mut self,
-        shown: &str,
-        place: &Place<'_>,
-        path: PathBuf,
-        entry: &fs::DirEntry,
-        metadata: Option<&fs::Metadata>,
-    ) -> ControlFlow<()> {
-        let file = entry.file_name();
-        let file = file.to_string_lossy();
-        let relative = if shown == "." { file.clone().into_owned() } else { format!("{shown}/{file}") };
-        self.object(relative, place.file(&file), path, metadata)
     }
 
     fn linked(&mut self, path: PathBuf, below: &mut Vec<PathBuf>) -> ControlFlow<()> {
@@ -232,20 +239,20 @@ impl Walk<'_> {
         ControlFlow::Continue(())
     }
 
-    fn object(
-        &mut self,
-        name: String,
-        key: KeyInfo,
-        path: PathBuf,
-        metadata: Option<&fs::Metadata>,
-    ) -> ControlFlow<()> {
+    /// Whether a file is asked for; what is passed over is counted.
+    fn wants(&self, key: &KeyInfo) -> bool {
         if let (Some(account), Some(region)) = (&key.account, &key.region) {
             self.folders.region(account, region, self.selection);
         }
-        if !self.selection.includes(&key) {
-            self.folders.passed(&key, self.selection);
-            return ControlFlow::Continue(());
+        let wants = self.selection.includes(key);
+        if !wants {
+            self.folders.passed(key, self.selection);
         }
+        wants
+    }
+
+    /// Gives a file that is asked for.
+    fn emit(&mut self, name: String, key: KeyInfo, path: PathBuf, metadata: Option<&fs::Metadata>) -> ControlFlow<()> {
         (self.emit)(Listed::Object(ObjectRef {
             name,
             key,
@@ -267,6 +274,11 @@ impl Walk<'_> {
         let relative = slashed(path.strip_prefix(self.source).unwrap_or(path));
         if relative.is_empty() { ".".to_owned() } else { relative }
     }
+}
+
+/// The name of a file in a folder that is shown as `shown`.
+fn inside(shown: &str, file: &str) -> String {
+    if shown == "." { file.to_owned() } else { format!("{shown}/{file}") }
 }
 
 /// A path in the form of a key. Only for reading the layout and for showing: names that are no UTF-8 are opened by
