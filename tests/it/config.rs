@@ -155,6 +155,15 @@ fn paths_are_relative_to_the_file_which_is_found_from_below() {
     let ran: Ran =
         command.current_dir(&below).env_remove("MFATRAIL_CONFIG").arg("store").output().expect("it runs").into();
     assert!(ran.stderr.contains(&place_of(home.path(), "evidence")), "{}", ran.stderr);
+    // A key may be a file; one in KMS is none.
+    let arn = "arn:aws:kms:eu-west-1:111122223333:alias/reports";
+    for key in ["ours", arn] {
+        let home = Home::new(&format!("[monthly]\nsign-key = {key:?}\n"));
+        let expected = if key == arn { arn.to_owned() } else { place_of(home.path(), key) };
+        let shown = home.ran(&["config", "show"]);
+        assert!(shown.status == 0 && shown.stdout.contains(&expected), "{}{}", shown.stdout, shown.stderr);
+        assert!(key != arn || !shown.stdout.contains(&place_of(home.path(), arn)), "{}", shown.stdout);
+    }
     // The user's own is the last.
     let user = tempfile::tempdir().expect("a folder");
     fs::create_dir_all(user.path().join("mfatrail")).expect("made");

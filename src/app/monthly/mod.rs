@@ -468,8 +468,7 @@ impl<'r> Month<'r> {
         let signer = self.request.signer.as_deref();
         let printer = self.request.printer.as_ref();
         let printed = printer.map(|printer| printer.paper.name());
-        // The store does not know what the digests miss. Of the archive as a whole only the scan can tell, and what it counts of the time
-        // after the month is another number every day.
+        // What the digests miss, only the scan can tell: the store knows no more than that something is missing.
         let verified = self
             .verification
             .as_ref()
