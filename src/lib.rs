@@ -34,6 +34,7 @@ pub mod lineage;
 pub mod mfa;
 pub mod names;
 pub mod ocsf;
+mod panics;
 pub mod partition;
 pub mod pdf;
 pub mod pipeline;

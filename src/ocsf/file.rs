@@ -1,7 +1,6 @@
 //! A Parquet file of OCSF events, row group by row group.
 
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use polars_arrow::array::Array;
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
@@ -17,7 +16,7 @@ use polars_parquet_format::{FileMetaData, PageHeader, SchemaElement};
 use super::cell::Cell;
 use super::record::{self, COLUMNS};
 use super::{MAGIC, OcsfError};
-use crate::escape;
+use crate::{escape, panics};
 
 /// So long is a footer at most: that of Security Lake's files has some hundred kilobytes.
 const FOOTER: usize = 16 << 20;
@@ -253,7 +252,7 @@ impl Document {
 
 /// polars is made for files that are sound: where it panics, that is damage too.
 fn guarded<T>(read: impl FnOnce() -> Result<T, OcsfError>) -> Result<T, OcsfError> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_panic| Err(damaged("its pages contradict each other")))
+    panics::contain(read).unwrap_or_else(|| Err(damaged("its pages contradict each other")))
 }
 
 fn damaged(error: impl std::fmt::Display) -> OcsfError {

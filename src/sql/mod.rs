@@ -10,7 +10,7 @@
 
 use std::collections::HashSet;
 use std::error::Error;
-use std::{panic, thread};
+use std::thread;
 
 use polars_core::prelude::{Column as Series, DataFrame};
 use sqlparser::ast::Statement;
@@ -36,6 +36,8 @@ pub use error::SqlError;
 use error::{Result, unsupported, wrong};
 use grammar::Grammar;
 use query::Queries;
+
+use crate::panics;
 
 /// The longest statement in bytes. Each operator takes its place on the stack of whoever works on it.
 const LONGEST: usize = 16 << 10;
@@ -73,16 +75,13 @@ pub fn answer(statement: &str, tables: &dyn Tables) -> Result<DataFrame> {
         return Err(SqlError::Long(statement.len()));
     }
     // What nobody has thought of must not end the program.
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
     let worked = thread::scope(|scope| {
-        let work = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || worked(statement, tables));
-        work.map(thread::ScopedJoinHandle::join)
+        let work = || panics::contain(|| worked(statement, tables));
+        thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).map(thread::ScopedJoinHandle::join)
     });
-    panic::set_hook(hook);
     match worked {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err(SqlError::Wrong("the statement cannot be worked on".to_owned())),
+        Ok(Ok(Some(answer))) => answer,
+        Ok(Ok(None) | Err(_)) => Err(SqlError::Wrong("the statement cannot be worked on".to_owned())),
         Err(error) => Err(SqlError::Thread(error)),
     }
 }

@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 use std::io::Cursor;
 use std::ops::Range;
-use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +18,7 @@ use polars_io::parquet::write::{KeyValueMetadata, ParquetWriter};
 use super::schema::{Column, Dataset, Kind, LINEAGE, METADATA_KEY, SCHEMA, check_schema};
 use super::{StoreError, damaged};
 use crate::cloudtrail::{ActorKind, mfa_of};
+use crate::panics;
 
 /// The key of a file's metadata that only takes room.
 const PADDING_KEY: &str = "mfatrail.padding";
@@ -323,12 +323,12 @@ pub(super) fn is_earlier(bytes: &[u8]) -> bool {
         let found = pairs.into_iter().find(|pair| pair.key == METADATA_KEY)?.value?;
         check_schema(Path::new(""), &found).ok()
     };
-    catch_unwind(|| version(bytes)).ok().flatten().is_some_and(|version| version < LINEAGE)
+    panics::contain(|| version(bytes)).flatten().is_some_and(|version| version < LINEAGE)
 }
 
 /// Where the values of some columns are in a file of which only the footer need be there; `None` where it cannot be read.
 pub(super) fn ranges(bytes: &[u8], names: &[&str]) -> Option<Vec<Range<u64>>> {
-    catch_unwind(|| {
+    panics::contain(|| {
         let mut reader = ParquetReader::new(Cursor::new(bytes));
         let metadata = reader.get_metadata().ok()?;
         let mut ranges = Vec::new();
@@ -339,7 +339,6 @@ pub(super) fn ranges(bytes: &[u8], names: &[&str]) -> Option<Vec<Range<u64>>> {
         }
         Some(ranges)
     })
-    .ok()
     .flatten()
 }
 
@@ -351,8 +350,8 @@ pub(super) fn frame(path: &Path, bytes: Vec<u8>, dataset: Dataset, columns: usiz
 
 /// A store may come from a stranger, and polars is made for files that are sound: where it panics, that is damage too.
 fn read(path: &Path, bytes: Vec<u8>, parallel: ParallelStrategy, wanted: &[Column]) -> Result<DataFrame, StoreError> {
-    catch_unwind(move || decoded(path, bytes, parallel, wanted))
-        .unwrap_or_else(|_panic| Err(damaged(path, "it is not a readable Parquet file")))
+    panics::contain(|| decoded(path, bytes, parallel, wanted))
+        .unwrap_or_else(|| Err(damaged(path, "it is not a readable Parquet file")))
 }
 
 fn decoded(
