@@ -9,7 +9,10 @@ use crate::contract::trace::{Trace, TraceEffect, TraceStep};
 /// The steps, in the order in which they are best taken: first what still lets somebody in.
 pub(super) fn steps(trace: &Trace) -> Vec<TraceStep> {
     let mut steps = Vec::new();
-    steps.extend(trace.effects.iter().filter(|effect| effect.standing == "stands").filter_map(of_effect));
+    let mut standing: Vec<&TraceEffect> = trace.effects.iter().filter(|effect| effect.standing == "stands").collect();
+    // The runbook removes its user's device: whose that is must be known before.
+    standing.sort_by_key(|effect| (effect.kind, effect.action) != ("mfa_device", "made"));
+    steps.extend(standing.into_iter().filter_map(of_effect));
     steps.extend(affected_users(trace));
     steps.extend(roles(trace));
     steps.extend(trace.mfa_removals.iter().filter(|removal| removal.reenabled.is_none()).map(|removal| {
@@ -36,6 +39,13 @@ fn user_words(user: &str) -> String {
     if user == "root" { "the root user".to_owned() } else { format!("user {user}") }
 }
 
+/// What the runbook for stolen credentials does to a user.
+fn compromised(user: &str) -> String {
+    format!(
+        "treat {user} as compromised: disable its access keys, revoke its sessions, reset its password and remove its MFA device"
+    )
+}
+
 fn of_effect(effect: &TraceEffect) -> Option<TraceStep> {
     let account = effect.account.as_deref().map_or_else(String::new, |account| format!(" (account {account})"));
     let owner = effect.owner.as_deref().and_then(quoted);
@@ -52,30 +62,35 @@ fn of_effect(effect: &TraceEffect) -> Option<TraceStep> {
             ),
         )),
         ("user", "made") => Some(step(
-            format!("lock {label}, who was created on the way{account}"),
+            format!("{}{account}", compromised(&format!("{label}, who was created during these events,"))),
             stolen(effect.owner.as_deref()?, effect.account.as_deref().unwrap_or_default()),
         )),
-        ("password", "made" | "changed") => Some(step(
-            format!("reset the {label}{account}"),
-            stolen(effect.owner.as_deref()?, effect.account.as_deref().unwrap_or_default()),
-        )),
+        ("password", "made" | "changed") => {
+            let user = effect.owner.as_deref()?;
+            Some(step(
+                format!("{}{account}", compromised(&user_words(user))),
+                stolen(user, effect.account.as_deref().unwrap_or_default()),
+            ))
+        }
         ("role", "made") => Some(step(
-            format!("check {label}, which was created on the way, and delete it{account}"),
+            format!("check {label}, which was created during these events, and delete it{account}"),
             iam("get-role", owner.map(|role| format!("--role-name {role}"))),
         )),
         ("trust_policy", _) => Some(step(
-            format!("check whom the {label} admits{account}"),
+            format!("check who is allowed to assume the role: see the {label}{account}"),
             iam("get-role", owner.map(|role| format!("--role-name {role}"))),
         )),
         ("mfa_device", "made") => Some(step(
-            format!("find out whose device {label} is: it was enrolled on the way{account}"),
+            format!("find out who owns {label}, which was enrolled during these events{account}"),
             iam("list-mfa-devices", owner.map(|user| format!("--user-name {user}"))),
         )),
         ("trail", "removed") => Some(step(
-            format!("let the {label} record again{account}"),
+            format!("restart logging of the {label}{account}"),
             name.map(|name| format!("aws cloudtrail start-logging --name {name}")),
         )),
-        (_, "made" | "changed") => Some(step(format!("check the {label}, and take it back{account}"), None)),
+        (_, "made" | "changed") => {
+            Some(step(format!("review the {label}, and revert it if it was not intended{account}"), None))
+        }
         _ => None,
     }
 }
@@ -97,7 +112,7 @@ fn affected_users(trace: &Trace) -> Vec<TraceStep> {
     }
     let users = users.into_iter().filter(|(_, name)| !made.contains(name)).map(|(account, name)| {
         step(
-            format!("if the calls were not {name}'s own, lock out whoever has the credentials (account {account})"),
+            format!("if {name} did not make these calls, {} (account {account})", compromised(&format!("user {name}"))),
             stolen(name, account),
         )
     });
@@ -114,7 +129,7 @@ fn roles(trace: &Trace) -> Vec<TraceStep> {
     }
     let steps = roles.into_iter().map(|(account, role)| {
         let text = format!(
-            "if they were not its own, revoke the sessions of role {role} in account {account} (IAM console > Roles > the role > Revoke sessions)"
+            "if the role's legitimate user did not make these calls, revoke the sessions of role {role} in account {account} (IAM console > Roles > the role > Revoke sessions)"
         );
         step(text, None)
     });
