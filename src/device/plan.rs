@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::{Call, word};
 use super::state::{Caller, Device, DeviceKind, User};
+use crate::arn::Arn;
 
 /// The inline policy by which a user's sessions are revoked.
 pub const REVOCATION: &str = "mfatrail-revoke-older-sessions";
@@ -452,9 +453,13 @@ fn afterwards(user: &User, rest: usize, removed: &[&Device], plan: &mut Plan) {
     let may_sign_in = user.password != Some(None)
         && !plan.steps.iter().any(|step| matches!(step.call, Call::DeleteLoginProfile { .. }));
     if rest == 0 && may_sign_in {
+        let serial = Arn::parse(&user.arn).map_or_else(
+            || "SERIAL".to_owned(),
+            |arn| word(&format!("arn:{}:iam::{}:mfa/{}", arn.partition, arn.account, user.name)),
+        );
         plan.notes.push(format!(
             "User {} is then without MFA, with a password: have a new device enrolled at once (mfatrail device create {} --out FILE \
-             --apply, then mfatrail device enable --user {}).",
+             --apply, then mfatrail device enable --user {} --serial {serial} --apply).",
             user.name,
             word(&user.name),
             word(&user.name)
@@ -543,6 +548,9 @@ mod tests {
             let plan = plan(&asked, &user(serials), &caller("admin")).expect("a plan");
             assert_eq!(actions(&plan), expected, "{asked:?} {serials:?}");
         }
+        let last = plan(&question(Lost, &[]), &user(&[PHONE]), &caller("admin")).expect("a plan");
+        let enable = format!("mfatrail device enable --user alice --serial {PHONE} --apply");
+        assert!(last.notes.iter().any(|note| note.contains(&enable)), "{:?}", last.notes);
     }
 
     #[test]
