@@ -239,7 +239,13 @@ fn one(out: &mut String, check: &PostureCheck, width: usize) {
         let _ = writeln!(out, "      {line}");
     }
     for line in check.fix.iter().flat_map(|fix| fix.lines()) {
-        let _ = writeln!(out, "      $ {}", terminal_text(line));
+        let Some(words) = line.strip_prefix("# ") else {
+            let _ = writeln!(out, "      $ {}", terminal_text(line));
+            continue;
+        };
+        for line in wrapped(&terminal_text(words), width.saturating_sub(6)) {
+            let _ = writeln!(out, "      {line}");
+        }
     }
 }
 

@@ -142,9 +142,12 @@ fn one(check: &PostureCheck) -> Line {
     if let Some(resource) = &check.resource {
         line.extend([text(" Resource: "), Span::Raw(resource.clone()), text(".")]);
     }
-    for (at, command) in check.fix.iter().flat_map(|fix| fix.lines()).enumerate() {
-        line.push(text(if at == 0 { " To correct it: " } else { ", then " }));
-        line.push(Span::Id(command.to_owned()));
+    let mut before = " To correct it: ";
+    for step in check.fix.iter().flat_map(|fix| fix.lines()) {
+        line.push(text(before));
+        let words = step.strip_prefix("# ");
+        line.push(words.map_or_else(|| Span::Id(step.to_owned()), |words| Span::Raw(words.to_owned())));
+        before = if words.is_some_and(|words| words.ends_with(':')) { " " } else { ", then " };
     }
     line
 }

@@ -87,7 +87,7 @@ fn root_mfa(facts: &Facts, iam: &Iam) -> Opinion {
         }
         (Some(false), _) => Opinion::fail(
             "the root user can sign in with a password alone",
-            "# no call does it: sign in as the root user, and register a device at https://console.aws.amazon.com/iam/home#/security_credentials",
+            "# there is no API for it: sign in as the root user, and register a device at https://console.aws.amazon.com/iam/home#/security_credentials",
         ),
         (None, _) => lacks(iam, "root user"),
     }

@@ -26,6 +26,9 @@ const ANYBODY: &str = "~~~~~~~~~~~~";
 /// A policy that denies the removal of devices to everybody but a role for emergencies.
 const GOOD_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"DenyMfaRemoval","Effect":"Deny","Action":["iam:DeactivateMFADevice","iam:DeleteVirtualMFADevice"],"Resource":"*","Condition":{"ArnNotLike":{"aws:PrincipalArn":"arn:*:iam::*:role/MfaBreakGlass"}}}]}"#;
 
+/// Where calls about the organization are made.
+const MANAGEMENT: &str = "# in the organization's management account:";
+
 /// A caller that no policy names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Caller {
@@ -66,8 +69,11 @@ pub(super) fn checks(facts: &Facts) -> Vec<PostureCheck> {
         Err(gap) => return both(Opinion::gap(gap), Opinion::gap(gap)),
         Ok(None) => {
             let deny = "the account is in no organization, so no service control policy can deny anything to its administrators";
-            let fix =
-                "aws organizations create-organization --feature-set ALL   # and move the account into it as a member";
+            // An account that creates the organization becomes its management account, which no such policy restricts.
+            let fix = format!(
+                "{MANAGEMENT}\naws organizations invite-account-to-organization --target Id={},Type=ACCOUNT\n# in this account:\naws organizations accept-handshake --handshake-id HANDSHAKE-ID",
+                facts.account
+            );
             return both(Opinion::fail(deny, fix), Opinion::pass("no service control policy is in force"));
         }
         Ok(Some(organization)) => organization,
@@ -79,7 +85,7 @@ pub(super) fn checks(facts: &Facts) -> Vec<PostureCheck> {
         (Err(gap), _) | (_, Err(gap)) => both(Opinion::gap(gap), Opinion::gap(gap)),
         (Ok(false), _) => {
             let fix = format!(
-                "aws organizations enable-policy-type --root-id ROOT-ID --policy-type SERVICE_CONTROL_POLICY\n{}",
+                "{MANAGEMENT}\naws organizations enable-policy-type --root-id ROOT-ID --policy-type SERVICE_CONTROL_POLICY\n{}",
                 create()
             );
             both(
@@ -210,7 +216,7 @@ fn deny(facts: &Facts, levels: &[Level]) -> Opinion {
                 format!("the policy `{}` denies it, but not to {}{but}", policy.name, caller.words())
             }
         };
-        Opinion::fail(reason, create())
+        Opinion::fail(reason, format!("{MANAGEMENT}\n{}", create()))
     } else {
         let unread = policies(levels).into_iter().find_map(|policy| policy.document.as_ref().err());
         let why = unread.map_or_else(
@@ -284,7 +290,7 @@ fn rotation(facts: &Facts, levels: &[Level]) -> Opinion {
                 policy.name
             );
             let fix = format!(
-                "aws organizations update-policy --policy-id {} --content {}",
+                "{MANAGEMENT}\naws organizations update-policy --policy-id {} --content {}",
                 quoted(&policy.id),
                 quoted(GOOD_POLICY)
             );
@@ -305,7 +311,10 @@ fn rotation(facts: &Facts, levels: &[Level]) -> Opinion {
                 "no policy of `{}` allows `iam:DeactivateMFADevice`, so nobody can replace a lost device",
                 level.id
             ),
-            format!("aws organizations attach-policy --policy-id p-FullAWSAccess --target-id {}", quoted(&level.id)),
+            format!(
+                "{MANAGEMENT}\naws organizations attach-policy --policy-id p-FullAWSAccess --target-id {}",
+                quoted(&level.id)
+            ),
         )
         .of(&level.id),
         None => Opinion::pass("whoever is exempt, or has MFA, can replace a lost device"),
