@@ -20,7 +20,7 @@ use crate::digest::{Bounds, Checker, PublicKeys, Verification};
 use crate::evidence::{Evidence, Range};
 use crate::exposure::{self, Input};
 use crate::inputs::{AcceptedRisk, Approval, Detection, Settings, approvals, detections, policy_file};
-use crate::inventory::{self, IamState, LiveOptions};
+use crate::inventory::{self, IamState, InputGap, LiveOptions};
 use crate::mfa;
 use crate::pipeline::{self, Scanned};
 use crate::posture::Expectations;
@@ -639,7 +639,7 @@ fn about_iam(iam: Option<&IamState>, scanned: &Scanned) -> Vec<Notice> {
         code: NoticeCode::IamAccountMissing,
         text: format!("IAM state has no data for account {account}: its windows may stay \"possible\""),
     });
-    iam.missing.iter().map(missing_input).chain(without).collect()
+    iam.missing.iter().map(about_input).chain(without).collect()
 }
 
 fn future_time(future: DateTime<Utc>, as_of: DateTime<Utc>) -> Notice {
@@ -678,7 +678,12 @@ fn beyond_evidence(
     })
 }
 
-fn missing_input(missing: &inventory::MissingInput) -> Notice {
-    let account = missing.account.as_ref().map_or_else(String::new, |account| format!(" of account {account}"));
-    Notice { code: NoticeCode::IamInputMissing, text: format!("IAM state: {}{account}: {}", missing.what, missing.why) }
+fn about_input(input: &inventory::MissingInput) -> Notice {
+    let account = input.account.as_ref().map_or_else(String::new, |account| format!(" of account {account}"));
+    let text = format!("IAM state: {}{account}: {}", input.what, input.why);
+    match input.kind {
+        InputGap::Missing => Notice { code: NoticeCode::IamInputMissing, text },
+        InputGap::Old => Notice { code: NoticeCode::IamInputOld, text },
+        InputGap::Disagrees => Notice { code: NoticeCode::IamInputsDisagree, text },
+    }
 }

@@ -158,6 +158,12 @@ pub const fn about_notice(code: NoticeCode) -> &'static str {
         NoticeCode::FutureTime => "Find out who wrote the record or named the object, and check this machine's clock",
         NoticeCode::IamAccountMissing => "Add the account's IAM state: without it, its windows may only be `possible`",
         NoticeCode::IamInputMissing => "Add the missing file, or allow the call (docs/iam-policy.json)",
+        NoticeCode::IamInputOld => {
+            "Generate a new credential report just before IAM state is read; IAM makes one at most every four hours"
+        }
+        NoticeCode::IamInputsDisagree => {
+            "Create all inputs at the same time; a credential report can be four hours old. The notice says which input was used"
+        }
         NoticeCode::IamNotSeen => {
             "Read that region too: without it the report cannot see any change of MFA in the account"
         }

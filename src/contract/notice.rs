@@ -33,6 +33,10 @@ codes! {
         IamAccountMissing = "iam-account-missing", "IAM state has no data for an account in the archive.";
         /// IAM state lacks a part.
         IamInputMissing = "iam-input-missing", "Part of IAM state is missing or could not be read.";
+        /// A part of IAM state is older than the rest.
+        IamInputOld = "iam-input-old", "A part of IAM state is older than the rest.";
+        /// Inputs of IAM state contradict each other.
+        IamInputsDisagree = "iam-inputs-disagree", "Inputs of IAM state contradict each other.";
         /// The region that logs IAM was not read.
         IamNotSeen = "iam-not-seen", "The region that holds an account's IAM events was not read.";
         /// Digests do not prove the archive.

@@ -94,6 +94,8 @@ impl NoticeCode {
             | Self::FutureTime
             | Self::IamAccountMissing
             | Self::IamInputMissing
+            | Self::IamInputOld
+            | Self::IamInputsDisagree
             | Self::NoIamState
             | Self::NotWatched
             | Self::ObjectReplaced

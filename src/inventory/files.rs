@@ -19,7 +19,7 @@ use super::error::InventoryError;
 use super::merge::{Answers, DetailedUser, Details, Grants, Inline, ListedUser, Name, join, some};
 use super::policy::Policy;
 use super::snapshot;
-use super::state::{AccountState, AsOf, Device, DeviceOwner, IamState, MissingInput, VirtualDevice};
+use super::state::{AccountState, AsOf, Device, DeviceOwner, IamState, InputGap, MissingInput, VirtualDevice};
 use crate::arn::{self, Arn};
 use crate::disk::{self, Kind};
 use crate::inputs::Problem;
@@ -176,6 +176,7 @@ fn note_not_understood(missing: &mut Vec<MissingInput>, account: Option<&str>, f
         account: account.map(str::to_owned),
         what: format!("file `{file}`"),
         why: "it is not `aws iam` output that mfatrail reads, and was ignored".to_owned(),
+        kind: InputGap::Missing,
     }));
 }
 
@@ -434,21 +435,26 @@ impl Folder {
     fn missing(&self, account: &str, state: &AccountState, taken_at: DateTime<Utc>) -> Vec<MissingInput> {
         let answers = &self.answers;
         let mut missing = Vec::new();
+        let generated = answers.report.as_ref().and_then(|report| report.generated_at);
+        if let Some(generated) = generated.filter(|generated| (taken_at - *generated).num_seconds() > SAME_MOMENT_S) {
+            missing.push(MissingInput {
+                account: Some(account.to_owned()),
+                what: "credential report".to_owned(),
+                why: format!(
+                    "generated at {generated:?}: data found only there is as of that time, not of {taken_at:?}"
+                ),
+                kind: InputGap::Old,
+            });
+        }
         let mut add = |what: &str, why: String| {
-            missing.push(MissingInput { account: Some(account.to_owned()), what: what.to_owned(), why });
+            let (account, what) = (Some(account.to_owned()), what.to_owned());
+            missing.push(MissingInput { account, what, why, kind: InputGap::Missing });
         };
-        match &answers.report {
-            None => add(
+        if answers.report.is_none() {
+            add(
                 "credential report",
                 "not given: console passwords and access keys are unknown, and so is whether users without a list of devices have MFA".to_owned(),
-            ),
-            Some(report) => match report.generated_at {
-                Some(generated) if (taken_at - generated).num_seconds() > SAME_MOMENT_S => add(
-                    "credential report",
-                    format!("generated at {generated:?}: data found only there is as of that time, not of {taken_at:?}"),
-                ),
-                _ => {}
-            },
+            );
         }
         if answers.details.is_none() {
             add(

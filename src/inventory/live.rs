@@ -29,7 +29,7 @@ use super::error::InventoryError;
 use super::files::{account_of, owner};
 use super::merge::{Answers, DetailedUser, Details, Grants, Inline, ListedUser, Name, join, some};
 use super::policy::Policy;
-use super::state::{AsOf, Device, IamState, MissingInput, VirtualDevice};
+use super::state::{AsOf, Device, IamState, InputGap, MissingInput, VirtualDevice};
 use crate::aws::{self, Bound, Connection, Pages, Trust};
 use crate::partition;
 
@@ -151,6 +151,7 @@ async fn read(options: &LiveOptions, policies: &mut BTreeMap<String, Details>) -
                     account: Some(account.clone()),
                     what: "IAM state".to_owned(),
                     why: format!("{why}; this account's users, devices and policies are unknown"),
+                    kind: InputGap::Missing,
                 });
                 reason = why;
             }
@@ -400,7 +401,8 @@ impl Gaps {
 
     fn note(&mut self, question: &Question, reason: &str, whose: &str) {
         let why = format!("`{}` was refused{whose} ({reason}): {}", question.permission, question.lacks);
-        let missing = MissingInput { account: None, what: question.what.to_owned(), why };
+        let what = question.what.to_owned();
+        let missing = MissingInput { account: None, what, why, kind: InputGap::Missing };
         self.list.push((missing, reason.to_owned()));
     }
 
@@ -412,6 +414,7 @@ impl Gaps {
             account: None,
             what: REPORT.what.to_owned(),
             why: format!("IAM returned one generated at {generated:?}: data found only there is as of that time"),
+            kind: InputGap::Old,
         });
         let gaps = self.list.into_iter().map(|(gap, _)| gap).chain(stale);
         gaps.map(|gap| MissingInput { account: Some(account.to_owned()), ..gap }).collect()

@@ -10,7 +10,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::credential_report::{CredentialReport, ReportRow};
 use super::policy::{self, Effects, Policy};
-use super::state::{AccountState, AsOf, Device, DeviceOwner, MissingInput, RootState, UserState, VirtualDevice};
+use super::state::{
+    AccountState, AsOf, Device, DeviceOwner, InputGap, MissingInput, RootState, UserState, VirtualDevice,
+};
 
 /// The answers for one account. `None`, or no entry, where a call was not made or was refused.
 #[derive(Debug, Default)]
@@ -208,6 +210,7 @@ pub(crate) fn join(
             && &known != id
         {
             notes.add(
+                InputGap::Disagrees,
                 "list of users",
                 format!("`{}` is a different user there ({id}) than in the authorization details ({known}): the files were created at different times, and the authorization details are used", user.name.0),
             );
@@ -236,6 +239,7 @@ pub(crate) fn join(
             if let Some(user) = users.get_mut(&name) {
                 if user.mfa_active == Some(false) {
                     notes.add(
+                        InputGap::Disagrees,
                         "credential report",
                         format!("it shows `{}` without MFA, but the list of virtual devices has one: the list is used, because a report can be four hours old", name.0),
                     );
@@ -266,7 +270,7 @@ pub(crate) fn join(
             "policies that apply to {} are not in the authorization details: whether MFA is enforced, and who is privileged, is not known for all of them",
             some(&unjudged)
         );
-        notes.add("policy documents", why);
+        notes.add(InputGap::Missing, "policy documents", why);
     }
     let state = AccountState {
         as_of: (as_of != AsOf::exactly(taken_at)).then_some(as_of),
@@ -298,8 +302,8 @@ struct Notes<'a> {
 }
 
 impl Notes<'_> {
-    fn add(&mut self, what: &str, why: String) {
-        self.list.push(MissingInput { account: Some(self.account.to_owned()), what: what.to_owned(), why });
+    fn add(&mut self, kind: InputGap, what: &str, why: String) {
+        self.list.push(MissingInput { account: Some(self.account.to_owned()), what: what.to_owned(), why, kind });
     }
 }
 
@@ -328,6 +332,7 @@ fn enter_row(
     if listed {
         let Some(known) = users.get(&name) else {
             notes.add(
+                InputGap::Disagrees,
                 "credential report",
                 format!("it shows `{}`, who is not in the lists of users: the user was deleted after the report, and is left out", row.name),
             );
@@ -337,6 +342,7 @@ fn enter_row(
             && theirs.timestamp() != ours.timestamp()
         {
             notes.add(
+                InputGap::Disagrees,
                 "credential report",
                 format!("its row for `{}` is about a user created at {theirs:?}, but the lists show one created at {ours:?}: the row is not used", row.name),
             );

@@ -18,4 +18,6 @@ pub(crate) use live::{organization_features, read_live_with_policies};
 pub(crate) use merge::{DetailedUser, Details, Grants};
 pub(crate) use policy::{Applied, Call, Condition, Policy, Request, Statement, all_of, any_of, attached, both, either};
 pub use policy::{allows_everything, denies_everything, is_deny_all_arn, is_full_access_arn};
-pub use state::{AccountState, AsOf, Device, DeviceOwner, IamState, MissingInput, RootState, UserState, VirtualDevice};
+pub use state::{
+    AccountState, AsOf, Device, DeviceOwner, IamState, InputGap, MissingInput, RootState, UserState, VirtualDevice,
+};

@@ -41,7 +41,20 @@ impl IamState {
     }
 }
 
-/// One input that was not there or could not be read for want of permission.
+/// How an input falls short.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputGap {
+    /// It was not given, or could not be read.
+    #[default]
+    Missing,
+    /// It is older than the rest.
+    Old,
+    /// It contradicts another one.
+    Disagrees,
+}
+
+/// One input that was not there, could not be read for want of permission, or cannot be relied on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MissingInput {
     /// The account, where the input belongs to one.
@@ -50,6 +63,9 @@ pub struct MissingInput {
     pub what: String,
     /// Why, and what that means for the report.
     pub why: String,
+    /// How it falls short; snapshots of earlier versions do not say.
+    #[serde(default)]
+    pub kind: InputGap,
 }
 
 /// When IAM said something: at one moment, or at one that is only known to lie between two.
