@@ -5,7 +5,7 @@ use std::str::FromStr;
 use chrono::TimeDelta;
 
 use crate::contract::{Class, Report, Stat, Window};
-use crate::report::plural;
+use crate::report::{duration_exact, plural};
 use crate::units::{display_duration, parse_duration};
 
 /// The conditions as they are written, for errors.
@@ -151,13 +151,21 @@ fn coverage_below(report: &Report, least: f64) -> Option<String> {
 
 fn mean_above(stat: &Stat, limit: TimeDelta, what: &str) -> Option<String> {
     let mean = stat.mean_s.filter(|mean| *mean > limit.num_seconds() as f64)?;
-    let shown = TimeDelta::seconds(mean.round() as i64);
-    Some(format!("{what} is {} (over {})", display_duration(shown), plural(stat.n, "window", "windows")))
+    let shown = duration_exact(mean.round())?;
+    Some(format!("{what} is {shown} over {}", plural(stat.n, "window", "windows")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mean_is_shown_as_people_read_it() {
+        let stat = Stat { n: 13, mean_s: Some(14_586.7), ..Stat::default() };
+        let why = mean_above(&stat, TimeDelta::hours(4), "the mean time to remediate");
+        assert_eq!(why.as_deref(), Some("the mean time to remediate is 4 h 3 min (14,587 s) over 13 windows"));
+        assert_eq!(mean_above(&stat, TimeDelta::hours(5), "the mean time to remediate"), None);
+    }
 
     #[test]
     fn conditions_are_read_as_they_are_written() {

@@ -40,7 +40,7 @@ pub(super) fn number(value: f64) -> Option<String> {
 }
 
 /// A duration with its exact seconds beside it: `42 min (2,520 s)`.
-pub(super) fn duration_exact(seconds: f64) -> Option<String> {
+pub(crate) fn duration_exact(seconds: f64) -> Option<String> {
     let short = duration(seconds)?;
     let exact = format!("{} s", number(seconds)?);
     Some(if short == exact { short } else { format!("{short} ({exact})") })

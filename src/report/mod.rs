@@ -34,7 +34,7 @@ use crate::contract::*;
 pub use changes::{changes_sentence, exposure_sentence};
 pub use contents::Contents;
 pub use csv::{events_csv, windows_csv};
-pub(crate) use format::{period as period_name, plural};
+pub(crate) use format::{duration_exact, period as period_name, plural};
 pub use html::{Paper, printed};
 pub use json::{json, pretty_json};
 pub use machine::posture_ocsf;
