@@ -65,8 +65,10 @@ pub fn changes_sentence(report: &Report) -> Option<String> {
 
 /// The first of many lines, and how many more there are.
 fn listed(lines: &mut Vec<String>, all: Vec<String>) {
-    let more = all.len().saturating_sub(NAMED);
-    lines.extend(all.into_iter().take(NAMED).map(|one| format!("  {one}")));
+    // Saying that there is one more takes as much room as naming it.
+    let named = if all.len() == NAMED + 1 { all.len() } else { NAMED };
+    let more = all.len().saturating_sub(named);
+    lines.extend(all.into_iter().take(named).map(|one| format!("  {one}")));
     if more > 0 {
         lines.push(format!("  … and {} more in the report", format::size(more)));
     }
@@ -84,7 +86,7 @@ fn window(one: &WindowChange) -> String {
     let class = match (one.class, one.class_before) {
         (Some(now), Some(before)) if now != before => format!("{}, was {}", now.name(), before.name()),
         (Some(class), _) => class.name().to_owned(),
-        (None, _) => one.kind.name().to_owned(),
+        (None, _) => view::key_of(None, one.kind).to_owned(),
     };
     let end = match (one.change, one.closed_at, one.close_reason) {
         (WindowChangeKind::Missing, ..) => "whether it ended is not known".to_owned(),
@@ -125,4 +127,18 @@ fn guardrails(lines: &mut Vec<String>, changes: &Changes) {
         format!("{} in account {}: {before}, now {now}", one.code.as_str(), one.account)
     });
     listed(lines, told.collect());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_of_a_list_is_named_when_it_alone_is_left() {
+        for (all, last, lines_of) in [(20, "  19", 20), (21, "  20", 21), (22, "  … and 2 more in the report", 21)] {
+            let mut lines = Vec::new();
+            listed(&mut lines, (0..all).map(|n: usize| n.to_string()).collect());
+            assert_eq!((lines.last().map(String::as_str), lines.len()), (Some(last), lines_of), "{all}");
+        }
+    }
 }

@@ -123,7 +123,7 @@ impl Screen<'_> {
             let possible = if window.certainty == Certainty::Possible { ", possible" } else { "" };
             let class = match window.class {
                 Some(Class::SuspectedTakeover) => "takeover".to_owned(),
-                class => class.map_or(window.kind.name(), Class::name).replace('_', " "),
+                _ => view::key(window).replace('_', " "),
             };
             let rest = format!("{} {since} {} {class}{possible}", window.account, format::time(window.proven_from()));
             self.push_named("   ", &name(&window.principal), &rest);

@@ -1,7 +1,8 @@
 //! What changed since an earlier report: what stands against the comparison comes first.
 
 use super::{
-    Block, Line, Section, Span, Table, cut, head, none, numeric, principal, raw, table, text, time, window_link, words,
+    Block, Line, Section, Span, Table, cut, head, key_of, none, numeric, principal, raw, table, text, time,
+    window_link, words,
 };
 use crate::report::format::{self, NONE};
 use crate::report::{
@@ -92,7 +93,7 @@ fn window(one: &WindowChange) -> Vec<Line> {
             vec![Span::Class(now.name()), text(", was "), Span::Class(before.name())]
         }
         (Some(class), _) => vec![Span::Class(class.name())],
-        (None, _) => vec![Span::Word(one.kind.name())],
+        (None, _) => vec![Span::Class(key_of(None, one.kind))],
     };
     vec![
         words(one.change.words()),

@@ -248,7 +248,12 @@ impl<'r> View<'r> {
 
 /// The word by which a window is colored and shaped: its class, or why it has none.
 pub(super) fn key(window: &Window) -> &'static str {
-    match (window.class, window.kind) {
+    key_of(window.class, window.kind)
+}
+
+/// [`key`], of a window's class and kind.
+pub(super) fn key_of(class: Option<Class>, kind: WindowKind) -> &'static str {
+    match (class, kind) {
         (Some(class), _) => class.name(),
         (None, WindowKind::NeverEnrolled) => WindowKind::NeverEnrolled.name(),
         (None, WindowKind::Standing) => WindowKind::Standing.name(),
