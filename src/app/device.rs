@@ -27,7 +27,7 @@ pub fn connect(connection: &Connection, account: Option<&str>) -> Result<Iam, Er
     let own = &iam.caller().account;
     match account.filter(|account| account != own) {
         Some(account) => Err(Error::Input(format!(
-            "the credentials are of account {own}, account {account} was asked for\n  hint: name a role of that account with --role"
+            "the credentials belong to account {own}, not to {account}\n  hint: name a role of that account with --role"
         ))),
         None => Ok(iam),
     }
@@ -73,7 +73,7 @@ pub fn list(iam: &Iam, user: Option<&str>) -> Result<Vec<Listed>, Error> {
                 let blocks = match blocked {
                     Some(name) if without(name) => {
                         format!(
-                            "user {name}, who has no device, cannot enroll one under the own name: delete this one first"
+                            "user {name}, who has no device, cannot enroll one under that name: delete this one first"
                         )
                     }
                     _ => format!("no virtual device can be created under the name {}", entity.name()),
@@ -171,11 +171,11 @@ fn entity(iam: &Iam, serial: &str) -> Result<Option<Entity>, Error> {
 fn taken(entity: &Entity) -> String {
     match entity.owner_name() {
         Some(owner) => format!(
-            "the virtual device {} exists, and is {owner}'s: a second one cannot have its name\n  hint: choose another name",
+            "the virtual device {} is {owner}'s: a second one cannot have its name\n  hint: choose another name",
             entity.serial
         ),
         None => format!(
-            "the virtual device {} exists, and is nobody's: it is left over, and blocks its name\n  hint: choose another name, or delete \
+            "the virtual device {} is unassigned: it is left over, and its name cannot be reused\n  hint: choose another name, or delete \
              it: mfatrail device delete --serial {} --apply",
             entity.serial,
             word(&entity.serial)
@@ -220,7 +220,7 @@ fn owned(iam: &Iam, user: &str, serial: &str, devices: &[Device]) -> Result<(), 
         Some(entity) => match entity.owner_name() {
             Some(owner) => format!("`{serial}` is a device of {owner}, not of {user}"),
             None => format!(
-                "`{serial}` is assigned to nobody\n  hint: what is left over is deleted by mfatrail device delete --serial {} --apply",
+                "`{serial}` is not assigned to anyone\n  hint: what is left over is deleted by mfatrail device delete --serial {} --apply",
                 word(serial)
             ),
         },
@@ -250,7 +250,7 @@ fn delete(iam: &Iam, serial: &str) -> Result<Decision, Error> {
         None => Ok(Decision::Nothing(format!("there is no virtual device `{serial}`"))),
         Some(entity) => match entity.owner_name() {
             Some(owner) => Err(Error::Input(format!(
-                "`{serial}` is in use by {owner}: IAM deletes only what is nobody's\n  hint: mfatrail device deactivate --user {} --serial \
+                "`{serial}` is in use by {owner}: IAM deletes only unassigned devices\n  hint: mfatrail device deactivate --user {} --serial \
                  {} --apply",
                 word(owner),
                 word(serial)

@@ -109,7 +109,7 @@ fn live(
         && let Some(other) = request.accounts.iter().find(|account| **account != own)
     {
         return Err(Error::Input(format!(
-            "the credentials are of account {own}, account {other} was asked for\n  hint: name a role to assume there with `--iam-role`"
+            "the credentials belong to account {own}, not to {other}\n  hint: name a role to assume there with `--iam-role`"
         )));
     }
     let accounts = if request.accounts.is_empty() { vec![own] } else { request.accounts.clone() };

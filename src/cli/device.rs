@@ -52,9 +52,9 @@ the plan was shown.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DeviceCommand {
-    /// List devices, and virtual devices that are nobody's with what they block
+    /// List devices, and unassigned virtual devices with what they block
     List(ListArgs),
-    /// Create a virtual device: its seed is told once, and never again
+    /// Create a virtual device: its seed is shown only once
     Create(CreateArgs),
     /// Give a device to a user, by two consecutive codes
     Enable(CodeArgs),
@@ -62,7 +62,7 @@ pub(super) enum DeviceCommand {
     Resync(CodeArgs),
     /// Take a device from its user
     Deactivate(OwnedArgs),
-    /// Delete a virtual device that is nobody's
+    /// Delete an unassigned virtual device
     Delete(SerialArgs),
     /// List the tags of a virtual device
     Tags(TagsArgs),
@@ -435,7 +435,7 @@ fn ready(iam: &Iam, call: &Call, own: bool, apply: &ApplyArgs, name: &str) -> Re
     }
     show(iam, call)?;
     if !apply.apply {
-        say("nothing was changed: --apply does it");
+        say("nothing was changed: add --apply to do it");
         return Ok(false);
     }
     apply.confirmed(name)?;
@@ -474,7 +474,7 @@ pub(super) const LONGEST_STEP: Duration = Duration::from_secs(60);
 fn create(args: &CreateArgs, call: &Call) -> Result<Status, Error> {
     if args.apply.apply && args.out.is_none() && args.qr_png.is_none() && !args.qr {
         return Err(Error::Input(
-            "the seed of a new device is told once: there is no place for it\n  hint: --out FILE, --qr-png FILE or, on a terminal, --qr"
+            "the seed of a new device is shown only once, and there is nowhere to put it\n  hint: --out FILE, --qr-png FILE or, on a terminal, --qr"
                 .to_owned(),
         ));
     }
@@ -497,7 +497,7 @@ fn create(args: &CreateArgs, call: &Call) -> Result<Status, Error> {
     super::interrupt::wait_up_to(LONGEST_STEP);
     let made = iam.create(name, tags).map_err(|failure| match failure {
         Failure::Unknown(why) => Error::Failed(format!(
-            "there was no whole answer ({why}): whether the device exists is not known, and its seed is lost\n  hint: mfatrail device list \
+            "the answer was incomplete ({why}): it is not known whether the device exists, and its seed is lost\n  hint: mfatrail device list \
              shows it; delete it before another attempt"
         )),
         failure => Error::failed(failure),
@@ -524,7 +524,7 @@ fn create(args: &CreateArgs, call: &Call) -> Result<Status, Error> {
         say(&format!("the seed is in {}: delete it when the device is enabled", path.display()));
     }
     say(&format!(
-        "`{}` exists, and is nobody's yet: mfatrail device enable --user USER --serial {} --apply",
+        "`{}` exists and is not assigned yet: mfatrail device enable --user USER --serial {} --apply",
         terminal_text(&made.serial),
         word(&made.serial)
     ));

@@ -95,7 +95,7 @@ pub(super) struct RespondArgs {
     #[arg(long, value_name = "FILE", help_heading = "Record")]
     watch_config: Option<PathBuf>,
 
-    /// Go on with a run that did not come to its end
+    /// Continue a run that did not finish
     #[arg(long, help_heading = "Change")]
     resume: bool,
 
@@ -214,7 +214,7 @@ pub(super) fn run(args: &RespondArgs, run: Run<'_>) -> Result<Status, Error> {
     };
     show(&work)?;
     if !args.apply.apply {
-        say("nothing was changed: --apply does it");
+        say("nothing was changed: add --apply to do it");
         return Ok(Status::Done);
     }
     args.apply.confirmed(&work.user.name)?;
@@ -228,7 +228,7 @@ pub(super) fn run(args: &RespondArgs, run: Run<'_>) -> Result<Status, Error> {
     unheard.iter().for_each(|problem| say(&plain(&format!("warning: {problem}"))));
     if outcome.differences.iter().any(|one| one.starts_with("not so")) {
         return Err(Error::Failed(format!(
-            "IAM shows something else than was planned:\n  {}\n  hint: look at the user in the IAM console, and run it again",
+            "IAM does not show what was planned:\n  {}\n  hint: look at the user in the IAM console, and run it again",
             outcome.differences.join("\n  ")
         )));
     }

@@ -310,7 +310,7 @@ fn not_of(serial: &str, user: &User) -> String {
             )
         }
         Some(None) => format!(
-            "`{serial}` is assigned to nobody: it is left over, and only blocks its name\n  hint: mfatrail device delete --serial {} \
+            "`{serial}` is not assigned to anyone: it is left over, and its name cannot be reused\n  hint: mfatrail device delete --serial {} \
              --apply",
             word(serial)
         ),
@@ -566,7 +566,7 @@ mod tests {
                 "admin",
                 "is a device of bob, not of alice",
             ),
-            (question(Lost, &["arn:aws:iam::111122223333:mfa/old"]), &[PHONE], "admin", "is assigned to nobody"),
+            (question(Lost, &["arn:aws:iam::111122223333:mfa/old"]), &[PHONE], "admin", "is not assigned to anyone"),
             (question(Lost, &[]), &[PHONE], "alice", "give --self"),
             (question(Stolen, &[]), &[PHONE], "admin", "--password-out FILE"),
             (Question { own: true, ..question(Stolen, &[]) }, &[PHONE], "alice", "would end this run halfway"),

@@ -26,6 +26,11 @@ pub(super) fn day(at: DateTime<Utc>) -> String {
     at.format(if at.time() == NaiveTime::MIN { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" }).to_string()
 }
 
+/// A word of the contract as it is read: without underscores, in the spelling of the prose.
+pub(super) fn spoken(word: &str) -> String {
+    word.replace('_', " ").replace("enrolment", "enrollment").replace(" iam", " IAM")
+}
+
 /// A number with at most two decimals, trailing zeros dropped; `None` for what is no number.
 pub(super) fn number(value: f64) -> Option<String> {
     if !value.is_finite() {

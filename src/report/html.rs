@@ -135,7 +135,7 @@ mod filters {
     /// A word of the contract as it is read: without underscores.
     #[askama::filter_fn]
     pub(super) fn spoken<T: std::fmt::Display>(word: T, _: &dyn askama::Values) -> askama::Result<String> {
-        Ok(word.to_string().replace('_', " ").replace(" iam", " IAM"))
+        Ok(format::spoken(&word.to_string()))
     }
 
     /// What an ARN names, without the account, which stands beside it; anything else as it is. In parts, between which a

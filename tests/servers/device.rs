@@ -137,7 +137,7 @@ fn the_list_has_everybody_and_what_is_left_over() {
         "dave  GAHT12345678 (hardware token",
         "erin  arn:aws:iam::111122223333:u2f/user/erin/key-ABCDEFGHIJKLMNOPQRSTUVWXYZ (passkey or security key",
         "(nobody)  arn:aws:iam::111122223333:mfa/carol",
-        "left over: user carol, who has no device, cannot enroll one under the own name",
+        "left over: user carol, who has no device, cannot enroll one under that name",
     ] {
         assert!(all.stdout.contains(part), "{part} is not in {}", all.stdout);
     }
@@ -159,20 +159,20 @@ fn what_makes_no_sense_is_refused_before_anything_is_changed() {
     let (alice, bob, carol) = (serial("alice"), serial("bob"), serial("carol"));
     let key = "arn:aws:iam::111122223333:u2f/user/erin/key-ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let cases: [(&[&str], &str); 14] = [
-        (&["create", "carol", "--out", "s"], "is nobody's: it is left over"),
+        (&["create", "carol", "--out", "s"], "is unassigned: it is left over"),
         (&["create", "alice", "--out", "s"], "is alice's"),
         (&["enable", "--user", "carol", "--serial", &alice], "is a device of alice already"),
         (&["enable", "--user", "carol", "--serial", key], "enabled in the browser only"),
         (&["enable", "--user", "carol", "--serial", &serial("none")], "there is no virtual device"),
         (&["resync", "--user", "erin", "--serial", key], "never out of sync"),
         (&["resync", "--user", "alice", "--serial", &bob], "is a device of bob, not of alice"),
-        (&["deactivate", "--user", "alice", "--serial", &carol], "is assigned to nobody"),
+        (&["deactivate", "--user", "alice", "--serial", &carol], "is not assigned to anyone"),
         (&["deactivate", "--user", "root", "--serial", &carol], "assume-root"),
         (&["deactivate", "--user", "admin", "--serial", &serial("admin")], "give --self"),
         (&["delete", "--serial", &alice], "is in use by alice"),
         (&["delete", "--serial", key], "only virtual devices"),
         (&["tag", "--serial", &alice, "owner"], "is not a tag"),
-        (&["list", "--account", "444455556666"], "account 444455556666 was asked for"),
+        (&["list", "--account", "444455556666"], "not to 444455556666"),
     ];
     for (arguments, why) in cases {
         let apply: &[&str] = if arguments[0] == "list" { &[] } else { &["--apply", "--confirm", "x"] };

@@ -76,7 +76,7 @@ fn each_situation_ends_as_planned_and_is_done_once() {
         assert_eq!(changing(&standin), expected, "{user} {arguments:?}");
         hold_names(&standin, user);
         let again = respond(&standin, folder.path(), user, arguments, &codes(&seed, 25));
-        assert!(again.status == 0 && again.stderr.contains("nothing is left to do"), "{}", again.stderr);
+        assert!(again.status == 0 && again.stderr.contains("nothing has changed since"), "{}", again.stderr);
         assert_eq!(changing(&standin).len(), expected.len(), "the second run");
         let password = standin.with(|iam| iam.users[user].password.clone());
         let log = std::fs::read_to_string(folder.path().join("mfatrail-respond.jsonl")).unwrap();
@@ -109,7 +109,7 @@ fn every_case_that_is_not_done_has_a_clear_answer() {
         ("erin", &["--out-of-sync"], "never out of sync"),
         ("bob", &["--out-of-sync", "--serial", KEY_OF_BOB], "never out of sync"),
         ("alice", &["--lost", "--serial", "arn:aws:iam::111122223333:mfa/bob"], "is a device of bob, not of alice"),
-        ("alice", &["--lost", "--serial", "arn:aws:iam::111122223333:mfa/carol"], "is assigned to nobody"),
+        ("alice", &["--lost", "--serial", "arn:aws:iam::111122223333:mfa/carol"], "is not assigned to anyone"),
         ("alice", &["--lost", "--serial", "GAHT00000000"], "has no device `GAHT00000000`"),
         ("alice", &["--replaced"], "no other device is active"),
         ("alice", &["--stolen"], "--password-out FILE"),
@@ -158,7 +158,7 @@ fn what_stands_in_the_way_is_named_and_gone_round_later() {
         assert!(ran.status == 4 && ran.stderr.contains(why) && ran.stderr.contains("--resume"), "{}", ran.stderr);
         standin.with(clear);
         let anew = respond(&standin, folder.path(), "alice", &["--lost"], "");
-        assert!(anew.status == 2 && anew.stderr.contains("did not come to its end"), "{}", anew.stderr);
+        assert!(anew.status == 2 && anew.stderr.contains("did not finish"), "{}", anew.stderr);
         let on = respond(&standin, folder.path(), "alice", &["--lost", "--resume"], "");
         assert_eq!(on.status, 0, "{}", on.stderr);
         assert!(

@@ -132,7 +132,7 @@ pub fn decide(request: &Request, run: Run<'_>) -> Result<Decision, Error> {
     }
     if let Some(unfinished) = unfinished {
         return Err(Error::Input(format!(
-            "a run of {} for user {} did not come to its end\n  hint: go on with --resume, or begin anew with another --log",
+            "a run of {} for user {} did not finish\n  hint: continue it with --resume, or start again with another --log",
             rfc3339(unfinished.begun_at),
             user.name
         )));
@@ -218,7 +218,7 @@ fn resumed(request: &Request, last: Option<PastRun>, known: Known) -> Result<Dec
     }
     if last.differences.is_some() {
         return Ok(Decision::Nothing(format!(
-            "the run of {} came to its end: nothing is left to do",
+            "the run of {} is finished: nothing is left to do",
             rfc3339(last.begun_at)
         )));
     }
@@ -237,9 +237,8 @@ fn is_done(last: &PastRun, request: &Request, user: &User, now: DateTime<Utc>) -
         // Without a name the only device is meant: if there is one, it is another one.
         _ => !request.serials.is_empty() || user.devices.is_empty(),
     };
-    (same && as_planned && lasts && about).then(|| {
-        format!("this was done by the run of {}, and still is so: nothing is left to do", rfc3339(last.begun_at))
-    })
+    (same && as_planned && lasts && about)
+        .then(|| format!("already done by the run of {}; nothing has changed since", rfc3339(last.begun_at)))
 }
 
 /// What a run came to.

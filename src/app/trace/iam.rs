@@ -15,14 +15,14 @@ pub(super) fn compare(trace: &mut Trace, state: &IamState) -> Vec<TraceUnknown> 
         let Some(account) = effect.account.clone() else { continue };
         let Some(known) = state.accounts.get(&account) else {
             unknown.insert(format!(
-                "IAM state has nothing of account {account}: what stands there is known from calls alone"
+                "IAM state does not cover account {account}: what still exists there is known from calls alone"
             ));
             continue;
         };
         let taken = state.as_of(&account).earliest;
         if taken <= effect.by.at {
             unknown.insert(format!(
-                "IAM state of account {account} is of {}, before some of the calls: it says nothing of what these did",
+                "IAM state of account {account} was taken at {}, before some of the calls, so it does not show what they did",
                 rfc3339(taken)
             ));
             continue;

@@ -83,7 +83,7 @@ fn unreadable(trace: &Trace) -> Option<TraceUnknown> {
 fn of_records(conflicts: &[Conflict]) -> Vec<TraceUnknown> {
     let each = conflicts.iter().map(|conflict| {
         let text = format!(
-            "records of event {} (account {}) contradict each other, in {}: each is told",
+            "records of event {} (account {}) contradict each other, in {}: all of them are shown",
             conflict.event_id,
             conflict.account,
             list(conflict.objects.iter().map(String::as_str))
@@ -215,7 +215,7 @@ fn of_identity(trace: &Trace) -> Vec<TraceUnknown> {
         let who = users.iter().map(|(account, id)| format!("{} in {}", id.unwrap_or("?"), account.unwrap_or("?")));
         let who: Vec<String> = who.collect();
         let text = format!(
-            "{} users bear this name: {}; give the ARN to trace one",
+            "{} users have this name: {}; give the ARN to trace one",
             who.len(),
             list(who.iter().map(String::as_str))
         );
@@ -223,14 +223,14 @@ fn of_identity(trace: &Trace) -> Vec<TraceUnknown> {
     }
     if trace.asked.kind == "event" && trace.subjects.len() > 1 {
         let text = format!(
-            "several records bear this event ID, of {}: each is traced",
+            "several records have this event ID, from {}: each is traced",
             list(trace.subjects.iter().map(|subject| subject.who.as_str()))
         );
         unknowns.push(unknown(TraceGap::SeveralUsers, text));
     }
     for credential in trace.credentials.iter().filter(|one| one.kind == "access_key" && one.addresses.len() > 1) {
         let text = format!(
-            "[{}] {} was used from {}: its owner may have used some of them, and all calls are told",
+            "[{}] {} was used from {}: its owner may have used some of them, and all calls are listed",
             credential.number,
             credential.label,
             plural(credential.addresses.len(), "address", "addresses")

@@ -113,7 +113,7 @@ fn topic(
     }
     match subscribers {
         Ok(0) => Outcome::broken(
-            format!("the topic `{arn}` has no confirmed subscription: nobody is told"),
+            format!("the topic `{arn}` has no confirmed subscription: nobody is notified"),
             format!(
                 "aws sns subscribe{} --topic-arn {} --protocol email --notification-endpoint SECURITY@EXAMPLE.COM",
                 region(arn),

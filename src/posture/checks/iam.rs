@@ -80,7 +80,7 @@ fn root_mfa(facts: &Facts, iam: &Iam) -> Opinion {
         (Some(true), _) => Opinion::pass("the root user has an MFA device"),
         (Some(false), Some(root)) if none_left(root) => Opinion::pass("the root user has neither a password nor access keys: there is nothing to protect"),
         (Some(false), Some(root)) if root.password.is_none() && central(facts) != Some(false) => {
-            Opinion::unknown("the root user has no MFA, and whether it has a password is not known: a credential report of old does not tell (hint: the account summary does)")
+            Opinion::unknown("the root user has no MFA, and whether it has a password is not known: an old credential report does not show it (hint: the account summary does)")
         }
         (Some(false), _) if central(facts) == Some(true) => {
             Opinion::fail("the root user has credentials and no MFA, although they could be managed centrally", assume_root(facts))
@@ -180,7 +180,7 @@ fn removal(facts: &Facts, iam: &Iam) -> Vec<Opinion> {
     }
     if !unknown.is_empty() {
         let reason = format!(
-            "whether {} may deactivate devices without MFA hangs on policies or conditions that are not known",
+            "whether {} may deactivate devices without MFA depends on policies or conditions that are not known",
             some(&unknown)
         );
         failed.push(Opinion::unknown(reason));
@@ -367,15 +367,15 @@ fn leftovers(iam: &Iam) -> Vec<Opinion> {
         let name = file_name(serial);
         let user = iam.state.users.iter().any(|user| user.name.eq_ignore_ascii_case(&name));
         let reason = if user {
-            format!("it is nobody's, and blocks the user `{name}` from enrolling a device of that name again")
+            format!("it is unassigned, and blocks the user `{name}` from enrolling a device of that name again")
         } else {
-            "it is nobody's, and blocks whoever enrolls a device of that name".to_owned()
+            "it is unassigned, and its name cannot be reused".to_owned()
         };
         Opinion::fail(reason, format!("aws iam delete-virtual-mfa-device --serial-number {}", quoted(serial)))
             .of(serial)
     };
     let failed: Vec<Opinion> = leftover.map(fail).collect();
-    if failed.is_empty() { vec![Opinion::pass("every virtual device is somebody's")] } else { failed }
+    if failed.is_empty() { vec![Opinion::pass("every virtual device is assigned")] } else { failed }
 }
 
 fn owners(iam: &Iam, expected: &Expectations) -> Vec<Opinion> {

@@ -149,7 +149,7 @@ fn alarm(facts: &Facts, filter: &Opinion, counting: Option<&Counting>) -> Opinio
         return match filter.verdict {
             crate::contract::Verdict::CannotTell => Opinion::unknown("which metric counts deactivations is not known"),
             _ => Opinion::fail(
-                "no metric filter counts deactivations, so no alarm can tell of them",
+                "no metric filter counts deactivations, so no alarm can report them",
                 put_alarm(facts, NAMESPACE, NAME),
             ),
         };
@@ -234,7 +234,7 @@ fn of_alarm(facts: &Facts, alarm: &Alarm, composites: &[Composite], value: Optio
         let sender = Sender { service: "cloudwatch.amazonaws.com", source };
         outcomes.extend(actions.iter().map(|action| delivery::outcome(facts, &sender, action)));
     }
-    let best = Outcome::best(outcomes).unwrap_or_else(|| broken("it has no actions: nobody is told".to_owned()));
+    let best = Outcome::best(outcomes).unwrap_or_else(|| broken("it has no actions: nobody is notified".to_owned()));
     if best.reaches == Some(true) && fires.is_none() {
         let reason = "whether one deactivation reaches its threshold is not known".to_owned();
         return Outcome { reaches: None, reason, fix: None };

@@ -222,11 +222,11 @@ fn deny(facts: &Facts, levels: &[Level]) -> Opinion {
         let why = unread.map_or_else(
             || match about.first() {
                 Some((policy, statement)) => format!(
-                    "whom the policy `{}` denies it hangs on conditions that are not known: {}",
+                    "whom the policy `{}` denies it depends on conditions that are not known: {}",
                     policy.name,
                     conditions(statement)
                 ),
-                None => "what the policies allow hangs on conditions that are not known".to_owned(),
+                None => "what the policies allow depends on conditions that are not known".to_owned(),
             },
             |gap| gap.0.clone(),
         );

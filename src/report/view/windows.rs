@@ -360,8 +360,18 @@ fn made(made: &Made) -> Line {
         Some(false) => text("gone since"),
         None => text("whether it is still there is unknown"),
     };
+    let did = match made.what {
+        // Created or changed: either way the actor knows it.
+        "password" => "set the password of",
+        "access_key" => "created access key",
+        "policy" => "added policy",
+        "group_membership" => "added membership of group",
+        "user" => "created user",
+        "device" => "enabled MFA device",
+        _ => "made",
+    };
     vec![
-        text(format!("the actor made: {} ", made.what.replace('_', " "))),
+        text(format!("the actor {did} ")),
         raw(&made.id),
         text(" at "),
         time(made.at),
@@ -480,7 +490,7 @@ fn proof(i: usize, w: &Window, proofs: &Proofs<'_>) -> Table<'static> {
                 objects.push(text("object not stored: search by the id"));
             }
             vec![
-                words(what.join(", ").replace('_', " ")),
+                words(format::spoken(&what.join(", "))),
                 vec![known.map_or_else(none, |proof| raw(&proof.event_name))],
                 vec![known.map_or_else(none, |proof| time(proof.event_time))],
                 vec![known.map_or_else(none, |proof| arn(&proof.actor))],
