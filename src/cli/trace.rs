@@ -152,7 +152,7 @@ fn question(args: &TraceArgs) -> Result<Question, Error> {
         return Question::event_of("--event", id);
     }
     if let Some(id) = window {
-        return Question::event_of("--window", id);
+        return Question::window_of(id);
     }
     if let Some(user) = user {
         return Question::user_of(user);

@@ -828,6 +828,8 @@ fn what_cannot_be_traced_is_refused_before_any_work() {
         (&["--user", "arn:aws:sts::111122223333:assumed-role/Admin/alice"], "is not the ARN of a user\n  hint: "),
         (&["--event", ""], "`--event` is empty\n  hint: "),
         (&["--window", "mfatrail:111122223333:"], "`--window` is empty"),
+        (&["--window", "8"], "windows are numbered per report"),
+        (&["--window", "#8"], "or mfatrail:ACCOUNT:EVENT"),
         (&["--access-key", "AKIA/SECRET"], "is not an access key ID\n  hint: "),
         (&["--user", "a", "--reach", "soon"], "`--reach`: "),
         (&["--user", "a", "--from", "2026-10-02", "--to", "2026-10-01"], "is not before `--to`"),

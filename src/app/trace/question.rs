@@ -50,6 +50,23 @@ impl Question {
         Ok(Self::Event { account, id: id.to_owned() })
     }
 
+    /// A window of a report or an incident of a watch, as of [`Self::event_of`].
+    ///
+    /// # Errors
+    /// Where it is empty, or a number, which names a window in one report only.
+    pub fn window_of(text: &str) -> Result<Self, Error> {
+        let number = text.trim();
+        let number = number.strip_prefix('#').unwrap_or(number);
+        if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Error::Input(format!(
+                "`--window`: `{}` is a number, not an ID\n  hint: windows are numbered per report: give the window's `opened_by_event`, or \
+                 mfatrail:ACCOUNT:EVENT",
+                text.trim()
+            )));
+        }
+        Self::event_of("--window", text)
+    }
+
     /// A user's name or ARN; `root` is the root user.
     ///
     /// # Errors
