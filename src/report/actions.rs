@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::posture::steps;
 use super::view::{exceptions::remark, meaning, what_may_have_happened};
 use super::{PostureCheck, Report, Severity, Verdict, Window, WindowKind, format};
 use crate::contract::advice::{Exposure, about_finding, about_notice, after, exposed};
@@ -132,7 +133,10 @@ fn of_finding(number: usize, finding: &Finding) -> Action {
 
 fn of_check(number: usize, check: &PostureCheck) -> Action {
     let next_step = match (&check.fix, check.verdict) {
-        (Some(fix), _) => format!("To correct it: {}", fix.lines().collect::<Vec<_>>().join(", then ")),
+        (Some(fix), _) => {
+            let steps: String = steps(fix).iter().map(|step| format!("{}{}", step.before, step.words)).collect();
+            steps.trim_start().to_owned()
+        }
         (None, Verdict::CannotTell) => "Allow the calls that it needs, and check again".to_owned(),
         (None, _) => "Set the guardrail up".to_owned(),
     };

@@ -142,14 +142,35 @@ fn one(check: &PostureCheck) -> Line {
     if let Some(resource) = &check.resource {
         line.extend([text(" Resource: "), Span::Raw(resource.clone()), text(".")]);
     }
-    let mut before = " To correct it: ";
-    for step in check.fix.iter().flat_map(|fix| fix.lines()) {
-        line.push(text(before));
-        let words = step.strip_prefix("# ");
-        line.push(words.map_or_else(|| Span::Id(step.to_owned()), |words| Span::Raw(words.to_owned())));
-        before = if words.is_some_and(|words| words.ends_with(':')) { " " } else { ", then " };
+    for step in check.fix.iter().flat_map(|fix| steps(fix)) {
+        line.push(text(step.before));
+        line.push(if step.is_command { Span::Id(step.words.to_owned()) } else { Span::Raw(step.words.to_owned()) });
     }
     line
+}
+
+/// A line of a fix.
+pub(super) struct Step<'f> {
+    /// What goes before it in a sentence.
+    pub(super) before: &'static str,
+    /// The command, or the instruction.
+    pub(super) words: &'f str,
+    /// Whether it is a command.
+    pub(super) is_command: bool,
+}
+
+/// The lines of a fix, for a sentence.
+pub(super) fn steps(fix: &str) -> Vec<Step<'_>> {
+    let mut before = " To correct it: ";
+    let mut steps = Vec::new();
+    for line in fix.lines() {
+        let told = line.strip_prefix("# ");
+        let words = told.unwrap_or(line);
+        steps.push(Step { before, words, is_command: told.is_none() });
+        // An instruction that ends so says where the next command is run.
+        before = if told.is_some() && words.ends_with(':') { " " } else { ", then " };
+    }
+    steps
 }
 
 /// Whether somebody accepted that it does not stand.
