@@ -35,11 +35,17 @@ pub(super) fn section(report: &Report) -> Option<Section<'static>> {
     })
 }
 
-/// How many there are, the expired ones first.
+/// How many there are, of which so many expired, and so many are about nothing in the report.
 pub(in crate::report) fn sentence(all: &[RiskException]) -> String {
     let expired = all.iter().filter(|one| one.expired).count();
-    let told = format::plural(all.len(), "accepted risk", "accepted risks");
-    if expired > 0 { format!("{told}, {} expired", format::size(expired)) } else { told }
+    let unmatched = all.iter().filter(|one| one.windows + one.checks == 0).count();
+    let mut told = format::plural(all.len(), "accepted risk", "accepted risks");
+    for (n, what) in [(expired, "expired"), (unmatched, "without a match")] {
+        if n > 0 {
+            told.push_str(&format!(", {} {what}", format::size(n)));
+        }
+    }
+    told
 }
 
 fn row(one: &RiskException) -> Vec<Line> {
