@@ -24,6 +24,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::config::SharedCredentialsProvider;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -177,6 +178,20 @@ pub(crate) fn own_text(error: &(dyn StdError + 'static)) -> String {
             (code, message) => code.or(message).unwrap_or("no reason was given").to_owned(),
         },
         None => discreet(&error.to_string()).into_owned(),
+    }
+}
+
+/// Why there are no credentials. Where there simply are none, the SDK lists what it tried in terms of its own.
+pub(crate) fn no_credentials(error: &CredentialsError, profile: Option<&str>) -> String {
+    match (error, profile) {
+        (CredentialsError::CredentialsNotLoaded(_), Some(profile)) => {
+            format!("none were found for profile `{profile}`")
+        }
+        (CredentialsError::CredentialsNotLoaded(_), None) => {
+            "none were found in the environment, the AWS CLI's files or this machine's role".to_owned()
+        }
+        (_, Some(profile)) => format!("profile `{profile}`: {}", causes(error)),
+        (_, None) => causes(error),
     }
 }
 

@@ -465,6 +465,9 @@ fn caller(connection: &Connection) -> Result<Caller, String> {
     let signed = signed::Caller::open(connection, DEADLINE)?;
     let failed = |error: signed::Error| match error {
         error @ signed::Error::NoCredentials(_) => error.to_string(),
+        error @ signed::Error::Http(_) => {
+            format!("could not ask STS who calls: {error} (hint: check the network and --endpoint-url)")
+        }
         error => format!("STS does not say who calls: {error} (hint: check the AWS credentials)"),
     };
     let answer = signed.query(&STS, "GetCallerIdentity", &[]).map_err(failed)?;

@@ -63,7 +63,8 @@ async fn read(
     }
     let config = aws::bounded_config(connection, BOUND).await;
     let provider = config.credentials_provider().ok_or_else(|| LiveError::NoCredentials("none are set".to_owned()))?;
-    provider.provide_credentials().await.map_err(|error| LiveError::NoCredentials(aws::causes(&error)))?;
+    let refused = |error| LiveError::NoCredentials(aws::no_credentials(&error, connection.profile.as_deref()));
+    provider.provide_credentials().await.map_err(refused)?;
     let mut asked = JoinSet::new();
     let mut rest = regions.iter().take(MOST_REGIONS);
     for region in regions.iter().skip(MOST_REGIONS) {

@@ -103,13 +103,12 @@ async fn read(options: &LiveOptions, policies: &mut BTreeMap<String, Details>) -
     };
     let trust = Trust::of(connection.profile.as_deref()).await;
     let config = aws::trusting(&connection, &trust).await;
-    let own_account = credentials(&config).await.map_err(|reason| {
-        InventoryError::Aws(match &options.profile {
-            Some(profile) => format!("no usable AWS credentials in the profile `{profile}`: {reason}"),
-            None => {
-                format!("no usable AWS credentials: {reason} (hint: set `AWS_PROFILE`, or give `--profile`)")
-            }
-        })
+    let profile = options.profile.as_deref();
+    let own_account = credentials(&config, profile).await.map_err(|reason| {
+        let login = profile.map_or_else(String::new, |profile| format!(" --profile {profile}"));
+        InventoryError::Aws(format!(
+            "no usable AWS credentials: {reason} (hint: run `aws sso login{login}`, or name a profile with `--profile`)"
+        ))
     })?;
     let clock = Clock { begun: options.now, at: Instant::now() };
     let mut state = IamState { taken_at: options.now, accounts: BTreeMap::new(), missing: Vec::new() };
@@ -137,7 +136,7 @@ async fn read(options: &LiveOptions, policies: &mut BTreeMap<String, Details>) -
         let arn = format!("arn:{partition}:iam::{account}:role/{}", role.trim_start_matches('/'));
         let started = clock.now();
         let member = aws::assume(&config, &arn, None).await;
-        let answered = match credentials(&member).await {
+        let answered = match credentials(&member, None).await {
             Ok(_) => ask(&member, &trust, Some(account.clone()), options.now).await,
             Err(why) => Err(Unanswered::Account(format!("`{arn}` cannot be assumed: {why}"))),
         };
@@ -212,9 +211,9 @@ fn finish(mut state: IamState) -> IamState {
 
 /// Fetches credentials once, so that their absence is said once and not by every call. Gives the account, where the
 /// credentials name it.
-async fn credentials(config: &SdkConfig) -> Result<Option<String>, String> {
+async fn credentials(config: &SdkConfig, profile: Option<&str>) -> Result<Option<String>, String> {
     let provider = config.credentials_provider().ok_or("none are configured")?;
-    let credentials = provider.provide_credentials().await.map_err(|error| aws::causes(&error))?;
+    let credentials = provider.provide_credentials().await.map_err(|error| aws::no_credentials(&error, profile))?;
     Ok(credentials.account_id().map(|account| account.as_str().to_owned()))
 }
 
@@ -369,6 +368,9 @@ where
                 ),
             ) => Self::All(format!("{reason} (hint: check the AWS credentials and the clock)")),
             (SdkError::ServiceError(_) | SdkError::ResponseError(_), _) => Self::One(reason),
+            (SdkError::DispatchFailure(failure), _) if failure.is_io() || failure.is_timeout() => {
+                Self::All(format!("{reason} (hint: check the network and --endpoint-url)"))
+            }
             _ => Self::All(reason),
         }
     }

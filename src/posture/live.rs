@@ -122,8 +122,13 @@ impl OrganizationCalls {
 /// Whose the caller's credentials are: the account and the partition. Nobody needs a permission to ask that.
 pub(crate) fn own_account(connection: &Connection) -> Result<(String, String), String> {
     let caller = Caller::open(connection, DEADLINE)?;
-    let answer = slowly(|| caller.query(&STS, "GetCallerIdentity", &[])).map_err(|error| error.to_string())?;
-    let text = |name| answer.text(&["GetCallerIdentityResult", name]).map_err(|error| error.to_string());
+    let failed = |error: Error| match error {
+        Error::Http(_) => format!("{error} (hint: check the network and --endpoint-url)"),
+        Error::Refused(_) => format!("{error} (hint: check the AWS credentials)"),
+        error => error.to_string(),
+    };
+    let answer = slowly(|| caller.query(&STS, "GetCallerIdentity", &[])).map_err(failed)?;
+    let text = |name| answer.text(&["GetCallerIdentityResult", name]).map_err(failed);
     let arn = text("Arn")?;
     let partition = Arn::parse(&arn).map_or("aws", |arn| arn.partition).to_owned();
     Ok((text("Account")?, partition))

@@ -354,7 +354,7 @@ fn no_credentials_are_one_error() {
     assert_eq!(error.lines().count(), 1, "{error}");
     let profile = LiveOptions { profile: Some("absent".to_owned()), ..options("http://127.0.0.1:9") };
     let error = read_live(&profile).expect_err("no profile").to_string();
-    assert!(error.starts_with("no usable AWS credentials in the profile `absent`: "), "{error}");
+    assert!(error.starts_with("no usable AWS credentials: none were found for profile `absent` (hint: "), "{error}");
     assert_eq!(error.lines().count(), 1, "{error}");
 }
 
@@ -366,7 +366,7 @@ fn a_profile_that_does_not_exist_is_not_replaced_by_keys_from_the_environment() 
     let server = Double::start(|form, before| small_account(form, before, "2026-03-08T11:55:00Z"));
     let profile = LiveOptions { profile: Some("absent".to_owned()), ..options(&server.endpoint) };
     let error = read_live(&profile).expect_err("no profile").to_string();
-    assert!(error.starts_with("no usable AWS credentials in the profile `absent`: "), "{error}");
+    assert!(error.starts_with("no usable AWS credentials: none were found for profile `absent` (hint: "), "{error}");
     assert_eq!(server.times("ListUsers"), 0);
 }
 

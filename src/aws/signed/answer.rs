@@ -125,7 +125,7 @@ pub enum Error {
     Unsigned(String),
     /// Nothing was sent: there are no credentials at this time.
     #[error(
-        "no usable AWS credentials: {0} (hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile, or sign in with `aws sso login`)"
+        "no usable AWS credentials: {0} (hint: sign in with `aws sso login`, name another profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
     )]
     NoCredentials(String),
     /// There is no answer.

@@ -27,7 +27,7 @@ pub use service::{
 };
 use signature::Scope;
 
-use super::{Connection, DEFAULT_REGION, Trust, causes, profiles, runtime, sdk_config, trusting};
+use super::{Connection, DEFAULT_REGION, Trust, no_credentials, profiles, runtime, sdk_config, trusting};
 use crate::http::{Client, Request};
 
 /// How much of an answer is read: ten messages of a queue, each of 1 MiB and escaped in JSON.
@@ -226,7 +226,8 @@ async fn credentials(connection: &Connection) -> Result<Credentials, String> {
     let found = async {
         let config = sdk_config(connection).await;
         let provider = config.credentials_provider().ok_or_else(|| "none are set".to_owned())?;
-        provider.provide_credentials().await.map_err(|error| causes(&error))
+        let refused = |error| no_credentials(&error, connection.profile.as_deref());
+        provider.provide_credentials().await.map_err(refused)
     };
     let late = |_elapsed| Err(format!("none within {} s", PATIENCE.as_secs()));
     tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(late)

@@ -155,7 +155,7 @@ pub enum S3Error {
     },
     /// No usable credentials.
     #[error(
-        "no usable AWS credentials: {0} (hint: use --profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in with `aws sso login`)"
+        "no usable AWS credentials: {0} (hint: sign in with `aws sso login`, name a profile with --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
     )]
     NoCredentials(String),
     /// The CA bundle cannot be used.
@@ -227,8 +227,7 @@ impl Connection {
             config.credentials_provider().ok_or_else(|| S3Error::NoCredentials("none are set".to_owned()))
         };
         // Asked for here, so that what is wrong with them is said once, and not once per object.
-        let whose = connection.profile.as_ref().map_or_else(String::new, |name| format!("profile `{name}`: "));
-        let refused = |error| S3Error::NoCredentials(format!("{whose}{}", chain(&error)));
+        let refused = |error| S3Error::NoCredentials(aws::no_credentials(&error, connection.profile.as_deref()));
         credentials(&own)?.provide_credentials().await.map_err(refused)?;
         let config = match &connection.role_arn {
             Some(role) => {
