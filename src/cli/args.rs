@@ -394,9 +394,10 @@ pub(super) enum Getting {
 /// for --iam of a later report. Whatever the permissions do not allow is left out, and named.
 #[derive(Debug, Args)]
 #[command(after_long_help = SNAPSHOT_HELP)]
+#[command(group(clap::ArgGroup::new("place").required(true).multiple(true).args(["out", "store"])))]
 pub(super) struct SnapshotArgs {
     /// The file to write. An earlier snapshot is replaced, anything else is not
-    #[arg(long, value_name = "FILE", required_unless_present = "store")]
+    #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
 
     /// Save it in this evidence store, for `report --iam store` and for the trend
