@@ -210,6 +210,11 @@ mod tests {
 
     use super::*;
 
+    /// For an answer that comes, on a machine with much else to do.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    /// For one that does not: less than a server here is silent.
+    const SILENCE: Duration = Duration::from_millis(500);
+
     /// A server that answers each connection with the next of these bytes, after it has read something.
     fn server(answers: Vec<&'static [u8]>) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -220,7 +225,7 @@ mod tests {
                 let _ = stream.read(&mut [0; 4096]);
                 let _ = stream.write_all(answer);
                 if answer.is_empty() {
-                    thread::sleep(Duration::from_secs(2));
+                    thread::sleep(SILENCE * 20);
                 }
             }
         });
@@ -232,26 +237,27 @@ mod tests {
     }
 
     /// Whatever the environment of the tests names.
-    fn client() -> Client {
-        Client::of(tls().unwrap(), Duration::from_millis(500), Matcher::builder().build()).unwrap()
+    fn client(deadline: Duration) -> Client {
+        Client::of(tls().unwrap(), deadline, Matcher::builder().build()).unwrap()
     }
 
     #[test]
     fn what_is_known_of_an_effect_is_told() {
-        let client = client();
+        let client = client(PATIENCE);
         let url = server(vec![
             b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno",
             b"HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhalf",
             b"nonsense\r\n\r\n",
-            b"",
         ]);
         let slow = client.send(&post(&url)).unwrap();
         assert_eq!((slow.status, slow.header("retry-after"), slow.text().as_str()), (429, Some("3"), "no"));
         assert_eq!(client.send(&post(&url)).unwrap().status, 302, "no redirect is followed");
-        for what in ["an answer cut short", "an answer that is no HTTP", "silence"] {
+        for what in ["an answer cut short", "an answer that is no HTTP"] {
             assert!(matches!(client.send(&post(&url)), Err(Error::Unknown(_))), "{what}");
         }
+        let silent = self::client(SILENCE).send(&post(&server(vec![b""])));
+        assert!(matches!(&silent, Err(Error::Unknown(why)) if why.starts_with("none within")), "{silent:?}");
         assert_eq!(client.reach(&server(vec![b"x"])), Ok(()));
         let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         assert!(matches!(client.send(&post(&format!("http://{unused}/"))), Err(Error::NotSent(_))));
@@ -269,12 +275,13 @@ mod tests {
             let length = stream.read(&mut asked).unwrap();
             let _ = stream.write_all(answer);
             if answer.is_empty() {
-                thread::sleep(Duration::from_secs(1));
+                thread::sleep(SILENCE * 2);
             }
             String::from_utf8(asked[..length].to_vec()).unwrap()
         });
         let proxies = Matcher::builder().https(format!("http://mfatrail:hunter2@{address}")).build();
-        let client = Client::of(tls().unwrap(), Duration::from_millis(500), proxies).unwrap();
+        let deadline = if answer.is_empty() { SILENCE } else { PATIENCE };
+        let client = Client::of(tls().unwrap(), deadline, proxies).unwrap();
         let error = client.send(&post("https://soc.example.com/mfa")).unwrap_err();
         (error, proxy.join().unwrap())
     }
