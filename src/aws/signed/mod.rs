@@ -268,8 +268,8 @@ pub fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read as _, Write as _};
-    use std::net::TcpListener;
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
     use std::sync::mpsc::{Receiver, channel};
     use std::thread;
 
@@ -281,6 +281,23 @@ mod tests {
         Credentials::new(id, "hunter2", Some("token".to_owned()), end, "a test")
     }
 
+    /// The request of a connection, to the end of its body.
+    fn request(stream: &TcpStream) -> String {
+        let mut stream = BufReader::new(stream);
+        let (mut request, mut length) = (String::new(), 0);
+        while !request.ends_with("\r\n\r\n") {
+            let mut line = String::new();
+            assert!(stream.read_line(&mut line).unwrap() > 0, "{request}");
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.trim_end().parse().unwrap();
+            }
+            request.push_str(&line);
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).unwrap();
+        request + &String::from_utf8(body).unwrap()
+    }
+
     /// A service that gives each of these answers, and hands over what it was asked; and one who calls it, with a profile that does
     /// not exist and a lease on credentials.
     fn service(answers: Vec<&'static str>) -> (Caller, Receiver<String>) {
@@ -290,13 +307,7 @@ mod tests {
         thread::spawn(move || {
             for answer in answers {
                 let (mut stream, _) = listener.accept().unwrap();
-                stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-                let mut request = Vec::new();
-                let mut piece = [0; 4096];
-                while let Ok(length @ 1..) = stream.read(&mut piece) {
-                    request.extend_from_slice(&piece[..length]);
-                }
-                sender.send(String::from_utf8(request).unwrap()).unwrap();
+                sender.send(request(&stream)).unwrap();
                 stream.write_all(answer.as_bytes()).unwrap();
             }
         });
@@ -306,7 +317,7 @@ mod tests {
             endpoint_url: Some(format!("http://{address}/")),
             ..Connection::default()
         };
-        let caller = Caller::open(&connection, Duration::from_secs(2)).unwrap();
+        let caller = Caller::open(&connection, Duration::from_secs(20)).unwrap();
         *caller.lease.lock().unwrap() = Some(Lease::new(key("AKIDEXAMPLE", None), caller.time()));
         (caller, requests)
     }
