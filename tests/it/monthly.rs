@@ -15,7 +15,7 @@ use mfatrail::store::{Holder, Writer};
 use crate::support::digests::{Bucket, Signer, Trail};
 use crate::support::run::{self, Ran, mfatrail};
 use crate::support::s3::{Faults, S3};
-use crate::support::store::files;
+use crate::support::store::{files, wait_for_lock};
 use crate::watch::{Receiver, SECRET};
 
 const ACCOUNT: &str = "111122223333";
@@ -107,6 +107,8 @@ impl Home {
                 json!({"schema": "mfatrail.iam-snapshot/1", "taken_at": taken_at, "missing": [], "accounts": accounts});
             writer.keep_iam(taken_at.parse().unwrap(), 1, text.to_string().into_bytes()).unwrap();
         }
+        drop(writer);
+        wait_for_lock(&home.path().join("store"));
         Self { home, receiver }
     }
 

@@ -11,7 +11,7 @@ use mfatrail::store::{self, Holder, Store, Writer};
 use mfatrail::table::typed::{Answer, Format};
 
 use crate::support::run::{self, OCTOBER, Ran, mfatrail, root};
-use crate::support::store::{assert_same, copy, files, gzip, rows};
+use crate::support::store::{assert_same, copy, files, gzip, rows, wait_for_lock};
 
 /// A folder of one test, with an archive in it.
 pub struct Home(pub tempfile::TempDir);
@@ -362,6 +362,7 @@ fn two_writers_are_kept_apart_and_readers_are_not() {
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("warning: this report could not be recorded in the store"), "{}", ran.stderr);
     drop(writer);
+    wait_for_lock(&home.store());
     assert_eq!(home.scan(&[]).status, 0);
 }
 
@@ -457,6 +458,7 @@ fn store_of_every_kind() -> Home {
     let text =
         json!({"schema": "mfatrail.iam-snapshot/1", "taken_at": time, "missing": [], "accounts": {}}).to_string();
     Writer::open(home.store(), &holder).unwrap().keep_iam(time, 0, text.into_bytes()).unwrap();
+    wait_for_lock(&home.store());
     home
 }
 
@@ -749,6 +751,7 @@ fn iam_state_can_be_kept_in_the_store() {
         writer.keep_iam(time.parse().unwrap(), 1, text).unwrap();
     }
     drop(writer);
+    wait_for_lock(&home.store());
     home.check();
     let coverage = |more: &[&str]| {
         let mut arguments = vec!["--month", "2026-10"];

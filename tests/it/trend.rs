@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use mfatrail::store::{Holder, Writer};
 
 use crate::support::run::{self, Ran, mfatrail, root};
+use crate::support::store::wait_for_lock;
 
 const A: &str = "111122223333";
 const B: &str = "444455556666";
@@ -64,18 +65,10 @@ impl Home {
 
     fn put(&self, taken_at: &str, text: Vec<u8>) {
         let holder = Holder { pid: 1, command: "test".to_owned(), started_at: taken_at.parse().unwrap() };
-        // A process that another test is just starting holds a copy of the lock of the writer before.
-        let open = || Writer::open(self.path("store"), &holder).ok();
-        let pause = || std::thread::sleep(std::time::Duration::from_millis(20));
-        let mut writer = (0..500)
-            .find_map(|_| {
-                open().or_else(|| {
-                    pause();
-                    None
-                })
-            })
-            .expect("the store's lock");
+        let mut writer = Writer::open(self.path("store"), &holder).unwrap();
         writer.keep_iam(taken_at.parse().unwrap(), 1, text).unwrap();
+        drop(writer);
+        wait_for_lock(&self.path("store"));
     }
 
     fn path(&self, name: &str) -> PathBuf {

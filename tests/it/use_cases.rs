@@ -12,6 +12,7 @@ use mfatrail::table::print::Format;
 use serde_json::{Value, json};
 
 use crate::support::run::{Ran, mfatrail, root};
+use crate::support::store::wait_for_lock;
 
 const NOW: &str = "2026-11-27T00:00:00Z";
 
@@ -141,9 +142,14 @@ fn a_store_is_what_the_commands_print() {
     let dir = home.path().join("store");
     let place = dir.to_str().unwrap();
     let request = all_into(&dir);
-    let first = scan(&request, &fixtures(), run()).unwrap();
+    let scanned = || {
+        let outcome = scan(&request, &fixtures(), run()).unwrap();
+        wait_for_lock(&dir);
+        outcome
+    };
+    let first = scanned();
     assert!(first.complete && !first.is_empty() && first.ingested.events > 0);
-    let again = scan(&request, &fixtures(), run()).unwrap();
+    let again = scanned();
     assert!(again.complete && again.scanned.coverage.objects_read == 0 && again.ingested.events == 0);
     let ran = printed(&["scan", "fixtures/archive", "--store", place, "--format", "json"]);
     assert_eq!(serde_json::to_value(again.document(&request.store)).unwrap(), value(&ran));
@@ -175,7 +181,10 @@ fn what_failed_is_read_once_more() {
     std::fs::write(&log, b"not JSON").unwrap();
     let request = all_into(&dir);
     assert!(!scan(&request, &archive(&logs), run()).unwrap().complete);
-    let retry = || store::retry(&dir, Selection::default(), Archive::default(), run()).unwrap();
+    let retry = || {
+        wait_for_lock(&dir);
+        store::retry(&dir, Selection::default(), Archive::default(), run()).unwrap()
+    };
     let outcome = retry();
     assert_eq!((outcome.failed_before, outcome.still_failed), (1, 1));
     std::fs::write(&log, json!({ "Records": [] }).to_string()).unwrap();

@@ -3,11 +3,14 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use polars_io::SerReader;
 use polars_io::parquet::read::ParquetReader;
+
+use super::run::HANG;
 
 /// Copies the files of a tree whose path `wanted` likes, times and all.
 pub fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) {
@@ -41,6 +44,14 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// Waits until a store can be written again that this process has written: a process that another test is just starting holds a copy of
+/// the lock until it runs its own program. Another process looks, for of a lock that is taken here there would be copies, too.
+pub fn wait_for_lock(store: &Path) {
+    let seconds = HANG.as_secs().to_string();
+    let waited = Command::new("flock").args(["--wait", &seconds]).arg(store.join("lock")).arg("true").status();
+    assert!(waited.expect("`flock` is there, of util-linux").success(), "somebody has the lock of the store");
 }
 
 /// The rows of every data set but the runs', sorted, without what tells when and by which run they came.
