@@ -342,7 +342,7 @@ fn what_is_wrong_is_said_before_anything_is_done() {
     let approvals = file("approvals.csv", "ticket,account\nx,7\n");
     let config = file("wrong.toml", "[[channel]]\nname = \"x\"\nkind = \"pigeon\"\n");
     let cases: [(&str, &str, &[&str], &str); 6] = [
-        ("not over", "2030-01", &[], "`--month`"),
+        ("not over", "9000-01", &[], "`--month`"),
         ("no month", "October", &[], "`--month`"),
         ("approvals", "2026-10", &["--approvals", &approvals], "approvals.csv"),
         ("a channel", "2026-10", &["--watch-config", &config], "wrong.toml"),
