@@ -13,17 +13,19 @@ pub mod teams;
 pub mod webhook;
 pub mod zendesk;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use crate::support::run::HANG;
 
 /// One request, as a stand-in got it.
 #[derive(Debug, Clone)]
@@ -129,6 +131,8 @@ struct Shared<A> {
     requests: Mutex<Vec<Request>>,
     /// Whether requests are not kept.
     forgets: AtomicBool,
+    /// Where each connection comes from that has not ended.
+    open: Mutex<BTreeSet<SocketAddr>>,
 }
 
 /// A running stand-in. It ends with the test process.
@@ -160,27 +164,39 @@ impl<A: Api> StandIn<A> {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("{scheme}://{}", listener.local_addr().unwrap());
-        let (faults, requests, forgets) = (Mutex::default(), Mutex::default(), AtomicBool::default());
-        let shared = Arc::new(Shared { api: Mutex::new(api), faults, requests, forgets });
+        let (faults, requests, forgets, open) =
+            (Mutex::default(), Mutex::default(), AtomicBool::default(), Mutex::default());
+        let shared = Arc::new(Shared { api: Mutex::new(api), faults, requests, forgets, open });
         let (own, wrap) = (Arc::clone(&shared), Arc::new(wrap));
         thread::spawn(move || {
-            for stream in listener.incoming() {
+            for (socket, from) in std::iter::repeat_with(|| listener.accept()).flatten() {
+                own.open.lock().unwrap().insert(from);
                 let (own, wrap) = (Arc::clone(&own), Arc::clone(&wrap));
                 thread::spawn(move || {
-                    let socket = stream.unwrap();
                     let raw = socket.try_clone().unwrap();
                     if let Some(mut stream) = wrap(socket) {
                         // A client that gives up on a connection is no failure of the test.
-                        while let Ok(Some(request)) = read(stream.as_mut()) {
-                            if own.meet(&request, stream.as_mut(), &raw).is_err() {
-                                return;
-                            }
-                        }
+                        while let Ok(Some(request)) = read(stream.as_mut())
+                            && own.meet(&request, stream.as_mut(), &raw).is_ok()
+                        {}
                     }
+                    own.open.lock().unwrap().remove(&from);
                 });
             }
         });
         Self { url, shared }
+    }
+
+    /// Waits until everything was read that a process sent which has ended: it may have done so with its last breath.
+    pub fn settle(&self) {
+        // Connections are taken in their order, and so this one after all of its.
+        let last = TcpStream::connect(self.url.rsplit('/').next().unwrap()).unwrap();
+        let only = BTreeSet::from([last.local_addr().unwrap()]);
+        let begun = Instant::now();
+        while *self.shared.open.lock().unwrap() != only {
+            assert!(begun.elapsed() < HANG, "somebody is connected still");
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// What goes wrong with the next requests.
@@ -221,20 +237,16 @@ impl<A: Api> Shared<A> {
                     | Fault::Echo(_)
             )
         );
+        let done = (!undone).then(|| self.api.lock().unwrap().answer(request));
+        // Afterwards: whoever sees the request sees what it did.
         if !self.forgets.load(Ordering::Relaxed) {
             self.requests.lock().unwrap().push(Request { done: !undone, ..request.clone() });
         }
-        let done = || self.api.lock().unwrap().answer(request);
         let end = || Err(std::io::ErrorKind::ConnectionAborted.into());
         match fault {
-            None | Some(Fault::Pass) => stream.write_all(&done().bytes())?,
-            Some(Fault::Refuse(answer)) => stream.write_all(&answer.bytes())?,
-            Some(Fault::DoneBut(answer)) => {
-                done();
-                stream.write_all(&answer.bytes())?;
-            }
-            Some(Fault::Silence(is_done)) => {
-                is_done.then(done);
+            None | Some(Fault::Pass) => stream.write_all(&done.unwrap().bytes())?,
+            Some(Fault::Refuse(answer) | Fault::DoneBut(answer)) => stream.write_all(&answer.bytes())?,
+            Some(Fault::Silence(_)) => {
                 thread::sleep(Duration::from_secs(5));
                 return end();
             }
@@ -242,13 +254,12 @@ impl<A: Api> Shared<A> {
                 thread::sleep(Duration::from_secs(60));
                 return end();
             }
-            Some(Fault::Reset(is_done)) => {
-                is_done.then(done);
+            Some(Fault::Reset(_)) => {
                 reset(raw)?;
                 return end();
             }
             Some(Fault::Half) => {
-                let mut answer = done();
+                let mut answer = done.unwrap();
                 // An answer of 204 has no second half.
                 answer.status = if answer.status == 204 { 200 } else { answer.status };
                 answer.body.push_str(" and what does not arrive");
