@@ -66,7 +66,7 @@ impl Stage {
     pub fn configure(&self, inputs: &str) {
         let hook = &self.hook.url;
         let text = format!(
-            "{inputs}\n[[channel]]\nname = \"soc\"\nkind = \"webhook\"\nurl = \"{hook}/\"\nsecret = \"env:SOC_SECRET\"\ntimeout = \"2s\"\n"
+            "{inputs}\n[[channel]]\nname = \"soc\"\nkind = \"webhook\"\nurl = \"{hook}/\"\nsecret = \"env:SOC_SECRET\"\ntimeout = \"30s\"\n"
         );
         fs::write(self.home.path().join("watch.toml"), text).unwrap();
     }

@@ -26,8 +26,6 @@ type Backlog = Box<dyn FnMut(u64) -> String + Send>;
 pub struct Sqs {
     /// After how many receives a message is a dead letter.
     pub redrive: Option<u32>,
-    /// How long a second of being hidden lasts.
-    pub second: Duration,
     /// Actions that are refused.
     pub denied: BTreeSet<&'static str>,
     /// How many of the next deletions fail, one in each call.
@@ -51,7 +49,6 @@ impl Sqs {
     pub fn new() -> Self {
         Self {
             redrive: Some(5),
-            second: Duration::from_secs(1),
             denied: BTreeSet::new(),
             undeleted: 0,
             waiting: VecDeque::new(),
@@ -104,7 +101,7 @@ impl Sqs {
             }
         }
         let most = body["MaxNumberOfMessages"].as_u64().unwrap();
-        let hidden = self.second * u32::try_from(body["VisibilityTimeout"].as_u64().unwrap()).unwrap();
+        let hidden = Duration::from_secs(body["VisibilityTimeout"].as_u64().unwrap());
         let mut messages = Vec::new();
         for _ in 0..most {
             if self.waiting.is_empty()
@@ -204,9 +201,9 @@ impl Sqs {
                 true
             }),
             "ChangeMessageVisibilityBatch" => self.batch(&body, |own, id, entry| {
-                let hidden = u32::try_from(entry["VisibilityTimeout"].as_u64().unwrap()).unwrap();
+                let hidden = entry["VisibilityTimeout"].as_u64().unwrap();
                 assert!(hidden <= 43_200);
-                let shown = Instant::now() + own.second * hidden;
+                let shown = Instant::now() + Duration::from_secs(hidden);
                 own.hidden.get_mut(&id).unwrap().shown = shown;
                 true
             }),
