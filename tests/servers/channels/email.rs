@@ -10,7 +10,7 @@ use mfatrail::alert::{Alert, Outcome};
 use mfatrail::incident::{State, Transition};
 use serde_json::{Value, json};
 
-use super::{SECRET, alert, insist, open, opened, reason, reference, resolved, secret};
+use super::{BRIEFLY, PATIENCE, SECRET, alert, insist, open, open_within, opened, reason, reference, resolved, secret};
 use crate::standin;
 use crate::support::run::{Background, Ran, mfatrail, root};
 use crate::support::venv;
@@ -217,7 +217,8 @@ mod online {
             let mut how = how;
             how["starttls"] = json!(true);
             let server = Server::start(&how);
-            let mut channel = open("email", &server.settings(&team()));
+            let deadline = if how["data"][0] == "silence" { BRIEFLY } else { PATIENCE };
+            let mut channel = open_within(deadline, "email", &server.settings(&team()), None);
             let outcomes = insist(channel.as_mut(), &opened(), None);
             assert_eq!(kinds(&outcomes), expected, "{name}: {outcomes:?}");
             let taken = server.taken();
@@ -400,12 +401,13 @@ fn a_server_that_is_none_takes_nothing() {
                 std::thread::spawn(move || {
                     let _gone = stream.write_all(answer);
                     let _gone = stream.read(&mut [0; 64]);
-                    std::thread::sleep(Duration::from_secs(3));
+                    std::thread::sleep(BRIEFLY * 2);
                 });
             }
         });
         let settings = format!("host = \"127.0.0.1\"\nport = {port}\nfrom = \"mfatrail@example.com\"\n{}", team());
-        let mut channel = open("email", &settings);
+        // Whoever does not wait for what does come finds nothing either.
+        let mut channel = open_within(Duration::from_secs(1), "email", &settings, None);
         let outcomes = insist(channel.as_mut(), &opened(), None);
         assert_eq!(kinds(&outcomes), ["later"; 5], "{name}: {outcomes:?}");
         assert!(!reason(&outcomes[0]).is_empty() && reason(&outcomes[0]).len() < 400, "{name}: {outcomes:?}");

@@ -6,8 +6,8 @@ use std::net::TcpListener;
 use mfatrail::alert::Outcome;
 
 use super::{
-    Api, JIRA, PAGERDUTY, SECRET, SERVICENOW, SERVICENOW_EVENTS, SLACK_BOT, SLACK_WEBHOOK, TEAMS, WEBHOOK, ZENDESK,
-    ZENDESK_OAUTH, insist, opened, reason, reference, resolved,
+    Api, BRIEFLY, JIRA, PAGERDUTY, PATIENCE, SECRET, SERVICENOW, SERVICENOW_EVENTS, SLACK_BOT, SLACK_WEBHOOK, TEAMS,
+    WEBHOOK, ZENDESK, ZENDESK_OAUTH, insist, opened, reason, reference, resolved,
 };
 use crate::standin::{self, Answer, Fault, StandIn};
 
@@ -91,7 +91,8 @@ pub(super) fn meets_all<A: standin::Api>(api: &Api<A>) {
             let case = format!("{}: {fault} at request {before}", api.name);
             let folder = tempfile::tempdir().unwrap();
             let server = StandIn::start((api.fresh)());
-            let mut channel = api.open(&server.url, folder.path());
+            let deadline = if matches!(cause, Fault::Silence(_)) { BRIEFLY } else { PATIENCE };
+            let mut channel = api.open_within(deadline, &server.url, folder.path());
             (api.prepare)(channel.as_mut());
             let script = |before: usize| vec![Fault::Pass; before].into_iter().chain([cause.clone()]);
             let first = if before == 0 {

@@ -34,6 +34,11 @@ const SECRET: &str = "hunter2hunter2hunter2hunter2hunt";
 /// The path of an incoming webhook of Slack's.
 const HOOK: &str = "/services/T0123/B0123/hunter2hunter2hunter2hunter2hunt";
 
+/// How long a channel waits for an answer that comes, on a machine with much else to do.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// And where none does: less than a stand-in is silent.
+const BRIEFLY: Duration = Duration::from_secs(3);
+
 /// When everything happens: just before the clock of the stand-ins.
 fn now() -> DateTime<Utc> {
     "2026-09-21T13:30:00Z".parse().unwrap()
@@ -100,9 +105,14 @@ fn open(kind: &str, settings: &str) -> Box<dyn Channel> {
 
 /// Opens a channel; AWS is at an address, if it needs that.
 fn open_at(kind: &str, settings: &str, aws: Option<&str>) -> Box<dyn Channel> {
+    open_within(PATIENCE, kind, settings, aws)
+}
+
+/// Opens a channel that waits so long for an answer.
+fn open_within(deadline: Duration, kind: &str, settings: &str, aws: Option<&str>) -> Box<dyn Channel> {
     let settings = Settings::read(kind, toml::de::Deserializer::parse(settings).unwrap()).unwrap();
     let aws = Connection { endpoint_url: aws.map(str::to_owned), ..Connection::default() };
-    settings.open(&Opening { deadline: Duration::from_millis(1500), vault: &NoVault, aws: &aws }).unwrap()
+    settings.open(&Opening { deadline, vault: &NoVault, aws: &aws }).unwrap()
 }
 
 /// One kind of channel and its stand-in.
@@ -122,7 +132,11 @@ struct Api<A> {
 
 impl<A> Api<A> {
     fn open(&self, url: &str, folder: &Path) -> Box<dyn Channel> {
-        open_at(self.kind, &(self.settings)(url, folder), Some(url))
+        self.open_within(PATIENCE, url, folder)
+    }
+
+    fn open_within(&self, deadline: Duration, url: &str, folder: &Path) -> Box<dyn Channel> {
+        open_within(deadline, self.kind, &(self.settings)(url, folder), Some(url))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::support::run::{Ran, mfatrail, root};
 pub(super) fn configuration(home: &Path, channels: &[(&str, &str, String)]) {
     let mut text = format!("[[input]]\nkind = \"archive\"\nsource = {:?}\n", root().join("fixtures/archive"));
     for (name, kind, settings) in channels {
-        text.push_str(&format!("\n[[channel]]\nname = \"{name}\"\nkind = \"{kind}\"\ntimeout = \"2s\"\n{settings}\n"));
+        text.push_str(&format!("\n[[channel]]\nname = \"{name}\"\nkind = \"{kind}\"\ntimeout = \"30s\"\n{settings}\n"));
     }
     fs::write(home.join("watch.toml"), text).unwrap();
 }
