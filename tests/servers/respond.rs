@@ -21,7 +21,7 @@ const SECRET: &str = "hunter2hunter2hunter2hunter2hunt";
 const RECORD: [&str; 6] = ["--ticket", "INC-4711", "--approver", "jane.roe", "--approvals-out", "approvals.csv"];
 
 fn apply<'a>(user: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
-    [&["respond", user], arguments, &["--apply", "--confirm", user, "--patience", "2s"]].concat()
+    [&["respond", user], arguments, &["--apply", "--confirm", user, "--patience", "30s"]].concat()
 }
 
 fn respond(standin: &StandIn<Iam>, folder: &Path, user: &str, arguments: &[&str], input: &str) -> Ran {
@@ -154,7 +154,9 @@ fn what_stands_in_the_way_is_named_and_gone_round_later() {
     for (bar, clear, why) in bars {
         let (standin, folder) = (StandIn::start(Iam::new()), tempfile::tempdir().unwrap());
         standin.with(bar);
-        let ran = respond(&standin, folder.path(), "alice", &["--lost"], "");
+        // It is waited out, which has no end here.
+        let briefly = ["respond", "alice", "--lost", "--apply", "--confirm", "alice", "--patience", "2s"];
+        let ran = run(&standin, folder.path(), &briefly, "");
         assert!(ran.status == 4 && ran.stderr.contains(why) && ran.stderr.contains("--resume"), "{}", ran.stderr);
         standin.with(clear);
         let anew = respond(&standin, folder.path(), "alice", &["--lost"], "");
@@ -217,7 +219,6 @@ fn a_run_that_is_killed_at_any_step_is_resumed_to_the_same_end() {
             assert!(child.try_wait().unwrap().is_none(), "it ended before request {number}");
             sleep(Duration::from_millis(2));
         }
-        sleep(Duration::from_millis(20));
         child.kill().unwrap();
         child.wait().unwrap();
         let on = respond(&standin, folder.path(), "alice", &[&arguments[..], &["--resume"]].concat(), "");
@@ -250,8 +251,8 @@ fn a_report_of_what_was_done_classes_it_approved() {
         records.insert(0, earlier);
         std::fs::write(folder.path().join("records.json"), json!({ "Records": records }).to_string()).unwrap();
         let mut report = mfatrail();
-        // The period's end does not belong to it, and the calls were made in this second.
-        let to = (at + chrono::TimeDelta::days(1)).format("%Y-%m-%d").to_string();
+        // The period's end does not belong to it, and of the calls the last may have been made on the next day.
+        let to = (at + chrono::TimeDelta::days(2)).format("%Y-%m-%d").to_string();
         report.current_dir(folder.path()).args(["report", "records.json", "--from", "2d", "--to", &to]);
         report.args(["--approvals", "approvals.csv"]);
         let ran = finish(report.args(["--format", "json", "--out", "report"]));
