@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use crate::support::run::{INPUTS, Ran, finish, mfatrail};
+use crate::support::run::{HANG, INPUTS, Ran, finish, mfatrail};
 
 /// A folder with keys, and a signed report of the fixtures with its bundle.
 struct Home(tempfile::TempDir);
@@ -107,11 +108,18 @@ fn a_key_of_an_agent_signs() {
     let agent =
         Command::new("ssh-agent").args(["-D", "-a"]).arg(&socket).stdout(std::process::Stdio::null()).spawn().unwrap();
     let _agent = crate::support::run::Background(agent);
-    while !socket.exists() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+    let add = || {
+        let mut command = Command::new("ssh-add");
+        command.arg("-q").arg(home.path("ada")).env("SSH_AUTH_SOCK", &socket).output().unwrap()
+    };
+    let start = Instant::now();
+    // Its socket may be there before anybody listens.
+    let mut added = add();
+    while !added.status.success() {
+        assert!(start.elapsed() < HANG, "{}", String::from_utf8_lossy(&added.stderr));
+        std::thread::sleep(Duration::from_millis(10));
+        added = add();
     }
-    let added = Command::new("ssh-add").arg("-q").arg(home.path("ada")).env("SSH_AUTH_SOCK", &socket).status().unwrap();
-    assert!(added.success());
     fs::remove_file(home.path("ada")).unwrap();
     let mut command = mfatrail();
     command.args(["report", "fixtures/archive", "--month", "2026-10", "--out"]).arg(home.path("report"));
