@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
 use serde_json::Value;
 
-use crate::support::run::{Ran, json, mfatrail, root};
+use crate::support::run::{HANG, Ran, json, mfatrail, root};
 use crate::support::s3::S3;
 
 pub const SECRET: &str = "a-secret-that-nobody-is-shown";
@@ -38,54 +38,77 @@ impl Got {
 pub struct Receiver {
     pub url: String,
     got: Arc<Mutex<Vec<Got>>>,
+    /// Where each connection comes from that has not ended.
+    open: Arc<Mutex<BTreeSet<SocketAddr>>>,
 }
 
 impl Receiver {
     pub fn new(answer: impl Fn(usize) -> Option<&'static str> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/mfa", listener.local_addr().unwrap());
-        let got: Arc<Mutex<Vec<Got>>> = Arc::default();
-        let (own, answer, number) = (Arc::clone(&got), Arc::new(answer), Arc::new(AtomicUsize::new(0)));
+        let receiver = Self { url, got: Arc::default(), open: Arc::default() };
+        let (got, open) = (Arc::clone(&receiver.got), Arc::clone(&receiver.open));
+        let (answer, number) = (Arc::new(answer), Arc::new(AtomicUsize::new(0)));
         std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (own, answer, number) = (Arc::clone(&own), Arc::clone(&answer), Arc::clone(&number));
+            for (stream, from) in std::iter::repeat_with(|| listener.accept()).flatten() {
+                open.lock().unwrap().insert(from);
+                let (got, open) = (Arc::clone(&got), Arc::clone(&open));
+                let (answer, number) = (Arc::clone(&answer), Arc::clone(&number));
                 std::thread::spawn(move || {
-                    let mut stream = BufReader::new(stream.unwrap());
-                    loop {
-                        let (mut headers, mut line) = (BTreeMap::new(), String::new());
-                        while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
-                            if let Some((name, value)) = line.split_once(": ") {
-                                headers.insert(name.to_lowercase(), value.trim().to_owned());
-                            }
-                            line.clear();
-                        }
-                        let Some(length) = headers.get("content-length") else { return };
-                        let mut body = vec![0; length.parse().unwrap()];
-                        if stream.read_exact(&mut body).is_err() {
-                            return;
-                        }
-                        let status = answer(number.fetch_add(1, Ordering::Relaxed));
-                        own.lock().unwrap().push(Got {
-                            key: headers["idempotency-key"].clone(),
-                            signature: headers["x-mfatrail-signature"].clone(),
-                            body: String::from_utf8(body).unwrap(),
-                            taken: status.is_none_or(|status| status.starts_with("200")),
-                        });
-                        // None: it has its effect, and the answer is lost.
-                        let Some(status) = status else { return };
-                        let text = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
-                        if stream.get_mut().write_all(text.as_bytes()).is_err() {
-                            return;
-                        }
-                    }
+                    take(stream, &got, &|| answer(number.fetch_add(1, Ordering::Relaxed)));
+                    open.lock().unwrap().remove(&from);
                 });
             }
         });
-        Self { url, got }
+        receiver
     }
 
     pub fn got(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
+    }
+
+    /// Waits until everything was read that a process sent which has ended: it may have done so with its last breath.
+    fn settle(&self) {
+        // Connections are taken in their order, and so this one after all of its.
+        let last = TcpStream::connect(self.url.split('/').nth(2).unwrap()).unwrap();
+        let only = BTreeSet::from([last.local_addr().unwrap()]);
+        let start = Instant::now();
+        while *self.open.lock().unwrap() != only {
+            assert!(start.elapsed() < HANG, "somebody is connected still");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// Takes the requests of a connection.
+fn take(stream: TcpStream, got: &Mutex<Vec<Got>>, answer: &dyn Fn() -> Option<&'static str>) {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let (mut headers, mut line) = (BTreeMap::new(), String::new());
+        while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
+            if let Some((name, value)) = line.split_once(": ") {
+                headers.insert(name.to_lowercase(), value.trim().to_owned());
+            }
+            line.clear();
+        }
+        let Some(length) = headers.get("content-length") else { return };
+        let mut body = vec![0; length.parse().unwrap()];
+        if stream.read_exact(&mut body).is_err() {
+            return;
+        }
+        let status = answer();
+        got.lock().unwrap().push(Got {
+            key: headers["idempotency-key"].clone(),
+            signature: headers["x-mfatrail-signature"].clone(),
+            body: String::from_utf8(body).unwrap(),
+            taken: status.is_none_or(|status| status.starts_with("200")),
+        });
+        // None: it has its effect, and the answer is lost.
+        let Some(status) = status else { return };
+        let text = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+        if stream.get_mut().write_all(text.as_bytes()).is_err() {
+            return;
+        }
     }
 }
 
@@ -256,6 +279,8 @@ fn a_watch_that_is_killed_anywhere_loses_and_repeats_nothing_unmarked() {
         // It may have ended by itself.
         let _ = child.kill();
         child.wait().unwrap();
+        // What it sent last must not be taken for something that comes after what the next one sends.
+        receiver.settle();
     }
     let last = once(home.path());
     assert!(last.stderr.contains(" 0 not delivered"), "{}", last.stderr);
@@ -364,29 +389,41 @@ fn it_goes_on_until_it_is_stopped_and_nobody_else_writes_meanwhile() {
         });
         serde_json::json!({"Records": [of]}).to_string()
     };
-    let wait = |number: usize| {
-        for _ in 0..600 {
-            if receiver.got().len() >= number {
-                return;
-            }
+    // At once whole, for it may look at any moment.
+    let write = |name: &str, text: String| {
+        let draft = home.path().join("draft");
+        fs::write(&draft, text).unwrap();
+        fs::rename(&draft, archive.join(name)).unwrap();
+    };
+    let wait = |transition: &str| {
+        let start = Instant::now();
+        while !receiver.got().iter().any(|one| one.json()["transition"] == transition) {
+            assert!(start.elapsed() < HANG, "{:?}", receiver.got());
             std::thread::sleep(Duration::from_millis(100));
         }
-        panic!("{:?}", receiver.got());
     };
-    fs::write(archive.join("1.json"), record("2026-10-05T08:00:00Z", "EnableMFADevice", "a-1")).unwrap();
-    fs::write(archive.join("2.json"), record("2026-10-05T09:00:00Z", "DeactivateMFADevice", "a-2")).unwrap();
-    wait(1);
+    write("1.json", record("2026-10-05T08:00:00Z", "EnableMFADevice", "a-1"));
+    write("2.json", record("2026-10-05T09:00:00Z", "DeactivateMFADevice", "a-2"));
+    wait("opened");
     let other: Ran = command(home.path(), &["scan", "archive", "--store", "store"]).output().unwrap().into();
     assert!(other.status == 4 && other.stderr.contains("mfatrail watch"), "{}", other.stderr);
-    fs::write(archive.join("3.json"), record("2026-10-05T09:30:00Z", "EnableMFADevice", "a-3")).unwrap();
-    let before = receiver.got().len();
-    wait(before + 1);
-    let mut page = std::net::TcpStream::connect(&address).unwrap();
-    page.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    let mut figures = String::new();
-    page.read_to_string(&mut figures).unwrap();
-    assert!(figures.contains("mfatrail_objects_total 3\n"), "{figures}");
-    assert!(figures.contains("mfatrail_incidents{state=\"resolved\"} 1\n"), "{figures}");
+    write("3.json", record("2026-10-05T09:30:00Z", "EnableMFADevice", "a-3"));
+    wait("resolved");
+    let figures = || {
+        let mut page = TcpStream::connect(&address).unwrap();
+        page.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let mut figures = String::new();
+        page.read_to_string(&mut figures).unwrap();
+        figures
+    };
+    let start = Instant::now();
+    for figure in ["mfatrail_objects_total 3\n", "mfatrail_incidents{state=\"resolved\"} 1\n"] {
+        // The channel is told before the pass is over.
+        while !figures().contains(figure) {
+            assert!(start.elapsed() < HANG, "{}", figures());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
     Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(child.wait().unwrap().success());
     let got = receiver.got();
