@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -133,6 +133,13 @@ pub const ONCE: [&str; 8] = ["watch", "--config", "watch.toml", "--store", "stor
 
 pub fn once(home: &Path) -> Ran {
     command(home, &ONCE).output().unwrap().into()
+}
+
+/// Where a watch serves its pages, which is the first that it says.
+pub fn address(said: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    line.trim().rsplit("http://").next().unwrap().trim_end_matches("/metrics").to_owned()
 }
 
 /// The windows of a report over the store that an event opened: by key, whether they are over.
@@ -376,9 +383,7 @@ fn it_goes_on_until_it_is_stopped_and_nobody_else_writes_meanwhile() {
         ["watch", "--config", "watch.toml", "--store", "store", "--from", "2026-10-01", "--listen", "127.0.0.1:0"];
     let mut child = command(home.path(), &arguments).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    said.read_line(&mut line).unwrap();
-    let address = line.trim().rsplit("http://").next().unwrap().trim_end_matches("/metrics").to_owned();
+    let address = address(&mut said);
     // A record that came, and later the one that ends it.
     let record = |time: &str, name: &str, id: &str| {
         let of = serde_json::json!({

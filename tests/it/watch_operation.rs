@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::support::run::{Background, HANG, Ran, json, root};
-use crate::watch::{ONCE, Receiver, SECRET, command, home, once};
+use crate::watch::{ONCE, Receiver, SECRET, address, command, home, once};
 
 fn run(home: &Path, arguments: &[&str]) -> Ran {
     command(home, arguments).output().unwrap().into()
@@ -28,16 +29,12 @@ fn start(home: &Path, more: &[&str]) -> Background {
     watch
 }
 
-/// What a page of the watch says; nothing where it is not served yet.
-fn page(port: u16, path: &str) -> String {
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return String::new() };
+/// What a page of the watch says; nothing where it cannot be had now.
+fn page(address: &str, path: &str) -> String {
+    let Ok(mut stream) = TcpStream::connect(address) else { return String::new() };
     let mut said = String::new();
     let asked = write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     asked.and_then(|()| stream.read_to_string(&mut said).map(drop)).map_or_else(|_| String::new(), |()| said)
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[test]
@@ -49,12 +46,13 @@ fn how_long_an_alert_waits_is_measured_when_it_is_asked() {
     let rarely = config.replace("\n\n[[channel]]", "\nevery = \"1h\"\n\n[[channel]]");
     assert_ne!(rarely, config);
     fs::write(home.path().join("watch.toml"), rarely).unwrap();
-    let port = free_port();
-    let listen = format!("127.0.0.1:{port}");
-    let _watch = start(home.path(), &["--from", "2026-10-01", "--listen", &listen]);
+    let arguments = [&ONCE[..5], &["--from", "2026-10-01", "--listen", "127.0.0.1:0"]].concat();
+    let mut watch = Background(command(home.path(), &arguments).stderr(Stdio::piped()).spawn().unwrap());
+    let mut said = BufReader::new(watch.0.stderr.take().unwrap());
+    let address = address(&mut said);
     let waited = |text: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix("mfatrail_oldest_undelivered_seconds "));
-        line.and_then(|value| value.parse::<u64>().ok()).unwrap_or(0)
+        line.and_then(|value| value.parse::<u64>().ok())
     };
     let start = Instant::now();
     let mut last = 0;
@@ -62,11 +60,11 @@ fn how_long_an_alert_waits_is_measured_when_it_is_asked() {
     while last < 3 {
         assert!(start.elapsed() < HANG, "{last}");
         std::thread::sleep(Duration::from_millis(200));
-        let now = waited(&page(port, "/metrics"));
+        let Some(now) = waited(&page(&address, "/metrics")) else { continue };
         assert!(now >= last, "{last} and then {now}");
         last = now;
     }
-    assert!(page(port, "/healthz").ends_with("ok\n"));
+    assert!(page(&address, "/healthz").ends_with("ok\n"));
 }
 
 /// The severities and tickets of incidents, by key.
