@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{PAGERDUTY, SLACK_BOT, alert, fact, insist, open, opened, resolved};
 use crate::standin::StandIn;
-use crate::support::run::Background;
+use crate::support::run::{Background, HANG};
 use crate::support::venv;
 
 const PRISM: &str = "@stoplight/prism-cli@5.16.0";
@@ -50,7 +50,7 @@ fn prism(document: &str) -> (Background, String) {
     let server = Background::start(&mut command);
     let start = Instant::now();
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(start.elapsed() < Duration::from_secs(60), "Prism did not start");
+        assert!(start.elapsed() < HANG, "Prism did not start");
         std::thread::sleep(Duration::from_millis(50));
     }
     (server, format!("http://127.0.0.1:{port}"))
