@@ -166,6 +166,14 @@ pub(crate) fn contested(conflict: &Conflict) -> Notice {
     } else {
         "all of them count, and where they disagree, the less favorable one for the user is used".to_owned()
     };
+    if let [object] = &objects[..] {
+        return Notice {
+            code: NoticeCode::EventConflict,
+            text: format!(
+                "event {event_id} of account {account} has records with different contents in {object}, or is not in its current version any more: where they disagree, the less favorable one for the user is used"
+            ),
+        };
+    }
     Notice {
         code: NoticeCode::EventConflict,
         text: format!(

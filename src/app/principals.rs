@@ -79,9 +79,11 @@ pub struct Examined {
 /// When the store cannot be read, or the analysis finds itself at odds with itself.
 pub fn examine(store: &Store, spans: &mut Spans, question: &Question<'_>) -> Result<Examined, Error> {
     let reach = Reach::new(store, spans, question).map_err(Error::failed)?;
-    let LinkedEvents { mut events, whole, callers, failures } = gather(store, question).map_err(Error::failed)?;
+    let LinkedEvents { mut events, whole, callers, failures, recalled } =
+        gather(store, question).map_err(Error::failed)?;
     let originals = originals(&events);
     let mut conflicts = mfa::fold(&mut events);
+    conflicts.extend(recalled);
     let empty = Context::default();
     let given = Input {
         events: &[],
@@ -183,14 +185,15 @@ struct LinkedEvents {
     /// The callers of which everything is here that they did.
     callers: Vec<Actor>,
     failures: Vec<(String, String)>,
+    recalled: Vec<Conflict>,
 }
 
 fn gather(store: &Store, question: &Question<'_>) -> Result<LinkedEvents, StoreError> {
     let ties = || question.iam.map(ties).unwrap_or_default();
     let found = store.gather(&EventQuery { events: question.touched, ties: ties(), ..EventQuery::default() })?;
-    let (mut events, failures) = (found.events, found.failures);
+    let (mut events, failures, mut recalled) = (found.events, found.failures, found.recalled);
     let Some(touched) = question.touched else {
-        return Ok(LinkedEvents { events, whole: BTreeSet::new(), callers: Vec::new(), failures });
+        return Ok(LinkedEvents { events, whole: BTreeSet::new(), callers: Vec::new(), failures, recalled });
     };
     let is_new = |event: &&Event| touched.contains(&(event.account.to_string(), event.id.clone()));
     // What counts where else its caller opened something: as one of several principals, a failure before, a thing made meanwhile; or
@@ -205,7 +208,9 @@ fn gather(store: &Store, question: &Question<'_>) -> Result<LinkedEvents, StoreE
     let whole: BTreeSet<EventKey> = events.iter().map(|event| (event.account.to_string(), event.id.clone())).collect();
     let callers = callers(events.iter().filter(opens), &events);
     events.extend(by(store, &callers, None, ties())?);
-    Ok(LinkedEvents { events, whole, callers, failures })
+    recalled.sort();
+    recalled.dedup();
+    Ok(LinkedEvents { events, whole, callers, failures, recalled })
 }
 
 /// The names of events that may open a window.

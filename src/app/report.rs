@@ -99,6 +99,10 @@ pub(crate) struct EvidenceRead {
     judged: StoredIntegrity,
     /// When digests last failed to prove what is in the store.
     disproved_at: Option<DateTime<Utc>>,
+    /// Events that the store has of objects that were overwritten since, and that are not there any more.
+    recalled: Vec<mfa::Conflict>,
+    /// How many calls of that kind there are.
+    recalled_calls: usize,
     /// The store, and its last commit that the report rests on.
     store: Option<(Store, u64)>,
 }
@@ -318,6 +322,8 @@ impl<'r> Job<'r> {
             proven,
             judged: found.judged,
             disproved_at: found.disproved_at,
+            recalled: found.recalled,
+            recalled_calls: found.recalled_calls,
             store: Some((store, found.commit)),
         })
     }
@@ -347,6 +353,8 @@ impl<'r> Job<'r> {
             proven,
             judged: StoredIntegrity::default(),
             disproved_at: None,
+            recalled: Vec::new(),
+            recalled_calls: 0,
             store: None,
         })
     }
@@ -469,7 +477,8 @@ impl Job<'_> {
         read: EvidenceRead,
         known: Option<integrity::IntegrityStatement>,
     ) -> Result<Assembled, Error> {
-        let EvidenceRead { mut evidence, scanned, notices: of_store, proven, judged, disproved_at, store } = read;
+        let EvidenceRead { mut evidence, scanned, notices: of_store, proven, judged, disproved_at, .. } = read;
+        let EvidenceRead { recalled, recalled_calls, store, .. } = read;
         let verified = self.verified(&mut evidence, &scanned, proven.as_ref())?;
         if let (Some(place), true) = (&self.request.store, verified.as_ref().is_some_and(|outcome| outcome.whole)) {
             scan::note_proven(place, &self.verification());
@@ -478,6 +487,7 @@ impl Job<'_> {
         let Moments { as_of, future, covered } = self.moments(&scanned);
         let mut events = evidence.events.take().map_err(|error| unreadable(&error))?;
         let mut conflicts = mfa::fold(&mut events);
+        conflicts.extend(recalled);
         let watched = watched::of_events(&self.watch.noticed, &events).cloned();
         let detections: Vec<Detection> = self.detections.iter().cloned().chain(watched).collect();
         let empty = Context::default();
@@ -510,6 +520,7 @@ impl Job<'_> {
         let mut coverage =
             coverage::coverage(&scanned, &events, self.request.period(), as_of, &self.selection, &mut notices);
         coverage::contest(&mut coverage, conflicts, &mut notices);
+        coverage.complete &= recalled_calls == 0;
         let proof = match known_store {
             Some(store) => cited::by_store(parts.proof, store)?,
             None => {

@@ -388,12 +388,30 @@ pub(crate) fn notices(found: &StoredEvidence) -> Vec<Notice> {
         notices.push(Notice {
             code: NoticeCode::ObjectReplaced,
             text: format!(
-                "{} overwritten in the archive after being stored, which CloudTrail never does: this report uses the current version, and the store has both",
-                some(&found.replaced, "object was", "objects were", "")
+                "{} overwritten in the archive after being stored, which CloudTrail never does: {}",
+                some(&found.replaced, "object was", "objects were", ""),
+                recalled(found),
             ),
         });
     }
     notices
+}
+
+/// What of overwritten objects counts.
+fn recalled(found: &StoredEvidence) -> String {
+    let lost: Vec<String> = [(found.recalled.len(), "event", "events"), (found.recalled_calls, "call", "calls")]
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| units::plural(count as u64, one, many))
+        .collect();
+    if lost.is_empty() {
+        "this report uses the current version, and the store has both".to_owned()
+    } else {
+        format!(
+            "{} that the store has of the earlier version are not in the current one. They still count, unless they are favorable for the user",
+            lost.join(" and ")
+        )
+    }
 }
 
 /// A number of things, and the names of the first.

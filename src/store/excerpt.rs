@@ -12,7 +12,7 @@ use super::frame::Row;
 use super::id::id_of;
 use super::lock::Holder;
 use super::read::{EvidenceQuery, Store, read_file};
-use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
+use super::rows::{CallRow, EventRow, ObjectRow, SightingRow};
 use super::tables::{Month, Tables, month_of};
 use super::write::Writer;
 use super::{IAM, StoreError};
@@ -35,9 +35,7 @@ impl Store {
         let (mut objects, mut taken) = (Vec::new(), Taken::new());
         self.objects(None, &mut |row| {
             if asked.includes(&row) {
-                if row.status != Status::Replaced {
-                    taken.insert(id_of(&row.object_id), [0; 3]);
-                }
+                taken.insert(id_of(&row.object_id), [0; 3]);
                 objects.push(row);
             }
         })?;

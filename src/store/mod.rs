@@ -27,6 +27,7 @@ mod lock;
 mod log;
 mod merge;
 mod notes;
+mod overwritten;
 mod place;
 mod principals;
 mod query;

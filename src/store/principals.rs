@@ -12,6 +12,7 @@ use super::StoreError;
 use super::file::Entry;
 use super::frame;
 use super::id::id_of;
+use super::overwritten::Overwritten;
 use super::read::{Store, months_of};
 use super::rows::{CallRow, SightingRow, Status, actor, integrity};
 use super::schema::Dataset;
@@ -205,14 +206,19 @@ impl Store {
             Ok(())
         })?;
         let objects = calls.iter().map(|row| &row.object_id).chain(sightings.iter().map(|row| &row.object_id));
-        let worth = self.worth(&objects.map(|id| id_of(id)).collect())?;
+        let (worth, overwritten) = self.worth(&objects.map(|id| id_of(id)).collect())?;
         let mut evidence = Evidence::new(Arc::clone(range));
         for CallRow { call, region, object_id } in &calls {
-            if let Some(integrity) = worth.get(&id_of(object_id))
+            let id = id_of(object_id);
+            let former = || {
+                let lost = overwritten.has_call(id, &call.account, &call.event_id);
+                overwritten.integrity(id).filter(|_| lost)
+            };
+            if let Some(integrity) = worth.get(&id).copied().or_else(former)
                 && range.admits(call.time, Some(&call.account), region.as_deref())
             {
-                let holder = Holder { object: object_id, is_verified: *integrity == Some(Integrity::Verified) };
-                evidence.part_of(*integrity).add_call(holder, call).map_err(StoreError::Temporary)?;
+                let holder = Holder { object: object_id, is_verified: integrity == Some(Integrity::Verified) };
+                evidence.part_of(integrity).add_call(holder, call).map_err(StoreError::Temporary)?;
             }
         }
         for row in sightings {
@@ -254,21 +260,24 @@ impl Store {
         Ok(())
     }
 
-    /// Of the objects that count, what digests say of them.
-    fn worth(&self, wanted: &HashSet<u128>) -> Result<HashMap<u128, Option<Integrity>>, StoreError> {
-        let mut worth = HashMap::new();
+    /// Of the objects that count, what digests say of them; and what counts of those that were overwritten.
+    fn worth(&self, wanted: &HashSet<u128>) -> Result<(HashMap<u128, Option<Integrity>>, Overwritten), StoreError> {
+        let (mut worth, mut replaced) = (HashMap::new(), false);
         for path in self.paths(Dataset::Objects).filter(|_| !wanted.is_empty()) {
             let frame = self.pick(path, Dataset::Objects, &["object_id", "status", "integrity"])?;
             let [ids, status, judged] = ["object_id", "status", "integrity"].map(|name| frame::text(&frame, name));
             let (ids, status, judged) = (ids?, status?, judged?);
             for row in 0..frame.height() {
                 let Some(id) = ids.get(row).map(id_of).filter(|id| wanted.contains(id)) else { continue };
-                if status.get(row) != Some(Status::Replaced.name()) {
+                if status.get(row) == Some(Status::Replaced.name()) {
+                    replaced = true;
+                } else {
                     worth.insert(id, judged.get(row).and_then(integrity));
                 }
             }
         }
-        Ok(worth)
+        let overwritten = if replaced { self.overwritten()? } else { Overwritten::default() };
+        Ok((worth, overwritten))
     }
 }
 

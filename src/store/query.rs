@@ -16,12 +16,13 @@ use polars_core::prelude::DataFrame;
 use super::StoreError;
 use super::frame;
 use super::id::id_of;
+use super::overwritten::Overwritten;
 use super::read::Store;
 use super::rows::{EventRow, Status};
 use super::schema::Dataset;
 use crate::cloudtrail::Actor;
 use crate::contract::Integrity;
-use crate::mfa::{Event, ROOT_NAMES, Texts};
+use crate::mfa::{Conflict, Event, ROOT_NAMES, Texts};
 use crate::names::Pattern;
 use crate::source::Places;
 
@@ -75,6 +76,8 @@ pub struct EventSet {
     pub covered: BTreeMap<String, [DateTime<Utc>; 2]>,
     /// Objects that could not be read, or not whole, in order of name.
     pub failures: Vec<(String, String)>,
+    /// Events of objects that were overwritten, and that the current ones lack.
+    pub recalled: Vec<Conflict>,
     /// Rows of events in the store.
     pub rows: u64,
 }
@@ -272,6 +275,7 @@ impl Store {
     pub fn gather(&self, needed: &EventQuery<'_>) -> Result<EventSet, StoreError> {
         let mut gathered = EventSet::default();
         let Seen { replaced, verified } = self.seen(needed, &mut gathered)?;
+        let overwritten = if replaced.is_empty() { Overwritten::default() } else { self.overwritten()? };
         let sessions = self.sessions(needed)?;
         let mut groups = Groups::default();
         let mut users = HashSet::new();
@@ -347,9 +351,11 @@ impl Store {
         for file in files.iter().filter(|file| !file.wanted.is_empty()) {
             self.some_rows(&file.path, LEAVE, &file.wanted, &mut |row: EventRow| {
                 let object = id_of(&row.object_id);
-                if !replaced.contains(&object) {
-                    let mut event = row.event;
-                    event.lineage.verified = verified.contains(&object);
+                let mut event = row.event;
+                event.lineage.verified = verified.contains(&object);
+                let conflict = overwritten.recall(object, &mut event);
+                if conflict.is_some() || !replaced.contains(&object) {
+                    gathered.recalled.extend(conflict);
                     texts.share_with(&mut event);
                     gathered.events.push(event);
                 }

@@ -17,6 +17,7 @@ use super::frame::{self, Row};
 use super::id::id_of;
 use super::log::{self, State};
 use super::notes::{Arrived, Run, RunKind};
+use super::overwritten::Overwritten;
 use super::place::Place;
 use super::remote::{LARGEST, Wrong};
 use super::rows::{CallRow, EventRow, ObjectRow, SightingRow, Status};
@@ -28,9 +29,10 @@ use crate::contract::{Coverage, CoverageDay, Integrity, Period, ReadFailure, Sto
 use crate::disk::{self, Folder};
 use crate::evidence::{Evidence, Range};
 use crate::hash::sha256;
+use crate::mfa::Conflict;
 use crate::pipeline::{AccountSpan, Scanned};
 use crate::source::{KeyInfo, Selection};
-use crate::trace::{Holder, Sighting};
+use crate::trace::{Call, Holder, Sighting};
 
 /// How often a reader begins anew because a writer made files one meanwhile.
 const ATTEMPTS: usize = 5;
@@ -89,6 +91,10 @@ pub struct StoredEvidence {
     pub disproved_at: Option<DateTime<Utc>>,
     /// Objects whose content was overwritten after it had been read, in order of name.
     pub replaced: Vec<String>,
+    /// What the store has of them, and the current objects lack: events, each with its object.
+    pub recalled: Vec<Conflict>,
+    /// The same of calls: how many.
+    pub recalled_calls: usize,
     /// Objects that the named sources do not have, in order of name; none where all are asked for.
     pub beside: Vec<String>,
     /// What changes the period since it was last reported on.
@@ -447,7 +453,7 @@ impl Store {
         let disproved_at = scans::disproved(&runs, &of_period);
         let mut judged = StoredIntegrity { disproved: disproved_at.is_some(), ..StoredIntegrity::default() };
         let mut selected: HashMap<u128, Option<Integrity>> = HashMap::new();
-        let (mut replaced, mut beside) = (Vec::new(), Vec::new());
+        let (mut replaced, mut beside, mut former) = (Vec::new(), Vec::new(), HashSet::new());
         let mut new: HashMap<u128, String> = HashMap::new();
         let days = [asked.selection.first_day(), asked.selection.last_day()];
         let months = months(days.map(|day| day.map(|day| (day.year(), day.month()))));
@@ -455,11 +461,12 @@ impl Store {
             if !asked.includes(&row) {
                 return;
             }
+            let id = id_of(&row.object_id);
             if row.status == Status::Replaced {
+                former.insert(id);
                 replaced.push(row.name);
                 return;
             }
-            let id = id_of(&row.object_id);
             selected.insert(id, row.integrity);
             judge(&mut judged, &row);
             if !asked.names(&row) {
@@ -474,6 +481,12 @@ impl Store {
         })?;
         replaced.sort();
         beside.sort();
+        // Beside what digests were asked about, what they were not asked about is not proven.
+        let was_asked = judged.verified + judged.unsigned + judged.failed > 0;
+        let judgment = |of: Option<Integrity>| of.or_else(|| was_asked.then_some(Integrity::Unsigned));
+        selected.values_mut().for_each(|of| *of = judgment(*of));
+        let overwritten = if former.is_empty() { Overwritten::default() } else { self.overwritten()? };
+        let (mut recalled, mut recalled_calls) = (Vec::new(), 0);
 
         let range = &asked.range;
         let months = months_of(range);
@@ -484,16 +497,25 @@ impl Store {
         self.rows(Some(months), 1, &mut |row: EventRow| {
             let mut event = row.event;
             let id = id_of(&row.object_id);
-            let Some(integrity) = selected.get(&id) else { return Ok(()) };
+            let current = selected.get(&id).copied();
+            let Some(integrity) =
+                current.or_else(|| overwritten.integrity(id).filter(|_| former.contains(&id)).map(judgment))
+            else {
+                return Ok(());
+            };
             if range.admits(event.time, Some(&event.account), Some(&event.region)) {
+                event.lineage.verified = integrity == Some(Integrity::Verified);
+                if current.is_none() {
+                    let Some(conflict) = overwritten.recall(id, &mut event) else { return Ok(()) };
+                    recalled.push(conflict);
+                }
                 if new.contains_key(&id) && period.contains(event.time) {
                     arrived.push((event.time, event.id.clone()));
                 }
-                if let (Some(integrity), Some(object)) = (*integrity, event.objects.first()) {
+                if let (Some(integrity), Some(object)) = (integrity, event.objects.first()) {
                     let worst = evidence.integrity.entry(object.to_string()).or_insert(integrity);
                     *worst = (*worst).max(integrity);
                 }
-                event.lineage.verified = *integrity == Some(Integrity::Verified);
                 if let Some(original) = &event.lineage.original {
                     originals.insert((event.account.to_string(), event.id.clone()), original.clone());
                 }
@@ -507,12 +529,19 @@ impl Store {
                 let original = originals.get(&(call.account.to_string(), call.event_id.clone()));
                 call.lineage.original = original.map(|original| original.as_str().into());
             }
-            if let Some(integrity) = selected.get(&id_of(&object_id))
+            let id = id_of(&object_id);
+            let former = |call: &Call| {
+                let lost = former.contains(&id) && overwritten.has_call(id, &call.account, &call.event_id);
+                overwritten.integrity(id).filter(|_| lost).map(judgment)
+            };
+            let current = selected.get(&id).copied();
+            if let Some(integrity) = current.or_else(|| former(&call))
                 && range.admits(call.time, Some(&call.account), region.as_deref())
             {
                 // By its id, for the names of all objects would be many: see `Store::names`.
-                let holder = Holder { object: &object_id, is_verified: *integrity == Some(Integrity::Verified) };
-                evidence.part_of(*integrity).add_call(holder, &call).map_err(StoreError::Temporary)?;
+                recalled_calls += usize::from(current.is_none());
+                let holder = Holder { object: &object_id, is_verified: integrity == Some(Integrity::Verified) };
+                evidence.part_of(integrity).add_call(holder, &call).map_err(StoreError::Temporary)?;
             }
             Ok(())
         })?;
@@ -542,6 +571,8 @@ impl Store {
             judged,
             disproved_at,
             replaced,
+            recalled,
+            recalled_calls,
             beside,
             arrived,
             commit: self.state.commit,

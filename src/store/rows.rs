@@ -410,7 +410,7 @@ fn read_actor(from: &mut Cells<'_>) -> Option<Actor> {
 const PARTIAL: &str = "ocsf:";
 
 /// The content of a record, as it is stored.
-fn content_text(lineage: &Lineage) -> Option<String> {
+pub(super) fn content_text(lineage: &Lineage) -> Option<String> {
     let form = if lineage.partial { PARTIAL } else { "" };
     lineage.content.map(|content| format!("{form}{}", text_of(content)))
 }

@@ -156,9 +156,11 @@ pub fn answer(store: &mut Store, request: &HistoryRequest, approvals: &[Approval
     let (snapshot, state) = iam.unzip();
     let question = request.question();
     let query = event_query(&question, request.subject, state.as_ref());
-    let EventSet { mut events, covered, failures, rows: in_store } =
+    let EventSet { mut events, covered, failures, recalled, rows: in_store } =
         store.consistently(|store| store.gather(&query)).map_err(store_error)?;
-    let contested = coverage::by_event(mfa::fold(&mut events));
+    let mut conflicts = mfa::fold(&mut events);
+    conflicts.extend(recalled);
+    let contested = coverage::by_event(conflicts);
     let history = History::new(&events, state.as_ref(), &covered);
     let cited = snapshot.map(|path| path.display().to_string());
     let (table, unrecorded) = table(&history, &question, request, approvals, cited.as_deref())?;
