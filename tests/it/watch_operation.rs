@@ -383,6 +383,7 @@ fn a_check_looks_at_inputs_too() {
     assert_eq!(check(&archive).0, 0);
     let (status, said) = check("\"no/such/folder\"");
     assert!(status == 2 && said.contains("no/such/folder") && said.contains("hint: "), "{said}");
+    assert!(said.contains("watch.toml`: line "), "{said}");
     let (status, said) = check("\"s3://trail-bucket/prefix\"");
     assert!(status == 4 && said.contains("input `s3://trail-bucket/prefix`: "), "{said}");
     assert_eq!(receiver.got().len(), 0);

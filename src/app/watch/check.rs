@@ -1,7 +1,7 @@
 //! Whether a watch could run with a configuration: its files can be read, its inputs be listed, its secrets be had and its channels be
 //! reached. Nothing is sent.
 
-use super::config::Config;
+use super::config::{Config, Input};
 use super::{approvals, iam, messages, open_channels, sources};
 use crate::app::Error;
 use crate::causes::with_causes;
@@ -14,15 +14,16 @@ use crate::source::{Selection, Source};
 /// With everything that is wrong: as an error of the input what has to be corrected here, else as a failure.
 pub fn check(config: &Config, options: &Options<'static>) -> Result<Vec<String>, Error> {
     let sources = sources(config)?;
-    for source in &sources {
-        source.check().map_err(Error::input)?;
+    for (input, source) in config.inputs.iter().zip(&sources) {
+        source.check().map_err(|error| Error::Input(format!("{}: {}", input.line, with_causes(&error))))?;
     }
     approvals::read(&config.approvals, None)?;
     iam::read(config, None, None)?;
     let mut channels = open_channels(&config.channels, &options.s3.connection)?;
     let queues = config.queues.iter().map(|queue| messages::check(queue, &options.s3.connection));
     let queues = queues.collect::<Result<Vec<String>, Error>>()?;
-    let mut problems: Vec<String> = sources.iter().filter_map(|source| unlisted(source, options)).collect();
+    let inputs = config.inputs.iter().zip(&sources);
+    let mut problems: Vec<String> = inputs.filter_map(|(input, source)| unlisted(input, source, options)).collect();
     for (entry, channel) in config.channels.iter().zip(&mut channels) {
         let problem = channel.check().err();
         problems.extend(problem.map(|problem| format!("{}: channel `{}`: {problem}", entry.place, entry.name)));
@@ -31,9 +32,9 @@ pub fn check(config: &Config, options: &Options<'static>) -> Result<Vec<String>,
 }
 
 /// Why a bucket cannot be listed.
-fn unlisted(source: &Source, options: &Options<'static>) -> Option<String> {
+fn unlisted(input: &Input, source: &Source, options: &Options<'static>) -> Option<String> {
     // No account is called so: every folder of accounts is listed.
     let nowhere = Selection { accounts: vec![String::new()], ..Selection::default() };
     let listed = pipeline::places(std::slice::from_ref(source), &nowhere, options);
-    listed.err().map(|error| format!("input `{}`: {}", source.shown(), with_causes(&error)))
+    listed.err().map(|error| format!("{}: input `{}`: {}", input.line, source.shown(), with_causes(&error)))
 }

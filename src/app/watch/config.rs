@@ -48,6 +48,9 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
+    /// Where the configuration has it: the file and the line.
+    #[serde(skip)]
+    pub line: String,
     /// `s3://bucket/prefix`, or a folder.
     pub source: String,
     /// How long to wait between two listings.
@@ -323,7 +326,7 @@ impl<'t> Reader<'t> {
         let [own, rest] = Self::split(entry, &["kind"]);
         let Kind { kind } = self.value(own)?;
         match kind.get_ref().as_str() {
-            "archive" => self.value(rest).map(Either::Archive),
+            "archive" => self.value::<Input>(rest).map(|input| Either::Archive(Input { line, ..input })),
             "sqs" => {
                 let settings = self.value(rest)?;
                 self.queue(line, settings).map(Either::Queue)

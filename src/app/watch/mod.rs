@@ -38,6 +38,7 @@ use crate::alert::secret::SecretRef;
 use crate::alert::vault::AwsVault;
 use crate::alert::{route, text};
 use crate::aws::Connection;
+use crate::causes::with_causes;
 use crate::http::server::{self, Page};
 use crate::incident::derive::{Facts, Tags, derive, pending};
 use crate::incident::diff::{Scope, diff};
@@ -249,9 +250,10 @@ fn facts<'f>(config: &'f Config, tags: &'f Tags, examined: &'f Examined, as_of: 
 
 fn sources(config: &Config) -> Result<Vec<Source>, Error> {
     let parse = |input: &Input| {
-        let source = Source::parse(input.source.as_ref()).map_err(Error::input)?;
+        let wrong = |why: &str| Error::Input(format!("{}: {why}", input.line));
+        let source = Source::parse(input.source.as_ref()).map_err(|error| wrong(&with_causes(&error)))?;
         if source == Source::Stdin {
-            return Err(Error::Input("standard input cannot be an input (hint: name a bucket or a folder)".to_owned()));
+            return Err(wrong("standard input cannot be an input (hint: name a bucket or a folder)"));
         }
         Ok(source)
     };
