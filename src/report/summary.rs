@@ -116,7 +116,7 @@ impl Screen<'_> {
         match (view::exposed(self.report, &open), assurance::doubts(self.report)) {
             (Some(exposed), _) => self.push(&exposed),
             (None, None) => self.push("Nobody is known to be without MFA"),
-            (None, Some(_)) => self.push("Whether anybody is without MFA is not known: possibly somebody is"),
+            (None, Some(_)) => self.push("It is not known whether anyone is without MFA"),
         }
         for (_, window) in open.iter().take(WINDOWS_NAMED) {
             let since = if window.opened_at.is_some() { "since" } else { "before" };

@@ -259,10 +259,10 @@ fn exposure(report: &Report) -> Line {
                 text("."),
             ],
             Some(doubts) => vec![
-                Span::Strong("Whether anybody is without MFA is not known".to_owned()),
+                Span::Strong("It is not known whether anyone is without MFA".to_owned()),
                 text(" at "),
                 time(report.as_of),
-                text(format!(": no open window was found, but possibly somebody is, for {doubts}.")),
+                text(format!(": no open window was found, but the evidence is not complete: {doubts}.")),
             ],
         };
     };
