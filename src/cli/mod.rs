@@ -109,7 +109,7 @@ pub fn main() -> ExitCode {
         }
     };
     style::set(&cli.style);
-    settled.note().iter().for_each(|note| inform(&plain(note)));
+    settled.note(style::is_quiet()).iter().for_each(|note| say(&plain(note)));
     let run = Run { now: now(), observer: &observer::Terminal };
     let ready = log::start(&cli.log, matches!(&cli.command, Command::Watch(args) if args.is_unattended()))
         .and_then(|()| interrupt::listen());

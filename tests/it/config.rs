@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::support::digests::{Bucket, Signer, Trail};
 use crate::support::run::{Ran, mfatrail, root};
 
 /// A working folder with a configuration.
@@ -26,15 +27,19 @@ impl Home {
     }
 
     fn with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Ran {
-        let mut command = mfatrail();
-        command.current_dir(self.path()).env_remove("MFATRAIL_CONFIG").envs(environment.iter().copied());
-        command.args(arguments).output().expect("it runs").into()
+        run_in(self.path(), environment, arguments)
     }
 
     fn report(&self, out: &str) -> Value {
         let bytes = fs::read(self.path().join(out).join("report.json")).expect("a report");
         serde_json::from_slice(&bytes).expect("JSON")
     }
+}
+
+fn run_in(folder: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Ran {
+    let mut command = mfatrail();
+    command.current_dir(folder).env_remove("MFATRAIL_CONFIG").envs(environment.iter().copied());
+    command.args(arguments).output().expect("it runs").into()
 }
 
 fn fixtures() -> String {
@@ -207,7 +212,7 @@ fn what_is_wrong_with_a_file_is_told_with_its_line() {
     assert!(ran.status == 2 && ran.stderr.contains("line 2: `history` has no option `--pdf`"), "{}", ran.stderr);
     // A value is judged where every value is, and its place is told.
     let home = Home::new("[report]\nformat = \"word\"\n");
-    let ran = home.ran(&["report", ".", "--month", "2026-10"]);
+    let ran = home.ran(&["report", "s3://trail-bucket", "--month", "2026-10"]);
     assert_eq!(ran.status, 2);
     assert!(
         ran.stderr.contains("invalid value 'word'") && ran.stderr.contains("mfatrail.toml`, line 2"),
@@ -254,6 +259,168 @@ fn a_file_that_others_can_write_is_not_used_unless_it_is_named() {
     std::os::unix::fs::symlink("/dev/zero", &file).expect("linked");
     let ran = home.ran(&["store"]);
     assert!(ran.status == 2 && ran.stderr.contains("is not a regular file"), "{}", ran.stderr);
+}
+
+/// What whoever made an archive may lay into it, which belongs to whoever copies it.
+#[test]
+fn a_file_that_may_have_come_with_evidence_is_not_used_unless_it_is_named() {
+    let inside = "which is read as evidence, and may have come with it, so it is not used";
+    let beside = "is beside `AWSLogs`, as what came with a copy of a bucket would be, so it is not used";
+    let below = "is below `AWSLogs`, as what came with a copy of a bucket would be, so it is not used";
+    let account = "bucket/AWSLogs/111122223333";
+    for (laid, working, arguments, told) in [
+        ("copy", "copy", "verify .", inside),
+        ("copy", "copy", "search ../copy/sub/..", inside),
+        ("copy", "copy", "search sub ..", inside),
+        ("copy", "copy/sub", "search ..", inside),
+        ("copy/sub", "copy/sub", "search ..", inside),
+        // Its own table names it.
+        ("copy", "copy", "search own", inside),
+        ("copy", "copy", "monthly --store x", inside),
+        // What was made of evidence, or is read with it.
+        ("copy", "copy", "history --store .", inside),
+        ("copy", "copy", "store check --store .", inside),
+        ("copy", "copy", "store merge . x", inside),
+        ("copy", "copy", "report --store x --month 2026-10 --iam .", inside),
+        ("copy", "copy", "report --store x --month 2026-10 --previous .", inside),
+        ("copy", "copy", "posture --from-files . --as-of 2026-11-02", inside),
+        ("copy", "copy", "bundle verify .", inside),
+        ("copy", "copy", "watch --config watch.toml --store x --once", inside),
+        // The file is above what is read, and still of the archive.
+        ("bucket", "bucket/AWSLogs", "verify .", beside),
+        ("bucket", "bucket", "store --store x", beside),
+        ("bucket", "bucket", "config show", beside),
+        (account, account, "store --store x", below),
+    ] {
+        let home = tempfile::tempdir().expect("a folder");
+        let place = |name: &str| home.path().join(name);
+        for folder in ["copy/sub", account] {
+            fs::create_dir_all(place(folder)).expect("made");
+        }
+        fs::write(place(laid).join("mfatrail.toml"), "[archive.own]\nsource = \".\"\n").expect("written");
+        let watch = "[[input]]\nkind = \"archive\"\nsource = \".\"\n";
+        fs::write(place(working).join("watch.toml"), watch).expect("written");
+        let ran = |variables: &[(&str, &str)], more: &[&str]| {
+            let words: Vec<&str> = arguments.split(' ').chain(more.iter().copied()).collect();
+            run_in(&place(working), variables, &words)
+        };
+        for ran in [ran(&[], &[]), ran(&[], &["-q"])] {
+            assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{laid}: {arguments}: {}", ran.stderr);
+            for told in [told, "mfatrail.toml` is ", "hint: if you wrote it, name it by `--config FILE`"] {
+                assert!(ran.stderr.contains(told), "{laid}: {arguments}: {told}: {}", ran.stderr);
+            }
+        }
+        // Without it, and with it where it is named: whatever comes of the rest.
+        let file = place_of(&place(laid), "mfatrail.toml");
+        for value in ["", file.as_str()] {
+            let ran = ran(&[("MFATRAIL_CONFIG", value)], &[]);
+            assert!(!ran.stderr.contains("so it is not used"), "{laid}: {arguments}: {}", ran.stderr);
+        }
+    }
+    // One's own file is above what is read.
+    let home = Home::new("[defaults]\nthreads = 1\n");
+    fs::create_dir(home.path().join("copy")).expect("made");
+    for source in ["copy", "./copy"] {
+        let ran = home.ran(&["search", source]);
+        assert!(ran.stderr.contains("mfatrail.toml` sets --threads"), "{source}: {}", ran.stderr);
+    }
+}
+
+/// An archive that somebody signed with a key of their own, with that key and a configuration that trusts it.
+#[test]
+fn an_archive_does_not_bring_the_keys_that_prove_it() {
+    let mut bucket = Bucket::new("trail-bucket");
+    Trail::new("111122223333", "us-east-1", "2026-10-01T22:05:31Z").hours(&mut bucket, 6);
+    let newest = bucket.keys("_CloudTrail-Digest_").pop().expect("a digest");
+    bucket.put_sidecar(&newest);
+    let configuration = "[verify]\npublic-keys = [\"README.keys\"]\n";
+    let home = tempfile::tempdir().expect("a folder");
+    let archive = home.path().join("archive");
+    bucket.write(&archive);
+    let lay = |folder: &Path| {
+        fs::write(folder.join("mfatrail.toml"), configuration).expect("written");
+        fs::write(folder.join("README.keys"), Signer::ours().printed()).expect("written");
+    };
+    lay(&archive);
+    for working in [archive.clone(), archive.join("AWSLogs")] {
+        for words in [&["verify", "."][..], &["verify", ".", "-q"]] {
+            let ran = run_in(&working, &[], words);
+            assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{working:?}: {}", ran.stderr);
+        }
+    }
+    let ran = run_in(&archive, &[], &["verify", ".", "--config", "mfatrail.toml"]);
+    assert!(ran.status == 0 && ran.stdout.contains("WHOLE: "), "{}{}", ran.stdout, ran.stderr);
+    // One's own folder with a copy of an archive in it; which keys were trusted is told in any case.
+    fs::remove_file(archive.join("mfatrail.toml")).expect("removed");
+    lay(home.path());
+    for words in [&["verify", "archive"][..], &["verify", "archive", "-q"]] {
+        let ran = run_in(home.path(), &[], words);
+        assert!(ran.status == 0 && ran.stdout.contains("WHOLE: "), "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains("mfatrail.toml` sets --public-keys"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_quiet_run_still_names_what_a_file_that_nobody_named_decides() {
+    let home = Home::new(&october());
+    let report = ["report", "prod", "--month", "2026-10", "--iam-as-of", "2026-11-02", "--out", "out", "-q"];
+    let ran = home.ran(&report);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(
+        ran.stderr.ends_with("mfatrail.toml` sets archive.prod (SOURCE), --approvals, --detections, --iam\n"),
+        "{}",
+        ran.stderr
+    );
+    let named = home.ran(&[&report[..], &["--config", "mfatrail.toml"]].concat());
+    assert_eq!((named.status, named.stderr.as_str()), (0, ""));
+    // How fast something is read decides nothing.
+    let home = Home::new("[defaults]\nthreads = 1\n");
+    let archive = format!("{}/archive", fixtures());
+    let ran = home.ran(&["search", &archive, "--limit", "1", "-q"]);
+    assert!(ran.status == 0 && !ran.stderr.contains("mfatrail.toml"), "{}", ran.stderr);
+    for key in ["endpoint-url = \"http://127.0.0.1:9\"", "profile = \"nosuch\"", "account = \"444455556666\""] {
+        let home = Home::new(&format!("[defaults]\n{key}\n"));
+        let ran = home.ran(&["search", &archive, "--limit", "1", "-q"]);
+        let option = key.split(' ').next().expect("a key");
+        assert!(ran.stderr.contains(&format!("mfatrail.toml` sets --{option}")), "{}", ran.stderr);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_program_is_run_only_where_the_file_was_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new("");
+    let [program, trace] = ["evil.sh", "ran"].map(|name| home.path().join(name));
+    let configuration = format!("{}pdf = true\nchromium = {program:?}\n", october());
+    fs::write(home.path().join("mfatrail.toml"), configuration).expect("written");
+    fs::write(&program, format!("#!/bin/sh\necho ran > '{}'\n", trace.display())).expect("written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("set");
+    let report = ["report", "prod", "--month", "2026-10", "--iam-as-of", "2026-11-02", "--out", "out"];
+    let ran = home.ran(&report);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("mfatrail.toml`: line 10: `chromium` is a program to run, and is not taken from a file"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("hint: give `--chromium`") && !home.path().join("out").exists(), "{}", ran.stderr);
+    // One that was typed takes its place, and commands that run none go on.
+    let typed = home.ran(&[&report[..], &["--chromium", "./nosuch"]].concat());
+    assert!(typed.status == 2 && typed.stderr.contains("`./nosuch` is not an executable"), "{}", typed.stderr);
+    assert_eq!(home.ran(&["search", "prod", "--limit", "1"]).status, 0);
+    assert!(!trace.exists());
+    let named = home.ran(&[&report[..], &["--config", "mfatrail.toml"]].concat());
+    // It is run, and prints nothing.
+    assert!(named.status == 4 && trace.exists(), "{}", named.stderr);
+    // So is one of the user's own file, which nobody else chose a place for.
+    fs::remove_file(&trace).expect("removed");
+    let user = tempfile::tempdir().expect("a folder");
+    fs::create_dir_all(user.path().join("mfatrail")).expect("made");
+    fs::rename(home.path().join("mfatrail.toml"), user.path().join("mfatrail/mfatrail.toml")).expect("moved");
+    let folder = user.path().display().to_string();
+    let ran = home.with(&[("XDG_CONFIG_HOME", folder.as_str())], &report);
+    assert!(ran.status == 4 && trace.exists(), "{}", ran.stderr);
 }
 
 #[test]

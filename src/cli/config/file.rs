@@ -20,6 +20,9 @@ pub(super) const VARIABLE: &str = "MFATRAIL_CONFIG";
 /// The table of every command.
 pub(super) const DEFAULTS: &str = "defaults";
 
+/// The folder of all logs in a bucket, and in a copy of one.
+const LOGS: &str = "AWSLogs";
+
 /// The key of an archive's sources, which are no option.
 pub(super) const SOURCE: &str = "source";
 
@@ -107,6 +110,8 @@ pub(super) struct Setting {
 #[derive(Debug)]
 pub(super) struct Configuration {
     pub(super) file: PathBuf,
+    /// The folder in which it was found, links resolved. `None` where it was named or is the user's: nobody else chose that place.
+    pub(super) found: Option<PathBuf>,
     pub(super) settings: Vec<Setting>,
 }
 
@@ -130,17 +135,23 @@ impl Configuration {
 /// Finds the file and reads it: the one that is named, else the nearest above the working folder, else the user's.
 ///
 /// # Errors
-/// Where a named one is not there, one that was found could have been laid there by somebody else, or something is wrong with what
-/// it says, each with its line.
+/// Where a named one is not there, one that was found could be somebody else's, or something is wrong with what it says, each with
+/// its line.
 pub(super) fn find(named: Option<&Path>, commands: &[String]) -> Result<Option<Configuration>, Error> {
     let variable = std::env::var_os(VARIABLE);
     let file = match (named, variable) {
         (Some(file), _) => Some(file.to_owned()),
         (None, Some(file)) if file.is_empty() => return Ok(None),
-        (None, Some(file)) => Some(file.into()),
-        (None, None) => nearest().map(|file| own(&file).map(|()| file)).transpose()?.or_else(users),
+        (None, Some(file)) => Some(PathBuf::from(file)),
+        (None, None) => match nearest() {
+            Some(file) => {
+                let folder = own(&file)?;
+                return read(&file, Some(folder), commands).map(Some);
+            }
+            None => users(),
+        },
     };
-    file.map(|file| read(&file, commands)).transpose()
+    file.map(|file| read(&file, None, commands)).transpose()
 }
 
 /// The nearest file above the working folder.
@@ -157,16 +168,33 @@ fn users() -> Option<PathBuf> {
 }
 
 /// Refuses a file that was found and not named, where somebody else could have written it: a folder with evidence may hold one that
-/// names other credentials, another endpoint or other approvals.
-fn own(file: &Path) -> Result<(), Error> {
-    let Some(why) = disk::not_own(file) else { return Ok(()) };
-    Err(Error::Input(format!(
-        "`{}` {why}, so it is not used\n  hint: `--config` uses it all the same, and {VARIABLE}= runs without a configuration",
-        file.display()
-    )))
+/// names other credentials, another endpoint or other approvals, and whoever copies the folder owns the copy. Returns the file's
+/// folder, links resolved.
+fn own(file: &Path) -> Result<PathBuf, Error> {
+    if let Some(why) = disk::not_own(file) {
+        return Err(refused(file, why));
+    }
+    let folder = file.parent().unwrap_or(Path::new(".")).canonicalize();
+    let folder = folder.map_err(|error| refused(file, &format!("is in a folder that cannot be found ({error})")))?;
+    if folder.join(LOGS).symlink_metadata().is_ok() {
+        return Err(refused(file, &format!("is beside `{LOGS}`, as what came with a copy of a bucket would be")));
+    }
+    if folder.iter().any(|name| name == LOGS) {
+        return Err(refused(file, &format!("is below `{LOGS}`, as what came with a copy of a bucket would be")));
+    }
+    Ok(folder)
 }
 
-fn read(file: &Path, commands: &[String]) -> Result<Configuration, Error> {
+/// Why a file is not used that was found, and how it can be all the same. A watch's `--config` is another file, so the variable is
+/// named, too.
+pub(super) fn refused(file: &Path, why: &str) -> Error {
+    Error::Input(format!(
+        "`{}` {why}, so it is not used\n  hint: if you wrote it, name it by `--config FILE` or `{VARIABLE}=FILE`; `{VARIABLE}=` runs without a configuration",
+        file.display()
+    ))
+}
+
+fn read(file: &Path, found: Option<PathBuf>, commands: &[String]) -> Result<Configuration, Error> {
     let (name, text) = read_text(file).map_err(Error::input)?;
     let folder = std::path::absolute(file).ok().and_then(|file| file.parent().map(Path::to_owned)).unwrap_or_default();
     let mut reader = Reader { text: &text, folder, commands, settings: Vec::new(), problems: Vec::new() };
@@ -179,7 +207,7 @@ fn read(file: &Path, commands: &[String]) -> Result<Configuration, Error> {
         problems.sort_by_key(|problem| (problem.line, problem.column));
         return Err(Error::input(InputError::Malformed { file: name, problems }));
     }
-    Ok(Configuration { file: file.to_owned(), settings })
+    Ok(Configuration { file: file.to_owned(), found, settings })
 }
 
 struct Reader<'t> {

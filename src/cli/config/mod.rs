@@ -15,7 +15,7 @@ use serde::Serialize;
 use self::file::{Configuration, DEFAULTS, SOURCE, Setting, VARIABLE};
 use super::exit::Status;
 use super::{Printed, plain, put, put_json};
-use crate::app::{Error, THIS};
+use crate::app::{Error, THIS, watch};
 use crate::aws::discreet;
 use crate::contract::Tool;
 use crate::names::near;
@@ -25,6 +25,31 @@ const WITHOUT: [&str; 3] = ["config", "generate", "help"];
 
 /// The command whose archive need not be named.
 const MONTHLY: &str = "monthly";
+
+/// The command with a `--config` of its own.
+const WATCH: &str = "watch";
+
+/// The option that names a program, which is run.
+const PROGRAM: &str = "chromium";
+
+/// Options whose folders are evidence or were made from it, and what arguments are called in usage that name such.
+const EVIDENCE: [&str; 4] = ["from-files", "iam", "previous", "store"];
+const PLACES: [&str; 3] = ["FILE|DIR", "SOURCE", "STORE"];
+
+/// What a quiet run need not be told of: how fast something is read, and what a result looks like. All else may decide an answer, or
+/// who gets it.
+const FORM: [&str; 10] = [
+    "format",
+    "paper",
+    "pdf",
+    "per-account",
+    "s3-attempts",
+    "s3-get",
+    "s3-requests",
+    "s3-threads",
+    "s3-timeout",
+    "threads",
+];
 
 /// An option that is refused without another.
 const NEEDS: [(&str, &str); 6] = [
@@ -99,21 +124,31 @@ Examples:
 pub(super) struct Settled {
     /// The words, the program's name first.
     pub(super) words: Vec<OsString>,
-    /// The file, and what of it was used.
-    used: Option<(PathBuf, Vec<Setting>)>,
+    used: Option<Used>,
+}
+
+/// What was used of a file.
+struct Used {
+    file: PathBuf,
+    /// Whether nobody named it.
+    found: bool,
+    settings: Vec<Setting>,
 }
 
 impl Settled {
-    /// Which options are from the file, for standard error: whoever defends a figure knows what it rests on.
-    pub(super) fn note(&self) -> Option<String> {
-        let (file, settings) = self.used.as_ref().filter(|(_, settings)| !settings.is_empty())?;
-        let names: Vec<String> = settings.iter().filter(|setting| !setting.values.is_empty()).map(shown).collect();
-        Some(format!("note: `{}` sets {}", file.display(), names.join(", ")))
+    /// Which options are from the file, for standard error: whoever defends a figure knows what it rests on. Where nobody named the
+    /// file, somebody else may have laid it there: then a quiet run, too, is told what an answer may hang on.
+    pub(super) fn note(&self, quiet: bool) -> Option<String> {
+        let Used { file, settings, .. } = self.used.as_ref().filter(|used| !quiet || used.found)?;
+        let is_told =
+            |setting: &&Setting| !(setting.values.is_empty() || quiet && FORM.contains(&setting.key.as_str()));
+        let names: Vec<String> = settings.iter().filter(is_told).map(shown).collect();
+        (!names.is_empty()).then(|| format!("note: `{}` sets {}", file.display(), names.join(", ")))
     }
 
     /// Where an option that the parser refuses is from, where it is not from the command line.
     pub(super) fn origin(&self, error: &clap::Error) -> Option<String> {
-        let (file, settings) = self.used.as_ref()?;
+        let Used { file, settings, .. } = self.used.as_ref()?;
         let Some(ContextValue::String(refused)) = error.get(ContextKind::InvalidArg) else { return None };
         let option = refused.split([' ', '=']).next()?;
         let setting = settings.iter().find(|setting| format!("--{}", setting.key) == option)?;
@@ -131,7 +166,7 @@ fn shown(setting: &Setting) -> String {
 /// Adds what the configuration says to a command line.
 ///
 /// # Errors
-/// Where the configuration is wrong, or a name could be an archive and a file.
+/// Where the configuration is wrong, or may be somebody else's, or a name could be an archive and a file.
 pub(super) fn settle(mut program: Command, words: Vec<OsString>) -> Result<Settled, Error> {
     program.build();
     let nothing = |words| Ok(Settled { words, used: None });
@@ -140,7 +175,7 @@ pub(super) fn settle(mut program: Command, words: Vec<OsString>) -> Result<Settl
     let (path, leaf, given) = deepest(&program, &matches);
     let Some(first) = path.first().filter(|first| !WITHOUT.contains(&first.as_str())) else { return nothing(words) };
     // A watch has a `--config` of its own.
-    let named = given.try_get_one::<PathBuf>("config").ok().flatten().filter(|_| first != "watch");
+    let named = given.try_get_one::<PathBuf>("config").ok().flatten().filter(|_| first != WATCH);
     let Some(configuration) = file::find(named.map(PathBuf::as_path), &commands(&program))? else {
         return nothing(words);
     };
@@ -157,8 +192,61 @@ pub(super) fn settle(mut program: Command, words: Vec<OsString>) -> Result<Settl
     let settings = choose(&configuration, &archive, first, leaf, given);
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     words.splice(end..end, settings.iter().flat_map(options));
+    if let Some(folder) = &configuration.found {
+        refuse_program(&configuration.file, &settings)?;
+        refuse_evidence(&configuration.file, folder, &evidence(&program, &words))?;
+    }
     let sources = archive.iter().filter(|setting| setting.key == SOURCE).map(|setting| (*setting).clone());
-    Ok(Settled { words, used: Some((configuration.file.clone(), sources.chain(settings).collect())) })
+    let settings = sources.chain(settings).collect();
+    Ok(Settled {
+        words,
+        used: Some(Used { file: configuration.file.clone(), found: configuration.found.is_some(), settings }),
+    })
+}
+
+/// Refuses a program of a file that was found: a note would come too late.
+fn refuse_program(file: &Path, settings: &[Setting]) -> Result<(), Error> {
+    let Some(setting) = settings.iter().find(|setting| setting.key == PROGRAM && !setting.values.is_empty()) else {
+        return Ok(());
+    };
+    Err(Error::Input(format!(
+        "`{}`: line {}: `{PROGRAM}` is a program to run, and is not taken from a file that nobody named\n  hint: give `--{PROGRAM}`, or if you wrote the file, name it by `--config FILE` or `{VARIABLE}=FILE`",
+        file.display(),
+        setting.line
+    )))
+}
+
+/// Refuses a file that was found in what is read: whoever made the evidence could have written it. One above evidence is the ordinary
+/// layout.
+fn refuse_evidence(file: &Path, folder: &Path, places: &[OsString]) -> Result<(), Error> {
+    let holds = |place: &&OsString| Path::new(place).canonicalize().is_ok_and(|place| folder.starts_with(place));
+    let Some(place) = places.iter().find(holds) else { return Ok(()) };
+    let why = format!("is in `{}`, which is read as evidence, and may have come with it", Path::new(place).display());
+    Err(file::refused(file, &why))
+}
+
+/// Where a command line has evidence, with all that was added to it. A bucket among it is no folder, and holds no file.
+fn evidence(program: &Command, words: &[OsString]) -> Vec<OsString> {
+    // What cannot be parsed is not run.
+    let Ok(matches) = program.clone().ignore_errors(true).try_get_matches_from(words) else { return Vec::new() };
+    let (path, leaf, given) = deepest(program, &matches);
+    let is_evidence = |arg: &&Arg| match arg.get_long() {
+        Some(key) => EVIDENCE.contains(&key),
+        None => arg.get_value_names().is_some_and(|names| names.iter().any(|name| PLACES.contains(&name.as_str()))),
+    };
+    let values = |arg: &Arg| -> Vec<OsString> {
+        let values = given.try_get_raw(arg.get_id().as_str()).ok().flatten();
+        values.into_iter().flatten().map(OsStr::to_owned).collect()
+    };
+    let mut places: Vec<OsString> = leaf.get_arguments().filter(is_evidence).flat_map(&values).collect();
+    // A watch's are in its own file; what is wrong with that one is told where it is used.
+    if path.first().is_some_and(|first| first == WATCH)
+        && let Some(file) = option(leaf, "config").and_then(|arg| values(arg).pop())
+        && let Ok(config) = watch::config::read(Path::new(&file))
+    {
+        places.extend(config.inputs.into_iter().map(|input| OsString::from(input.source)));
+    }
+    places
 }
 
 /// The names of commands, which are names of tables.
