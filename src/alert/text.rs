@@ -163,6 +163,9 @@ fn end(incident: &Incident) -> String {
     let reason = incident.resolution.as_ref().map_or("", |end| end.reason.as_str());
     let who = incident.who();
     match reason {
+        "reenabled" if is_doubtful(incident) || matches!(how(incident), How::NeverEnrolled) => {
+            format!("MFA device enabled for {who}")
+        }
         "reenabled" => format!("MFA enabled again for {who}"),
         "user_deleted" => format!("{who} deleted"),
         "password_removed" => format!("console password of {who} removed"),
@@ -267,10 +270,18 @@ fn ending(step: &Step) -> String {
         None => end(incident),
     }]);
     let lasted = at.map(|at| (at - incident.opened_at).num_seconds());
-    match lasted.filter(|_| matches!(incident.kind, Kind::Window | Kind::Burst)).and_then(seconds) {
+    let text = match lasted.filter(|_| matches!(incident.kind, Kind::Window | Kind::Burst)).and_then(seconds) {
         Some(lasted) => format!("{text} The exposure lasted {lasted}."),
         None => text,
-    }
+    };
+    // Whoever took an account over enrolls a device of its own.
+    let by_whom = end_of.is_some_and(|end| end.reason == "reenabled") && is_doubtful(incident);
+    if by_whom { format!("{text} Find out whose device it is: this ends the exposure, not a takeover.") } else { text }
+}
+
+/// Whether what ended it may have been done by whoever began it.
+fn is_doubtful(incident: &Incident) -> bool {
+    matches!(incident.class, Some(Class::SuspectedTakeover | Class::Unexplained))
 }
 
 /// What happened, by whom, and what remains.

@@ -12,7 +12,7 @@ use super::archive::{archive, connection, delivery_slack, place, sources, time};
 use super::args::{ArchiveArgs, AwsArgs, CacheArgs, FormatArg, PdfArgs};
 use super::exit::Status;
 use super::report::{generated_at, is_live, signer};
-use super::{Printed, named_file, put, put_json, say};
+use super::{Printed, named_file, plain, put, put_json, say};
 use crate::app::fail_on::FailOn;
 use crate::app::monthly::{Destination, MonthlyOutcome, MonthlyRequest, Step, monthly};
 use crate::app::request::{IamSource, ReportRequest};
@@ -183,6 +183,7 @@ pub(super) fn run(args: &MonthlyArgs, run: Run<'_>) -> Result<Status, Error> {
     };
     let outcome = monthly(request, &archive, run)?;
     let status = status(&outcome);
+    outcome.headline.iter().flatten().filter(|text| !text.is_empty()).for_each(|text| say(&plain(text)));
     outcome.found.iter().for_each(|why| say(why));
     shown(args, period, &outcome, status)?;
     outcome.failure().map_or(Ok(status), |failure| {

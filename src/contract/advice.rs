@@ -143,6 +143,9 @@ pub const fn about_notice(code: NoticeCode) -> &'static str {
         NoticeCode::CitedObjectChanged => {
             "Find out who changed or removed the object (S3 server access logs, data events)"
         }
+        NoticeCode::ClosedByRemover => {
+            "Find out whose device it is: enabling it ended the exposure, not a takeover, and its duration is part of the MTTR"
+        }
         NoticeCode::DetectionMatchedNothing => {
             "Check its event id, or account and user; otherwise the alert was about something that opened no window"
         }

@@ -19,6 +19,8 @@ codes! {
         AsOfBeyondEvidence = "as-of-beyond-evidence", "The evidence on an account ends before the time that open windows are measured to.";
         /// An object that a window rests on was not the same a second time.
         CitedObjectChanged = "cited-object-changed", "An object that windows are based on could not be read a second time with the same content, so it has no hash.";
+        /// Whoever opened a window closed it.
+        ClosedByRemover = "closed-by-remover", "The caller that left a user without MFA also enabled the device that ended it.";
         /// A detection matches no window.
         DetectionMatchedNothing = "detection-matched-nothing", "A detection matches no window.";
         /// Records of one event contradict each other.

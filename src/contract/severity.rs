@@ -90,6 +90,7 @@ impl NoticeCode {
             Self::ApprovalNotIndependent
             | Self::AsOfBeyondEvidence
             | Self::CitedObjectChanged
+            | Self::ClosedByRemover
             | Self::ExceptionExpired
             | Self::FutureTime
             | Self::IamAccountMissing

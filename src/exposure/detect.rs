@@ -136,7 +136,7 @@ impl<'f> Watch<'f> {
 }
 
 /// Whether two callers are one; a session of `AssumeRoot` is whoever assumed it.
-fn is_same(one: &Actor, other: &Actor) -> bool {
+pub(super) fn is_same(one: &Actor, other: &Actor) -> bool {
     one.same_as(other) || (one.id.is_some() && one.id == other.id && one.arn == other.arn)
 }
 

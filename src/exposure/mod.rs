@@ -342,7 +342,9 @@ fn conclude(replayed: Replayed<'_>, input: &Input<'_>, months: &[Month]) -> Resu
         mfa_coverage: input.iam.map(|iam| figures::mfa_coverage(iam, accounts_of(input).len())),
         ..figures_of(&ledger, &windows, &deactivations, input, Part { period: input.period, account: None })
     };
-    let notices = unmatched(facts, &drafts, &deactivations, input);
+    let mut notices = unmatched(facts, &drafts, &deactivations, input);
+    notices.extend(closed_by_remover(&ledger, &windows));
+    notices.sort();
     let analysis =
         Analysis { windows, events, reconciliation: findings, leftover_devices: leftovers, figures, notices };
     let parts = parts::parts(input, &ledger, &calls, &deactivations, &analysis, months);
@@ -534,6 +536,44 @@ fn kind_figures(
     // Of the period that ends with the report, what IAM shows now belongs to it.
     let shows_now = part.period.to >= input.period.to;
     figures::figures(&windows, &deactivations, failed_attempts, part.period, input.as_of, shows_now)
+}
+
+/// Windows that count as remediated although whoever opened them for somebody else enabled the device that closed them.
+fn closed_by_remover(ledger: &Ledger<'_>, windows: &[Window]) -> Vec<Notice> {
+    let ends =
+        |window: &&Window| window.close_reason == Some(CloseReason::Reenabled) && window.legitimate == Some(false);
+    let named = |window: &Window| {
+        let [opening, closing] = [window.opened_by_event.clone(), window.closed_by_event.clone()];
+        [opening, closing].into_iter().flatten().map(|id| (window.account.clone(), id)).collect::<Vec<_>>()
+    };
+    let wanted: BTreeSet<(String, String)> = windows.iter().filter(ends).flat_map(named).collect();
+    let mut found: BTreeMap<(String, String), (EventId, &Event)> = BTreeMap::new();
+    for (index, event) in ledger.events.iter().filter(|_| !wanted.is_empty()) {
+        let key = (event.account.to_string(), event.id.clone());
+        if wanted.contains(&key) {
+            found.insert(key, (index, event));
+        }
+    }
+    let mut notices = Vec::new();
+    for window in windows.iter().filter(ends) {
+        let [Some((index, opening)), Some((_, closing))] = [&window.opened_by_event, &window.closed_by_event]
+            .map(|id| found.get(&(window.account.clone(), id.clone()?)).copied())
+        else {
+            continue;
+        };
+        let own = ledger.entity_of(&opening.actor, &opening.account, opening.time);
+        let is_own = own.is_some() && own == ledger.owners.get(index).copied().flatten();
+        if !is_own && detect::is_same(&opening.actor, &closing.actor) {
+            notices.push(Notice {
+                code: NoticeCode::ClosedByRemover,
+                text: format!(
+                    "account {}, {}: the window that event {} opened was closed by event {} of the same caller, which enabled a device for this user: it is in the MTTR, and may be no remediation",
+                    window.account, window.principal.name, opening.id, closing.id
+                ),
+            });
+        }
+    }
+    notices
 }
 
 /// Tickets and alerts that matched nothing are said: they may hide a typo, or evidence that is missing.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::format::{self, plural};
-use super::{Coverage, Gap, MfaCoverage, NoticeCode, Report};
+use super::{Coverage, Gap, MfaCoverage, NoticeCode, PrincipalKind, Report, view};
 
 /// What an interval in [`Coverage::gaps`] is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,7 +175,11 @@ fn of_iam(report: &Report) -> Vec<Unknown> {
     let mut reasons = Vec::new();
     reasons.extend((of < all).then_some(Unknown::IamAccounts { of, all }));
     reasons.extend(lacking.then_some(Unknown::IamCounts));
-    reasons.extend((!lacking && users + roots > 0).then_some(Unknown::WithoutDevice { users, roots }));
+    // Those who are listed as being without MFA are not told of a second time, as if they were more.
+    let open = view::still_open(report);
+    let listed = |kind: PrincipalKind| open.iter().filter(|(_, window)| window.principal.kind == kind).count();
+    let are_listed = (users, roots) == (listed(PrincipalKind::IamUser), listed(PrincipalKind::Root));
+    reasons.extend((!lacking && users + roots > 0 && !are_listed).then_some(Unknown::WithoutDevice { users, roots }));
     reasons
 }
 
@@ -413,7 +417,7 @@ mod tests {
                 assert!(text.contains(words), "{i}: {format} does not name: {words}");
             }
             let (_, summary) = &texts[1];
-            assert!(summary.contains("Whether anybody is without MFA is not known: possibly"), "{i}: {summary}");
+            assert!(summary.contains("It is not known whether anyone is without MFA"), "{i}: {summary}");
         }
     }
 

@@ -237,7 +237,17 @@ fn nothing_is_done_twice() {
         assert_eq!(written(&name), time, "{name}");
     }
     assert_eq!(home.keys().len(), told, "nobody is told again");
-    assert_eq!(second.stderr.lines().count(), done.len(), "one line each:\n{}", second.stderr);
+    let [.., title, sentence] = &second.stderr.lines().collect::<Vec<_>>()[..] else { panic!("{}", second.stderr) };
+    assert_eq!(
+        (*title, *sentence),
+        ("MFA exposure in October 2026: 2 open windows", "2 principals are still without MFA.")
+    );
+    assert_eq!(
+        second.stderr.lines().count(),
+        done.len() + 2,
+        "one line each, and what the report says:\n{}",
+        second.stderr
+    );
     // The summary is about the report, whichever run made it.
     let summary: Value = serde_json::from_slice(&before["summary.json"]).unwrap();
     let report: Value = serde_json::from_slice(&before["report/report.json"]).unwrap();

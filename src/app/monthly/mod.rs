@@ -116,6 +116,8 @@ pub struct MonthlyOutcome {
     pub steps: Vec<Step>,
     /// Whether everything that the report rests on was read, and proven where that was asked.
     pub complete: bool,
+    /// What the report says, as the channels are told: a title, and sentences. `None` where there is none yet.
+    pub headline: Option<[String; 2]>,
     /// The conditions of `fail_on` that hold, a line each.
     pub found: Vec<String>,
 }
@@ -175,8 +177,9 @@ pub fn monthly(request: MonthlyRequest, archive: &Archive, run: Run<'_>) -> Resu
     month.report()?;
     month.deliver()?;
     month.message()?;
-    let State { complete, found, .. } = month.state;
-    Ok(MonthlyOutcome { folder: month.folder, steps: month.steps, complete, found })
+    let State { complete, found, message, .. } = month.state;
+    let headline = message.map(|alert| [alert.text.title, alert.text.summary]);
+    Ok(MonthlyOutcome { folder: month.folder, steps: month.steps, complete, headline, found })
 }
 
 /// A month that is being worked on.
