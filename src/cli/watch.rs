@@ -269,6 +269,10 @@ pub(super) fn run(args: WatchArgs, run: Run<'_>) -> Result<Status, Error> {
     }
 }
 
+/// Nobody may take a set-up without a channel for one that alerts.
+const NO_CHANNEL: &str =
+    "warning: the configuration has no channel: incidents are recorded in the ledger, and nobody is alerted";
+
 fn watch(args: WatchArgs, run: Run<'_>) -> Result<Status, Error> {
     // Clap has seen to it that both are there.
     let (config, store) = (args.config.unwrap_or_default(), args.store.unwrap_or_default());
@@ -281,7 +285,7 @@ fn watch(args: WatchArgs, run: Run<'_>) -> Result<Status, Error> {
     let request = Request { config, store, state, from, once: args.once, listen: args.listen, options };
     super::interrupt::wait_up_to(GRACE);
     if request.config.channels.is_empty() {
-        say("warning: the configuration has no channel: incidents are recorded in the ledger, and nobody is told");
+        say(NO_CHANNEL);
     }
     let summary = watch::run(&request, run, &stop)?;
     say(&format!(
@@ -296,8 +300,15 @@ fn watch(args: WatchArgs, run: Run<'_>) -> Result<Status, Error> {
             units::plural(summary.failures, "input or object", "inputs or objects")
         ));
     }
+    if summary.conflicts > 0 {
+        say(&format!(
+            "warning: {} contradictory records, or is not in an object's current version any more; where they disagree, the less favorable one for the user is used (`mfatrail report --store` names them)",
+            units::plural(summary.conflicts, "event has", "events have")
+        ));
+    }
     // What waits for a second attempt when it is stopped is the next one's matter.
-    Ok(Status::of(!args.once || (summary.failures == 0 && summary.undelivered == 0)))
+    let is_well = summary.failures + summary.undelivered + summary.conflicts == 0;
+    Ok(Status::of(!args.once || is_well))
 }
 
 /// The folder of the ledger, and of the outbox in it: that of a store in a folder, and of one in a bucket the one that is given.
@@ -425,6 +436,9 @@ fn check(args: &CheckArgs) -> Result<Status, Error> {
     let options = super::archive::connection(&args.aws)?;
     for line in watch::check::check(&config, &options)? {
         say(&line);
+    }
+    if config.channels.is_empty() {
+        say(NO_CHANNEL);
     }
     say(&format!(
         "checked {} and {}: no problem found; nothing was sent",

@@ -360,8 +360,10 @@ impl Store {
                 (column("object_id")?, column("object")?, column("sha256")?, column("status")?);
             for row in 0..frame.height() {
                 let current = states.get(row) != Some(Status::Replaced.name());
-                let (Some(id), Some(name), true) = (ids.get(row), names.get(row), current) else { continue };
-                for key in [id, name].into_iter().filter(|key| wanted.contains(*key)) {
+                let (Some(id), Some(name)) = (ids.get(row), names.get(row)) else { continue };
+                // By its name, an object is what is there now.
+                let keys = if current { &[id, name][..] } else { &[id] };
+                for key in keys.iter().copied().filter(|key| wanted.contains(*key)) {
                     cited.insert(key.to_owned(), (name.to_owned(), hashes.get(row).map(str::to_owned)));
                 }
             }

@@ -434,7 +434,8 @@ fn an_object_that_was_altered_under_its_tag_and_size_is_another_one() {
     // Only who verifies reads it again.
     put(altered.as_bytes());
     assert_eq!((scan(false), scan(true)), (0, 3));
-    assert_eq!(deactivations(), (vec!["DeactivateMFADevice,replaced".to_owned()], vec![]));
+    // No digest proves what is there now: what was read before is not forgotten.
+    assert_eq!(deactivations(), (vec!["DeactivateMFADevice,replaced".to_owned()], vec![id.clone()]));
     put(&text);
     assert_eq!(scan(true), 0);
     assert_eq!(deactivations(), (vec!["DeactivateMFADevice,read".to_owned()], vec![id]));

@@ -406,6 +406,89 @@ fn a_record_that_bears_the_id_of_another_takes_no_exposure_away() {
     }
 }
 
+/// What may stand in an object's place: its text, and whether it can be read.
+fn overwritten(what: &str) -> (String, bool) {
+    match what {
+        "nothing" => (r#"{"Records":[]}"#.to_owned(), true),
+        "damage" => ("{".to_owned(), false),
+        "no bytes" => (String::new(), false),
+        "another event" => {
+            (json!({"Records": [call("e-9", "2026-10-07T08:00:00Z", "ListMFADevices")]}).to_string(), true)
+        }
+        planted => (json!({"Records": [self::planted(planted)]}).to_string(), true),
+    }
+}
+
+#[test]
+fn an_object_that_is_overwritten_takes_no_exposure_away() {
+    let off = call("e-4", OFF, "DeactivateMFADevice");
+    for what in PLANTED.into_iter().chain(["nothing", "damage", "no bytes", "another event"]) {
+        let archive = Archive::of_alice();
+        archive.put(&key("one", 5, "MMMM"), std::slice::from_ref(&off));
+        let scan = ["scan", "archive", "--store", "store"];
+        assert_eq!(archive.run(&scan).status, 0);
+        let (text, is_read) = overwritten(what);
+        archive.put_text(&key("one", 5, "MMMM"), &text);
+        assert_eq!(archive.run(&scan).status, if is_read { 0 } else { 3 }, "{what}");
+        let checked = archive.run(&["store", "check", "--store", "store"]);
+        assert_eq!(checked.status, 0, "{what}: {}{}", checked.stdout, checked.stderr);
+        let (status, report) = archive.report_by(&["--store", "store", "--bundle", "bundle.zip"], "stored");
+        assert_eq!((status, &report["coverage"]["complete"]), (3, &json!(false)), "{what}");
+        if is_read {
+            let named = [("e-4".to_owned(), vec!["MMMM".to_owned()], vec!["MMMM".to_owned()])];
+            assert_eq!(conflicts(&report), named, "{what}");
+            let codes = report["notices"].to_string();
+            assert!(codes.contains("object-replaced") && codes.contains("event-conflict"), "{what}: {codes}");
+        }
+        let open = |report: &Value| {
+            let own = |window: &[String; 3]| window[0] == "alice" && window[2] == "-";
+            windows(report).into_iter().filter(own).collect::<Vec<_>>()
+        };
+        let from = if what == "earlier" { "2026-10-04T08:00:00Z" } else { OFF };
+        assert_eq!(open(&report), [["alice", from, "-"].map(str::to_owned)], "{what}");
+        let again = archive.run(&["report", "--from-bundle", "bundle.zip", "--out", "again"]);
+        assert_eq!((again.status, &json(&archive.home.path().join("again"))), (3, &report), "{what}: {}", again.stderr);
+        let as_of = ["--user", "alice", "--as-of", "2026-10-29", "--format", "json"];
+        let history = archive.run(&[&["history", "--store", "store"], &as_of[..]].concat());
+        assert_eq!(history.status, 3, "{what}: {}", history.stderr);
+        assert!(!is_read || history.stderr.contains("e-4"), "{what}: {}", history.stderr);
+        let rows: Vec<Value> = serde_json::from_str(&history.stdout).unwrap();
+        assert!(rows.iter().all(|row| row["device"].is_null()), "{what}: {rows:?}");
+        // Restored, it is as if nothing had been, but for whatever the other content says and makes worse.
+        archive.put(&key("one", 5, "MMMM"), std::slice::from_ref(&off));
+        archive.run(&scan);
+        let (status, report) = archive.report_by(&["--store", "store"], "restored");
+        assert_eq!(open(&report), [["alice", from, "-"].map(str::to_owned)], "{what}");
+        let is_of_october =
+            !["nothing", "damage", "no bytes", "of another year", "an update that is elsewhere"].contains(&what);
+        assert_eq!(status, if is_of_october { 3 } else { 0 }, "{what}: {}", report["notices"]);
+    }
+}
+
+/// What makes things better counts only where it is still there.
+#[test]
+fn what_was_overwritten_makes_nothing_better() {
+    let archive = Archive::of_alice();
+    archive.put(&key("one", 5, "MMMM"), &[call("e-4", OFF, "DeactivateMFADevice")]);
+    archive.put(&key("one", 6, "NNNN"), &[call("e-5", ON, "EnableMFADevice")]);
+    let scan = ["scan", "archive", "--store", "store"];
+    assert_eq!(archive.run(&scan).status, 0);
+    let (status, report) = archive.report_by(&["--store", "store"], "before");
+    assert_eq!((status, windows(&report)), (0, first_and(&[[OFF, ON]])));
+    archive.put(&key("one", 6, "NNNN"), &[]);
+    assert_eq!(archive.run(&scan).status, 0);
+    let (status, report) = archive.report_by(&["--store", "store"], "after");
+    assert_eq!((status, windows(&report)), (3, first_and(&[[OFF, "-"]])));
+    assert_eq!(conflicts(&report)[0].0, "e-5");
+    // An object that grows takes nothing back.
+    archive.put(&key("one", 6, "NNNN"), &[call("e-5", ON, "EnableMFADevice")]);
+    archive.run(&scan);
+    archive.put(&key("one", 6, "NNNN"), &[call("e-5", ON, "EnableMFADevice"), call("e-6", ON, "ListMFADevices")]);
+    archive.run(&scan);
+    let (status, report) = archive.report_by(&["--store", "store"], "grown");
+    assert_eq!((status, windows(&report)), (0, first_and(&[[OFF, ON]])), "{}", report["notices"]);
+}
+
 #[test]
 fn equal_records_are_one_event_however_they_are_written() {
     let off = with(

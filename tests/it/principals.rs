@@ -235,9 +235,9 @@ fn an_archive_that_arrives_piece_by_piece_ends_as_the_whole() {
     }
 }
 
-/// What was told of an object that has been overwritten since is withdrawn.
+/// Whoever overwrites an object takes no incident back.
 #[test]
-fn what_followed_from_an_object_that_was_overwritten_is_withdrawn() {
+fn what_followed_from_an_object_that_was_overwritten_is_not_withdrawn() {
     let home = tempfile::tempdir().unwrap();
     let (archive, store) = (home.path().join("archive"), home.path().join("store"));
     copy(&root().join("fixtures/archive"), &archive, &|_| true);
@@ -269,11 +269,14 @@ fn what_followed_from_an_object_that_was_overwritten_is_withdrawn() {
         files(&archive).into_iter().find(|path| path.to_str().unwrap().ends_with(openings[alone].as_str())).unwrap();
     fs::write(&place, r#"{"Records":[]}"#).unwrap();
     scan();
-    let (arrivals, _, changes) = look(arrivals.commit);
+    let (arrivals, examined, changes) = look(arrivals.commit);
     assert!(arrivals.events.iter().any(|(_, id)| *id == opening), "{opening}");
     let withdrawn = |step: &&Step| step.transition == Transition::Withdrawn;
     let keys: Vec<&str> = changes.steps.iter().filter(withdrawn).map(|step| step.entry.key.as_str()).collect();
-    assert!(keys.iter().any(|key| key.ends_with(opening.as_str())), "{opening}: {keys:?}");
+    assert_eq!(keys, [""; 0]);
+    let window = examined.windows.iter().find(|window| window.opened_by_event.as_ref() == Some(&opening));
+    assert!(window.is_some(), "{opening}");
+    assert!(examined.conflicts.iter().any(|conflict| conflict.event_id == opening), "{:?}", examined.conflicts);
 }
 
 fn incidents(examined: &Examined, fixture: &Fixture) -> Vec<Incident> {

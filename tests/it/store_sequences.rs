@@ -167,6 +167,13 @@ fn object_id(location: &str, etag: &str, size: u64) -> String {
     hex(&sha256(&text)[..16])
 }
 
+/// The events of a content that was overwritten.
+fn former(row: &Value) -> Vec<String> {
+    let place = PLACES.iter().position(|name| row["location"].as_str().unwrap().ends_with(name)).unwrap();
+    let is = |content: &Content| row["sha256"] == hex(&sha256(&content.bytes(place)));
+    (0..3).map(Content::Good).chain([Content::NoRecords]).find(is).unwrap().events(place)
+}
+
 impl Model {
     /// Tag and size tell whether an object is read again.
     fn scan(&mut self, home: &Path) {
@@ -196,9 +203,11 @@ impl Model {
     }
 
     fn check(&self, home: &Path) {
-        let mut events: Vec<String> =
-            self.known.iter().flat_map(|(place, (_, content))| content.events(*place)).collect();
-        events.sort();
+        let known = self.known.iter().flat_map(|(place, (_, content))| content.events(*place));
+        // Nor is forgotten what was there before.
+        let mut events: BTreeSet<String> = known.collect();
+        events.extend(self.sql(home, OBJECTS).iter().filter(|row| row["status"] == "replaced").flat_map(former));
+        let events: Vec<String> = events.into_iter().collect();
         let checked = mfa(home, &["store", "check", "--store", "store"]);
         assert_eq!(checked.status, 0, "{}{}", checked.stdout, checked.stderr);
         let history = mfa(home, &["history", "--store", "store", "--format", "json"]);

@@ -1264,3 +1264,67 @@ mod online {
         assert!(!ran.stdout.contains("keys_unavailable"), "{}", ran.stdout);
     }
 }
+
+/// What digests prove decides against what was overwritten, and what they were not asked about is not proven beside it.
+#[test]
+fn in_a_store_what_is_proven_counts_and_what_was_not_asked_about_is_no_proof() {
+    let (bucket, key) = deactivation(A, "2026-10-01T22:05:31Z");
+    let disk = Disk::of(&bucket);
+    let log = disk.archive().join(&key);
+    let truth = std::fs::read(&log).expect("the log");
+    let nothing = gzip(br#"{"Records":[]}"#);
+    let run = |arguments: &[&str]| -> Ran {
+        mfatrail().current_dir(disk.home.path()).args(arguments).output().expect("it runs").into()
+    };
+    let scan = |store: &str, verify: bool| {
+        let more = ["--verify", "--public-keys", "keys.json", "--to", "2026-10-02T10:00:00Z"];
+        run(&[&["scan", "archive", "--store", store][..], if verify { &more[..] } else { &[] }].concat()).status
+    };
+    let report = |store: &str| {
+        let period = ["--from", "2026-10-01", "--to", "2026-10-03", "--out", "out"];
+        let ran = run(&[&["report", "--store", store], &period[..]].concat());
+        let json = run::json(&disk.home.path().join("out"));
+        let window = json["windows"].as_array().expect("windows").first().cloned().unwrap_or_default();
+        let text = |name: &str| window[name].as_str().unwrap_or("-").to_owned();
+        (ran.status, [text("opened_by_event"), text("closed_at"), text("integrity")], json["notices"].to_string())
+    };
+    assert_eq!((scan("first", true), report("first").0), (0, 0));
+    let (_, [opened, ..], _) = report("first");
+    let stands = |integrity: &str| [opened.clone(), "-".to_owned(), integrity.to_owned()];
+    assert_eq!(report("first").1, stands("verified"));
+    // Overwritten after it was proven: it is not forgotten.
+    std::fs::write(&log, &nothing).expect("a file");
+    assert_eq!(scan("first", false), 0);
+    let (status, window, notices) = report("first");
+    assert_eq!((status, window), (3, stands("verified")), "{notices}");
+    // Overwritten before it was read, and then restored and proven: it counts, and nothing else does.
+    let mut forged = gunzip(&truth);
+    forged = String::from_utf8(forged).expect("UTF-8").replace("DeactivateMFADevice", "EnableMFADevice").into_bytes();
+    std::fs::write(&log, gzip(&forged)).expect("a file");
+    assert_eq!(scan("second", false), 0);
+    std::fs::write(&log, &truth).expect("a file");
+    assert_eq!(scan("second", true), 0);
+    let (status, window, notices) = report("second");
+    assert_eq!((status, window), (0, stands("verified")), "{notices}");
+    // Somebody adds an enrollment, and a plain scan reads it.
+    for name in ["EnableMFADevice", "DeleteUser", "DeleteLoginProfile"] {
+        let text = String::from_utf8(gunzip(&truth)).expect("UTF-8");
+        let record: Value = serde_json::from_str(&text).expect("JSON");
+        let mut record = record["Records"].as_array().expect("records").last().expect("a record").clone();
+        record["eventID"] = format!("added-{name}").into();
+        record["eventName"] = name.into();
+        record["eventTime"] = "2026-10-02T06:00:00Z".into();
+        let added = log.with_file_name("added.json.gz");
+        std::fs::write(&added, gzip(serde_json::json!({ "Records": [record] }).to_string().as_bytes()))
+            .expect("a file");
+        let store = format!("third-{name}");
+        std::fs::rename(&added, disk.home.path().join("aside")).expect("it can be moved");
+        assert_eq!(scan(&store, true), 0);
+        std::fs::rename(disk.home.path().join("aside"), &added).expect("it can be moved");
+        assert_eq!(scan(&store, false), 0);
+        let (status, [.., integrity], notices) = report(&store);
+        assert_ne!(integrity, "verified", "{name}: {notices}");
+        assert_eq!((status, notices.contains("rests-on-unproven")), (3, true), "{name}: {notices}");
+        std::fs::remove_file(&added).expect("a file");
+    }
+}

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::principals::{EventKey, Examined, Question, examine};
-use super::{Error, Run, store_error};
+use super::{Error, Run, coverage, store_error};
 use crate::alert::channel::{Channel, Opening};
 use crate::alert::secret::SecretRef;
 use crate::alert::vault::AwsVault;
@@ -92,6 +92,8 @@ pub struct Summary {
     pub undelivered: u64,
     /// Inputs that could not be read, objects that failed.
     pub failures: u64,
+    /// Events that several records, or two versions of an object, contradict each other about.
+    pub conflicts: u64,
 }
 
 /// Opens channels of a configuration, which reach AWS as the watch does; a role for reading archives is none for them.
@@ -304,7 +306,7 @@ impl Watch<'_> {
             let read = self.read(&archives, &batch, now, &mut summary)?;
             let is_pending = self.known.pending.first().is_some_and(|(at, _)| *at <= now);
             if first || worked || is_pending || !archives.is_empty() {
-                summary.transitions += self.look(told_from, now)?;
+                self.look(told_from, now, &mut summary)?;
             }
             if !self.request.config.queues.is_empty() && self.queues.unreachable() == 0 {
                 self.metrics.passed(now);
@@ -375,11 +377,14 @@ impl Watch<'_> {
         }
         self.metrics.read(read.objects, read.records, read.ingested.events, read.failures.len() as u64, now);
         summary.objects += read.objects;
+        if read.ingested.replaced > 0 {
+            tracing::warn!(objects = read.ingested.replaced, "overwritten in the archive, which CloudTrail never does");
+        }
         Ok(read)
     }
 
-    /// Looks at what is new, and puts what is to be told into the outbox; gives the number of transitions.
-    fn look(&mut self, told_from: DateTime<Utc>, now: DateTime<Utc>) -> Result<u64, Error> {
+    /// Looks at what is new, and puts what is to be told into the outbox.
+    fn look(&mut self, told_from: DateTime<Utc>, now: DateTime<Utc>, summary: &mut Summary) -> Result<(), Error> {
         let store = self.reading.store()?;
         let is_new = iam::renew(&mut self.known.iam, &self.request.config, &store)? | self.approvals.renew();
         let arrivals = match self.known.commit.filter(|_| !is_new) {
@@ -400,7 +405,7 @@ impl Watch<'_> {
         };
         if touched.as_ref().is_some_and(BTreeSet::is_empty) {
             self.known.commit = Some(store.commit());
-            return Ok(0);
+            return Ok(());
         }
         let config = &self.request.config;
         let question = Question {
@@ -414,6 +419,13 @@ impl Watch<'_> {
             settings: &config.settings,
         };
         let examined = examine(&store, &mut self.known.spans, &question)?;
+        for conflict in coverage::by_event(examined.conflicts.clone()) {
+            let key = (conflict.account.clone(), conflict.event_id.clone());
+            if touched.as_ref().is_none_or(|touched| touched.contains(&key)) {
+                tracing::warn!("{}", coverage::contested(&conflict).text);
+                summary.conflicts += 1;
+            }
+        }
         let nobody = Tags::new();
         let tags = self.known.iam.as_ref().map_or(&nobody, |iam| &iam.tags);
         let facts = facts(config, tags, &examined, examined.as_of.max(now));
@@ -449,7 +461,8 @@ impl Watch<'_> {
         }
         self.known.pending = waiting;
         self.known.commit = Some(store.commit());
-        Ok(changes.steps.len() as u64)
+        summary.transitions += changes.steps.len() as u64;
+        Ok(())
     }
 }
 

@@ -190,7 +190,8 @@ fn two_inputs_that_disagree_are_a_conflict_and_the_worse_holds() {
         json!({"userName": "mallory", "serialNumber": "arn:aws:iam::111122223333:mfa/mallory"});
     fs::write(archive.join("1.json"), object(&[enabled, lost, other])).unwrap();
     stage.sqs.with(|sqs| sqs.send(of_record(&mended, 0)));
-    assert_eq!(stage.once().status, 0);
+    let ran = stage.once();
+    assert!(ran.status == 3 && ran.stderr.contains("contradictory records"), "{}", ran.stderr);
     let steps = stage.told()[KEY].clone();
     assert_eq!(steps.first().map(String::as_str), Some("opened"), "{steps:?}");
     let report = [
