@@ -181,7 +181,9 @@ pub const fn about_notice(code: NoticeCode) -> &'static str {
         NoticeCode::OcsfSource => {
             "Check which facts are unknown then (docs/sources.md); where it matters, read CloudTrail's own objects as well: each event counts once"
         }
-        NoticeCode::ObjectReplaced => "Find out who overwrote it: CloudTrail never does. The store keeps both versions",
+        NoticeCode::ObjectReplaced => {
+            "Find out who overwrote it: CloudTrail never does. The store keeps both versions; `scan --verify` shows which one CloudTrail signed"
+        }
         NoticeCode::OtherSources => "Nothing, if intended; `--only-source` leaves them out",
         NoticeCode::PeriodNotCovered => "Check the period and SOURCE: what was read is of another time",
         NoticeCode::PeriodNotOver => "Run it again when the period is over",

@@ -18,5 +18,5 @@ pub use family::{Family, Member, Relation};
 pub use grow::{Bounds, Seed};
 pub use holder::Holder;
 pub use link::Link;
-pub use standing::{Ending, Standing, standing};
+pub use standing::{Ending, Endings, Standing};
 pub use thing::{Action, NAMES, Thing, ThingKind};

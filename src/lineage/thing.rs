@@ -6,7 +6,7 @@ use crate::cloudtrail::{ActorKind, Record};
 use crate::mfa;
 
 /// What kind of thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThingKind {
     /// A long-term access key.

@@ -307,8 +307,13 @@ fn nothing_disappears(got: &Told, added: &[Added]) -> Result<(), String> {
         if !lasts && (got.status != 3 || got.conflicts().is_empty()) {
             return Err(format!("a window is gone or shorter, with status {}: {window}", got.status));
         }
+        // A user is its account and ID: a record may say that the ID has another name now.
         let whose = |other: &&Value| {
-            other["account"] == window["account"] && other["principal"]["name"] == window["principal"]["name"]
+            let same = |key: &str| {
+                let [one, other] = [window, *other].map(|of| &of["principal"][key]);
+                !one.is_null() && one == other
+            };
+            other["account"] == window["account"] && (same("name") || same("id"))
         };
         let open = got
             .list("windows")

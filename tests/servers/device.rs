@@ -121,7 +121,7 @@ fn a_device_goes_through_its_life() {
     assert!(again.status == 2 && again.stderr.contains("seed.txt"), "{}", again.stderr);
     assert_eq!(std::fs::read_to_string(folder.path().join("seed.txt")).unwrap(), seed);
     let nowhere = run(&standin, folder.path(), &["device", "create", "x", "--apply", "--confirm", "x"], "");
-    assert!(nowhere.status == 2 && nowhere.stderr.contains("no place for it"), "{}", nowhere.stderr);
+    assert!(nowhere.status == 2 && nowhere.stderr.contains("nowhere to put it"), "{}", nowhere.stderr);
     let piped = run(&standin, folder.path(), &["device", "create", "x", "--qr", "--apply", "--confirm", "x"], "");
     assert!(piped.status == 2 && piped.stderr.contains("not a terminal"), "{}", piped.stderr);
     assert_eq!(changing(&standin).len(), 8);

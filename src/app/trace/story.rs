@@ -17,7 +17,7 @@ use crate::contract::trace::{
 };
 use crate::inventory::IamState;
 use crate::lineage::{
-    Action, Credential, Family, Holder, Link, Member, Person, Relation, Session, Standing, Thing, ThingKind, standing,
+    Action, Credential, Endings, Family, Holder, Link, Member, Person, Relation, Session, Standing, Thing, ThingKind,
 };
 use crate::search::hits::Hits;
 use crate::source::ObjectRef;
@@ -266,13 +266,13 @@ impl Told {
 
     fn effects(&self, reading: &Reading) -> Vec<TraceEffect> {
         let Reading { family, links, .. } = reading;
-        let mut effects = Vec::new();
+        let (mut effects, endings) = (Vec::new(), Endings::of(links));
         for link in links {
             let Some((action, thing)) = link.done() else { continue };
             if family.member_of(&link.holder, link.at).is_none() {
                 continue;
             }
-            let ending = standing((action, thing), link, links);
+            let ending = endings.standing((action, thing), link);
             effects.push(TraceEffect {
                 kind: kind(thing.kind),
                 action: action_word(action),
@@ -291,7 +291,7 @@ impl Told {
 
     fn removals(&self, request: &TraceRequest, reading: &Reading) -> Vec<MfaRemoval> {
         let Reading { family, links, .. } = reading;
-        let mut removals = Vec::new();
+        let (mut removals, endings) = (Vec::new(), Endings::of(links));
         for link in links {
             let Some((Action::Removed, thing)) = link.done().filter(|(_, thing)| thing.kind == ThingKind::Device)
             else {
@@ -302,7 +302,7 @@ impl Told {
             if credential.is_none() && !is_about(&request.question, thing) {
                 continue;
             }
-            let ending = standing((Action::Removed, thing), link, links);
+            let ending = endings.standing((Action::Removed, thing), link);
             removals.push(MfaRemoval {
                 event_id: link.event_id.clone(),
                 at: link.at,
