@@ -19,6 +19,7 @@ mod compact;
 mod error;
 mod excerpt;
 mod file;
+mod former;
 mod frame;
 mod id;
 mod index;
