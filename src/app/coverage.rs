@@ -170,7 +170,7 @@ pub(crate) fn contested(conflict: &Conflict) -> Notice {
         return Notice {
             code: NoticeCode::EventConflict,
             text: format!(
-                "event {event_id} of account {account} has records with different contents in {object}, or is not in its current version any more: where they disagree, the less favorable one for the user is used"
+                "event {event_id} of account {account} has records with different contents in {object}, or is no longer in its current version: where they disagree, the less favorable one for the user is used"
             ),
         };
     }

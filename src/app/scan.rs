@@ -408,7 +408,7 @@ fn recalled(found: &StoredEvidence) -> String {
         "this report uses the current version, and the store has both".to_owned()
     } else {
         format!(
-            "{} that the store has of the earlier version are not in the current one. They still count, unless they are favorable for the user",
+            "the current version lacks {} that the store has of the earlier one, which still count unless they are favorable for the user. (An export that is written again without its oldest records does this too: give each export a file of its own)",
             lost.join(" and ")
         )
     }

@@ -302,8 +302,8 @@ fn watch(args: WatchArgs, run: Run<'_>) -> Result<Status, Error> {
     }
     if summary.conflicts > 0 {
         say(&format!(
-            "warning: {} contradictory records, or is not in an object's current version any more; where they disagree, the less favorable one for the user is used (`mfatrail report --store` names them)",
-            units::plural(summary.conflicts, "event has", "events have")
+            "warning: {}, named above (`mfatrail report --store` has them, too): where records disagree, the less favorable one for the user is used",
+            units::plural(summary.conflicts, "event with contradictory records", "events with contradictory records")
         ));
     }
     // What waits for a second attempt when it is stopped is the next one's matter.

@@ -547,27 +547,32 @@ fn closed_by_remover(ledger: &Ledger<'_>, windows: &[Window]) -> Vec<Notice> {
         [opening, closing].into_iter().flatten().map(|id| (window.account.clone(), id)).collect::<Vec<_>>()
     };
     let wanted: BTreeSet<(String, String)> = windows.iter().filter(ends).flat_map(named).collect();
-    let mut found: BTreeMap<(String, String), (EventId, &Event)> = BTreeMap::new();
+    let mut found: BTreeMap<(String, String), Vec<(EventId, &Event)>> = BTreeMap::new();
     for (index, event) in ledger.events.iter().filter(|_| !wanted.is_empty()) {
         let key = (event.account.to_string(), event.id.clone());
         if wanted.contains(&key) {
-            found.insert(key, (index, event));
+            found.entry(key).or_default().push((index, event));
         }
     }
     let mut notices = Vec::new();
     for window in windows.iter().filter(ends) {
-        let [Some((index, opening)), Some((_, closing))] = [&window.opened_by_event, &window.closed_by_event]
-            .map(|id| found.get(&(window.account.clone(), id.clone()?)).copied())
-        else {
-            continue;
+        // Of several records of one event, any may be the true one.
+        let records = |id: &Option<String>| {
+            id.as_ref().and_then(|id| found.get(&(window.account.clone(), id.clone()))).map_or(&[][..], Vec::as_slice)
         };
-        let own = ledger.entity_of(&opening.actor, &opening.account, opening.time);
-        let is_own = own.is_some() && own == ledger.owners.get(index).copied().flatten();
-        if !is_own && detect::is_same(&opening.actor, &closing.actor) {
+        let openings = records(&window.opened_by_event).iter().filter(|(index, opening)| {
+            let own = ledger.entity_of(&opening.actor, &opening.account, opening.time);
+            own.is_none() || own != ledger.owners.get(*index).copied().flatten()
+        });
+        let closings = records(&window.closed_by_event);
+        let mut pairs = openings.flat_map(|(_, opening)| closings.iter().map(move |(_, closing)| (opening, closing)));
+        if let Some((opening, closing)) =
+            pairs.find(|(opening, closing)| detect::is_same(&opening.actor, &closing.actor))
+        {
             notices.push(Notice {
                 code: NoticeCode::ClosedByRemover,
                 text: format!(
-                    "account {}, {}: the window that event {} opened was closed by event {} of the same caller, which enabled a device for this user: it is in the MTTR, and may be no remediation",
+                    "account {}, {}: the window that event {} opened was closed by event {} of the same caller, which enabled a device for this user: it is in the MTTR, and may not be a remediation",
                     window.account, window.principal.name, opening.id, closing.id
                 ),
             });

@@ -422,6 +422,8 @@ impl<T: Holds> Logged for T {
         event.delivered_at = delivery(event, copy);
         event.lineage.content = event.lineage.content.or(copy.lineage.content);
         event.lineage.verified |= copy.lineage.verified;
+        // What is in dispute of one only is settled by the other.
+        event.lineage.dispute = event.lineage.dispute.filter(|_| copy.lineage.dispute.is_some());
         event.lineage.addenda.extend(copy.lineage.addenda.iter().cloned());
     }
 

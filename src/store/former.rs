@@ -1,25 +1,30 @@
 //! Finds what contents that were overwritten still have to say: see [`Overwritten`].
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Datelike, Utc};
 
 use super::StoreError;
-use super::frame;
+use super::frame::{self, Row};
 use super::id::{id_of, location_key};
-use super::overwritten::{Former, Identity, Overwritten};
+use super::overwritten::{Former, Overwritten, identity_of_call, identity_of_event};
 use super::read::Store;
-use super::rows::{Status, integrity as judgment};
+use super::rows::{CallRow, EventRow, Status, integrity as judgment};
 use super::schema::Dataset;
+use super::tables::month_of_path;
 use crate::contract::Integrity;
 
+/// Months; `None` for all.
+type Months = Option<BTreeSet<(i32, u32)>>;
+
 impl Store {
-    /// What objects that were overwritten still have to say.
+    /// What objects that were overwritten still have to say beside those that count, of events and, where `calls`, of calls.
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub(super) fn overwritten(&self) -> Result<Overwritten, StoreError> {
+    pub(super) fn overwritten(&self, calls: bool, counts: &dyn Fn(u128) -> bool) -> Result<Overwritten, StoreError> {
         let mut found = Overwritten::default();
+        let mut months = Some(BTreeSet::new());
         for path in self.paths(Dataset::Objects) {
             let names = ["object_id", "status", "object", "location", "integrity", "first_record", "last_record"];
             let frame = self.pick(path, Dataset::Objects, &names)?;
@@ -29,27 +34,23 @@ impl Store {
             let [first, last] = ["first_record", "last_record"].map(|name| frame::times(&frame, name));
             let (first, last) = (first?, last?);
             for row in (0..frame.height()).filter(|row| status.get(*row) == Some(Status::Replaced.name())) {
-                let month = |times: &[Option<DateTime<Utc>>]| {
-                    times.get(row).copied().flatten().map(|time| (time.year(), time.month()))
-                };
+                let time = |times: &[Option<DateTime<Utc>>]| times.get(row).copied().flatten();
+                add_months(&mut months, time(&first), time(&last));
                 let former = Former {
                     name: name.get(row).unwrap_or_default().to_owned(),
                     location: location_key(location.get(row).unwrap_or_default()),
                     integrity: integrity.get(row).and_then(judgment),
-                    months: month(&first).zip(month(&last)).map(|(first, last)| [first, last]),
                 };
                 found.former.extend(ids.get(row).map(|id| (id_of(id), former)));
             }
         }
         self.leave_out_outweighed(&mut found)?;
-        let Some(months) = found.former.values().filter_map(|former| former.months).reduce(|a, b| {
-            let ([a, b], [c, d]) = (a, b);
-            [a.min(c), b.max(d)]
-        }) else {
-            return Ok(found);
-        };
-        found.events = self.only_there(&found, Dataset::Events, months)?;
-        found.calls = self.only_there(&found, Dataset::Calls, months)?;
+        let event = |row: EventRow| (id_of(&row.object_id), identity_of_event(&row.event));
+        found.events = self.only_there(&found, 1, &months, counts, &event)?;
+        if calls {
+            let call = |row: CallRow| (id_of(&row.object_id), identity_of_call(&row.call, row.region.as_deref()));
+            found.calls = self.only_there(&found, 0, &months, counts, &call)?;
+        }
         Ok(found)
     }
 
@@ -77,50 +78,55 @@ impl Store {
     }
 
     /// What only such objects have of a data set. A copy of a record has its time, and lies in the same month.
-    fn only_there(
+    fn only_there<R: Row>(
         &self,
         found: &Overwritten,
-        dataset: Dataset,
-        months: [(i32, u32); 2],
-    ) -> Result<HashSet<Identity>, StoreError> {
-        let has_content = dataset == Dataset::Events;
+        leave: usize,
+        months: &Months,
+        counts: &dyn Fn(u128) -> bool,
+        identity: &dyn Fn(R) -> (u128, String),
+    ) -> Result<HashSet<String>, StoreError> {
         let mut only = HashSet::new();
         for of_former in [true, false] {
-            let paths: Vec<&str> = self.paths_within(dataset, Some(months)).collect();
+            if !of_former && only.is_empty() || found.former.is_empty() {
+                break;
+            }
+            let within = |path: &&str| {
+                let month = month_of_path(path).unwrap_or_default();
+                month == (0, 0) || months.as_ref().is_none_or(|months| months.contains(&month))
+            };
+            let paths: Vec<&str> = self.paths(R::DATASET).filter(within).collect();
             self.ahead(paths.iter().copied());
             for path in paths {
-                let names: &[&str] = if has_content {
-                    &["account", "event_id", "object_id", "content"]
-                } else {
-                    &["account", "event_id", "object_id"]
-                };
-                let frame = self.pick(path, dataset, names)?;
-                let [accounts, ids, objects] =
-                    ["account", "event_id", "object_id"].map(|name| frame::text(&frame, name));
-                let (accounts, ids, objects) = (accounts?, ids?, objects?);
-                let contents = has_content.then(|| frame::text(&frame, "content")).transpose()?;
-                for row in 0..frame.height() {
-                    let (Some(account), Some(id), Some(object)) = (accounts.get(row), ids.get(row), objects.get(row))
-                    else {
-                        continue;
-                    };
-                    let object = id_of(object);
-                    if of_former != found.former.contains_key(&object) || found.outweighed.contains(&object) {
-                        continue;
-                    }
-                    let content = contents.and_then(|contents| contents.get(row)).map(str::to_owned);
-                    let identity = (account.to_owned(), id.to_owned(), content);
-                    if of_former {
+                self.rows_of(path, leave, &mut |row: R| {
+                    let (object, identity) = identity(row);
+                    if of_former && found.former.contains_key(&object) {
                         only.insert(identity);
-                    } else {
+                    } else if !of_former && is_current(found, object) && counts(object) {
                         only.remove(&identity);
                     }
-                }
-            }
-            if only.is_empty() {
-                break;
+                    Ok(())
+                })?;
             }
         }
         Ok(only)
+    }
+}
+
+fn is_current(found: &Overwritten, object: u128) -> bool {
+    !found.former.contains_key(&object) && !found.outweighed.contains(&object)
+}
+
+/// Adds the months of an object's records.
+fn add_months(months: &mut Months, first: Option<DateTime<Utc>>, last: Option<DateTime<Utc>>) {
+    let month = |time: DateTime<Utc>| (time.year(), time.month());
+    match (months.as_mut(), first.map(month), last.map(month)) {
+        (Some(months), Some(mut next), Some(last)) if next.0 + 100 > last.0 => {
+            while next <= last {
+                months.insert(next);
+                next = if next.1 == 12 { (next.0 + 1, 1) } else { (next.0, next.1 + 1) };
+            }
+        }
+        _ => *months = None,
     }
 }

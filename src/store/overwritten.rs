@@ -7,9 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::rows::content_text;
 use crate::contract::Integrity;
 use crate::mfa::{Conflict, Dispute, Event};
-
-/// Account, id and content of an event; of a call, which has no content of its own, account and id.
-pub(super) type Identity = (String, String, Option<String>);
+use crate::trace::{Call, Lineage};
 
 /// A content that was overwritten.
 #[derive(Debug)]
@@ -17,7 +15,6 @@ pub(super) struct Former {
     pub(super) name: String,
     pub(super) location: u128,
     pub(super) integrity: Option<Integrity>,
-    pub(super) months: Option<[(i32, u32); 2]>,
 }
 
 /// What contents that were overwritten still have to say.
@@ -27,10 +24,21 @@ pub(super) struct Overwritten {
     pub(super) former: HashMap<u128, Former>,
     /// By id, those that a digest outweighs.
     pub(super) outweighed: HashSet<u128>,
-    /// Of their events, those that no current object has.
-    pub(super) events: HashSet<Identity>,
-    /// Of their calls, those that no current object has.
-    pub(super) calls: HashSet<Identity>,
+    /// Of their events, those that no other object has that counts.
+    pub(super) events: HashSet<String>,
+    /// Of their calls, the same.
+    pub(super) calls: HashSet<String>,
+}
+
+/// What tells an event from others, and from others of its id.
+pub(super) fn identity_of_event(event: &Event) -> String {
+    format!("{:?}", (&*event.account, &event.id, content_text(&event.lineage)))
+}
+
+/// The same of a call: all that it says, for its content is not kept.
+pub(super) fn identity_of_call(call: &Call, region: Option<&str>) -> String {
+    let call = Call { lineage: Lineage::default(), ..call.clone() };
+    format!("{:?}", (region, call))
 }
 
 impl Overwritten {
@@ -42,8 +50,7 @@ impl Overwritten {
     /// Whether an event of such an object is in no current one. Then it is marked, and is a conflict of what its object said and says.
     pub(super) fn recall(&self, object: u128, event: &mut Event) -> Option<Conflict> {
         let former = self.former.get(&object)?;
-        let (account, event_id) = (event.account.to_string(), event.id.clone());
-        if !self.events.contains(&(account.clone(), event_id.clone(), content_text(&event.lineage))) {
+        if !self.events.contains(&identity_of_event(event)) {
             return None;
         }
         event.lineage.verified = former.integrity == Some(Integrity::Verified);
@@ -51,11 +58,16 @@ impl Overwritten {
             event.lineage.dispute = Some(Dispute::Effect);
         }
         let objects = BTreeSet::from([former.name.clone()]);
-        Some(Conflict { account, event_id, kept: objects.clone(), objects })
+        Some(Conflict {
+            account: event.account.to_string(),
+            event_id: event.id.clone(),
+            kept: objects.clone(),
+            objects,
+        })
     }
 
     /// Whether a call of such an object is in no current one.
-    pub(super) fn has_call(&self, object: u128, account: &str, event_id: &str) -> bool {
-        self.former.contains_key(&object) && self.calls.contains(&(account.to_owned(), event_id.to_owned(), None))
+    pub(super) fn has_call(&self, object: u128, call: &Call, region: Option<&str>) -> bool {
+        self.former.contains_key(&object) && self.calls.contains(&identity_of_call(call, region))
     }
 }

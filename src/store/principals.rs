@@ -211,7 +211,7 @@ impl Store {
         for CallRow { call, region, object_id } in &calls {
             let id = id_of(object_id);
             let former = || {
-                let lost = overwritten.has_call(id, &call.account, &call.event_id);
+                let lost = overwritten.has_call(id, call, region.as_deref());
                 overwritten.integrity(id).filter(|_| lost)
             };
             if let Some(integrity) = worth.get(&id).copied().or_else(former)
@@ -221,16 +221,17 @@ impl Store {
                 evidence.part_of(integrity).add_call(holder, call).map_err(StoreError::Temporary)?;
             }
         }
+        let seen_in = |id: u128| worth.get(&id).copied().or_else(|| overwritten.integrity(id));
         for row in sightings {
             let Sighting { first, last, .. } = row.sighting;
             let first = range.from.map_or(first, |from| first.max(from));
             let last = range.until.map_or(last, |until| last.min(until));
             if first <= last
-                && let Some(integrity) = worth.get(&id_of(&row.object_id))
+                && let Some(integrity) = seen_in(id_of(&row.object_id))
                 && range.admits(first, row.account.as_deref(), row.region.as_deref())
             {
                 let clipped = Sighting { first, last, ..row.sighting };
-                evidence.part_of(*integrity).add_sighting(&clipped).map_err(StoreError::Temporary)?;
+                evidence.part_of(integrity).add_sighting(&clipped).map_err(StoreError::Temporary)?;
             }
         }
         evidence.finish().trace.collect(wanted).map_err(StoreError::Temporary)
@@ -276,7 +277,10 @@ impl Store {
                 }
             }
         }
-        let overwritten = if replaced { self.overwritten()? } else { Overwritten::default() };
+        let overwritten = match replaced {
+            true => self.overwritten(true, &|_| true)?,
+            false => Overwritten::default(),
+        };
         Ok((worth, overwritten))
     }
 }

@@ -275,7 +275,10 @@ impl Store {
     pub fn gather(&self, needed: &EventQuery<'_>) -> Result<EventSet, StoreError> {
         let mut gathered = EventSet::default();
         let Seen { replaced, verified } = self.seen(needed, &mut gathered)?;
-        let overwritten = if replaced.is_empty() { Overwritten::default() } else { self.overwritten()? };
+        let overwritten = match replaced.is_empty() {
+            true => Overwritten::default(),
+            false => self.overwritten(false, &|_| true)?,
+        };
         let sessions = self.sessions(needed)?;
         let mut groups = Groups::default();
         let mut users = HashSet::new();

@@ -32,7 +32,7 @@ use crate::hash::sha256;
 use crate::mfa::Conflict;
 use crate::pipeline::{AccountSpan, Scanned};
 use crate::source::{KeyInfo, Selection};
-use crate::trace::{Call, Holder, Sighting};
+use crate::trace::{Holder, Sighting};
 
 /// How often a reader begins anew because a writer made files one meanwhile.
 const ATTEMPTS: usize = 5;
@@ -487,7 +487,10 @@ impl Store {
         let was_asked = judged.verified + judged.unsigned + judged.failed > 0;
         let judgment = |of: Option<Integrity>| of.or_else(|| was_asked.then_some(Integrity::Unsigned));
         selected.values_mut().for_each(|of| *of = judgment(*of));
-        let overwritten = if former.is_empty() { Overwritten::default() } else { self.overwritten()? };
+        let overwritten = match former.is_empty() {
+            true => Overwritten::default(),
+            false => self.overwritten(true, &|id| selected.contains_key(&id))?,
+        };
         let (mut recalled, mut recalled_calls) = (Vec::new(), 0);
 
         let range = &asked.range;
@@ -527,17 +530,15 @@ impl Store {
         })?;
         self.rows(Some(months), 0, &mut |row: CallRow| {
             let CallRow { mut call, region, object_id } = row;
+            let id = id_of(&object_id);
+            let current = selected.get(&id).copied();
+            let lost = current.is_none() && former.contains(&id) && overwritten.has_call(id, &call, region.as_deref());
             if !originals.is_empty() && call.lineage.original.is_none() {
                 let original = originals.get(&(call.account.to_string(), call.event_id.clone()));
                 call.lineage.original = original.map(|original| original.as_str().into());
             }
-            let id = id_of(&object_id);
-            let former = |call: &Call| {
-                let lost = former.contains(&id) && overwritten.has_call(id, &call.account, &call.event_id);
-                overwritten.integrity(id).filter(|_| lost).map(judgment)
-            };
-            let current = selected.get(&id).copied();
-            if let Some(integrity) = current.or_else(|| former(&call))
+            let former = || overwritten.integrity(id).filter(|_| lost).map(judgment);
+            if let Some(integrity) = current.or_else(former)
                 && range.admits(call.time, Some(&call.account), region.as_deref())
             {
                 // By its id, for the names of all objects would be many: see `Store::names`.
@@ -547,16 +548,21 @@ impl Store {
             }
             Ok(())
         })?;
+        // A sighting is folded from many calls, and has no ID: those of both versions count.
+        let seen_in = |id: u128| {
+            let former = || overwritten.integrity(id).filter(|_| former.contains(&id)).map(judgment);
+            selected.get(&id).copied().or_else(former)
+        };
         self.rows(Some(months), 0, &mut |row: SightingRow| {
             let Sighting { first, last, .. } = row.sighting;
             let first = range.from.map_or(first, |from| first.max(from));
             let last = range.until.map_or(last, |until| last.min(until));
             if first <= last
-                && let Some(integrity) = selected.get(&id_of(&row.object_id))
+                && let Some(integrity) = seen_in(id_of(&row.object_id))
                 && range.admits(first, row.account.as_deref(), row.region.as_deref())
             {
                 let clipped = Sighting { first, last, ..row.sighting };
-                evidence.part_of(*integrity).add_sighting(&clipped).map_err(StoreError::Temporary)?;
+                evidence.part_of(integrity).add_sighting(&clipped).map_err(StoreError::Temporary)?;
             }
             Ok(())
         })?;

@@ -465,6 +465,45 @@ fn an_object_that_is_overwritten_takes_no_exposure_away() {
     }
 }
 
+/// What else may be done beside overwriting, so that it is not noticed.
+#[test]
+fn what_was_overwritten_is_not_made_up_for_elsewhere() {
+    let off = call("e-4", OFF, "DeactivateMFADevice");
+    let scan = ["scan", "archive", "--store", "store"];
+    let open = ["alice", OFF, "-"].map(str::to_owned);
+    for what in ["a copy in a folder of another year", "a store of the version before", "twice"] {
+        let archive = Archive::of_alice();
+        archive.put(&key("one", 5, "MMMM"), std::slice::from_ref(&off));
+        assert_eq!(archive.run(&scan).status, 0);
+        archive.put(&key("one", 5, "MMMM"), &[]);
+        match what {
+            "twice" => {
+                archive.run(&scan);
+                archive.put(&key("one", 5, "MMMM"), &[call("e-9", OFF, "ListMFADevices")]);
+            }
+            "a store of the version before" => make_earlier(&archive.home.path().join("store")),
+            _ => archive.put(&key("one", 5, "CCCC").replace("2026", "2019"), std::slice::from_ref(&off)),
+        }
+        assert_eq!(archive.run(&scan).status, 0, "{what}");
+        let (status, report) = archive.report_by(&["--store", "store"], "stored");
+        assert_eq!(status, 3, "{what}: {}", report["notices"]);
+        assert!(windows(&report).contains(&open), "{what}: {:?}", windows(&report));
+    }
+    // Of an ordinary call, too: what alice did without MFA.
+    let by_alice = |name: &str| with(call("c-1", "2026-10-05T09:00:00Z", name), json!({"userIdentity": user("alice")}));
+    let archive = Archive::of_alice();
+    archive.put(&key("one", 5, "MMMM"), std::slice::from_ref(&off));
+    archive.put(&key("one", 5, "NNNN"), &[by_alice("ListUsers")]);
+    assert_eq!(archive.run(&scan).status, 0);
+    for content in [vec![by_alice("GetAccountSummary")], vec![]] {
+        archive.put(&key("one", 5, "NNNN"), &content);
+        assert_eq!(archive.run(&scan).status, 0);
+        let (status, report) = archive.report_by(&["--store", "store"], "stored");
+        assert_eq!(status, 3, "{content:?}: {}", report["notices"]);
+        assert!(report["notices"].to_string().contains("object-replaced"), "{}", report["notices"]);
+    }
+}
+
 /// What makes things better counts only where it is still there.
 #[test]
 fn what_was_overwritten_makes_nothing_better() {

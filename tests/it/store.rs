@@ -309,7 +309,7 @@ fn an_object_that_is_overwritten_is_kept_and_named() {
         |code: &str| report["notices"].as_array().unwrap().iter().find(|note| note["code"] == code).cloned().unwrap();
     let text = of("object-replaced")["text"].as_str().unwrap().to_owned();
     assert!(
-        text.contains(object.file_name().unwrap().to_str().unwrap()) && text.contains("not in the current one"),
+        text.contains(object.file_name().unwrap().to_str().unwrap()) && text.contains("the current version lacks"),
         "{text}"
     );
     of("restatement");

@@ -46,7 +46,7 @@ use crate::incident::ledger::change::Recipient;
 use crate::incident::ledger::{Ledger, LedgerError};
 use crate::pipeline::{Options, Stop};
 use crate::source::{Selection, Source};
-use crate::store::{Place, Spans};
+use crate::store::{Place, Spans, Store};
 use approvals::Approvals;
 use config::{Config, Entry, Input};
 use deliver::Sender;
@@ -271,6 +271,10 @@ struct Known {
     iam: Option<Iam>,
     /// When something becomes different by itself.
     pending: Vec<(DateTime<Utc>, EventKey)>,
+    /// The store's last commit when the watch began.
+    began: u64,
+    /// Events whose conflicts were named.
+    contested: BTreeSet<EventKey>,
 }
 
 struct Watch<'w> {
@@ -294,6 +298,7 @@ impl Watch<'_> {
         let read_to = runs.last().map(|last| last.to);
         self.ledger.run(started, started, false).map_err(Error::failed)?;
         let mut summary = Summary::default();
+        self.known.began = self.reading.store()?.commit();
         let mut due: Vec<Option<Instant>> = vec![None; self.sources.len()];
         let mut alive = Instant::now();
         while !stopped() {
@@ -419,13 +424,7 @@ impl Watch<'_> {
             settings: &config.settings,
         };
         let examined = examine(&store, &mut self.known.spans, &question)?;
-        for conflict in coverage::by_event(examined.conflicts.clone()) {
-            let key = (conflict.account.clone(), conflict.event_id.clone());
-            if touched.as_ref().is_none_or(|touched| touched.contains(&key)) {
-                tracing::warn!("{}", coverage::contested(&conflict).text);
-                summary.conflicts += 1;
-            }
-        }
+        summary.conflicts += self.name_conflicts(&store, &examined)?;
         let nobody = Tags::new();
         let tags = self.known.iam.as_ref().map_or(&nobody, |iam| &iam.tags);
         let facts = facts(config, tags, &examined, examined.as_of.max(now));
@@ -463,6 +462,23 @@ impl Watch<'_> {
         self.known.commit = Some(store.commit());
         summary.transitions += changes.steps.len() as u64;
         Ok(())
+    }
+
+    /// Names events whose records contradict each other, if one of these came since the watch began; each once. Gives their number.
+    fn name_conflicts(&mut self, store: &Store, examined: &Examined) -> Result<u64, Error> {
+        if examined.conflicts.is_empty() {
+            return Ok(0);
+        }
+        let came = store.arrivals(self.known.began).map_err(store_error)?.events;
+        let mut named = 0;
+        for conflict in coverage::by_event(examined.conflicts.clone()) {
+            let key = (conflict.account.clone(), conflict.event_id.clone());
+            if came.contains(&key) && self.known.contested.insert(key) {
+                tracing::warn!("{}", coverage::contested(&conflict).text);
+                named += 1;
+            }
+        }
+        Ok(named)
     }
 }
 
