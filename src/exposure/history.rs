@@ -256,6 +256,9 @@ struct Effects {
     opened: HashMap<EventId, Draft>,
 }
 
+/// The first success that names each device of a principal, who may have as many as a writer of records likes.
+type First<'l> = HashMap<&'l str, &'l Event>;
+
 /// Why nothing is known of a moment.
 const BEFORE: &str = "unknown: the time is before the account's first record in the store";
 
@@ -403,10 +406,11 @@ impl<'a> History<'a> {
     pub fn devices(&self, question: &Question) -> Vec<Had> {
         let mut rows = Vec::new();
         for (entity, devices) in self.entities(question) {
+            let first = self.first(entity);
             for span in &devices.spans {
                 let wanted = question.devices.is_empty()
                     || question.devices.iter().any(|device| is_device(&span.serial, device));
-                let had = self.had(entity, span);
+                let had = self.had(entity, &first, span);
                 let ended = question.from.is_some_and(|from| had.removed.at.is_some_and(|at| at <= from));
                 let later = question.to.is_some_and(|to| had.enabled.at.is_some_and(|at| at >= to));
                 if wanted && !ended && !later {
@@ -428,23 +432,28 @@ impl<'a> History<'a> {
         rows
     }
 
-    fn had(&self, entity: &Entity<'_>, span: &Span) -> Had {
+    fn first(&self, entity: &Entity<'_>) -> First<'_> {
+        let mut first = First::new();
+        let own = entity.events.iter().filter_map(|index| Some(&**self.ledger.events.get(*index)?));
+        for event in own.filter(|event| event.succeeded()) {
+            if let Some(serial) = event.action.serial() {
+                first.entry(serial).or_insert(event);
+            }
+        }
+        first
+    }
+
+    fn had(&self, entity: &Entity<'_>, first: &First<'_>, span: &Span) -> Had {
         Had {
             account: entity.account.clone(),
             principal: entity.principal(),
             device: (!span.serial.starts_with('?')).then(|| span.serial.clone()),
-            enabled: self.enabled(entity, span),
+            enabled: self.enabled(first, span),
             removed: self.removed(entity, span),
         }
     }
 
-    fn enabled(&self, entity: &Entity<'_>, span: &Span) -> Edge {
-        let first = || {
-            let own = entity.events.iter().filter_map(|index| self.ledger.events.get(*index));
-            own.filter(|event| event.succeeded())
-                .find(|event| event.action.serial() == Some(&span.serial))
-                .map(|event| Cited::of(event))
-        };
+    fn enabled(&self, first: &First<'_>, span: &Span) -> Edge {
         match span.from {
             Some(Point::Event(index)) => {
                 let event = self.ledger.events.get(index);
@@ -456,7 +465,10 @@ impl<'a> History<'a> {
             }
             Some(Point::Enrolment(at)) => Edge { at: Some(at), how: How::Iam, by: None },
             Some(Point::Snapshot(_)) => Edge { at: None, how: How::Missing, by: None },
-            None => Edge { at: None, how: How::Unknown, by: first() },
+            None => {
+                let by = first.get(span.serial.as_str()).map(|event| Cited::of(event));
+                Edge { at: None, how: How::Unknown, by }
+            }
         }
     }
 
@@ -560,8 +572,9 @@ impl<'a> History<'a> {
         };
         let before = rows.len();
         let reaches = self.reaches(&entity.account, moment);
+        let first = self.first(entity);
         for span in devices.spans.iter().filter(|span| begun(span) && !ended(span)) {
-            let had = self.had(entity, span);
+            let had = self.had(entity, &first, span);
             let by = had.enabled.by.clone();
             rows.push(Held {
                 // Since when it had a device whose enrollment was not seen, no record tells.
