@@ -76,6 +76,9 @@ pub(super) struct Told {
     pub(super) conflicts: Vec<Conflict>,
 }
 
+/// Accounts and ids of the events that are asked about: any number of records may bear one id.
+type Asked<'r> = BTreeSet<(Option<&'r str>, &'r str)>;
+
 /// Reads the records of the family, in order of time.
 pub(super) fn tell(request: &TraceRequest, reading: &Reading, hits: Hits) -> io::Result<Told> {
     let mut told = Told {
@@ -86,7 +89,9 @@ pub(super) fn tell(request: &TraceRequest, reading: &Reading, hits: Hits) -> io:
         subjects: BTreeSet::new(),
         conflicts: Vec::new(),
     };
-    let given = hits.records(&mut |object, record| told.add(request, reading, object, record))?;
+    let asked: Asked<'_> =
+        reading.seeds.events.iter().map(|event| (event.account.as_deref(), event.event_id.as_str())).collect();
+    let given = hits.records(&mut |object, record| told.add(request, reading, &asked, object, record))?;
     told.conflicts = super::conflicts(given.conflicts);
     Ok(told)
 }
@@ -160,16 +165,18 @@ impl Usage {
 }
 
 impl Told {
-    fn add(&mut self, request: &TraceRequest, reading: &Reading, object: &ObjectRef, record: &Record<'_, '_>) {
+    fn add(
+        &mut self,
+        request: &TraceRequest,
+        reading: &Reading,
+        asked: &Asked<'_>,
+        object: &ObjectRef,
+        record: &Record<'_, '_>,
+    ) {
         let holder = Holder::of(record);
         let own = reading.family.member_of(&holder, record.time);
         let began = if own.is_none() { reading.family.made_in(record) } else { None };
-        let id = record.id();
-        let is_asked = reading
-            .seeds
-            .events
-            .iter()
-            .any(|event| event.event_id == id && event.account.as_deref() == record.account());
+        let is_asked = asked.contains(&(record.account(), &*record.id()));
         if own.is_none() && began.is_none() && !is_asked {
             return;
         }

@@ -2,9 +2,7 @@
 
 use askama::Template;
 
-use super::text::{
-    answer, depths, details, is_notable, is_shown, matters, mfa_words, number, range, standing, subject,
-};
+use super::text::{answer, depths, details, is_shown, matters, mfa_words, notable, number, range, standing, subject};
 use crate::contract::trace::{Trace, TraceEffect, TraceEvent};
 use crate::report::format;
 use crate::report::html::Page;
@@ -132,7 +130,6 @@ fn credentials(trace: &Trace) -> Vec<Block<'static>> {
 }
 
 fn effects(trace: &Trace) -> Vec<Block<'static>> {
-    let notable = trace.effects.iter().filter(|effect| is_notable(effect, &trace.effects));
     let row = |effect: &TraceEffect| {
         let state = match effect.standing {
             "stands" if matters(effect) => Span::Strong("stands".to_owned()),
@@ -150,7 +147,7 @@ fn effects(trace: &Trace) -> Vec<Block<'static>> {
         ]
     };
     let heads = ["Time", "State", "What", "Account", "By", "Since then", "Event"];
-    list("What outlasts a session", &heads, notable.map(row).collect())
+    list("What outlasts a session", &heads, notable(trace).map(row).collect())
 }
 
 fn events(trace: &Trace) -> Vec<Block<'static>> {

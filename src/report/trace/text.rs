@@ -250,17 +250,19 @@ pub(super) fn matters(effect: &TraceEffect) -> bool {
         || (effect.action == "removed" && matches!(effect.kind, "mfa_device" | "trail"))
 }
 
-/// Whether an effect is worth a line: what was taken away is, unless it was made on the way.
-pub(super) fn is_notable(effect: &TraceEffect, all: &[TraceEffect]) -> bool {
-    let own = |other: &TraceEffect| {
-        other.action == "made" && (other.kind, &other.name, &other.owner) == (effect.kind, &effect.name, &effect.owner)
-    };
-    effect.action != "removed" || !all.iter().any(own)
+/// What an effect is on, whatever became of it.
+fn what(effect: &TraceEffect) -> (&'static str, &str, Option<&str>) {
+    (effect.kind, &effect.name, effect.owner.as_deref())
+}
+
+/// The effects that are worth a line: what was taken away is, unless it was made on the way.
+pub(super) fn notable(trace: &Trace) -> impl Iterator<Item = &TraceEffect> {
+    let made: BTreeSet<_> = trace.effects.iter().filter(|effect| effect.action == "made").map(what).collect();
+    trace.effects.iter().filter(move |effect| effect.action != "removed" || !made.contains(&what(effect)))
 }
 
 fn effects(trace: &Trace) -> Vec<String> {
-    let notable = trace.effects.iter().filter(|effect| is_notable(effect, &trace.effects));
-    let lines = notable.flat_map(|effect| {
+    let lines = notable(trace).flat_map(|effect| {
         let mark = match effect.standing {
             "stands" if matters(effect) => "STANDS",
             "stands" => "done",
