@@ -45,11 +45,11 @@ impl Store {
             }
         }
         self.leave_out_outweighed(&mut found)?;
-        let event = |row: EventRow| (id_of(&row.object_id), identity_of_event(&row.event));
-        found.events = self.only_there(&found, 1, &months, counts, &event)?;
+        let event = |row: &EventRow| identity_of_event(&row.event);
+        found.events = self.only_there(&found, 1, &months, counts, &|row: &EventRow| id_of(&row.object_id), &event)?;
         if calls {
-            let call = |row: CallRow| (id_of(&row.object_id), identity_of_call(&row.call, row.region.as_deref()));
-            found.calls = self.only_there(&found, 0, &months, counts, &call)?;
+            let call = |row: &CallRow| identity_of_call(&row.call, row.region.as_deref());
+            found.calls = self.only_there(&found, 0, &months, counts, &|row: &CallRow| id_of(&row.object_id), &call)?;
         }
         Ok(found)
     }
@@ -84,7 +84,8 @@ impl Store {
         leave: usize,
         months: &Months,
         counts: &dyn Fn(u128) -> bool,
-        identity: &dyn Fn(R) -> (u128, String),
+        object: &dyn Fn(&R) -> u128,
+        identity: &dyn Fn(&R) -> String,
     ) -> Result<HashSet<String>, StoreError> {
         let mut only = HashSet::new();
         for of_former in [true, false] {
@@ -99,11 +100,11 @@ impl Store {
             self.ahead(paths.iter().copied());
             for path in paths {
                 self.rows_of(path, leave, &mut |row: R| {
-                    let (object, identity) = identity(row);
+                    let object = object(&row);
                     if of_former && found.former.contains_key(&object) {
-                        only.insert(identity);
+                        only.insert(identity(&row));
                     } else if !of_former && is_current(found, object) && counts(object) {
-                        only.remove(&identity);
+                        only.remove(&identity(&row));
                     }
                     Ok(())
                 })?;

@@ -66,8 +66,13 @@ impl Overwritten {
         })
     }
 
-    /// Whether a call of such an object is in no current one.
-    pub(super) fn has_call(&self, object: u128, call: &Call, region: Option<&str>) -> bool {
-        self.former.contains_key(&object) && self.calls.contains(&identity_of_call(call, region))
+    /// What the digests said of such an object, if a call of it is in no current one; `None` where the call does not count.
+    pub(super) fn integrity_of_call(
+        &self,
+        object: u128,
+        call: &Call,
+        region: Option<&str>,
+    ) -> Option<Option<Integrity>> {
+        self.integrity(object).filter(|_| self.calls.contains(&identity_of_call(call, region)))
     }
 }

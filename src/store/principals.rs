@@ -210,10 +210,7 @@ impl Store {
         let mut evidence = Evidence::new(Arc::clone(range));
         for CallRow { call, region, object_id } in &calls {
             let id = id_of(object_id);
-            let former = || {
-                let lost = overwritten.has_call(id, call, region.as_deref());
-                overwritten.integrity(id).filter(|_| lost)
-            };
+            let former = || overwritten.integrity_of_call(id, call, region.as_deref());
             if let Some(integrity) = worth.get(&id).copied().or_else(former)
                 && range.admits(call.time, Some(&call.account), region.as_deref())
             {

@@ -532,13 +532,15 @@ impl Store {
             let CallRow { mut call, region, object_id } = row;
             let id = id_of(&object_id);
             let current = selected.get(&id).copied();
-            let lost = current.is_none() && former.contains(&id) && overwritten.has_call(id, &call, region.as_deref());
             if !originals.is_empty() && call.lineage.original.is_none() {
                 let original = originals.get(&(call.account.to_string(), call.event_id.clone()));
                 call.lineage.original = original.map(|original| original.as_str().into());
             }
-            let former = || overwritten.integrity(id).filter(|_| lost).map(judgment);
-            if let Some(integrity) = current.or_else(former)
+            let recalled = || {
+                let integrity = overwritten.integrity_of_call(id, &call, region.as_deref());
+                integrity.filter(|_| former.contains(&id)).map(judgment)
+            };
+            if let Some(integrity) = current.or_else(recalled)
                 && range.admits(call.time, Some(&call.account), region.as_deref())
             {
                 // By its id, for the names of all objects would be many: see `Store::names`.
